@@ -1,0 +1,187 @@
+// Package alarm reads the events that start an incident, and holds what rang: which buckets, which minutes,
+// how many bytes against which threshold.
+//
+// The shapes are CloudWatch's
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html,
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html) and our own
+// {"nightlatch": …}. A payload is a claim, not evidence: a Meter reads the metric again.
+package alarm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Source says what started the incident.
+type Source string
+
+// The two sources.
+const (
+	Rang   Source = "alarm"  // a CloudWatch alarm
+	Manual Source = "manual" // a human's {"nightlatch":{"investigate":…}}
+)
+
+// Point is the sum of bytes downloaded in one period.
+type Point struct {
+	Start time.Time `json:"start"` // of the period
+	Bytes int64     `json:"bytes"`
+}
+
+// Alarm is one question: who took these bytes?
+type Alarm struct {
+	Source Source `json:"source"`
+	Name   string `json:"name,omitempty"`
+	ARN    string `json:"arn,omitempty"`
+	// AccountID and Region are where the alarm stands, "" for a manual event.
+	AccountID string `json:"account_id,omitempty"`
+	Region    string `json:"region,omitempty"`
+	// Contributor is the id of the series that rang, for an alarm over many buckets.
+	Contributor string `json:"contributor,omitempty"`
+	// Since is when the state changed; for a manual event the end of its window.
+	Since time.Time `json:"since"`
+
+	Buckets []string `json:"buckets"`
+	// From and To are the window [From, To).
+	From   time.Time     `json:"from"`
+	To     time.Time     `json:"to"`
+	Period time.Duration `json:"period_ns"` // of one datapoint
+	// Bytes is the sum over the window: as claimed until the metric was read, and as read from then on. Nil is unknown.
+	Bytes *int64 `json:"bytes"`
+	// Claimed is what the event said.
+	Claimed *int64 `json:"claimed_bytes,omitempty"`
+	// Threshold is in bytes a period; nil where there is none.
+	Threshold *float64 `json:"threshold"`
+	// Confirmed: the metric, read again, shows what the alarm claims. Doubt says why not.
+	Confirmed bool    `json:"confirmed"`
+	Doubt     string  `json:"doubt,omitempty"`
+	Points    []Point `json:"points,omitempty"`
+	// AccessKeyID is the key that a manual event names; a hint for the reader, never evidence.
+	AccessKeyID string `json:"access_key_id,omitempty"`
+}
+
+// Reading is the metric, read again.
+type Reading struct {
+	// Doubt is why the alarm itself cannot be trusted, in one sentence: no such alarm, not a sum of BytesDownloaded, …
+	Doubt string
+	// Buckets are the buckets that the alarm or its contributor names.
+	Buckets []string
+	// Points are the sums over these buckets, oldest first, from well before the window until now.
+	Points []Point
+	// Threshold and Period are the alarm's own, as configured now; zero where there is no alarm.
+	Threshold float64
+	Period    time.Duration
+}
+
+// Meter reads the metric of an alarm again.
+type Meter interface {
+	// Read returns the alarm's own configuration and the datapoints around its window. An error means that the metric
+	// could not be read; an alarm that does not exist or does not fit is a Reading with a Doubt.
+	Read(context.Context, Alarm) (Reading, error)
+}
+
+// Margin is looked at on both sides of the window and counted apart: metric points arrive late and re-stamped, and
+// a call's eventTime is when it completed.
+const Margin = 5 * time.Minute
+
+// tolerance is how far the metric, read again, may fall short of the claim. Request metrics are best effort.
+const tolerance = 0.9
+
+// maxWindow bounds how far a run of breaching datapoints may stretch the window.
+const maxWindow = 3 * time.Hour
+
+// ID names the incident of this ring: the same alarm, contributor and state timestamp give the same id.
+// It is made of [a-z0-9-] and at most 40 characters long.
+//
+// The window and the buckets of a ring are left out: an SNS message has neither all datapoints nor, perhaps, all attributes
+// that the other shapes have, and one ring that arrives in two shapes is one incident.
+func (a Alarm) ID() string {
+	what := []string{string(a.Source), a.ARN, a.Name, a.Contributor, a.Since.UTC().Format(time.RFC3339Nano)}
+	if a.Source != Rang {
+		what = append(what, a.From.UTC().Format(time.RFC3339Nano), a.AccessKeyID)
+		what = append(what, a.Buckets...)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", what))
+	return a.Since.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(sum[:8])
+}
+
+// Read returns the alarm as the reading shows it. The window keeps what was claimed and is stretched over the breaching
+// datapoints that touch it; bytes are what the metric shows in it.
+func (a Alarm) Read(r Reading) Alarm {
+	if len(a.Buckets) == 0 {
+		a.Buckets = slices.DeleteFunc(slices.Sorted(slices.Values(r.Buckets)), func(b string) bool { return !BucketName.MatchString(b) })
+	}
+	if r.Period > 0 {
+		a.Period = r.Period
+	}
+	a.Confirmed, a.Doubt = false, r.Doubt
+	if a.Source == Rang && r.Threshold > 0 {
+		a.Threshold = &r.Threshold
+	}
+	breaching := func(p Point) bool { return a.Threshold != nil && float64(p.Bytes) > *a.Threshold }
+	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
+	if a.Source == Rang {
+		a.From, a.To = stretch(a.From, a.To, a.Period, r.Points, breaching)
+	}
+	var sum int64
+	rang := false
+	a.Points = nil
+	for _, p := range r.Points {
+		if inWindow(p) {
+			a.Points = append(a.Points, p)
+			sum += p.Bytes
+			rang = rang || breaching(p)
+		}
+	}
+	if len(a.Points) == 0 {
+		if a.Doubt == "" {
+			a.Doubt = "CloudWatch shows no BytesDownloaded in the window"
+		}
+		return a
+	}
+	a.Bytes = &sum
+	switch {
+	case a.Doubt != "":
+	case len(a.Buckets) == 0:
+		a.Doubt = "the alarm names no bucket"
+	case a.Source == Rang && !rang:
+		a.Doubt = "no datapoint that CloudWatch shows in the window is above the threshold"
+	case a.Claimed != nil && float64(sum) < tolerance*float64(*a.Claimed):
+		a.Doubt = fmt.Sprintf("CloudWatch shows %d bytes in the window, the event claims %d", sum, *a.Claimed)
+	default:
+		a.Confirmed = true
+	}
+	return a
+}
+
+// stretch widens [from, to) over the breaching points that touch it, one missing period allowed between two of them.
+func stretch(from, to time.Time, period time.Duration, points []Point, breaching func(Point) bool) (time.Time, time.Time) {
+	if period <= 0 {
+		return from, to
+	}
+	first, last := from, to
+	for _, p := range points {
+		if breaching(p) && !p.Start.Before(last) && !p.Start.After(last.Add(period)) && p.Start.Sub(to) < maxWindow {
+			last = p.Start.Add(period)
+		}
+	}
+	for _, p := range slices.Backward(points) {
+		end := p.Start.Add(period)
+		if breaching(p) && !end.After(first) && !end.Before(first.Add(-period)) && from.Sub(p.Start) < maxWindow {
+			first = p.Start
+		}
+	}
+	return first, last
+}
+
+// bytesOf rounds a datapoint's value, as JSON carries it, to whole bytes; a value that no sum of bytes can have is an error.
+func bytesOf(v float64) (int64, error) {
+	if math.IsNaN(v) || v < 0 || v >= 1<<62 {
+		return 0, fmt.Errorf("%v is not a number of bytes", v)
+	}
+	return int64(math.Round(v)), nil
+}

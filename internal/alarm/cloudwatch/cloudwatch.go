@@ -1,0 +1,179 @@
+// Package cloudwatch reads an alarm and its metric again, from CloudWatch itself: an alarm's payload is a claim.
+//
+// What is asked is the alarm's configuration, the series that made it ring, and the datapoints of S3's request metric
+// BytesDownloaded:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html,
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html.
+// Threshold, period and buckets come from the configuration as it is now; the payload only says where to look.
+package cloudwatch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/grant"
+)
+
+const (
+	// describeTimeout bounds one look at an alarm's configuration with its retries; it answers in tens of milliseconds.
+	describeTimeout = 10 * time.Second
+	// dataTimeout bounds one page of datapoints with its retries. Hours of one-minute points come in under a second.
+	dataTimeout = 15 * time.Second
+	// backoff bounds the wait between two attempts: bytes are flowing while we wait.
+	backoff = time.Second
+	// lookback is how much of the time before the window is read, so that a run of breaching datapoints shows where it began.
+	lookback = time.Hour
+)
+
+// entireBucket is the request-metrics filter that S3's console makes, and that the stack makes.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/configure-request-metrics-bucket.html
+const entireBucket = "EntireBucket"
+
+// Settings are what a deployment decides.
+type Settings struct {
+	// FilterID is the request-metrics configuration that counts a bucket's bytes where no alarm names one; "" is EntireBucket.
+	FilterID string
+}
+
+// Meter reads CloudWatch in one region. It is safe for use by several goroutines.
+type Meter struct {
+	region   string
+	filterID string
+	now      func() time.Time
+	client   *cloudwatch.Client
+}
+
+var _ alarm.Meter = (*Meter)(nil)
+
+// New makes a meter for cfg's region. The metric is read up to now().
+func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
+	switch {
+	case cfg.Region == "":
+		return nil, errors.New("the meter needs a region, and the AWS configuration has none; set AWS_REGION")
+	case cfg.Credentials == nil:
+		return nil, errors.New("the meter needs credentials, and the AWS configuration has none; sign in or set a profile")
+	case now == nil:
+		return nil, errors.New("the meter needs a clock")
+	}
+	return &Meter{
+		region: cfg.Region, filterID: cmp.Or(s.FilterID, entireBucket), now: now,
+		client: cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
+			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, backoff })
+		}),
+	}, nil
+}
+
+// Grants are the permissions that the package needs. GetMetricData knows no resources.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+func Grants() []grant.Grant {
+	return []grant.Grant{
+		{
+			Sid:     "ReadAlarms",
+			Actions: []string{"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmContributors"},
+			On:      []string{"arn:${Partition}:cloudwatch:${Region}:${Account}:alarm:*"},
+		},
+		{Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"}},
+	}
+}
+
+// Read returns the alarm's own configuration and the datapoints around its window.
+func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	if a.Source == alarm.Manual {
+		return m.readManual(ctx, a)
+	}
+	if doubt := m.foreign(a); doubt != "" {
+		return alarm.Reading{Doubt: doubt}, nil
+	}
+	config, err := m.describe(ctx, a.Name)
+	switch {
+	case err != nil:
+		return alarm.Reading{}, err
+	case config == nil:
+		return alarm.Reading{Doubt: fmt.Sprintf("no alarm of the name %q exists in %s", a.Name, m.region)}, nil
+	case aws.ToString(config.AlarmArn) != a.ARN:
+		return alarm.Reading{Doubt: fmt.Sprintf("the alarm of the name %q is %s, not %+q as the event claims", a.Name, *config.AlarmArn, a.ARN)}, nil
+	}
+	w, doubt := watchOf(*config, m.filterID)
+	if doubt == "" {
+		doubt, err = m.settle(ctx, a, &w)
+	}
+	if err != nil || doubt != "" {
+		return alarm.Reading{Doubt: doubt}, err
+	}
+	points, err := m.points(ctx, w.series, m.around(a, w.period), w.period)
+	if err != nil {
+		return alarm.Reading{}, err
+	}
+	return alarm.Reading{Buckets: w.buckets(), Points: points, Threshold: w.threshold, Period: w.period}, nil
+}
+
+// foreign says why an alarm cannot be one that this meter can see; "" if it can. The account needs no check of its own:
+// what is found here by name must have the very ARN that the event claims.
+func (m *Meter) foreign(a alarm.Alarm) string {
+	parts := strings.SplitN(a.ARN, ":", 7)
+	switch {
+	case len(parts) != 7 || parts[0] != "arn" || parts[2] != "cloudwatch" || parts[5] != "alarm":
+		return fmt.Sprintf("the event names no alarm by its ARN, but %+q", a.ARN)
+	case parts[3] != m.region:
+		return fmt.Sprintf("the alarm stands in %+q, and only %s is read here", parts[3], m.region)
+	case parts[6] != a.Name || a.Name == "" || len(a.Name) > 255: // no name is longer, and asking for one is an error
+		return fmt.Sprintf("the event's alarm name %+q is not the one in its ARN %+q", a.Name, a.ARN)
+	}
+	return ""
+}
+
+// settle finds the series of a watch over many buckets, and compares the buckets with those that the event claims.
+func (m *Meter) settle(ctx context.Context, a alarm.Alarm, w *watch) (doubt string, err error) {
+	if w.query == nil {
+		if len(a.Buckets) > 0 && !sameSet(a.Buckets, w.buckets()) {
+			return fmt.Sprintf("the alarm watches %q, not %q as the event claims", w.buckets(), a.Buckets), nil
+		}
+		return "", nil
+	}
+	if a.Contributor == "" || len(a.Buckets) > 1 {
+		return "the alarm watches many buckets, and the event does not name the one contributor that rang", nil
+	}
+	bucket := ""
+	if len(a.Buckets) == 1 {
+		bucket = a.Buckets[0]
+	} else if bucket, err = m.contributor(ctx, a.Name, a.Contributor); err != nil {
+		return "", err
+	}
+	switch {
+	case bucket == "":
+		return fmt.Sprintf("the alarm has no contributor %+q in ALARM that names a bucket", a.Contributor), nil
+	case !w.query.covers(bucket):
+		return fmt.Sprintf("the alarm's query leaves out bucket %q, which the event claims", bucket), nil
+	}
+	w.series = []series{{bucket, w.query.filterID}}
+	return "", nil
+}
+
+// readManual reads the window that a human named, and nothing around it: there is no alarm whose run could reach beyond.
+func (m *Meter) readManual(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	var all []series
+	for _, b := range a.Buckets {
+		all = append(all, series{b, m.filterID})
+	}
+	points, err := m.points(ctx, all, span{a.From.Truncate(time.Minute), ceil(a.To, time.Minute)}, time.Minute)
+	if err != nil {
+		return alarm.Reading{}, err
+	}
+	return alarm.Reading{Buckets: slices.Clone(a.Buckets), Points: points}, nil
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence/duck"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+	"nightlatch/internal/responder"
+	"nightlatch/internal/sandbox"
+)
+
+// demoCmd plays the midnight.
+type demoCmd struct {
+	Seed uint64 `default:"1" help:"Another seed tells the story with other names and sizes; the same seed tells the same one."`
+	JSON bool   `name:"json" help:"Print only the incident, as nightlatch.incident/1."`
+}
+
+// Run plays the midnight in virtual time, with the real responder over DuckDB and an account in memory.
+func (c *demoCmd) Run(ctx context.Context, s streams) error {
+	say := func(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
+	if c.JSON {
+		say = func(format string, args ...any) { fmt.Fprintf(s.err, format, args...) }
+	}
+	dir, err := os.MkdirTemp("", "nightlatch-demo-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	say("Writing two weeks of an account's CloudTrail ...\n")
+	world, err := sandbox.NewMidnight(c.Seed, dir)
+	if err != nil {
+		return fmt.Errorf("writing the demo's trail: %w", err)
+	}
+	users, keys, roles := world.Account.Size()
+	say("%d users with %d keys, %d roles, %d S3 data events in %d files.\n\n", users, keys, roles, world.Events, len(world.Files))
+	engine, err := duck.Open(ctx, duck.Settings{})
+	if err != nil {
+		return fmt.Errorf("opening DuckDB: %w", err)
+	}
+	defer engine.Close()
+
+	channel := &sandbox.Channel{}
+	r := responder.Responder{
+		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
+		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Log: slog.New(slog.DiscardHandler),
+		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Shipped(),
+	}
+	say("Mode act. CloudTrail is two to ten minutes behind; the times are the story's.\n\n")
+	before := world.Account.Statuses()
+	shown := 0
+	handled, err := r.Handle(ctx, world.Event, func(rec incident.Record) {
+		for _, e := range rec.Log[shown:] {
+			say("  %s  %s\n", e.At.UTC().Format("15:04:05"), report.Safe(e.What))
+		}
+		shown = len(rec.Log)
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printIncident(s.out, handled.Record, true)
+	}
+	for _, m := range channel.Sent() {
+		say("\n---- the message, as it was sent ----\nSubject: %s\n\n%s", m.Subject, m.Body)
+	}
+	return keysAfter(s.out, world, before)
+}
+
+// keysAfter shows what became of the keys: one is off, and its neighbours are on.
+func keysAfter(out io.Writer, world *sandbox.Midnight, before map[string]string) error {
+	changed := 0
+	for key, status := range world.Account.Statuses() {
+		if before[key] != status {
+			changed++
+		}
+	}
+	_, err := fmt.Fprintf(out, "---- the account afterwards ----\n%s  %s  (%s, the stolen key)\n%s  %s  (%s, her other key)\n%d of %d keys changed.\n",
+		world.Stolen, world.Account.Status(world.Stolen), world.Owner, world.Neighbour, world.Account.Status(world.Neighbour), world.Owner, changed, len(before))
+	return err
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence/duck"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+	"nightlatch/internal/responder"
+	"nightlatch/internal/sandbox"
+)
+
+// respondCmd runs the responder over files.
+type respondCmd struct {
+	Event   string   `required:"" placeholder:"FILE|-" help:"The event: an alarm in any of CloudWatch's shapes, or {\"nightlatch\":{\"investigate\":{\"bucket\":…,\"from\":…,\"to\":…}}}. - reads standard input."`
+	Trail   []string `required:"" sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them (.json, .json.gz). May be given more than once."`
+	Account string   `placeholder:"FILE" help:"The account as JSON: users with keys, roles, the metric. Without it, the account is what the trail shows, and the alarm's metric is taken at its word."`
+	Policy  string   `placeholder:"FILE" help:"A Cedar policy instead of the one that ships."`
+	Mode    string   `default:"ask" help:"How far to go: observe, ask or act. It concerns the account in memory only."`
+	JSON    bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
+	Verbose bool     `short:"v" help:"Log what happens to standard error."`
+}
+
+// Run answers one event.
+func (c *respondCmd) Run(ctx context.Context, s streams) error {
+	mode, err := containment.ParseMode(c.Mode)
+	if err != nil {
+		return badInput{err}
+	}
+	p, err := loadPolicy(c.Policy)
+	if err != nil {
+		return badInput{err}
+	}
+	event, err := readEvent(c.Event, s.in)
+	if err != nil {
+		return badInput{err}
+	}
+	parsed, err := alarm.Parse(event)
+	switch {
+	case err != nil:
+		return badInput{err}
+	case parsed.Ignored != "":
+		fmt.Fprintf(s.out, "Nothing to do: %s.\n", parsed.Ignored)
+		return nil
+	case parsed.Alarm == nil:
+		return badInput{errors.New("the event continues an incident, and this machine keeps none: give an alarm or an investigation")}
+	}
+	engine, err := openTrail(ctx, c.Trail, s.err)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	account, ours, err := c.account(ctx, engine, parsed.Alarm.AccountID)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelError + 1
+	if c.Verbose {
+		level = slog.LevelInfo
+	}
+	r := responder.Responder{
+		Meter: account.Meter(), Trail: engine, Account: account, Store: &incident.Memory{},
+		Channels: []notify.Channel{&sandbox.Channel{}}, Clock: sandbox.NewClock(parsed.Alarm.Since),
+		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})), Mode: mode, Ours: ours, Policy: p,
+	}
+	handled, err := r.Handle(ctx, event, nil)
+	if err != nil {
+		return err
+	}
+	return printIncident(s.out, handled.Record, c.JSON)
+}
+
+func printIncident(out io.Writer, rec incident.Record, asJSON bool) error {
+	if asJSON {
+		text, err := report.JSON(rec)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(text)
+		return err
+	}
+	_, err := io.WriteString(out, report.Text(rec).Body)
+	return err
+}
+
+func loadPolicy(file string) (*policy.Policy, error) {
+	if file == "" {
+		return policy.Shipped(), nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	return policy.Load(filepath.Base(file), text)
+}
+
+// readEvent reads at most one byte more than an event may have: Parse refuses that.
+func readEvent(file string, in io.Reader) ([]byte, error) {
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading the event: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	event, err := io.ReadAll(io.LimitReader(in, alarm.MaxEvent+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the event: %w", err)
+	}
+	return event, nil
+}
+
+func openTrail(ctx context.Context, paths []string, progress io.Writer) (*duck.Engine, error) {
+	engine, err := duck.Open(ctx, duck.Settings{})
+	if err != nil {
+		return nil, fmt.Errorf("opening DuckDB: %w", err)
+	}
+	fmt.Fprintf(progress, "reading the trail in %s ...\n", report.List(paths))
+	if err := engine.Load(ctx, paths...); err != nil {
+		engine.Close()
+		return nil, badInput{err}
+	}
+	fmt.Fprintf(progress, "%d records in %d files\n", engine.Events(), engine.Files())
+	return engine, nil
+}
+
+// account is the one of the file, or the one that the trail shows.
+func (c *respondCmd) account(ctx context.Context, engine *duck.Engine, alarmAccount string) (*sandbox.Account, actor.Ours, error) {
+	inferred, ours, err := sandbox.Infer(ctx, engine, alarmAccount)
+	if err != nil || c.Account == "" {
+		return inferred, ours, err
+	}
+	text, err := os.ReadFile(c.Account)
+	if err != nil {
+		return nil, nil, badInput{fmt.Errorf("reading the account: %w", err)}
+	}
+	account, err := sandbox.ReadAccount(text)
+	if err != nil {
+		return nil, nil, badInput{fmt.Errorf("%s: %w", c.Account, err)}
+	}
+	return account, actor.Accounts(account.ID), nil
+}

@@ -1,0 +1,102 @@
+package awsaccount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// call is one request, for the sentence that tells of its failure: an IAM action, and what it is about.
+type call struct{ action, on string }
+
+// unparsed is the code that the SDK gives to an answer in which it found none: not AWS's own word.
+const unparsed = "UnknownError"
+
+// answer is what AWS itself said: an error with a code, and the HTTP status that it came with.
+func answer(err error) (api smithy.APIError, status int, ok bool) {
+	var resp *smithyhttp.ResponseError
+	if !errors.As(err, &api) || !errors.As(err, &resp) || api.ErrorCode() == "" || api.ErrorCode() == unparsed {
+		return nil, 0, false
+	}
+	return api, resp.HTTPStatusCode(), true
+}
+
+// refused reports that AWS has answered, and definitely refused: nothing happened. A timeout on AWS's side, a server error,
+// a cut connection and an answer that is not AWS's leave open whether the request took effect.
+func refused(err error) bool {
+	_, status, ok := answer(err)
+	return ok && status >= 400 && status < 500 && status != http.StatusRequestTimeout
+}
+
+// missing goes by the code: GetAccessKeyLastUsed declares no errors, so the SDK makes no typed one of its NoSuchEntity.
+func missing(err error) bool {
+	api, _, ok := answer(err)
+	return ok && api.ErrorCode() == "NoSuchEntity"
+}
+
+func denied(err error) bool {
+	api, _, ok := answer(err)
+	return ok && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "AccessDeniedException")
+}
+
+// staleCredentials are the codes that say that the request's signature was not accepted.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+var staleCredentials = map[string]bool{
+	"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true, "RequestExpired": true,
+	"SignatureDoesNotMatch": true, "IncompleteSignature": true, "MissingAuthenticationToken": true,
+}
+
+// failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
+func failed(c call, err error) error {
+	api, status, ok := answer(err)
+	switch {
+	case denied(err):
+		return fmt.Errorf("the responder may not call %s on %s; grant it to the responder's role, or see whether a Deny, "+
+			"a permissions boundary or a service control policy forbids it", c.action, c.on)
+	case missing(err):
+		return fmt.Errorf("calling %s on %s: IAM does not know it; see whether it was deleted or renamed", c.action, c.on)
+	case ok && throttled(api.ErrorCode()):
+		return fmt.Errorf("calling %s on %s: AWS is throttling the account's calls; try again in a minute", c.action, c.on)
+	case ok && staleCredentials[api.ErrorCode()]:
+		return fmt.Errorf("calling %s on %s: AWS does not accept the responder's credentials; renew them, and check the clock", c.action, c.on)
+	case ok && status < 500:
+		return fmt.Errorf("calling %s on %s: AWS refused with %q (%s); see the errors of that call in the IAM API reference",
+			c.action, c.on, api.ErrorMessage(), api.ErrorCode())
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("calling %s on %s: the run was ended before AWS answered; run it again", c.action, c.on)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("calling %s on %s: AWS did not answer in time; try again", c.action, c.on)
+	}
+	var resp *smithyhttp.ResponseError
+	if errors.As(err, &resp) && resp.HTTPStatusCode() != 0 {
+		if resp.HTTPStatusCode() < 500 {
+			return fmt.Errorf("calling %s on %s: the answer (HTTP %d) is not AWS's; see whether a proxy stands between",
+				c.action, c.on, resp.HTTPStatusCode())
+		}
+		return fmt.Errorf("calling %s on %s: AWS failed on its side (HTTP %d); try again", c.action, c.on, resp.HTTPStatusCode())
+	}
+	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether the responder reaches AWS", c.action, c.on, cause(err))
+}
+
+func throttled(code string) bool {
+	_, ok := retry.DefaultThrottleErrorCodes[code]
+	return ok
+}
+
+// cause leaves out the SDK's own layers, which say nothing to a reader.
+func cause(err error) error {
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		return send.Err
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+package awsaccount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/policy"
+)
+
+// Identify finds what a credential acts for.
+//
+// IAM is asked only about credentials of our own account and of kinds that an IAM user or role is behind; every other
+// comes back not known, without a call. Where CloudTrail's record and IAM contradict each other (the record names another
+// user than the key belongs to, or another unique id than the user or role has, because it was deleted and made anew), the
+// target comes back not known too: one of the two is wrong, and nobody is locked out on a guess.
+func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Target, error) {
+	t := policy.Target{ID: c.PrincipalARN, AccountID: c.AccountID}
+	switch c.Kind {
+	case actor.IAMUserKey:
+		t.Type, t.ID = policy.AccessKey, c.AccessKeyID
+	case actor.IAMUserSession, actor.FederatedUser:
+		t.Type = policy.User
+	case actor.RoleSession, actor.IdentityCenter:
+		t.Type = policy.Role
+	default:
+		return t, nil
+	}
+	me, err := a.whoami(ctx)
+	if err != nil {
+		return policy.Target{}, err
+	}
+	if c.AccountID != me.account {
+		return t, nil
+	}
+	owner, err := a.ownerOf(ctx, c, t)
+	if err != nil || owner == nil || !owner.matches(c) {
+		return t, err
+	}
+	t.Known, t.Owner, t.OwnerARN, t.Tags = true, owner.name, owner.arn, owner.tags
+	if t.Type != policy.AccessKey {
+		t.ID = owner.arn
+	}
+	t.Protected = a.protected(t)
+	t.Self, err = a.isSelf(ctx, me, t)
+	if err != nil {
+		return policy.Target{}, err
+	}
+	return t, nil
+}
+
+// owner is a user or role as IAM knows it.
+type owner struct {
+	name, arn, id string
+	tags          map[string]string
+}
+
+// matches reports whether the record can be about this owner. A federated user's principal id is account:name, so only
+// ids that are a user's or a role's are compared. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+func (o owner) matches(c actor.Credential) bool {
+	if c.UserName != "" && c.UserName != o.name || c.RoleName != "" && c.RoleName != o.name {
+		return false
+	}
+	id, _, _ := strings.Cut(c.PrincipalID, ":")
+	unique := strings.HasPrefix(id, "AIDA") || strings.HasPrefix(id, "AROA")
+	return !unique || id == o.id
+}
+
+// ownerOf asks IAM for the user or role behind a credential; nil if there is none.
+func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Target) (*owner, error) {
+	switch {
+	case t.Type == policy.Role && c.RoleName != "":
+		return a.role(ctx, c.RoleName)
+	case t.Type == policy.User && c.UserName != "":
+		return a.user(ctx, c.UserName)
+	case t.Type == policy.AccessKey && c.AccessKeyID != "":
+		name, err := a.keyOwner(ctx, c)
+		if err != nil || name == "" {
+			return nil, err
+		}
+		return a.user(ctx, name)
+	}
+	return nil, nil
+}
+
+// keyOwner asks IAM which user a key belongs to; "" if the account has no such key.
+//
+// IAM authorizes the call on the key's user. So for a key that was deleted, or that is another account's, it answers
+// AccessDenied just as it does when the permission is missing. The keys of the user whom CloudTrail names tell the two
+// apart: if the key is among them, that user is its owner; if it is not, this account does not know it.
+func (a *Account) keyOwner(ctx context.Context, c actor.Credential) (string, error) {
+	asked, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	out, err := a.reads.GetAccessKeyLastUsed(asked, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &c.AccessKeyID})
+	switch {
+	case err == nil:
+		return aws.ToString(out.UserName), nil
+	case missing(err):
+		return "", nil
+	}
+	failure := failed(call{"iam:GetAccessKeyLastUsed", fmt.Sprintf("the owner of access key %q", c.AccessKeyID)}, err)
+	if !denied(err) || c.UserName == "" {
+		return "", failure
+	}
+	status, err := a.keyStatus(ctx, c.UserName, c.AccessKeyID)
+	switch {
+	case err != nil:
+		return "", failure
+	case status == "":
+		return "", nil
+	}
+	return c.UserName, nil
+}
+
+// user asks for a user: the ARN with its path, and the tags, which GetUser returns all.
+func (a *Account) user(ctx context.Context, name string) (*owner, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	out, err := a.reads.GetUser(ctx, &iam.GetUserInput{UserName: &name})
+	switch {
+	case missing(err):
+		return nil, nil
+	case err != nil:
+		return nil, failed(call{"iam:GetUser", fmt.Sprintf("user %q", name)}, err)
+	case out.User == nil:
+		return nil, errors.New("iam:GetUser answered without a user; see whether its endpoint is AWS's")
+	}
+	u := out.User
+	return &owner{aws.ToString(u.UserName), aws.ToString(u.Arn), aws.ToString(u.UserId), tagMap(u.Tags)}, nil
+}
+
+func (a *Account) role(ctx context.Context, name string) (*owner, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	out, err := a.reads.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	switch {
+	case missing(err):
+		return nil, nil
+	case err != nil:
+		return nil, failed(call{"iam:GetRole", fmt.Sprintf("role %q", name)}, err)
+	case out.Role == nil:
+		return nil, errors.New("iam:GetRole answered without a role; see whether its endpoint is AWS's")
+	}
+	r := out.Role
+	return &owner{aws.ToString(r.RoleName), aws.ToString(r.Arn), aws.ToString(r.RoleId), tagMap(r.Tags)}, nil
+}
+
+func tagMap(tags []types.Tag) map[string]string {
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return m
+}
+
+// protected says why a target must not be touched without a human; "" if nothing protects it.
+func (a *Account) protected(t policy.Target) string {
+	var why []string
+	if slices.Contains(a.settings.Protected, t.OwnerARN) {
+		why = append(why, "named in the deployment's protected principals")
+	}
+	for key, value := range t.Tags {
+		// IAM's tag keys are the same in any case, and a user has a key once.
+		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
+		if a.settings.ProtectTag != "" && strings.EqualFold(key, a.settings.ProtectTag) {
+			why = append(why, fmt.Sprintf("tagged %s=%+q", key, value)) // a thief may have written the value
+		}
+	}
+	return strings.Join(why, ", ")
+}

@@ -1,0 +1,72 @@
+// Package containment holds what Nightlatch can do to an account: steps as data, a planner for each kind of step,
+// and one executor that writes, reads back and undoes.
+//
+// The order of work for a stolen key is AWS's own:
+// https://github.com/aws-samples/aws-customer-playbook-framework (deactivate, never delete).
+package containment
+
+import (
+	"context"
+	"errors"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/policy"
+)
+
+// RefType says what sort of setting a Ref names.
+type RefType string
+
+// KeyStatus is the status of an access key: Owner is the IAM user's name, Name the access key id, and the document is
+// "Active" or "Inactive".
+const KeyStatus RefType = "key-status"
+
+// The documents of a KeyStatus.
+const (
+	Active   = "Active"
+	Inactive = "Inactive"
+)
+
+// Ref names one setting in the account that a step changes.
+type Ref struct {
+	Type  RefType `json:"type"`
+	Owner string  `json:"owner,omitempty"`
+	Name  string  `json:"name"`
+}
+
+// Doc is the content of one setting. Absent and an empty text are different.
+type Doc struct {
+	Absent bool   `json:"absent,omitempty"`
+	Text   string `json:"text,omitempty"`
+}
+
+// Step is one change to one target, as data: what is there before, and what shall be there after.
+// A step without a Ref cannot be done by Nightlatch; its Runbook says what a human should run.
+type Step struct {
+	Action policy.Action `json:"action"`
+	Target policy.Target `json:"target"`
+	Ref    Ref           `json:"ref"`
+	Before Doc           `json:"before"`
+	After  Doc           `json:"after"`
+	// Undo is the command line that restores Before; "" where there is nothing to undo.
+	Undo string `json:"undo,omitempty"`
+	// Runbook is what a human runs or does, one line each.
+	Runbook []string `json:"runbook,omitempty"`
+}
+
+// Planned reports whether Nightlatch itself can do the step.
+func (s Step) Planned() bool { return s.Ref != Ref{} }
+
+// ErrNotDone says that a write surely did not happen. Any other error of a write leaves the state unknown.
+var ErrNotDone = errors.New("nothing was changed")
+
+// Account is the AWS account in which steps are done.
+type Account interface {
+	// Identify finds what a credential acts for: the key's user, the role, with tags, and whether it is the responder itself.
+	// Where the account does not know the credential, the target comes back with Known false and no error.
+	Identify(context.Context, actor.Credential) (policy.Target, error)
+	// Read returns what a setting holds now. A setting or owner that does not exist is an absent Doc, not an error.
+	Read(context.Context, Ref) (Doc, error)
+	// Write sets it. The error is ErrNotDone only where surely nothing happened; after any other error the state is unknown
+	// and Read must tell. Write never deletes an access key.
+	Write(context.Context, Ref, Doc) error
+}

@@ -1,0 +1,129 @@
+package containment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nightlatch/internal/policy"
+)
+
+// Mode is how far Nightlatch goes by itself. The zero Mode is ModeAsk. The policy does not know the mode.
+type Mode string
+
+// The modes.
+const (
+	ModeObserve Mode = "observe" // says what it would do; holds no right to do it
+	ModeAsk     Mode = "ask"     // every containment waits for a human
+	ModeAct     Mode = "act"     // does what the policy says
+)
+
+// ParseMode reads a mode; "" is ModeAsk.
+func ParseMode(s string) (Mode, error) {
+	switch m := Mode(s); m {
+	case "":
+		return ModeAsk, nil
+	case ModeObserve, ModeAsk, ModeAct:
+		return m, nil
+	}
+	return ModeAsk, fmt.Errorf("mode %q is none of observe, ask and act", s)
+}
+
+// State is what became of a step. The zero State is Unknown's harmless twin: nothing is claimed.
+type State string
+
+// The states.
+const (
+	Intended State = "intended" // written down, about to be done
+	Done     State = "done"     // done, and seen done by reading back
+	Already  State = "already"  // it was so before
+	Asked    State = "asked"    // a human has to say yes
+	DryRun   State = "dry-run"  // would have been done in mode act
+	Skipped  State = "skipped"  // the policy leaves it
+	Failed   State = "failed"   // surely not done
+	Unknown  State = "unknown"  // tried, and not yet seen done
+	Undone   State = "undone"   // done, and undone by a human
+	Drifted  State = "drifted"  // somebody else has changed it since
+)
+
+// Outcome is what became of one step.
+type Outcome struct {
+	Action policy.Action `json:"action"`
+	// Target is the id or ARN of what the step acts on.
+	Target string `json:"target"`
+	State  State  `json:"state"`
+	// Undo is the command line that undoes it; "" where nothing was done.
+	Undo string `json:"undo"`
+	// Detail is one sentence on how the state came about.
+	Detail string `json:"detail,omitempty"`
+	// Runbook is what a human runs instead, or approves.
+	Runbook []string `json:"runbook,omitempty"`
+	// At is when the state was reached; Attempts how often it was written, counted before the write.
+	At       time.Time `json:"at"`
+	Attempts int       `json:"attempts,omitempty"`
+	Step     Step      `json:"step"`
+}
+
+// Executor does steps. It is the only code that calls Account.Write.
+type Executor struct {
+	Account Account
+	Mode    Mode
+}
+
+// Gate says what becomes of a step that was judged: Intended is the only state that leads to a write, and only in ModeAct.
+func (x Executor) Gate(s Step, d policy.Decision) State {
+	switch {
+	case d == policy.Leave:
+		return Skipped
+	case d != policy.Contain || !s.Planned():
+		return Asked
+	case s.Before == s.After:
+		return Already
+	case x.Mode == ModeObserve:
+		return DryRun
+	case x.Mode == ModeAct:
+		return Intended
+	}
+	return Asked
+}
+
+// Do writes one intended step and reads it back. attempts is how often that was tried before, as written down then: a step
+// that may have been written already is read before it is written again.
+func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) {
+	if x.Mode != ModeAct || !s.Planned() {
+		return Asked, "the mode does not allow a write"
+	}
+	if attempts > 0 {
+		switch state, detail := x.Verify(ctx, s); state {
+		case Done, Drifted:
+			return state, detail
+		}
+	}
+	if err := x.Account.Write(ctx, s.Ref, s.After); errors.Is(err, ErrNotDone) {
+		return Failed, err.Error()
+	} else if err != nil {
+		if state, detail := x.Verify(ctx, s); state == Done || state == Drifted {
+			return state, detail
+		}
+		return Unknown, err.Error()
+	}
+	return x.Verify(ctx, s)
+}
+
+// Verify reads a step's setting back: Done if it is as it shall be, Unknown if it is still as before or cannot be read
+// (IAM shows a change late), Drifted if it is neither.
+func (x Executor) Verify(ctx context.Context, s Step) (State, string) {
+	doc, err := x.Account.Read(ctx, s.Ref)
+	switch {
+	case err != nil:
+		return Unknown, "it could not be read back: " + err.Error()
+	case doc == s.After:
+		return Done, "read back as " + doc.Text
+	case doc == s.Before:
+		return Unknown, "it still reads as " + doc.Text
+	case doc.Absent:
+		return Drifted, "it is gone: somebody has deleted it"
+	}
+	return Drifted, "it reads as " + doc.Text + ": somebody else has changed it"
+}

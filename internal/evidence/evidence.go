@@ -1,0 +1,52 @@
+// Package evidence asks CloudTrail who moved the bytes, and reconciles the answer with the metric.
+//
+// Questions are SQL SELECTs in Trino's dialect over the schema of CloudTrail Lake
+// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-limitations.html); engines below this package run them.
+package evidence
+
+import (
+	"context"
+	"errors"
+)
+
+// Schema is the seam between the questions and an engine: where the records stand, and how a field of them is spelled.
+type Schema struct {
+	// Table is what stands behind FROM: an event data store's id, a table's name.
+	Table string
+}
+
+// Question is one question to the trail. Questions cross the border to an engine, not SQL.
+type Question interface {
+	// Name says which question this is, for logs and messages: "bytes", "usage".
+	Name() string
+	// SQL is the question as one SELECT of at most 10,000 characters whose columns are scalars and never NULL.
+	SQL(Schema) string
+}
+
+// Row is one row of an answer, every value as text, by the column's name in lower case.
+type Row map[string]string
+
+// Answer is what an engine found.
+type Answer struct {
+	// Engine names what answered: "cloudtrail-lake", "duckdb".
+	Engine string
+	Rows   []Row
+	// Scanned is what the engine read for it, in bytes: what Lake bills.
+	Scanned int64
+	// Lost names, one sentence each, what could not be read and is missing from the rows.
+	Lost []string
+}
+
+// Trail is a place where CloudTrail's records can be asked.
+type Trail interface {
+	// Ask returns all rows or an error, never some rows as if they were all. It waits for its engine as long as ctx allows,
+	// through passing refusals, and stops what it started when ctx ends.
+	Ask(context.Context, Question) (Answer, error)
+}
+
+// ErrBusy says that the engine had no room for the query until the end of the time given. Asking again later can help;
+// an attacker may fill the slots.
+var ErrBusy = errors.New("no query slot was free")
+
+// ErrBudget says that the query was not run, or was stopped, because it would go over the budget of bytes scanned.
+var ErrBudget = errors.New("over the budget of bytes scanned")

@@ -1,0 +1,68 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/smithy-go"
+)
+
+// explain makes one sentence of a failed call: what was being done to what, what is wrong, and what to do about it.
+// It is the one place that reads errors of AWS; only the end of ctx can be found in the result, as context's own error.
+func explain(ctx context.Context, err error, operation, doing string) error {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		return fmt.Errorf("%s: %w", doing, refused)
+	}
+	if ended := ctx.Err(); ended != nil {
+		return fmt.Errorf("the time ended while %s: %w", doing, ended)
+	}
+	return fmt.Errorf("%s: %s (%s)", doing, advice(err, operation), said(err))
+}
+
+// advice says in our words what is wrong and what to do about it.
+func advice(err error, operation string) string {
+	api, answered := errors.AsType[smithy.APIError](err)
+	if !answered {
+		return "aws could not be reached, check the network and the credentials"
+	}
+	switch api.(type) {
+	case *types.EventDataStoreNotFoundException, *types.EventDataStoreARNInvalidException:
+		return "the event data store was not found, check its arn and that it has not been deleted"
+	case *types.InactiveEventDataStoreException:
+		return "the event data store is not active, restore it if it is pending deletion"
+	case *types.InvalidQueryStatementException:
+		return "the sql was not accepted, which is a defect of nightlatch: please report it"
+	case *types.QueryIdNotFoundException:
+		return "the query is not known any more, ask again"
+	case *types.InsufficientEncryptionPolicyException:
+		return "the event data store's key may not be used, allow kms:Decrypt and kms:GenerateDataKey on it"
+	}
+	switch code := api.ErrorCode(); {
+	case strings.HasPrefix(code, "AccessDenied"):
+		return fmt.Sprintf("access is denied, allow cloudtrail:%s on the event data store", operation)
+	case code == "ExpiredTokenException", code == "UnrecognizedClientException", code == "InvalidClientTokenId":
+		return "the credentials are not accepted, renew them"
+	}
+	type status interface {
+		error
+		HTTPStatusCode() int
+	}
+	if response, ok := errors.AsType[status](err); ok && response.HTTPStatusCode() >= 500 {
+		return "cloudtrail lake has a fault of its own, ask again"
+	}
+	return "cloudtrail lake did not accept the call"
+}
+
+// said is AWS's own words, code and message, without the SDK's wrapping; or the whole error where AWS said nothing.
+func said(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
+		err = operation.Err
+	}
+	return err.Error()
+}

@@ -1,0 +1,120 @@
+// Package lake asks CloudTrail Lake: it starts a question's SQL as a query on one event data store, waits until the query
+// has finished, and reads all of its rows, following
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html
+//
+// Lake hands out rows while a query is still running, and after it was cancelled or ran out of time. Such rows look like an
+// answer and are not one, so no row is read before the query's status is FINISHED.
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/grant"
+)
+
+const engine = "cloudtrail-lake"
+
+// maxStatement is Lake's limit for one SQL statement, in characters:
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html
+const maxStatement = 10_000
+
+// callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
+// questions are asked at once and the calls are cheap.
+const callAttempts = 5
+
+// maxRuns is how often one question is run when Lake says that it ran out of resources. Each run is billed.
+const maxRuns = 3
+
+// Settings say which event data store is asked, and for how much.
+type Settings struct {
+	// EventDataStore is the ARN of the store. It also says in which region, and in whose account, the query runs.
+	EventDataStore string
+	// Account is our own account id. Where the store's is another one, the calls name its owner. "" means that it is ours.
+	Account string
+	// Budget is how many bytes the Trail may scan in its life, over all questions; 0 means no limit.
+	// Lake bills by bytes scanned: https://aws.amazon.com/cloudtrail/pricing/
+	Budget int64
+}
+
+// Trail is one event data store of CloudTrail Lake. Several goroutines may ask it at once.
+type Trail struct {
+	client *cloudtrail.Client
+	store  store
+	owner  *string // nil where the store is in our own account
+	budget int64
+	spent  atomic.Int64                               // bytes scanned by all queries so far
+	wait   func(context.Context, time.Duration) error // replaced by tests
+}
+
+var _ evidence.Trail = (*Trail)(nil)
+
+// New prepares to ask the event data store that settings name. It makes no call.
+func New(cfg aws.Config, settings Settings) (*Trail, error) {
+	s, err := parseStore(settings.EventDataStore)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Budget < 0 {
+		return nil, fmt.Errorf("the budget of bytes scanned is %d: it must be 0 (no limit) or more", settings.Budget)
+	}
+	t := &Trail{store: s, budget: settings.Budget, wait: wait}
+	if settings.Account != "" && settings.Account != s.account {
+		t.owner = aws.String(s.account)
+	}
+	cfg = cfg.Copy()
+	cfg.Region = s.region
+	cfg.RetryMode = aws.RetryModeStandard
+	cfg.RetryMaxAttempts = callAttempts
+	t.client = cloudtrail.NewFromConfig(cfg)
+	return t, nil
+}
+
+// Grants are the permissions for the calls that a Trail makes, and no others:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html
+func Grants() []grant.Grant {
+	return []grant.Grant{{
+		Sid: "AskCloudTrailLake",
+		Actions: []string{
+			"cloudtrail:StartQuery",
+			"cloudtrail:DescribeQuery",
+			"cloudtrail:GetQueryResults",
+			"cloudtrail:CancelQuery",
+		},
+		On: []string{"${EventDataStore}"},
+	}}
+}
+
+// Ask runs the question and returns all of its rows. It waits while all query slots are taken, while AWS throttles, and while
+// the query runs, until ctx ends; then it cancels what it started, for which it takes up to startGrace and cancelTime more.
+// Scanned counts every run of the question, since every run is billed.
+func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
+	sql := question.SQL(evidence.Schema{Table: t.store.id})
+	if n := utf8.RuneCountInString(sql); n == 0 || n > maxStatement {
+		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, maxStatement)
+	}
+	var scanned int64
+	pause := rerunWait
+	for runs := 1; ; runs++ {
+		q := &query{name: question.Name(), sql: sql}
+		rows, err := t.run(ctx, q)
+		scanned += q.scanned
+		if err == nil {
+			return evidence.Answer{Engine: engine, Rows: rows, Scanned: scanned}, nil
+		}
+		if !errors.Is(err, errExhausted) || runs == maxRuns {
+			return evidence.Answer{}, err
+		}
+		if ended := t.wait(ctx, pause.next()); ended != nil {
+			return evidence.Answer{}, fmt.Errorf("%w, and the time ended before it could run again: %w", err, ended)
+		}
+	}
+}

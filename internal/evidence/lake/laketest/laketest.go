@@ -1,0 +1,176 @@
+// Package laketest is CloudTrail Lake in memory, behind HTTP, for tests with the real SDK client or a real binary
+// (AWS_ENDPOINT_URL_CLOUDTRAIL pointing to it). A fake has the behaviour and the failures of the real thing: queries have
+// states and take one of ten slots, rows show up before they are complete, results come in pages, and every call can fail
+// the ways AWS lets it fail. It follows
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Operations.html
+//
+// Only _test files import it.
+package laketest
+
+import (
+	"net/http/httptest"
+	"slices"
+	"sync"
+)
+
+// Slots is how many queries may be queued or running at once, in the whole account.
+const Slots = 10
+
+// The operations that the fake knows.
+const (
+	StartQuery      = "StartQuery"
+	DescribeQuery   = "DescribeQuery"
+	GetQueryResults = "GetQueryResults"
+	CancelQuery     = "CancelQuery"
+)
+
+// The states of a query.
+const (
+	Queued    = "QUEUED"
+	Running   = "RUNNING"
+	Finished  = "FINISHED"
+	Failed    = "FAILED"
+	Cancelled = "CANCELLED"
+	TimedOut  = "TIMED_OUT"
+)
+
+// Query is one query that was started.
+type Query struct {
+	ID  string
+	SQL string
+	// Owner is the EventDataStoreOwnerAccountId it was started with; every later call must bring the same.
+	Owner string
+	// Region is the region that the starting call was signed for.
+	Region string
+	// Status is where it stands: Queued, Running, Finished, Failed, Cancelled or TimedOut.
+	Status string
+}
+
+// Call is one call that came in, refused or not.
+type Call struct {
+	Operation string
+	QueryID   string // "" for StartQuery
+}
+
+// Ending is how a query ends; the zero Ending is FINISHED.
+type Ending struct{ Status, Message string }
+
+// Exhausted is the failure that AWS says to run again.
+var Exhausted = Ending{Failed, "Query exhausted resources at this scale factor"}
+
+// Answer computes the rows of a query, column by name, and the bytes it scans. Its error makes the query fail with that text.
+// It is called while the fake is locked, one query at a time, so it must not call the Server.
+type Answer func(sql string) (rows []map[string]string, scanned int64, err error)
+
+// Server is the fake. Its methods may be called while it serves.
+type Server struct {
+	answer Answer
+	http   *httptest.Server
+
+	mu       sync.Mutex
+	queries  []*query
+	calls    []Call
+	occupied int
+	held     bool
+	looping  bool
+	lagging  bool
+	missing  int
+	pageRows int
+	endings  []Ending
+	faults   map[string][]Fault
+	onCall   func(operation string)
+}
+
+// New starts a fake whose queries are answered by answer.
+func New(answer Answer) *Server {
+	s := &Server{answer: answer, faults: map[string][]Fault{}, pageRows: most}
+	s.http = httptest.NewServer(s)
+	return s
+}
+
+// URL is the endpoint.
+func (s *Server) URL() string { return s.http.URL }
+
+// Close stops it.
+func (s *Server) Close() { s.http.Close() }
+
+// Queries are all queries started, in that order, as they stand now.
+func (s *Server) Queries() []Query {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Query
+	for _, q := range s.queries {
+		all = append(all, q.Query)
+	}
+	return all
+}
+
+// Calls are all calls that came in, in that order, those that were refused or cut off too.
+func (s *Server) Calls() []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+// Fail makes the next calls of an operation fail, one fault for each call.
+func (s *Server) Fail(operation string, faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[operation] = append(s.faults[operation], faults...)
+}
+
+// End makes the next queries end in these ways, one for each query, in the order in which they are started.
+func (s *Server) End(endings ...Ending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endings = append(s.endings, endings...)
+}
+
+// Occupy takes n of the slots with other people's queries; they stay taken until the next Occupy.
+func (s *Server) Occupy(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.occupied = n
+}
+
+// Hold keeps queries running for ever: they get to RUNNING and no further.
+func (s *Server) Hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = true
+}
+
+// Page makes pages of results at most n rows long, however many are asked for.
+func (s *Server) Page(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pageRows = n
+}
+
+// LoopTokens makes every page of results hand out one and the same next token.
+func (s *Server) LoopTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looping = true
+}
+
+// Lag makes GetQueryResults fall behind DescribeQuery: it shows finished queries as running still.
+func (s *Server) Lag() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lagging = true
+}
+
+// LoseRows keeps the last n rows of every finished query back, while the statistics go on counting them.
+func (s *Server) LoseRows(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missing = n
+}
+
+// OnCall sets what is run when a call has come in, before it has an effect.
+func (s *Server) OnCall(f func(operation string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onCall = f
+}

@@ -1,0 +1,184 @@
+package evidence
+
+import (
+	"slices"
+	"time"
+
+	"nightlatch/internal/alarm"
+)
+
+// Settling is how long after the window's end CloudTrail is given before its answer can be complete.
+// "an average of about 5 minutes of an API call": https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
+const Settling = 5 * time.Minute
+
+// earlier is how long before the window an origin must have been used to be familiar: on an earlier day, whatever the clock of
+// UTC says at midnight.
+const earlier = 24 * time.Hour
+
+// Evidence is what CloudTrail says, reconciled with what the metric says.
+type Evidence struct {
+	Engine string    `json:"engine"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+
+	Bytes        int64 `json:"bytes"`
+	ObjectBytes  int64 `json:"object_bytes"`
+	ListingBytes int64 `json:"listing_bytes"`
+	ErrorBytes   int64 `json:"error_bytes"`
+	MarginBytes  int64 `json:"margin_bytes"`
+	Calls        int64 `json:"calls"`
+	Unsized      int64 `json:"calls_without_byte_count"`
+	Copies       int64 `json:"copies_out"`
+	// Explained is Bytes against the alarmed bytes, never clamped: well above 1 is a conflict. Nil is unknown.
+	Explained *float64 `json:"explained"`
+	// Unexplained is how many of the alarmed bytes CloudTrail does not show; 0 where it shows more.
+	Unexplained *int64 `json:"unexplained"`
+	// Complete: Settling has passed since the window's end, and two looks in a row were equal.
+	Complete bool `json:"complete"`
+	// HistoryDays is the span that Usage looked at, in days; nil while the history is unknown.
+	HistoryDays *int64 `json:"history_days"`
+
+	Queries      int      `json:"queries"`
+	BytesScanned int64    `json:"bytes_scanned"`
+	Lost         []string `json:"lost"`
+
+	Actors []Actor `json:"actors"`
+	Others Others  `json:"others"`
+}
+
+// History is the answer to Usage, read.
+type History struct {
+	// Before is the end of the span, the start of the window it was asked for.
+	Before     time.Time                    `json:"before"`
+	Principals map[string]*PrincipalHistory `json:"principals"`
+}
+
+// PrincipalHistory is how one principal read the watched buckets.
+type PrincipalHistory struct {
+	Days      int64     `json:"days"`
+	MostBytes int64     `json:"most_bytes"`
+	LastUsed  time.Time `json:"last_used"`
+	// Partial: the principal used more origins than were returned, so one that is not among them is unknown.
+	Partial bool   `json:"partial"`
+	Uses    []Used `json:"uses"`
+}
+
+// Used is one credential of a principal at one origin.
+type Used struct {
+	AccessKeyID string    `json:"access_key_id"`
+	Origin      Origin    `json:"origin"`
+	First       time.Time `json:"first"`
+	Last        time.Time `json:"last"`
+}
+
+// ReadUsage reads the rows of a Usage question that was asked for the time before.
+func ReadUsage(rows []Row, before time.Time) (*History, error) {
+	h := &History{Before: before, Principals: map[string]*PrincipalHistory{}}
+	for _, row := range rows {
+		r := &reader{row: row}
+		name := r.text("principal")
+		p := h.Principals[name]
+		if p == nil {
+			p = &PrincipalHistory{}
+			h.Principals[name] = p
+		}
+		switch r.text("part") {
+		case "principal":
+			p.Days, p.MostBytes, p.LastUsed = r.number("days"), r.number("most_bytes"), r.time("last_seen")
+		case "origin":
+			p.Partial = p.Partial || r.number("places") > maxOrigins
+			p.Uses = append(p.Uses, Used{r.text("access_key_id"), originOf(r), r.time("first_seen"), r.time("last_seen")})
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+	}
+	return h, nil
+}
+
+// familiar reports whether the principal used this place, signed in the header, at least a day before from; nil is unknown.
+func (p *PrincipalHistory) familiar(at place, from time.Time) *bool {
+	known := false
+	for _, u := range p.Uses {
+		if u.Origin.place() == at && !u.Origin.Presigned && !u.Origin.SigningUnknown && !u.First.After(from.Add(-earlier)) {
+			known = true
+		}
+	}
+	if !known && p.Partial {
+		return nil
+	}
+	return &known
+}
+
+// Reconcile puts what CloudTrail says beside what the metric says. A nil history leaves everything unknown that depends on it.
+func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
+	e := Evidence{
+		From: a.From, To: a.To, Bytes: t.Bytes, ObjectBytes: t.ObjectBytes, ListingBytes: t.ListingBytes, ErrorBytes: t.ErrorBytes,
+		MarginBytes: t.MarginBytes, Calls: t.Calls, Unsized: t.Unsized, Copies: t.Copies, Others: t.Others,
+		Lost: []string{}, Actors: []Actor{},
+	}
+	if a.Bytes != nil && *a.Bytes > 0 {
+		explained := float64(t.Bytes) / float64(*a.Bytes)
+		unexplained := max(*a.Bytes-t.Bytes, 0)
+		e.Explained, e.Unexplained = &explained, &unexplained
+	}
+	if h != nil {
+		days := int64(HistorySpan / (24 * time.Hour))
+		e.HistoryDays = &days
+	}
+	for _, act := range t.Actors {
+		if a.Bytes != nil && *a.Bytes > 0 {
+			share := float64(act.Bytes) / float64(*a.Bytes)
+			act.Share = &share
+		}
+		act.Origins = slices.Clone(act.Origins)
+		if h != nil {
+			act.compare(h, a.From)
+		}
+		if extra := len(act.Origins) - MaxDetails; extra > 0 {
+			act.Origins, act.Omitted = act.Origins[:MaxDetails], max(act.Omitted, int64(extra))
+		}
+		e.Actors = append(e.Actors, act)
+	}
+	return e
+}
+
+// compare says how usual the actor's origins are for its principal.
+func (a *Actor) compare(h *History, from time.Time) {
+	p := h.Principals[a.principal]
+	if p == nil {
+		p = &PrincipalHistory{}
+	}
+	a.HistoryDays, a.MostBytesInADay = &p.Days, &p.MostBytes
+	if !p.LastUsed.IsZero() {
+		a.LastUsed = &p.LastUsed
+	}
+	var familiar, unfamiliar int64
+	active, unknown := false, false
+	for i, o := range a.Origins {
+		f := p.familiar(o.place(), from)
+		a.Origins[i].Familiar = f
+		switch {
+		case f == nil:
+			unknown = true
+		case *f:
+			familiar += o.Bytes
+			active = active || o.Calls > 0
+		default:
+			unfamiliar += o.Bytes
+		}
+	}
+	for _, u := range p.Uses {
+		if u.AccessKeyID == a.AccessKeyID && u.Last.After(from.Add(-earlier)) {
+			if f := p.familiar(u.Origin.place(), from); f != nil && *f {
+				active = true
+			}
+		}
+	}
+	if !unknown {
+		a.FamiliarBytes, a.UnfamiliarBytes = &familiar, &unfamiliar
+	}
+	if active || !p.Partial {
+		a.FamiliarActive = &active
+	}
+}

@@ -1,0 +1,109 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// quote writes s as a string literal of Trino's. Lake has no bind parameters, so this is the only thing between a name
+// and the query: inside '…' Trino knows one escape, the doubled quote, and no backslash.
+// https://trino.io/docs/current/language/types.html#varchar
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// timestamp writes t as a literal. CloudTrail's eventTime is in UTC and whole seconds.
+func timestamp(t time.Time) string {
+	return "timestamp '" + t.UTC().Format("2006-01-02 15:04:05") + "'"
+}
+
+// parameter is a request parameter of a record, NULL where it is missing.
+func (s Schema) parameter(key string) string {
+	return "element_at(requestparameters, " + quote(key) + ")"
+}
+
+// additional is a field of additionalEventData, NULL where it is missing.
+func (s Schema) additional(key string) string {
+	return "element_at(additionaleventdata, " + quote(key) + ")"
+}
+
+// objectLevel are the S3 calls on objects: what a data event is where an old record says neither eventCategory nor
+// managementEvent. https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
+var objectLevel = []string{"GetObject", "HeadObject", "ListObjects", "ListObjectVersions", "ListObjectsV2", "SelectObjectContent",
+	"GetObjectTorrent", "GetObjectAcl", "GetObjectTagging", "GetObjectAttributes", "RestoreObject", "CopyObject", "UploadPartCopy",
+	"PutObject", "DeleteObject", "DeleteObjects", "ListParts", "ListMultipartUploads"}
+
+// objectData are the calls whose response is the content of an object.
+var objectData = []string{"GetObject", "SelectObjectContent", "GetObjectTorrent"}
+
+// copies are the server-side copies. They name their destination in bucketName and their source in x-amz-copy-source.
+var copies = []string{"CopyObject", "UploadPartCopy"}
+
+// calls is the common table that both questions stand on: the S3 data events on the watched buckets in a span of time, each
+// once, with the fields that matter under short names.
+//
+// A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
+// store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept.
+func (s Schema) calls(buckets []string, from, to time.Time) string {
+	resource := func(i int) string {
+		return fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, '^arn:aws[a-z-]*:s3:::([^/*]+)', 1), '')", i)
+	}
+	copySource := s.parameter("x-amz-copy-source")
+	return fmt.Sprintf(`found as (
+  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, eventname,
+    coalesce(useridentity.type, '') as type,
+    coalesce(useridentity.principalid, '') as principal_id,
+    coalesce(useridentity.arn, '') as arn,
+    coalesce(useridentity.accountid, '') as account_id,
+    coalesce(useridentity.accesskeyid, '') as access_key_id,
+    coalesce(useridentity.username, '') as user_name,
+    coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
+    coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
+    coalesce(useridentity.invokedby, '') as invoked_by,
+    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of,
+    coalesce(sourceipaddress, '') as source_ip,
+    coalesce(vpcendpointid, '') as vpc_endpoint,
+    coalesce(vpcendpointaccountid, '') as vpc_endpoint_account,
+    substr(coalesce(useragent, ''), 1, 256) as agent,
+    coalesce(errorcode, '') as error_code,
+    coalesce(%[1]s, '') as object_key,
+    case %[2]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
+    try_cast(%[3]s as double) as bytes_out,
+    %[4]s as named_bucket,
+    coalesce(%[5]s, %[6]s, %[7]s) as resource_bucket,
+    case when eventname in (%[8]s) then nullif(regexp_extract(coalesce(try(url_decode(%[9]s)), %[9]s), '^/?([^/]+)/', 1), '') end as copied_from
+  from %[10]s
+  where eventsource = 's3.amazonaws.com' and eventtime >= %[11]s and eventtime < %[12]s
+    and case when eventcategory is not null then eventcategory = 'Data'
+             when managementevent is not null then not managementevent
+             else eventname in (%[13]s) end
+),
+watched as (
+  select *, case when named_bucket in (%[14]s) then named_bucket when resource_bucket in (%[14]s) then resource_bucket end as read_from,
+    case when copied_from in (%[14]s) and error_code = '' then 1 else 0 end as copied_out,
+    row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid) as copy
+  from found
+),
+calls as (
+  select *, coalesce(read_from, copied_from) as bucket,
+    case when read_from is null then 0 else coalesce(bytes_out, 0) end as bytes,
+    coalesce(nullif(issuer_arn, ''), nullif(arn, ''), principal_id) as principal,
+    %[15]s as network
+  from watched
+  where copy = 1 and (read_from is not null or copied_from in (%[14]s))
+)`, s.parameter("key"), s.additional("AuthenticationMethod"), s.additional("bytesTransferredOut"), s.parameter("bucketName"),
+		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.Table, timestamp(from), timestamp(to),
+		quoteAll(objectLevel), quoteAll(buckets), network)
+}
+
+// network groups the addresses: an IPv4 address by its first three numbers, an IPv6 address by its first three groups as
+// written; anything else (the name of a service) stands for itself. Network in origin.go reads it.
+const network = `coalesce(nullif(regexp_extract(source_ip, '^([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$', 1), ''),
+      nullif(regexp_extract(source_ip, '^([0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F]*)', 1), ''), substr(source_ip, 1, 128))`

@@ -1,0 +1,267 @@
+package evidence
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"nightlatch/internal/actor"
+)
+
+// Actor is one credential in use, and what it did in the window.
+type Actor struct {
+	Kind         actor.Kind `json:"kind"`
+	Via          string     `json:"via"`
+	AccessKeyID  string     `json:"access_key_id"`
+	PrincipalARN string     `json:"principal_arn"`
+	PrincipalID  string     `json:"principal_id"`
+	AccountID    string     `json:"account_id"`
+	UserName     string     `json:"user_name,omitempty"`
+	RoleName     string     `json:"role_name,omitempty"`
+	Session      string     `json:"session,omitempty"`
+	OnBehalfOf   string     `json:"on_behalf_of,omitempty"`
+
+	// Bytes is everything that left: ObjectBytes of contents, ListingBytes of listings and other answers, ErrorBytes of refusals.
+	Bytes        int64 `json:"bytes"`
+	ObjectBytes  int64 `json:"object_bytes"`
+	ListingBytes int64 `json:"listing_bytes"`
+	ErrorBytes   int64 `json:"error_bytes"`
+	// MarginBytes left in the margin around the window; they are in none of the other counts.
+	MarginBytes int64 `json:"margin_bytes"`
+	// Share is Bytes against the alarmed bytes; nil while those are unknown.
+	Share *float64 `json:"share"`
+	// Objects counts the distinct objects read.
+	Objects int64 `json:"objects"`
+	// Unsized counts calls whose record has no byte count; Copies server-side copies out of the watched buckets.
+	Unsized int64 `json:"calls_without_byte_count"`
+	Copies  int64 `json:"copies_out"`
+
+	Calls     map[string]int64 `json:"calls"`
+	Errors    map[string]int64 `json:"errors,omitempty"`
+	Buckets   map[string]int64 `json:"buckets"`
+	Origins   []Origin         `json:"origins"`
+	Agents    []string         `json:"user_agents"`
+	FirstSeen time.Time        `json:"first_seen"`
+	LastSeen  time.Time        `json:"last_seen"`
+	// Omitted counts the origins, agents, calls, error codes and buckets beyond MaxDetails that are not listed.
+	Omitted int64 `json:"omitted,omitempty"`
+
+	// What Usage adds; nil while the history is unknown.
+	HistoryDays     *int64     `json:"history_days"`
+	MostBytesInADay *int64     `json:"most_bytes_in_a_day"`
+	LastUsed        *time.Time `json:"last_used"`
+	FamiliarBytes   *int64     `json:"familiar_bytes"`
+	UnfamiliarBytes *int64     `json:"unfamiliar_bytes"`
+	// FamiliarActive: a familiar origin used this very credential in the 24 hours before the window's end.
+	FamiliarActive *bool `json:"familiar_active"`
+
+	// principal is the value that Bytes and Usage share for the long-lived principal.
+	principal string
+}
+
+// Credential is the credential that the actor uses.
+func (a Actor) Credential() actor.Credential {
+	return actor.Credential{Kind: a.Kind, Via: a.Via, AccessKeyID: a.AccessKeyID, PrincipalID: a.PrincipalID,
+		PrincipalARN: a.PrincipalARN, AccountID: a.AccountID, UserName: a.UserName, RoleName: a.RoleName, Session: a.Session,
+		OnBehalfOf: a.OnBehalfOf}
+}
+
+// Others sums the actors beyond MaxActors.
+type Others struct {
+	Actors      int64 `json:"actors"`
+	Bytes       int64 `json:"bytes"`
+	ObjectBytes int64 `json:"object_bytes"`
+	Copies      int64 `json:"copies_out"`
+}
+
+// Tally is the answer to Bytes, read.
+type Tally struct {
+	Bytes, ObjectBytes, ListingBytes, ErrorBytes, MarginBytes int64
+	Calls, Unsized, Copies                                    int64
+	Actors                                                    []Actor
+	Others                                                    Others
+	// Digest is equal for equal answers: two looks in a row are compared by it.
+	Digest string
+}
+
+// reader takes typed values out of one row and remembers what was wrong.
+type reader struct {
+	row Row
+	err error
+}
+
+func (r *reader) text(column string) string {
+	v, ok := r.row[column]
+	if !ok && r.err == nil {
+		r.err = fmt.Errorf("a row of the answer has no column %q", column)
+	}
+	return clip(v)
+}
+
+// number reads a whole number in any form that an engine prints: 17, 17.0, 4.2949672960E10.
+func (r *reader) number(column string) int64 {
+	s := r.text(column)
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.Abs(f) >= 1<<62 {
+		if r.err == nil {
+			r.err = fmt.Errorf("column %q of the answer is %q, not a number", column, s)
+		}
+		return 0
+	}
+	return int64(math.Round(f))
+}
+
+func (r *reader) time(column string) time.Time {
+	if n := r.number(column); n != 0 {
+		return time.Unix(n, 0).UTC()
+	}
+	return time.Time{}
+}
+
+// ReadBytes reads the rows of a Bytes question. Rows that do not fit are an error: half an answer is none.
+func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
+	var t Tally
+	byID := map[string]*Actor{}
+	totals := Others{}
+	for _, row := range rows {
+		r := &reader{row: row}
+		switch r.text("part") {
+		case "all":
+			t.Bytes, t.ObjectBytes, t.ListingBytes = r.number("bytes"), r.number("object_bytes"), r.number("listing_bytes")
+			t.ErrorBytes, t.MarginBytes = r.number("error_bytes"), r.number("margin_bytes")
+			t.Calls, t.Unsized, t.Copies = r.number("calls"), r.number("unsized"), r.number("copies")
+		case "actor":
+			a := readActor(r, ours)
+			byID[row["actor"]] = &a
+			totals.Actors = r.number("places")
+		}
+		if r.err != nil {
+			return Tally{}, r.err
+		}
+	}
+	for _, row := range rows {
+		if err := readDetail(row, byID); err != nil {
+			return Tally{}, err
+		}
+	}
+	t.Others = Others{Actors: totals.Actors - int64(len(byID)), Bytes: t.Bytes, ObjectBytes: t.ObjectBytes, Copies: t.Copies}
+	for _, a := range byID {
+		t.Others.Bytes -= a.Bytes
+		t.Others.ObjectBytes -= a.ObjectBytes
+		t.Others.Copies -= a.Copies
+		slices.SortFunc(a.Origins, func(x, y Origin) int {
+			return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Network, y.Network), cmp.Compare(x.VPCEndpoint, y.VPCEndpoint))
+		})
+		slices.Sort(a.Agents)
+		t.Actors = append(t.Actors, *a)
+	}
+	slices.SortFunc(t.Actors, func(x, y Actor) int {
+		return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(y.Copies, x.Copies), cmp.Compare(x.AccessKeyID, y.AccessKeyID),
+			cmp.Compare(x.PrincipalID, y.PrincipalID), cmp.Compare(x.Via, y.Via), cmp.Compare(x.Kind, y.Kind))
+	})
+	t.Digest = digest(t.Actors)
+	return t, nil
+}
+
+// digest is a digest of what the policy sees of the actors.
+func digest(actors []Actor) string {
+	text, err := json.Marshal(actors)
+	if err != nil {
+		panic(err) // plain numbers and strings: cannot fail
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
+
+func readActor(r *reader, ours actor.Ours) Actor {
+	c := actor.Of(actor.Identity{
+		Type: r.text("type"), PrincipalID: r.text("principal_id"), ARN: r.text("arn"), AccountID: r.text("account_id"),
+		AccessKeyID: r.text("access_key_id"), UserName: r.text("user_name"), IssuerARN: r.text("issuer_arn"),
+		IssuerUserName: r.text("issuer_user_name"), InvokedBy: r.text("invoked_by"), OnBehalfOf: r.text("on_behalf_of"),
+	}, ours)
+	return Actor{
+		Kind: c.Kind, Via: c.Via, AccessKeyID: c.AccessKeyID, PrincipalARN: c.PrincipalARN, PrincipalID: c.PrincipalID,
+		AccountID: c.AccountID, UserName: c.UserName, RoleName: c.RoleName, Session: c.Session, OnBehalfOf: c.OnBehalfOf,
+		Bytes: r.number("bytes"), ObjectBytes: r.number("object_bytes"), ListingBytes: r.number("listing_bytes"),
+		ErrorBytes: r.number("error_bytes"), MarginBytes: r.number("margin_bytes"), Objects: r.number("objects"),
+		Unsized: r.number("unsized"), Copies: r.number("copies"), FirstSeen: r.time("first_seen"), LastSeen: r.time("last_seen"),
+		Calls: map[string]int64{}, Errors: map[string]int64{}, Buckets: map[string]int64{},
+		Origins: []Origin{}, Agents: []string{},
+		principal: r.text("principal"),
+	}
+}
+
+// readDetail adds one bucket, call, origin, agent or error code to its actor.
+func readDetail(row Row, byID map[string]*Actor) error {
+	r := &reader{row: row}
+	part := r.text("part")
+	if part == "all" || part == "actor" {
+		return r.err
+	}
+	a := byID[row["actor"]]
+	if a == nil {
+		return fmt.Errorf("a row of the answer is about an actor that the answer does not name")
+	}
+	name, calls := r.text("name"), r.number("calls")
+	if places := r.number("places"); places > MaxDetails && part != "origin" {
+		a.Omitted = max(a.Omitted, places-MaxDetails)
+	}
+	switch part {
+	case "bucket":
+		a.Buckets[name] = r.number("bytes")
+	case "call":
+		if calls > 0 {
+			a.Calls[name] = calls
+		}
+	case "error":
+		if calls > 0 {
+			a.Errors[name] = calls
+		}
+	case "agent":
+		if name != "" && calls > 0 {
+			a.Agents = append(a.Agents, name)
+		}
+	case "origin":
+		a.addOrigin(originOf(r), r.number("bytes"), calls)
+	default:
+		return fmt.Errorf("a row of the answer has the unknown part %q", part)
+	}
+	return r.err
+}
+
+// originOf reads the columns that name an origin, of either question.
+func originOf(r *reader) Origin {
+	o := Origin{VPCEndpoint: r.text("vpc_endpoint"), VPCEndpointAccount: r.text("vpc_endpoint_account")}
+	if o.VPCEndpoint == "" {
+		o.Network = Network(r.text("source_ip"))
+	}
+	switch r.text("signing") {
+	case "header":
+	case "presigned":
+		o.Presigned = true
+	default:
+		o.SigningUnknown = true
+	}
+	return o
+}
+
+func (a *Actor) addOrigin(o Origin, bytes, calls int64) {
+	for i, known := range a.Origins {
+		if known.place() == o.place() && known.Presigned == o.Presigned && known.SigningUnknown == o.SigningUnknown {
+			a.Origins[i].Bytes += bytes
+			a.Origins[i].Calls += calls
+			return
+		}
+	}
+	o.Bytes, o.Calls = bytes, calls
+	a.Origins = append(a.Origins, o)
+}

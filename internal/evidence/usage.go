@@ -1,0 +1,52 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+)
+
+// HistorySpan is how far back usage is asked for.
+const HistorySpan = 14 * 24 * time.Hour
+
+// maxOrigins bounds the origins kept of one principal's history. A principal with more counts as unknown, never as unfamiliar.
+const maxOrigins = 100
+
+// Usage asks how the principals that read Buckets did so in the HistorySpan before the time Before.
+type Usage struct {
+	Buckets []string
+	Before  time.Time
+}
+
+// Name implements Question.
+func (Usage) Name() string { return "usage" }
+
+// SQL implements Question. An answer has one row for each principal ("principal": its days, its most bytes in a day) and one for
+// each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first.
+func (q Usage) SQL(s Schema) string {
+	return fmt.Sprintf(`with %[1]s,
+daily as (
+  select case when grouping(network) = 1 then 'principal' else 'origin' end as part, principal, coalesce(access_key_id, '') as access_key_id,
+    coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint, coalesce(vpc_endpoint_account, '') as vpc_endpoint_account,
+    coalesce(signing, '') as signing, cast(eventtime as date) as day, sum(bytes) as bytes, max(source_ip) as source_ip,
+    min(eventtime) as first_seen, max(eventtime) as last_seen
+  from calls
+  where error_code = ''
+  group by grouping sets ((principal, cast(eventtime as date)),
+    (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, cast(eventtime as date)))
+),
+spans as (
+  select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(source_ip) as source_ip,
+    count(*) as days, max(bytes) as most_bytes, to_unixtime(min(first_seen)) as first_seen, to_unixtime(max(last_seen)) as last_seen
+  from daily
+  group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
+),
+placed as (
+  select *, row_number() over (partition by part, principal order by days desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) as place,
+    count(*) over (partition by part, principal) as places
+  from spans
+)
+select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, source_ip, days, most_bytes, first_seen, last_seen, places
+from placed
+where place <= %[2]d
+order by part, principal, place`, s.calls(q.Buckets, q.Before.Add(-HistorySpan), q.Before), maxOrigins)
+}

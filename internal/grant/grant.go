@@ -1,0 +1,21 @@
+// Package grant states an IAM permission as data, so that the permission can stand beside the call that needs it
+// and infra can render exactly the union of what the adapters declare.
+//
+// The fields follow the elements of an IAM policy statement:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+package grant
+
+// Grant is one statement of an identity policy.
+type Grant struct {
+	// Sid names the statement; letters and digits only, unique within a role.
+	Sid string
+	// Actions are IAM actions, "iam:UpdateAccessKey".
+	Actions []string
+	// On are the resources, as ARNs in which ${Account}, ${Region} and ${Partition} stand for the deployment's own
+	// and ${EventDataStore}, ${Topic} for what it was given. "*" only where AWS knows no narrower resource.
+	On []string
+	// When is the Condition element: operator, then key, then value.
+	When map[string]map[string]string
+	// Deny makes the statement an explicit Deny.
+	Deny bool
+}

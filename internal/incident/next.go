@@ -1,0 +1,147 @@
+package incident
+
+import (
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+)
+
+// Do is the kind of effect that comes next.
+type Do string
+
+// The moves.
+const (
+	ReadMetric Do = "read-metric" // read the metric again
+	LookUp     Do = "look"        // ask the trail
+	Judge      Do = "judge"       // find the targets, ask the policy
+	Act        Do = "act"         // do the first intended step
+	Verify     Do = "verify"      // read a step of unknown outcome back
+	Tell       Do = "tell"        // tell the team
+	Close      Do = "close"       // nothing is left to do: write that down
+	Wait       Do = "wait"        // nothing before Move.At
+	Nothing    Do = "nothing"     // closed
+)
+
+// Move is what to do now, or when to look again.
+type Move struct {
+	Do Do
+	// At is until when to wait; set for Wait.
+	At time.Time
+	// Outcome is the index of the outcome that Act and Verify are about, Notice the one that Tell is about.
+	Outcome, Notice int
+}
+
+// Patience is how long after the ring (or the window's end, where that is later) the search goes on: Lambda gives fifteen
+// minutes, and what comes after the search needs some of them.
+const Patience = 12 * time.Minute
+
+// explainedEnough is the part of the alarmed bytes from which on the search need not wait for more.
+const explainedEnough = 0.8
+
+// Limits on what is tried again.
+const (
+	maxVerify = 6 // with doubling waits from two seconds on: about a minute
+	maxTell   = 5
+	maxMetric = 4
+)
+
+// waits are the pauses between two looks, growing: CloudTrail is about five minutes behind, and each look is billed.
+var waits = []time.Duration{30 * time.Second, 45 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute}
+
+// Next says what comes next, from the record and the time alone.
+func (r Record) Next(now time.Time) Move {
+	switch {
+	case !r.Closed.IsZero():
+		return Move{Do: Nothing}
+	case r.MetricRead == 0:
+		return Move{Do: ReadMetric}
+	case r.Judged.IsZero() && !r.settled(now):
+		if at := r.nextLook(); now.Before(at) {
+			return Move{Do: Wait, At: at}
+		}
+		return Move{Do: LookUp}
+	case r.Judged.IsZero():
+		return Move{Do: Judge}
+	}
+	for i, o := range r.Outcomes {
+		if o.State == containment.Intended {
+			return Move{Do: Act, Outcome: i}
+		}
+	}
+	for i, o := range r.Outcomes {
+		if o.State != containment.Unknown || o.Attempts >= maxVerify {
+			continue
+		}
+		if at := o.At.Add(2 * time.Second << o.Attempts >> 1); now.Before(at) {
+			return Move{Do: Wait, At: at}
+		}
+		return Move{Do: Verify, Outcome: i}
+	}
+	for i, n := range r.Notified {
+		if (n.Tries > 0 && n.Error == "") || n.Tries >= maxTell {
+			continue
+		}
+		if at := n.At.Add(5 * time.Second << n.Tries); n.Tries > 0 && now.Before(at) {
+			return Move{Do: Wait, At: at}
+		}
+		return Move{Do: Tell, Notice: i}
+	}
+	return Move{Do: Close}
+}
+
+// settled reports whether looking again can change nothing that matters: the evidence is complete and explains most of the
+// bytes, or it is enough for the policy, or the time is up.
+func (r Record) settled(now time.Time) bool {
+	e := r.Evidence
+	return r.Enough || (e.Complete && r.History != nil && e.Explained != nil && *e.Explained >= explainedEnough) ||
+		(len(r.Looks) > 0 && !now.Before(r.Deadline))
+}
+
+// nextLook is when the trail is asked again: after growing waits while the bytes are not explained; once they are, when the
+// settling time is over, and for an equal look soon after that.
+func (r Record) nextLook() time.Time {
+	if len(r.Looks) == 0 {
+		return r.Opened
+	}
+	last := r.Looks[len(r.Looks)-1].At
+	settles := r.Alarm.To.Add(evidence.Settling)
+	at := last.Add(waits[min(len(r.Looks), len(waits))-1])
+	switch explained := r.Evidence.Explained; {
+	case explained != nil && *explained >= explainedEnough:
+		if at = last.Add(waits[0]); at.Before(settles) {
+			at = settles
+		}
+	case last.Before(settles) && at.After(settles):
+		at = settles
+	}
+	if last.Before(r.Deadline) && at.After(r.Deadline) {
+		at = r.Deadline
+	}
+	return at
+}
+
+// MetricDue reports whether a look should read the metric again first: it could not be read, or does not confirm yet.
+func (r Record) MetricDue() bool { return !r.Alarm.Confirmed && r.MetricRead < maxMetric }
+
+// Complete reports whether the last look makes the evidence complete: the settling time is over, and the look before it saw the
+// same in the same window. A newest-event watermark would prove nothing: events arrive in no order.
+func (r Record) Complete() bool {
+	n := len(r.Looks)
+	if n < 2 {
+		return false
+	}
+	last, before := r.Looks[n-1], r.Looks[n-2]
+	return !last.At.Before(last.To.Add(evidence.Settling)) && last.Digest != "" && last.Digest == before.Digest &&
+		last.From.Equal(before.From) && last.To.Equal(before.To)
+}
+
+// Unheard reports whether no channel has accepted the incident's message, though there are channels.
+func (r Record) Unheard() bool {
+	for _, n := range r.Notified {
+		if n.Tries > 0 && n.Error == "" {
+			return false
+		}
+	}
+	return len(r.Notified) > 0
+}

@@ -1,0 +1,97 @@
+// Package incident holds one incident from the first ring to the close: the record, what to do next, and where it is kept.
+package incident
+
+import (
+	"time"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/policy"
+)
+
+// Schema names the JSON form of a Record. Fields are only ever added.
+const Schema = "nightlatch.incident/1"
+
+// Record is everything about one incident. Its JSON form is the permanent contract of --json.
+type Record struct {
+	Schema string           `json:"schema"`
+	ID     string           `json:"id"`
+	Mode   containment.Mode `json:"mode"`
+	// Version counts the puts: a Store refuses a put of a version that is not the next.
+	Version int64 `json:"version"`
+
+	Opened time.Time `json:"opened"`
+	// Deadline is when the search ends and a human is asked with what is known.
+	Deadline time.Time `json:"deadline"`
+
+	Alarm alarm.Alarm `json:"alarm"`
+	// MetricRead is how often the metric was read; MetricError why the last reading failed.
+	MetricRead  int    `json:"metric_read"`
+	MetricError string `json:"metric_error,omitempty"`
+
+	Evidence evidence.Evidence `json:"evidence"`
+	// History is what is usual for the principals that read these buckets; nil until it is known.
+	History *evidence.History `json:"history,omitempty"`
+	Looks   []Look            `json:"looks"`
+	// Enough: the policy can contain something on the evidence there is, so nothing is waited for.
+	Enough bool `json:"enough"`
+
+	// PolicyError is why the policy could not be loaded; everything is asked then.
+	PolicyError string    `json:"policy_error,omitempty"`
+	Judged      time.Time `json:"judged,omitzero"`
+	Verdicts    []Verdict `json:"verdicts"`
+	// Unjudged counts actors whose part was too small to be judged one by one.
+	Unjudged int                   `json:"actors_not_judged"`
+	Outcomes []containment.Outcome `json:"outcomes"`
+	Notified []Notice              `json:"notified"`
+	// Closed is when nothing was left to do.
+	Closed time.Time `json:"closed,omitzero"`
+
+	Log []Entry `json:"log"`
+}
+
+// Look is one look into the trail.
+type Look struct {
+	At time.Time `json:"at"`
+	// From and To are the window that was looked at.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Digest is equal for equal answers; "" where the look failed.
+	Digest string `json:"digest,omitempty"`
+	Bytes  int64  `json:"bytes"`
+	// Error is why the look failed; HistoryError why the history did.
+	Error        string `json:"error,omitempty"`
+	HistoryError string `json:"history_error,omitempty"`
+}
+
+// Verdict is a policy.Verdict as it is kept and printed.
+type Verdict struct {
+	Action policy.Action `json:"action"`
+	// Target is the id or ARN of what the step acts on: for a key step the access key id.
+	Target   string          `json:"target"`
+	Decision policy.Decision `json:"decision"`
+	// Reasons are "policy: because", in the order of the policy file.
+	Reasons []string `json:"reasons"`
+	// Protected says why the target must not be touched without a human.
+	Protected string `json:"protected,omitempty"`
+}
+
+// Notice is one message to one channel.
+type Notice struct {
+	Channel string    `json:"channel"`
+	Subject string    `json:"subject"`
+	At      time.Time `json:"at"`
+	// Tries counts the attempts, Error is why the last failed; "" when the channel has accepted the message.
+	Tries int    `json:"tries"`
+	Error string `json:"error,omitempty"`
+}
+
+// Entry is one line of the log, which only grows.
+type Entry struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"`
+}
+
+// Note appends a line to the log.
+func (r *Record) Note(at time.Time, what string) { r.Log = append(r.Log, Entry{At: at, What: what}) }

@@ -1,0 +1,16 @@
+// Package notify carries a report to the people who are on call.
+package notify
+
+import (
+	"context"
+
+	"nightlatch/internal/report"
+)
+
+// Channel is one way to reach the team.
+type Channel interface {
+	// Name says which way this is, for the incident's record: "sns:arn:aws:sns:…".
+	Name() string
+	// Send delivers one message, at least once. When it returns nil, the service has accepted the message.
+	Send(context.Context, report.Message) error
+}

@@ -1,0 +1,64 @@
+package sns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// throttleCodes are SNS's own beside those that the SDK knows. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+var throttleCodes = map[string]struct{}{"Throttled": {}, "KMSThrottling": {}}
+
+// failed makes the one sentence about a message that was not taken.
+func (t *Topic) failed(err error) error {
+	var api smithy.APIError
+	var resp *smithyhttp.ResponseError
+	status := 0
+	if errors.As(err, &resp) {
+		status = resp.HTTPStatusCode()
+	}
+	if errors.As(err, &api) && status < 500 {
+		return fmt.Errorf("publishing to SNS topic %q: %s", t.arn, refusal(api))
+	}
+	switch {
+	case status >= 500:
+		return fmt.Errorf("publishing to SNS topic %q: SNS failed on its side (HTTP %d); try again", t.arn, status)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("publishing to SNS topic %q: the run was ended before SNS answered; the message may have been sent", t.arn)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("publishing to SNS topic %q: SNS did not answer in time; the message may have been sent, try again", t.arn)
+	}
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		err = send.Err // without the SDK's own layers, which say nothing to a reader
+	}
+	return fmt.Errorf("publishing to SNS topic %q: no answer came: %v; see whether the responder reaches SNS", t.arn, err)
+}
+
+// refusal says what SNS refused and what to do about it.
+func refusal(api smithy.APIError) string {
+	code := api.ErrorCode()
+	_, throttled := retry.DefaultThrottleErrorCodes[code]
+	if _, own := throttleCodes[code]; own || throttled {
+		return "SNS is throttling; try again in a minute"
+	}
+	switch code {
+	case "AuthorizationError", "AccessDenied", "AccessDeniedException":
+		return "the responder may not call sns:Publish on it; grant it to the responder's role, or see whether the topic's policy denies it"
+	case "KMSAccessDenied":
+		return "the responder may not use the topic's key; grant kms:GenerateDataKey and kms:Decrypt on it, in its key policy too"
+	case "KMSDisabled", "KMSInvalidState", "KMSNotFound", "KMSOptInRequired":
+		return "the topic's KMS key cannot be used; enable it, or give the topic another one"
+	case "NotFound":
+		return "there is no such topic; deploy again, or correct the topic's ARN"
+	case "ExpiredToken", "InvalidClientTokenId", "InvalidSecurity", "RequestExpired", "SignatureDoesNotMatch":
+		return "AWS does not accept the responder's credentials; renew them, and check the clock"
+	case "UnknownError": // the SDK's word for an answer that is not AWS's
+		return "the answer is not SNS's; see whether a proxy stands between"
+	}
+	return fmt.Sprintf("SNS refused the message with %q (%s); see the errors of Publish in the SNS API reference", api.ErrorMessage(), code)
+}

@@ -1,0 +1,88 @@
+// Package sns sends reports to an Amazon SNS topic, which carries them to e-mail, to chat and to whatever else subscribes.
+//
+// The call is Publish: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html. It sets the limits that a message is
+// fitted to here: a subject of printable ASCII under 100 characters, and 256 KB in all.
+package sns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"nightlatch/internal/grant"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/report"
+)
+
+const (
+	// publishTimeout bounds one message with its retries. SNS answers in tens of milliseconds; a report is worth three
+	// attempts, and the other channels are still waiting for their turn.
+	publishTimeout = 15 * time.Second
+	// backoff bounds the wait between two attempts.
+	backoff = time.Second
+)
+
+// Topic is one SNS topic. It is safe for use by several goroutines.
+type Topic struct {
+	arn    string
+	client *sns.Client
+}
+
+var _ notify.Channel = (*Topic)(nil)
+
+// topicARN is a standard topic's: a FIFO topic reaches queues only, no people.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html
+var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+
+// New makes a channel to a topic, in the region that the topic's ARN names.
+func New(cfg aws.Config, arn string) (*Topic, error) {
+	m := topicARN.FindStringSubmatch(arn)
+	if m == nil {
+		return nil, fmt.Errorf("%q is not the ARN of a standard SNS topic; write arn:aws:sns:REGION:ACCOUNT:NAME", arn)
+	}
+	if cfg.Credentials == nil {
+		return nil, errors.New("an SNS topic needs credentials, and the AWS configuration has none; sign in or set a profile")
+	}
+	client := sns.NewFromConfig(cfg, func(o *sns.Options) {
+		o.Region = m[1]
+		// A message that was sent twice is better than none: at least once is what a channel promises.
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = 3, backoff
+			o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: throttleCodes})
+		})
+	})
+	return &Topic{arn: arn, client: client}, nil
+}
+
+// Grants are the permissions that the package needs.
+func Grants() []grant.Grant {
+	return []grant.Grant{{Sid: "TellTheTeam", Actions: []string{"sns:Publish"}, On: []string{"${Topic}"}}}
+}
+
+// Name says which topic this is.
+func (t *Topic) Name() string { return "sns:" + t.arn }
+
+// Send publishes one message.
+func (t *Topic) Send(ctx context.Context, m report.Message) error {
+	subject := fitSubject(m.Subject)
+	body := fitBody(m.Body, maxBytes-len(subject))
+	if body == "" {
+		return fmt.Errorf("a message to SNS topic %q has no text, which SNS does not take; see how the report was made", t.arn)
+	}
+	in := &sns.PublishInput{TopicArn: &t.arn, Message: &body}
+	if subject != "" { // SNS takes no empty subject, and has one of its own for e-mail
+		in.Subject = &subject
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	if _, err := t.client.Publish(ctx, in); err != nil {
+		return t.failed(err)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/cedar-policy/cedar-go"
+)
+
+// Decide judges one step. What is contained is permitted as things stand; what is asked would be permitted if a human approved;
+// everything else is left.
+//
+// Some things no policy can contain, and they are settled before or after it is asked: the responder's own credential, protected
+// principals, targets that the account does not know, manual events and alarms that CloudWatch does not confirm are at most
+// asked about. An evaluation that fails decides nothing but is named among the reasons, and the step is asked about.
+func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
+	v := Verdict{Action: action, Target: target, Decision: Ask}
+	if target.Self {
+		v.Reasons = []Reason{{"self", "this is the responder's own credential"}}
+		return v
+	}
+	if target.Protected != "" {
+		v.Reasons = []Reason{{"protected", "the target is protected: " + target.Protected}}
+		return v
+	}
+	if p == nil {
+		v.Reasons = []Reason{{"no-policy", "the policy could not be loaded, so everything is asked"}}
+		return v
+	}
+	now, asThingsStand := p.authorize(f, action, target, false)
+	if now {
+		v.Decision, v.Reasons = Contain, p.reasons(asThingsStand)
+	} else if approved, ifApproved := p.authorize(f, action, target, true); approved {
+		v.Decision, v.Reasons = Ask, p.reasons(ifApproved)
+	} else {
+		v.Decision, v.Reasons = Leave, p.reasons(ifApproved)
+		if len(v.Reasons) == 0 {
+			v.Reasons = []Reason{{"default-deny", "no policy permits this step, with or without a human"}}
+		}
+	}
+	for _, e := range asThingsStand.Errors {
+		v.Decision = Ask
+		v.Reasons = append(v.Reasons, Reason{string(e.PolicyID), "the policy failed: " + oneLine(fmt.Errorf("%s", e.Message))})
+	}
+	if v.Decision == Contain {
+		v.Decision, v.Reasons = atMostAsk(f, target, v.Reasons)
+	}
+	return v
+}
+
+// atMostAsk holds back a containment for which the evidence cannot be good enough, whatever a policy says: whoever may invoke
+// the function could otherwise turn off any key.
+func atMostAsk(f Facts, target Target, reasons []Reason) (Decision, []Reason) {
+	switch {
+	case f.Manual:
+		return Ask, []Reason{{"manual", "a manual event is at most asked about"}}
+	case !f.Confirmed:
+		return Ask, []Reason{{"unconfirmed", "an alarm that CloudWatch does not confirm is at most asked about"}}
+	case !target.Known:
+		return Ask, []Reason{{"unknown-target", "the account does not know this target"}}
+	}
+	return Contain, reasons
+}
+
+func (p *Policy) authorize(f Facts, action Action, target Target, approved bool) (bool, cedar.Diagnostic) {
+	resource := cedar.NewEntityUID(cedar.EntityType(target.Type), cedar.String(target.ID))
+	decision, diagnostic := cedar.Authorize(p.set, entities(resource, target), cedar.Request{
+		Principal: cedar.NewEntityUID("Responder", "nightlatch"),
+		Action:    cedar.NewEntityUID("Action", cedar.String(action)),
+		Resource:  resource,
+		Context:   f.context(approved),
+	})
+	return decision == cedar.Allow, diagnostic
+}
+
+// entities is the target with its tags, its owner, and the actions' common parent.
+func entities(resource cedar.EntityUID, target Target) cedar.EntityMap {
+	tags := cedar.RecordMap{}
+	for k, v := range target.Tags {
+		tags[cedar.String(k)] = cedar.String(v)
+	}
+	all := cedar.EntityMap{}
+	one := cedar.Entity{UID: resource, Tags: cedar.NewRecord(tags)}
+	if target.Type == AccessKey && target.OwnerARN != "" {
+		owner := cedar.NewEntityUID(cedar.EntityType(User), cedar.String(target.OwnerARN))
+		one.Parents = cedar.NewEntityUIDSet(owner)
+		all[owner] = cedar.Entity{UID: owner, Tags: one.Tags}
+	}
+	all[resource] = one
+	contain := cedar.NewEntityUID("Action", "contain")
+	for _, a := range Actions() {
+		uid := cedar.NewEntityUID("Action", cedar.String(a))
+		all[uid] = cedar.Entity{UID: uid, Parents: cedar.NewEntityUIDSet(contain)}
+	}
+	return all
+}
+
+// context is the Cedar record of the facts; its attributes are those of the schema's type Facts.
+func (f Facts) context(approved bool) cedar.Record {
+	m := cedar.RecordMap{
+		"approved":  cedar.Boolean(approved),
+		"kind":      cedar.NewEntityUID("Kind", cedar.String(f.Kind)),
+		"manual":    cedar.Boolean(f.Manual),
+		"confirmed": cedar.Boolean(f.Confirmed),
+		"complete":  cedar.Boolean(f.Complete),
+		"lost":      cedar.Boolean(f.Lost),
+		"copies":    cedar.Long(f.Copies),
+	}
+	if f.Via != "" {
+		m["via"] = cedar.String(f.Via)
+	}
+	if f.FamiliarActive != nil {
+		m["familiar_active"] = cedar.Boolean(*f.FamiliarActive)
+	}
+	for name, n := range map[cedar.String]*int64{"explained": f.Explained, "alarm_share": f.AlarmShare, "object_share": f.ObjectShare,
+		"unfamiliar": f.Unfamiliar, "presigned": f.Presigned, "history_days": f.HistoryDays} {
+		if n != nil {
+			m[name] = cedar.Long(*n)
+		}
+	}
+	return cedar.NewRecord(m)
+}

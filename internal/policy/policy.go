@@ -1,0 +1,78 @@
+// Package policy decides, without any I/O, what may be done about one actor: contain it, ask a human, or leave it.
+//
+// Policies are written in Cedar, AWS's own policy language (https://docs.cedarpolicy.com): default deny, forbid over permit, and
+// every answer names the policies that decided it. The schema is schema.cedarschema, Nightlatch's own policy shipped.cedar.
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	_ "embed"
+
+	"github.com/cedar-policy/cedar-go"
+)
+
+//go:embed shipped.cedar
+var shipped []byte
+
+// Policy is a set of policies that parsed and fits the schema. A nil *Policy asks about everything.
+type Policy struct {
+	set *cedar.PolicySet
+	// order is the ids as they stand in the file.
+	order []cedar.PolicyID
+}
+
+// ShippedText is the policy that Nightlatch ships with, as it is written.
+func ShippedText() []byte { return slices.Clone(shipped) }
+
+// Shipped is the policy that Nightlatch ships with.
+func Shipped() *Policy {
+	p, err := Load("shipped.cedar", shipped)
+	if err != nil {
+		panic(err) // a test loads it
+	}
+	return p
+}
+
+// Load reads a policy file. Its error is one sentence that names the file and the line.
+// Every policy needs an @id, which verdicts name, and a @because, which they quote.
+func Load(name string, text []byte) (*Policy, error) {
+	list, err := cedar.NewPolicyListFromBytes(name, text)
+	if err != nil {
+		return nil, fmt.Errorf("the policy does not parse: %s", strings.ReplaceAll(oneLine(err), "<input>", name))
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s holds no policy", name)
+	}
+	p := &Policy{set: cedar.NewPolicySet()}
+	for _, one := range list {
+		id := cedar.PolicyID(one.Annotations()["id"])
+		line := one.Position().Line
+		switch {
+		case id == "":
+			return nil, fmt.Errorf("%s:%d: the policy has no @id annotation", name, line)
+		case one.Annotations()["because"] == "":
+			return nil, fmt.Errorf("%s:%d: policy %q has no @because annotation", name, line, id)
+		case !p.set.Add(id, one):
+			return nil, fmt.Errorf("%s:%d: there are two policies with the @id %q", name, line, id)
+		}
+		p.order = append(p.order, id)
+	}
+	if err := checkAgainstSchema(list); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// reasons are the determining policies, in the file's order.
+func (p *Policy) reasons(diagnostic cedar.Diagnostic) []Reason {
+	var out []Reason
+	for _, id := range p.order {
+		if slices.ContainsFunc(diagnostic.Reasons, func(r cedar.DiagnosticReason) bool { return r.PolicyID == id }) {
+			out = append(out, Reason{Policy: string(id), Because: string(p.set.Get(id).Annotations()["because"])})
+		}
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+package policy
+
+import "nightlatch/internal/actor"
+
+// Action is one kind of step that containment knows.
+type Action string
+
+// The steps, one action each. All are in Action::"contain".
+const (
+	DeactivateKey     Action = "deactivate-key"
+	FenceOrigin       Action = "fence-origin"
+	DenyUserSessions  Action = "deny-user-sessions"
+	QuarantineUser    Action = "quarantine-user"
+	DenyRoleSession   Action = "deny-role-session"
+	DenyRoleSessions  Action = "deny-role-sessions"
+	BlockOnBucket     Action = "block-on-bucket"
+	BlockPublicAccess Action = "block-public-access"
+)
+
+// Actions lists every action.
+func Actions() []Action {
+	return []Action{DeactivateKey, FenceOrigin, DenyUserSessions, QuarantineUser, DenyRoleSession, DenyRoleSessions,
+		BlockOnBucket, BlockPublicAccess}
+}
+
+// TargetType is the Cedar entity type of a step's target.
+type TargetType string
+
+// What a step can act on.
+const (
+	AccessKey TargetType = "AccessKey"
+	User      TargetType = "User"
+	Role      TargetType = "Role"
+	Bucket    TargetType = "Bucket"
+)
+
+// Target is what one step acts on, with what the account knows of it.
+type Target struct {
+	Type TargetType `json:"type"`
+	// ID is the access key id, or the ARN of the user, role or bucket.
+	ID string `json:"id"`
+	// Owner is the user or role that the target belongs to, by name; for a bucket "".
+	Owner     string `json:"owner,omitempty"`
+	OwnerARN  string `json:"owner_arn,omitempty"`
+	AccountID string `json:"account_id,omitempty"`
+	// Tags are the owner's tags: access keys have none of their own.
+	Tags map[string]string `json:"tags,omitempty"`
+	// Known says that the account was asked and knows the target. An unknown target is never contained.
+	Known bool `json:"known"`
+	// Self says that the target is the responder's own credential, role or user.
+	Self bool `json:"self,omitempty"`
+	// Protected says why the target must not be touched without a human; "" if it is not protected.
+	Protected string `json:"protected,omitempty"`
+}
+
+// Decision is the policy's answer for one step. The zero Decision is Ask.
+type Decision string
+
+// The three decisions.
+const (
+	Ask     Decision = "ask"     // do it if a human approves
+	Contain Decision = "contain" // do it now
+	Leave   Decision = "leave"   // do not do it
+)
+
+// Reason is one cause of a verdict: the policy's id and its @because text.
+type Reason struct {
+	Policy  string `json:"policy"`
+	Because string `json:"because"`
+}
+
+// Facts is what is known of one actor when one step is judged: the context of the Cedar request, field for field.
+// Shares are whole per cent, rounded so that doubt never helps a containment. A nil pointer is "not known".
+type Facts struct {
+	Kind actor.Kind
+	// Via is the service that called in the actor's name; "" for direct calls.
+	Via string
+	// Manual: a human asked by a manual event; there was no alarm.
+	Manual bool
+	// Confirmed: CloudWatch, asked again, shows what the alarm claims.
+	Confirmed bool
+	// Complete: five minutes have passed since the window's end, and two looks in a row were equal.
+	Complete bool
+	// Lost: some evidence could not be read.
+	Lost bool
+	// Explained is all bytes that CloudTrail shows, against the alarmed bytes; above 100 it is rounded up, below down.
+	Explained *int64
+	// AlarmShare is the actor's bytes against the alarmed bytes, ObjectShare its object bytes against everyone's.
+	AlarmShare, ObjectShare *int64
+	// Unfamiliar is the actor's bytes that went to origins unfamiliar to it, against the alarmed bytes.
+	Unfamiliar *int64
+	// FamiliarActive: an origin familiar to the actor used this credential in the last 24 hours.
+	FamiliarActive *bool
+	// Presigned is the part of the actor's bytes whose request was not signed in the header.
+	Presigned *int64
+	// HistoryDays counts the earlier days on which the principal read these buckets.
+	HistoryDays *int64
+	// Copies counts server-side copies out of the watched buckets: they move bytes that no metric shows.
+	Copies int64
+}
+
+// Verdict is the answer for one step.
+type Verdict struct {
+	Action   Action
+	Target   Target
+	Decision Decision
+	Reasons  []Reason
+}

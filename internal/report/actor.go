@@ -1,0 +1,100 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/evidence"
+)
+
+// Who names an actor for people.
+func Who(a evidence.Actor) string {
+	key, user := Safe(a.AccessKeyID), Safe(a.UserName)
+	var who string
+	switch a.Kind {
+	case actor.IAMUserKey:
+		who = "access key " + key + " of IAM user " + user
+	case actor.IAMUserSession:
+		who = "a session (" + key + ") of IAM user " + user
+	case actor.FederatedUser:
+		who = "a federated session (" + key + ") issued by IAM user " + user
+	case actor.RoleSession:
+		who = "session " + Safe(a.Session) + " (" + key + ") of role " + Safe(a.RoleName)
+	case actor.IdentityCenter:
+		who = "Identity Center user " + Safe(cmp.Or(a.Session, a.OnBehalfOf, a.PrincipalID))
+		if a.RoleName != "" {
+			who += " (" + key + ") in role " + Safe(a.RoleName)
+		}
+	case actor.RootKey:
+		who = "the ROOT user's access key " + key
+	case actor.RootSession:
+		who = "a session of the ROOT user"
+	case actor.AWSService:
+		who = "the AWS service " + Safe(cmp.Or(a.Via, a.PrincipalID, "(not named)"))
+	case actor.OtherAccount:
+		who = "another account's principal " + Safe(cmp.Or(a.PrincipalARN, a.PrincipalID, "(not named)"))
+	case actor.Anonymous:
+		return "anonymous callers"
+	default:
+		return "a caller that the records do not name (" + Safe(cmp.Or(a.PrincipalARN, a.PrincipalID, a.AccountID, "nothing known")) + ")"
+	}
+	if a.AccountID != "" && a.Kind != actor.AWSService {
+		who += " (account " + Safe(a.AccountID) + ")"
+	}
+	if a.Via != "" && a.Kind != actor.AWSService {
+		who += " through " + Safe(a.Via)
+	}
+	return who
+}
+
+// from says where an actor's calls came from, and whether that is usual for it.
+func from(a evidence.Actor) string {
+	if len(a.Origins) == 0 {
+		return "from an origin that is not recorded"
+	}
+	var places []string
+	for i, o := range a.Origins {
+		if i == 2 {
+			places = append(places, fmt.Sprintf("%d more", len(a.Origins)-i))
+			break
+		}
+		places = append(places, place(o))
+	}
+	return "from " + strings.Join(places, ", ") + ": " + usual(a)
+}
+
+func place(o evidence.Origin) string {
+	p := Safe(o.Network)
+	if o.VPCEndpoint != "" {
+		p = "VPC endpoint " + Safe(o.VPCEndpoint)
+		if o.VPCEndpointAccount != "" {
+			p += " of account " + Safe(o.VPCEndpointAccount)
+		}
+	}
+	if p == "" {
+		p = "an origin that is not recorded"
+	}
+	if o.Presigned {
+		p += " by presigned URL"
+	}
+	return p
+}
+
+// usual says how the actor's origins compare with its history.
+func usual(a evidence.Actor) string {
+	switch {
+	case a.HistoryDays == nil:
+		return "whether that is usual for it is NOT KNOWN"
+	case *a.HistoryDays == 0:
+		return "it did not read these buckets in the 14 days before"
+	case a.UnfamiliarBytes == nil || a.Bytes == 0:
+		return "whether that is usual for it is NOT KNOWN"
+	case *a.UnfamiliarBytes == 0:
+		return "USUAL for it"
+	case *a.FamiliarBytes == 0:
+		return "NEVER SEEN for it on earlier days"
+	}
+	return fmt.Sprintf("%.0f %% of it NEVER SEEN for it on earlier days", 100*float64(*a.UnfamiliarBytes)/float64(a.Bytes))
+}

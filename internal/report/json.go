@@ -1,0 +1,36 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"unicode/utf16"
+
+	"nightlatch/internal/incident"
+)
+
+// JSON is one incident as nightlatch.incident/1, indented, in ASCII only: a terminal that shows it obeys nothing in it.
+func JSON(r incident.Record) ([]byte, error) {
+	r.History = nil // working memory, large, and summed up in the actors
+	text, err := json.MarshalIndent(struct {
+		incident.Record
+		Answer string `json:"answer"`
+	}{r, Answer(r)}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("incident %q as JSON: %v", r.ID, err)
+	}
+	var b bytes.Buffer
+	for _, c := range string(text) {
+		switch {
+		case c < 0x7f:
+			b.WriteByte(byte(c))
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		}
+	}
+	b.WriteByte('\n')
+	return b.Bytes(), nil
+}

@@ -1,0 +1,93 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// maxSafe is the most characters that one name or text of others takes in a report.
+const maxSafe = 300
+
+// Safe makes text that others chose fit for a terminal, an e-mail and a log: one line of printable ASCII. Everything else is
+// shown as Go would escape it (\x1b, \n, \u202e), so that an escape sequence, a line break or a reversed text stays visible and does
+// nothing. Applying it twice changes nothing.
+func Safe(s string) string {
+	s = escape(s)
+	if len(s) > maxSafe {
+		return s[:maxSafe-3] + "..."
+	}
+	return s
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r >= 0x20 && r <= 0x7e:
+			b.WriteByte(byte(r))
+		case r == '\uFFFD' && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+// List names a few things in one line: "a, b and 3 more".
+func List(names []string) string {
+	const most = 4
+	var safe []string
+	for i, n := range names {
+		if i == most {
+			break
+		}
+		safe = append(safe, Safe(n))
+	}
+	switch extra := len(names) - most; {
+	case len(names) == 0:
+		return "no bucket"
+	case extra > 0:
+		return strings.Join(safe, ", ") + fmt.Sprintf(" and %d more", extra)
+	case len(safe) == 1:
+		return safe[0]
+	}
+	return strings.Join(safe[:len(safe)-1], ", ") + " and " + safe[len(safe)-1]
+}
+
+// Bytes writes a number of bytes for people: 40.0 GiB.
+func Bytes(n int64) string {
+	if n < 0 {
+		return "-" + Bytes(-n)
+	}
+	if n < 10_000 {
+		return humanize.Comma(n) + " bytes"
+	}
+	return humanize.IBytesN(uint64(n), 3)
+}
+
+// Window writes a span of time for people, in UTC.
+func Window(from, to time.Time) string {
+	from, to = from.UTC(), to.UTC()
+	end := to.Format("15:04")
+	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {
+		end = to.Format("2006-01-02 15:04")
+	}
+	return from.Format("2006-01-02 15:04") + " to " + end + " UTC"
+}
+
+// Plural writes a count: 1 object, 2 objects, 2 copies.
+func Plural(n int64, one string) string {
+	if n != 1 {
+		if stem, y := strings.CutSuffix(one, "y"); y {
+			one = stem + "ie"
+		}
+		one += "s"
+	}
+	return humanize.Comma(n) + " " + one
+}

@@ -1,0 +1,92 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"nightlatch/internal/incident"
+)
+
+// notKnown says what the incident does not know: each line is something that a human may have to check.
+func notKnown(b *strings.Builder, r incident.Record) {
+	e := r.Evidence
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	if !e.Complete {
+		add("CloudTrail may still show more: two equal looks, five minutes after the window's end, were not seen")
+	}
+	if r.History == nil && e.HistoryDays == nil {
+		add("what is usual for these principals: the 14 days before could not be read")
+	}
+	for i, lost := range e.Lost {
+		if i == 5 {
+			add("%d more pieces of evidence that could not be read", len(e.Lost)-i)
+			break
+		}
+		add("lost evidence: %s", Safe(lost))
+	}
+	if e.Unsized > 0 {
+		add("the size of %s whose record has no byte count", Plural(e.Unsized, "call"))
+	}
+	if e.Copies > 0 {
+		add("the size of %s out of these buckets: no metric and no record shows it", Plural(e.Copies, "server-side copy"))
+	}
+	if e.MarginBytes > 0 {
+		add("%s more left in the minutes around the window; they are not counted above", Bytes(e.MarginBytes))
+	}
+	if e.Others.Actors > 0 {
+		add("who else: %s, with %s together, not listed", Plural(e.Others.Actors, "further actor"), Bytes(e.Others.Bytes))
+	}
+	if r.PolicyError != "" {
+		add("the policy could not be loaded, so everything is asked: %s", Safe(r.PolicyError))
+	}
+	if n := len(r.Looks); n > 0 && r.Looks[n-1].Error != "" {
+		add("the last look into CloudTrail failed: %s", Safe(r.Looks[n-1].Error))
+	}
+	if len(e.Actors) == 0 && e.Engine != "" {
+		add("who it was. Check that data events of these buckets are logged, that the store is in the right region and not behind, " +
+			"and whether the bytes were read by a copy or a replication")
+	}
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprint(b, "\nNOT KNOWN\n")
+	for _, l := range lines {
+		for j, line := range wrap(l, width-4) {
+			fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
+		}
+	}
+}
+
+func timeline(b *strings.Builder, r incident.Record) {
+	fmt.Fprint(b, "\nTIMELINE\n")
+	log := r.Log
+	if len(log) > 30 {
+		fmt.Fprintf(b, "(the first %d entries are in the incident's JSON)\n", len(log)-30)
+		log = log[len(log)-30:]
+	}
+	for _, e := range log {
+		fmt.Fprintf(b, "%s  %s\n", e.At.UTC().Format("15:04:05"), Safe(e.What))
+	}
+	fmt.Fprintf(b, "%s of CloudTrail read %s\n", Plural(int64(r.Evidence.Queries), "query"), Bytes(r.Evidence.BytesScanned))
+}
+
+// counts lists a map of numbers, the largest first.
+func counts(m map[string]int64) string {
+	keys := slices.SortedFunc(maps.Keys(m), func(x, y string) int { return cmp.Or(cmp.Compare(m[y], m[x]), cmp.Compare(x, y)) })
+	var parts []string
+	for i, k := range keys {
+		if i == 6 {
+			parts = append(parts, fmt.Sprintf("%d more", len(keys)-i))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", Safe(k), m[k]))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}

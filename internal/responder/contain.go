@@ -1,0 +1,155 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+)
+
+// enough reports whether the policy would contain something on the evidence there is, so that nothing needs to be waited for.
+// The account is not asked yet: judge does that, and may find reasons against it.
+func (r *Responder) enough(rec incident.Record) bool {
+	for _, a := range rec.Evidence.Actors {
+		if a.Kind != actor.IAMUserKey {
+			continue
+		}
+		guess := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: a.UserName, OwnerARN: a.PrincipalARN, Known: true}
+		if policy.Decide(r.Policy, FactsOf(rec, a), policy.DeactivateKey, guess).Decision == policy.Contain {
+			return true
+		}
+	}
+	return false
+}
+
+// judge finds what each actor's credential acts for, plans the steps against it, and asks the policy about each.
+func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
+	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
+	for _, a := range rec.Evidence.Actors {
+		facts := FactsOf(*rec, a)
+		if !material(facts, a) {
+			rec.Unjudged++
+			continue
+		}
+		for _, s := range r.plan(ctx, rec, a) {
+			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
+			if v.Decision == policy.Contain && !s.Planned() {
+				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
+			}
+			rec.Verdicts = append(rec.Verdicts, verdict(v))
+			rec.Outcomes = append(rec.Outcomes, r.outcome(x, s, v))
+			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
+		}
+	}
+	for _, c := range r.Channels {
+		rec.Notified = append(rec.Notified, incident.Notice{Channel: c.Name()})
+	}
+	rec.Judged = r.Clock.Now()
+}
+
+func verdict(v policy.Verdict) incident.Verdict {
+	out := incident.Verdict{Action: v.Action, Target: v.Target.ID, Decision: v.Decision, Protected: v.Target.Protected, Reasons: []string{}}
+	for _, reason := range v.Reasons {
+		out.Reasons = append(out.Reasons, reason.Policy+": "+reason.Because)
+	}
+	return out
+}
+
+// outcome is what becomes of a step before anything is written.
+func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy.Verdict) containment.Outcome {
+	o := containment.Outcome{Action: s.Action, Target: s.Target.ID, State: x.Gate(s, v.Decision), At: r.Clock.Now(), Step: s}
+	switch o.State {
+	case containment.Already:
+		o.Detail = "it was " + s.Before.Text + " before Nightlatch came"
+		if s.Before.Absent {
+			o.Detail = "the key is gone: somebody has deleted it"
+		}
+	case containment.Asked:
+		o.Runbook = s.Runbook
+		if v.Decision == policy.Contain {
+			o.Detail = "mode ask: the policy would contain it, a human has to say yes"
+		}
+	case containment.DryRun:
+		o.Runbook = s.Runbook
+		o.Detail = "mode observe: this would have been done"
+	}
+	return o
+}
+
+// plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
+func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) []containment.Step {
+	target, err := r.Account.Identify(ctx, a.Credential())
+	if err != nil {
+		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
+		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+" failed: "+report.Safe(err.Error()))
+		target = policy.Target{}
+	}
+	if a.Kind != actor.IAMUserKey || !target.Known {
+		steps := containment.ByHand(a, target, r.Clock.Now())
+		if len(steps) == 0 && (a.Kind == actor.AWSService || a.Kind == actor.Unattributed) {
+			// Nothing can be done, and the verdict says why.
+			id := "arn:aws:s3:::"
+			for b := range a.Buckets {
+				id = max(id, "arn:aws:s3:::"+b)
+			}
+			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: policy.Target{Type: policy.Bucket, ID: id}}}
+		}
+		return steps
+	}
+	before, err := r.Account.Read(ctx, containment.KeyRef(target))
+	if err != nil {
+		r.Log.ErrorContext(ctx, "reading the key's status failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
+		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+report.Safe(err.Error()))
+		// The key has just moved bytes: it was active. If the write fails too, that is heard.
+		before = containment.Doc{Text: containment.Active}
+	}
+	return []containment.Step{containment.DeactivateKey(target, before)}
+}
+
+// act does one intended step. The attempt is put before the write, so that a crash in between is known to have tried.
+func (r *Responder) act(ctx context.Context, rec incident.Record, i int) (incident.Record, error) {
+	attempts := rec.Outcomes[i].Attempts
+	rec.Outcomes[i].Attempts++
+	rec.Outcomes[i].At = r.Clock.Now()
+	rec, err := r.Store.Put(ctx, rec)
+	if err != nil {
+		return rec, fmt.Errorf("storing the intention: %w", err)
+	}
+	o := &rec.Outcomes[i]
+	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
+	r.reached(ctx, &rec, o)
+	return rec, nil
+}
+
+// verify reads one step of unknown outcome back.
+func (r *Responder) verify(ctx context.Context, o *containment.Outcome, rec *incident.Record) {
+	o.Attempts++
+	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	o.State, o.Detail = x.Verify(ctx, o.Step)
+	r.reached(ctx, rec, o)
+}
+
+// reached notes the state that a step has come to.
+func (r *Responder) reached(ctx context.Context, rec *incident.Record, o *containment.Outcome) {
+	o.At = r.Clock.Now()
+	o.Detail = report.Safe(o.Detail)
+	switch o.State {
+	case containment.Done, containment.Unknown:
+		o.Undo = o.Step.Undo
+	case containment.Failed:
+		o.Runbook = o.Step.Runbook
+	}
+	if o.State == containment.Failed || o.State == containment.Unknown {
+		o.Runbook = o.Step.Runbook
+		r.Log.ErrorContext(ctx, "a step is not seen done", "incident", rec.ID, "action", string(o.Action), "target", o.Target,
+			"state", string(o.State), "detail", o.Detail)
+	}
+	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), o.State, o.Detail))
+}

@@ -1,0 +1,151 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/report"
+)
+
+func opening(a alarm.Alarm) string {
+	if a.Source == alarm.Manual {
+		return "a manual event asks about " + report.List(a.Buckets)
+	}
+	return "alarm " + report.Safe(a.Name) + " rang for " + report.List(a.Buckets)
+}
+
+// readMetric reads the metric again: the alarm is a claim.
+func (r *Responder) readMetric(ctx context.Context, rec *incident.Record) {
+	rec.MetricRead++
+	reading, err := r.Meter.Read(ctx, rec.Alarm)
+	now := r.Clock.Now()
+	if err != nil {
+		rec.MetricError = err.Error()
+		rec.Alarm.Confirmed, rec.Alarm.Doubt = false, "the metric could not be read"
+		r.Log.ErrorContext(ctx, "reading the metric failed", "incident", rec.ID, "err", err)
+		rec.Note(now, "the metric could not be read: "+report.Safe(err.Error()))
+		return
+	}
+	rec.MetricError = ""
+	before := rec.Alarm
+	rec.Alarm = rec.Alarm.Read(reading)
+	if before.Confirmed == rec.Alarm.Confirmed && before.Doubt == rec.Alarm.Doubt {
+		return
+	}
+	if rec.Alarm.Confirmed {
+		rec.Note(now, "CloudWatch confirms "+report.Bytes(*rec.Alarm.Bytes)+" in "+report.Window(rec.Alarm.From, rec.Alarm.To))
+	} else {
+		rec.Note(now, "the alarm is not confirmed: "+report.Safe(rec.Alarm.Doubt))
+	}
+}
+
+// look asks the trail both questions at once; the second one only until it was answered for this window.
+func (r *Responder) look(ctx context.Context, rec *incident.Record) {
+	if len(rec.Looks) > 0 && rec.MetricDue() {
+		r.readMetric(ctx, rec)
+	}
+	a := rec.Alarm
+	look := incident.Look{At: r.Clock.Now(), From: a.From, To: a.To}
+	if len(a.Buckets) == 0 {
+		look.Error = "the alarm names no bucket to ask about"
+		rec.Looks = append(rec.Looks, look)
+		rec.Note(look.At, look.Error)
+		return
+	}
+	needHistory := rec.History == nil || !rec.History.Before.Equal(a.From)
+	var bytes, usage evidence.Answer
+	var bytesErr, usageErr error
+	var both sync.WaitGroup
+	both.Go(func() {
+		bytes, bytesErr = r.Trail.Ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
+	})
+	if needHistory {
+		both.Go(func() { usage, usageErr = r.Trail.Ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
+	}
+	both.Wait()
+
+	spent := rec.Evidence
+	if needHistory {
+		spent.Queries, spent.BytesScanned = spent.Queries+1, spent.BytesScanned+usage.Scanned
+		var h *evidence.History
+		if usageErr == nil {
+			h, usageErr = evidence.ReadUsage(usage.Rows, a.From)
+		}
+		rec.History = h
+		look.HistoryError = r.failed(ctx, rec, "usage", usageErr)
+	}
+	spent.Queries, spent.BytesScanned = spent.Queries+1, spent.BytesScanned+bytes.Scanned
+	var tally evidence.Tally
+	if bytesErr == nil {
+		tally, bytesErr = evidence.ReadBytes(bytes.Rows, r.Ours)
+	}
+	look.Error = r.failed(ctx, rec, "bytes", bytesErr)
+	if bytesErr != nil {
+		rec.Evidence.Queries, rec.Evidence.BytesScanned, rec.Evidence.Complete = spent.Queries, spent.BytesScanned, false
+		rec.Looks = append(rec.Looks, look)
+		return
+	}
+	look.Digest, look.Bytes = tally.Digest, tally.Bytes
+	rec.Looks = append(rec.Looks, look)
+	e := evidence.Reconcile(a, tally, rec.History)
+	e.Engine, e.Queries, e.BytesScanned = bytes.Engine, spent.Queries, spent.BytesScanned
+	e.Lost = append(e.Lost, bytes.Lost...)
+	e.Complete = rec.Complete()
+	rec.Evidence = e
+	rec.Enough = r.enough(*rec)
+	rec.Note(look.At, seen(e))
+}
+
+// failed logs why a question was not answered, and returns it for the record.
+func (r *Responder) failed(ctx context.Context, rec *incident.Record, question string, err error) string {
+	if err == nil {
+		return ""
+	}
+	r.Log.ErrorContext(ctx, "the trail did not answer", "incident", rec.ID, "question", question, "err", err)
+	what := "CloudTrail did not answer the question for " + question + ": " + err.Error()
+	if errors.Is(err, evidence.ErrBusy) {
+		what += " (all query slots were taken; somebody may be filling them)"
+	}
+	rec.Note(r.Clock.Now(), report.Safe(what))
+	return report.Safe(err.Error())
+}
+
+// seen is a look in one line of the log.
+func seen(e evidence.Evidence) string {
+	line := "CloudTrail shows " + report.Bytes(e.Bytes) + " by " + report.Plural(int64(len(e.Actors))+e.Others.Actors, "actor")
+	if e.Explained != nil {
+		line += fmt.Sprintf(", %.1f %% of the alarmed bytes", *e.Explained*100)
+	}
+	if e.Complete {
+		line += "; complete"
+	}
+	return line
+}
+
+// tell sends the incident's message to one channel.
+func (r *Responder) tell(ctx context.Context, rec *incident.Record, i int) {
+	n := &rec.Notified[i]
+	message := report.Text(*rec)
+	n.At, n.Subject = r.Clock.Now(), message.Subject
+	n.Tries++
+	n.Error = ""
+	for _, c := range r.Channels {
+		if c.Name() != n.Channel {
+			continue
+		}
+		if err := c.Send(ctx, message); err != nil {
+			n.Error = report.Safe(err.Error())
+			r.Log.ErrorContext(ctx, "telling the team failed", "incident", rec.ID, "channel", n.Channel, "err", err)
+			rec.Note(n.At, "telling "+report.Safe(n.Channel)+" failed: "+n.Error)
+			return
+		}
+		rec.Note(n.At, "told "+report.Safe(n.Channel))
+		return
+	}
+	n.Error = "this channel is not configured any more"
+}

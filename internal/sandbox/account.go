@@ -1,0 +1,322 @@
+package sandbox
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/policy"
+)
+
+// Account is an AWS account in memory: its users with their keys, and its roles. It implements containment.Account with IAM's
+// behaviour: a user has names and tags, a key a status, a change is of one key.
+type Account struct {
+	mu     sync.Mutex
+	ID     string
+	users  map[string]*User
+	roles  map[string]*Role
+	meter  *Meter
+	self   string
+	faults map[string][]error
+	writes int
+	calls  []string
+}
+
+// User is one IAM user.
+type User struct {
+	Name string            `json:"name"`
+	Path string            `json:"path,omitempty"`
+	Tags map[string]string `json:"tags,omitempty"`
+	Keys []Key             `json:"keys,omitempty"`
+}
+
+// Key is one long-term access key.
+type Key struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+// Role is one IAM role.
+type Role struct {
+	Name string            `json:"name"`
+	Path string            `json:"path,omitempty"`
+	Tags map[string]string `json:"tags,omitempty"`
+}
+
+// file is the form of an account's file, for respond --account.
+type file struct {
+	AccountID string  `json:"account_id"`
+	Users     []*User `json:"users"`
+	Roles     []*Role `json:"roles"`
+	// Self is the user or role that Nightlatch itself runs as.
+	Self string `json:"self"`
+	// Metric is BytesDownloaded a minute, by bucket. Where it is missing, the alarm is taken at its word.
+	Metric *struct {
+		Threshold float64 `json:"threshold"`
+		Buckets   map[string][]struct {
+			Start time.Time `json:"start"`
+			Bytes int64     `json:"bytes"`
+		} `json:"buckets"`
+	} `json:"metric"`
+}
+
+// NewAccount is an account without users or roles.
+func NewAccount(id string) *Account {
+	return &Account{ID: id, users: map[string]*User{}, roles: map[string]*Role{}, faults: map[string][]error{}}
+}
+
+// ReadAccount reads an account's file. Its error names the field.
+func ReadAccount(text []byte) (*Account, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	var f file
+	if err := dec.Decode(&f); err != nil {
+		return nil, fmt.Errorf("line %d: %v", line(text, dec.InputOffset()), err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("line %d: there is more than one JSON object", line(text, dec.InputOffset()))
+	}
+	if len(f.AccountID) != 12 {
+		return nil, fmt.Errorf("account_id: %q is not a 12-digit account id", f.AccountID)
+	}
+	a := NewAccount(f.AccountID)
+	a.self = f.Self
+	for i, u := range f.Users {
+		if u.Name == "" {
+			return nil, fmt.Errorf("users[%d].name is missing", i)
+		}
+		for j, k := range u.Keys {
+			if k.Status != containment.Active && k.Status != containment.Inactive {
+				return nil, fmt.Errorf("users[%d].keys[%d].status: %q is neither Active nor Inactive", i, j, k.Status)
+			}
+			if owner, _ := a.find(k.ID); owner != nil {
+				return nil, fmt.Errorf("users[%d].keys[%d].id: key %q is there twice", i, j, k.ID)
+			}
+		}
+		a.users[u.Name] = u
+	}
+	for i, r := range f.Roles {
+		if r.Name == "" {
+			return nil, fmt.Errorf("roles[%d].name is missing", i)
+		}
+		a.roles[r.Name] = r
+	}
+	if f.Metric != nil {
+		a.meter = &Meter{Threshold: f.Metric.Threshold, Buckets: map[string][]alarm.Point{}}
+		for b, points := range f.Metric.Buckets {
+			for _, p := range points {
+				a.meter.Buckets[b] = append(a.meter.Buckets[b], alarm.Point{Start: p.Start.UTC(), Bytes: p.Bytes})
+			}
+		}
+	}
+	return a, nil
+}
+
+func line(text []byte, offset int64) int {
+	return 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n"))
+}
+
+// Meter is the account's metric: its file's, or Echo where that has none.
+func (a *Account) Meter() alarm.Meter {
+	if a.meter == nil {
+		return Echo{}
+	}
+	return a.meter
+}
+
+// AddUser puts a user and keys of its own into the account; what is there already stays.
+func (a *Account) AddUser(name string, tags map[string]string, keys ...Key) {
+	if a.users[name] == nil {
+		a.users[name] = &User{Name: name, Tags: tags}
+	}
+	for _, k := range keys {
+		if owner, _ := a.find(k.ID); owner == nil {
+			a.users[name].Keys = append(a.users[name].Keys, k)
+		}
+	}
+}
+
+// AddRole puts a role into the account; one that is there already stays.
+func (a *Account) AddRole(name string, tags map[string]string) {
+	if a.roles[name] == nil {
+		a.roles[name] = &Role{Name: name, Tags: tags}
+	}
+}
+
+// Status is the status of a key; "" where there is no such key.
+func (a *Account) Status(key string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, k := a.find(key); k != nil {
+		return k.Status
+	}
+	return ""
+}
+
+// Statuses maps every key to its status.
+func (a *Account) Statuses() map[string]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := map[string]string{}
+	for _, u := range a.users {
+		for _, k := range u.Keys {
+			all[k.ID] = k.Status
+		}
+	}
+	return all
+}
+
+// Size counts the users, keys and roles.
+func (a *Account) Size() (users, keys, roles int) {
+	for _, u := range a.users {
+		keys += len(u.Keys)
+	}
+	return len(a.users), keys, len(a.roles)
+}
+
+// Writes counts the writes that took effect.
+func (a *Account) Writes() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.writes
+}
+
+// Calls lists every call so far, by name.
+func (a *Account) Calls() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.calls)
+}
+
+// ErrAfter wraps an error of Write that comes after the write took effect: a timeout on the way back.
+type ErrAfter struct{ Err error }
+
+func (e ErrAfter) Error() string { return e.Err.Error() }
+
+// Fail makes the next calls of a method ("Identify", "Read", "Write") return these errors, one each; nil lets one pass.
+func (a *Account) Fail(method string, errs ...error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults[method] = append(a.faults[method], errs...)
+}
+
+func (a *Account) called(method string) error {
+	a.calls = append(a.calls, method)
+	if queue := a.faults[method]; len(queue) > 0 {
+		a.faults[method] = queue[1:]
+		return queue[0]
+	}
+	return nil
+}
+
+func (a *Account) find(key string) (*User, *Key) {
+	for _, u := range a.users {
+		for i := range u.Keys {
+			if u.Keys[i].ID == key {
+				return u, &u.Keys[i]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Identify implements containment.Account.
+func (a *Account) Identify(_ context.Context, c actor.Credential) (policy.Target, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.called("Identify"); err != nil {
+		return policy.Target{}, err
+	}
+	if c.AccountID != a.ID {
+		return policy.Target{}, nil
+	}
+	switch c.Kind {
+	case actor.IAMUserKey:
+		t := policy.Target{Type: policy.AccessKey, ID: c.AccessKeyID, AccountID: a.ID}
+		u, _ := a.find(c.AccessKeyID)
+		if u == nil || (c.UserName != "" && c.UserName != u.Name) {
+			return t, nil
+		}
+		t.Owner, t.OwnerARN, t.Tags, t.Known = u.Name, a.arn("user", u.Path, u.Name), u.Tags, true
+		return a.guarded(t), nil
+	case actor.IAMUserSession, actor.FederatedUser:
+		if u := a.users[c.UserName]; u != nil {
+			arn := a.arn("user", u.Path, u.Name)
+			return a.guarded(policy.Target{Type: policy.User, ID: arn, Owner: u.Name, OwnerARN: arn, AccountID: a.ID, Tags: u.Tags, Known: true}), nil
+		}
+	case actor.RoleSession, actor.IdentityCenter:
+		if r := a.roles[c.RoleName]; r != nil {
+			arn := a.arn("role", r.Path, r.Name)
+			return a.guarded(policy.Target{Type: policy.Role, ID: arn, Owner: r.Name, OwnerARN: arn, AccountID: a.ID, Tags: r.Tags, Known: true}), nil
+		}
+	}
+	return policy.Target{}, nil
+}
+
+// protectTag is the tag whose mere presence protects.
+const protectTag = "nightlatch:protect"
+
+func (a *Account) guarded(t policy.Target) policy.Target {
+	t.Self = a.self != "" && (t.Owner == a.self || t.OwnerARN == a.self)
+	if v, ok := t.Tags[protectTag]; ok {
+		t.Protected = "tagged " + protectTag + "=" + strconv.QuoteToASCII(v)
+	}
+	return t
+}
+
+func (a *Account) arn(kind, path, name string) string {
+	return "arn:aws:iam::" + a.ID + ":" + kind + cmp.Or(path, "/") + name
+}
+
+// Read implements containment.Account.
+func (a *Account) Read(_ context.Context, ref containment.Ref) (containment.Doc, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.called("Read"); err != nil {
+		return containment.Doc{}, err
+	}
+	if ref.Type != containment.KeyStatus {
+		return containment.Doc{}, fmt.Errorf("the sandbox has no %q", ref.Type)
+	}
+	u, k := a.find(ref.Name)
+	if k == nil || u.Name != ref.Owner {
+		return containment.Doc{Absent: true}, nil
+	}
+	return containment.Doc{Text: k.Status}, nil
+}
+
+// Write implements containment.Account.
+func (a *Account) Write(_ context.Context, ref containment.Ref, doc containment.Doc) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.called("Write")
+	var after ErrAfter
+	if err != nil && !errors.As(err, &after) {
+		return err
+	}
+	u, k := a.find(ref.Name)
+	switch {
+	case ref.Type != containment.KeyStatus || doc.Absent || (doc.Text != containment.Active && doc.Text != containment.Inactive):
+		return fmt.Errorf("%w: the sandbox cannot write %+v to %+v", containment.ErrNotDone, doc, ref)
+	case k == nil || u.Name != ref.Owner:
+		return fmt.Errorf("%w: user %q has no key %q", containment.ErrNotDone, ref.Owner, ref.Name)
+	}
+	k.Status = doc.Text
+	a.writes++
+	return err
+}
+
+func sortPoints(points []alarm.Point) {
+	slices.SortFunc(points, func(x, y alarm.Point) int { return x.Start.Compare(y.Start) })
+}

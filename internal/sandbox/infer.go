@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+)
+
+// identities asks for every identity that the trail shows, S3 or not.
+type identities struct{}
+
+func (identities) Name() string { return "identities" }
+
+func (identities) SQL(s evidence.Schema) string {
+	return `select coalesce(useridentity.type, '') as type, coalesce(useridentity.arn, '') as arn, coalesce(useridentity.principalid, '') as principal_id,
+  coalesce(useridentity.accountid, '') as account_id, coalesce(useridentity.accesskeyid, '') as access_key_id, coalesce(useridentity.username, '') as user_name,
+  coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn, coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
+  coalesce(recipientaccountid, '') as recipient
+from ` + s.Table + ` group by 1, 2, 3, 4, 5, 6, 7, 8, 9 order by 1, 2, 3, 4, 5, 6, 7, 8, 9`
+}
+
+// Infer makes up the account that a trail and an alarm show: every user, key and role that was seen is there, and every key is
+// active. ours are the accounts whose trail this is: the alarm's, and those that received the records.
+func Infer(ctx context.Context, trail evidence.Trail, alarmAccount string) (account *Account, ours actor.Ours, err error) {
+	answer, err := trail.Ask(ctx, identities{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the identities of the trail: %w", err)
+	}
+	ours = actor.Accounts()
+	if alarmAccount != "" {
+		ours[alarmAccount] = true
+	}
+	for _, row := range answer.Rows {
+		if id := row["recipient"]; id != "" {
+			ours[id] = true
+			if alarmAccount == "" {
+				alarmAccount = id
+			}
+		}
+	}
+	account = NewAccount(alarmAccount)
+	for _, row := range answer.Rows {
+		c := actor.Of(actor.Identity{Type: row["type"], ARN: row["arn"], PrincipalID: row["principal_id"], AccountID: row["account_id"],
+			AccessKeyID: row["access_key_id"], UserName: row["user_name"], IssuerARN: row["issuer_arn"], IssuerUserName: row["issuer_user_name"]}, ours)
+		switch {
+		case c.AccountID != account.ID:
+		case c.Kind == actor.IAMUserKey:
+			account.AddUser(c.UserName, nil, Key{c.AccessKeyID, containment.Active})
+		case c.UserName != "":
+			account.AddUser(c.UserName, nil)
+		case c.RoleName != "":
+			account.AddRole(c.RoleName, nil)
+		}
+	}
+	return account, ours, nil
+}

@@ -1,0 +1,115 @@
+// Package sandbox is the world in memory: an account with users, keys and roles, the metric, the time, a channel, and a trail of
+// weeks that ends with a theft at midnight. The demo and the tests play in it, and the laptop command answers from it where
+// there is no AWS.
+package sandbox
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/report"
+)
+
+// Clock is virtual time: waiting moves it.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock is a clock that stands at t.
+func NewClock(t time.Time) *Clock { return &Clock{now: t} }
+
+// Now implements responder.Clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Wait implements responder.Clock: it moves the time to until, and never back.
+func (c *Clock) Wait(ctx context.Context, until time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now.Before(until) {
+		c.now = until
+	}
+	return ctx.Err()
+}
+
+// Meter is a metric in memory: bytes downloaded a minute, by bucket.
+type Meter struct {
+	Threshold float64
+	// Buckets holds each bucket's datapoints, oldest first.
+	Buckets map[string][]alarm.Point
+	// Err is returned instead, where it is set.
+	Err error
+}
+
+// Read implements alarm.Meter.
+func (m *Meter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	if m.Err != nil {
+		return alarm.Reading{}, m.Err
+	}
+	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Threshold: m.Threshold}
+	sums := map[time.Time]int64{}
+	var order []time.Time
+	for _, b := range a.Buckets {
+		for _, p := range m.Buckets[b] {
+			if _, seen := sums[p.Start]; !seen {
+				order = append(order, p.Start)
+			}
+			sums[p.Start] += p.Bytes
+		}
+	}
+	for _, t := range order {
+		r.Points = append(r.Points, alarm.Point{Start: t, Bytes: sums[t]})
+	}
+	sortPoints(r.Points)
+	return r, nil
+}
+
+// Echo is the meter of a laptop that has no CloudWatch: it takes the alarm at its word.
+type Echo struct{}
+
+// Read implements alarm.Meter.
+func (Echo) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Points: a.Points}
+	if a.Threshold != nil {
+		r.Threshold = *a.Threshold
+	}
+	if len(r.Points) == 0 && a.Bytes != nil {
+		r.Points = []alarm.Point{{Start: a.From, Bytes: *a.Bytes}}
+	}
+	return r, nil
+}
+
+// Channel keeps the messages that it is given.
+type Channel struct {
+	mu   sync.Mutex
+	sent []report.Message
+	// Err is returned instead, where it is set.
+	Err error
+}
+
+// Name implements notify.Channel.
+func (*Channel) Name() string { return "sandbox" }
+
+// Send implements notify.Channel.
+func (c *Channel) Send(_ context.Context, m report.Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Err != nil {
+		return c.Err
+	}
+	c.sent = append(c.sent, m)
+	return nil
+}
+
+// Sent are the messages so far.
+func (c *Channel) Sent() []report.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]report.Message(nil), c.sent...)
+}

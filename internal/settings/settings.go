@@ -1,0 +1,140 @@
+// Package settings names and reads the environment of the functions: infra writes it, the functions read it, with the same code.
+package settings
+
+import (
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// prefix begins every setting's name; an unknown name under it is an error, so that a typo is not a default.
+const prefix = "NIGHTLATCH_"
+
+// Responder is what the responder's environment says. The zero value asks about everything and protects by the default tag.
+type Responder struct {
+	// Mode is observe, ask or act; "" is ask.
+	Mode string
+	// EventDataStore is the ARN of the CloudTrail Lake event data store.
+	EventDataStore string
+	// Topic is the ARN of the team's SNS topic.
+	Topic string
+	// Accounts are the account ids that are ours.
+	Accounts []string
+	// Protected are the ARNs of users and roles that are never contained without a human.
+	Protected []string
+	// ProtectTag is the tag key whose presence protects a user or role.
+	ProtectTag string
+	// ScanBudget is the most bytes that the queries of one incident may scan; 0 is no limit.
+	ScanBudget int64
+	// FilterID is the request-metrics configuration that a manual event reads.
+	FilterID string
+	// LogLevel is debug, info, warn or error.
+	LogLevel slog.Level
+}
+
+// The defaults of what may be left out.
+const (
+	DefaultProtectTag = "nightlatch:protect"
+	DefaultFilterID   = "EntireBucket"
+	DefaultScanBudget = 2 << 40 // about $10 at $0.005 a GB
+)
+
+var (
+	store   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
+	topic   = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	account = regexp.MustCompile(`^[0-9]{12}$`)
+	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
+	tagKey  = regexp.MustCompile(`^[\w .:/=+@-]{1,128}$`)
+	filter  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+)
+
+// field is one setting: how it is read, and how it is written.
+type field struct {
+	name     string
+	required bool
+	accepts  string
+	set      func(string) error
+	get      func() string
+}
+
+func (s *Responder) fields() []field {
+	text := func(name, accepts string, required bool, form *regexp.Regexp, p *string) field {
+		return field{name, required, accepts, func(v string) error {
+			if !form.MatchString(v) {
+				return fmt.Errorf("is not")
+			}
+			*p = v
+			return nil
+		}, func() string { return *p }}
+	}
+	list := func(name, accepts string, required bool, form *regexp.Regexp, p *[]string) field {
+		return field{name, required, accepts, func(v string) error {
+			*p = strings.Split(v, ",")
+			if slices.ContainsFunc(*p, func(e string) bool { return !form.MatchString(e) }) {
+				return fmt.Errorf("is not")
+			}
+			return nil
+		}, func() string { return strings.Join(*p, ",") }}
+	}
+	return []field{
+		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
+		text("EVENT_DATA_STORE", "the ARN of an event data store", true, store, &s.EventDataStore),
+		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
+		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
+		list("PROTECTED", "ARNs of IAM users and roles, with commas between them", false, iamARN, &s.Protected),
+		text("PROTECT_TAG", "a tag key", false, tagKey, &s.ProtectTag),
+		text("FILTER_ID", "the id of a request-metrics configuration", false, filter, &s.FilterID),
+		{"SCAN_BUDGET", false, "a number of bytes, 0 or more", func(v string) (err error) {
+			s.ScanBudget, err = strconv.ParseInt(v, 10, 64)
+			if s.ScanBudget < 0 {
+				return fmt.Errorf("is not")
+			}
+			return err
+		}, func() string { return strconv.FormatInt(s.ScanBudget, 10) }},
+		{"LOG_LEVEL", false, "debug, info, warn or error", func(v string) error { return s.LogLevel.UnmarshalText([]byte(v)) },
+			func() string { return strings.ToLower(s.LogLevel.String()) }},
+	}
+}
+
+// Parse reads an environment, a list of NAME=value. An unknown name, a missing one or a value that does not fit is one
+// sentence that names it, what was given, and what is accepted.
+func Parse(environ []string) (Responder, error) {
+	s := Responder{ProtectTag: DefaultProtectTag, FilterID: DefaultFilterID, ScanBudget: DefaultScanBudget}
+	given := map[string]string{}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if short, ours := strings.CutPrefix(name, prefix); ours {
+			given[short] = value
+		}
+	}
+	for _, f := range s.fields() {
+		v, ok := given[f.name]
+		delete(given, f.name)
+		switch {
+		case !ok && f.required:
+			return Responder{}, fmt.Errorf("%s%s is missing: it is %s", prefix, f.name, f.accepts)
+		case ok:
+			if err := f.set(v); err != nil {
+				return Responder{}, fmt.Errorf("%s%s is %q, and should be %s", prefix, f.name, v, f.accepts)
+			}
+		}
+	}
+	for name := range given {
+		return Responder{}, fmt.Errorf("%s%s is not a setting", prefix, name)
+	}
+	return s, nil
+}
+
+// Environ writes the settings as the environment that Parse reads.
+func (s Responder) Environ() map[string]string {
+	out := map[string]string{}
+	for _, f := range s.fields() {
+		if v := f.get(); v != "" {
+			out[prefix+f.name] = v
+		}
+	}
+	return out
+}

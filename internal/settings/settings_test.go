@@ -1,0 +1,74 @@
+package settings
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func environ(m map[string]string) []string {
+	list := []string{"PATH=/bin", "AWS_REGION=eu-west-1"}
+	for k, v := range m {
+		list = append(list, k+"="+v)
+	}
+	return list
+}
+
+var full = Responder{
+	Mode: "act", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
+	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Accounts: []string{"111122223333", "444455556666"},
+	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
+	FilterID: "nightlatch", LogLevel: slog.LevelWarn,
+}
+
+func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
+	got, err := Parse(environ(full.Environ()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, full); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
+	env := full.Environ()
+	for _, optional := range []string{"MODE", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "LOG_LEVEL"} {
+		delete(env, prefix+optional)
+	}
+	got, err := Parse(environ(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Responder{EventDataStore: full.EventDataStore, Topic: full.Topic, Accounts: full.Accounts,
+		ProtectTag: DefaultProtectTag, FilterID: DefaultFilterID, ScanBudget: DefaultScanBudget}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+func TestWrongSettingsAreNamed(t *testing.T) {
+	for name, value := range map[string]string{
+		"MODE": "kill", "EVENT_DATA_STORE": "0b8a2a3e", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "ACCOUNTS": "1111",
+		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "MOOD": "act",
+	} {
+		env := full.Environ()
+		env[prefix+name] = value
+		got, err := Parse(environ(env))
+		if err == nil || !strings.Contains(err.Error(), prefix+name) {
+			t.Errorf("%s=%q: got %v, want an error that names it", name, value, err)
+		}
+		if diff := cmp.Diff(got, Responder{}); diff != "" {
+			t.Errorf("%s=%q: got a value beside an error:\n%s", name, value, diff)
+		}
+	}
+	for _, required := range []string{"EVENT_DATA_STORE", "TOPIC", "ACCOUNTS"} {
+		env := full.Environ()
+		delete(env, prefix+required)
+		if _, err := Parse(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+required+" is missing") {
+			t.Errorf("without %s: got %v, want an error that says so", required, err)
+		}
+	}
+}

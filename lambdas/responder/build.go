@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm/cloudwatch"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/responder"
+	"nightlatch/internal/settings"
+)
+
+// build makes the responder that the environment describes. It makes no call to AWS.
+func build(ctx context.Context, environ []string) (*responder.Responder, error) {
+	s, err := settings.Parse(environ)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
+	mode, err := containment.ParseMode(s.Mode)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	clock := responder.System{}
+	r := &responder.Responder{Store: &incident.Memory{}, Clock: clock, Log: log, Mode: mode, Ours: actor.Accounts(s.Accounts...)}
+	if r.Meter, err = cloudwatch.New(cfg, clock.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
+		return nil, err
+	}
+	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
+		return nil, err
+	}
+	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
+		return nil, err
+	}
+	topic, err := sns.New(cfg, s.Topic)
+	if err != nil {
+		return nil, err
+	}
+	r.Channels = []notify.Channel{topic}
+	if r.Policy, err = readPolicy(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "policy.cedar")); err != nil {
+		log.Error("the policy could not be loaded, so everything is asked", "err", err)
+		r.PolicyError = err.Error()
+	}
+	return r, nil
+}
+
+// readPolicy reads the file that the deployment put beside the binary.
+func readPolicy(file string) (*policy.Policy, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	return policy.Load(filepath.Base(file), text)
+}
