@@ -56,7 +56,7 @@ func (r Record) Next(now time.Time) Move {
 		return Move{Do: Nothing}
 	case r.MetricRead == 0:
 		return Move{Do: ReadMetric}
-	case r.Judged.IsZero() && !r.settled(now):
+	case r.Judged.IsZero() && !r.settled():
 		if at := r.nextLook(); now.Before(at) {
 			return Move{Do: Wait, At: at}
 		}
@@ -90,12 +90,13 @@ func (r Record) Next(now time.Time) Move {
 	return Move{Do: Close}
 }
 
-// settled reports whether looking again can change nothing that matters: the evidence is complete and explains most of the
-// bytes, or it is enough for the policy, or the time is up.
-func (r Record) settled(now time.Time) bool {
+// settled reports whether looking again can change nothing that matters: the evidence is complete, explains most of the bytes and
+// the metric need not be read again; or it is enough for the policy; or the last look was the last that there is time for.
+func (r Record) settled() bool {
 	e := r.Evidence
-	return r.Enough || (e.Complete && r.History != nil && e.Explained != nil && *e.Explained >= explainedEnough) ||
-		(len(r.Looks) > 0 && !now.Before(r.Deadline))
+	last := len(r.Looks) > 0 && !r.Looks[len(r.Looks)-1].At.Before(r.Deadline)
+	explained := e.Explained != nil && *e.Explained >= explainedEnough
+	return r.Enough || last || (e.Complete && explained && r.History != nil && !r.MetricDue())
 }
 
 // nextLook is when the trail is asked again: after growing waits while the bytes are not explained; once they are, when the

@@ -26,6 +26,7 @@ func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
 		v.Reasons = []Reason{{"no-policy", "the policy could not be loaded, so everything is asked"}}
 		return v
 	}
+	failed := map[cedar.PolicyID]string{}
 	now, asThingsStand := p.authorize(f, action, target, false)
 	if now {
 		v.Decision, v.Reasons = Contain, p.reasons(asThingsStand)
@@ -36,10 +37,18 @@ func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
 		if len(v.Reasons) == 0 {
 			v.Reasons = []Reason{{"default-deny", "no policy permits this step, with or without a human"}}
 		}
+		for _, e := range ifApproved.Errors {
+			failed[e.PolicyID] = e.Message
+		}
 	}
 	for _, e := range asThingsStand.Errors {
-		v.Decision = Ask
-		v.Reasons = append(v.Reasons, Reason{string(e.PolicyID), "the policy failed: " + oneLine(fmt.Errorf("%s", e.Message))})
+		failed[e.PolicyID] = e.Message
+	}
+	for _, id := range p.order {
+		if message, ok := failed[id]; ok {
+			v.Decision = Ask
+			v.Reasons = append(v.Reasons, Reason{string(id), "the policy failed: " + oneLine(fmt.Errorf("%s", message))})
+		}
 	}
 	if v.Decision == Contain {
 		v.Decision, v.Reasons = atMostAsk(f, target, v.Reasons)

@@ -22,8 +22,8 @@ import (
 //go:embed schema.cedarschema
 var schemaText []byte
 
-// checkAgainstSchema refuses policies that name what the schema does not have: attributes, entity types, actions, and, which
-// the validator lets pass, members of an enum (Kind::"root-kye").
+// checkAgainstSchema refuses policies that name what the schema does not have: attributes, entity types, actions, members of an
+// enum (Kind::"root-kye").
 func checkAgainstSchema(policies []*cedar.Policy) error {
 	var s schema.Schema
 	s.SetFilename("schema.cedarschema")
@@ -40,8 +40,8 @@ func checkAgainstSchema(policies []*cedar.Policy) error {
 		if err := v.Policy("", (*ast.Policy)(p.AST())); err != nil {
 			return fmt.Errorf("%s: policy %q: %s", at, p.Annotations()["id"], firstOf(err))
 		}
-		if err := checkEnums(p, r); err != nil {
-			return fmt.Errorf("%s: policy %q: %v", at, p.Annotations()["id"], err)
+		if err := checkNames(p, r); err != nil {
+			return fmt.Errorf("%s: policy %q: %s", at, p.Annotations()["id"], firstOf(err))
 		}
 	}
 	return nil
@@ -59,34 +59,67 @@ func oneLine(err error) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
 }
 
-// checkEnums finds every entity literal of an enum type, wherever it stands in the policy, in the policy's JSON form:
-// {"type": …, "id": …}. https://docs.cedarpolicy.com/policies/json-format.html
-func checkEnums(p *cedar.Policy, r *resolved.Schema) error {
+// checkNames finds what the validator lets pass, wherever it stands in the policy, in the policy's JSON form
+// (https://docs.cedarpolicy.com/policies/json-format.html): members that an enum does not have, an "is" of a type that the schema
+// does not have, and a "has" of an attribute that can never be there. The last two would be quietly false.
+func checkNames(p *cedar.Policy, r *resolved.Schema) error {
 	text, err := p.MarshalJSON()
 	if err != nil {
 		return err
 	}
-	var tree any
+	var tree map[string]any
 	if err := json.Unmarshal(text, &tree); err != nil {
 		return err
 	}
+	delete(tree, "annotations")
 	var errs []error
 	walk(tree, func(m map[string]any) {
 		typ, ok1 := m["type"].(string)
 		id, ok2 := m["id"].(string)
-		enum, ok3 := r.Enums[types.EntityType(typ)]
-		if !ok1 || !ok2 || !ok3 {
-			return
+		if ok1 && ok2 {
+			errs = append(errs, checkMember(typ, id, r))
 		}
-		var members []string
-		for _, uid := range enum.Values {
-			members = append(members, string(uid.ID))
+		if typ, ok := m["entity_type"].(string); ok {
+			errs = append(errs, checkType(typ, r))
 		}
-		if !slices.Contains(members, id) {
-			errs = append(errs, fmt.Errorf("%s::%q does not exist; there are %s", typ, id, strings.Join(members, ", ")))
+		if has, ok := m["has"].(map[string]any); ok {
+			errs = append(errs, checkAttribute(fmt.Sprint(has["attr"]), r))
 		}
 	})
 	return errors.Join(errs...)
+}
+
+func checkType(name string, r *resolved.Schema) error {
+	_, entity := r.Entities[types.EntityType(name)]
+	_, enum := r.Enums[types.EntityType(name)]
+	if entity || enum {
+		return nil
+	}
+	return fmt.Errorf("there is no entity type %s", name)
+}
+
+func checkMember(typ, id string, r *resolved.Schema) error {
+	var members []string
+	for _, uid := range r.Enums[types.EntityType(typ)].Values {
+		members = append(members, string(uid.ID))
+	}
+	if members == nil || slices.Contains(members, id) {
+		return nil
+	}
+	return fmt.Errorf("%s::%q does not exist; there are %s", typ, id, strings.Join(members, ", "))
+}
+
+// checkAttribute knows the attributes of every action's context: the entities have tags, and no attributes.
+func checkAttribute(name string, r *resolved.Schema) error {
+	for _, a := range r.Actions {
+		if a.AppliesTo == nil {
+			continue
+		}
+		if _, ok := a.AppliesTo.Context[types.String(name)]; ok {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no attribute %q that the context could have", name)
 }
 
 func walk(node any, visit func(map[string]any)) {

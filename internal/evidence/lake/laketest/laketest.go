@@ -50,6 +50,7 @@ type Query struct {
 type Call struct {
 	Operation string
 	QueryID   string // "" for StartQuery
+	Token     string // the page that GetQueryResults asks for, "" for the first
 }
 
 // Ending is how a query ends; the zero Ending is FINISHED.

@@ -39,7 +39,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in.region = signed[1]
 	time.Sleep(latency)
 	s.mu.Lock()
-	s.calls = append(s.calls, Call{Operation: operation, QueryID: in.QueryID})
+	s.calls = append(s.calls, Call{Operation: operation, QueryID: in.QueryID, Token: in.NextToken})
 	onCall := s.onCall
 	s.mu.Unlock()
 	if onCall != nil {
