@@ -6,7 +6,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -33,8 +32,11 @@ func ByHand(a evidence.Actor, t policy.Target, now time.Time) []Step {
 			"then reset the user's console password and MFA, or whoever holds them signs in again",
 		}}}
 	case actor.RoleSession:
-		lines := []string{command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", "nightlatch-deny-session",
-			"--policy-document", denySessions(a.PrincipalID, now))}
+		lines := []string{unnamed} // without a session to name, the denial would hit every session of the role
+		if a.PrincipalID != "" {
+			lines = []string{command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", "nightlatch-deny-session",
+				"--policy-document", denySessions(a.PrincipalID, now))}
+		}
 		if instance.MatchString(a.Session) {
 			lines = append(lines, "the session is an EC2 instance's: it is issued fresh credentials at once, so isolate instance "+a.Session+" too")
 		}
@@ -93,6 +95,10 @@ func denySessions(userID string, now time.Time) string {
 func onBuckets(a evidence.Actor, key, value string, more string) []Step {
 	var steps []Step
 	for _, b := range bucketsOf(a) {
+		if value == "" { // a condition on nobody stops nobody
+			steps = append(steps, Step{Action: policy.BlockOnBucket, Target: bucketTarget(b), Runbook: []string{unnamed, more}})
+			continue
+		}
 		arn := bucketTarget(b).ID
 		statement := document(map[string]any{"Sid": "NightlatchBlock", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
 			"Resource": []string{arn, arn + "/*"}, "Condition": map[string]any{"StringEquals": map[string]string{key: value}}})
@@ -131,6 +137,9 @@ var printable = regexp.MustCompile(`^[\x20-\x7e]*$`)
 // unprintable stands for a line that would carry a name nobody should paste into a shell.
 const unprintable = "# no command is printed: a name in it holds characters that do not belong into a shell"
 
+// unnamed stands for a line whose names the record does not have.
+const unnamed = "# no command is printed: the record does not name everything that it needs"
+
 // command is a shell line that runs args as they are. Names come from whoever was recorded, so every argument is quoted, and
 // one that holds anything but printable ASCII prints no command at all.
 func command(args ...string) string {
@@ -139,19 +148,22 @@ func command(args ...string) string {
 			return unprintable
 		}
 		if a == "" {
-			return "# no command is printed: the record does not name everything that it needs"
+			return unnamed
 		}
 	}
 	return shellescape.QuoteCommand(args)
 }
 
-// word is a name inside a sentence of a runbook.
+// plain is what names in AWS are made of. None of it means anything to a shell.
+var plain = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
+
+// word is a name inside a sentence of a runbook. A runbook may be pasted into a shell as a whole, sentences and all.
 func word(s string) string {
 	if s == "" {
 		return "(not named)"
 	}
-	if !printable.MatchString(s) {
+	if !plain.MatchString(s) {
 		return "(a name with characters that are not printed)"
 	}
-	return strings.TrimSpace(s)
+	return s
 }

@@ -100,9 +100,11 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 			return state, detail
 		}
 	}
-	if err := x.Account.Write(ctx, s.Ref, s.After); errors.Is(err, ErrNotDone) {
-		return Failed, err.Error()
-	} else if err != nil {
+	if err := x.Account.Write(ctx, s.Ref, s.After); err != nil {
+		// Where it was tried before, this refusal does not prove that the earlier attempt came to nothing.
+		if attempts == 0 && errors.Is(err, ErrNotDone) {
+			return Failed, err.Error()
+		}
 		if state, detail := x.Verify(ctx, s); state == Done || state == Drifted {
 			return state, detail
 		}

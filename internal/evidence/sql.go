@@ -50,7 +50,8 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // once, with the fields that matter under short names.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
-// store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept.
+// store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A principal goes by its
+// unique id, because a thief may rename the user.
 func (s Schema) calls(buckets []string, from, to time.Time) string {
 	resource := func(i int) string {
 		return fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, '^arn:aws[a-z-]*:s3:::([^/*]+)', 1), '')", i)
@@ -65,6 +66,7 @@ func (s Schema) calls(buckets []string, from, to time.Time) string {
     coalesce(useridentity.accesskeyid, '') as access_key_id,
     coalesce(useridentity.username, '') as user_name,
     coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
+    coalesce(useridentity.sessioncontext.sessionissuer.principalid, '') as issuer_id,
     coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
     coalesce(useridentity.invokedby, '') as invoked_by,
     coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of,
@@ -94,7 +96,7 @@ watched as (
 calls as (
   select *, coalesce(read_from, copied_from) as bucket,
     case when read_from is null then 0 else coalesce(bytes_out, 0) end as bytes,
-    coalesce(nullif(issuer_arn, ''), nullif(arn, ''), principal_id) as principal,
+    coalesce(nullif(issuer_id, ''), nullif(principal_id, ''), arn) as principal,
     %[15]s as network
   from watched
   where copy = 1 and (read_from is not null or copied_from in (%[14]s))

@@ -69,23 +69,30 @@ func (r Record) Next(now time.Time) Move {
 			return Move{Do: Act, Outcome: i}
 		}
 	}
-	for i, o := range r.Outcomes {
-		if o.State != containment.Unknown || o.Attempts >= maxVerify {
-			continue
+	var wait time.Time // until the first of those that are tried again
+	later := func(at time.Time) bool {
+		if now.Before(at) && (wait.IsZero() || at.Before(wait)) {
+			wait = at
 		}
-		if at := o.At.Add(2 * time.Second << o.Attempts >> 1); now.Before(at) {
-			return Move{Do: Wait, At: at}
+		return now.Before(at)
+	}
+	for i, o := range r.Outcomes {
+		if o.State != containment.Unknown || o.Attempts >= maxVerify || later(o.At.Add(2*time.Second<<o.Attempts>>1)) {
+			continue
 		}
 		return Move{Do: Verify, Outcome: i}
 	}
+	if !wait.IsZero() {
+		return Move{Do: Wait, At: wait}
+	}
 	for i, n := range r.Notified {
-		if (n.Tries > 0 && n.Error == "") || n.Tries >= maxTell {
-			continue
-		}
-		if at := n.At.Add(5 * time.Second << n.Tries); n.Tries > 0 && now.Before(at) {
-			return Move{Do: Wait, At: at}
+		if (n.Tries > 0 && n.Error == "") || n.Tries >= maxTell || n.Tries > 0 && later(n.At.Add(5*time.Second<<n.Tries)) {
+			continue // a channel that fails does not keep the next one from being told
 		}
 		return Move{Do: Tell, Notice: i}
+	}
+	if !wait.IsZero() {
+		return Move{Do: Wait, At: wait}
 	}
 	return Move{Do: Close}
 }

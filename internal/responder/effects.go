@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
@@ -44,6 +45,10 @@ func (r *Responder) readMetric(ctx context.Context, rec *incident.Record) {
 	}
 }
 
+// lookTime is the most that one look may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
+// slots full: the team must be told in time all the same.
+const lookTime = 2 * time.Minute
+
 // look asks the trail both questions at once; the second one only until it was answered for this window.
 func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 	if len(rec.Looks) > 0 && rec.MetricDue() {
@@ -57,6 +62,8 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 		rec.Note(look.At, look.Error)
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	needHistory := rec.History == nil || !rec.History.Before.Equal(a.From)
 	var bytes, usage evidence.Answer
 	var bytesErr, usageErr error

@@ -94,8 +94,8 @@ func (r *Responder) Open(ctx context.Context, a alarm.Alarm) (incident.Record, e
 	return rec, nil
 }
 
-// reserve is kept back, of the time an invocation has, for what comes after the search: deciding, containing, telling.
-const reserve = 90 * time.Second
+// reserve is kept back, of the time an invocation has: for the last look, and for deciding, containing and telling after it.
+const reserve = lookTime + 45*time.Second
 
 // Run advances an incident to its end, waiting where there is nothing to do.
 func (r *Responder) Run(ctx context.Context, id string, watch func(incident.Record)) (incident.Record, error) {

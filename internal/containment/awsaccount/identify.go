@@ -18,9 +18,9 @@ import (
 // Identify finds what a credential acts for.
 //
 // IAM is asked only about credentials of our own account and of kinds that an IAM user or role is behind; every other
-// comes back not known, without a call. Where CloudTrail's record and IAM contradict each other (the record names another
-// user than the key belongs to, or another unique id than the user or role has, because it was deleted and made anew), the
-// target comes back not known too: one of the two is wrong, and nobody is locked out on a guess.
+// comes back not known, without a call. Where CloudTrail's record and IAM contradict each other (the record has another
+// unique id than the user or role, because it was deleted and made anew, or, where it has none, another name), the target
+// comes back not known too: one of the two is wrong, and nobody is locked out on a guess.
 func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Target, error) {
 	t := policy.Target{ID: c.PrincipalARN, AccountID: c.AccountID}
 	switch c.Kind {
@@ -62,15 +62,16 @@ type owner struct {
 	tags          map[string]string
 }
 
-// matches reports whether the record can be about this owner. A federated user's principal id is account:name, so only
-// ids that are a user's or a role's are compared. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+// matches reports whether the record can be about this owner. The unique id decides where the record has one: a thief who may
+// call iam:UpdateUser can rename the user, and must not shake us off by that. A federated user's principal id is account:name,
+// so there only the name is left to compare.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 func (o owner) matches(c actor.Credential) bool {
-	if c.UserName != "" && c.UserName != o.name || c.RoleName != "" && c.RoleName != o.name {
-		return false
-	}
 	id, _, _ := strings.Cut(c.PrincipalID, ":")
-	unique := strings.HasPrefix(id, "AIDA") || strings.HasPrefix(id, "AROA")
-	return !unique || id == o.id
+	if strings.HasPrefix(id, "AIDA") || strings.HasPrefix(id, "AROA") {
+		return id == o.id
+	}
+	return (c.UserName == "" || c.UserName == o.name) && (c.RoleName == "" || c.RoleName == o.name)
 }
 
 // ownerOf asks IAM for the user or role behind a credential; nil if there is none.

@@ -52,9 +52,13 @@ func TestIdentify(t *testing.T) {
 			in:   with(stolen, func(c *actor.Credential) { c.UserName, c.PrincipalID = "", "" }),
 			want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
 		},
-		"a key that belongs to another user than the record names": {
-			in:   with(stolen, func(c *actor.Credential) { c.UserName = "alice" }),
+		"a key that belongs to another user than the record names, and no id to tell": {
+			in:   with(stolen, func(c *actor.Credential) { c.UserName, c.PrincipalID = "alice", "" }),
 			want: unknownKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
+		},
+		"a user whom the thief has renamed since": {
+			in:   with(stolen, func(c *actor.Credential) { c.UserName = "alice" }),
+			want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
 		},
 		"a user who was deleted and made anew": {
 			in:   with(stolen, func(c *actor.Credential) { c.PrincipalID = "AIDAEXAMPLEBEFORE0001" }),

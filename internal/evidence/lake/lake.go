@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -40,7 +39,8 @@ type Settings struct {
 	EventDataStore string
 	// Account is our own account id. Where the store's is another one, the calls name its owner. "" means that it is ours.
 	Account string
-	// Budget is how many bytes the Trail may scan in its life, over all questions; 0 means no limit.
+	// Budget is how many bytes one question may scan, its repeats included; 0 means no limit. It is a question's and not the Trail's:
+	// a budget that one incident could use up for the next would be a way to blind the responder.
 	// Lake bills by bytes scanned: https://aws.amazon.com/cloudtrail/pricing/
 	Budget int64
 }
@@ -51,7 +51,6 @@ type Trail struct {
 	store  store
 	owner  *string // nil where the store is in our own account
 	budget int64
-	spent  atomic.Int64                               // bytes scanned by all queries so far
 	wait   func(context.Context, time.Duration) error // replaced by tests
 }
 
@@ -104,7 +103,7 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 	var scanned int64
 	pause := rerunWait
 	for runs := 1; ; runs++ {
-		q := &query{name: question.Name(), sql: sql}
+		q := &query{name: question.Name(), sql: sql, earlier: scanned}
 		rows, err := t.run(ctx, q)
 		scanned += q.scanned
 		if err == nil {

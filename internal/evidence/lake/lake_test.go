@@ -202,7 +202,7 @@ func TestGrantsAreTheCallsMade(t *testing.T) {
 }
 
 func TestTwoQuestionsAtOnce(t *testing.T) {
-	f := newFixture(t, Settings{Budget: 2000}, rowsOf(3)...)
+	f := newFixture(t, Settings{Budget: 1500}, rowsOf(3)...)
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
@@ -212,8 +212,8 @@ func TestTwoQuestionsAtOnce(t *testing.T) {
 		})
 	}
 	both.Wait()
-	if _, err := f.Ask(t.Context(), ask("")); !errors.Is(err, evidence.ErrBudget) || len(f.Queries()) != 2 {
-		t.Errorf("both are counted: got %v and %d queries, want the third not to start", err, len(f.Queries()))
+	if _, err := f.Ask(t.Context(), ask("")); err != nil {
+		t.Errorf("each question has the whole budget: got %v", err)
 	}
 }
 

@@ -34,7 +34,8 @@ type query struct {
 	name    string
 	sql     string
 	id      string // what Lake calls it; "" until it is started
-	scanned int64  // bytes, as far as reported
+	earlier int64  // bytes that earlier runs of the same question scanned
+	scanned int64  // bytes of this run, as far as reported
 	ended   bool   // nothing is left to cancel
 }
 
@@ -60,8 +61,8 @@ func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
 // StartQuery has no token that would make it idempotent. When its response is lost on the way and the SDK tries again, the
 // first query runs on unseen, to its end; that is the price of not giving up on one cut connection.
 func (t *Trail) start(ctx context.Context, q *query) error {
-	if used := t.spent.Load(); t.budget > 0 && used >= t.budget {
-		return fmt.Errorf("the %s query was not started, %d of %d bytes are used up: %w", q.name, used, t.budget, evidence.ErrBudget)
+	if t.budget > 0 && q.earlier >= t.budget {
+		return fmt.Errorf("the %s query was not run again, %d of %d bytes are used up: %w", q.name, q.earlier, t.budget, evidence.ErrBudget)
 	}
 	out, err := patiently(ctx, t, func() (*cloudtrail.StartQueryOutput, error) {
 		longer, cancel := linger(ctx, startGrace)
@@ -101,14 +102,14 @@ func (t *Trail) await(ctx context.Context, q *query) error {
 			return explain(ctx, err, "DescribeQuery", doing)
 		}
 		if s := out.QueryStatistics; s != nil {
-			t.scanned(q, s.BytesScanned)
+			q.scanned = max(q.scanned, aws.ToInt64(s.BytesScanned)) // a running total
 		}
 		switch out.QueryStatus {
 		case types.QueryStatusFinished:
 			q.ended = true
 			return nil
 		case types.QueryStatusQueued, types.QueryStatusRunning:
-			if used := t.spent.Load(); t.budget > 0 && used > t.budget {
+			if used := q.earlier + q.scanned; t.budget > 0 && used > t.budget {
 				return fmt.Errorf("the %s query %s was stopped, %d bytes are scanned where %d are allowed: %w", q.name, q.id, used, t.budget, evidence.ErrBudget)
 			}
 		default:
@@ -136,14 +137,6 @@ func (q *query) fail(status types.QueryStatus, message string) error {
 	}
 	q.ended = false
 	return fmt.Errorf("the %s query %s is in status %q, which nightlatch does not know: it counts as failed", q.name, q.id, status)
-}
-
-// scanned books what a query has scanned so far. Lake reports running totals, so only the growth is new.
-func (t *Trail) scanned(q *query, total *int64) {
-	if grown := aws.ToInt64(total) - q.scanned; grown > 0 {
-		q.scanned += grown
-		t.spent.Add(grown)
-	}
 }
 
 // cancel stops a query, in a time of its own since the caller's may be over.

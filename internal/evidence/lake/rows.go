@@ -65,7 +65,7 @@ func (t *Trail) page(ctx context.Context, q *query, token *string) (*cloudtrail.
 	})
 	if err == nil && page.QueryStatistics != nil {
 		// The final figure stands here too; DescribeQuery may have been a little behind.
-		t.scanned(q, page.QueryStatistics.BytesScanned)
+		q.scanned = max(q.scanned, aws.ToInt64(page.QueryStatistics.BytesScanned))
 	}
 	return page, err
 }

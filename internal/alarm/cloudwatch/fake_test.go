@@ -1,0 +1,217 @@
+package cloudwatch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/encoding/cbor"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/aws/smithy-go/transport/http/protocol/rpcv2"
+)
+
+// fakeCloudWatch holds alarms and one-minute sums, and answers the protocol that the real client speaks (Smithy RPC v2 in
+// CBOR, https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html). Like CloudWatch it adds up what it holds in
+// periods that begin at StartTime.
+type fakeCloudWatch struct {
+	t *testing.T
+
+	mu           sync.Mutex
+	alarms       []types.MetricAlarm
+	contributors []types.AlarmContributor
+	data         map[series]map[time.Time]float64
+	page         int                         // items a page; 0 is all
+	status       map[string]types.StatusCode // by bucket: what the last page says instead of Complete
+	faults       map[string][]int            // by operation: HTTP statuses, one a call, the last one stays; 0 answers
+	codes        map[int]string
+	calls        map[string]int
+	asked        span // the last StartTime and EndTime
+}
+
+func newFake(t *testing.T) *fakeCloudWatch {
+	return &fakeCloudWatch{
+		t: t, data: map[series]map[time.Time]float64{}, status: map[string]types.StatusCode{}, faults: map[string][]int{},
+		codes: map[int]string{400: "Throttling", 403: "AccessDenied", 404: "ResourceNotFoundException", 500: "InternalServiceFault"},
+		calls: map[string]int{},
+	}
+}
+
+// meter starts the fake and returns the real adapter in front of it.
+func (f *fakeCloudWatch) meter(now time.Time, s Settings) *Meter {
+	f.t.Helper()
+	srv := httptest.NewServer(f)
+	f.t.Cleanup(srv.Close)
+	m, err := New(config(srv.URL, srv.Client()), func() time.Time { return now }, s)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return m
+}
+
+func config(url string, client aws.HTTPClient) aws.Config {
+	return aws.Config{
+		Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret"}, nil
+		}),
+	}
+}
+
+func (f *fakeCloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	body, err := io.ReadAll(r.Body)
+	in, derr := cbor.Decode(body)
+	if err != nil || derr != nil || r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || r.Header.Get("Authorization") == "" {
+		f.t.Errorf("not a signed request in CBOR: %v, %v", err, derr)
+		w.WriteHeader(400)
+		return
+	}
+	operation := path.Base(r.URL.Path)
+	f.calls[operation]++
+	status := 0
+	if queue := f.faults[operation]; len(queue) > 0 {
+		status = queue[0]
+		f.faults[operation] = queue[min(1, len(queue)-1):]
+	}
+	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+	if status < 0 {
+		<-r.Context().Done()
+		return
+	}
+	if status > 0 {
+		w.WriteHeader(status)
+		w.Write(cbor.Encode(cbor.Map{"__type": cbor.String(f.codes[status]), "message": cbor.String("no")}))
+		return
+	}
+	w.Write(f.do(operation, in.(cbor.Map)))
+}
+
+func (f *fakeCloudWatch) do(operation string, in cbor.Map) []byte {
+	switch operation {
+	case "DescribeAlarms":
+		var found []types.MetricAlarm
+		for _, a := range f.alarms {
+			if slices.Contains(in["AlarmNames"].(cbor.List), cbor.Value(cbor.String(*a.AlarmName))) {
+				found = append(found, a)
+			}
+		}
+		return encode(schemas.DescribeAlarms, schemas.DescribeAlarmsOutput, &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found})
+	case "DescribeAlarmContributors":
+		from, to, next := f.slice(in["NextToken"], len(f.contributors))
+		return encode(schemas.DescribeAlarmContributors, schemas.DescribeAlarmContributorsOutput,
+			&cloudwatch.DescribeAlarmContributorsOutput{AlarmContributors: f.contributors[from:to], NextToken: next})
+	case "GetMetricData":
+		return f.getMetricData(in)
+	}
+	f.t.Errorf("the adapter called %q, which no grant of it names", operation)
+	return nil
+}
+
+// slice is the page that a token stands for.
+func (f *fakeCloudWatch) slice(token cbor.Value, n int) (from, to int, next *string) {
+	if s, ok := token.(cbor.String); ok {
+		from, _ = strconv.Atoi(string(s))
+	}
+	from, to = min(from, n), n
+	if f.page > 0 && from+f.page < n {
+		to = from + f.page
+		next = aws.String(strconv.Itoa(to))
+	}
+	return from, to, next
+}
+
+func (f *fakeCloudWatch) getMetricData(in cbor.Map) []byte {
+	f.asked = span{f.time(in["StartTime"]), f.time(in["EndTime"])}
+	if in["ScanBy"] != cbor.Value(cbor.String("TimestampAscending")) || !f.asked.from.Before(f.asked.to) {
+		f.t.Errorf("GetMetricData: ScanBy %v, %v", in["ScanBy"], f.asked)
+	}
+	out := &cloudwatch.GetMetricDataOutput{}
+	for _, v := range in["MetricDataQueries"].(cbor.List) {
+		q := v.(cbor.Map)
+		stat := q["MetricStat"].(cbor.Map)
+		metric := stat["Metric"].(cbor.Map)
+		dims := map[string]string{}
+		for _, d := range metric["Dimensions"].(cbor.List) {
+			dims[string(d.(cbor.Map)["Name"].(cbor.String))] = string(d.(cbor.Map)["Value"].(cbor.String))
+		}
+		name := fmt.Sprintf("%s %s %s by %d", metric["Namespace"], metric["MetricName"], stat["Stat"], len(dims))
+		if name != "AWS/S3 BytesDownloaded Sum by 2" {
+			f.t.Errorf("GetMetricData for %s", name)
+		}
+		period, _ := cbor.AsInt32(stat["Period"])
+		times, values := f.sums(series{dims["BucketName"], dims["FilterId"]}, time.Duration(period)*time.Second)
+		from, to, next := f.slice(in["NextToken"], len(times))
+		code := types.StatusCodeComplete
+		if next != nil {
+			code, out.NextToken = types.StatusCodePartialData, next
+		} else if s := f.status[dims["BucketName"]]; s != "" {
+			code = s
+		}
+		out.MetricDataResults = append(out.MetricDataResults, types.MetricDataResult{
+			Id: aws.String(string(q["Id"].(cbor.String))), StatusCode: code, Timestamps: times[from:to], Values: values[from:to],
+		})
+	}
+	return encode(schemas.GetMetricData, schemas.GetMetricDataOutput, out)
+}
+
+func (f *fakeCloudWatch) sums(s series, period time.Duration) (times []time.Time, values []float64) {
+	for start := f.asked.from; start.Before(f.asked.to); start = start.Add(period) {
+		total, any := 0.0, false
+		for t, v := range f.data[s] {
+			if !t.Before(start) && t.Before(start.Add(period)) {
+				total, any = total+v, true
+			}
+		}
+		if any {
+			times, values = append(times, start), append(values, total)
+		}
+	}
+	return times, values
+}
+
+func (f *fakeCloudWatch) time(v cbor.Value) time.Time {
+	t, err := cbor.AsTime(v)
+	if err != nil {
+		f.t.Errorf("a time: %v", err)
+	}
+	return t.UTC()
+}
+
+// put holds sums of consecutive minutes.
+func (f *fakeCloudWatch) put(bucket string, from time.Time, sums ...float64) {
+	s := series{bucket, entireBucket}
+	if f.data[s] == nil {
+		f.data[s] = map[time.Time]float64{}
+	}
+	for i, v := range sums {
+		f.data[s][from.Add(time.Duration(i)*time.Minute)] = v
+	}
+}
+
+// encode writes an answer with the SDK's own schema, so that the fake cannot spell a field in a way of its own.
+func encode(op, schema *smithy.Schema, out smithy.Serializable) []byte {
+	req := smithyhttp.NewStackRequest().(*smithyhttp.Request)
+	err := rpcv2.NewCBOR(schemas.GraniteServiceVersion20100801).SerializeRequest(context.Background(), smithy.NewOperationSchema(op, schema, schema), out, req)
+	if err != nil {
+		panic(err)
+	}
+	body, err := io.ReadAll(req.Build(context.Background()).Body)
+	if err != nil {
+		panic(err)
+	}
+	return body
+}

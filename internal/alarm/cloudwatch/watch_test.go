@@ -1,0 +1,74 @@
+package cloudwatch
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/alarm"
+)
+
+func TestReadDoubts(t *testing.T) {
+	changed := func(a types.MetricAlarm, change func(*types.MetricAlarm)) types.MetricAlarm { change(&a); return a }
+	claim := func(a alarm.Alarm, change func(*alarm.Alarm)) alarm.Alarm { change(&a); return a }
+	config := one("customer-exports")
+	for name, tc := range map[string]struct {
+		config types.MetricAlarm
+		in     alarm.Alarm
+		want   string
+	}{
+		"no such alarm":          {every(everyQuery), rang, "no alarm of the name"},
+		"another account":        {config, claim(rang, func(a *alarm.Alarm) { a.ARN = strings.Replace(a.ARN, "1111", "9999", 1) }), "as the event claims"},
+		"another region":         {config, claim(rang, func(a *alarm.Alarm) { a.ARN = strings.Replace(a.ARN, "eu-west-1", "us-east-1", 1) }), `stands in "us-east-1"`},
+		"no ARN":                 {config, claim(rang, func(a *alarm.Alarm) { a.ARN = "" }), "names no alarm"},
+		"another name":           {config, claim(rang, func(a *alarm.Alarm) { a.Name = "x" }), "not the one in its ARN"},
+		"another bucket":         {config, claim(rang, func(a *alarm.Alarm) { a.Buckets = []string{"victim"} }), `watches ["customer-exports"], not ["victim"]`},
+		"one bucket too many":    {config, claim(rang, func(a *alarm.Alarm) { a.Buckets = append(a.Buckets, "victim") }), "watches"},
+		"another metric":         {changed(config, func(a *types.MetricAlarm) { a.MetricName = aws.String("BytesUploaded") }), rang, "not the Sum of AWS/S3 BytesDownloaded"},
+		"another statistic":      {changed(config, func(a *types.MetricAlarm) { a.Statistic = types.StatisticAverage }), rang, "not the Sum"},
+		"somebody's own metric":  {changed(config, func(a *types.MetricAlarm) { a.Namespace = aws.String("Custom") }), rang, "not the Sum"},
+		"no bucket":              {changed(config, func(a *types.MetricAlarm) { a.Dimensions = a.Dimensions[1:] }), rang, "dimensions"},
+		"rings below":            {changed(config, func(a *types.MetricAlarm) { a.ComparisonOperator = types.ComparisonOperatorLessThanThreshold }), rang, "fixed threshold"},
+		"an anomaly":             {changed(config, func(a *types.MetricAlarm) { a.Threshold = nil }), rang, "fixed threshold"},
+		"no metric at all":       {changed(config, func(a *types.MetricAlarm) { a.MetricName = nil }), rang, "no metric"},
+		"not a sum":              {several("m1 * 1000", "customer-exports"), rang, "plain sum"},
+		"a difference":           {several("m1 - m2", "customer-exports", "logs"), rang, "plain sum"},
+		"half a sum":             {several("m1", "customer-exports", "logs"), rang, "plain sum"},
+		"one of them twice":      {several("m1 + m1 + m2", "customer-exports", "logs"), rang, "plain sum"},
+		"the same bucket twice":  {several("m1 + m2", "customer-exports", "customer-exports"), rang, "twice"},
+		"a metric by another":    {changed(several("m1", "customer-exports"), func(a *types.MetricAlarm) { a.Metrics[0].AccountId = aws.String("999988887777") }), rang, "another account"},
+		"returns only a part":    {changed(several("m1+m2", "customer-exports", "logs"), func(a *types.MetricAlarm) { a.Metrics[0].ReturnData, a.Metrics[2].ReturnData = nil, aws.Bool(false) }), rang, "plain sum"},
+		"uneven periods":         {changed(several("m1+m2", "customer-exports", "logs"), func(a *types.MetricAlarm) { a.Metrics[0].MetricStat.Period = aws.Int32(300) }), rang, "different periods"},
+		"a search":               {every(`SUM(SEARCH('{AWS/S3,BucketName,FilterId} BytesDownloaded', 'Sum', 60))`), everyRang, "grouped by bucket"},
+		"a query of averages":    {every(strings.Replace(everyQuery, "SUM(Bytes", "AVG(Bytes", 1)), everyRang, "grouped by bucket"},
+		"a query with more":      {every(everyQuery + " ) OR (1"), everyRang, "grouped by bucket"},
+		"a query by tag":         {every(strings.Replace(everyQuery, "WHERE", "WHERE tag.env = 'prod' AND", 1)), everyRang, "cannot be told"},
+		"all filters but one":    {every(strings.Replace(everyQuery, "FilterId =", "FilterId !=", 1)), everyRang, "cannot be told"},
+		"a query with a choice":  {every(strings.Replace(everyQuery, "WHERE", "WHERE BucketName = 'x' OR", 1)), everyRang, "cannot be told"},
+		"a bucket it leaves out": {every(strings.Replace(everyQuery, "WHERE", "WHERE BucketName != 'customer-exports' AND", 1)), everyRang, "leaves out"},
+		"a bucket it never asks": {every(strings.Replace(everyQuery, "WHERE", "WHERE BucketName = 'logs' AND", 1)), everyRang, "leaves out"},
+		"no contributor":         {every(everyQuery), claim(everyRang, func(a *alarm.Alarm) { a.Contributor = "" }), "does not name the one contributor"},
+		"two buckets of it":      {every(everyQuery), claim(everyRang, func(a *alarm.Alarm) { a.Buckets = []string{"a", "b"} }), "does not name the one contributor"},
+		"not in ALARM any more":  {every(everyQuery), claim(everyRang, func(a *alarm.Alarm) { a.Buckets, a.Contributor = nil, "gone" }), "no contributor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.alarms, f.contributors = []types.MetricAlarm{tc.config}, contributors("customer-exports")
+			f.put("customer-exports", at(1), 2*gib)
+			got, err := f.meter(now, Settings{}).Read(t.Context(), tc.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(got.Doubt, tc.want) || strings.Contains(got.Doubt, "\n") {
+				t.Errorf("doubt: got %q, want %q in it", got.Doubt, tc.want)
+			}
+			got.Doubt = ""
+			if diff := cmp.Diff(alarm.Reading{}, got); diff != "" {
+				t.Errorf("beside the doubt (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,344 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/actor"
+)
+
+// stolen are the facts of the one reading that the shipped policy contains.
+func stolen() Facts {
+	return Facts{
+		Kind: actor.IAMUserKey, Confirmed: true, Complete: true,
+		Explained: new(int64(99)), AlarmShare: new(int64(97)), ObjectShare: new(int64(98)), Unfamiliar: new(int64(97)),
+		FamiliarActive: new(false), Presigned: new(int64(0)), HistoryDays: new(int64(14)),
+	}
+}
+
+// key is the key of a user that the account knows.
+func key() Target {
+	return Target{Type: AccessKey, ID: "AKIAIOSFODNN7EXAMPLE", Owner: "backup-exports", AccountID: "111122223333", Known: true,
+		OwnerARN: "arn:aws:iam::111122223333:user/backup-exports", Tags: map[string]string{"team": "data"}}
+}
+
+// targetOf is a known target that the action applies to.
+func targetOf(a Action) Target {
+	t := key()
+	switch a {
+	case FenceOrigin, DenyUserSessions, QuarantineUser:
+		t.Type, t.ID = User, t.OwnerARN
+	case DenyRoleSession, DenyRoleSessions:
+		t.Type, t.ID = Role, "arn:aws:iam::111122223333:role/web"
+	case BlockOnBucket, BlockPublicAccess:
+		t.Type, t.ID = Bucket, "arn:aws:s3:::customer-exports"
+	}
+	return t
+}
+
+func ids(v Verdict) []string {
+	var out []string
+	for _, r := range v.Reasons {
+		out = append(out, r.Policy)
+	}
+	return out
+}
+
+// judge checks a verdict's decision and the policies that it names.
+func judge(t *testing.T, p *Policy, f Facts, a Action, target Target, decision Decision, reasons ...string) {
+	t.Helper()
+	got := Decide(p, f, a, target)
+	if got.Decision != decision {
+		t.Errorf("%q, want %q; reasons %v", got.Decision, decision, got.Reasons)
+	}
+	if diff := cmp.Diff(reasons, ids(got)); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	for _, r := range got.Reasons {
+		if r.Because == "" || strings.Contains(r.Because, "\n") {
+			t.Errorf("the reason %q says %q", r.Policy, r.Because)
+		}
+	}
+	if got.Action != a || got.Target.ID != target.ID {
+		t.Errorf("the verdict is about %s %s, want %s %s", got.Action, got.Target.ID, a, target.ID)
+	}
+}
+
+func TestShippedPolicyOnAKey(t *testing.T) {
+	const contain = "contain-stolen-key"
+	for name, c := range map[string]struct {
+		change   func(*Facts)
+		decision Decision
+		reason   string
+	}{
+		"a stolen key":                      {func(f *Facts) {}, Contain, contain},
+		"the key that also copied":          {func(f *Facts) { f.Copies = 3 }, Contain, contain},
+		"explained, too little":             {func(f *Facts) { f.Explained = new(int64(79)) }, Ask, "ask-unexplained"},
+		"explained, just enough":            {func(f *Facts) { f.Explained = new(int64(80)) }, Contain, contain},
+		"explained, just not too much":      {func(f *Facts) { f.Explained = new(int64(110)) }, Contain, contain},
+		"explained, too much":               {func(f *Facts) { f.Explained = new(int64(111)) }, Ask, "ask-conflict"},
+		"explained, not known":              {func(f *Facts) { f.Explained = nil }, Ask, "ask-unexplained"},
+		"explained, nothing":                {func(f *Facts) { f.Explained = new(int64(0)) }, Ask, "ask-unexplained"},
+		"half of the objects":               {func(f *Facts) { f.ObjectShare = new(int64(50)) }, Ask, "ask-share"},
+		"more than half of the objects":     {func(f *Facts) { f.ObjectShare = new(int64(51)) }, Contain, contain},
+		"its part of the objects not known": {func(f *Facts) { f.ObjectShare = nil }, Ask, "ask-share"},
+		"too much is familiar":              {func(f *Facts) { f.Unfamiliar = new(int64(59)) }, Ask, "ask-familiar"},
+		"just enough is unfamiliar":         {func(f *Facts) { f.Unfamiliar = new(int64(60)) }, Contain, contain},
+		"all is familiar":                   {func(f *Facts) { f.Unfamiliar = new(int64(0)) }, Ask, "ask-familiar"},
+		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, "ask-familiar"},
+		"in use by its owner":               {func(f *Facts) { f.FamiliarActive = new(true) }, Ask, "ask-in-use"},
+		"in use by its owner, not known":    {func(f *Facts) { f.FamiliarActive = nil }, Ask, "ask-in-use"},
+		"a tenth by presigned URLs":         {func(f *Facts) { f.Presigned = new(int64(10)) }, Contain, contain},
+		"more by presigned URLs":            {func(f *Facts) { f.Presigned = new(int64(11)) }, Ask, "ask-presigned"},
+		"how it was signed is not known":    {func(f *Facts) { f.Presigned = nil }, Ask, "ask-presigned"},
+		"no earlier day":                    {func(f *Facts) { f.HistoryDays = new(int64(0)) }, Ask, "ask-no-history"},
+		"one earlier day":                   {func(f *Facts) { f.HistoryDays = new(int64(1)) }, Contain, contain},
+		"the history is not known":          {func(f *Facts) { f.HistoryDays = nil }, Ask, "ask-no-history"},
+		"its part of the alarm not known":   {func(f *Facts) { f.AlarmShare = nil }, Contain, contain},
+		"through a service":                 {func(f *Facts) { f.Via = "athena.amazonaws.com" }, Ask, "ask-via"},
+		"by hand":                           {func(f *Facts) { f.Manual = true }, Ask, "ask-manual"},
+		"not confirmed":                     {func(f *Facts) { f.Confirmed = false }, Ask, "ask-unconfirmed"},
+		"not complete":                      {func(f *Facts) { f.Complete = false }, Ask, "ask-incomplete"},
+		"some evidence lost":                {func(f *Facts) { f.Lost = true }, Ask, "ask-lost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := stolen()
+			c.change(&f)
+			judge(t, Shipped(), f, DeactivateKey, key(), c.decision, c.reason)
+		})
+	}
+	t.Run("nothing is known", func(t *testing.T) {
+		judge(t, Shipped(), Facts{Kind: actor.IAMUserKey}, DeactivateKey, key(), Ask, "ask-unconfirmed", "ask-incomplete",
+			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-presigned", "ask-no-history")
+	})
+}
+
+func TestShippedPolicyOnEveryKindAndStep(t *testing.T) {
+	for _, k := range actor.Kinds() {
+		for _, a := range Actions() {
+			t.Run(string(k)+" "+string(a), func(t *testing.T) {
+				f := stolen()
+				f.Kind = k
+				decision, reasons := Ask, []string{"ask-kind", "ask-other-step"}
+				switch {
+				case k == actor.AWSService:
+					decision, reasons = Leave, []string{"leave-service"}
+				case k == actor.Unattributed:
+					decision, reasons = Leave, []string{"leave-unattributed"}
+				case k == actor.IAMUserKey && a == DeactivateKey:
+					decision, reasons = Contain, []string{"contain-stolen-key"}
+				case k == actor.IAMUserKey:
+					reasons = reasons[1:]
+				case a == DeactivateKey:
+					reasons = reasons[:1]
+				}
+				judge(t, Shipped(), f, a, targetOf(a), decision, reasons...)
+			})
+		}
+	}
+}
+
+func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
+	usual := func(change func(*Facts)) Facts {
+		f := stolen()
+		f.AlarmShare, f.ObjectShare, f.Unfamiliar, f.FamiliarActive = new(int64(9)), new(int64(9)), new(int64(0)), new(true)
+		change(&f)
+		return f
+	}
+	asked := []string{"ask-share", "ask-familiar", "ask-in-use"}
+	for name, c := range map[string]struct {
+		change   func(*Facts)
+		decision Decision
+		reasons  []string
+	}{
+		"a dashboard":                       {func(f *Facts) {}, Leave, []string{"leave-usual"}},
+		"of any kind":                       {func(f *Facts) { f.Kind = actor.RootKey }, Leave, []string{"leave-usual"}},
+		"a tenth of the alarm":              {func(f *Facts) { f.AlarmShare = new(int64(10)) }, Ask, asked},
+		"a tenth of the objects":            {func(f *Facts) { f.ObjectShare = new(int64(10)) }, Ask, asked},
+		"a byte to somewhere new":           {func(f *Facts) { f.Unfamiliar = new(int64(1)) }, Ask, asked},
+		"it copied as well":                 {func(f *Facts) { f.Copies = 1 }, Ask, asked},
+		"its part of the alarm not known":   {func(f *Facts) { f.AlarmShare = nil }, Ask, asked},
+		"its part of the objects not known": {func(f *Facts) { f.ObjectShare = nil }, Ask, asked},
+		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, asked},
+		"by hand":                           {func(f *Facts) { f.Manual = true }, Leave, []string{"leave-usual"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			judge(t, Shipped(), usual(c.change), DeactivateKey, key(), c.decision, c.reasons...)
+		})
+	}
+	t.Run("a service that is small too", func(t *testing.T) {
+		f := usual(func(f *Facts) { f.Kind = actor.AWSService })
+		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-service", "leave-usual")
+	})
+}
+
+// everything permits every step, as a careless team might.
+func everything(t *testing.T) *Policy {
+	t.Helper()
+	p, err := Load("careless.cedar", []byte("@id(\"all\")\n@because(\"we trust it\")\npermit (principal, action, resource);"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestNoPolicyContainsMoreThanItMay(t *testing.T) {
+	p := everything(t)
+	judge(t, p, Facts{Confirmed: true, Kind: actor.Unattributed}, BlockOnBucket, targetOf(BlockOnBucket), Contain, "all")
+	for name, c := range map[string]struct {
+		change func(*Facts, *Target)
+		reason string
+	}{
+		"the responder's own credential": {func(_ *Facts, t *Target) { t.Self = true }, "self"},
+		"a protected principal":          {func(_ *Facts, t *Target) { t.Protected = "tagged nightlatch:protect" }, "protected"},
+		"itself, and protected":          {func(_ *Facts, t *Target) { t.Self, t.Protected = true, "named in the deployment" }, "self"},
+		"a target nobody knows":          {func(_ *Facts, t *Target) { t.Known = false }, "unknown-target"},
+		"a manual event":                 {func(f *Facts, _ *Target) { f.Manual = true }, "manual"},
+		"an alarm that is not confirmed": {func(f *Facts, _ *Target) { f.Confirmed = false }, "unconfirmed"},
+	} {
+		for _, a := range Actions() {
+			t.Run(name+", "+string(a), func(t *testing.T) {
+				f, target := stolen(), targetOf(a)
+				c.change(&f, &target)
+				judge(t, p, f, a, target, Ask, c.reason)
+			})
+		}
+	}
+	t.Run("nothing that is protected is left in silence", func(t *testing.T) {
+		f, target := stolen(), key()
+		f.Kind, target.Protected = actor.AWSService, "named in the deployment"
+		judge(t, Shipped(), f, DeactivateKey, target, Ask, "protected")
+	})
+	t.Run("no policy", func(t *testing.T) {
+		judge(t, nil, stolen(), DeactivateKey, key(), Ask, "no-policy")
+	})
+}
+
+func TestDecideOfPoliciesThatFail(t *testing.T) {
+	overflow := "context.copies * 9223372036854775807 > 1"
+	for name, c := range map[string]struct {
+		text     string
+		decision Decision
+		reasons  []string
+	}{
+		"a permit that fails does not hide": {`@id("p") @because("b") permit (principal, action, resource) when { ` + overflow + ` };`, Ask,
+			[]string{"default-deny", "p"}},
+		"a forbid that fails does not permit": {`@id("p") @because("b") permit (principal, action, resource);
+			@id("f") @because("b") forbid (principal, action, resource) when { ` + overflow + ` };`, Ask, []string{"p", "f"}},
+		"one that fails once it is approved": {`@id("p") @because("b") permit (principal, action, resource) when { context.approved && ` + overflow + ` };`,
+			Ask, []string{"default-deny", "p"}},
+		"one forbids and one fails": {`@id("b") @because("b") forbid (principal, action, resource) when { ` + overflow + ` };
+			@id("a") @because("b") forbid (principal, action, resource);`, Ask, []string{"a", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := Load("failing.cedar", []byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := stolen()
+			f.Copies = 2
+			judge(t, p, f, DeactivateKey, key(), c.decision, c.reasons...)
+		})
+	}
+}
+
+func TestPoliciesSeeTagsAndOwners(t *testing.T) {
+	p, err := Load("tags.cedar", []byte(`
+@id("data") @because("the data team wants it so")
+permit (principal, action, resource) when { resource.hasTag("team") && resource.getTag("team") == "data" };
+@id("night") @because("its owner may be asked")
+permit (principal, action in Action::"contain", resource in User::"arn:aws:iam::111122223333:user/night") when { context.approved };`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change   func(*Target)
+		decision Decision
+		reason   string
+	}{
+		"tagged":                  {func(*Target) {}, Contain, "data"},
+		"tagged otherwise":        {func(t *Target) { t.Tags = map[string]string{"team": "ops"} }, Leave, "default-deny"},
+		"not tagged":              {func(t *Target) { t.Tags = nil }, Leave, "default-deny"},
+		"tagged in another case":  {func(t *Target) { t.Tags = map[string]string{"Team": "data"} }, Leave, "default-deny"},
+		"a hostile tag":           {func(t *Target) { t.Tags = map[string]string{"team": "data\" || true"} }, Leave, "default-deny"},
+		"a key of somebody named": {func(t *Target) { t.Tags, t.OwnerARN = nil, "arn:aws:iam::111122223333:user/night" }, Ask, "night"},
+		"a key without an owner":  {func(t *Target) { t.Tags, t.OwnerARN = nil, "" }, Leave, "default-deny"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := key()
+			c.change(&target)
+			judge(t, p, stolen(), DeactivateKey, target, c.decision, c.reason)
+		})
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	head := "// a comment\n@id(\"mine\")\n@because(\"b\")\n"
+	when := func(condition string) string {
+		return head + "permit (principal, action, resource)\nwhen { " + condition + " };"
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"an empty file":                      {"", "mine.cedar holds no policy"},
+		"nothing but comments":               {"// permit (principal, action, resource);\n", "mine.cedar holds no policy"},
+		"half a policy":                      {head + "permit (principal, action, resource", "mine.cedar:4:"},
+		"no Cedar":                           {"allow everything", "mine.cedar:1:"},
+		"a template":                         {head + "permit (principal == ?principal, action, resource);", "mine.cedar:4:"},
+		"an attribute that does not exist":   {when("context.explaind > 3"), "mine.cedar:2: policy \"mine\": attribute `explaind`"},
+		"an attribute of the target":         {when(`resource.team == "x"`), "mine.cedar:2: policy \"mine\": attribute `team`"},
+		"an attribute that may be missing":   {when("context.explained > 80"), "unable to guarantee safety of access to optional attribute `explained`"},
+		"has, of what can never be there":    {when("!(context has vai)"), `mine.cedar:2: policy "mine": there is no attribute "vai" that the context could have`},
+		"has, of the target":                 {when("resource has owner"), `there is no attribute "owner"`},
+		"a tag that may be missing":          {when(`resource.getTag("team") == "x"`), "unable to guarantee safety of access to tag"},
+		"a kind that does not exist":         {when(`context.kind == Kind::"root-kye"`), `mine.cedar:2: policy "mine": Kind::"root-kye" does not exist; there are iam-user-key,`},
+		"not a kind that does not exist":     {when(`context.kind != Kind::"root-kye"`), `Kind::"root-kye" does not exist`},
+		"a kind in a set":                    {when(`[Kind::"root-key", Kind::"root-kye"].contains(context.kind)`), `Kind::"root-kye" does not exist`},
+		"a kind after in":                    {when(`context.kind in Kind::"root-kye"`), `Kind::"root-kye" does not exist`},
+		"a kind in a branch never taken":     {when(`false && context.kind == Kind::"root-kye"`), `Kind::"root-kye" does not exist`},
+		"a kind in a record":                 {when(`{k: Kind::"root-kye"}.k == context.kind`), `Kind::"root-kye" does not exist`},
+		"a kind as text":                     {when(`context.kind == "root-key"`), "not compatible"},
+		"two kinds that do not exist":        {when(`context.kind == Kind::"a" || context.kind == Kind::"b"`), `Kind::"a" does not exist`},
+		"an action that does not exist":      {head + `permit (principal, action == Action::"nuke", resource);`, `mine.cedar:2: policy "mine": unable to find an applicable action`},
+		"a list with an action that doesn't": {head + `permit (principal, action in [Action::"nuke", Action::"deactivate-key"], resource);`, "unable to find an applicable action"},
+		"an action in a condition":           {when(`action == Action::"nuke"`), "unrecognized action"},
+		"an entity type that does not exist": {head + `permit (principal == Human::"x", action, resource);`, `mine.cedar:2: policy "mine": unable to find`},
+		"a target type that does not exist":  {head + "permit (principal, action, resource is Bukket);", `policy "mine": unable to find`},
+		"a type in a condition":              {when("resource is Bukket"), `mine.cedar:2: policy "mine": there is no entity type Bukket`},
+		"a parent type in a condition":       {when(`resource in Team::"x"`), "unrecognized entity type `Team`"},
+		"a condition that is a number":       {when("1"), "expected Bool but saw Long"},
+		"no id":                              {"\n@because(\"b\")\npermit (principal, action, resource);", "mine.cedar:2: the policy has no @id annotation"},
+		"no reason":                          {"@id(\"mine\")\npermit (principal, action, resource);", `mine.cedar:1: policy "mine" has no @because annotation`},
+		"an empty id":                        {"@id(\"\")\n@because(\"b\")\npermit (principal, action, resource);", "mine.cedar:1: the policy has no @id annotation"},
+		"one id twice":                       {head + "permit (principal, action, resource);\n" + head + "forbid (principal, action, resource);", `mine.cedar:6: there are two policies with the @id "mine"`},
+		"an annotation twice":                {"@id(\"a\") @id(\"b\") @because(\"b\")\npermit (principal, action, resource);", "duplicate annotation"},
+		"the second of two": {head + "permit (principal, action, resource);\n@id(\"second\")\n@because(\"b\")\nforbid (principal, action, resource) when { context.x };",
+			`mine.cedar:5: policy "second": attribute`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := Load("mine.cedar", []byte(c.text))
+			if p != nil || err == nil {
+				t.Fatalf("Load = %v, %v, want an error with %s", p, err, c.want)
+			}
+			if text := err.Error(); !strings.Contains(text, c.want) || !strings.Contains(text, "mine.cedar") || strings.Contains(text, "\n") {
+				t.Errorf("Load = %v, want one line with %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestLoadTakesWhatFits(t *testing.T) {
+	for name, condition := range map[string]string{
+		"an optional attribute with has": "context has via && context.via like \"*.amazonaws.com\"",
+		"a kind that exists":             `[Kind::"root-key", Kind::"root-session"].contains(context.kind)`,
+		"a type that exists":             "resource is AccessKey",
+		"a tag with hasTag":              `resource.hasTag("a b") && resource.getTag("a b") == "Kind::x"`,
+		"a whole share":                  "context has explained && context.explained > 3",
+	} {
+		text := fmt.Sprintf("@id(\"root-kye\") @because(\"b\") @type(\"Kind\")\npermit (principal, action, resource) when { %s };", condition)
+		if _, err := Load("mine.cedar", []byte(text)); err != nil {
+			t.Errorf("%s: Load = %v", name, err)
+		}
+	}
+}

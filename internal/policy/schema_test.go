@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/schema"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/actor"
+)
+
+func ownSchema(t *testing.T) *resolved.Schema {
+	t.Helper()
+	var s schema.Schema
+	if err := s.UnmarshalCedar(schemaText); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestShippedPolicyLoadsAndGivesReasons(t *testing.T) {
+	p, err := Load("shipped.cedar", ShippedText())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.order) < 10 {
+		t.Errorf("it has %d policies", len(p.order))
+	}
+	if Shipped() == nil {
+		t.Error("Shipped is nil")
+	}
+	ShippedText()[0] = 'x'
+	if got, want := ShippedText()[0], shipped[0]; got != want {
+		t.Errorf("its first byte became %q, want %q", got, want)
+	}
+}
+
+func TestEnumsAndActionsAreThoseOfTheCode(t *testing.T) {
+	r := ownSchema(t)
+	var kinds []actor.Kind
+	for _, v := range r.Enums["Kind"].Values {
+		kinds = append(kinds, actor.Kind(v.ID))
+	}
+	if diff := cmp.Diff(actor.Kinds(), kinds); diff != "" {
+		t.Errorf("kinds (-code +schema):\n%s", diff)
+	}
+	var actions []Action
+	for uid, a := range r.Actions {
+		if uid.ID == "contain" {
+			continue
+		}
+		actions = append(actions, Action(uid.ID))
+		if !a.Entity.Parents.Contains(cedar.NewEntityUID("Action", "contain")) {
+			t.Errorf("action %q is not in contain", uid.ID)
+		}
+		want := []types.EntityType{types.EntityType(targetOf(Action(uid.ID)).Type)}
+		if diff := cmp.Diff(want, a.AppliesTo.Resources); diff != "" {
+			t.Errorf("the targets of %q (-want +schema):\n%s", uid.ID, diff)
+		}
+	}
+	slices.Sort(actions)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(Actions())), actions); diff != "" {
+		t.Errorf("actions (-code +schema):\n%s", diff)
+	}
+}
+
+func full() Facts {
+	f := stolen()
+	f.Via = "athena.amazonaws.com"
+	return f
+}
+
+func TestContextHasTheAttributesOfTheSchema(t *testing.T) {
+	want := ownSchema(t).Actions[cedar.NewEntityUID("Action", "deactivate-key")].AppliesTo.Context
+	all, least := full().context(true).Map(), Facts{}.context(false).Map()
+	for name, attribute := range want {
+		if _, ok := all[name]; !ok {
+			t.Errorf("the schema has %q, the facts never do", name)
+		}
+		if _, ok := least[name]; ok == attribute.Optional {
+			t.Errorf("%q: in the least facts %t, optional in the schema %t", name, ok, attribute.Optional)
+		}
+	}
+	for name := range all {
+		if _, ok := want[name]; !ok {
+			t.Errorf("the facts have %q, the schema does not", name)
+		}
+	}
+}
+
+func TestRequestsFitTheSchema(t *testing.T) {
+	v := validate.New(ownSchema(t))
+	for _, a := range Actions() {
+		for _, k := range actor.Kinds() {
+			for name, f := range map[string]Facts{"full": full(), "least": {}} {
+				f.Kind = k
+				target := targetOf(a)
+				resource := cedar.NewEntityUID(cedar.EntityType(target.Type), cedar.String(target.ID))
+				if err := v.Request(cedar.Request{Principal: cedar.NewEntityUID("Responder", "nightlatch"),
+					Action: cedar.NewEntityUID("Action", cedar.String(a)), Resource: resource, Context: f.context(true)}); err != nil {
+					t.Errorf("%s, %s, %s: the request does not fit the schema: %v", a, k, name, err)
+				}
+				if err := v.Entities(entities(resource, target)); err != nil {
+					t.Errorf("%s: the entities do not fit the schema: %v", a, err)
+				}
+			}
+		}
+	}
+	if err := v.Request(cedar.Request{Principal: cedar.NewEntityUID("Responder", "nightlatch"),
+		Action: cedar.NewEntityUID("Action", "deactivate-key"), Resource: cedar.NewEntityUID("AccessKey", "x")}); err == nil {
+		t.Error("the validator takes a request without facts: the test above proves nothing")
+	}
+}
+
+// random are facts near the shipped policy's thresholds.
+func random(r *rand.Rand) Facts {
+	share := func(near ...int64) *int64 {
+		if r.IntN(12) == 0 {
+			return nil
+		}
+		return new(near[r.IntN(len(near))])
+	}
+	yes := func(of int) bool { return r.IntN(of) != 0 }
+	f := Facts{
+		Kind: actor.IAMUserKey, Manual: !yes(12), Confirmed: yes(12), Complete: yes(12), Lost: !yes(12), Copies: int64(r.IntN(2)),
+		Explained: share(0, 79, 80, 95, 100, 110, 111, 400), AlarmShare: share(0, 9, 10, 50, 97), ObjectShare: share(0, 9, 10, 50, 51, 100),
+		Unfamiliar: share(0, 0, 59, 60, 97), Presigned: share(0, 10, 11, 100), HistoryDays: share(0, 1, 14),
+	}
+	if yes(12) {
+		f.FamiliarActive = new(r.IntN(3) == 0)
+	}
+	if !yes(12) {
+		f.Via = "athena.amazonaws.com"
+	}
+	return f
+}
+
+// leftAsUsual and containable say, in Go, what the shipped policy says in Cedar.
+func leftAsUsual(f Facts) bool {
+	below := func(p *int64, n int64) bool { return p != nil && *p < n }
+	return below(f.AlarmShare, 10) && below(f.ObjectShare, 10) && below(f.Unfamiliar, 1) && f.Copies == 0
+}
+
+func containable(f Facts) bool {
+	between := func(p *int64, low, high int64) bool { return p != nil && *p >= low && *p <= high }
+	const most = 1 << 40
+	return f.Via == "" && !f.Manual && f.Confirmed && f.Complete && !f.Lost && between(f.Explained, 80, 110) && between(f.ObjectShare, 51, most) &&
+		between(f.Unfamiliar, 60, most) && f.FamiliarActive != nil && !*f.FamiliarActive && between(f.Presigned, 0, 10) && between(f.HistoryDays, 1, most)
+}
+
+// Nothing falls between the policies: a key is contained, asked about for a reason, or left as usual.
+func TestShippedPolicyIsExhaustive(t *testing.T) {
+	p, r := Shipped(), rand.New(rand.NewPCG(1, 2))
+	seen := map[Decision]int{}
+	for range 5_000 {
+		f := random(r)
+		want := Ask
+		switch {
+		case leftAsUsual(f):
+			want = Leave
+		case containable(f):
+			want = Contain
+		}
+		got := Decide(p, f, DeactivateKey, key())
+		seen[got.Decision]++
+		if got.Decision != want || len(got.Reasons) == 0 || got.Reasons[0].Policy == "default-deny" {
+			t.Fatalf("Decide(%s) = %q for %v, want %q", cmp.Diff(Facts{}, f), got.Decision, got.Reasons, want)
+		}
+	}
+	for _, d := range []Decision{Contain, Ask, Leave} {
+		if seen[d] < 20 {
+			t.Errorf("%q came up %d times only: %v", d, seen[d], seen)
+		}
+	}
+}

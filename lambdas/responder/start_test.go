@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// environment is what the function is deployed with, against endpoints that nobody listens on.
+func environment(more ...string) []string {
+	return append([]string{
+		"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=ASIAEXAMPLERESPONDER", "AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x",
+		"NIGHTLATCH_EVENT_DATA_STORE=" + storeARN, "NIGHTLATCH_TOPIC=arn:aws:sns:eu-west-1:123456789012:nightlatch",
+		"NIGHTLATCH_ACCOUNTS=123456789012",
+	}, more...)
+}
+
+const storeARN = "arn:aws:cloudtrail:eu-west-1:123456789012:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
+
+var okEvent = []byte(`{"source":"aws.cloudwatch","alarmArn":"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x","accountId":"123456789012","region":"eu-west-1",
+"alarmData":{"alarmName":"x","state":{"value":"OK","timestamp":"2026-03-04T00:09:00.000+0000"}}}`)
+
+func TestTheBinaryIsSmallAndPure(t *testing.T) {
+	info, err := os.Stat(bootstrap(t, "."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mb := float64(info.Size()) / 1e6; mb > 16 {
+		t.Errorf("the binary is %.1f MB, want at most 16", mb)
+	} else {
+		t.Logf("the binary is %.1f MB", mb)
+	}
+	deps, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, banned := range []string{"github.com/aws/jsii", "github.com/aws/aws-cdk-go", "github.com/duckdb", "nightlatch/internal/sandbox"} {
+		if strings.Contains(string(deps), banned) {
+			t.Errorf("the function links %s", banned)
+		}
+	}
+}
+
+func TestAnEventThatIsNoneIsAnswered(t *testing.T) {
+	f := start(t, newRuntimeAPI(t, 20*time.Second), bootstrap(t, "."), environment()...)
+	if got := f.invoke(t, okEvent); got.failed || got.body != `{"ignored":"the state is OK, not ALARM"}` {
+		t.Errorf("got %+v, want the reason", got)
+	}
+	if got := f.invoke(t, []byte(`{"hello":1}`)); !got.failed || !strings.Contains(got.body, `its fields are \"hello\"`) {
+		t.Errorf("got %+v, want an error that names what arrived", got)
+	}
+}
+
+func TestAWrongSettingStopsTheFunctionWithOneSentence(t *testing.T) {
+	cmd := exec.Command(bootstrap(t, "."))
+	cmd.Env = environment("NIGHTLATCH_MODE=kill", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
+	out, err := cmd.CombinedOutput()
+	if want := "nightlatch: NIGHTLATCH_MODE is \"kill\", and should be observe, ask or act\n"; err == nil || string(out) != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
+// BenchmarkStart prints how long a process takes from its start to its first answer over the Runtime API, the responder against
+// a hello world, turn by turn in one run.
+func BenchmarkStart(b *testing.B) {
+	binaries := map[string]string{"hello": bootstrap(b, "./testdata/hello"), "responder": bootstrap(b, ".")}
+	total := map[string]time.Duration{}
+	for b.Loop() {
+		for name, binary := range binaries {
+			api := newRuntimeAPI(b, 20*time.Second)
+			begin := time.Now()
+			f := start(b, api, binary, environment()...)
+			f.invoke(b, okEvent)
+			total[name] += time.Since(begin)
+		}
+	}
+	n := float64(b.N)
+	b.ReportMetric(float64(total["hello"].Microseconds())/1000/n, "hello-ms")
+	b.ReportMetric(float64(total["responder"].Microseconds())/1000/n, "responder-ms")
+	b.ReportMetric(float64(total["responder"])/float64(total["hello"]), "ratio")
+}
