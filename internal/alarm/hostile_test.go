@@ -1,12 +1,67 @@
 package alarm
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 )
+
+var idForm = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+
+// check holds what is true of every answer of Parse, whatever arrived.
+func check(t *testing.T, got Event, err error) {
+	t.Helper()
+	if err != nil {
+		if got != (Event{}) {
+			t.Errorf("a value %+v beside the error %v", got, err)
+		}
+		if text := err.Error(); text == "" || len(text) > maxError+3 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("the error is no sentence to print: %q", text)
+		}
+		return
+	}
+	set := 0
+	for _, is := range []bool{got.Alarm != nil, got.Advance != "", got.Ignored != ""} {
+		if is {
+			set++
+		}
+	}
+	if set != 1 {
+		t.Fatalf("%d of the three are set in %+v", set, got)
+	}
+	if got.Advance != "" && !idForm.MatchString(got.Advance) {
+		t.Errorf("the follow-up of %q, which is no id", got.Advance)
+	}
+	if got.Alarm == nil {
+		return
+	}
+	a := *got.Alarm
+	for _, b := range a.Buckets {
+		if !BucketName.MatchString(b) {
+			t.Errorf("%q is not the name of a bucket", b)
+		}
+	}
+	if len(a.Buckets) > maxBuckets {
+		t.Errorf("%d buckets", len(a.Buckets))
+	}
+	if !a.From.Before(a.To) || a.To.Sub(a.From) > 2*maxRingWindow || a.Period <= 0 {
+		t.Errorf("the window is [%v, %v), the period %v", a.From, a.To, a.Period)
+	}
+	if !idForm.MatchString(a.ID()) {
+		t.Errorf("the id is %q", a.ID())
+	}
+	if a.Confirmed || (a.Bytes != nil && *a.Bytes < 0) {
+		t.Errorf("confirmed %t, bytes %v", a.Confirmed, a.Bytes)
+	}
+	if _, err := json.Marshal(a); err != nil {
+		t.Errorf("it cannot be stored: %v", err)
+	}
+}
 
 func TestParseRefuses(t *testing.T) {
 	manual := func(field, value string) string {

@@ -52,8 +52,10 @@ var (
 // questions are all questions, for these buckets.
 func questions(buckets ...string) map[string]Question {
 	return map[string]Question{
-		"bytes": Bytes{Buckets: buckets, From: noon, To: noon.Add(time.Minute), Margin: 5 * time.Minute},
-		"usage": Usage{Buckets: buckets, Before: noon},
+		"bytes":             Bytes{Buckets: buckets, From: noon, To: noon.Add(time.Minute), Margin: 5 * time.Minute},
+		"usage":             Usage{Buckets: buckets, Before: noon},
+		"who tagged a user": Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
+		"who tagged a role": Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	Judge      Do = "judge"       // find the targets, ask the policy
 	Act        Do = "act"         // do the first intended step
 	Verify     Do = "verify"      // read a step of unknown outcome back
+	Enrich     Do = "enrich"      // find what no decision needs and the report should say
 	Tell       Do = "tell"        // tell the team
 	Close      Do = "close"       // nothing is left to do: write that down
 	Wait       Do = "wait"        // nothing before Move.At
@@ -28,8 +29,9 @@ type Move struct {
 	Do Do
 	// At is until when to wait; set for Wait.
 	At time.Time
-	// Outcome is the index of the outcome that Act and Verify are about, Notice the one that Tell is about.
-	Outcome, Notice int
+	// Outcome is the index of the outcome that Act and Verify are about, Verdict the one that Enrich is about, Notice the one
+	// that Tell is about.
+	Outcome, Verdict, Notice int
 }
 
 // Patience is how long after the ring (or the window's end, where that is later) the search goes on: Lambda gives fifteen
@@ -84,6 +86,11 @@ func (r Record) Next(now time.Time) Move {
 	}
 	if !wait.IsZero() {
 		return Move{Do: Wait, At: wait}
+	}
+	for i, v := range r.Verdicts {
+		if v.Protected != "" && v.TaggedBy == "" {
+			return Move{Do: Enrich, Verdict: i}
+		}
 	}
 	for i, n := range r.Notified {
 		if (n.Tries > 0 && n.Error == "") || n.Tries >= maxTell || n.Tries > 0 && later(n.At.Add(5*time.Second<<n.Tries)) {

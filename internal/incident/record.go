@@ -75,6 +75,8 @@ type Verdict struct {
 	Reasons []string `json:"reasons"`
 	// Protected says why the target must not be touched without a human.
 	Protected string `json:"protected,omitempty"`
+	// TaggedBy says who put the protecting tag there, and when, as far as the trail knows: a thief can tag himself.
+	TaggedBy string `json:"tagged_by,omitempty"`
 }
 
 // Notice is one message to one channel.

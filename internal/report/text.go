@@ -273,6 +273,9 @@ func why(b *strings.Builder, r incident.Record) {
 				fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
 			}
 		}
+		if v.Protected != "" {
+			field(b, "  TAGGED BY", Safe(v.TaggedBy))
+		}
 	}
 	if r.Unjudged > 0 {
 		fmt.Fprintf(b, "%s took less than 1 %% each and were not judged\n", Plural(int64(r.Unjudged), "other actor"))

@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
 )
 
@@ -156,3 +157,39 @@ func (r *Responder) tell(ctx context.Context, rec *incident.Record, i int) {
 	}
 	n.Error = "this channel is not configured any more"
 }
+
+// enrich finds who put the tag there that protects a target.
+func (r *Responder) enrich(ctx context.Context, rec *incident.Record, i int) {
+	v := &rec.Verdicts[i]
+	target := rec.Outcomes[i].Step.Target
+	if len(target.Tags) == 0 {
+		v.TaggedBy = "nobody: the deployment protects it"
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, enrichTime)
+	defer cancel()
+	now := r.Clock.Now()
+	q := evidence.Tagged{User: target.Owner, Tag: "protect", From: now.Add(-evidence.HistorySpan), To: now}
+	if target.Type == policy.Role {
+		q.User, q.Role = "", target.Owner
+	}
+	answer, err := r.Trail.Ask(ctx, q)
+	var tagger *evidence.Tagger
+	if err == nil {
+		tagger, err = evidence.ReadTagged(answer.Rows)
+	}
+	rec.Evidence.Queries++
+	rec.Evidence.BytesScanned += answer.Scanned
+	switch {
+	case err != nil:
+		v.TaggedBy = "not known: " + r.failed(ctx, rec, "tagged", err)
+	case tagger == nil:
+		v.TaggedBy = "nobody in the 14 days that were looked at"
+	default:
+		v.TaggedBy = report.Safe(fmt.Sprintf("%s with key %s from %s at %s (%s)", tagger.ARN, tagger.AccessKeyID, tagger.From,
+			tagger.At.Format("2006-01-02 15:04:05"), tagger.Call))
+	}
+}
+
+// enrichTime is for what the report would like to say: the team must not wait long for it.
+const enrichTime = 30 * time.Second

@@ -145,6 +145,8 @@ func (r *Responder) Advance(ctx context.Context, id string) (incident.Record, in
 		}
 	case incident.Verify:
 		r.verify(ctx, &rec.Outcomes[move.Outcome], &rec)
+	case incident.Enrich:
+		r.enrich(ctx, &rec, move.Verdict)
 	case incident.Tell:
 		r.tell(ctx, &rec, move.Notice)
 	case incident.Close:

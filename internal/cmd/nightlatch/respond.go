@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
@@ -25,6 +26,7 @@ import (
 type respondCmd struct {
 	Event   string   `required:"" placeholder:"FILE|-" help:"The event: an alarm in any of CloudWatch's shapes, or {\"nightlatch\":{\"investigate\":{\"bucket\":…,\"from\":…,\"to\":…}}}. - reads standard input."`
 	Trail   []string `required:"" sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them (.json, .json.gz). May be given more than once."`
+	More    []string `arg:"" optional:"" name:"path" help:"More of the trail, as a shell's pattern gives it after --trail."`
 	Account string   `placeholder:"FILE" help:"The account as JSON: users with keys, roles, the metric. Without it, the account is what the trail shows, and the alarm's metric is taken at its word."`
 	Policy  string   `placeholder:"FILE" help:"A Cedar policy instead of the one that ships."`
 	Mode    string   `default:"ask" help:"How far to go: observe, ask or act. It concerns the account in memory only."`
@@ -56,7 +58,7 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 	case parsed.Alarm == nil:
 		return badInput{errors.New("the event continues an incident, and this machine keeps none: give an alarm or an investigation")}
 	}
-	engine, err := openTrail(ctx, c.Trail, s.err)
+	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s.err)
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,8 @@ func call(f, more []string, id string) (map[string]any, error) {
 			extra["AuthenticationMethod"] = "QueryString"
 		case "source":
 			params["x-amz-copy-source"] = v
+		case "userName", "tags":
+			params[k] = v
 		case "via":
 			r["userIdentity"].(map[string]any)["invokedBy"] = v
 		default:

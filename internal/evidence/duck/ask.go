@@ -1,0 +1,121 @@
+package duck
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"nightlatch/internal/evidence"
+)
+
+// Ask answers a question from the files loaded so far. It may be called from several goroutines at once, and waits while
+// Load runs.
+func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	rows, err := e.query(ctx, q.SQL(evidence.Schema{Table: Table}))
+	if ctx.Err() != nil {
+		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %w", q.Name(), ctx.Err())
+	}
+	if err != nil {
+		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %v", q.Name(), err)
+	}
+	return evidence.Answer{Engine: "duckdb", Rows: rows, Scanned: e.bytes(), Lost: e.lost()}, nil
+}
+
+func (e *Engine) query(ctx context.Context, query string) ([]evidence.Row, error) {
+	rows, err := e.db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := columnsOf(rows)
+	if err != nil {
+		return nil, err
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	var all []evidence.Row
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		row := evidence.Row{}
+		for i, c := range columns {
+			s, ok := printed(values[i], c.typ)
+			if !ok {
+				return nil, fmt.Errorf("column %q is of type %s, and a question returns scalars only", c.name, c.typ)
+			}
+			row[c.name] = s
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
+}
+
+type column struct{ name, typ string }
+
+// columnsOf names the columns. Two of one name would hide each other in a row.
+func columnsOf(rows *sql.Rows) ([]column, error) {
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, err
+	}
+	var columns []column
+	seen := map[string]bool{}
+	for _, t := range types {
+		c := column{strings.ToLower(t.Name()), t.DatabaseTypeName()}
+		if seen[c.name] {
+			return nil, fmt.Errorf("two columns are called %q", c.name)
+		}
+		seen[c.name] = true
+		columns = append(columns, c)
+	}
+	return columns, nil
+}
+
+// printed is a value as Lake prints it, as far as a reader of the text can tell: NULL as "", whole numbers in decimal, times
+// with milliseconds. A double is written so that ParseFloat reads it exactly; Lake's own form of large ones differs.
+func printed(v any, typ string) (string, bool) {
+	switch v := v.(type) {
+	case nil:
+		return "", true
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), true
+	case float32:
+		return strconv.FormatFloat(float64(v), 'g', -1, 32), true
+	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
+		return fmt.Sprint(v), true
+	case *big.Int:
+		return v.String(), true
+	case duckdb.Decimal:
+		return v.String(), true
+	case time.Time:
+		return printedTime(v.UTC(), typ)
+	}
+	return "", false
+}
+
+func printedTime(t time.Time, typ string) (string, bool) {
+	switch typ {
+	case "DATE":
+		return t.Format(time.DateOnly), true
+	case "TIMESTAMPTZ":
+		return t.Format("2006-01-02 15:04:05.000 UTC"), true
+	case "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS":
+		return t.Format("2006-01-02 15:04:05.000"), true
+	}
+	return "", false
+}

@@ -1,0 +1,36 @@
+package duck
+
+// dialect gives DuckDB the functions of Trino (https://trino.io/docs/current/functions.html) that it lacks or spells
+// otherwise, as macros (https://duckdb.org/docs/stable/sql/statements/create_macro). Kept short on purpose: a macro is here
+// because a question uses it or plausibly will, and each has a test.
+//
+// What a macro cannot mend, and a question must therefore avoid: regexp_extract and split_part give ” where Trino gives
+// NULL (wrap them in nullif), a date cast to varchar has no milliseconds here, and approx_distinct and approx_percentile take
+// neither DISTINCT nor FILTER.
+var dialect = []string{
+	// DuckDB's own element_at gives a list for a map.
+	"create macro element_at(m, k) as m[k]",
+	// DuckDB's own cardinality takes maps only.
+	"create macro cardinality(x) as case when x is null then null when json_type(to_json(x)) = 'ARRAY' then json_array_length(to_json(x)) else len(json_keys(to_json(x))) end",
+	"create macro array_join(x, s) as array_to_string(x, s)",
+
+	"create macro json_format(j) as cast(j as varchar)",
+	"create macro json_parse(s) as cast(s as json)",
+	"create macro json_extract_scalar(j, p) as json_extract_string(j, p)",
+
+	"create macro regexp_like(s, re) as regexp_matches(s, re)",
+	// Trino replaces every match, DuckDB the first.
+	"create macro regexp_replace(s, re) as system.main.regexp_replace(s, re, '', 'g'), (s, re, new) as system.main.regexp_replace(s, re, new, 'g')",
+	"create macro codepoint(c) as unicode(c)",
+
+	"create macro to_unixtime(t) as epoch(t)",
+	"create macro from_unixtime(s) as to_timestamp(s)",
+	"create macro from_iso8601_timestamp(s) as cast(s as timestamptz)",
+	"create macro date_add(unit, n, t) as t + n * cast('1 ' || unit as interval)",
+	// Trino counts whole units, DuckDB's date_diff counts the boundaries between.
+	"create macro date_diff(unit, a, b) as date_sub(unit, a, b)",
+
+	"create macro approx_distinct(x) as approx_count_distinct(x)",
+	"create macro approx_percentile(x, p) as approx_quantile(x, p)",
+	"create macro every(x) as bool_and(x)",
+}

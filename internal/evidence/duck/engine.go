@@ -1,0 +1,121 @@
+// Package duck is the embedded evidence engine: DuckDB (https://duckdb.org/docs/) over CloudTrail's own files, as
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-examples.html describes them.
+//
+// It answers the same SQL text that CloudTrail Lake answers. Its table "events" has Lake's columns
+// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html), without eventjson and
+// eventjsonchecksum, which would hold every record in memory a second time, and macros give DuckDB the Trino functions that
+// the questions use. What could not be read is never passed over in silence: every answer names it.
+package duck
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"nightlatch/internal/evidence"
+)
+
+// Table is what stands behind FROM in a question to this engine.
+const Table = "events"
+
+const (
+	// defaultMemoryMB holds about a million events before DuckDB spills to disk.
+	defaultMemoryMB = 1500
+	// leastMemoryMB is what one thread needs to read and store a chunk of files. With less a load still ends well, by way of
+	// rewriting the files, and takes ten times as long.
+	leastMemoryMB = 200
+	// maxDefaultThreads is where more threads stop helping: decompressing is what takes the time, and the memory is shared.
+	maxDefaultThreads = 4
+)
+
+// Settings bound what the engine may take of the machine.
+type Settings struct {
+	// MemoryMB is how much memory DuckDB may hold, in megabytes; what goes beyond is spilled to a temporary directory.
+	// 0 means 1500, and 200 for each thread is the least.
+	MemoryMB int
+	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 4 and what the memory is enough for.
+	Threads int
+}
+
+// Engine is one in-memory DuckDB with the records of the files loaded so far.
+type Engine struct {
+	settings Settings
+	db       *sql.DB
+	dir      string // of our own: DuckDB's spill, and rewritten trail files while they are loaded
+
+	mu     sync.RWMutex // Load writes, Ask reads
+	files  map[string]*file
+	nextID int
+}
+
+var _ evidence.Trail = (*Engine)(nil)
+
+// Open starts an engine that holds no records yet. Close releases its memory and its temporary directory.
+func Open(ctx context.Context, s Settings) (*Engine, error) {
+	if s.MemoryMB == 0 {
+		s.MemoryMB = defaultMemoryMB
+	}
+	if s.Threads == 0 {
+		s.Threads = max(1, min(runtime.GOMAXPROCS(0), maxDefaultThreads, s.MemoryMB/leastMemoryMB))
+	}
+	if s.Threads < 0 {
+		return nil, fmt.Errorf("Threads is %d, and must not be negative", s.Threads)
+	}
+	if least := s.Threads * leastMemoryMB; s.MemoryMB < least {
+		return nil, fmt.Errorf("MemoryMB is %d, and %d threads need at least %d to read trail files", s.MemoryMB, s.Threads, least)
+	}
+	dir, err := os.MkdirTemp("", "nightlatch-duck-")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary directory for DuckDB: %w", err)
+	}
+	connector, err := duckdb.NewConnector("", nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start DuckDB: %v", err), os.RemoveAll(dir))
+	}
+	e := &Engine{settings: s, db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}}
+	if err := e.setUp(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// setUp bounds DuckDB, makes the table and the dialect, and then locks the configuration.
+func (e *Engine) setUp(ctx context.Context) error {
+	statements := []string{
+		fmt.Sprintf("set global memory_limit = '%dMB'", e.settings.MemoryMB),
+		fmt.Sprintf("set global threads = %d", e.settings.Threads),
+		"set global temp_directory = " + quote(e.dir),
+		"set global preserve_insertion_order = false", // halves the memory of a load; no question relies on file order
+		"set global autoinstall_known_extensions = false",
+		"set global autoload_known_extensions = false",
+		"set global TimeZone = 'UTC'",
+		"set global integer_division = true", // 7/2 is 3 in Trino
+		createTrail(),
+		"create view " + Table + " as select * exclude (file) from trail",
+	}
+	statements = append(statements, dialect...)
+	statements = append(statements, "set global lock_configuration = true")
+	for _, s := range statements {
+		if _, err := e.db.ExecContext(ctx, s); err != nil {
+			return fmt.Errorf("set up DuckDB with %q: %v", s, err)
+		}
+	}
+	return nil
+}
+
+// Close ends the engine and removes what it left on disk.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return errors.Join(e.db.Close(), os.RemoveAll(e.dir))
+}
+
+// quote makes a SQL string literal.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

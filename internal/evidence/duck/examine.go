@@ -1,0 +1,124 @@
+package duck
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+)
+
+// errEnough stops a walk that has seen what it wanted.
+var errEnough = errors.New("seen enough")
+
+// each runs do on every file, on as many threads as the engine may use.
+func (e *Engine) each(ctx context.Context, files []*file, do func(context.Context, *file)) error {
+	work := make(chan *file)
+	var threads sync.WaitGroup
+	for range e.settings.Threads {
+		threads.Go(func() {
+			for f := range work {
+				do(ctx, f)
+			}
+		})
+	}
+	for _, f := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- f
+	}
+	close(work)
+	threads.Wait()
+	return ctx.Err()
+}
+
+// examine finds out a file's form, and whether its gzip data is whole: DuckDB heeds neither an early end nor the checksum of
+// gzip data, and reads what it can get. Decompressing everything once more costs about a sixth of a load.
+func examine(ctx context.Context, f *file) {
+	src, err := openSource(ctx, f.real)
+	if err != nil {
+		f.lost = cannotRead(err)
+		return
+	}
+	defer src.Close()
+	f.zipped = src.zipped
+	if info, err := src.file.Stat(); err == nil {
+		f.disk, f.text = info.Size(), info.Size()
+	}
+	err = sniff(src, f)
+	if err == nil && f.zipped {
+		src.room = nil
+		if _, err = io.Copy(io.Discard, src); err != nil {
+			err = src.broken()
+		}
+		f.text = src.n
+	}
+	var broken *breakage
+	if errors.As(err, &broken) {
+		f.lost = brokenOff(f.form, broken)
+	}
+	f.alien = f.form == 0 && f.lost == ""
+	if src.n == src.start && f.lost == "" {
+		f.alien, f.lost = false, "is empty"+recordsMissing
+	}
+}
+
+// sniff reads as much as it takes to know a file's form: to its first CloudTrail record. A file without any keeps form 0.
+// A list it reads to its end, because DuckDB takes a list without its closing bracket for a whole one.
+func sniff(src *source, f *file) error {
+	err := walk(src, func(as form, record json.RawMessage) error {
+		switch {
+		case record == nil:
+			f.form = formRecords // as it stands: a list of no records is a trail file too
+			return nil
+		case as == formRecords && trigger(record):
+			f.form = 0
+			return nil
+		case f.form == formArray:
+			return nil
+		case as == formRecords || isRecord(record):
+			f.form = as
+			if as == formArray {
+				return nil
+			}
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// isRecord tells a CloudTrail record from other JSON where it does not stand in a list "Records".
+func isRecord(raw json.RawMessage) bool {
+	var entry map[string]json.RawMessage
+	if json.Unmarshal(raw, &entry) != nil {
+		return false
+	}
+	return plain(entry["eventName"]) != nil || plain(entry["eventSource"]) != nil
+}
+
+// trigger recognises what S3, SNS or SQS send to a Lambda function, which is also called Records, as in
+// https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html. No CloudTrail eventSource begins like this.
+func trigger(raw json.RawMessage) bool {
+	var entry struct{ EventSource string } // json finds both eventSource and EventSource
+	return json.Unmarshal(raw, &entry) == nil && strings.HasPrefix(entry.EventSource, "aws:")
+}
+
+// inspect looks for what DuckDB stumbled over: it reads a whole file as JSON.
+func inspect(ctx context.Context, f *file) {
+	src, err := openSource(ctx, f.real)
+	if err != nil {
+		f.lost = cannotRead(err)
+		return
+	}
+	defer src.Close()
+	var broken *breakage
+	if errors.As(walk(src, func(form, json.RawMessage) error { return nil }), &broken) {
+		f.lost = brokenOff(f.form, broken)
+	}
+}

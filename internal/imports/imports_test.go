@@ -1,0 +1,177 @@
+// Package imports holds the table of who may import whom, as a test. It has no code of its own.
+package imports
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// leaves know nothing of the others; every package may import them.
+var leaves = []string{"grant", "settings", "actor"}
+
+// stages stand in the order in which an incident goes through them: each may import those before it.
+var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
+
+// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use.
+var adapters = map[string]struct{ parent, client string }{
+	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
+	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
+	"evidence/duck":          {"evidence", "github.com/duckdb/"},
+	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
+	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
+}
+
+// bans are what only some may import, and why.
+var bans = []struct {
+	prefix  string
+	allowed func(pkg string) bool
+	why     string
+}{
+	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { _, ok := adapters[p]; return ok || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
+	{"github.com/aws/smithy-go", func(p string) bool { _, ok := adapters[p]; return ok }, "AWS errors are classified once, next to the adapter"},
+	{"github.com/aws/aws-lambda-go", isLambda, "the Lambda runtime belongs to the roots"},
+	{"github.com/aws/jsii-runtime-go", isInfra, "jsii needs Node: it has no place outside the deployment"},
+	{"github.com/aws/aws-cdk-go", isInfra, "the CDK needs Node: it has no place outside the deployment"},
+	{"github.com/duckdb/", func(p string) bool { return p == "evidence/duck" }, "DuckDB is 60 MB of C++ that no Lambda should carry"},
+	{"github.com/cedar-policy/", func(p string) bool { return p == "policy" }, "Cedar is behind one package"},
+	{"github.com/alecthomas/kong", func(p string) bool { return p == "cmd/nightlatch" }, "the command line belongs to the command"},
+	{"time/tzdata", func(string) bool { return false }, "all times are UTC"},
+}
+
+func isLambda(p string) bool { return strings.HasPrefix(p, "lambdas/") }
+func isInfra(p string) bool  { return strings.HasPrefix(p, "infra") }
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]pkg{}
+	for dec := json.NewDecoder(out); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[short(p.ImportPath)] = p
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// short is a package's path without the module's and "internal".
+func short(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, "nightlatch/"), "internal/")
+}
+
+// may reports whether from may import to, both of this module, and why not.
+func may(from, to string) (bool, string) {
+	adapter, isAdapter := adapters[from]
+	_, toAdapter := adapters[to]
+	stage := slices.Index(stages, from)
+	switch {
+	case slices.Contains(leaves, to):
+		return !slices.Contains(leaves, from), "leaves know nothing of each other"
+	case slices.Contains(leaves, from):
+		return false, "leaves import nothing of ours"
+	case stage >= 0:
+		i := slices.Index(stages, to)
+		if from == "alarm" && to == "policy" {
+			return false, "an alarm is read before anything is decided"
+		}
+		return i >= 0 && i < stage, "a stage imports only the stages before it"
+	case isAdapter:
+		// Its parent, and the stages whose types stand in its parent's interface.
+		i, parent := slices.Index(stages, to), slices.Index(stages, adapter.parent)
+		return i >= 0 && i <= parent, "an adapter knows its parent and no other adapter"
+	case from == "responder":
+		return slices.Contains(stages, to), "the sequence knows no SDK, no adapter and no root"
+	case from == "sandbox":
+		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
+	case isLambda(from):
+		return (slices.Contains(stages, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck", "a Lambda carries no sandbox and no DuckDB"
+	case from == "cmd/nightlatch":
+		return slices.Contains(stages, to) || to == "responder" || to == "sandbox" || to == "evidence/duck", "the command talks to no AWS account"
+	case isInfra(from):
+		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
+	}
+	return false, "it stands in no row of the table"
+}
+
+func TestWhoMayImportWhom(t *testing.T) {
+	packages := list(t)
+	for name, p := range packages {
+		if strings.HasSuffix(name, "test") { // a fake, which only tests import
+			continue
+		}
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, "nightlatch/") {
+				if ok, why := may(name, short(imported)); !ok {
+					t.Errorf("%s imports %s: %s", name, short(imported), why)
+				}
+			}
+			for _, ban := range bans {
+				if strings.HasPrefix(imported, ban.prefix) && !ban.allowed(name) {
+					t.Errorf("%s imports %s: %s", name, imported, ban.why)
+				}
+			}
+			for other, a := range adapters {
+				if strings.HasPrefix(imported, a.client) && other != name {
+					t.Errorf("%s imports %s: only %s does", name, imported, other)
+				}
+			}
+		}
+	}
+	for _, name := range slices.Concat(leaves, stages, []string{"responder", "sandbox", "cmd/nightlatch", "lambdas/responder"}) {
+		if _, ok := packages[name]; !ok {
+			t.Errorf("the table names %s, which does not exist", name)
+		}
+	}
+}
+
+func TestWhatALambdaLinks(t *testing.T) {
+	for name, p := range list(t) {
+		if !isLambda(name) {
+			continue
+		}
+		for _, dep := range p.Deps {
+			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest"} {
+				if strings.HasPrefix(dep, banned) {
+					t.Errorf("%s links %s", name, dep)
+				}
+			}
+		}
+	}
+}
+
+// Deciding takes no clock, no context and no client.
+func TestDecidingIsPure(t *testing.T) {
+	packages := list(t)
+	for _, name := range []string{"actor", "policy", "grant"} {
+		for _, imported := range packages[name].Imports {
+			if slices.Contains([]string{"context", "time", "net", "net/http", "os"}, imported) {
+				t.Errorf("%s imports %s", name, imported)
+			}
+		}
+	}
+}
