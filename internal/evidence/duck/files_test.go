@@ -145,16 +145,14 @@ func TestPathsWithoutTrails(t *testing.T) {
 }
 
 func TestUnreadable(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root reads everything")
-	}
 	dir := t.TempDir()
 	write(t, dir, "a.json", records(event("a")))
-	if err := os.Chmod(write(t, dir, "b.json", records(event("b"))), 0); err != nil {
+	// Root reads every file, but nobody reads what is not there any more.
+	if err := os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "b.json")); err != nil {
 		t.Fatal(err)
 	}
 	e := loaded(t, dir)
-	if got := lost(t, e); e.Events() != 1 || len(got) != 1 || !strings.Contains(got[0], "cannot be read (permission denied)") {
+	if got := lost(t, e); e.Events() != 1 || len(got) != 1 || !strings.Contains(got[0], "cannot be read") {
 		t.Errorf("got %d events and lost %q", e.Events(), got)
 	}
 }
