@@ -25,7 +25,7 @@ const (
 	RootKey        Kind = "root-key"         // our root user's access key
 	RootSession    Kind = "root-session"     // our root user, signed in or without a named key
 	AWSService     Kind = "aws-service"      // type AWSService, and only that
-	OtherAccount   Kind = "other-account"    // a 12-digit account that is not ours, whatever the type
+	OtherAccount   Kind = "other-account"    // a 12-digit account that is not ours, whatever the type, or one of ours that shows as no more than an account
 	Anonymous      Kind = "anonymous"        // nobody signed the request
 	Unattributed   Kind = "unattributed"     // anything else
 )
@@ -141,6 +141,9 @@ func classify(id Identity, ours Ours) Kind {
 		return Unattributed // the record contradicts itself
 	}
 	switch id.Type {
+	case "AWSAccount":
+		// The owner's copy of a call from another account of ours: no credential is named, and the bucket can shut it out.
+		return OtherAccount
 	case "IAMUser":
 		if m := userARN.FindStringSubmatch(id.ARN); id.ARN != "" && (m == nil || m[1] != id.AccountID) {
 			return Unattributed // the record contradicts itself

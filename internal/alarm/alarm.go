@@ -75,6 +75,8 @@ type Reading struct {
 	// Threshold and Period are the alarm's own, as configured now; zero where there is no alarm.
 	Threshold float64
 	Period    time.Duration
+	// AtLeast: the alarm rings at its threshold already, and not only above it.
+	AtLeast bool
 }
 
 // Meter reads the metric of an alarm again.
@@ -91,8 +93,11 @@ const Margin = 5 * time.Minute
 // tolerance is how far the metric, read again, may fall short of the claim. Request metrics are best effort.
 const tolerance = 0.9
 
-// maxWindow bounds how far a run of breaching datapoints may stretch the window.
+// maxWindow bounds how far from the ring a run of breaching datapoints may stretch the window, beside the alarm's own periods.
 const maxWindow = 3 * time.Hour
+
+// maxPoints is how many datapoints an alarm keeps, the newest: an incident has to fit an item of DynamoDB.
+const maxPoints = 240
 
 // ID names the incident of this ring: the same alarm, contributor and state timestamp give the same id.
 // It is made of [a-z0-9-] and at most 40 characters long.
@@ -114,6 +119,7 @@ func (a Alarm) ID() string {
 func (a Alarm) Read(r Reading) Alarm {
 	if len(a.Buckets) == 0 {
 		a.Buckets = slices.DeleteFunc(slices.Sorted(slices.Values(r.Buckets)), func(b string) bool { return !BucketName.MatchString(b) })
+		a.Buckets = a.Buckets[:min(len(a.Buckets), maxBuckets)]
 	}
 	if r.Period > 0 {
 		a.Period = r.Period
@@ -122,10 +128,12 @@ func (a Alarm) Read(r Reading) Alarm {
 	if a.Source == Rang && r.Threshold > 0 {
 		a.Threshold = &r.Threshold
 	}
-	breaching := func(p Point) bool { return a.Threshold != nil && float64(p.Bytes) > *a.Threshold }
+	breaching := func(p Point) bool {
+		return a.Threshold != nil && (float64(p.Bytes) > *a.Threshold || r.AtLeast && float64(p.Bytes) == *a.Threshold)
+	}
 	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
 	if a.Source == Rang {
-		a.From, a.To = stretch(a.From, a.To, a.Period, r.Points, breaching)
+		a.stretch(r.Points, breaching)
 	}
 	var sum int64
 	rang := false
@@ -143,6 +151,7 @@ func (a Alarm) Read(r Reading) Alarm {
 		}
 		return a
 	}
+	a.Points = a.Points[max(0, len(a.Points)-maxPoints):]
 	a.Bytes = &sum
 	switch {
 	case a.Doubt != "":
@@ -158,24 +167,24 @@ func (a Alarm) Read(r Reading) Alarm {
 	return a
 }
 
-// stretch widens [from, to) over the breaching points that touch it, one missing period allowed between two of them.
-func stretch(from, to time.Time, period time.Duration, points []Point, breaching func(Point) bool) (time.Time, time.Time) {
-	if period <= 0 {
-		return from, to
+// stretch widens the window over the breaching points that touch it, one missing period allowed between two of them. How far is
+// bounded from the ring, so that reading again and again does not creep.
+func (a *Alarm) stretch(points []Point, breaching func(Point) bool) {
+	if a.Period <= 0 {
+		return
 	}
-	first, last := from, to
+	latest, earliest := a.Since.Add(maxWindow), a.Since.Add(-maxWindow-5*a.Period)
 	for _, p := range points {
-		if breaching(p) && !p.Start.Before(last) && !p.Start.After(last.Add(period)) && p.Start.Sub(to) < maxWindow {
-			last = p.Start.Add(period)
+		if breaching(p) && !p.Start.Before(a.To) && !p.Start.After(a.To.Add(a.Period)) && p.Start.Before(latest) {
+			a.To = p.Start.Add(a.Period)
 		}
 	}
 	for _, p := range slices.Backward(points) {
-		end := p.Start.Add(period)
-		if breaching(p) && !end.After(first) && !end.Before(first.Add(-period)) && from.Sub(p.Start) < maxWindow {
-			first = p.Start
+		end := p.Start.Add(a.Period)
+		if breaching(p) && !end.After(a.From) && !end.Before(a.From.Add(-a.Period)) && p.Start.After(earliest) {
+			a.From = p.Start
 		}
 	}
-	return first, last
 }
 
 // bytesOf rounds a datapoint's value, as JSON carries it, to whole bytes; a value that no sum of bytes can have is an error.

@@ -80,7 +80,7 @@ func TestReadStretchesTheWindow(t *testing.T) {
 		"over a quiet minute, which is 1":  {points(0, 200, 300, 5, 200), 0, 4},
 		"not over two quiet minutes":       {points(0, 200, 300, 5, 5, 200), 0, 2},
 		"three hours after it and no more": {points(0, hours(10)...), 0, 2 + 180},
-		"three hours before it at most":    {points(-600, append(hours(10), 200, 300)...), -179, 2},
+		"three hours before it at most":    {points(-600, append(hours(10), 200, 300)...), -182, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ring().Read(Reading{Points: c.points})

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -140,6 +141,9 @@ const unprintable = "# no command is printed: a name in it holds characters that
 // unnamed stands for a line whose names the record does not have.
 const unnamed = "# no command is printed: the record does not name everything that it needs"
 
+// dashed stands for a line in which a name would be read as an option.
+const dashed = "# no command is printed: a name in it begins with a dash"
+
 // command is a shell line that runs args as they are. Names come from whoever was recorded, so every argument is quoted, and
 // one that holds anything but printable ASCII prints no command at all.
 func command(args ...string) string {
@@ -149,6 +153,12 @@ func command(args ...string) string {
 		}
 		if a == "" {
 			return unnamed
+		}
+	}
+	// After the three words of the command come flags with their values, and a value like --debug would be read as a flag.
+	for i := 4; i < len(args); i += 2 {
+		if strings.HasPrefix(args[i], "-") {
+			return dashed
 		}
 	}
 	return shellescape.QuoteCommand(args)

@@ -76,10 +76,10 @@ func (x Executor) Gate(s Step, d policy.Decision) State {
 	switch {
 	case d == policy.Leave:
 		return Skipped
+	case s.Planned() && s.Before == s.After:
+		return Already // and nobody need be asked
 	case d != policy.Contain || !s.Planned():
 		return Asked
-	case s.Before == s.After:
-		return Already
 	case x.Mode == ModeObserve:
 		return DryRun
 	case x.Mode == ModeAct:
@@ -95,9 +95,8 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 		return Asked, "the mode does not allow a write"
 	}
 	if attempts > 0 {
-		switch state, detail := x.Verify(ctx, s); state {
-		case Done, Drifted:
-			return state, detail
+		if doc, err := x.Account.Read(ctx, s.Ref); err != nil || doc != s.Before {
+			return seen(s, doc, err)
 		}
 	}
 	if err := x.Account.Write(ctx, s.Ref, s.After); err != nil {
@@ -117,6 +116,11 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 // (IAM shows a change late), Drifted if it is neither.
 func (x Executor) Verify(ctx context.Context, s Step) (State, string) {
 	doc, err := x.Account.Read(ctx, s.Ref)
+	return seen(s, doc, err)
+}
+
+// seen is what a reading says of a step.
+func seen(s Step, doc Doc, err error) (State, string) {
 	switch {
 	case err != nil:
 		return Unknown, "it could not be read back: " + err.Error()

@@ -34,8 +34,8 @@ type Move struct {
 	Outcome, Verdict, Notice int
 }
 
-// Patience is how long after the ring (or the window's end, where that is later) the search goes on: Lambda gives fifteen
-// minutes, and what comes after the search needs some of them.
+// Patience is how long after the incident was opened the search goes on: Lambda gives fifteen minutes, and what comes after the
+// search needs some of them.
 const Patience = 12 * time.Minute
 
 // explainedEnough is the part of the alarmed bytes from which on the search need not wait for more.

@@ -36,6 +36,10 @@ func Shipped() *Policy {
 	return p
 }
 
+// reserved are the reasons that Decide gives by itself: a policy that took one of their names could speak in its voice.
+var reserved = map[string]bool{"self": true, "protected": true, "no-policy": true, "default-deny": true, "manual": true, "unconfirmed": true,
+	"unknown-target": true, "by-hand": true}
+
 // Load reads a policy file. Its error is one sentence that names the file and the line.
 // Every policy needs an @id, which verdicts name, and a @because, which they quote.
 func Load(name string, text []byte) (*Policy, error) {
@@ -53,6 +57,8 @@ func Load(name string, text []byte) (*Policy, error) {
 		switch {
 		case id == "":
 			return nil, fmt.Errorf("%s:%d: the policy has no @id annotation", name, line)
+		case reserved[string(id)]:
+			return nil, fmt.Errorf("%s:%d: the @id %q is Nightlatch's own; choose another", name, line, id)
 		case one.Annotations()["because"] == "":
 			return nil, fmt.Errorf("%s:%d: policy %q has no @because annotation", name, line, id)
 		case !p.set.Add(id, one):

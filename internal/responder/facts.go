@@ -1,13 +1,12 @@
 package responder
 
 import (
-	"math"
+	"math/big"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
-
-	"nightlatch/internal/alarm"
 )
 
 // FactsOf turns what is known of one actor into what the policy is told. It is the only place that does: a share that cannot be
@@ -19,14 +18,14 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		Manual: r.Alarm.Source != alarm.Rang, Confirmed: r.Alarm.Confirmed,
 		Complete: e.Complete, Lost: len(e.Lost) > 0, Copies: a.Copies,
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,
-		ObjectShare: percent(a.ObjectBytes, e.ObjectBytes, math.Floor),
-		Presigned:   percent(unsignedBytes(a), a.Bytes, math.Ceil),
+		ObjectShare: percent(a.ObjectBytes, e.ObjectBytes, down),
+		Presigned:   percent(unsignedBytes(a), a.Bytes, up),
 	}
 	if e.Explained != nil {
-		f.Explained = percent(e.Bytes, *r.Alarm.Bytes, awayFrom100)
-		f.AlarmShare = percent(a.Bytes, *r.Alarm.Bytes, math.Floor)
+		f.Explained = percent(e.Bytes, *r.Alarm.Bytes, away)
+		f.AlarmShare = percent(a.Bytes, *r.Alarm.Bytes, down)
 		if a.UnfamiliarBytes != nil {
-			f.Unfamiliar = percent(*a.UnfamiliarBytes, *r.Alarm.Bytes, math.Floor)
+			f.Unfamiliar = percent(*a.UnfamiliarBytes, *r.Alarm.Bytes, down)
 		}
 	}
 	return f
@@ -44,21 +43,28 @@ func unsignedBytes(a evidence.Actor) int64 {
 	return max(a.Bytes-signed, 0)
 }
 
-// percent is part of whole in whole per cent; nil where there is no whole.
-func percent(part, whole int64, round func(float64) float64) *int64 {
+// rounding is which way a share is rounded.
+type rounding int
+
+const (
+	down rounding = iota
+	up
+	// away from 100, towards the side on which the policy stops: 79.9 is 79, and 110.1 is 111.
+	away
+)
+
+// percent is part of whole in whole per cent, worked out exactly; nil where there is no whole.
+func percent(part, whole int64, r rounding) *int64 {
 	if whole <= 0 {
 		return nil
 	}
-	n := int64(round(float64(part) / float64(whole) * 100))
-	return &n
-}
-
-// awayFrom100 rounds towards the side on which the policy stops: 79.9 is 79, and 110.1 is 111.
-func awayFrom100(x float64) float64 {
-	if x > 100 {
-		return math.Ceil(x)
+	hundred := new(big.Int).Mul(big.NewInt(part), big.NewInt(100))
+	n, rest := new(big.Int).DivMod(hundred, big.NewInt(whole), new(big.Int))
+	if rest.Sign() > 0 && (r == up || r == away && part > whole) {
+		n.Add(n, big.NewInt(1))
 	}
-	return math.Floor(x)
+	share := n.Int64()
+	return &share
 }
 
 // judged is the part of the bytes, in per cent, from which on an actor is judged on its own.

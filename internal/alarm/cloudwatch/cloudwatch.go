@@ -116,7 +116,7 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if err != nil {
 		return alarm.Reading{}, err
 	}
-	return alarm.Reading{Buckets: w.buckets(), Points: points, Threshold: w.threshold, Period: w.period}, nil
+	return alarm.Reading{Buckets: w.buckets(), Points: points, Threshold: w.threshold, AtLeast: w.atLeast, Period: w.period}, nil
 }
 
 // foreign says why an alarm cannot be one that this meter can see; "" if it can. The account needs no check of its own:

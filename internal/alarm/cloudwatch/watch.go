@@ -22,6 +22,7 @@ type watch struct {
 	series    []series
 	query     *query // instead of series, for an alarm over many buckets
 	threshold float64
+	atLeast   bool // it rings at the threshold already
 	period    time.Duration
 }
 
@@ -40,7 +41,7 @@ func watchOf(a types.MetricAlarm, defaultFilter string) (w watch, doubt string) 
 	if a.Threshold == nil || op != types.ComparisonOperatorGreaterThanThreshold && op != types.ComparisonOperatorGreaterThanOrEqualToThreshold {
 		return watch{}, "the alarm does not ring above a fixed threshold"
 	}
-	w.threshold = *a.Threshold
+	w.threshold, w.atLeast = *a.Threshold, op == types.ComparisonOperatorGreaterThanOrEqualToThreshold
 	switch {
 	case a.MetricName != nil && len(a.Metrics) == 0:
 		w.period = seconds(a.Period)
