@@ -38,7 +38,7 @@ func (q Bytes) SQL(s Schema) string {
     coalesce(sum(case when in_window = 1 and class = 'error' then bytes else 0 end), 0) as error_bytes,
     coalesce(sum(case when in_window = 0 then bytes else 0 end), 0) as margin_bytes,
     coalesce(sum(case when in_window = 1 then 1 else 0 end), 0) as calls,
-    coalesce(sum(case when in_window = 1 and bytes_out is null and copied_out = 0 then 1 else 0 end), 0) as unsized,
+    coalesce(sum(case when in_window = 1 and bytes_out is null and read_from is not null and copied_out = 0 then 1 else 0 end), 0) as unsized,
     coalesce(sum(case when in_window = 1 then copied_out else 0 end), 0) as copies,`
 	return fmt.Sprintf(`with %[1]s,
 marked as (

@@ -27,6 +27,17 @@ type Origin struct {
 // place is an origin without its signing: what history is compared by.
 type place struct{ network, endpoint, account string }
 
+// signing is how the calls were signed, as a query calls it.
+func (o Origin) signing() string {
+	switch {
+	case o.Presigned:
+		return "presigned"
+	case o.SigningUnknown:
+		return "unknown"
+	}
+	return "header"
+}
+
 func (o Origin) place() place { return place{o.Network, o.VPCEndpoint, o.VPCEndpointAccount} }
 
 // Network is the network of an address as CloudTrail writes it: 203.0.113.0/24, 2001:db8:1::/48. What is no address (the name

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -88,6 +89,10 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 		case "origin":
 			p.Partial = p.Partial || r.number("places") > maxOrigins
 			p.Uses = append(p.Uses, Used{r.text("access_key_id"), originOf(r), r.time("first_seen"), r.time("last_seen")})
+		default:
+			if r.err == nil {
+				r.err = fmt.Errorf("a row of the answer has the unknown part %q", row["part"])
+			}
 		}
 		if r.err != nil {
 			return nil, r.err
@@ -136,7 +141,7 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 			act.compare(h, a.From)
 		}
 		if extra := len(act.Origins) - MaxDetails; extra > 0 {
-			act.Origins, act.Omitted = act.Origins[:MaxDetails], max(act.Omitted, int64(extra))
+			act.Origins, act.Omitted = act.Origins[:MaxDetails], act.Omitted+int64(extra)
 		}
 		e.Actors = append(e.Actors, act)
 	}
@@ -178,7 +183,7 @@ func (a *Actor) compare(h *History, from time.Time) {
 	if !unknown {
 		a.FamiliarBytes, a.UnfamiliarBytes = &familiar, &unfamiliar
 	}
-	if active || !p.Partial {
+	if active || (!p.Partial && a.unlisted["origin"] == 0) { // an origin beyond those returned may be a familiar one
 		a.FamiliarActive = &active
 	}
 }

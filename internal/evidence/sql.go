@@ -51,7 +51,8 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
 // store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A principal goes by its
-// unique id, because a thief may rename the user.
+// unique id, because a thief may rename the user. A byte count that no call can have (NaN, less than 0, over a petabyte) is none:
+// one of those would spoil every sum.
 func (s Schema) calls(buckets []string, from, to time.Time) string {
 	resource := func(i int) string {
 		return fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, '^arn:aws[a-z-]*:s3:::([^/*]+)', 1), '')", i)
@@ -77,7 +78,7 @@ func (s Schema) calls(buckets []string, from, to time.Time) string {
     coalesce(errorcode, '') as error_code,
     coalesce(%[1]s, '') as object_key,
     case %[2]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
-    try_cast(%[3]s as double) as bytes_out,
+    case when try_cast(%[3]s as double) between 0 and 1e15 then try_cast(%[3]s as double) end as bytes_out,
     %[4]s as named_bucket,
     coalesce(%[5]s, %[6]s, %[7]s) as resource_bucket,
     case when eventname in (%[8]s) then nullif(regexp_extract(coalesce(try(url_decode(%[9]s)), %[9]s), '^/?([^/]+)/', 1), '') end as copied_from
@@ -105,7 +106,7 @@ calls as (
 		quoteAll(objectLevel), quoteAll(buckets), network)
 }
 
-// network groups the addresses: an IPv4 address by its first three numbers, an IPv6 address by its first three groups as
+// network groups the addresses: an IPv4 address, also one within IPv6, by its first three numbers, an IPv6 address by its first three groups as
 // written; anything else (the name of a service) stands for itself. Network in origin.go reads it.
-const network = `coalesce(nullif(regexp_extract(source_ip, '^([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$', 1), ''),
+const network = `coalesce(nullif(regexp_extract(source_ip, '^(?:::[fF]{4}:)?([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$', 1), ''),
       nullif(regexp_extract(source_ip, '^([0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F]*)', 1), ''), substr(source_ip, 1, 128))`

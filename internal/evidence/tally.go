@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -49,7 +50,7 @@ type Actor struct {
 	Agents    []string         `json:"user_agents"`
 	FirstSeen time.Time        `json:"first_seen"`
 	LastSeen  time.Time        `json:"last_seen"`
-	// Omitted counts the origins, agents, calls, error codes and buckets beyond MaxDetails that are not listed.
+	// Omitted counts the origins, agents, calls, error codes and buckets that are not listed: those beyond MaxDetails.
 	Omitted int64 `json:"omitted,omitempty"`
 
 	// What Usage adds; nil while the history is unknown.
@@ -63,6 +64,8 @@ type Actor struct {
 
 	// principal is the value that Bytes and Usage share for the long-lived principal.
 	principal string
+	// unlisted counts, by part of the answer, what the answer itself leaves out.
+	unlisted map[string]int64
 }
 
 // Credential is the credential that the actor uses.
@@ -96,12 +99,15 @@ type reader struct {
 	err error
 }
 
-func (r *reader) text(column string) string {
+func (r *reader) text(column string) string { return clip(r.whole(column)) }
+
+// whole is a text that is not kept but compared: cut, two of them might be the same.
+func (r *reader) whole(column string) string {
 	v, ok := r.row[column]
 	if !ok && r.err == nil {
 		r.err = fmt.Errorf("a row of the answer has no column %q", column)
 	}
-	return clip(v)
+	return v
 }
 
 // number reads a whole number in any form that an engine prints: 17, 17.0, 4.2949672960E10.
@@ -141,7 +147,7 @@ func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
 			t.Calls, t.Unsized, t.Copies = r.number("calls"), r.number("unsized"), r.number("copies")
 		case "actor":
 			a := readActor(r, ours)
-			byID[row["actor"]] = &a
+			byID[r.whole("actor")] = &a
 			totals.Actors = r.number("places")
 		}
 		if r.err != nil {
@@ -154,27 +160,32 @@ func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
 		}
 	}
 	t.Others = Others{Actors: totals.Actors - int64(len(byID)), Bytes: t.Bytes, ObjectBytes: t.ObjectBytes, Copies: t.Copies}
-	for _, a := range byID {
+	for _, id := range slices.Sorted(maps.Keys(byID)) { // in an order, or equal rows would not give equal digests
+		a := byID[id]
 		t.Others.Bytes -= a.Bytes
 		t.Others.ObjectBytes -= a.ObjectBytes
 		t.Others.Copies -= a.Copies
 		slices.SortFunc(a.Origins, func(x, y Origin) int {
-			return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Network, y.Network), cmp.Compare(x.VPCEndpoint, y.VPCEndpoint))
+			return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Network, y.Network), cmp.Compare(x.VPCEndpoint, y.VPCEndpoint),
+				cmp.Compare(x.VPCEndpointAccount, y.VPCEndpointAccount), cmp.Compare(x.signing(), y.signing()))
 		})
 		slices.Sort(a.Agents)
+		for _, n := range a.unlisted {
+			a.Omitted += n
+		}
 		t.Actors = append(t.Actors, *a)
 	}
-	slices.SortFunc(t.Actors, func(x, y Actor) int {
+	slices.SortStableFunc(t.Actors, func(x, y Actor) int {
 		return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(y.Copies, x.Copies), cmp.Compare(x.AccessKeyID, y.AccessKeyID),
 			cmp.Compare(x.PrincipalID, y.PrincipalID), cmp.Compare(x.Via, y.Via), cmp.Compare(x.Kind, y.Kind))
 	})
-	t.Digest = digest(t.Actors)
+	t.Digest = digest(t)
 	return t, nil
 }
 
-// digest is a digest of what the policy sees of the actors.
-func digest(actors []Actor) string {
-	text, err := json.Marshal(actors)
+// digest is a digest of all that the policy sees of a tally: the actors, and the sums that shares are worked out from.
+func digest(t Tally) string {
+	text, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // plain numbers and strings: cannot fail
 	}
@@ -196,7 +207,7 @@ func readActor(r *reader, ours actor.Ours) Actor {
 		Unsized: r.number("unsized"), Copies: r.number("copies"), FirstSeen: r.time("first_seen"), LastSeen: r.time("last_seen"),
 		Calls: map[string]int64{}, Errors: map[string]int64{}, Buckets: map[string]int64{},
 		Origins: []Origin{}, Agents: []string{},
-		principal: r.text("principal"),
+		principal: r.text("principal"), unlisted: map[string]int64{},
 	}
 }
 
@@ -207,27 +218,33 @@ func readDetail(row Row, byID map[string]*Actor) error {
 	if part == "all" || part == "actor" {
 		return r.err
 	}
-	a := byID[row["actor"]]
-	if a == nil {
+	a := byID[r.whole("actor")]
+	if a == nil && r.err == nil {
 		return fmt.Errorf("a row of the answer is about an actor that the answer does not name")
 	}
 	name, calls := r.text("name"), r.number("calls")
-	if places := r.number("places"); places > MaxDetails && part != "origin" {
-		a.Omitted = max(a.Omitted, places-MaxDetails)
+	limit := int64(MaxDetails)
+	if part == "origin" {
+		limit = askedOrigins
 	}
+	unlisted := max(r.number("places")-limit, 0)
+	if r.err != nil {
+		return r.err
+	}
+	a.unlisted[part] = unlisted
 	switch part {
 	case "bucket":
-		a.Buckets[name] = r.number("bytes")
+		a.Buckets[name] += r.number("bytes")
 	case "call":
 		if calls > 0 {
-			a.Calls[name] = calls
+			a.Calls[name] += calls
 		}
 	case "error":
 		if calls > 0 {
-			a.Errors[name] = calls
+			a.Errors[name] += calls
 		}
 	case "agent":
-		if name != "" && calls > 0 {
+		if name != "" && calls > 0 && !slices.Contains(a.Agents, name) {
 			a.Agents = append(a.Agents, name)
 		}
 	case "origin":
@@ -256,7 +273,7 @@ func originOf(r *reader) Origin {
 
 func (a *Actor) addOrigin(o Origin, bytes, calls int64) {
 	for i, known := range a.Origins {
-		if known.place() == o.place() && known.Presigned == o.Presigned && known.SigningUnknown == o.SigningUnknown {
+		if known.place() == o.place() && known.signing() == o.signing() {
 			a.Origins[i].Bytes += bytes
 			a.Origins[i].Calls += calls
 			return

@@ -49,6 +49,28 @@ func Who(a evidence.Actor) string {
 	return who
 }
 
+// owner names, in a few letters, whose credential it is.
+func owner(a evidence.Actor) string {
+	name := ""
+	switch a.Kind {
+	case actor.IAMUserKey, actor.IAMUserSession, actor.FederatedUser:
+		name = "user " + a.UserName
+	case actor.RoleSession, actor.IdentityCenter:
+		name = "role " + a.RoleName
+	case actor.RootKey, actor.RootSession:
+		name = "ROOT"
+	case actor.AWSService:
+		name = "service " + cmp.Or(a.Via, a.PrincipalID)
+	case actor.OtherAccount:
+		name = "account " + a.AccountID
+	case actor.Anonymous:
+		name = "nobody"
+	default:
+		name = cmp.Or(a.AccountID, a.PrincipalID, "not named")
+	}
+	return short(name, 30)
+}
+
 // from says where an actor's calls came from, and whether that is usual for it.
 func from(a evidence.Actor) string {
 	if len(a.Origins) == 0 {

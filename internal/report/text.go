@@ -215,7 +215,7 @@ func sure(r incident.Record) string {
 func percent(x float64) string {
 	switch {
 	case x > 0 && x < 0.001:
-		return "under 0.1 %"
+		return "<0.1 %"
 	case x >= 0.9995 && x <= 1.0005:
 		return "100 %"
 	}
@@ -292,7 +292,7 @@ func table(b *strings.Builder, r incident.Record) {
 	}
 	fmt.Fprintf(b, "\nEVIDENCE (%s, %s)\n", Safe(e.Engine), Window(e.From, e.To))
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "share\tbytes\tobjects\tkind\tcredential\tof\tfrom\tusual")
+	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
 	for i, a := range e.Actors {
 		if i == maxRows {
 			break
@@ -311,8 +311,7 @@ func table(b *strings.Builder, r incident.Record) {
 				familiar = map[bool]string{true: "yes", false: "NEVER SEEN"}[*f]
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", share, Bytes(a.Bytes), a.Objects, a.Kind, short(cmp.Or(a.AccessKeyID, "-"), 24),
-			short(cmp.Or(a.UserName, a.RoleName, a.PrincipalID, a.Via, "-"), 32), short(origin, 40), familiar)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", share, Bytes(a.Bytes), short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar)
 	}
 	w.Flush()
 	if more := int64(len(e.Actors)-maxRows) + e.Others.Actors; more > 0 {

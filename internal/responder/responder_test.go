@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,6 +108,9 @@ func (m *meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	return m.Meter.Read(ctx, a)
 }
 
+// shipped is loaded once: that is not an incident's cost.
+var shipped = sync.OnceValue(policy.Shipped)
+
 // world is a responder in a small account: mara has two keys, one of them stolen.
 type world struct {
 	responder.Responder
@@ -124,7 +128,7 @@ func newWorld() *world {
 	w.meter = &meter{Meter: sandbox.Meter{Threshold: 1000, Buckets: map[string][]alarm.Point{"exports": {{Start: from, Bytes: 1_000_000}}}}}
 	w.Responder = responder.Responder{Meter: w.meter, Trail: w.trail, Account: w.account, Store: &incident.Memory{},
 		Channels: []notify.Channel{w.channel}, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct,
-		Ours: actor.Accounts(account), Policy: policy.Shipped()}
+		Ours: actor.Accounts(account), Policy: shipped()}
 	return w
 }
 

@@ -61,13 +61,14 @@ type story struct {
 	past   map[time.Time][]record // by day
 	night  []record
 	metric minutes
+	roles  map[string]string // unique ids, by name
 }
 
 // NewMidnight writes the trail of the midnight into dir. The same seed tells the same story to the byte.
 func NewMidnight(seed uint64, dir string) (*Midnight, error) {
 	s := &story{
 		Midnight: &Midnight{Account: NewAccount(accountID), Clock: NewClock(rang), Owner: engineer},
-		rng:      rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15)), past: map[time.Time][]record{}, metric: minutes{},
+		rng:      rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15)), past: map[time.Time][]record{}, metric: minutes{}, roles: map[string]string{},
 	}
 	s.machines()
 	s.people()
@@ -110,12 +111,20 @@ func (s *story) key(kind string) string {
 
 func (s *story) size(mean int64) int64 { return mean/2 + s.rng.Int64N(mean) }
 
+// session is a session of a role, whose unique id stays the same from one session to the next.
+func (s *story) session(role, name string) identity {
+	if s.roles[role] == "" {
+		s.roles[role] = keyID("AROA", s.rng)
+	}
+	return roleSession(s.rng, role, s.roles[role], name)
+}
+
 // machines are the roles, dashboards and services that read all day and all night.
 func (s *story) machines() {
 	for i := range 60 {
 		role := fmt.Sprintf("service-%02d", i)
 		s.Account.AddRole(role, map[string]string{"team": fmt.Sprintf("team-%d", i%7)})
-		c := caller{who: roleSession(s.rng, role, fmt.Sprintf("i-%017x", s.rng.Uint64()>>4)), ip: within(fmt.Sprintf("10.20.%d", i)),
+		c := caller{who: s.session(role, fmt.Sprintf("i-%017x", s.rng.Uint64()>>4)), ip: within(fmt.Sprintf("10.20.%d", i)),
 			agent: "aws-sdk-go-v2/1.41.1 os/linux lang/go#1.26", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
 		s.every(5*time.Hour, func(t time.Time) { s.tell(c.call(s.rng, t, "GetObject", s.bucket(), s.key("app"), s.size(2<<20))) })
 	}
@@ -123,13 +132,13 @@ func (s *story) machines() {
 	s.Account.AddRole("backup-agent", nil)
 	for d := range days + 1 {
 		start := midnight.AddDate(0, 0, d-days).Add(-10 * time.Minute)
-		etl := caller{who: roleSession(s.rng, "etl-nightly", "glue-job-"+start.Format("20060102")), ip: within("10.20.200"),
+		etl := caller{who: s.session("etl-nightly", "glue-job-"+start.Format("20060102")), ip: within("10.20.200"),
 			agent: "aws-sdk-java/2.31.0", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
 		for i := range 320 {
 			s.tell(etl.call(s.rng, start.Add(time.Duration(i)*5*time.Second), "GetObject", buckets[0], s.key("exports"), s.size(6<<20)))
 		}
 	}
-	backup := caller{who: roleSession(s.rng, "backup-agent", "backup"), ip: within("10.20.201"), agent: "Boto3/1.40.2 Python/3.13", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
+	backup := caller{who: s.session("backup-agent", "backup"), ip: within("10.20.201"), agent: "Boto3/1.40.2 Python/3.13", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
 	s.every(6*time.Minute, func(t time.Time) {
 		s.tell(backup.call(s.rng, t, "GetObject", s.bucket(), s.key("ledger"), s.size(4<<20)))
 	})
@@ -183,7 +192,7 @@ func (s *story) people() {
 	for i := range 25 {
 		role := "AWSReservedSSO_Analyst_4f1c9a0b2d3e4f50"
 		s.Account.AddRole(role, nil)
-		c := caller{who: roleSession(s.rng, role, fmt.Sprintf("analyst-%02d", i)), ip: within("203.0.113"), agent: "S3Console/0.4"}
+		c := caller{who: s.session(role, fmt.Sprintf("analyst-%02d", i)), ip: within("203.0.113"), agent: "S3Console/0.4"}
 		for d := range days {
 			s.tell(c.call(s.rng, midnight.AddDate(0, 0, d-days).Add(9*time.Hour+time.Duration(s.rng.Int64N(int64(8*time.Hour)))), "GetObject", s.bucket(), s.key("reports"), s.size(1<<20)))
 		}

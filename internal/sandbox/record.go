@@ -106,8 +106,7 @@ func iamUser(rng *rand.Rand, name, key string) identity {
 		AccountID: accountID, AccessKeyID: key, UserName: name}
 }
 
-func roleSession(rng *rand.Rand, role, name string) identity {
-	id := keyID("AROA", rng)
+func roleSession(rng *rand.Rand, role, id, name string) identity {
 	return identity{Type: "AssumedRole", PrincipalID: id + ":" + name, ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + role + "/" + name,
 		AccountID: accountID, AccessKeyID: keyID("ASIA", rng), SessionContext: &session{SessionIssuer: map[string]string{
 			"type": "Role", "principalId": id, "arn": "arn:aws:iam::" + accountID + ":role/" + role, "accountId": accountID, "userName": role}}}

@@ -1,0 +1,590 @@
+package duck_test
+
+// The counting rules, one sub-test each: the questions' own SQL, run by DuckDB over a few records.
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/duck"
+)
+
+const (
+	account = "111122223333"
+	bucket  = "exports"
+	key     = "AKIAEXAMPLESTOLEN001"
+)
+
+// The window is two minutes from noon.
+var (
+	noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	end  = noon.Add(2 * time.Minute)
+)
+
+// record is a CloudTrail record, change one edit of it.
+type (
+	record map[string]any
+	change func(record)
+)
+
+// set puts a value at a path of keys, such as "userIdentity.accessKeyId"; nil takes the field away.
+func set(path string, value any) change {
+	return func(r record) {
+		m := map[string]any(r)
+		keys := strings.Split(path, ".")
+		for _, k := range keys[:len(keys)-1] {
+			next, ok := m[k].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				m[k] = next
+			}
+			m = next
+		}
+		if last := keys[len(keys)-1]; value == nil {
+			delete(m, last)
+		} else {
+			m[last] = value
+		}
+	}
+}
+
+func at(t time.Time) change       { return set("eventTime", t.UTC().Format(time.RFC3339)) }
+func size(v any) change           { return set("additionalEventData.bytesTransferredOut", v) }
+func name(v string) change        { return set("eventName", v) }
+func id(v string) change          { return set("eventID", v) }
+func from(ip string) change       { return set("sourceIPAddress", ip) }
+func object(k string) change      { return set("requestParameters.key", k) }
+func in(b string) change          { return set("requestParameters.bucketName", b) }
+func keyID(v string) change       { return set("userIdentity.accessKeyId", v) }
+func principalID(v string) change { return set("userIdentity.principalId", v) }
+func agent(v string) change       { return set("userAgent", v) }
+func failed(code string) change   { return set("errorCode", code) }
+func presigned(r record)          { set("additionalEventData.AuthenticationMethod", "QueryString")(r) }
+func source(v string) change      { return set("requestParameters.x-amz-copy-source", v) }
+func uncategorised(r record)      { set("eventCategory", nil)(r); set("managementEvent", nil)(r) }
+func resources(arns ...string) change {
+	var list []any
+	for _, a := range arns {
+		list = append(list, map[string]any{"type": "AWS::S3::Object", "ARN": a})
+	}
+	return set("resources", list)
+}
+
+// copied makes a record a server-side copy into another bucket.
+func copied(from string) change {
+	return func(r record) {
+		for _, c := range []change{name("CopyObject"), in("loot"), source(from), size(300), set("readOnly", false), resources("arn:aws:s3:::loot/k")} {
+			c(r)
+		}
+	}
+}
+
+// session makes the caller a session of role web.
+func session(name, keyID string) change {
+	return set("userIdentity", map[string]any{"type": "AssumedRole", "principalId": "AROAEXAMPLEWEB:" + name, "accountId": account, "accessKeyId": keyID,
+		"arn": "arn:aws:sts::" + account + ":assumed-role/web/" + name, "sessionContext": map[string]any{"sessionIssuer": map[string]any{
+			"type": "Role", "userName": "web", "principalId": "AROAEXAMPLEWEB", "arn": "arn:aws:iam::" + account + ":role/web", "accountId": account}}})
+}
+
+// call is mara's key reading 1,000 bytes of exports/k half a minute into the window, but for the changes.
+func call(changes ...change) record {
+	r := record{
+		"eventVersion": "1.11", "eventTime": "2026-03-04T12:00:30Z", "eventSource": "s3.amazonaws.com", "eventName": "GetObject",
+		"awsRegion": "eu-west-1", "sourceIPAddress": "198.51.100.7", "userAgent": "[aws-cli/2.31.4]", "readOnly": true,
+		"requestParameters":   map[string]any{"bucketName": bucket, "key": "k"},
+		"additionalEventData": map[string]any{"AuthenticationMethod": "AuthHeader", "bytesTransferredOut": 1000.0},
+		"resources": []any{map[string]any{"type": "AWS::S3::Object", "ARN": "arn:aws:s3:::exports/k"},
+			map[string]any{"accountId": account, "type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::exports"}},
+		"managementEvent": false, "eventCategory": "Data", "recipientAccountId": account,
+		"userIdentity": map[string]any{"type": "IAMUser", "principalId": "AIDAEXAMPLEMARA", "arn": "arn:aws:iam::" + account + ":user/mara",
+			"accountId": account, "accessKeyId": key, "userName": "mara"},
+	}
+	for _, c := range changes {
+		c(r)
+	}
+	return r
+}
+
+func calls(r ...record) []record { return r }
+
+// each is n calls, of which changes(i) makes the i-th.
+func each(n int, changes func(i int) []change) []record {
+	var all []record
+	for i := range n {
+		all = append(all, call(changes(i)...))
+	}
+	return all
+}
+
+// lone stands for half a surrogate pair, which Go cannot write.
+const lone = "@LONE@"
+
+// trail is an engine over the records, each with an eventID of its own unless it has one.
+func trail(t *testing.T, records []record) *duck.Engine {
+	t.Helper()
+	var text strings.Builder
+	for i, r := range records {
+		if r["eventID"] == nil {
+			r["eventID"] = fmt.Sprintf("event-%04d", i)
+		}
+		line, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(strings.ReplaceAll(string(line), lone, `\ud800`) + "\n")
+	}
+	path := filepath.Join(t.TempDir(), "trail.jsonl")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return loadedFrom(t, path)
+}
+
+func loadedFrom(t *testing.T, path string) *duck.Engine {
+	t.Helper()
+	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	if err := e.Load(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func rows(t *testing.T, e *duck.Engine, q evidence.Question) []evidence.Row {
+	t.Helper()
+	answer, err := e.Ask(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Lost) > 0 {
+		t.Errorf("lost: %q", answer.Lost)
+	}
+	return answer.Rows
+}
+
+func tallied(t *testing.T, e *duck.Engine, q evidence.Bytes, ours string) evidence.Tally {
+	t.Helper()
+	tally, err := evidence.ReadBytes(rows(t, e, q), actor.Accounts(ours))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tally
+}
+
+// count asks for the bytes of exports in the window.
+func count(t *testing.T, records []record) evidence.Tally {
+	t.Helper()
+	return tallied(t, trail(t, records), evidence.Bytes{Buckets: []string{bucket}, From: noon, To: end, Margin: alarm.Margin}, account)
+}
+
+// weigh asks both questions and reconciles them with an alarm over a million bytes.
+func weigh(t *testing.T, records []record) evidence.Evidence {
+	t.Helper()
+	e := trail(t, records)
+	tally := tallied(t, e, evidence.Bytes{Buckets: []string{bucket}, From: noon, To: end, Margin: alarm.Margin}, account)
+	history, err := evidence.ReadUsage(rows(t, e, evidence.Usage{Buckets: []string{bucket}, Before: noon}), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return evidence.Reconcile(alarm.Alarm{From: noon, To: end, Bytes: new(int64(1_000_000))}, tally, history)
+}
+
+// sums is what a tally counts over all actors.
+type sums struct{ Bytes, Object, Listing, Error, Margin, Calls, Unsized, Copies int64 }
+
+func sumsOf(t evidence.Tally) sums {
+	return sums{t.Bytes, t.ObjectBytes, t.ListingBytes, t.ErrorBytes, t.MarginBytes, t.Calls, t.Unsized, t.Copies}
+}
+
+// one is the sums of one GetObject of 1,000 bytes.
+var one = sums{Bytes: 1000, Object: 1000, Calls: 1}
+
+func equal(t *testing.T, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestWhatCounts(t *testing.T) {
+	owners := func(id string) record { // the bucket owner's copy of a foreign caller's call
+		return call(set("eventID", id), set("sharedEventID", "shared"), set("userIdentity", map[string]any{
+			"type": "AWSAccount", "principalId": "AIDAEXAMPLEMARA", "accountId": account}))
+	}
+	requesters := func(id string) record { return call(set("eventID", id), set("sharedEventID", "shared")) }
+	const point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/reports"
+	sized := func(v any, want sums) struct {
+		records []record
+		want    sums
+	} {
+		return struct {
+			records []record
+			want    sums
+		}{calls(call(size(v))), want}
+	}
+	unsized := sums{Calls: 1, Unsized: 1}
+	for name, c := range map[string]struct {
+		records []record
+		want    sums
+	}{
+		"a data event":                                    {calls(call()), one},
+		"a management call with bytes":                    {calls(call(set("eventCategory", "Management"), set("managementEvent", true), name("GetBucketAcl"))), sums{}},
+		"category counts before managementEvent":          {calls(call(set("managementEvent", true))), one},
+		"no category: managementEvent false":              {calls(call(set("eventCategory", nil))), one},
+		"no category: managementEvent true":               {calls(call(set("eventCategory", nil), set("managementEvent", true))), sums{}},
+		"neither: an object-level name":                   {calls(call(uncategorised)), one},
+		"neither: another name":                           {calls(call(uncategorised, name("GetBucketPolicy"))), sums{}},
+		"another service's data event":                    {calls(call(set("eventSource", "s3express.amazonaws.com"))), sums{}},
+		"bytes as a number":                               sized(1000, one),
+		"bytes as a decimal":                              sized(1000.0, one),
+		"bytes as a string":                               sized("1000", one),
+		"bytes as Lake writes them":                       sized("2356.0", sums{Bytes: 2356, Object: 2356, Calls: 1}),
+		"bytes as Java writes them":                       sized("4.2949672960E10", sums{Bytes: 42949672960, Object: 42949672960, Calls: 1}),
+		"bytes that a double barely holds":                sized("900719925474099", sums{Bytes: 900719925474099, Object: 900719925474099, Calls: 1}),
+		"no bytes is not zero bytes":                      sized(nil, unsized),
+		"bytes that are no number":                        sized("a lot' --", unsized),
+		"empty bytes":                                     sized("", unsized),
+		"bytes that are NaN":                              sized("NaN", unsized),
+		"bytes without end":                               sized("Infinity", unsized),
+		"fewer than no bytes":                             sized("-5", unsized),
+		"zero bytes are zero bytes":                       sized(0, sums{Calls: 1}),
+		"no additional data at all":                       {calls(call(set("additionalEventData", nil))), unsized},
+		"one event, delivered three times":                {calls(call(id("a")), call(id("a")), call(id("a"))), one},
+		"two events that look alike":                      {calls(call(id("a")), call(id("b"))), sums{Bytes: 2000, Object: 2000, Calls: 2}},
+		"an organization's two copies":                    {calls(owners("1"), requesters("2")), one},
+		"the same, the requester's first":                 {calls(requesters("1"), owners("2")), one},
+		"the same, both delivered twice":                  {calls(owners("1"), requesters("2"), owners("1"), requesters("2")), one},
+		"object, listing and refusal apart":               {calls(call(), call(name("ListObjects"), size(20)), call(name("HeadObject"), size(0)), call(failed("AccessDenied"), size(3))), sums{Bytes: 1023, Object: 1000, Listing: 20, Error: 3, Calls: 4}},
+		"SelectObjectContent is object data":              {calls(call(name("SelectObjectContent"))), one},
+		"another bucket":                                  {calls(call(in("other"), resources("arn:aws:s3:::other/k"))), sums{}},
+		"a longer name that begins alike":                 {calls(call(in("exports2"), resources("arn:aws:s3:::exports2/k"))), sums{}},
+		"a name that ends alike":                          {calls(call(in("my-exports"), resources("arn:aws:s3:::my-exports/k"))), sums{}},
+		"a dotted neighbour":                              {calls(call(in("exports.old"), resources("arn:aws:s3:::exports.old/k"))), sums{}},
+		"a shorter name":                                  {calls(call(in("export"), resources("arn:aws:s3:::export/k"))), sums{}},
+		"another's key that names the bucket":             {calls(call(in("other"), object("exports/k"), resources("arn:aws:s3:::other/exports/k"))), sums{}},
+		"an access point's ARN, the bucket first":         {calls(call(in(point), resources("arn:aws:s3:::exports/k", point))), one},
+		"an access point's ARN, the bucket second":        {calls(call(in(point), resources(point, "arn:aws:s3:::exports"))), one},
+		"an access point's ARN, the bucket third":         {calls(call(in(point), resources(point, point+"/object/k", "arn:aws:s3:::exports"))), one},
+		"an access point's alias":                         {calls(call(in("reports-abc-s3alias"), resources(point, "arn:aws:s3:::exports/k"))), one},
+		"no bucketName, but a resource":                   {calls(call(in(""), set("requestParameters", nil))), one},
+		"a bucket of another partition":                   {calls(call(in(point), resources("arn:aws-us-gov:s3:::exports/k"))), one},
+		"an access point of a neighbour":                  {calls(call(in(point), resources(point, "arn:aws:s3:::exports2/k"))), sums{}},
+		"no resources, but bucketName":                    {calls(call(set("resources", nil))), one},
+		"a copy out":                                      {calls(call(copied("exports/k"))), sums{Calls: 1, Copies: 1}},
+		"a copy out, with a slash":                        {calls(call(copied("/exports/k"))), sums{Calls: 1, Copies: 1}},
+		"a copy out of a version":                         {calls(call(copied("exports/k?versionId=3HL4kqtJlcpXroDTDmJ"))), sums{Calls: 1, Copies: 1}},
+		"a copy out, letters of the bucket encoded":       {calls(call(copied("%65xp%6Frts/k"))), sums{Calls: 1, Copies: 1}},
+		"a copy out, the separator encoded":               {calls(call(copied("exports%2Fk"))), sums{Calls: 1, Copies: 1}},
+		"a copy out, everything encoded":                  {calls(call(copied("%2f%65xports%2fa%20b"))), sums{Calls: 1, Copies: 1}},
+		"a copy out, an invalid escape":                   {calls(call(copied("exports/100%")), call(copied("exports/%zz")), call(copied("exports/%"))), sums{Calls: 3, Copies: 3}},
+		"a copy out, an escape of no character":           {calls(call(copied("exports/%ff%fe"))), sums{Calls: 1, Copies: 1}},
+		"a copy of a part":                                {calls(call(copied("exports/k"), name("UploadPartCopy"))), sums{Calls: 1, Copies: 1}},
+		"a copy out without a size":                       {calls(call(copied("exports/k"), size(nil))), sums{Calls: 1, Copies: 1}},
+		"a refused copy":                                  {calls(call(copied("exports/k"), failed("AccessDenied"))), sums{Calls: 1}},
+		"a refused copy without a size":                   {calls(call(copied("exports/k"), failed("AccessDenied"), size(nil))), sums{Calls: 1}},
+		"a copy of a neighbour":                           {calls(call(copied("exports2/k")), call(copied("/my-exports/k")), call(copied("exports.old/k"))), sums{}},
+		"a copy of a key that names the bucket":           {calls(call(copied("other/exports/k"))), sums{}},
+		"a copy out of nothing":                           {calls(call(copied("")), call(copied("/")), call(copied("exports")), call(copied("%"))), sums{}},
+		"a copy in":                                       {calls(call(copied("other/k"), in(bucket))), sums{Bytes: 300, Listing: 300, Calls: 1}},
+		"a copy within":                                   {calls(call(copied("exports/k"), in(bucket))), sums{Bytes: 300, Listing: 300, Calls: 1, Copies: 1}},
+		"a copy source on another call":                   {calls(call(name("PutObject"), in("loot"), source("exports/k"), resources("arn:aws:s3:::loot/k"))), sums{}},
+		"a copy twice delivered":                          {calls(call(copied("exports/k"), id("a")), call(copied("exports/k"), id("a"))), sums{Calls: 1, Copies: 1}},
+		"a copy in the margin":                            {calls(call(copied("exports/k"), at(noon.Add(-time.Second)))), sums{}},
+		"nothing":                                         {calls(call(in("other"), resources())), sums{}},
+		"bytes of the owner's copy when it is alone":      {calls(owners("1")), one},
+		"another event's sharedEventID is no eventID":     {calls(call(id("shared")), requesters("2")), one},
+		"an empty sharedEventID does not make events one": {calls(call(set("sharedEventID", ""), id("a")), call(set("sharedEventID", ""), id("b"))), sums{Bytes: 2000, Object: 2000, Calls: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			equal(t, sumsOf(count(t, c.records)), c.want)
+		})
+	}
+}
+
+func TestWindowIsHalfOpen(t *testing.T) {
+	for when, want := range map[time.Time]sums{
+		noon.Add(-alarm.Margin - time.Second): {},
+		noon.Add(-alarm.Margin):               {Margin: 1000},
+		noon.Add(-time.Second):                {Margin: 1000},
+		noon:                                  one,
+		end.Add(-time.Second):                 one,
+		end:                                   {Margin: 1000},
+		end.Add(alarm.Margin - time.Second):   {Margin: 1000},
+		end.Add(alarm.Margin):                 {},
+	} {
+		t.Run(when.Format(time.TimeOnly), func(t *testing.T) {
+			t.Parallel()
+			tally := count(t, calls(call(at(when))))
+			equal(t, sumsOf(tally), want)
+			for _, a := range tally.Actors {
+				seen := time.Time{}
+				if want.Bytes > 0 {
+					seen = when
+				}
+				equal(t, []any{a.Bytes, a.MarginBytes, a.Objects, a.FirstSeen, a.LastSeen}, []any{want.Bytes, want.Margin, want.Calls, seen, seen})
+			}
+		})
+	}
+}
+
+func TestCopyThatNamesTheKeyIsKept(t *testing.T) {
+	for name, ids := range map[string][2]string{"it comes first": {"2", "1"}, "it comes last": {"1", "2"}} {
+		t.Run(name, func(t *testing.T) {
+			tally := count(t, calls(
+				call(id(ids[0]), set("sharedEventID", "s"), set("userIdentity", map[string]any{"type": "AWSAccount", "principalId": "AIDAEXAMPLEMARA", "accountId": account})),
+				call(id(ids[1]), set("sharedEventID", "s"))))
+			if len(tally.Actors) != 1 || tally.Actors[0].AccessKeyID != key || tally.Actors[0].Kind != actor.IAMUserKey {
+				t.Errorf("got %+v, want mara's key alone", tally.Actors)
+			}
+		})
+	}
+}
+
+func TestCopierIsNamed(t *testing.T) {
+	tally := count(t, calls(call(), call(copied("exports/k"), keyID("AKIAEXAMPLECOPIER001"), principalID("AIDAEXAMPLEEVE"))))
+	if len(tally.Actors) != 2 {
+		t.Fatalf("got %d actors, want the reader and the copier", len(tally.Actors))
+	}
+	reader, copier := tally.Actors[0], tally.Actors[1]
+	equal(t, []any{reader.AccessKeyID, reader.Bytes, reader.Copies}, []any{key, int64(1000), int64(0)})
+	equal(t, []any{copier.AccessKeyID, copier.Bytes, copier.ObjectBytes, copier.Objects, copier.Copies, copier.Unsized, copier.Buckets},
+		[]any{"AKIAEXAMPLECOPIER001", int64(0), int64(0), int64(0), int64(1), int64(0), map[string]int64{bucket: 0}})
+}
+
+func TestOneActor(t *testing.T) {
+	tally := count(t, calls(
+		call(at(noon)), call(at(noon.Add(time.Second)), object("k2"), size(500)), call(at(end.Add(-time.Second)), object("k2"), size(500)),
+		call(name("ListObjects"), object(""), size(40)), call(failed("AccessDenied"), size(7)), call(size(nil), object("k3"))))
+	if len(tally.Actors) != 1 {
+		t.Fatalf("got %d actors, want 1", len(tally.Actors))
+	}
+	got := tally.Actors[0]
+	want := evidence.Actor{
+		Kind: actor.IAMUserKey, AccessKeyID: key, PrincipalARN: "arn:aws:iam::111122223333:user/mara", PrincipalID: "AIDAEXAMPLEMARA",
+		AccountID: account, UserName: "mara", Bytes: 2047, ObjectBytes: 2000, ListingBytes: 40, ErrorBytes: 7, Objects: 3, Unsized: 1,
+		Calls: map[string]int64{"GetObject": 5, "ListObjects": 1}, Errors: map[string]int64{"AccessDenied": 1}, Buckets: map[string]int64{bucket: 2047},
+		Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2047, Calls: 6}}, Agents: []string{"[aws-cli/2.31.4]"},
+		FirstSeen: noon, LastSeen: end.Add(-time.Second),
+	}
+	if diff := cmp.Diff(want, got, cmp.FilterPath(func(p cmp.Path) bool {
+		f, ok := p.Last().(cmp.StructField)
+		return ok && !strings.ContainsAny(f.Name()[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	}, cmp.Ignore())); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	v4 := func(network string, bytes, calls int64) evidence.Origin {
+		return evidence.Origin{Network: network, Bytes: bytes, Calls: calls}
+	}
+	endpoint := func(changes ...change) record {
+		return call(append([]change{set("vpcEndpointId", "vpce-1"), set("vpcEndpointAccountId", "444455556666"), from("10.0.0.9")}, changes...)...)
+	}
+	for name, c := range map[string]struct {
+		records []record
+		want    []evidence.Origin
+	}{
+		"IPv4 by its first three numbers": {calls(call(from("198.51.100.1")), call(from("198.51.100.254")), call(from("198.51.10.254"), size(10))),
+			[]evidence.Origin{v4("198.51.100.0/24", 2000, 2), v4("198.51.10.0/24", 10, 1)}},
+		"IPv6, however it is written": {calls(call(from("2001:db8::1")), call(from("2001:db8:0:0::2")), call(from("2001:0db8:0000:0000:0000:0000:0000:0003")), call(from("2001:DB8:0:ffff::"))),
+			[]evidence.Origin{v4("2001:db8::/48", 4000, 4)}},
+		"IPv6 neighbours": {calls(call(from("2001:db8:1::1")), call(from("2001:db8:2::1"), size(10)), call(from("2001:db8:10::1"), size(1))),
+			[]evidence.Origin{v4("2001:db8:1::/48", 1000, 1), v4("2001:db8:2::/48", 10, 1), v4("2001:db8:10::/48", 1, 1)}},
+		"the shortest IPv6": {calls(call(from("::1")), call(from("0:0:0:0:0:0:0:2"))), []evidence.Origin{v4("::/48", 2000, 2)}},
+		"IPv4 within IPv6": {calls(call(from("::ffff:198.51.100.7")), call(from("::ffff:203.0.113.7"), size(10)), call(from("::FFFF:203.0.113.8"), size(10)), call(from("198.51.100.9"))),
+			[]evidence.Origin{v4("198.51.100.0/24", 2000, 2), v4("203.0.113.0/24", 20, 2)}},
+		"names of services": {calls(call(from("athena.amazonaws.com")), call(from("AWS Internal"), size(10))),
+			[]evidence.Origin{v4("athena.amazonaws.com", 1000, 1), v4("AWS Internal", 10, 1)}},
+		"no address": {calls(call(set("sourceIPAddress", nil))), []evidence.Origin{v4("", 1000, 1)}},
+		"presigned apart": {calls(call(), call(presigned, size(10))),
+			[]evidence.Origin{v4("198.51.100.0/24", 1000, 1), {Network: "198.51.100.0/24", Presigned: true, Bytes: 10, Calls: 1}}},
+		"no word on how it was signed": {calls(call(set("additionalEventData.AuthenticationMethod", nil))),
+			[]evidence.Origin{{Network: "198.51.100.0/24", SigningUnknown: true, Bytes: 1000, Calls: 1}}},
+		"another word on how it was signed": {calls(call(set("additionalEventData.AuthenticationMethod", "authheader"))),
+			[]evidence.Origin{{Network: "198.51.100.0/24", SigningUnknown: true, Bytes: 1000, Calls: 1}}},
+		"behind an endpoint the address proves nothing": {calls(endpoint(), endpoint(from("192.168.7.7"))),
+			[]evidence.Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "444455556666", Bytes: 2000, Calls: 2}}},
+		"two accounts' endpoints": {calls(endpoint(), endpoint(set("vpcEndpointAccountId", "777788889999"), size(10))),
+			[]evidence.Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "444455556666", Bytes: 1000, Calls: 1},
+				{VPCEndpoint: "vpce-1", VPCEndpointAccount: "777788889999", Bytes: 10, Calls: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tally := count(t, c.records)
+			if len(tally.Actors) != 1 {
+				t.Fatalf("got %d actors, want 1", len(tally.Actors))
+			}
+			equal(t, tally.Actors[0].Origins, c.want)
+		})
+	}
+}
+
+func TestActorsApart(t *testing.T) {
+	via := func(service string) change { return set("userIdentity.invokedBy", service) }
+	for name, c := range map[string]struct {
+		records []record
+		want    int
+	}{
+		"the same key twice":                   {calls(call(), call(agent("curl"), from("203.0.113.1"))), 1},
+		"the key used through a service":       {calls(call(), call(via("athena.amazonaws.com"))), 2},
+		"through two services":                 {calls(call(via("athena.amazonaws.com")), call(via("glue.amazonaws.com"))), 2},
+		"two keys of a user":                   {calls(call(), call(keyID("AKIAEXAMPLESTOLEN002"))), 2},
+		"a renamed user":                       {calls(call(), call(set("userIdentity.userName", "maria"), set("userIdentity.arn", "arn:aws:iam::111122223333:user/maria"))), 1},
+		"two session names, one key":           {calls(call(session("a", "ASIAEXAMPLEROLE00001")), call(session("b", "ASIAEXAMPLEROLE00001"))), 2},
+		"a bar in a session name":              {calls(call(session("x", "ASIAEXAMPLEROLE00001"), via("svc")), call(session("x|111122223333|svc", "ASIAEXAMPLEROLE00001"), set("userIdentity.accountId", nil))), 2},
+		"bars in two session names":            {calls(call(session("a|", "ASIAEXAMPLEROLE00001")), call(session("a", "ASIAEXAMPLEROLE00001"), set("userIdentity.accountId", "")), call(session("a||", "ASIAEXAMPLEROLE00001"))), 3},
+		"a bar instead of a key":               {calls(call(session("x", "")), call(set("userIdentity.type", "AssumedRole"), principalID("ASIAEXAMPLEROLE00001|AROAEXAMPLEWEB:x"), keyID(""))), 2},
+		"callers without any name are as one":  {calls(call(set("userIdentity", map[string]any{"type": "AWSAccount", "principalId": "anonymous", "accountId": "anonymous"})), call(set("userIdentity", map[string]any{"type": "AWSAccount", "principalId": "anonymous", "accountId": "anonymous"}), from("203.0.113.1"))), 1},
+		"no identity at all":                   {calls(call(set("userIdentity", nil))), 1},
+		"session names differ after a NUL":     {calls(call(session("a\x00b", "ASIAEXAMPLEROLE00001")), call(session("a\x00c", "ASIAEXAMPLEROLE00001"))), 2},
+		"session names differ after 10,000":    {calls(call(session(strings.Repeat("a", 10000)+"b", "ASIAEXAMPLEROLE00001")), call(session(strings.Repeat("a", 10000)+"c", "ASIAEXAMPLEROLE00001"))), 2},
+		"session names differ in case":         {calls(call(session("a", "ASIAEXAMPLEROLE00001")), call(session("A", "ASIAEXAMPLEROLE00001"))), 2},
+		"session names differ in a blank":      {calls(call(session("a", "ASIAEXAMPLEROLE00001")), call(session("a ", "ASIAEXAMPLEROLE00001"))), 2},
+		"session names differ in their accent": {calls(call(session("\u00e9", "ASIAEXAMPLEROLE00001")), call(session("e\u0301", "ASIAEXAMPLEROLE00001"))), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tally := count(t, c.records)
+			if len(tally.Actors) != c.want {
+				t.Errorf("got %d actors, want %d: %+v", len(tally.Actors), c.want, tally.Actors)
+			}
+			equal(t, tally.Bytes, int64(1000*len(c.records)))
+		})
+	}
+}
+
+// TestHostileText puts what an attacker may choose into each field that it may choose. Every caller has a key of its own.
+func TestHostileText(t *testing.T) {
+	texts := []string{"x' OR 1=1 --", `"; DROP TABLE events; --`, "'", "''", `\'`, "a\nb\r\n", "\x1b[2J\x1b[31m", "\u202egpj.exe", "\u009b31m",
+		"a\x00b", "a\x00c", strings.Repeat("A", 10<<10), strings.Repeat("€", 5000), lone, "x" + lone + "y", "%s%d%n", "${jndi:ldap://x}",
+		`{"a":["b"]}`, "a|b|c", "||||", " ", "NULL", "../../etc/passwd", "\t", "?*[]", "$1", "%00%0a%zz", "0x7f", "::", "999.999.999.999"}
+	for name, field := range map[string]func(string) change{
+		"userAgent":           agent,
+		"key":                 object,
+		"session name":        func(s string) change { return session(s, "") },
+		"userName":            func(s string) change { return set("userIdentity.userName", s) },
+		"arn":                 func(s string) change { return set("userIdentity.arn", s) },
+		"invokedBy":           func(s string) change { return set("userIdentity.invokedBy", s) },
+		"sourceIPAddress":     from,
+		"errorCode":           failed,
+		"vpcEndpointId":       func(s string) change { return set("vpcEndpointId", s) },
+		"x-amz-copy-source":   source,
+		"eventName":           func(s string) change { return set("eventName", s) },
+		"byte count":          func(s string) change { return set("additionalEventData.x-amz-id-2", s) },
+		"bucket of a copy":    func(s string) change { return source(bucket + "/" + s) },
+		"a key of the params": func(s string) change { return set("requestParameters."+strings.ReplaceAll(s, ".", ""), "v") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := weigh(t, each(len(texts), func(i int) []change {
+				return []change{field(texts[i]), keyID(fmt.Sprintf("AKIAEXAMPLEHOSTILE%02d", i)), size(1000 + i)}
+			}))
+			got, want := map[string]int64{}, map[string]int64{}
+			for i := range texts {
+				want[fmt.Sprintf("AKIAEXAMPLEHOSTILE%02d", i)] = int64(1000 + i)
+			}
+			for _, a := range e.Actors {
+				got[a.AccessKeyID] += a.Bytes
+				for _, s := range append(slices.Collect(maps.Keys(a.Calls)), append(a.Agents, a.Session, a.UserName, a.PrincipalID, a.Via)...) {
+					if len(s) > 256 || strings.ToValidUTF8(s, "") != s {
+						t.Errorf("%d bytes were kept of %.20q, want at most 256 of valid UTF-8", len(s), s)
+					}
+				}
+			}
+			equal(t, got, want)
+			equal(t, e.Others, evidence.Others{})
+		})
+	}
+}
+
+func TestMoreThanIsListed(t *testing.T) {
+	// Sixty keys; the ten that took least are summed. Each also copies once, the smallest one twice.
+	records := each(60, func(i int) []change { return []change{keyID(fmt.Sprintf("AKIAEXAMPLEMANY000%02d", i)), size(1000 - i)} })
+	records = append(records, each(60, func(i int) []change {
+		return []change{keyID(fmt.Sprintf("AKIAEXAMPLEMANY000%02d", i)), name("ListObjects"), size(1)}
+	})...)
+	records = append(records, each(61, func(i int) []change {
+		return []change{copied("exports/k"), keyID(fmt.Sprintf("AKIAEXAMPLEMANY000%02d", min(i, 59)))}
+	})...)
+	e := weigh(t, records)
+	equal(t, len(e.Actors), evidence.MaxActors)
+	want := evidence.Others{Actors: 10, Copies: 11}
+	for i := 50; i < 60; i++ {
+		want.Bytes += int64(1000 - i + 1)
+		want.ObjectBytes += int64(1000 - i)
+	}
+	equal(t, e.Others, want)
+	equal(t, []int64{e.Copies, e.Calls}, []int64{61, 181})
+
+	// One key with 25 agents, 26 calls and 27 error codes: the 20 with most bytes of each are listed.
+	records = each(25, func(i int) []change { return []change{agent(fmt.Sprint("agent-", i)), size(1000 - i)} })
+	records = append(records, each(25, func(i int) []change { return []change{name(fmt.Sprint("Get", i)), size(1), agent("agent-0")} })...)
+	records = append(records, each(27, func(i int) []change { return []change{failed(fmt.Sprint("Error", i)), size(27 - i), agent("agent-0")} })...)
+	e = weigh(t, records)
+	a := e.Actors[0]
+	equal(t, []int{len(a.Agents), len(a.Calls), len(a.Errors)}, []int{20, 20, 20})
+	equal(t, a.Omitted, int64(5+6+7))
+	if slices.Contains(a.Agents, "agent-24") || a.Errors["Error0"] != 1 || a.Errors["Error26"] != 0 {
+		t.Errorf("not those with most bytes are listed: %q, %v", a.Agents, a.Errors)
+	}
+}
+
+func TestManyOriginsAddUp(t *testing.T) {
+	network := func(i int) change { return from(fmt.Sprintf("10.%d.%d.7", i/200, i%200)) }
+	owner := call(at(noon.AddDate(0, 0, -3)), from("203.0.113.9"))
+	e := weigh(t, append(each(30, func(i int) []change { return []change{network(i)} }), owner))
+	a := e.Actors[0]
+	equal(t, []any{len(a.Origins), a.Omitted, *a.UnfamiliarBytes, *a.FamiliarBytes, a.FamiliarActive}, []any{20, int64(10), int64(30_000), int64(0), new(false)})
+
+	// What lies beyond 400 is neither familiar nor unfamiliar, and may well be the owner.
+	e = weigh(t, append(each(450, func(i int) []change { return []change{network(i), size(1000 - i)} }), owner, call(from("203.0.113.9"), size(1))))
+	a = e.Actors[0]
+	unfamiliar := int64(0)
+	for i := range 400 {
+		unfamiliar += int64(1000 - i)
+	}
+	equal(t, []any{len(a.Origins), a.Omitted, *a.UnfamiliarBytes, a.FamiliarActive}, []any{20, int64(431), unfamiliar, (*bool)(nil)})
+}
+
+func TestObjectsAreDistinct(t *testing.T) {
+	e := count(t, calls(call(object("a")), call(object("a")), call(object("b")), call(object("a"), failed("AccessDenied")), call(object("c"), failed("AccessDenied")),
+		call(object("d"), name("HeadObject")), call(object("e"), at(end)), call(object("a"), keyID("AKIAEXAMPLESTOLEN002"))))
+	equal(t, []int64{e.Actors[0].Objects, e.Actors[1].Objects}, []int64{2, 1})
+	two := tallied(t, trail(t, calls(call(object("a")), call(object("a"), in("images"), resources("arn:aws:s3:::images/a")))),
+		evidence.Bytes{Buckets: []string{bucket, "images"}, From: noon, To: end}, account)
+	equal(t, two.Actors[0].Objects, int64(2))
+	equal(t, two.Actors[0].Buckets, map[string]int64{bucket: 1000, "images": 1000})
+}
+
+func TestTheSameQuestionHasTheSameDigest(t *testing.T) {
+	records := each(40, func(i int) []change {
+		return []change{set("userIdentity", map[string]any{"type": "AWSAccount", "accountId": fmt.Sprint(100000000000 + i%7)}), from(fmt.Sprintf("192.0.%d.1", i))}
+	})
+	first := count(t, records)
+	for range 5 {
+		slices.Reverse(records)
+		if got := count(t, records); got.Digest != first.Digest {
+			t.Fatal("the order of the records changes the digest")
+		}
+	}
+	if got := count(t, append(records, call(size(1)))); got.Digest == first.Digest {
+		t.Error("one more byte does not change the digest")
+	}
+}
