@@ -267,14 +267,14 @@ func parseSNS(records json.RawMessage) (Event, error) {
 		} `json:"Sns"`
 	}
 	if err := json.Unmarshal(records, &in); err != nil {
-		return Event{}, fmt.Errorf("Records: %v", err)
+		return Event{}, fmt.Errorf("the event's Records: %v", err)
 	}
 	// SNS invokes a function with one record. https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 	if len(in) != 1 {
-		return Event{}, fmt.Errorf("Records has %d entries, not one", len(in))
+		return Event{}, fmt.Errorf("the event's Records has %d entries, not one", len(in))
 	}
 	if in[0].SNS == nil {
-		return Event{}, fmt.Errorf("Records[0] comes from %s, not from SNS", quote(in[0].EventSource))
+		return Event{}, fmt.Errorf("the event's Records[0] comes from %s, not from SNS", quote(in[0].EventSource))
 	}
 	return parseSNSMessage([]byte(in[0].SNS.Message))
 }
@@ -546,7 +546,7 @@ type snsDims map[string]string
 func (d *snsDims) UnmarshalJSON(b []byte) error {
 	var list []struct{ Name, Value string }
 	if err := json.Unmarshal(b, &list); err != nil {
-		return fmt.Errorf("Dimensions: %v", err)
+		return fmt.Errorf("the field Dimensions: %v", err)
 	}
 	*d = snsDims{}
 	for _, e := range list {

@@ -90,7 +90,7 @@ var (
 	isActive   = Doc{Text: Active}
 	isInactive = Doc{Text: Inactive}
 	isGone     = Doc{Absent: true}
-	timeout    = errors.New("request timed out")
+	errTimeout = errors.New("request timed out")
 )
 
 func TestGate(t *testing.T) {
@@ -158,15 +158,15 @@ func TestDo(t *testing.T) {
 	}{
 		"it is done": {fakeAccount{doc: isActive}, 0, Done, "read back as Inactive", "write read", isInactive},
 		"refused":    {fakeAccount{doc: isActive, refuse: []error{errors.New("AccessDenied")}}, 0, Failed, "AccessDenied", "write", isActive},
-		"it timed out before it took effect": {fakeAccount{doc: isActive, before: []error{timeout}}, 0, Unknown, "request timed out", "write read",
+		"it timed out before it took effect": {fakeAccount{doc: isActive, before: []error{errTimeout}}, 0, Unknown, "request timed out", "write read",
 			isActive},
-		"it timed out after it took effect": {fakeAccount{doc: isActive, after: []error{timeout}}, 0, Done, "read back as Inactive", "write read",
+		"it timed out after it took effect": {fakeAccount{doc: isActive, after: []error{errTimeout}}, 0, Done, "read back as Inactive", "write read",
 			isInactive},
-		"it timed out, and it shows late": {fakeAccount{doc: isActive, after: []error{timeout}, late: 1}, 0, Unknown, "request timed out",
+		"it timed out, and it shows late": {fakeAccount{doc: isActive, after: []error{errTimeout}, late: 1}, 0, Unknown, "request timed out",
 			"write read", isInactive},
-		"it timed out, and cannot be read": {fakeAccount{doc: isActive, after: []error{timeout}, wrong: errors.New("no network")}, 0, Unknown,
+		"it timed out, and cannot be read": {fakeAccount{doc: isActive, after: []error{errTimeout}, wrong: errors.New("no network")}, 0, Unknown,
 			"request timed out", "write read", isInactive},
-		"it timed out, and somebody deleted the key": {fakeAccount{doc: isActive, after: []error{timeout}, meddle: &isGone}, 0, Drifted,
+		"it timed out, and somebody deleted the key": {fakeAccount{doc: isActive, after: []error{errTimeout}, meddle: &isGone}, 0, Drifted,
 			"it is gone: somebody has deleted it", "write read", isGone},
 		"it shows late": {fakeAccount{doc: isActive, late: 1}, 0, Unknown, "it still reads as Active", "write read", isInactive},
 		"it cannot be read": {fakeAccount{doc: isActive, wrong: errors.New("no network")}, 0, Unknown, "it could not be read back: no network",
@@ -203,7 +203,7 @@ func TestDo(t *testing.T) {
 
 // Whatever goes wrong, one Do writes at most once, and Done is only what was read back.
 func TestDoNeverWritesTwiceNorClaimsWhatIsNotSo(t *testing.T) {
-	faults := [][]error{nil, {timeout}}
+	faults := [][]error{nil, {errTimeout}}
 	for _, refuse := range faults {
 		for _, before := range faults {
 			for _, after := range faults {
@@ -241,7 +241,7 @@ func TestVerify(t *testing.T) {
 		"as before": {fakeAccount{doc: isActive}, Unknown},
 		"gone":      {fakeAccount{doc: isGone}, Drifted},
 		"empty":     {fakeAccount{}, Drifted},
-		"unread":    {fakeAccount{doc: isInactive, wrong: timeout}, Unknown},
+		"unread":    {fakeAccount{doc: isInactive, wrong: errTimeout}, Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := c.account

@@ -66,10 +66,10 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 		s.Threads = max(1, min(runtime.GOMAXPROCS(0), maxDefaultThreads, s.MemoryMB/leastMemoryMB))
 	}
 	if s.Threads < 0 {
-		return nil, fmt.Errorf("Threads is %d, and must not be negative", s.Threads)
+		return nil, fmt.Errorf("the setting Threads is %d, and must not be negative", s.Threads)
 	}
 	if least := s.Threads * leastMemoryMB; s.MemoryMB < least {
-		return nil, fmt.Errorf("MemoryMB is %d, and %d threads need at least %d to read trail files", s.MemoryMB, s.Threads, least)
+		return nil, fmt.Errorf("the setting MemoryMB is %d, and %d threads need at least %d to read trail files", s.MemoryMB, s.Threads, least)
 	}
 	dir, err := os.MkdirTemp("", "nightlatch-duck-")
 	if err != nil {
