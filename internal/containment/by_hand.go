@@ -35,7 +35,7 @@ func ByHand(a evidence.Actor, t policy.Target, now time.Time) []Step {
 	case actor.RoleSession:
 		lines := []string{unnamed} // without a session to name, the denial would hit every session of the role
 		if a.PrincipalID != "" {
-			lines = []string{command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", "nightlatch-deny-session",
+			lines = []string{command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", sessionPolicy(a.AccessKeyID),
 				"--policy-document", denySessions(a.PrincipalID, now))}
 		}
 		if instance.MatchString(a.Session) {
@@ -64,6 +64,17 @@ func ByHand(a evidence.Actor, t policy.Target, now time.Time) []Step {
 	return nil
 }
 
+// sessionPolicy names the denial of one role session. A role may have several in one night, and the same name would put the
+// second denial in the place of the first.
+func sessionPolicy(accessKeyID string) string {
+	if !alphanumeric.MatchString(accessKeyID) {
+		return "nightlatch-deny"
+	}
+	return "nightlatch-deny-" + strings.ToLower(accessKeyID[len(accessKeyID)-8:])
+}
+
+var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
+
 var instance = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
 
 // fallback is the target by the name that CloudTrail gives it, where the account does not know it.
@@ -76,11 +87,15 @@ func fallback(t policy.Target, typ policy.TargetType, id string) policy.Target {
 
 // keyByHand is for a key that the account does not know: of another account of ours, or contradicting its record.
 func keyByHand(a evidence.Actor) []string {
-	return []string{
-		command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID),
-		"with credentials of account " + word(a.AccountID) + ": " +
-			command("aws", "iam", "update-access-key", "--user-name", a.UserName, "--access-key-id", a.AccessKeyID, "--status", Inactive),
+	look := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
+	off := command("aws", "iam", "update-access-key", "--user-name", a.UserName, "--access-key-id", a.AccessKeyID, "--status", Inactive)
+	switch {
+	case strings.HasPrefix(look, "#"): // not even the key can be named
+		return []string{look}
+	case strings.HasPrefix(off, "#"):
+		return []string{look, "find its user with the line above, then deactivate the key there"}
 	}
+	return []string{look, "with credentials of account " + word(a.AccountID) + ": " + off}
 }
 
 // denySessions is a policy that ends the sessions issued before now: of one role session by its aws:userid, or of all.
@@ -89,10 +104,12 @@ func denySessions(userID string, now time.Time) string {
 	if userID != "" {
 		condition["StringEquals"] = map[string]string{"aws:userid": userID}
 	}
-	return document(map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition})
+	return encode(map[string]any{"Version": "2012-10-17", "Statement": []any{
+		map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}}})
 }
 
-// onBuckets is one step a bucket: a statement for its policy that shuts one principal out.
+// onBuckets is one step a bucket: a statement for its policy that shuts one principal out. It is a comment and no command: a
+// put replaces the bucket's whole policy, so a runbook that is pasted as a whole must not hold one.
 func onBuckets(a evidence.Actor, key, value string, more string) []Step {
 	var steps []Step
 	for _, b := range bucketsOf(a) {
@@ -100,17 +117,25 @@ func onBuckets(a evidence.Actor, key, value string, more string) []Step {
 			steps = append(steps, Step{Action: policy.BlockOnBucket, Target: bucketTarget(b), Runbook: []string{unnamed, more}})
 			continue
 		}
-		arn := bucketTarget(b).ID
-		statement := document(map[string]any{"Sid": "NightlatchBlock", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-			"Resource": []string{arn, arn + "/*"}, "Condition": map[string]any{"StringEquals": map[string]string{key: value}}})
 		steps = append(steps, Step{Action: policy.BlockOnBucket, Target: bucketTarget(b), Runbook: []string{
 			command("aws", "s3api", "get-bucket-policy", "--bucket", b, "--query", "Policy", "--output", "text"),
-			"add the statement of this policy to what that prints, or use it alone where there is none:",
-			command("aws", "s3api", "put-bucket-policy", "--bucket", b, "--policy", statement),
+			"put-bucket-policy replaces the whole policy, so add this statement to what that prints:",
+			shutOut(b, key, value),
 			more,
 		}})
 	}
 	return steps
+}
+
+// shutOut is the statement, as a comment. zsh runs a comment at its prompt as a command, and "$(…)" in it too: so a name that
+// is not plain, which AWS never gives, prints nothing.
+func shutOut(bucket, key, value string) string {
+	if !plain.MatchString(bucket) || !plain.MatchString(value) {
+		return unprintable
+	}
+	arn := bucketTarget(bucket).ID
+	return "# " + encode(map[string]any{"Sid": "NightlatchBlock", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+		"Resource": []string{arn, arn + "/*"}, "Condition": map[string]any{"StringEquals": map[string]string{key: value}}})
 }
 
 func bucketTarget(name string) policy.Target {
@@ -124,8 +149,8 @@ func bucketsOf(a evidence.Actor) []string {
 	})
 }
 
-func document(statement map[string]any) string {
-	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{statement}})
+func encode(v map[string]any) string {
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // strings and maps of strings: cannot fail
 	}

@@ -44,15 +44,14 @@ func oneBucket(a evidence.Actor) evidence.Actor {
 	return a
 }
 
-func putPolicy(key, value string) string {
-	return `aws s3api put-bucket-policy --bucket large --policy '{"Statement":[{"Action":"s3:*","Condition":{"StringEquals":{"` + key + `":"` +
-		value + `"}},"Effect":"Deny","Principal":"*","Resource":["arn:aws:s3:::large","arn:aws:s3:::large/*"],"Sid":"NightlatchBlock"}],` +
-		`"Version":"2012-10-17"}'`
+func statement(key, value string) string {
+	return `# {"Action":"s3:*","Condition":{"StringEquals":{"` + key + `":"` + value +
+		`"}},"Effect":"Deny","Principal":"*","Resource":["arn:aws:s3:::large","arn:aws:s3:::large/*"],"Sid":"NightlatchBlock"}`
 }
 
 func TestByHandSaysWhatToRun(t *testing.T) {
 	const getPolicy = "aws s3api get-bucket-policy --bucket large --query Policy --output text"
-	const add = "add the statement of this policy to what that prints, or use it alone where there is none:"
+	const add = "put-bucket-policy replaces the whole policy, so add this statement to what that prints:"
 	bucket := policy.Target{Type: policy.Bucket, ID: "arn:aws:s3:::large"}
 	denyUser := []string{
 		`aws iam put-user-policy --user-name alice --policy-name nightlatch-deny-sessions --policy-document ` +
@@ -69,16 +68,16 @@ func TestByHandSaysWhatToRun(t *testing.T) {
 		actor.IAMUserSession: {{Action: policy.DenyUserSessions, Target: user, Runbook: denyUser}},
 		actor.FederatedUser:  {{Action: policy.DenyUserSessions, Target: user, Runbook: denyUser}},
 		actor.RoleSession: {{Action: policy.DenyRoleSession, Target: policy.Target{Type: policy.Role, ID: "arn:aws:iam::111122223333:role/web"}, Runbook: []string{
-			`aws iam put-role-policy --role-name web --policy-name nightlatch-deny-session --policy-document '{"Statement":[{"Action":"*","Condition":` +
+			`aws iam put-role-policy --role-name web --policy-name nightlatch-deny-7example --policy-document '{"Statement":[{"Action":"*","Condition":` +
 				`{"DateLessThan":{"aws:TokenIssueTime":"2026-03-04T00:04:05Z"},"StringEquals":{"aws:userid":"AROAEXAMPLE:batch"}},"Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}'`,
 			"then find who assumed the role: AssumeRole in CloudTrail, responseElements.credentials.accessKeyId = ASIAIOSFODNN7EXAMPLE",
 		}}},
 		actor.IdentityCenter: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add,
-			putPolicy("aws:userid", "AROAEXAMPLE:ada@example.com"),
+			statement("aws:userid", "AROAEXAMPLE:ada@example.com"),
 			"the role belongs to Identity Center and cannot be edited: end the session of user ada@example.com there"}}},
-		actor.RootKey:     {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add, putPolicy("aws:PrincipalArn", "arn:aws:iam::111122223333:root"), root}}},
-		actor.RootSession: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add, putPolicy("aws:PrincipalArn", "arn:aws:iam::111122223333:root"), root}}},
-		actor.OtherAccount: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add, putPolicy("aws:userid", "AIDAEXAMPLE"),
+		actor.RootKey:     {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add, statement("aws:PrincipalArn", "arn:aws:iam::111122223333:root"), root}}},
+		actor.RootSession: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add, statement("aws:PrincipalArn", "arn:aws:iam::111122223333:root"), root}}},
+		actor.OtherAccount: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{getPolicy, add, statement("aws:userid", "AIDAEXAMPLE"),
 			"then find what lets account 444455556666 read the bucket, and tell its owner"}}},
 		actor.Anonymous: {{Action: policy.BlockPublicAccess, Target: bucket, Runbook: []string{"aws s3api put-public-access-block --bucket large " +
 			"--public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"}}},
@@ -96,6 +95,35 @@ func TestByHandSaysWhatToRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Each denial stands beside the others: a policy put under the same name takes the first one's place.
+func TestByHandNamesOnePolicyASession(t *testing.T) {
+	for key, want := range map[string]string{
+		"ASIAIOSFODNN7EXAMPLE": "nightlatch-deny-7example", "ASIAIOSFODNN7EXAMPL2": "nightlatch-deny-7exampl2",
+		"abcdEFGH": "nightlatch-deny-abcdefgh", "ABCDEFG": "nightlatch-deny", "": "nightlatch-deny", "ASIA EXAMPLE12345": "nightlatch-deny",
+		"ASIA-EXAMPLE12345": "nightlatch-deny", "ASIAEXAMPLE12345\n": "nightlatch-deny", "ASIAEXAMPLÉ12345": "nightlatch-deny",
+	} {
+		a := who(actor.RoleSession)
+		a.AccessKeyID = key
+		if line := ByHand(a, policy.Target{}, midnight)[0].Runbook[0]; !strings.Contains(line, " --policy-name "+want+" --policy-document ") {
+			t.Errorf("key %q: %s, want the policy %s", key, line, want)
+		}
+	}
+}
+
+func TestByHandOnAKeyOfAnUnknownUser(t *testing.T) {
+	const look = "aws iam get-access-key-last-used --access-key-id AKIAIOSFODNN7EXAMPLE"
+	const find = "find its user with the line above, then deactivate the key there"
+	for key, want := range map[string][]string{"AKIAIOSFODNN7EXAMPLE": {look, find}, "": {unnamed}, "--debug": {dashed}, "\x1b": {unprintable}} {
+		for _, user := range []string{"", "--debug", "\x1b"} {
+			a := who(actor.IAMUserKey)
+			a.AccessKeyID, a.UserName = key, user
+			if diff := cmp.Diff(want, ByHand(a, policy.Target{}, midnight)[0].Runbook); diff != "" {
+				t.Errorf("key %q of user %q: runbook (-want +got):\n%s", key, user, diff)
+			}
+		}
 	}
 }
 

@@ -17,11 +17,10 @@ func DeactivateKey(t policy.Target, before Doc) Step {
 		Runbook: []string{keyStatus(t, Inactive)},
 	}
 	if before.Absent {
-		s.After = before
+		s.After = before // nothing to do, and nothing to undo
+		return s
 	}
-	if before.Text == Active {
-		s.Undo = keyStatus(t, Active)
-	}
+	s.Undo = keyStatus(t, Active)
 	return s
 }
 

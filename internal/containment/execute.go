@@ -52,7 +52,9 @@ type Outcome struct {
 	Action policy.Action `json:"action"`
 	// Target is the id or ARN of what the step acts on.
 	Target string `json:"target"`
-	State  State  `json:"state"`
+	// AccessKeyID is the key that the actor used; "" where it used none.
+	AccessKeyID string `json:"access_key_id,omitempty"`
+	State       State  `json:"state"`
 	// Undo is the command line that undoes it; "" where nothing was done.
 	Undo string `json:"undo"`
 	// Detail is one sentence on how the state came about.

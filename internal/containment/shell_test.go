@@ -51,6 +51,15 @@ func (s shell) checkRunbook(t *testing.T, whose string, lines []string) {
 		if !printable.MatchString(line) {
 			t.Errorf("%s: a line holds what a terminal does not show: %q", whose, line)
 		}
+		if strings.HasPrefix(line, "#") {
+			// zsh at its prompt runs a comment as a command: nothing may happen there either.
+			if got := s.run(t, line); got != nil || strings.ContainsAny(line, "$`\\!;|&<>'\n") {
+				t.Errorf("%s: a comment that a shell could act on, and got %q: %s", whose, got, line)
+			}
+		}
+		if strings.Contains(line, "aws s3api put-bucket-policy") {
+			t.Errorf("%s: a command that replaces a bucket's whole policy: %s", whose, line)
+		}
 		if !strings.HasPrefix(line, "aws ") {
 			continue
 		}

@@ -71,13 +71,17 @@ placed as (
     count(*) over (partition by part, case when part = 'actor' then '' else actor end) as places
   from counted
   where not (part = 'error' and name = '')
+),
+ranked as (
+  select *, max(case when part = 'actor' then place end) over (partition by actor) as actor_place
+  from placed
 )
 select part, actor, name, vpc_endpoint, vpc_endpoint_account, signing, source_ip, type, principal_id, arn, account_id, access_key_id,
   user_name, issuer_arn, issuer_user_name, invoked_by, on_behalf_of, principal, bytes, object_bytes, listing_bytes, error_bytes,
   margin_bytes, calls, unsized, copies, first_seen, last_seen, objects, places
-from placed
-where (part = 'all' and calls + margin_bytes > 0) or (part = 'actor' and place <= %[6]d)
-  or ((place <= %[7]d or (part = 'origin' and place <= %[8]d)) and part not in ('all', 'actor') and actor in (select actor from placed where part = 'actor' and place <= %[6]d))
+from ranked
+where (part = 'all' and calls + margin_bytes > 0)
+  or (actor_place <= %[6]d and (part = 'actor' or place <= %[7]d or (part = 'origin' and place <= %[8]d)))
 order by part, actor, place`, s.calls(q.Buckets, q.From.Add(-q.Margin), q.To.Add(q.Margin)), timestamp(q.From), timestamp(q.To),
 		quoteAll(objectData), sums, MaxActors, MaxDetails, askedOrigins)
 }

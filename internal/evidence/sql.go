@@ -50,14 +50,18 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // once, with the fields that matter under short names.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
-// store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A principal goes by its
+// store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A copy within one bucket
+// takes nothing out of it. A principal goes by its
 // unique id, because a thief may rename the user. A byte count that no call can have (NaN, less than 0, over a petabyte) is none:
 // one of those would spoil every sum.
 func (s Schema) calls(buckets []string, from, to time.Time) string {
 	resource := func(i int) string {
 		return fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, '^arn:aws[a-z-]*:s3:::([^/*]+)', 1), '')", i)
 	}
+	// S3 decodes the source, so that a thief may write it %65xports. Decoding is asked for only where it cannot fail: in Trino one
+	// malformed escape would fail the whole query.
 	copySource := s.parameter("x-amz-copy-source")
+	copySource = fmt.Sprintf("case when regexp_like(%[1]s, '%%([^0-9A-Fa-f]|[0-9A-Fa-f]([^0-9A-Fa-f]|$)|$)') then %[1]s else coalesce(try(url_decode(%[1]s)), %[1]s) end", copySource)
 	return fmt.Sprintf(`found as (
   select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, eventname,
     coalesce(useridentity.type, '') as type,
@@ -81,7 +85,7 @@ func (s Schema) calls(buckets []string, from, to time.Time) string {
     case when try_cast(%[3]s as double) between 0 and 1e15 then try_cast(%[3]s as double) end as bytes_out,
     %[4]s as named_bucket,
     coalesce(%[5]s, %[6]s, %[7]s) as resource_bucket,
-    case when eventname in (%[8]s) then nullif(regexp_extract(coalesce(try(url_decode(%[9]s)), %[9]s), '^/?([^/]+)/', 1), '') end as copied_from
+    case when eventname in (%[8]s) then nullif(regexp_extract(%[9]s, '^/?([^/]+)/', 1), '') end as copied_from
   from %[10]s
   where eventsource = 's3.amazonaws.com' and eventtime >= %[11]s and eventtime < %[12]s
     and case when eventcategory is not null then eventcategory = 'Data'
@@ -90,17 +94,21 @@ func (s Schema) calls(buckets []string, from, to time.Time) string {
 ),
 watched as (
   select *, case when named_bucket in (%[14]s) then named_bucket when resource_bucket in (%[14]s) then resource_bucket end as read_from,
-    case when copied_from in (%[14]s) and error_code = '' then 1 else 0 end as copied_out,
-    row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid) as copy
+    case when copied_from in (%[14]s) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
   from found
 ),
+once as (
+  select *, row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid) as copy
+  from watched
+  where read_from is not null or source is not null
+),
 calls as (
-  select *, coalesce(read_from, copied_from) as bucket,
+  select *, coalesce(read_from, source) as bucket, case when source is not null and error_code = '' then 1 else 0 end as copied_out,
     case when read_from is null then 0 else coalesce(bytes_out, 0) end as bytes,
     coalesce(nullif(issuer_id, ''), nullif(principal_id, ''), arn) as principal,
     %[15]s as network
-  from watched
-  where copy = 1 and (read_from is not null or copied_from in (%[14]s))
+  from once
+  where copy = 1
 )`, s.parameter("key"), s.additional("AuthenticationMethod"), s.additional("bytesTransferredOut"), s.parameter("bucketName"),
 		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.Table, timestamp(from), timestamp(to),
 		quoteAll(objectLevel), quoteAll(buckets), network)

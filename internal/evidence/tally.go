@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -137,18 +138,19 @@ func (r *reader) time(column string) time.Time {
 func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
 	var t Tally
 	byID := map[string]*Actor{}
-	totals := Others{}
+	totals, summed := Others{}, false
 	for _, row := range rows {
 		r := &reader{row: row}
 		switch r.text("part") {
 		case "all":
+			summed = true
 			t.Bytes, t.ObjectBytes, t.ListingBytes = r.number("bytes"), r.number("object_bytes"), r.number("listing_bytes")
 			t.ErrorBytes, t.MarginBytes = r.number("error_bytes"), r.number("margin_bytes")
 			t.Calls, t.Unsized, t.Copies = r.number("calls"), r.number("unsized"), r.number("copies")
 		case "actor":
 			a := readActor(r, ours)
 			byID[r.whole("actor")] = &a
-			totals.Actors = r.number("places")
+			totals.Actors = max(totals.Actors, r.number("places"))
 		}
 		if r.err != nil {
 			return Tally{}, r.err
@@ -162,9 +164,13 @@ func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
 	t.Others = Others{Actors: totals.Actors - int64(len(byID)), Bytes: t.Bytes, ObjectBytes: t.ObjectBytes, Copies: t.Copies}
 	for _, id := range slices.Sorted(maps.Keys(byID)) { // in an order, or equal rows would not give equal digests
 		a := byID[id]
+		if !summed && a.Bytes+a.MarginBytes > 0 {
+			return Tally{}, errors.New("the answer has actors with bytes, and no sum over all")
+		}
 		t.Others.Bytes -= a.Bytes
 		t.Others.ObjectBytes -= a.ObjectBytes
 		t.Others.Copies -= a.Copies
+		a.settle()
 		slices.SortFunc(a.Origins, func(x, y Origin) int {
 			return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Network, y.Network), cmp.Compare(x.VPCEndpoint, y.VPCEndpoint),
 				cmp.Compare(x.VPCEndpointAccount, y.VPCEndpointAccount), cmp.Compare(x.signing(), y.signing()))
@@ -185,6 +191,15 @@ func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
 
 // digest is a digest of all that the policy sees of a tally: the actors, and the sums that shares are worked out from.
 func digest(t Tally) string {
+	// What is only in the margin is no part of it: a busy bucket's ordinary traffic, or one call of a thief's now and then, would keep
+	// the evidence from ever being complete.
+	actors := t.Actors
+	t.Actors, t.MarginBytes, t.Others.Actors = nil, 0, 0
+	for _, a := range actors {
+		if a.MarginBytes, a.Omitted = 0, 0; len(a.Calls) > 0 {
+			t.Actors = append(t.Actors, a)
+		}
+	}
 	text, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // plain numbers and strings: cannot fail
@@ -234,7 +249,9 @@ func readDetail(row Row, byID map[string]*Actor) error {
 	a.unlisted[part] = unlisted
 	switch part {
 	case "bucket":
-		a.Buckets[name] += r.number("bytes")
+		if bytes := r.number("bytes"); bytes > 0 || calls > 0 {
+			a.Buckets[name] += bytes
+		}
 	case "call":
 		if calls > 0 {
 			a.Calls[name] += calls
@@ -269,6 +286,13 @@ func originOf(r *reader) Origin {
 		o.SigningUnknown = true
 	}
 	return o
+}
+
+// settle drops the origins that were seen only in the margin, unless the actor was.
+func (a *Actor) settle() {
+	if len(a.Calls) > 0 {
+		a.Origins = slices.DeleteFunc(a.Origins, func(o Origin) bool { return o.Calls == 0 })
+	}
 }
 
 func (a *Actor) addOrigin(o Origin, bytes, calls int64) {

@@ -20,33 +20,41 @@ type Usage struct {
 // Name implements Question.
 func (Usage) Name() string { return "usage" }
 
-// SQL implements Question. An answer has one row for each principal ("principal": its days, its most bytes in a day) and one for
-// each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first.
+// SQL implements Question. An answer has one row for each principal ("principal": its earlier days, its most bytes in one of them) and
+// one for each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first; and what is less
+// than a day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first.
 func (q Usage) SQL(s Schema) string {
 	return fmt.Sprintf(`with %[1]s,
-daily as (
-  select case when grouping(network) = 1 then 'principal' else 'origin' end as part, principal, coalesce(access_key_id, '') as access_key_id,
-    coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint, coalesce(vpc_endpoint_account, '') as vpc_endpoint_account,
-    coalesce(signing, '') as signing, cast(eventtime as date) as day, sum(bytes) as bytes, max(source_ip) as source_ip,
-    min(eventtime) as first_seen, max(eventtime) as last_seen
+dated as (
+  select *, cast(eventtime as date) as day, case when eventtime <= %[3]s then 1 else 0 end as early
   from calls
   where error_code = ''
-  group by grouping sets ((principal, cast(eventtime as date)),
-    (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, cast(eventtime as date)))
+),
+daily as (
+  select case when grouping(network) = 1 then 'principal' else 'origin' end as part, principal, coalesce(early, 0) as early,
+    coalesce(access_key_id, '') as access_key_id, coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint,
+    coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing, sum(bytes) as bytes,
+    max(source_ip) as source_ip, min(eventtime) as first_seen, max(eventtime) as last_seen
+  from dated
+  group by grouping sets ((principal, early, day),
+    (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day))
 ),
 spans as (
   select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(source_ip) as source_ip,
-    count(*) as days, max(bytes) as most_bytes, to_unixtime(min(first_seen)) as first_seen, to_unixtime(max(last_seen)) as last_seen
+    count(*) as days, max(bytes) as most_bytes, to_unixtime(min(first_seen)) as first_seen, to_unixtime(max(last_seen)) as last_seen,
+    case when min(first_seen) <= %[3]s then 1 else 0 end as known
   from daily
+  where part = 'origin' or early = 1
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
 ),
 placed as (
-  select *, row_number() over (partition by part, principal order by days desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) as place,
-    count(*) over (partition by part, principal) as places
+  select *, row_number() over (partition by part, principal
+      order by known desc, days desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) as place,
+    sum(known) over (partition by part, principal) as places
   from spans
 )
 select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, source_ip, days, most_bytes, first_seen, last_seen, places
 from placed
 where place <= %[2]d
-order by part, principal, place`, s.calls(q.Buckets, q.Before.Add(-HistorySpan), q.Before), maxOrigins)
+order by part, principal, place`, s.calls(q.Buckets, q.Before.Add(-HistorySpan), q.Before), maxOrigins, timestamp(q.Before.Add(-earlier)))
 }

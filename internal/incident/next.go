@@ -1,8 +1,10 @@
 package incident
 
 import (
+	"slices"
 	"time"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 )
@@ -29,9 +31,8 @@ type Move struct {
 	Do Do
 	// At is until when to wait; set for Wait.
 	At time.Time
-	// Outcome is the index of the outcome that Act and Verify are about, Verdict the one that Enrich is about, Notice the one
-	// that Tell is about.
-	Outcome, Verdict, Notice int
+	// Outcome is the index of the outcome that Act and Verify are about, Notice the one that Tell is about.
+	Outcome, Notice int
 }
 
 // Patience is how long after the incident was opened the search goes on: Lambda gives fifteen minutes, and what comes after the
@@ -41,11 +42,16 @@ const Patience = 12 * time.Minute
 // explainedEnough is the part of the alarmed bytes from which on the search need not wait for more.
 const explainedEnough = 0.8
 
+// explainedTooMuch is the part from which on CloudTrail and the metric contradict each other.
+const explainedTooMuch = 1.1
+
 // Limits on what is tried again.
 const (
 	maxVerify = 6 // with doubling waits from two seconds on: about a minute
 	maxTell   = 5
 	maxMetric = 4
+	// MaxHistory is how often the history is asked for: a question over two weeks may need more than the time of one look.
+	MaxHistory = 3
 )
 
 // waits are the pauses between two looks, growing: CloudTrail is about five minutes behind, and each look is billed.
@@ -87,10 +93,8 @@ func (r Record) Next(now time.Time) Move {
 	if !wait.IsZero() {
 		return Move{Do: Wait, At: wait}
 	}
-	for i, v := range r.Verdicts {
-		if v.Protected != "" && v.TaggedBy == "" {
-			return Move{Do: Enrich, Verdict: i}
-		}
+	if !r.Enriched && slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" }) {
+		return Move{Do: Enrich}
 	}
 	for i, n := range r.Notified {
 		if (n.Tries > 0 && n.Error == "") || n.Tries >= maxTell || n.Tries > 0 && later(n.At.Add(5*time.Second<<n.Tries)) {
@@ -104,13 +108,18 @@ func (r Record) Next(now time.Time) Move {
 	return Move{Do: Close}
 }
 
-// settled reports whether looking again can change nothing that matters: the evidence is complete, explains most of the bytes and
-// the metric need not be read again; or it is enough for the policy; or the last look was the last that there is time for.
+// settled reports whether looking again can change nothing that matters: it is enough for the policy, or the last look was the last
+// that there is time for, or there is no bucket to ask about; or the evidence is complete, the metric and the history need not be
+// asked again, and either most of the bytes are explained or no bytes are confirmed that could be.
 func (r Record) settled() bool {
 	e := r.Evidence
 	last := len(r.Looks) > 0 && !r.Looks[len(r.Looks)-1].At.Before(r.Deadline)
+	if r.Enough || last || len(r.Alarm.Buckets) == 0 {
+		return true
+	}
 	explained := e.Explained != nil && *e.Explained >= explainedEnough
-	return r.Enough || last || (e.Complete && explained && r.History != nil && !r.MetricDue())
+	claimed := r.Alarm.Source == alarm.Rang && r.Alarm.Confirmed
+	return e.Complete && !r.MetricDue() && !r.HistoryDue() && (explained || !claimed)
 }
 
 // nextLook is when the trail is asked again: after growing waits while the bytes are not explained; once they are, when the
@@ -136,8 +145,18 @@ func (r Record) nextLook() time.Time {
 	return at
 }
 
-// MetricDue reports whether a look should read the metric again first: it could not be read, or does not confirm yet.
-func (r Record) MetricDue() bool { return !r.Alarm.Confirmed && r.MetricRead < maxMetric }
+// MetricDue reports whether a look should read the metric again first: it could not be read, or does not confirm yet, or CloudTrail
+// shows more than it does. Request metrics come late.
+func (r Record) MetricDue() bool {
+	conflict := r.Evidence.Explained != nil && *r.Evidence.Explained > explainedTooMuch
+	return (!r.Alarm.Confirmed || conflict) && r.MetricRead < maxMetric
+}
+
+// HistoryDue reports whether a look should ask for the history: it is not known for this window. A question that went over the budget
+// or has failed again and again is not asked again: each time is billed.
+func (r Record) HistoryDue() bool {
+	return (r.History == nil || !r.History.Before.Equal(r.Alarm.From)) && r.HistoryAsked < MaxHistory
+}
 
 // Complete reports whether the last look makes the evidence complete: the settling time is over, and the look before it saw the
 // same in the same window. A newest-event watermark would prove nothing: events arrive in no order.
@@ -159,4 +178,14 @@ func (r Record) Unheard() bool {
 		}
 	}
 	return len(r.Notified) > 0
+}
+
+// TellAgain is an incident that nobody heard, to be told once more: a later delivery of its ring finds it closed.
+func (r Record) TellAgain(now time.Time) Record {
+	for i := range r.Notified {
+		r.Notified[i].Tries = 0
+	}
+	r.Closed = time.Time{}
+	r.Note(now, "nobody has heard: telling again")
+	return r
 }

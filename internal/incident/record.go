@@ -33,7 +33,9 @@ type Record struct {
 	Evidence evidence.Evidence `json:"evidence"`
 	// History is what is usual for the principals that read these buckets; nil until it is known.
 	History *evidence.History `json:"history,omitempty"`
-	Looks   []Look            `json:"looks"`
+	// HistoryAsked is how often it was asked for.
+	HistoryAsked int    `json:"history_asked,omitempty"`
+	Looks        []Look `json:"looks"`
 	// Enough: the policy can contain something on the evidence there is, so nothing is waited for.
 	Enough bool `json:"enough"`
 
@@ -44,7 +46,9 @@ type Record struct {
 	// Unjudged counts actors whose part was too small to be judged one by one.
 	Unjudged int                   `json:"actors_not_judged"`
 	Outcomes []containment.Outcome `json:"outcomes"`
-	Notified []Notice              `json:"notified"`
+	// Enriched: what no decision needs was looked up, or given up.
+	Enriched bool     `json:"enriched,omitempty"`
+	Notified []Notice `json:"notified"`
 	// Closed is when nothing was left to do.
 	Closed time.Time `json:"closed,omitzero"`
 

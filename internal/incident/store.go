@@ -25,11 +25,15 @@ type Store interface {
 }
 
 // Memory is a Store that lives as long as its process. It keeps records in their JSON form, as a real store does, so that what
-// does not survive there does not survive here. The zero value is ready.
+// does not survive there does not survive here. It holds the latest maxRecords, so that rings by whoever may ring do not fill a
+// process. The zero value is ready.
 type Memory struct {
 	mu      sync.Mutex
 	records map[string][]byte
+	order   []string // of opening
 }
+
+const maxRecords = 200
 
 // Open implements Store.
 func (m *Memory) Open(_ context.Context, r Record) (Record, error) {
@@ -79,6 +83,12 @@ func (m *Memory) keep(r Record) (Record, error) {
 	}
 	if m.records == nil {
 		m.records = map[string][]byte{}
+	}
+	if _, known := m.records[r.ID]; !known {
+		if m.order = append(m.order, r.ID); len(m.order) > maxRecords {
+			delete(m.records, m.order[0])
+			m.order = m.order[1:]
+		}
 	}
 	m.records[r.ID] = text
 	return decode(text)

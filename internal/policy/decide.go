@@ -112,6 +112,7 @@ func (f Facts) context(approved bool) cedar.Record {
 		"confirmed": cedar.Boolean(f.Confirmed),
 		"complete":  cedar.Boolean(f.Complete),
 		"lost":      cedar.Boolean(f.Lost),
+		"spread":    cedar.Boolean(f.Spread),
 		"copies":    cedar.Long(f.Copies),
 	}
 	if f.Via != "" {

@@ -49,8 +49,10 @@ type Target struct {
 	Known bool `json:"known"`
 	// Self says that the target is the responder's own credential, role or user.
 	Self bool `json:"self,omitempty"`
-	// Protected says why the target must not be touched without a human; "" if it is not protected.
-	Protected string `json:"protected,omitempty"`
+	// Protected says why the target must not be touched without a human; "" if it is not protected. ProtectTag is the tag key that
+	// protects it, where one does.
+	Protected  string `json:"protected,omitempty"`
+	ProtectTag string `json:"protect_tag,omitempty"`
 }
 
 // Decision is the policy's answer for one step. The zero Decision is Ask.
@@ -95,6 +97,8 @@ type Facts struct {
 	Presigned *int64
 	// HistoryDays counts the earlier days on which the principal read these buckets.
 	HistoryDays *int64
+	// Spread: what was left alone, each part small or usual, adds up to more than a fifth of the alarmed bytes.
+	Spread bool
 	// Copies counts server-side copies out of the watched buckets: they move bytes that no metric shows.
 	Copies int64
 }

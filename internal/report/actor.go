@@ -111,7 +111,7 @@ func usual(a evidence.Actor) string {
 		return "whether that is usual for it is NOT KNOWN"
 	case *a.HistoryDays == 0:
 		return "it did not read these buckets in the 14 days before"
-	case a.UnfamiliarBytes == nil || a.Bytes == 0:
+	case a.UnfamiliarBytes == nil || a.FamiliarBytes == nil || a.Bytes == 0:
 		return "whether that is usual for it is NOT KNOWN"
 	case *a.UnfamiliarBytes == 0:
 		return "USUAL for it"

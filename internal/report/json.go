@@ -12,6 +12,14 @@ import (
 // JSON is one incident as nightlatch.incident/1, indented, in ASCII only: a terminal that shows it obeys nothing in it.
 func JSON(r incident.Record) ([]byte, error) {
 	r.History = nil // working memory, large, and summed up in the actors
+	orEmpty(&r.Alarm.Buckets)
+	orEmpty(&r.Evidence.Actors)
+	orEmpty(&r.Evidence.Lost)
+	orEmpty(&r.Looks)
+	orEmpty(&r.Verdicts)
+	orEmpty(&r.Outcomes)
+	orEmpty(&r.Notified)
+	orEmpty(&r.Log)
 	text, err := json.MarshalIndent(struct {
 		incident.Record
 		Answer string `json:"answer"`
@@ -33,4 +41,11 @@ func JSON(r incident.Record) ([]byte, error) {
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
+}
+
+// orEmpty keeps null out of the JSON: who reads it loops over lists.
+func orEmpty[T any](list *[]T) {
+	if *list == nil {
+		*list = []T{}
+	}
 }

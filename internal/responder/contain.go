@@ -3,6 +3,7 @@ package responder
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
@@ -27,31 +28,64 @@ func (r *Responder) enough(rec incident.Record) bool {
 	return false
 }
 
-// judge finds what each actor's credential acts for, plans the steps against it, and asks the policy about each.
+// judgeTime is the most that finding the targets may take: IAM may be slow, and a thief can have it throttled. Whatever is not found
+// by then is a human's.
+const judgeTime = 45 * time.Second
+
+// judge finds what each actor's credential acts for, plans the steps against it, and asks the policy about each. Where what the policy
+// leaves, or nobody judged, adds up to a good part of the bytes, it is judged again as a spread: many small parts are one theft.
 func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
-	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
-	for _, a := range rec.Evidence.Actors {
-		facts := FactsOf(*rec, a)
-		if !material(facts, a) {
-			rec.Unjudged++
-			continue
-		}
-		for _, s := range r.plan(ctx, rec, a) {
-			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
-			if v.Decision == policy.Contain && !s.Planned() {
-				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
-			}
-			rec.Verdicts = append(rec.Verdicts, verdict(v))
-			rec.Outcomes = append(rec.Outcomes, r.outcome(x, s, v))
-			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
-		}
+	ctx, cancel := context.WithTimeout(ctx, judgeTime)
+	defer cancel()
+	left := r.judgeActors(ctx, rec, false)
+	if total := rec.Alarm.Bytes; total != nil && left > *total/5 {
+		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
+		r.judgeActors(ctx, rec, true)
 	}
 	for _, c := range r.Channels {
 		rec.Notified = append(rec.Notified, incident.Notice{Channel: c.Name()})
 	}
 	rec.Judged = r.Clock.Now()
 }
+
+// judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
+// credential moved them.
+func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, spread bool) (left int64) {
+	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
+	small := 0
+	for _, a := range rec.Evidence.Actors {
+		facts := FactsOf(*rec, a)
+		facts.Spread = spread
+		if !material(*rec, facts, a) {
+			if small++; !spread || small > maxSpread || a.Bytes == 0 {
+				rec.Unjudged++
+				left += a.Bytes
+				continue
+			}
+		}
+		leftAlone := true
+		for _, s := range r.plan(ctx, rec, a) {
+			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
+			if v.Decision == policy.Contain && !s.Planned() {
+				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
+			}
+			leftAlone = leftAlone && v.Decision == policy.Leave
+			rec.Verdicts = append(rec.Verdicts, verdict(v))
+			o := r.outcome(x, s, v)
+			o.AccessKeyID = a.AccessKeyID
+			rec.Outcomes = append(rec.Outcomes, o)
+			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
+		}
+		if leftAlone && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
+			left += a.Bytes
+		}
+	}
+	return left + rec.Evidence.Others.Bytes
+}
+
+// maxSpread is how many small actors a spread names: the largest say enough about where to look.
+const maxSpread = 10
 
 func verdict(v policy.Verdict) incident.Verdict {
 	out := incident.Verdict{Action: v.Action, Target: v.Target.ID, Decision: v.Decision, Protected: v.Target.Protected, Reasons: []string{}}
@@ -66,7 +100,8 @@ func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy
 	o := containment.Outcome{Action: s.Action, Target: s.Target.ID, State: x.Gate(s, v.Decision), At: r.Clock.Now(), Step: s}
 	switch o.State {
 	case containment.Already:
-		o.Detail = "it was " + s.Before.Text + " before Nightlatch came"
+		o.Undo = s.Undo
+		o.Detail = "it reads as " + s.Before.Text + ": an earlier run of this incident did it, or somebody else"
 		if s.Before.Absent {
 			o.Detail = "the key is gone: somebody has deleted it"
 		}
@@ -140,11 +175,8 @@ func (r *Responder) verify(ctx context.Context, o *containment.Outcome, rec *inc
 func (r *Responder) reached(ctx context.Context, rec *incident.Record, o *containment.Outcome) {
 	o.At = r.Clock.Now()
 	o.Detail = report.Safe(o.Detail)
-	switch o.State {
-	case containment.Done, containment.Unknown:
+	if o.State == containment.Done || o.State == containment.Unknown {
 		o.Undo = o.Step.Undo
-	case containment.Failed:
-		o.Runbook = o.Step.Runbook
 	}
 	if o.State == containment.Failed || o.State == containment.Unknown {
 		o.Runbook = o.Step.Runbook

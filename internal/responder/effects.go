@@ -50,22 +50,20 @@ func (r *Responder) readMetric(ctx context.Context, rec *incident.Record) {
 // slots full: the team must be told in time all the same.
 const lookTime = 2 * time.Minute
 
+// lastLookTime is what a look at the deadline has left.
+const lastLookTime = 30 * time.Second
+
 // look asks the trail both questions at once; the second one only until it was answered for this window.
 func (r *Responder) look(ctx context.Context, rec *incident.Record) {
+	left := rec.Deadline.Sub(r.Clock.Now()) + lastLookTime
+	ctx, cancel := context.WithTimeout(ctx, min(lookTime, max(left, lastLookTime)))
+	defer cancel()
 	if len(rec.Looks) > 0 && rec.MetricDue() {
 		r.readMetric(ctx, rec)
 	}
 	a := rec.Alarm
 	look := incident.Look{At: r.Clock.Now(), From: a.From, To: a.To}
-	if len(a.Buckets) == 0 {
-		look.Error = "the alarm names no bucket to ask about"
-		rec.Looks = append(rec.Looks, look)
-		rec.Note(look.At, look.Error)
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	needHistory := rec.History == nil || !rec.History.Before.Equal(a.From)
+	needHistory := rec.HistoryDue()
 	var bytes, usage evidence.Answer
 	var bytesErr, usageErr error
 	var both sync.WaitGroup
@@ -85,6 +83,12 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 			h, usageErr = evidence.ReadUsage(usage.Rows, a.From)
 		}
 		rec.History = h
+		if !errors.Is(usageErr, evidence.ErrBusy) { // somebody may keep the slots full, so that we give up
+			rec.HistoryAsked++
+		}
+		if errors.Is(usageErr, evidence.ErrBudget) {
+			rec.HistoryAsked = incident.MaxHistory // it would only be spent again
+		}
 		look.HistoryError = r.failed(ctx, rec, "usage", usageErr)
 	}
 	spent.Queries, spent.BytesScanned = spent.Queries+1, spent.BytesScanned+bytes.Scanned
@@ -129,8 +133,11 @@ func seen(e evidence.Evidence) string {
 	if e.Explained != nil {
 		line += fmt.Sprintf(", %.1f %% of the alarmed bytes", *e.Explained*100)
 	}
-	if e.Complete {
+	switch {
+	case e.Complete && e.Unexplained != nil && float64(*e.Unexplained) < 0.2*float64(e.Bytes+*e.Unexplained):
 		line += "; complete"
+	case e.Complete:
+		line += "; nothing new since the look before"
 	}
 	return line
 }
@@ -158,38 +165,47 @@ func (r *Responder) tell(ctx context.Context, rec *incident.Record, i int) {
 	n.Error = "this channel is not configured any more"
 }
 
-// enrich finds who put the tag there that protects a target.
-func (r *Responder) enrich(ctx context.Context, rec *incident.Record, i int) {
-	v := &rec.Verdicts[i]
-	target := rec.Outcomes[i].Step.Target
-	if len(target.Tags) == 0 {
-		v.TaggedBy = "nobody: the deployment protects it"
-		return
-	}
+// enrichTime is for what the report would like to say: the team must not wait long for it.
+const enrichTime = 20 * time.Second
+
+// enrich finds who put the tags there that protect targets: one question an owner, all of them in enrichTime.
+func (r *Responder) enrich(ctx context.Context, rec *incident.Record) {
+	rec.Enriched = true
 	ctx, cancel := context.WithTimeout(ctx, enrichTime)
 	defer cancel()
+	known := map[string]string{}
+	for i, v := range rec.Verdicts {
+		target := rec.Outcomes[i].Step.Target
+		if v.Protected == "" || target.ProtectTag == "" {
+			continue
+		}
+		if _, asked := known[target.OwnerARN]; !asked {
+			known[target.OwnerARN] = r.tagger(ctx, rec, target)
+		}
+		rec.Verdicts[i].TaggedBy = known[target.OwnerARN]
+	}
+}
+
+// tagger says who tagged a protected target, as far as the trail shows.
+func (r *Responder) tagger(ctx context.Context, rec *incident.Record, target policy.Target) string {
 	now := r.Clock.Now()
-	q := evidence.Tagged{User: target.Owner, Tag: "protect", From: now.Add(-evidence.HistorySpan), To: now}
+	q := evidence.Tagged{User: target.Owner, Tag: target.ProtectTag, From: now.Add(-evidence.HistorySpan), To: now}
 	if target.Type == policy.Role {
 		q.User, q.Role = "", target.Owner
 	}
 	answer, err := r.Trail.Ask(ctx, q)
+	rec.Evidence.Queries++
+	rec.Evidence.BytesScanned += answer.Scanned
 	var tagger *evidence.Tagger
 	if err == nil {
 		tagger, err = evidence.ReadTagged(answer.Rows)
 	}
-	rec.Evidence.Queries++
-	rec.Evidence.BytesScanned += answer.Scanned
 	switch {
 	case err != nil:
-		v.TaggedBy = "not known: " + r.failed(ctx, rec, "tagged", err)
+		return "not known: " + r.failed(ctx, rec, q.Name(), err)
 	case tagger == nil:
-		v.TaggedBy = "nobody in the 14 days that were looked at"
-	default:
-		v.TaggedBy = report.Safe(fmt.Sprintf("%s with key %s from %s at %s (%s)", tagger.ARN, tagger.AccessKeyID, tagger.From,
-			tagger.At.Format("2006-01-02 15:04:05"), tagger.Call))
+		return "nobody that this trail shows in the last 14 days (IAM's calls are recorded in us-east-1)"
 	}
+	return report.Safe(fmt.Sprintf("%s with key %s from %s at %s (%s)", tagger.ARN, tagger.AccessKeyID, tagger.From,
+		tagger.At.Format("2006-01-02 15:04:05"), tagger.Call))
 }
-
-// enrichTime is for what the report would like to say: the team must not wait long for it.
-const enrichTime = 30 * time.Second

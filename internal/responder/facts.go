@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"math"
 	"math/big"
 
 	"nightlatch/internal/alarm"
@@ -63,22 +64,34 @@ func percent(part, whole int64, r rounding) *int64 {
 	if rest.Sign() > 0 && (r == up || r == away && part > whole) {
 		n.Add(n, big.NewInt(1))
 	}
-	share := n.Int64()
+	share := int64(math.MaxInt64)
+	if n.IsInt64() {
+		share = n.Int64()
+	}
 	return &share
 }
 
 // judged is the part of the bytes, in per cent, from which on an actor is judged on its own.
 const judged = 1
 
-// material reports whether an actor is judged: it took a hundredth of the bytes or of the object bytes, or copied, or it is not
-// known what part it took. At midnight nobody reads a verdict about every dashboard that fetched an icon.
-func material(f policy.Facts, a evidence.Actor) bool {
+// material reports whether an actor is judged on its own: it took a hundredth of the alarmed bytes, or of the object bytes where those
+// are what the alarm is about; or it copied; or it is not known what part it took. At midnight nobody reads a verdict about every
+// dashboard that fetched an icon.
+//
+// Where CloudTrail does not explain the alarm, the bytes in the margin count as well: a long download, or a late metric, puts the
+// theft itself there.
+func material(r incident.Record, f policy.Facts, a evidence.Actor) bool {
 	if a.Copies > 0 {
 		return true
 	}
+	total := r.Alarm.Bytes
+	if f.Explained != nil && *f.Explained < 80 && a.MarginBytes*100 >= *total*judged {
+		return true
+	}
 	if a.Bytes == 0 {
-		return false
+		return a.Unsized > 0 && (f.Explained == nil || *f.Explained < 80)
 	}
 	atLeast := func(p *int64) bool { return p != nil && *p >= judged }
-	return f.AlarmShare == nil || atLeast(f.AlarmShare) || atLeast(f.ObjectShare)
+	objects := total == nil || r.Evidence.ObjectBytes >= *total/10 || r.Evidence.ListingBytes >= *total/2
+	return f.AlarmShare == nil || atLeast(f.AlarmShare) || (objects && atLeast(f.ObjectShare))
 }

@@ -65,6 +65,9 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 		return Handled{Ignored: parsed.Ignored}, nil
 	case parsed.Alarm != nil:
 		rec, err := r.Open(ctx, *parsed.Alarm)
+		if err == nil && rec.Unheard() {
+			rec, err = r.Store.Put(ctx, rec.TellAgain(r.Clock.Now()))
+		}
 		if err != nil {
 			return Handled{}, err
 		}
@@ -86,6 +89,7 @@ func (r *Responder) Open(ctx context.Context, a alarm.Alarm) (incident.Record, e
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Looks:    []incident.Look{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}
+	rec.Evidence.Explained, rec.Evidence.Unexplained = nil, nil // nothing was looked at yet
 	rec.Note(now, opening(a))
 	rec, err := r.Store.Open(ctx, rec)
 	if err != nil {
@@ -94,8 +98,9 @@ func (r *Responder) Open(ctx context.Context, a alarm.Alarm) (incident.Record, e
 	return rec, nil
 }
 
-// reserve is kept back, of the time an invocation has: for the last look, and for deciding, containing and telling after it.
-const reserve = lookTime + 45*time.Second
+// reserve is kept back, of the time an invocation has, for what comes after the deadline: the last look, judging, a write and its
+// reading back for a minute, what the report would like to say, and the telling itself.
+const reserve = lastLookTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
 
 // Run advances an incident to its end, waiting where there is nothing to do.
 func (r *Responder) Run(ctx context.Context, id string, watch func(incident.Record)) (incident.Record, error) {
@@ -146,7 +151,7 @@ func (r *Responder) Advance(ctx context.Context, id string) (incident.Record, in
 	case incident.Verify:
 		r.verify(ctx, &rec.Outcomes[move.Outcome], &rec)
 	case incident.Enrich:
-		r.enrich(ctx, &rec, move.Verdict)
+		r.enrich(ctx, &rec)
 	case incident.Tell:
 		r.tell(ctx, &rec, move.Notice)
 	case incident.Close:

@@ -270,7 +270,7 @@ const protectTag = "nightlatch:protect"
 func (a *Account) guarded(t policy.Target) policy.Target {
 	t.Self = a.self != "" && (t.Owner == a.self || t.OwnerARN == a.self)
 	if v, ok := t.Tags[protectTag]; ok {
-		t.Protected = "tagged " + protectTag + "=" + strconv.QuoteToASCII(v)
+		t.Protected, t.ProtectTag = "tagged "+protectTag+"="+strconv.QuoteToASCII(v), protectTag
 	}
 	return t
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -198,7 +199,7 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string) *midnight {
 	return m
 }
 
-// alarmInCloudWatch puts the metric and the alarm, and returns the event that the alarm would send.
+// alarmInCloudWatch puts the metric and the alarm, makes it ring, and returns the event that the alarm would send.
 func alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client, end time.Time) []byte {
 	t.Helper()
 	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
@@ -214,15 +215,24 @@ func alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Cli
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = client.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: aws.String("nightlatch-" + bucket), StateValue: cwtypes.StateValueAlarm,
+		StateReason: aws.String("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"nightlatch-" + bucket}})
 	if err != nil || len(out.MetricAlarms) != 1 {
 		t.Fatalf("got %d alarms, %v", len(out.MetricAlarms), err)
+	}
+	rang := cmp.Or(out.MetricAlarms[0].StateTransitionedTimestamp, out.MetricAlarms[0].StateUpdatedTimestamp) // moto has only the latter
+	if rang == nil {
+		t.Fatal("moto does not say when the alarm rang")
 	}
 	const form = "2006-01-02T15:04:05.000-0700"
 	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":"nightlatch-%s",
 "state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
 {"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"EntireBucket"}},"period":60,"stat":"Sum"}}]}}}`,
-		*out.MetricAlarms[0].AlarmArn, motoAccount, bucket, end.Add(3*time.Minute).Format(form),
+		*out.MetricAlarms[0].AlarmArn, motoAccount, bucket, rang.UTC().Format(form),
 		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
 }
 

@@ -1,12 +1,13 @@
 // Package cloudwatch reads an alarm and its metric again, from CloudWatch itself: an alarm's payload is a claim.
 //
-// What is asked is the alarm's configuration, the series that made it ring, and the datapoints of S3's request metric
+// What is asked is the alarm's configuration and state, the series that made it ring, and the datapoints of S3's request metric
 // BytesDownloaded:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html.
 // Threshold, period and buckets come from the configuration as it is now; the payload only says where to look.
+// A ring that is not new, or that the alarm's own state does not show, is doubted.
 package cloudwatch
 
 import (
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/grant"
@@ -93,7 +95,7 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if a.Source == alarm.Manual {
 		return m.readManual(ctx, a)
 	}
-	if doubt := m.foreign(a); doubt != "" {
+	if doubt := cmp.Or(m.foreign(a), m.stale(a.Since)); doubt != "" {
 		return alarm.Reading{Doubt: doubt}, nil
 	}
 	config, err := m.describe(ctx, a.Name)
@@ -107,7 +109,10 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	}
 	w, doubt := watchOf(*config, m.filterID)
 	if doubt == "" {
-		doubt, err = m.settle(ctx, a, &w)
+		doubt, err = m.settle(ctx, a, *config, &w)
+	}
+	if doubt == "" && err == nil {
+		doubt = longAgo(*config, w.period, a)
 	}
 	if err != nil || doubt != "" {
 		return alarm.Reading{Doubt: doubt}, err
@@ -134,28 +139,35 @@ func (m *Meter) foreign(a alarm.Alarm) string {
 	return ""
 }
 
-// settle finds the series of a watch over many buckets, and compares the buckets with those that the event claims.
-func (m *Meter) settle(ctx context.Context, a alarm.Alarm, w *watch) (doubt string, err error) {
+// settle finds the series of a watch over many buckets, and compares buckets and time of the ring with what the event claims.
+func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAlarm, w *watch) (doubt string, err error) {
 	if w.query == nil {
 		if len(a.Buckets) > 0 && !sameSet(a.Buckets, w.buckets()) {
 			return fmt.Sprintf("the alarm watches %q, not %q as the event claims", w.buckets(), a.Buckets), nil
 		}
-		return "", nil
+		return neverRang(config, a.Since), nil
 	}
 	if a.Contributor == "" || len(a.Buckets) > 1 {
 		return "the alarm watches many buckets, and the event does not name the one contributor that rang", nil
 	}
-	bucket := ""
-	if len(a.Buckets) == 1 {
-		bucket = a.Buckets[0]
-	} else if bucket, err = m.contributor(ctx, a.Name, a.Contributor); err != nil {
+	c, err := m.contributor(ctx, a.Name, a.Contributor)
+	if err != nil {
 		return "", err
 	}
+	if c == nil {
+		return fmt.Sprintf("the alarm has no contributor %+q in ALARM (any more), and CloudWatch lists no others", a.Contributor), nil
+	}
+	bucket := c.ContributorAttributes["BucketName"]
 	switch {
 	case bucket == "":
-		return fmt.Sprintf("the alarm has no contributor %+q in ALARM that names a bucket", a.Contributor), nil
+		return fmt.Sprintf("contributor %+q of the alarm names no bucket", a.Contributor), nil
+	case len(a.Buckets) == 1 && a.Buckets[0] != bucket:
+		return fmt.Sprintf("contributor %+q of the alarm is bucket %q, not %q as the event claims", a.Contributor, bucket, a.Buckets[0]), nil
 	case !w.query.covers(bucket):
 		return fmt.Sprintf("the alarm's query leaves out bucket %q, which the event claims", bucket), nil
+	}
+	if doubt := contributorNeverRang(*c, a.Since); doubt != "" {
+		return doubt, nil
 	}
 	w.series = []series{{bucket, w.query.filterID}}
 	return "", nil

@@ -23,15 +23,17 @@ const (
 var (
 	midnight = time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
 	now      = at(4).Add(20 * time.Second)
+	// rangAt is what the event says; CloudWatch's own times are some seconds off.
+	rangAt = at(3).Add(41431 * time.Millisecond)
 
 	// rang is what the alarm on one bucket sends; Threshold and Period are the payload's, and not to be believed.
 	rang = alarm.Alarm{
 		Source: alarm.Rang, Name: "nightlatch-customer-exports", ARN: exportsARN, AccountID: "111122223333", Region: "eu-west-1",
-		Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Period: time.Hour, Threshold: aws.Float64(1),
+		Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: rangAt, Period: time.Hour, Threshold: aws.Float64(1),
 	}
 	everyRang = alarm.Alarm{
 		Source: alarm.Rang, Name: "nightlatch-every-bucket", ARN: everyARN, AccountID: "111122223333", Region: "eu-west-1",
-		Contributor: contributor, Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Period: time.Minute,
+		Contributor: contributor, Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: rangAt, Period: time.Minute,
 	}
 )
 
@@ -41,13 +43,14 @@ func dims(bucket string) []types.Dimension {
 	return []types.Dimension{{Name: aws.String("BucketName"), Value: &bucket}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
 }
 
-// one is the alarm on one bucket.
+// one is the alarm on one bucket, which rang.
 func one(bucket string) types.MetricAlarm {
 	return types.MetricAlarm{
 		AlarmName: aws.String("nightlatch-customer-exports"), AlarmArn: aws.String(exportsARN),
 		Namespace: aws.String("AWS/S3"), MetricName: aws.String("BytesDownloaded"), Dimensions: dims(bucket),
 		Statistic: types.StatisticSum, Period: aws.Int32(60), Threshold: aws.Float64(gib),
 		ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
+		StateValue:         types.StateValueAlarm, StateTransitionedTimestamp: aws.Time(rangAt.Add(2 * time.Second)),
 	}
 }
 
@@ -82,7 +85,8 @@ func contributors(buckets ...string) (all []types.AlarmContributor) {
 		if i < len(buckets)-1 {
 			id = "other" + b
 		}
-		all = append(all, types.AlarmContributor{ContributorId: &id, StateReason: aws.String("crossed"), ContributorAttributes: map[string]string{"BucketName": b}})
+		all = append(all, types.AlarmContributor{ContributorId: &id, StateReason: aws.String("crossed"),
+			ContributorAttributes: map[string]string{"BucketName": b}, StateTransitionedTimestamp: aws.Time(rangAt.Add(-2 * time.Second))})
 	}
 	return all
 }
@@ -149,7 +153,8 @@ func TestReadKeepsThePhaseOfTheWindow(t *testing.T) {
 	f.alarms = []types.MetricAlarm{config}
 	f.put("customer-exports", at(3), gib/2, gib/2, gib/2, gib/2)
 	in := rang
-	in.From, in.To = at(3), at(8)
+	in.From, in.To, in.Since = at(3), at(8), at(8)
+	f.alarms[0].StateTransitionedTimestamp = &in.Since
 	got, err := f.meter(at(9), Settings{}).Read(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -174,10 +179,10 @@ func TestReadSpan(t *testing.T) {
 	} {
 		f := newFake(t)
 		config := one("customer-exports")
-		config.Period = &tc.period
+		config.Period, config.StateTransitionedTimestamp = &tc.period, &tc.now
 		f.alarms = []types.MetricAlarm{config}
 		in := rang
-		in.From, in.To = tc.from, tc.to
+		in.From, in.To, in.Since = tc.from, tc.to, tc.now
 		if _, err := f.meter(tc.now, Settings{}).Read(t.Context(), in); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -232,14 +237,13 @@ func TestReadSaysWhatFailed(t *testing.T) {
 				f := newFake(t)
 				f.alarms, f.faults[operation] = []types.MetricAlarm{every(everyQuery)}, []int{status}
 				f.contributors = contributors("customer-exports")
-				ctx, in := t.Context(), everyRang
-				in.Buckets = nil
+				ctx := t.Context()
 				if status < 0 {
 					hung, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 					defer cancel()
 					ctx = hung
 				}
-				_, err := f.meter(now, Settings{}).Read(ctx, in)
+				_, err := f.meter(now, Settings{}).Read(ctx, everyRang)
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want %q", err, want)
 				}
@@ -260,9 +264,7 @@ func TestReadRidesOutAThrottle(t *testing.T) {
 func TestReadOfAnAlarmDeletedMeanwhile(t *testing.T) {
 	f := newFake(t)
 	f.alarms, f.faults["DescribeAlarmContributors"] = []types.MetricAlarm{every(everyQuery)}, []int{404}
-	in := everyRang
-	in.Buckets = nil
-	if got, err := f.meter(now, Settings{}).Read(t.Context(), in); err != nil || !strings.Contains(got.Doubt, "no contributor") {
+	if got, err := f.meter(now, Settings{}).Read(t.Context(), everyRang); err != nil || !strings.Contains(got.Doubt, "no contributor") {
 		t.Errorf("got %+v, %v, want a doubt", got, err)
 	}
 }

@@ -34,8 +34,8 @@ func (m *Meter) describe(ctx context.Context, name string) (*types.MetricAlarm, 
 	return nil, nil
 }
 
-// contributor finds the bucket of the series that rang; "" if no such series is in ALARM, or it is not a bucket's.
-func (m *Meter) contributor(ctx context.Context, name, id string) (bucket string, err error) {
+// contributor finds the series that rang; nil if no such series is in ALARM.
+func (m *Meter) contributor(ctx context.Context, name, id string) (found *types.AlarmContributor, err error) {
 	c := call{"cloudwatch:DescribeAlarmContributors", fmt.Sprintf("alarm %q", name)}
 	err = pages(c, func(token *string) (*string, error) {
 		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
@@ -48,14 +48,14 @@ func (m *Meter) contributor(ctx context.Context, name, id string) (bucket string
 			return nil, failed(c, err)
 		}
 		for _, x := range out.AlarmContributors {
-			if b := x.ContributorAttributes["BucketName"]; aws.ToString(x.ContributorId) == id && b != "" {
-				bucket = b
+			if aws.ToString(x.ContributorId) == id {
+				found = &x
 				return nil, nil
 			}
 		}
 		return out.NextToken, nil
 	})
-	return bucket, err
+	return found, err
 }
 
 // span is [from, to).

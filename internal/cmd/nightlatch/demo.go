@@ -83,7 +83,7 @@ func keysAfter(out io.Writer, world *sandbox.Midnight, before map[string]string)
 			changed++
 		}
 	}
-	_, err := fmt.Fprintf(out, "---- the account afterwards ----\n%s  %s  (%s, the stolen key)\n%s  %s  (%s, her other key)\n%d of %d keys changed.\n",
+	_, err := fmt.Fprintf(out, "\n---- the account afterwards ----\n%s  %s  (%s, the stolen key)\n%s  %s  (%s, her other key)\n%d of %d keys changed.\n",
 		world.Stolen, world.Account.Status(world.Stolen), world.Owner, world.Neighbour, world.Account.Status(world.Neighbour), world.Owner, changed, len(before))
 	return err
 }

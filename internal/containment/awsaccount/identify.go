@@ -48,7 +48,7 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 	if t.Type != policy.AccessKey {
 		t.ID = owner.arn
 	}
-	t.Protected = a.protected(t)
+	t.Protected, t.ProtectTag = a.protected(t)
 	t.Self, err = a.isSelf(ctx, me, t)
 	if err != nil {
 		return policy.Target{}, err
@@ -162,7 +162,7 @@ func tagMap(tags []types.Tag) map[string]string {
 }
 
 // protected says why a target must not be touched without a human; "" if nothing protects it.
-func (a *Account) protected(t policy.Target) string {
+func (a *Account) protected(t policy.Target) (reason, tag string) {
 	var why []string
 	if slices.Contains(a.settings.Protected, t.OwnerARN) {
 		why = append(why, "named in the deployment's protected principals")
@@ -171,8 +171,9 @@ func (a *Account) protected(t policy.Target) string {
 		// IAM's tag keys are the same in any case, and a user has a key once.
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
 		if a.settings.ProtectTag != "" && strings.EqualFold(key, a.settings.ProtectTag) {
+			tag = key
 			why = append(why, fmt.Sprintf("tagged %s=%+q", key, value)) // a thief may have written the value
 		}
 	}
-	return strings.Join(why, ", ")
+	return strings.Join(why, ", "), tag
 }

@@ -1,0 +1,72 @@
+package cloudwatch
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"nightlatch/internal/alarm"
+)
+
+// Whoever may invoke the function can send an old ring again, or invent one. So a ring is believed only while it is new, and
+// only if the state that CloudWatch itself shows changed when the event says.
+const (
+	// maxAge is how old a ring may be. CloudWatch sends at once; Lambda retries an asynchronous event for up to 6 hours, but
+	// what comes after an hour a human should look at.
+	maxAge = time.Hour
+	// maxAhead is how far a ring may lie in the future: clocks differ, though never by so much.
+	maxAhead = 5 * time.Minute
+	// drift is how far apart the two times of one transition may be, the event's and the alarm's own.
+	drift = 2 * time.Minute
+	// lateness is how far before the ring a window may begin, beside the alarm's own periods: datapoints come late, and a reading
+	// stretches the window over a run of breaching ones for up to three hours.
+	lateness = 3 * time.Hour
+)
+
+// stale says that a ring is too old, or yet to come; "" if it is new.
+func (m *Meter) stale(since time.Time) string {
+	if age := m.now().Sub(since); age > maxAge || age < -maxAhead {
+		return fmt.Sprintf("the ring of %s is not from the last hour", clock(since))
+	}
+	return ""
+}
+
+// neverRang says why an alarm cannot have rung when the event says; "" if it did.
+func neverRang(a types.MetricAlarm, since time.Time) string {
+	changed := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
+	switch {
+	case changed == nil:
+		return fmt.Sprintf("CloudWatch does not say when the alarm's state changed, so the ring of %s cannot be checked", clock(since))
+	case a.StateValue == types.StateValueAlarm && changed.Sub(since).Abs() > drift:
+		return fmt.Sprintf("the alarm rang at %s, not at %s as the event claims", clock(*changed), clock(since))
+	case a.StateValue != types.StateValueAlarm && !changed.After(since.Add(-drift)): // after it, the burst is over: it rang and went back
+		return fmt.Sprintf("the alarm is in %q since %s, so it did not ring at %s as the event claims", a.StateValue, clock(*changed), clock(since))
+	}
+	return ""
+}
+
+// longAgo says that the window which a ring claims is not the one that the alarm looks at when it rings: its evaluation periods, and
+// lateness. A true ring could otherwise carry yesterday's datapoints, and a neighbour's bytes in them.
+func longAgo(a types.MetricAlarm, period time.Duration, claimed alarm.Alarm) string {
+	periods := time.Duration(max(1, aws.ToInt32(a.EvaluationPeriods)))
+	if earliest := claimed.Since.Add(-(periods+5)*period - lateness); claimed.From.Before(earliest) || claimed.To.After(claimed.Since.Add(period)) {
+		return fmt.Sprintf("the window from %s to %s is not what the alarm looked at when it rang at %s", clock(claimed.From), clock(claimed.To), clock(claimed.Since))
+	}
+	return ""
+}
+
+// contributorNeverRang is neverRang for one series of an alarm over many buckets. Only contributors in ALARM are listed.
+func contributorNeverRang(c types.AlarmContributor, since time.Time) string {
+	switch changed := c.StateTransitionedTimestamp; {
+	case changed == nil:
+		return fmt.Sprintf("CloudWatch does not say when contributor %+q changed its state, so the ring of %s cannot be checked", *c.ContributorId, clock(since))
+	case changed.Sub(since).Abs() > drift:
+		return fmt.Sprintf("contributor %+q of the alarm rang at %s, not at %s as the event claims", *c.ContributorId, clock(*changed), clock(since))
+	}
+	return ""
+}
+
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const shared = "../../../../shared"
+
+// respond runs the command over real trails and returns what it prints.
+func respond(t *testing.T, args ...string) string {
+	t.Helper()
+	if _, err := os.Stat(shared); err != nil {
+		t.Skip("SKIPPED, the real trails: ../shared is not beside the project")
+	}
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), append([]string{"respond"}, args...), streams{strings.NewReader(""), &out, &errs}); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	return out.String()
+}
+
+// The right answer stands in ../shared/trails/README.md.
+func TestTheStolenInstanceRoleToTheByte(t *testing.T) {
+	dir := filepath.Join(shared, "trails/otrf-ec2-proxy-s3-exfiltration")
+	text := respond(t, "--event", filepath.Join(dir, "alarm.json"), "--trail", dir, "--mode", "act", "--json")
+	var got struct {
+		Alarm struct {
+			Buckets   []string
+			Bytes     int64
+			Threshold float64
+			Confirmed bool
+		}
+		Evidence struct {
+			Engine    string
+			Bytes     int64
+			Explained float64
+			Complete  bool
+			Lost      []string
+			Actors    []struct {
+				Kind         string
+				AccessKeyID  string `json:"access_key_id"`
+				PrincipalARN string `json:"principal_arn"`
+				AccountID    string `json:"account_id"`
+				Bytes        int64
+				ObjectBytes  int64 `json:"object_bytes"`
+				ListingBytes int64 `json:"listing_bytes"`
+				Share        float64
+				Objects      int64
+				Calls        map[string]int64
+			}
+		}
+		Verdicts []struct{ Decision string }
+		Outcomes []struct{ State string }
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Alarm.Bytes != 2089 || got.Alarm.Threshold != 400 || !got.Alarm.Confirmed || got.Evidence.Bytes != 2089 || got.Evidence.Explained != 1 ||
+		!got.Evidence.Complete || len(got.Evidence.Lost) != 0 || got.Evidence.Engine != "duckdb" || len(got.Evidence.Actors) != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	a := got.Evidence.Actors[0]
+	if a.Kind != "role-session" || a.AccessKeyID != "ASIA5FLZVX4OPVKKVBMX" || a.AccountID != "123456789123" ||
+		a.PrincipalARN != "arn:aws:iam::123456789123:role/MordorNginxStack-BankingWAFRole-9S3E0UAE1MM0" ||
+		a.Bytes != 2089 || a.ObjectBytes != 89 || a.ListingBytes != 2000 || a.Share != 1 || a.Objects != 1 || a.Calls["GetObject"] != 1 || a.Calls["ListObjects"] != 4 {
+		t.Errorf("got %+v", a)
+	}
+	// Its key is temporary: there is nothing that UpdateAccessKey could do.
+	if len(got.Verdicts) != 1 || got.Verdicts[0].Decision != "ask" || len(got.Outcomes) != 1 || got.Outcomes[0].State != "asked" {
+		t.Errorf("got verdicts %+v and outcomes %+v, want one ask", got.Verdicts, got.Outcomes)
+	}
+}
+
+func TestTheWholeFileOfTheStolenInstanceRole(t *testing.T) {
+	event := filepath.Join(t.TempDir(), "event.json")
+	ask := `{"nightlatch":{"investigate":{"bucket":"mordors3stack-s3bucket-llp2yingx64a","from":"2020-09-14T00:00:00Z","to":"2020-09-14T02:00:00Z","bytes":3726}}}`
+	if err := os.WriteFile(event, []byte(ask), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text := respond(t, "--event", event, "--trail", filepath.Join(shared, "trails/otrf-ec2-proxy-s3-exfiltration"))
+	for _, want := range []string{"took 3,726 bytes (100 % of", "Calls: ListObjects 7, GetObject 2.", "ask-manual"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the answer does not say %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestATrailWithoutDataEvents(t *testing.T) {
+	text := respond(t, "--event", "../../../events/alarm-direct.json", "--trail", filepath.Join(shared, "trails/invictus-stratus-run"), "--mode", "act")
+	if !strings.Contains(text, "no S3 data events: is data-event logging on for this bucket?") {
+		t.Errorf("got %s", text)
+	}
+}

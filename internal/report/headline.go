@@ -1,0 +1,121 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+)
+
+// words are the states of a step as a headline says them, the most urgent first.
+var words = []struct {
+	state containment.State
+	word  string
+}{
+	{containment.Failed, "NOT CONTAINED"}, {containment.Unknown, "STATE UNKNOWN"}, {containment.Drifted, "DRIFTED"},
+	{containment.Done, "CONTAINED"}, {containment.Asked, "DECIDE"}, {containment.DryRun, "DRY RUN"}, {containment.Already, "ALREADY OFF"},
+}
+
+// urgency is a state's place among the words; what has none comes last.
+func urgency(s containment.State) int {
+	for i, w := range words {
+		if w.state == s {
+			return i
+		}
+	}
+	return len(words)
+}
+
+// headline is what happened, in a word or two.
+func headline(r incident.Record) string {
+	first, asked := len(words), 0
+	for _, o := range r.Outcomes {
+		first = min(first, urgency(o.State))
+		if o.State == containment.Asked {
+			asked++
+		}
+	}
+	switch {
+	case first < urgency(containment.Asked) && asked > 0:
+		return fmt.Sprintf("%s, %d TO DECIDE", words[first].word, asked)
+	case first < len(words):
+		return words[first].word
+	case r.Evidence.Engine == "":
+		return "COULD NOT LOOK"
+	case len(r.Evidence.Actors) == 0:
+		return "NOBODY FOUND"
+	}
+	if a := lead(r); a != nil && a.Kind == actor.Unattributed {
+		return "NOT ATTRIBUTED"
+	}
+	return "NO ACTION"
+}
+
+// Subject is one line of ASCII under 100 characters.
+func Subject(r incident.Record) string {
+	s := "[nightlatch] " + headline(r) + ": "
+	if a := lead(r); a != nil {
+		s += cmp.Or(Safe(a.AccessKeyID), Safe(string(a.Kind))) + " took " + Bytes(weight(r, *a)) + " from " + List(bucketsOf(r, *a))
+	} else {
+		if r.Alarm.Bytes != nil {
+			s += Bytes(*r.Alarm.Bytes) + " from "
+		}
+		s += List(r.Alarm.Buckets)
+	}
+	if len(s) > 99 {
+		s = s[:96] + "..."
+	}
+	return s
+}
+
+// lead is the actor that the answer is about: of those with the most urgent step the one that took most, and nil where nobody took
+// anything.
+func lead(r incident.Record) *evidence.Actor {
+	var best *evidence.Actor
+	urgent := func(a evidence.Actor) int {
+		first := len(words)
+		for _, o := range r.Outcomes {
+			if a.AccessKeyID != "" && o.AccessKeyID == a.AccessKeyID {
+				first = min(first, urgency(o.State))
+			}
+		}
+		if first == urgency(containment.Already) {
+			return len(words) // an old story, unless there is no other
+		}
+		return first
+	}
+	for i, a := range r.Evidence.Actors {
+		if weight(r, a) == 0 && a.Copies == 0 {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), cmp.Compare(weight(r, a), weight(r, *best))) > 0 {
+			best = &r.Evidence.Actors[i]
+		}
+	}
+	return best
+}
+
+// weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.
+func weight(r incident.Record, a evidence.Actor) int64 {
+	if e := r.Evidence.Explained; e != nil && *e < 0.8 {
+		return a.Bytes + a.MarginBytes
+	}
+	return a.Bytes
+}
+
+// bucketsOf are the buckets that an actor took from, the most bytes first; the alarm's where the record does not say.
+func bucketsOf(r incident.Record, a evidence.Actor) []string {
+	var names []string
+	for name := range a.Buckets {
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return r.Alarm.Buckets
+	}
+	slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(a.Buckets[y], a.Buckets[x]), cmp.Compare(x, y)) })
+	return names
+}

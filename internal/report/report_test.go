@@ -1,0 +1,337 @@
+package report
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+const (
+	stolen  = "AKIAEXAMPLESTOLEN001"
+	nightly = "AKIAEXAMPLENIGHTLY01"
+	gib     = 1 << 30
+)
+
+var midnight = time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
+
+// clockAt is a time after the window's beginning.
+func clockAt(d time.Duration) time.Time { return midnight.Add(d) }
+
+// theft is an incident that was looked at and not judged: mara's key took 40 GiB from a strange network, while the nightly job ran.
+func theft() incident.Record {
+	thief := evidence.Actor{
+		Kind: actor.IAMUserKey, AccessKeyID: stolen, PrincipalARN: "arn:aws:iam::111122223333:user/mara", PrincipalID: "AIDAEXAMPLEMARA", AccountID: "111122223333", UserName: "mara",
+		Bytes: 40 * gib, ObjectBytes: 40*gib - 60_000, ListingBytes: 60_000, Share: new(0.9877), Objects: 2940, Calls: map[string]int64{"GetObject": 2940, "ListObjects": 12},
+		Errors: map[string]int64{"AccessDenied": 3}, Buckets: map[string]int64{"customer-exports": 40 * gib},
+		Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 40 * gib, Calls: 2952, Familiar: new(false)}}, Agents: []string{"[aws-cli/2.31.4 os/linux#6.16.8+kali-amd64]"},
+		FirstSeen: clockAt(time.Second), LastSeen: clockAt(118 * time.Second), HistoryDays: new(int64(6)), MostBytesInADay: new(int64(52_000_000)),
+		LastUsed: new(clockAt(-60 * time.Hour)), FamiliarBytes: new(int64(0)), UnfamiliarBytes: new(int64(40 * gib)), FamiliarActive: new(false),
+	}
+	job := evidence.Actor{
+		Kind: actor.IAMUserKey, AccessKeyID: nightly, PrincipalARN: "arn:aws:iam::111122223333:user/nightly", PrincipalID: "AIDAEXAMPLEJOB", AccountID: "111122223333", UserName: "nightly",
+		Bytes: gib / 2, ObjectBytes: gib / 2, Share: new(0.0123), Objects: 4, Calls: map[string]int64{"GetObject": 4}, Buckets: map[string]int64{"customer-exports": gib / 2},
+		Origins:   []evidence.Origin{{VPCEndpoint: "vpce-0a1b2c3d4e5f60718", VPCEndpointAccount: "111122223333", Bytes: gib / 2, Calls: 4, Familiar: new(true)}},
+		FirstSeen: clockAt(10 * time.Second), LastSeen: clockAt(70 * time.Second), HistoryDays: new(int64(14)), MostBytesInADay: new(int64(gib)),
+		LastUsed: new(clockAt(-24 * time.Hour)), FamiliarBytes: new(int64(gib / 2)), UnfamiliarBytes: new(int64(0)), FamiliarActive: new(true),
+	}
+	a := alarm.Alarm{Source: alarm.Rang, Name: "nightlatch-customer-exports", Since: clockAt(3 * time.Minute), Buckets: []string{"customer-exports"},
+		From: midnight, To: clockAt(2 * time.Minute), Period: time.Minute, Bytes: new(int64(40*gib + gib/2)), Threshold: new(float64(5 * gib)), Confirmed: true}
+	r := incident.Record{
+		Schema: incident.Schema, ID: "20260304-001000-0123456789abcdef", Mode: containment.ModeAct, Opened: clockAt(4 * time.Minute), Alarm: a,
+		Evidence: evidence.Evidence{Engine: "cloudtrail-lake", From: a.From, To: a.To, Bytes: 40*gib + gib/2, ObjectBytes: 40*gib + gib/2 - 60_000, ListingBytes: 60_000, Calls: 2956,
+			Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, HistoryDays: new(int64(14)), Queries: 4, BytesScanned: 46_500_000, Lost: []string{}, Actors: []evidence.Actor{thief, job}},
+		Looks:    []incident.Look{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
+		Notified: []incident.Notice{{Channel: "sns:arn:aws:sns:eu-west-1:111122223333:nightlatch"}},
+	}
+	r.Note(clockAt(4*time.Minute), "alarm nightlatch-customer-exports rang for customer-exports")
+	r.Note(clockAt(8*time.Minute), "CloudTrail shows 40.5 GiB by 2 actors, 100.0 % of the alarmed bytes; complete")
+	return r
+}
+
+// judged adds what became of the stolen key.
+func judged(r incident.Record, d policy.Decision, s containment.State, detail string, reasons ...string) incident.Record {
+	const line = "aws iam update-access-key --user-name mara --access-key-id " + stolen + " --status "
+	o := containment.Outcome{Action: policy.DeactivateKey, Target: stolen, State: s, Detail: detail, At: clockAt(9 * time.Minute), Step: containment.Step{
+		Action: policy.DeactivateKey, Target: policy.Target{Type: policy.AccessKey, ID: stolen, Owner: "mara", Known: true},
+		Ref: containment.Ref{Type: containment.KeyStatus, Owner: "mara", Name: stolen}, Undo: line + "Active", Runbook: []string{line + "Inactive"}}}
+	switch s {
+	case containment.Done:
+		o.Undo = o.Step.Undo
+	case containment.Unknown:
+		o.Undo, o.Runbook = o.Step.Undo, o.Step.Runbook
+	case containment.Asked, containment.DryRun, containment.Failed:
+		o.Runbook = o.Step.Runbook
+	}
+	r.Verdicts = append(r.Verdicts, incident.Verdict{Action: o.Action, Target: stolen, Decision: d, Reasons: reasons})
+	r.Outcomes = append(r.Outcomes, o)
+	if detail != "" {
+		r.Note(o.At, "deactivate-key "+stolen+": "+string(s)+", "+detail)
+	}
+	return r
+}
+
+const stealing = "contain-stolen-key: one long-term key took most of the bytes, to origins its owner did not use on earlier days, and nothing familiar is using it"
+
+// messages are whole incidents, as they are told.
+func messages() map[string]incident.Record {
+	contained := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
+	contained.Verdicts = append(contained.Verdicts, incident.Verdict{Action: policy.DeactivateKey, Target: nightly, Decision: policy.Leave,
+		Reasons: []string{"leave-usual: a small part of the bytes, all of it to origins this principal always uses"}})
+	contained.Outcomes = append(contained.Outcomes, containment.Outcome{Action: policy.DeactivateKey, Target: nightly, State: containment.Skipped})
+	contained.Unjudged = 3
+
+	decide := theft()
+	decide.Alarm.Confirmed, decide.Alarm.Doubt = false, "CloudWatch shows 1200 bytes in the window, the event claims 43486543872"
+	decide.Evidence.Actors[0].Origins = append(decide.Evidence.Actors[0].Origins, evidence.Origin{Network: "203.0.113.0/24", Presigned: true, Bytes: 3 * gib, Calls: 7, Familiar: new(true)})
+	decide.Evidence.Actors[0].FamiliarBytes, decide.Evidence.Actors[0].UnfamiliarBytes = new(int64(3*gib)), new(int64(37*gib))
+	decide.Evidence.Copies, decide.Evidence.Actors[0].Copies, decide.Evidence.MarginBytes = 2, 2, 573<<20
+	decide = judged(decide, policy.Ask, containment.Asked, "", "ask-unconfirmed: CloudWatch does not confirm what the alarm claims",
+		"ask-in-use: an origin familiar to its owner used it in the last 24 hours, or it is not known whether one did: turning it off may be an outage")
+
+	nobody := theft()
+	nobody.Evidence = evidence.Reconcile(nobody.Alarm, evidence.Tally{}, &evidence.History{})
+	nobody.Evidence.Engine, nobody.Evidence.Complete, nobody.Evidence.Queries = "cloudtrail-lake", true, 6
+	nobody.Log = nobody.Log[:1]
+
+	failed := judged(theft(), policy.Contain, containment.Failed, "nothing was changed: IAM refused UpdateAccessKey: AccessDenied", stealing)
+
+	unknown := theft()
+	unknown.Evidence.Complete, unknown.Evidence.Lost = false, []string{`trail file "a.json.gz" breaks off at byte 9000: its records are missing`}
+	unknown.Looks[1].Error = "no query slot was free"
+	unknown = judged(unknown, policy.Contain, containment.Unknown, "it could not be read back: IAM did not answer in time", stealing)
+
+	return map[string]incident.Record{"contained": contained, "decide": decide, "nobody": nobody, "failed": failed, "unknown": unknown}
+}
+
+func TestWholeMessages(t *testing.T) {
+	for name, r := range messages() {
+		t.Run(name, func(t *testing.T) {
+			m := Text(r)
+			got, path := "Subject: "+m.Subject+"\n\n"+m.Body, filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Errorf("-want +got; go test ./internal/report -update writes it anew\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTheAnswerComesFirst: a channel that cuts, cuts from the end.
+func TestTheAnswerComesFirst(t *testing.T) {
+	for name, r := range messages() {
+		body := Text(r).Body
+		rest := len(body)
+		for _, section := range []string{"\nWHY\n", "\nEVIDENCE ", "\nNOT KNOWN\n", "\nTIMELINE\n"} {
+			if i := strings.Index(body, section); i >= 0 {
+				rest = min(rest, i)
+			}
+		}
+		for _, line := range strings.SplitAfter(body, "\n") {
+			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "FAILED ", "UNKNOWN ", "How sure ", "Unexplained "} {
+				if strings.HasPrefix(line, name) && strings.Index(body, line) > rest {
+					t.Errorf("%s: %q comes after the answer", name, line)
+				}
+			}
+		}
+		if strings.Index(body, headline(r)) != 0 {
+			t.Errorf("%s: the message begins %q", name, body[:20])
+		}
+	}
+}
+
+func TestHeadline(t *testing.T) {
+	of := func(states ...containment.State) incident.Record {
+		r := theft()
+		for _, s := range states {
+			r = judged(r, policy.Contain, s, "")
+		}
+		return r
+	}
+	empty := theft()
+	empty.Evidence.Actors = nil
+	for name, c := range map[string]struct {
+		record incident.Record
+		want   string
+	}{
+		"done":                          {of(containment.Done), "CONTAINED"},
+		"asked":                         {of(containment.Asked), "DECIDE"},
+		"dry run":                       {of(containment.DryRun), "DRY RUN"},
+		"already":                       {of(containment.Already), "ALREADY OFF"},
+		"failed":                        {of(containment.Failed), "FAILED"},
+		"unknown":                       {of(containment.Unknown), "STATE UNKNOWN"},
+		"drifted":                       {of(containment.Drifted), "DRIFTED"},
+		"left alone":                    {of(containment.Skipped), "NO ACTION"},
+		"nothing judged":                {of(), "NO ACTION"},
+		"nobody":                        {empty, "NOBODY FOUND"},
+		"a failure outweighs a success": {of(containment.Done, containment.Failed, containment.Asked), "FAILED"},
+		"not knowing does, too":         {of(containment.Done, containment.Unknown), "STATE UNKNOWN"},
+		"a success outweighs a request": {of(containment.Asked, containment.Done), "CONTAINED"},
+		"a request outweighs the past":  {of(containment.Already, containment.Asked), "DECIDE"},
+	} {
+		if got := headline(c.record); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		if !strings.HasPrefix(Subject(c.record), "[nightlatch] "+c.want+": ") || !strings.HasPrefix(Text(c.record).Body, c.want+"\n") {
+			t.Errorf("%s: the subject is %q", name, Subject(c.record))
+		}
+	}
+}
+
+// TestEveryStateSaysWhatToDo: what was done, or could have been, stands there with its command.
+func TestEveryStateSaysWhatToDo(t *testing.T) {
+	const undo, run = "\nTo undo        aws iam update-access-key ", "\nRun            aws iam update-access-key "
+	for state, want := range map[containment.State][]string{
+		containment.Done:    {"\nDone           deactivate-key " + stolen + " at 00:16:00 (why)", undo + "--user-name mara --access-key-id " + stolen + " --status Active\n"},
+		containment.Asked:   {"\nYOU DECIDE     deactivate-key " + stolen + " (why)", run + "--user-name mara --access-key-id " + stolen + " --status Inactive\n"},
+		containment.DryRun:  {"\nWould do       ", run},
+		containment.Already: {"\nNothing to do  "},
+		containment.Skipped: {"\nLeft alone     deactivate-key " + stolen + "\n"},
+		containment.Failed:  {"\nFAILED         deactivate-key " + stolen + " (why)", run},
+		containment.Unknown: {"\nUNKNOWN        deactivate-key " + stolen + ": tried, and not seen done (why)", undo, run},
+		containment.Drifted: {"\nDRIFTED        "},
+	} {
+		body := Text(judged(theft(), policy.Contain, state, "why")).Body
+		for _, w := range want {
+			if !strings.Contains(body, w) {
+				t.Errorf("%s: %q is missing in\n%s", state, w, body)
+			}
+		}
+		if state != containment.Done && state != containment.Unknown && strings.Contains(body, undo) {
+			t.Errorf("%s: a way to undo what was not done", state)
+		}
+	}
+}
+
+func TestNobody(t *testing.T) {
+	with := func(change func(*incident.Record)) incident.Record {
+		r := theft()
+		r.Evidence.Actors, r.Evidence.Bytes, r.Evidence.Calls = []evidence.Actor{}, 0, 0
+		change(&r)
+		return r
+	}
+	silent := []evidence.Actor{{Kind: actor.IAMUserKey, AccessKeyID: stolen}}
+	for name, c := range map[string]struct {
+		record incident.Record
+		want   string
+	}{
+		"no data events":            {with(func(r *incident.Record) {}), "no S3 data events: is data-event logging on for this bucket?"},
+		"not asked":                 {with(func(r *incident.Record) { r.Looks = nil }), "CloudTrail was not asked"},
+		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
+		"calls only around it":      {with(func(r *incident.Record) { r.Evidence.Actors = silent }), "nobody took bytes in the window; CloudTrail shows calls only around it"},
+		"calls that moved nothing":  {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls = silent, 3 }), "nobody took bytes in the window; the calls that CloudTrail shows moved none"},
+		"calls without byte counts": {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls, r.Evidence.Unsized = silent, 3, 2 }), "CloudTrail shows 2 calls without a byte count: who took the bytes is NOT KNOWN"},
+	} {
+		if got, want := Answer(c.record), c.want+" (customer-exports, 2026-03-04 00:07 to 00:09 UTC)"; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestWhoIsNamed(t *testing.T) {
+	base := evidence.Actor{AccessKeyID: "KEY", AccountID: "111122223333", UserName: "mara", RoleName: "web", Session: "s", PrincipalID: "AROAX:s", PrincipalARN: "arn"}
+	for kind, want := range map[actor.Kind]string{
+		actor.IAMUserKey:     "access key KEY of IAM user mara (account 111122223333)",
+		actor.IAMUserSession: "a session (KEY) of IAM user mara (account 111122223333)",
+		actor.FederatedUser:  "a federated session (KEY) issued by IAM user mara (account 111122223333)",
+		actor.RoleSession:    "session s (KEY) of role web (account 111122223333)",
+		actor.IdentityCenter: "Identity Center user s (KEY) in role web (account 111122223333)",
+		actor.RootKey:        "the ROOT user's access key KEY (account 111122223333)",
+		actor.RootSession:    "a session of the ROOT user (account 111122223333)",
+		actor.AWSService:     "the AWS service AROAX:s",
+		actor.OtherAccount:   "another account's principal arn (account 111122223333)",
+		actor.Anonymous:      "anonymous callers",
+		actor.Unattributed:   "a caller that the records do not name (arn)",
+		"":                   "a caller that the records do not name (arn)",
+	} {
+		a := base
+		a.Kind = kind
+		if got := Who(a); got != want {
+			t.Errorf("%s: got %q, want %q", kind, got, want)
+		}
+	}
+	base.Kind, base.Via = actor.IAMUserKey, "athena.amazonaws.com"
+	if got := Who(base); !strings.HasSuffix(got, " through athena.amazonaws.com") {
+		t.Errorf("got %q, want who made the call in its name", got)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for got, want := range map[string]string{
+		Bytes(0): "0 bytes", Bytes(999): "999 bytes", Bytes(2089): "2,089 bytes", Bytes(9_999): "9,999 bytes", Bytes(10_000): "9.77 KiB",
+		Bytes(42949672960): "40.0 GiB", Bytes(1 << 20): "1.00 MiB", Bytes(1<<62 - 1): "4.00 EiB", Bytes(-2000): "-2,000 bytes", Bytes(-42949672960): "-40.0 GiB",
+
+		Window(midnight, midnight.Add(2*time.Minute)):                            "2026-03-04 00:07 to 00:09 UTC",
+		Window(midnight.Add(-10*time.Minute), midnight):                          "2026-03-03 23:57 to 2026-03-04 00:07 UTC",
+		Window(midnight.In(time.FixedZone("x", -7200)), midnight.Add(time.Hour)): "2026-03-04 00:07 to 01:07 UTC",
+		List(nil):                                "no bucket",
+		List([]string{"a"}):                      "a",
+		List([]string{"a", "b"}):                 "a and b",
+		List([]string{"a", "b", "c", "d"}):       "a, b, c and d",
+		List([]string{"a", "b", "c", "d", "e"}):  "a, b, c, d and 1 more",
+		List([]string{"a\nb", "\x1b"}):           `a\nb and \x1b`,
+		Plural(0, "object"):                      "0 objects",
+		Plural(1, "object"):                      "1 object",
+		Plural(2, "object"):                      "2 objects",
+		Plural(12345, "query"):                   "12,345 queries",
+		Plural(1, "server-side copy"):            "1 server-side copy",
+		Plural(2, "server-side copy"):            "2 server-side copies",
+		percent(0):                               "0.0 %",
+		percent(0.00001):                         "<0.1 %",
+		percent(0.9877):                          "98.8 %",
+		percent(0.99996):                         "100 %",
+		percent(1.2):                             "120.0 %",
+		percent(25):                              "2500.0 %",
+		counts(nil):                              "none",
+		counts(map[string]int64{"b": 1, "a": 1}): "a 1, b 1",
+		counts(map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, "h": 8}): "h 8, g 7, f 6, e 5, d 4, c 3, 2 more",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestSubject(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*incident.Record)
+		want   string
+	}{
+		"who, what and where": {func(*incident.Record) {}, "[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from customer-exports"},
+		"no key":              {func(r *incident.Record) { r.Evidence.Actors[0].AccessKeyID = "" }, "[nightlatch] CONTAINED: iam-user-key took 40.0 GiB from customer-exports"},
+		"nobody": {func(r *incident.Record) { r.Outcomes, r.Evidence.Actors = nil, nil },
+			"[nightlatch] NOBODY FOUND: 40.5 GiB from customer-exports"},
+		"nothing known": {func(r *incident.Record) {
+			r.Outcomes, r.Evidence.Actors, r.Alarm.Bytes, r.Alarm.Buckets = nil, nil, nil, nil
+		}, "[nightlatch] NOBODY FOUND: no bucket"},
+		"a bucket with a name as long as can be": {func(r *incident.Record) { r.Alarm.Buckets = []string{strings.Repeat("b", 63)} },
+			"[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from " + strings.Repeat("b", 32) + "..."},
+	} {
+		r := judged(theft(), policy.Contain, containment.Done, "")
+		c.change(&r)
+		if got := Subject(r); got != c.want || len(got) >= 100 {
+			t.Errorf("%s: got %q (%d characters), want %q", name, got, len(got), c.want)
+		}
+	}
+}

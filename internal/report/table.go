@@ -1,0 +1,92 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+)
+
+// maxRows is how many actors the table shows.
+const maxRows = 10
+
+// table is the evidence: who took something, in the window or around it, or copied.
+func table(b *strings.Builder, r incident.Record) {
+	e := r.Evidence
+	if len(e.Actors) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nEVIDENCE (%s, %s)\n", Safe(e.Engine), Window(e.From, e.To))
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
+	shown := 0
+	for _, a := range e.Actors {
+		if shown == maxRows || weight(r, a) == 0 && a.Copies == 0 {
+			continue
+		}
+		shown++
+		row(w, a)
+	}
+	w.Flush()
+	if more := int64(len(e.Actors)-shown) + e.Others.Actors; more > 0 {
+		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", Plural(more, "actor"))
+	}
+	if a := lead(r); a != nil {
+		details(b, *a)
+	}
+}
+
+func row(w *tabwriter.Writer, a evidence.Actor) {
+	share := "?"
+	if a.Share != nil {
+		share = percent(*a.Share)
+	}
+	origin, familiar := "-", "?"
+	if len(a.Origins) > 0 {
+		origin = Safe(cmp.Or(a.Origins[0].VPCEndpoint, a.Origins[0].Network, "-"))
+		if len(a.Origins) > 1 {
+			origin += fmt.Sprintf(" +%d", len(a.Origins)-1)
+		}
+		if f := a.Origins[0].Familiar; f != nil {
+			familiar = map[bool]string{true: "yes", false: "NEVER SEEN"}[*f]
+		}
+	}
+	bytes := Bytes(a.Bytes)
+	if a.Bytes == 0 && a.MarginBytes > 0 {
+		bytes = "(" + Bytes(a.MarginBytes) + " around)"
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", share, bytes, short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar)
+}
+
+// details are what else is known of the actor that the answer is about.
+func details(b *strings.Builder, a evidence.Actor) {
+	fmt.Fprintln(b)
+	if !a.FirstSeen.IsZero() {
+		fmt.Fprintf(b, "First seen %s, last seen %s UTC. ", moment(a.FirstSeen), moment(a.LastSeen))
+	}
+	fmt.Fprintf(b, "Calls: %s.\n", counts(a.Calls))
+	if len(a.Errors) > 0 {
+		fmt.Fprintf(b, "Refused: %s.\n", counts(a.Errors))
+	}
+	if a.LastUsed != nil && a.MostBytesInADay != nil {
+		fmt.Fprintf(b, "On earlier days its owner read these buckets last at %s, and at most %s in a day.\n",
+			a.LastUsed.UTC().Format("2006-01-02 15:04"), Bytes(*a.MostBytesInADay))
+	}
+	for _, agent := range a.Agents[:min(len(a.Agents), 3)] {
+		fmt.Fprintf(b, "Agent, as the caller gives it: %s\n", short(agent, 80))
+	}
+}
+
+func moment(t time.Time) string { return t.UTC().Format(time.DateTime) }
+
+func short(s string, n int) string {
+	s = Safe(s)
+	if len(s) > n {
+		return s[:n-3] + "..."
+	}
+	return s
+}
