@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"nightlatch/internal/actor"
 )
 
 // midnight is the first minute of the ring's window.
@@ -207,15 +205,5 @@ func TestIDTellsRingsApart(t *testing.T) {
 	local.Since = local.Since.In(time.FixedZone("", 3600))
 	if got, want := local.ID(), ring().ID(); got != want {
 		t.Errorf("in another zone the id is %q, want %q", got, want)
-	}
-}
-
-func TestHint(t *testing.T) {
-	a := Alarm{AccessKeyID: "AKIAIOSFODNN7EXAMPLE"}
-	if !a.Hint(actor.Credential{AccessKeyID: "AKIAIOSFODNN7EXAMPLE"}) || a.Hint(actor.Credential{AccessKeyID: "AKIAIOSFODNN7EXAMPLF"}) {
-		t.Error("Hint takes another key for the one that the event names")
-	}
-	if (Alarm{}).Hint(actor.Credential{}) {
-		t.Error("Hint takes no key for the one that the event does not name")
 	}
 }
