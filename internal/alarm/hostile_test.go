@@ -81,7 +81,7 @@ func TestParseRefuses(t *testing.T) {
 		"an array":                     {"[1,2]", "the event is not a JSON object"},
 		"null":                         {"null", "the event has none of the known shapes; its fields are none"},
 		"an empty object":              {"{}", "its fields are none"},
-		"10 MB":                        {`{"a":"` + strings.Repeat("x", 10<<20) + `"}`, "more than the 1048576 that an event may have"},
+		"10 MB":                        {`{"a":"` + strings.Repeat("x", 10<<20) + `"}`, "longer than the 1048576 bytes that an event may have"},
 		"an unknown shape":             {`{"foo":1,"bar":2}`, `its fields are "bar", "foo"`},
 		"hostile field names":          {`{"\u001b[2J\u202egnp":1,"a\nb":2}`, `its fields are "\x1b[2J\u202egnp", "a\nb"`},
 		"a hundred fields":             {`{` + strings.TrimSuffix(hundred(), ",") + `}`, "and 92 more"},

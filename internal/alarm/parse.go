@@ -46,7 +46,7 @@ func Parse(event []byte) (Event, error) {
 
 func parse(event []byte) (Event, error) {
 	if len(event) > MaxEvent {
-		return Event{}, fmt.Errorf("the event is %d bytes long, more than the %d that an event may have", len(event), MaxEvent)
+		return Event{}, fmt.Errorf("the event is longer than the %d bytes that an event may have", MaxEvent)
 	}
 	if len(bytes.TrimSpace(event)) == 0 {
 		return Event{}, errors.New("the event is empty")

@@ -45,7 +45,9 @@ var reserved = map[string]bool{"self": true, "protected": true, "no-policy": tru
 func Load(name string, text []byte) (*Policy, error) {
 	list, err := cedar.NewPolicyListFromBytes(name, text)
 	if err != nil {
-		return nil, fmt.Errorf("the policy does not parse: %s", strings.ReplaceAll(oneLine(err), "<input>", name))
+		// cedar-go's parser names no file, and leaves out what it found.
+		text := strings.NewReplacer("<input>", name, "parser error: ", "", "exact got want", "expected").Replace(oneLine(err))
+		return nil, fmt.Errorf("the policy does not parse: %s", text)
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s holds no policy", name)

@@ -145,7 +145,7 @@ func openTrail(ctx context.Context, paths []string, progress io.Writer) (*duck.E
 		engine.Close()
 		return nil, badInput{err}
 	}
-	fmt.Fprintf(progress, "%d records in %d files\n", engine.Events(), engine.Files())
+	fmt.Fprintf(progress, "%s in %s\n", report.Plural(engine.Events(), "record"), report.Plural(int64(engine.Files()), "file"))
 	return engine, nil
 }
 
