@@ -93,9 +93,6 @@ var (
 // https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
 const ssoRole = "AWSReservedSSO_"
 
-// LongTermKey reports whether id has the form of a long-term access key id.
-func LongTermKey(id string) bool { return longTerm.MatchString(id) }
-
 // Of names the credential that an identity shows.
 func Of(id Identity, ours Ours) Credential {
 	c := Credential{

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,91 @@ func TestEveryQueryIsTrino(t *testing.T) {
 		wrong := i >= len(names)-2
 		if wrong != (len(errs[i]) > 0) {
 			t.Errorf("%s: the grammar says %v\n%s", name, errs[i], statements[i])
+		}
+	}
+}
+
+var (
+	groupingSets = regexp.MustCompile(`(?is)\bgrouping\s+sets\s*`)
+	grouped      = regexp.MustCompile(`(?i)\b(?:grouping\s+sets|rollup|cube)\b`)
+	identifier   = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+)
+
+// notColumns lists what stands in the grouping sets of a statement besides names of columns. Trino's grammar takes expressions
+// there, and its analyzer refuses them: "GROUP BY expression must be a column reference"
+// (https://github.com/trinodb/trino/blob/master/core/trino-main/src/main/java/io/trino/sql/analyzer/StatementAnalyzer.java).
+// The number is of the grouping sets found.
+func notColumns(sql string) (found int, wrong []string) {
+	for {
+		at := groupingSets.FindStringIndex(sql)
+		if at == nil {
+			return found, wrong
+		}
+		sql = sql[at[1]:]
+		list, depth := "", 0
+		for i, c := range sql {
+			if c == '(' {
+				depth++
+			} else if c == ')' {
+				depth--
+			}
+			if depth <= 0 {
+				list = sql[:i]
+				break
+			}
+		}
+		if !strings.HasPrefix(list, "(") {
+			return found, append(wrong, "a list that does not begin or does not end")
+		}
+		list = list[1:]
+		for list = strings.TrimSpace(list); list != ""; list = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(list), ",")) {
+			set, rest, whole := strings.Cut(list, ")")
+			set, opened := strings.CutPrefix(set, "(")
+			if !whole || !opened {
+				wrong = append(wrong, list)
+				break
+			}
+			found, list = found+1, rest
+			if strings.TrimSpace(set) == "" {
+				continue
+			}
+			for _, column := range strings.Split(set, ",") {
+				if column = strings.TrimSpace(column); !identifier.MatchString(column) {
+					wrong = append(wrong, column)
+				}
+			}
+		}
+	}
+}
+
+func TestGroupingSetsHoldColumnsOnly(t *testing.T) {
+	want := map[string]int{"bytes": 7, "usage": 2}
+	for name, q := range questions("customer-exports") {
+		sql := q.SQL(Schema{Table: "events"})
+		found, wrong := notColumns(sql)
+		if found != want[name] || len(wrong) > 0 {
+			t.Errorf("%s: %d grouping sets, want %d; no columns are %q\n%s", name, found, want[name], wrong, sql)
+		}
+		if lists, known := len(grouped.FindAllString(sql, -1)), len(groupingSets.FindAllString(sql, -1)); lists != known {
+			t.Errorf("%s: a rollup or a cube, which is not looked into\n%s", name, sql)
+		}
+	}
+	// What Trino refuses is found, or the test above could not fail.
+	for sql, refused := range map[string]bool{
+		"group by grouping sets ((), (a), (a, b_1))":          false,
+		"GROUP BY GROUPING  SETS(( ),\n(a , b))":              false,
+		"group by grouping sets ((a), (cast(t as date)))":     true,
+		"group by grouping sets ((a, lower(b)))":              true,
+		"group by grouping sets ((a), (1))":                   true,
+		"group by grouping sets ((a, 'x'))":                   true,
+		"group by grouping sets ((a || b))":                   true,
+		"group by grouping sets ((a.b))":                      true,
+		"group by grouping sets (lower(a), (b))":              true,
+		"group by grouping sets ((a)":                         true,
+		"grouping sets ((a)) union grouping sets ((date(a)))": true,
+	} {
+		if _, wrong := notColumns(sql); (len(wrong) > 0) != refused {
+			t.Errorf("%s: no columns are %q, want some: %t", sql, wrong, refused)
 		}
 	}
 }

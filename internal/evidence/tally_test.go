@@ -178,7 +178,8 @@ func TestNumbersAsEnginesPrintThem(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	base := append(answer(), row("actor", "EVE000"), row("origin", "EVE000", "signing", "header"), row("origin", "EVE000", "signing", "presigned"),
+	called := func(id string) Row { return row("call", id, "name", "GetObject") }
+	base := append(answer(), row("actor", "EVE000"), called("EVE000"), called("X1"), called("X2"), called("X3"), called("X4"), row("origin", "EVE000", "signing", "header"), row("origin", "EVE000", "signing", "presigned"),
 		row("origin", "EVE000", "signing", "unknown"), row("origin", "EVE000", "signing", "header", "vpc_endpoint", "vpce-1", "vpc_endpoint_account", "1"),
 		row("origin", "EVE000", "signing", "header", "vpc_endpoint", "vpce-1", "vpc_endpoint_account", "2"), row("agent", "EVE000", "name", "b"), row("agent", "EVE000", "name", "a"),
 		row("actor", "X1", "type", "SAMLUser", "access_key_id", "", "principal_id", "", "account_id", ""),
@@ -209,7 +210,9 @@ func TestDigest(t *testing.T) {
 	}{
 		{0, "bytes", "101"}, {0, "object_bytes", "91"}, {0, "copies", "3"}, {0, "unsized", "2"},
 		{1, "bytes", "101"}, {1, "object_bytes", "91"}, {1, "copies", "3"}, {1, "unsized", "2"}, {1, "access_key_id", "ASIAEXAMPLE0000MARA00"},
-		{1, "invoked_by", "athena.amazonaws.com"}, {1, "account_id", "999988887777"}, {1, "type", "Root"}, {1, "places", "6"},
+		{1, "invoked_by", "athena.amazonaws.com"}, {1, "account_id", "999988887777"}, {1, "type", "Root"}, {1, "objects", "3"}, {1, "first_seen", "1772625601"}, {1, "last_seen", "1772625631"},
+		{0, "calls", "4"}, {0, "listing_bytes", "11"}, {0, "error_bytes", "1"}, {1, "listing_bytes", "11"}, {1, "error_bytes", "1"},
+		{2, "bytes", "99"}, {2, "name", "images"}, {3, "calls", "4"}, {3, "name", "HeadObject"}, {4, "calls", "4"}, {5, "name", "wget"}, {6, "calls", "4"}, {6, "name", "SlowDown"},
 		{4, "source_ip", "198.51.101.7"}, {4, "signing", "presigned"}, {4, "signing", ""}, {4, "vpc_endpoint", "vpce-1"}, {4, "bytes", "99"},
 	} {
 		rows := slices.Clone(base)
@@ -217,6 +220,82 @@ func TestDigest(t *testing.T) {
 		rows[change.row][change.column] = change.value
 		if digestOf(rows) == want {
 			t.Errorf("row %d with %q as %q has the same digest", change.row, change.column, change.value)
+		}
+	}
+}
+
+// What happens around the window alone never ends on a busy bucket: it changes no digest, or no evidence would ever be complete.
+func TestDigestIgnoresTheMargin(t *testing.T) {
+	around := func(part, id string, changes ...string) Row { // a row about calls in the margin alone
+		return row(part, id, append([]string{"bytes", "0", "object_bytes", "0", "listing_bytes", "0", "calls", "0", "unsized", "0", "copies", "0", "objects", "0",
+			"first_seen", "0", "last_seen", "0", "margin_bytes", "7000"}, changes...)...)
+	}
+	tallyOf := func(rows []Row) Tally {
+		t.Helper()
+		tally, err := ReadBytes(rows, ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tally
+	}
+	with := func(i int, column, value string) []Row {
+		rows := answer()
+		rows[i][column] = value
+		return rows
+	}
+	before := tallyOf(answer())
+	for name, rows := range map[string][]Row{
+		"more in the margin":              with(0, "margin_bytes", "90000"),
+		"more in an actor's margin":       with(1, "margin_bytes", "90000"),
+		"actors beyond those listed":      with(1, "places", "60"),
+		"buckets beyond those listed":     with(2, "places", "60"),
+		"calls beyond those listed":       with(3, "places", "60"),
+		"origins beyond those listed":     with(4, "places", "600"),
+		"agents beyond those listed":      with(5, "places", "60"),
+		"an actor in the margin":          append(with(0, "margin_bytes", "7005"), around("actor", "EVE000", "places", "2"), around("origin", "EVE000", "signing", "header"), around("bucket", "EVE000", "name", "exports"), around("call", "EVE000", "name", "GetObject"), around("agent", "EVE000", "name", "wget")),
+		"a bucket in an actor's margin":   append(answer(), around("bucket", "MARA00", "name", "images")),
+		"a call in an actor's margin":     append(answer(), around("call", "MARA00", "name", "HeadObject")),
+		"an origin in an actor's margin":  append(answer(), around("origin", "MARA00", "source_ip", "203.0.113.9", "signing", "header")),
+		"an agent in an actor's margin":   append(answer(), around("agent", "MARA00", "name", "wget")),
+		"a refusal in an actor's margin":  append(answer(), around("error", "MARA00", "name", "SlowDown")),
+		"a signing in an actor's margin":  append(answer(), around("origin", "MARA00", "signing", "presigned")),
+		"an endpoint in an actor's calls": append(answer(), around("origin", "MARA00", "signing", "header", "vpc_endpoint", "vpce-1")),
+	} {
+		if got := tallyOf(rows); got.Digest != before.Digest {
+			t.Errorf("%s: another digest (-before +after):\n%s", name, cmp.Diff(before, got, cmp.AllowUnexported(Actor{})))
+		}
+	}
+	// The margin is still told, only not compared.
+	got := tallyOf(append(with(0, "margin_bytes", "7005"), around("actor", "EVE000", "places", "2")))
+	if len(got.Actors) != 2 || got.MarginBytes != 7005 || got.Actors[1].MarginBytes != 7000 {
+		t.Errorf("got %+v, want the actor in the margin too", got)
+	}
+	// The first call of that actor inside the window counts, however small.
+	rows := append(answer(), around("actor", "EVE000", "places", "2"), around("call", "EVE000", "name", "GetObject", "calls", "1"))
+	if tallyOf(rows).Digest == before.Digest {
+		t.Error("a call in the window has the same digest as none")
+	}
+}
+
+func TestOriginsInTheMarginAreDropped(t *testing.T) {
+	origin := func(ip, bytes, calls string) Row {
+		return row("origin", "MARA00", "source_ip", ip, "signing", "header", "bytes", bytes, "calls", calls)
+	}
+	for name, c := range map[string]struct {
+		rows []Row
+		want []Origin
+	}{
+		"one in the window, one around it": {append(answer()[:4], origin("198.51.100.7", "100", "3"), origin("203.0.113.9", "0", "0")), []Origin{{Network: "198.51.100.0/24", Bytes: 100, Calls: 3}}},
+		"a call without bytes is a call":   {append(answer()[:4], origin("198.51.100.7", "100", "2"), origin("203.0.113.9", "0", "1")), []Origin{{Network: "198.51.100.0/24", Bytes: 100, Calls: 2}, {Network: "203.0.113.0/24", Calls: 1}}},
+		"all of them around it": {[]Row{row("all", "", "bytes", "0", "calls", "0"), row("actor", "MARA00", "bytes", "0"), row("call", "MARA00", "name", "GetObject", "calls", "0"),
+			origin("198.51.100.7", "0", "0"), origin("203.0.113.9", "0", "0")}, []Origin{{Network: "198.51.100.0/24"}, {Network: "203.0.113.0/24"}}},
+	} {
+		got, err := ReadBytes(c.rows, ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, got.Actors[0].Origins); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -22,7 +22,8 @@ func (Usage) Name() string { return "usage" }
 
 // SQL implements Question. An answer has one row for each principal ("principal": its earlier days, its most bytes in one of them) and
 // one for each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first; and what is less
-// than a day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first.
+// than a day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first, with whatever
+// key: a new key at its owner's old desk must not be crowded out, because it says that the key is in use.
 func (q Usage) SQL(s Schema) string {
 	return fmt.Sprintf(`with %[1]s,
 dated as (
@@ -41,17 +42,21 @@ daily as (
 ),
 spans as (
   select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(source_ip) as source_ip,
-    count(*) as days, max(bytes) as most_bytes, to_unixtime(min(first_seen)) as first_seen, to_unixtime(max(last_seen)) as last_seen,
-    case when min(first_seen) <= %[3]s then 1 else 0 end as known
+    count(*) as days, max(bytes) as most_bytes, to_unixtime(min(first_seen)) as first_seen, to_unixtime(max(last_seen)) as last_seen
   from daily
   where part = 'origin' or early = 1
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
+),
+aged as (
+  select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= to_unixtime(%[3]s)
+      then 1 else 0 end as known
+  from spans
 ),
 placed as (
   select *, row_number() over (partition by part, principal
       order by known desc, days desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) as place,
     sum(known) over (partition by part, principal) as places
-  from spans
+  from aged
 )
 select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, source_ip, days, most_bytes, first_seen, last_seen, places
 from placed

@@ -21,7 +21,7 @@ func after(d time.Duration) time.Time { return ringing.Add(d) }
 // opened is an incident whose metric was read and confirmed, and nothing else yet.
 func opened() Record {
 	return Record{Schema: Schema, ID: "20260304-000340-0123456789abcdef", Opened: ringing, Deadline: after(Patience), MetricRead: 1,
-		Alarm: alarm.Alarm{From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
+		Alarm: alarm.Alarm{Source: alarm.Rang, Buckets: []string{"exports"}, From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
 }
 
 // looked adds looks, each with the same answer, at these times after the ring.
@@ -50,9 +50,25 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		change(&r)
 		return r
 	}
+	history := func(r *Record) { r.History, r.HistoryAsked = &evidence.History{Before: r.Alarm.From}, 1 }
 	enough := func(r *Record) {
-		r.Evidence.Complete, r.Evidence.Explained, r.History = true, new(0.8), &evidence.History{}
+		r.Evidence.Complete, r.Evidence.Explained = true, new(0.8)
+		history(r)
 	}
+	little := func(r *Record) { enough(r); r.Evidence.Explained = new(0.1) }
+	nothing := func(r *Record) { enough(r); r.Evidence.Explained = nil }
+	manual := func(r *Record) { r.Alarm.Source = alarm.Manual }
+	doubted := func(reads int) func(*Record) {
+		return func(r *Record) { r.Alarm.Confirmed, r.MetricRead = false, reads }
+	}
+	all := func(changes ...func(*Record)) func(*Record) {
+		return func(r *Record) {
+			for _, c := range changes {
+				c(r)
+			}
+		}
+	}
+	none := func(r *Record) { r.Alarm.Buckets = nil }
 	explained := func(r *Record) { r.Evidence.Explained = new(0.8) }
 	for name, c := range map[string]struct {
 		record Record
@@ -91,6 +107,25 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		"explained, a window that ends after the deadline": {with(looked(opened(), 0), func(r *Record) { explained(r); r.Alarm.To = after(time.Hour) }), 0, wait(Patience)},
 		"complete, but the metric is to be read again":     {with(looked(opened(), 0, 260*time.Second), func(r *Record) { enough(r); r.Alarm.Confirmed = false }), 260 * time.Second, wait(290 * time.Second)},
 		"complete, and the metric was read often enough":   {with(looked(opened(), 0), func(r *Record) { enough(r); r.Alarm.Confirmed = false; r.MetricRead = maxMetric }), 0, Move{Do: Judge}},
+		"complete, the history was asked for in vain":      {with(looked(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory }), 0, Move{Do: Judge}},
+		"complete, and asked in vain once less":            {with(looked(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory-1 }), 0, wait(260 * time.Second)},
+		"complete, the history is another window's":        {with(looked(opened(), 0), func(r *Record) { enough(r); r.History.Before = ringing }), 0, wait(260 * time.Second)},
+		"complete, ten per cent too much are no conflict":  {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.1) }), 0, Move{Do: Judge}},
+		"complete, and more than the metric shows":         {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.11) }), 0, wait(260 * time.Second)},
+		"so it stays, however often it is read":            {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained, r.MetricRead = new(1.11), maxMetric }), 0, Move{Do: Judge}},
+		"no bucket: the metric may name one":               {with(opened(), func(r *Record) { none(r); r.MetricRead = 0 }), 0, Move{Do: ReadMetric}},
+		"no bucket then: it is judged at once":             {with(opened(), none), 0, Move{Do: Judge}},
+		"no bucket, and not confirmed":                     {with(opened(), all(none, doubted(1))), 0, Move{Do: Judge}},
+		"an alarm claims bytes that are not seen":          {with(looked(opened(), 0, 260*time.Second), little), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event claims none":                       {with(looked(opened(), 0, 260*time.Second), all(little, manual)), 261 * time.Second, Move{Do: Judge}},
+		"nor one of which nothing is explained":            {with(looked(opened(), 0, 260*time.Second), all(nothing, manual)), 261 * time.Second, Move{Do: Judge}},
+		"a manual event that is not complete":              {with(looked(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.Evidence.Complete = false }), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event, the metric is to be read again":   {with(looked(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event, the metric was read often enough": {with(looked(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
+		"a manual event, the history is not known":         {with(looked(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.History = nil }), 261 * time.Second, wait(305 * time.Second)},
+		"an alarm that was never confirmed":                {with(looked(opened(), 0, 260*time.Second), all(little, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
+		"an alarm that may still be confirmed":             {with(looked(opened(), 0, 260*time.Second), all(little, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
+		"an alarm that is not of this version's sources":   {with(looked(opened(), 0), func(r *Record) { little(r); r.Alarm.Source = "" }), 0, Move{Do: Judge}},
 		"a record without a deadline is judged":            {with(looked(opened(), 0), func(r *Record) { r.Deadline = time.Time{} }), 0, Move{Do: Judge}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,6 +145,14 @@ func TestNextAfterTheVerdict(t *testing.T) {
 	}
 	ok := Notice{Channel: "sns", Tries: 1, At: after(0)}
 	failed := func(tries int) Notice { return Notice{Channel: "sns", Tries: tries, Error: "throttled", At: after(0)} }
+	with := func(r Record, change func(*Record)) Record {
+		change(&r)
+		return r
+	}
+	protected := func(r Record) Record {
+		r.Verdicts = []Verdict{{}, {Protected: "tagged"}, {Protected: "tagged"}}
+		return r
+	}
 	closed := judged(state(containment.Intended))
 	closed.Closed = after(time.Hour)
 	for name, c := range map[string]struct {
@@ -137,6 +180,13 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"a channel that fails does not hold up the next": {told(failed(1), Notice{Channel: "chat"}), time.Second, Move{Do: Tell, Notice: 1}},
 		"the first of two that fail":                     {told(failed(3), failed(1)), time.Second, wait(10 * time.Second)},
 		"nobody to tell":                                 {told(), 0, Move{Do: Close}},
+		"who protects it is looked up":                   {protected(judged(state(containment.Asked))), 0, Move{Do: Enrich}},
+		"once, for all of them":                          {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched = true }), 0, Move{Do: Tell}},
+		"whatever came of it":                            {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched, r.Verdicts[1].TaggedBy = true, "" }), 0, Move{Do: Tell}},
+		"nothing is protected":                           {with(judged(state(containment.Asked)), func(r *Record) { r.Verdicts = []Verdict{{}} }), 0, Move{Do: Tell}},
+		"first comes what is to be done":                 {protected(judged(state(containment.Intended))), 0, Move{Do: Act}},
+		"and seeing it done":                             {protected(judged(unknown(1, 0))), time.Second, wait(2 * time.Second)},
+		"also where nobody is to be told":                {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Notified = nil }), 0, Move{Do: Enrich}},
 		"closed is closed, whatever it says":             {closed, time.Hour, Move{Do: Nothing}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,6 +256,55 @@ func TestMetricDue(t *testing.T) {
 		if r.MetricDue() {
 			t.Errorf("confirmed after %d readings, and due again", reads)
 		}
+		for explained, conflict := range map[float64]bool{0: false, 0.5: false, 1: false, 1.1: false, 1.1001: true, 25: true} {
+			r.Evidence.Explained = &explained
+			if got := r.MetricDue(); got != (want && conflict) {
+				t.Errorf("confirmed after %d readings, %v explained: MetricDue = %t, want %t", reads, explained, got, want && conflict)
+			}
+		}
+	}
+}
+
+func TestHistoryDue(t *testing.T) {
+	other := &evidence.History{Before: ringing}
+	for asked, want := range map[int]bool{0: true, 1: true, MaxHistory - 1: true, MaxHistory: false, MaxHistory + 5: false} {
+		for name, h := range map[string]*evidence.History{"not known": nil, "of another window": other} {
+			r := opened()
+			r.History, r.HistoryAsked = h, asked
+			if got := r.HistoryDue(); got != want {
+				t.Errorf("%s, asked %d times: HistoryDue = %t, want %t", name, asked, got, want)
+			}
+		}
+		r := opened()
+		r.History, r.HistoryAsked = &evidence.History{Before: r.Alarm.From.In(time.FixedZone("here", 3600))}, asked
+		if r.HistoryDue() {
+			t.Errorf("known, asked %d times: due again", asked)
+		}
+	}
+}
+
+func TestTellAgain(t *testing.T) {
+	r := judged(containment.Outcome{State: containment.Done, At: after(0)})
+	r.Notified = []Notice{{Channel: "sns", Tries: maxTell, Error: "gone", At: after(0)}, {Channel: "chat", Tries: 2, Error: "gone", At: after(0)}}
+	r.Closed = after(time.Minute)
+	again := r.TellAgain(after(time.Hour))
+	if !again.Unheard() {
+		t.Error("somebody has heard before anybody was told")
+	}
+	for i := range again.Notified {
+		if want := (Move{Do: Tell, Notice: i}); again.Next(after(time.Hour)) != want {
+			t.Errorf("Next = %+v, want %+v", again.Next(after(time.Hour)), want)
+		}
+		again.Notified[i].Tries, again.Notified[i].Error = 1, ""
+	}
+	if got := again.Next(after(time.Hour)); got.Do != Close {
+		t.Errorf("Next = %+v, want the close: nothing is done or judged again", got)
+	}
+	if n := len(again.Log); n != 1 || again.Log[0].At != after(time.Hour) || again.Log[0].What != "nobody has heard: telling again" {
+		t.Errorf("the log says %+v", again.Log)
+	}
+	if again.Outcomes[0].State != containment.Done || again.Judged.IsZero() {
+		t.Errorf("what was done is forgotten: %+v", again)
 	}
 }
 
@@ -214,7 +313,13 @@ func TestEveryIncidentCloses(t *testing.T) {
 	for seed := range uint64(300) {
 		chance := rand.New(rand.NewPCG(seed, 1))
 		r, now := opened(), ringing
-		r.MetricRead = 0
+		r.MetricRead, r.Alarm.Confirmed = 0, chance.IntN(2) == 0
+		if chance.IntN(3) == 0 {
+			r.Alarm.Source = alarm.Manual
+		}
+		if chance.IntN(5) == 0 {
+			r.Alarm.Buckets = nil
+		}
 		for moves := 0; ; moves++ {
 			if moves > 200 {
 				t.Fatalf("seed %d: no end after %d moves: %+v", seed, moves, r)
@@ -247,15 +352,29 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 	case ReadMetric:
 		r.MetricRead++
 	case LookUp:
+		if len(r.Alarm.Buckets) == 0 {
+			return errors.New("a look into no bucket")
+		}
+		if len(r.Looks) > 0 && r.MetricDue() {
+			r.MetricRead++
+			r.Alarm.Confirmed = luck()
+		}
+		if r.HistoryDue() && luck() {
+			r.HistoryAsked++
+		}
 		*r = looked(*r, now.Sub(ringing))
 		r.Evidence.Complete = r.Complete()
 		if luck() {
-			r.Evidence.Explained, r.History = new(0.9), &evidence.History{}
+			r.Evidence.Explained = new([]float64{0.1, 0.9, 1.5}[chance.IntN(3)])
+		}
+		if luck() {
+			r.History = &evidence.History{Before: r.Alarm.From}
 		}
 	case Judge:
 		r.Judged = now
 		for range chance.IntN(3) {
 			r.Outcomes = append(r.Outcomes, containment.Outcome{State: containment.Intended})
+			r.Verdicts = append(r.Verdicts, Verdict{Protected: []string{"", "tagged"}[chance.IntN(2)]})
 		}
 		r.Notified = make([]Notice, chance.IntN(3))
 	case Act, Verify:
@@ -267,6 +386,11 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 		if luck() {
 			o.State = containment.Done
 		}
+	case Enrich:
+		if r.Enriched {
+			return errors.New("it is looked up twice who protects something")
+		}
+		r.Enriched = true
 	case Tell:
 		n := &r.Notified[m.Notice]
 		n.Tries, n.At, n.Error = n.Tries+1, now, "throttled"

@@ -204,6 +204,59 @@ func TestMemory(t *testing.T) {
 	testStore(t, func(*testing.T) Store { return &Memory{} })
 }
 
+// Whoever may ring may ring often: a process keeps the latest of them.
+func TestMemoryIsBounded(t *testing.T) {
+	var m Memory
+	of := func(i int) Record {
+		r := opened()
+		r.ID = fmt.Sprint("ring-", i)
+		return r
+	}
+	open := func(i int) Record {
+		t.Helper()
+		r, err := m.Open(t.Context(), of(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for i := range 200 {
+		open(i)
+	}
+	// A second ring, and any number of puts, are no new records.
+	first := open(0)
+	for range 300 {
+		var err error
+		if first, err = m.Put(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 200 {
+		if _, err := m.Load(t.Context(), of(i).ID); err != nil {
+			t.Fatalf("of 200 records, %d: %v", i, err)
+		}
+	}
+	for i := 200; i < 1000; i++ {
+		open(i)
+		if len(m.records) != 200 || len(m.order) != 200 {
+			t.Fatalf("after %d rings there are %d records in the order of %d", i+1, len(m.records), len(m.order))
+		}
+	}
+	for i := range 1000 {
+		_, err := m.Load(t.Context(), of(i).ID)
+		if forgotten := errors.Is(err, ErrNotFound); forgotten != (i < 800) || (err != nil && !forgotten) {
+			t.Errorf("record %d: %v", i, err)
+		}
+	}
+	// What is forgotten is not put back by who still holds it, and its next ring is a first one.
+	if _, err := m.Put(t.Context(), first); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Put of a forgotten record = %v, want ErrNotFound", err)
+	}
+	if got := open(0); got.Version != 1 {
+		t.Errorf("a forgotten ring is opened at version %d, want 1", got.Version)
+	}
+}
+
 func TestMemoryRefusesWhatHasNoJSON(t *testing.T) {
 	var m Memory
 	bad := opened()

@@ -42,6 +42,8 @@ func TestLoadRefuses(t *testing.T) {
 		"no id":                              {"\n@because(\"b\")\npermit (principal, action, resource);", "mine.cedar:2: the policy has no @id annotation"},
 		"no reason":                          {"@id(\"mine\")\npermit (principal, action, resource);", `mine.cedar:1: policy "mine" has no @because annotation`},
 		"an empty id":                        {"@id(\"\")\n@because(\"b\")\npermit (principal, action, resource);", "mine.cedar:1: the policy has no @id annotation"},
+		"the id of the responder itself":     {"@id(\"self\")\n@because(\"b\")\npermit (principal, action, resource);", `mine.cedar:1: the @id "self" is Nightlatch's own; choose another`},
+		"that id on the second policy":       {head + "permit (principal, action, resource);\n@id(\"by-hand\")\n@because(\"b\")\nforbid (principal, action, resource);", `mine.cedar:5: the @id "by-hand" is Nightlatch's own`},
 		"one id twice":                       {head + "permit (principal, action, resource);\n" + head + "forbid (principal, action, resource);", `mine.cedar:6: there are two policies with the @id "mine"`},
 		"an annotation twice":                {"@id(\"a\") @id(\"b\") @because(\"b\")\npermit (principal, action, resource);", "duplicate annotation"},
 		"the second of two": {head + "permit (principal, action, resource);\n@id(\"second\")\n@because(\"b\")\nforbid (principal, action, resource) when { context.x };",
@@ -59,12 +61,28 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// A policy whose reasons read like Nightlatch's own would be believed like them.
+func TestLoadRefusesReservedIDs(t *testing.T) {
+	const text = "@id(%q)\n@because(\"b\")\npermit (principal, action, resource);"
+	for _, id := range []string{"self", "protected", "no-policy", "default-deny", "manual", "unconfirmed", "unknown-target", "by-hand"} {
+		if p, err := Load("mine.cedar", fmt.Appendf(nil, text, id)); p != nil || err == nil || !strings.Contains(err.Error(), fmt.Sprintf("mine.cedar:1: the @id %q is Nightlatch's own", id)) {
+			t.Errorf("Load of a policy %q = %v, %v, want it refused", id, p, err)
+		}
+	}
+	for _, id := range []string{"ask-manual", "Self", "selfish", "by-hand-2"} {
+		if _, err := Load("mine.cedar", fmt.Appendf(nil, text, id)); err != nil {
+			t.Errorf("Load of a policy %q = %v", id, err)
+		}
+	}
+}
+
 func TestLoadTakesWhatFits(t *testing.T) {
 	for name, condition := range map[string]string{
 		"an optional attribute with has": "context has via && context.via like \"*.amazonaws.com\"",
 		"a kind that exists":             `[Kind::"root-key", Kind::"root-session"].contains(context.kind)`,
 		"a type that exists":             "resource is AccessKey",
 		"a tag with hasTag":              `resource.hasTag("a b") && resource.getTag("a b") == "Kind::x"`,
+		"the spread":                     "context.spread",
 		"a whole share":                  "context has explained && context.explained > 3",
 	} {
 		text := fmt.Sprintf("@id(\"root-kye\") @because(\"b\") @type(\"Kind\")\npermit (principal, action, resource) when { %s };", condition)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +103,7 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 		"not confirmed":                     {func(f *Facts) { f.Confirmed = false }, Ask, "ask-unconfirmed"},
 		"not complete":                      {func(f *Facts) { f.Complete = false }, Ask, "ask-incomplete"},
 		"some evidence lost":                {func(f *Facts) { f.Lost = true }, Ask, "ask-lost"},
+		"a stolen key in a spread":          {func(f *Facts) { f.Spread = true }, Contain, contain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := stolen()
@@ -163,6 +165,9 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 		"its part of the objects not known": {func(f *Facts) { f.ObjectShare = nil }, Ask, asked},
 		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, asked},
 		"by hand":                           {func(f *Facts) { f.Manual = true }, Leave, []string{"leave-usual"}},
+		"one of many that add up":           {func(f *Facts) { f.Spread = true }, Ask, slices.Concat([]string{"ask-spread"}, asked)},
+		"one of many, of any kind":          {func(f *Facts) { f.Spread, f.Kind = true, actor.RootKey }, Ask, slices.Concat([]string{"ask-kind", "ask-spread"}, asked)},
+		"one of many, and unfamiliar":       {func(f *Facts) { f.Spread, f.Unfamiliar, f.FamiliarActive = true, new(int64(5)), new(false) }, Ask, []string{"ask-spread", "ask-share", "ask-familiar"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			judge(t, Shipped(), usual(c.change), DeactivateKey, key(), c.decision, c.reasons...)
@@ -171,6 +176,12 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 	t.Run("a service that is small too", func(t *testing.T) {
 		f := usual(func(f *Facts) { f.Kind = actor.AWSService })
 		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-service", "leave-usual")
+		f.Spread = true
+		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-service")
+	})
+	t.Run("nobody to stop, in a spread", func(t *testing.T) {
+		f := usual(func(f *Facts) { f.Kind, f.Spread = actor.Unattributed, true })
+		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-unattributed")
 	})
 }
 

@@ -132,7 +132,7 @@ func random(r *rand.Rand) Facts {
 	}
 	yes := func(of int) bool { return r.IntN(of) != 0 }
 	f := Facts{
-		Kind: actor.IAMUserKey, Manual: !yes(12), Confirmed: yes(12), Complete: yes(12), Lost: !yes(12), Copies: int64(r.IntN(2)),
+		Kind: actor.IAMUserKey, Manual: !yes(12), Confirmed: yes(12), Complete: yes(12), Lost: !yes(12), Spread: !yes(3), Copies: int64(r.IntN(2)),
 		Explained: share(0, 79, 80, 95, 100, 110, 111, 400), AlarmShare: share(0, 9, 10, 50, 97), ObjectShare: share(0, 9, 10, 50, 51, 100),
 		Unfamiliar: share(0, 0, 59, 60, 97), Presigned: share(0, 10, 11, 100), HistoryDays: share(0, 1, 14),
 	}
@@ -148,7 +148,7 @@ func random(r *rand.Rand) Facts {
 // leftAsUsual and containable say, in Go, what the shipped policy says in Cedar.
 func leftAsUsual(f Facts) bool {
 	below := func(p *int64, n int64) bool { return p != nil && *p < n }
-	return below(f.AlarmShare, 10) && below(f.ObjectShare, 10) && below(f.Unfamiliar, 1) && f.Copies == 0
+	return below(f.AlarmShare, 10) && below(f.ObjectShare, 10) && below(f.Unfamiliar, 1) && f.Copies == 0 && !f.Spread
 }
 
 func containable(f Facts) bool {

@@ -30,7 +30,7 @@ func took(r incident.Record, a evidence.Actor) string {
 	if a.Objects > 0 {
 		t += " in " + Plural(a.Objects, "object")
 	}
-	if extra := weight(r, a) - a.Bytes; extra > 0 {
+	if extra := Weight(r, a) - a.Bytes; extra > 0 {
 		t += " and " + Bytes(extra) + " in the minutes around the window"
 	}
 	if a.Copies > 0 {

@@ -59,7 +59,7 @@ func headline(r incident.Record) string {
 func Subject(r incident.Record) string {
 	s := "[nightlatch] " + headline(r) + ": "
 	if a := lead(r); a != nil {
-		s += cmp.Or(Safe(a.AccessKeyID), Safe(string(a.Kind))) + " took " + Bytes(weight(r, *a)) + " from " + List(bucketsOf(r, *a))
+		s += cmp.Or(Safe(a.AccessKeyID), Safe(string(a.Kind))) + " took " + Bytes(Weight(r, *a)) + " from " + List(bucketsOf(r, *a))
 	} else {
 		if r.Alarm.Bytes != nil {
 			s += Bytes(*r.Alarm.Bytes) + " from "
@@ -78,8 +78,11 @@ func lead(r incident.Record) *evidence.Actor {
 	var best *evidence.Actor
 	urgent := func(a evidence.Actor) int {
 		first := len(words)
+		if a.Kind == actor.AWSService || a.Kind == actor.Unattributed {
+			return first // never a step; and without a key they would share one with anonymous callers
+		}
 		for _, o := range r.Outcomes {
-			if a.AccessKeyID != "" && o.AccessKeyID == a.AccessKeyID {
+			if o.AccessKeyID == a.AccessKeyID {
 				first = min(first, urgency(o.State))
 			}
 		}
@@ -89,18 +92,18 @@ func lead(r incident.Record) *evidence.Actor {
 		return first
 	}
 	for i, a := range r.Evidence.Actors {
-		if weight(r, a) == 0 && a.Copies == 0 {
+		if Weight(r, a) == 0 && a.Copies == 0 {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), cmp.Compare(weight(r, a), weight(r, *best))) > 0 {
+		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), cmp.Compare(Weight(r, a), Weight(r, *best))) > 0 {
 			best = &r.Evidence.Actors[i]
 		}
 	}
 	return best
 }
 
-// weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.
-func weight(r incident.Record, a evidence.Actor) int64 {
+// Weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.
+func Weight(r incident.Record, a evidence.Actor) int64 {
 	if e := r.Evidence.Explained; e != nil && *e < 0.8 {
 		return a.Bytes + a.MarginBytes
 	}

@@ -236,7 +236,7 @@ func TestJSONIsTheContract(t *testing.T) {
 		"evidence.actors.":          "kind via access_key_id principal_arn account_id bytes object_bytes share objects calls origins user_agents first_seen last_seen",
 		"evidence.actors.origins.":  "network vpc_endpoint presigned bytes familiar",
 		"verdicts.":                 "action target decision reasons",
-		"outcomes.":                 "action target state undo",
+		"outcomes.":                 "action target access_key_id state undo",
 		"notified.":                 "channel",
 		"evidence.others.":          "actors bytes object_bytes copies_out",
 		"evidence.actors.buckets.x": "",

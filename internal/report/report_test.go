@@ -65,11 +65,11 @@ func theft() incident.Record {
 // judged adds what became of the stolen key.
 func judged(r incident.Record, d policy.Decision, s containment.State, detail string, reasons ...string) incident.Record {
 	const line = "aws iam update-access-key --user-name mara --access-key-id " + stolen + " --status "
-	o := containment.Outcome{Action: policy.DeactivateKey, Target: stolen, State: s, Detail: detail, At: clockAt(9 * time.Minute), Step: containment.Step{
+	o := containment.Outcome{Action: policy.DeactivateKey, Target: stolen, AccessKeyID: stolen, State: s, Detail: detail, At: clockAt(9 * time.Minute), Step: containment.Step{
 		Action: policy.DeactivateKey, Target: policy.Target{Type: policy.AccessKey, ID: stolen, Owner: "mara", Known: true},
 		Ref: containment.Ref{Type: containment.KeyStatus, Owner: "mara", Name: stolen}, Undo: line + "Active", Runbook: []string{line + "Inactive"}}}
 	switch s {
-	case containment.Done:
+	case containment.Done, containment.Already:
 		o.Undo = o.Step.Undo
 	case containment.Unknown:
 		o.Undo, o.Runbook = o.Step.Undo, o.Step.Runbook
@@ -114,7 +114,40 @@ func messages() map[string]incident.Record {
 	unknown.Looks[1].Error = "no query slot was free"
 	unknown = judged(unknown, policy.Contain, containment.Unknown, "it could not be read back: IAM did not answer in time", stealing)
 
-	return map[string]incident.Record{"contained": contained, "decide": decide, "nobody": nobody, "failed": failed, "unknown": unknown}
+	two := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
+	two.Evidence.Actors[0].Bytes, two.Evidence.Actors[0].Share = 25*gib, new(0.6173)
+	two.Evidence.Actors[1].Bytes, two.Evidence.Actors[1].Share = 15*gib+gib/2, new(0.3827)
+	two = judged(two, policy.Ask, containment.Asked, "", "ask-share: it did not move most of the object bytes, or it is not known what part it moved")
+	two.Verdicts[1].Target, two.Outcomes[1].Target, two.Outcomes[1].AccessKeyID = nightly, nightly, nightly
+	two.Outcomes[1].Step.Target.Owner, two.Outcomes[1].Runbook = "nightly", []string{"aws iam update-access-key --user-name nightly --access-key-id " + nightly + " --status Inactive"}
+
+	blind := theft()
+	blind.Evidence = evidence.Evidence{From: blind.Alarm.From, To: blind.Alarm.To, Queries: 16, Lost: []string{}}
+	for i := range blind.Looks {
+		blind.Looks[i].Error, blind.Looks[i].HistoryError = "no query slot was free", "no query slot was free"
+	}
+	blind.Log = blind.Log[:1]
+	blind.Note(clockAt(16*time.Minute), "CloudTrail did not answer the question for bytes: no query slot was free (all query slots were taken; somebody may be filling them)")
+
+	asked := theft()
+	asked.Alarm.Source, asked.Alarm.Name, asked.Alarm.Threshold, asked.Alarm.AccessKeyID = alarm.Manual, "", nil, nightly
+	asked.Log = nil
+	asked.Note(clockAt(4*time.Minute), "a manual event asks about customer-exports")
+	asked = judged(asked, policy.Ask, containment.Asked, "", "ask-manual: a human asked for this investigation; no alarm rang")
+
+	margin := theft()
+	margin.Evidence.Actors[0], margin.Evidence.Actors[1] = margin.Evidence.Actors[1], margin.Evidence.Actors[0]
+	late := &margin.Evidence.Actors[1]
+	late.Bytes, late.ObjectBytes, late.ListingBytes, late.MarginBytes, late.Share, late.Objects = 0, 0, 0, 40*gib, new(0.0), 0
+	late.Calls, late.Errors, late.FirstSeen, late.LastSeen = map[string]int64{}, nil, time.Time{}, time.Time{}
+	late.Buckets, late.Agents, late.FamiliarBytes, late.UnfamiliarBytes = map[string]int64{}, nil, new(int64(0)), new(int64(0))
+	late.Origins[0].Bytes, late.Origins[0].Calls = 0, 0
+	margin.Evidence.Bytes, margin.Evidence.ObjectBytes, margin.Evidence.ListingBytes, margin.Evidence.MarginBytes = gib/2, gib/2, 0, 40*gib
+	margin.Evidence.Explained, margin.Evidence.Unexplained, margin.Log = new(0.0123), new(int64(40*gib)), margin.Log[:1]
+	margin = judged(margin, policy.Ask, containment.Asked, "", "ask-unexplained: CloudTrail explains less than 80 % of the alarmed bytes, or it is not known how much")
+
+	return map[string]incident.Record{"contained": contained, "decide": decide, "nobody": nobody, "failed": failed, "unknown": unknown,
+		"two": two, "blind": blind, "asked": asked, "margin": margin}
 }
 
 func TestWholeMessages(t *testing.T) {
@@ -149,7 +182,7 @@ func TestTheAnswerComesFirst(t *testing.T) {
 			}
 		}
 		for _, line := range strings.SplitAfter(body, "\n") {
-			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "FAILED ", "UNKNOWN ", "How sure ", "Unexplained "} {
+			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "You asked ", "NOT DONE ", "Would do ", "Nothing to do ", "Left alone ", "No step ", "Still open ", "UNKNOWN ", "How sure ", "Unexplained "} {
 				if strings.HasPrefix(line, name) && strings.Index(body, line) > rest {
 					t.Errorf("%s: %q comes after the answer", name, line)
 				}
@@ -171,6 +204,10 @@ func TestHeadline(t *testing.T) {
 	}
 	empty := theft()
 	empty.Evidence.Actors = nil
+	blind := theft()
+	blind.Evidence = evidence.Evidence{}
+	unattributed := theft()
+	unattributed.Evidence.Actors[0].Kind, unattributed.Evidence.Actors[0].AccessKeyID = actor.Unattributed, ""
 	for name, c := range map[string]struct {
 		record incident.Record
 		want   string
@@ -179,15 +216,22 @@ func TestHeadline(t *testing.T) {
 		"asked":                         {of(containment.Asked), "DECIDE"},
 		"dry run":                       {of(containment.DryRun), "DRY RUN"},
 		"already":                       {of(containment.Already), "ALREADY OFF"},
-		"failed":                        {of(containment.Failed), "FAILED"},
+		"failed":                        {of(containment.Failed), "NOT CONTAINED"},
+		"could not look":                {blind, "COULD NOT LOOK"},
+		"a caller without a name":       {unattributed, "NOT ATTRIBUTED"},
 		"unknown":                       {of(containment.Unknown), "STATE UNKNOWN"},
 		"drifted":                       {of(containment.Drifted), "DRIFTED"},
 		"left alone":                    {of(containment.Skipped), "NO ACTION"},
 		"nothing judged":                {of(), "NO ACTION"},
 		"nobody":                        {empty, "NOBODY FOUND"},
-		"a failure outweighs a success": {of(containment.Done, containment.Failed, containment.Asked), "FAILED"},
+		"a failure outweighs a success": {of(containment.Done, containment.Failed), "NOT CONTAINED"},
+		"and hides no request":          {of(containment.Done, containment.Failed, containment.Asked), "NOT CONTAINED, 1 TO DECIDE"},
 		"not knowing does, too":         {of(containment.Done, containment.Unknown), "STATE UNKNOWN"},
-		"a success outweighs a request": {of(containment.Asked, containment.Done), "CONTAINED"},
+		"nor does it hide two":          {of(containment.Asked, containment.Unknown, containment.Asked), "STATE UNKNOWN, 2 TO DECIDE"},
+		"nor a change by somebody else": {of(containment.Asked, containment.Drifted), "DRIFTED, 1 TO DECIDE"},
+		"a success outweighs a request": {of(containment.Asked, containment.Done), "CONTAINED, 1 TO DECIDE"},
+		"requests alone are not told":   {of(containment.Asked, containment.Asked, containment.DryRun), "DECIDE"},
+		"what is left is not told":      {of(containment.Skipped, containment.Done, containment.Skipped), "CONTAINED"},
 		"a request outweighs the past":  {of(containment.Already, containment.Asked), "DECIDE"},
 	} {
 		if got := headline(c.record); got != c.want {
@@ -203,14 +247,14 @@ func TestHeadline(t *testing.T) {
 func TestEveryStateSaysWhatToDo(t *testing.T) {
 	const undo, run = "\nTo undo        aws iam update-access-key ", "\nRun            aws iam update-access-key "
 	for state, want := range map[containment.State][]string{
-		containment.Done:    {"\nDone           deactivate-key " + stolen + " at 00:16:00 (why)", undo + "--user-name mara --access-key-id " + stolen + " --status Active\n"},
-		containment.Asked:   {"\nYOU DECIDE     deactivate-key " + stolen + " (why)", run + "--user-name mara --access-key-id " + stolen + " --status Inactive\n"},
-		containment.DryRun:  {"\nWould do       ", run},
-		containment.Already: {"\nNothing to do  "},
-		containment.Skipped: {"\nLeft alone     deactivate-key " + stolen + "\n"},
-		containment.Failed:  {"\nFAILED         deactivate-key " + stolen + " (why)", run},
-		containment.Unknown: {"\nUNKNOWN        deactivate-key " + stolen + ": tried, and not seen done (why)", undo, run},
-		containment.Drifted: {"\nDRIFTED        "},
+		containment.Done:    {"\nDone           deactivate-key " + stolen + " of mara at 00:16:00 (why)", undo + "--user-name mara --access-key-id " + stolen + " --status Active\n"},
+		containment.Asked:   {"\nYOU DECIDE     deactivate-key " + stolen + " of mara (why)", run + "--user-name mara --access-key-id " + stolen + " --status Inactive\n"},
+		containment.DryRun:  {"\nWould do       deactivate-key " + stolen + " of mara (why)", run},
+		containment.Already: {"\nNothing to do  deactivate-key " + stolen + " of mara (why)", undo + "--user-name mara --access-key-id " + stolen + " --status Active\n"},
+		containment.Skipped: {"\nLeft alone     " + stolen + ": no deactivate-key\n"},
+		containment.Failed:  {"\nNOT DONE       deactivate-key " + stolen + " of mara (why)", run},
+		containment.Unknown: {"\nUNKNOWN        deactivate-key " + stolen + " of mara: tried, and not seen done (why)", undo, run},
+		containment.Drifted: {"\nDRIFTED        deactivate-key " + stolen + " of mara (why)"},
 	} {
 		body := Text(judged(theft(), policy.Contain, state, "why")).Body
 		for _, w := range want {
@@ -218,7 +262,7 @@ func TestEveryStateSaysWhatToDo(t *testing.T) {
 				t.Errorf("%s: %q is missing in\n%s", state, w, body)
 			}
 		}
-		if state != containment.Done && state != containment.Unknown && strings.Contains(body, undo) {
+		if state != containment.Done && state != containment.Unknown && state != containment.Already && strings.Contains(body, undo) {
 			t.Errorf("%s: a way to undo what was not done", state)
 		}
 	}
@@ -236,11 +280,12 @@ func TestNobody(t *testing.T) {
 		record incident.Record
 		want   string
 	}{
-		"no data events":            {with(func(r *incident.Record) {}), "no S3 data events: is data-event logging on for this bucket?"},
+		"no data events":            {with(func(r *incident.Record) {}), "CloudTrail shows no S3 data events: is data-event logging on for this bucket?"},
+		"neither asked nor heard":   {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks = "", nil }), "CloudTrail was not asked"},
 		"not asked":                 {with(func(r *incident.Record) { r.Looks = nil }), "CloudTrail was not asked"},
 		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
-		"calls only around it":      {with(func(r *incident.Record) { r.Evidence.Actors = silent }), "nobody took bytes in the window; CloudTrail shows calls only around it"},
-		"calls that moved nothing":  {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls = silent, 3 }), "nobody took bytes in the window; the calls that CloudTrail shows moved none"},
+		"calls only around it":      {with(func(r *incident.Record) { r.Evidence.Actors = silent }), "Nobody took bytes in the window: CloudTrail shows calls only around it"},
+		"calls that moved nothing":  {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls = silent, 3 }), "Nobody took bytes in the window: the calls that CloudTrail shows moved none"},
 		"calls without byte counts": {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls, r.Evidence.Unsized = silent, 3, 2 }), "CloudTrail shows 2 calls without a byte count: who took the bytes is NOT KNOWN"},
 	} {
 		if got, want := Answer(c.record), c.want+" (customer-exports, 2026-03-04 00:07 to 00:09 UTC)"; got != want {
@@ -302,7 +347,9 @@ func TestWords(t *testing.T) {
 		percent(0.9877):                          "98.8 %",
 		percent(0.99996):                         "100 %",
 		percent(1.2):                             "120.0 %",
-		percent(25):                              "2500.0 %",
+		percent(9.99):                            "999.0 %",
+		percent(10):                              "10 times",
+		percent(25):                              "25 times",
 		counts(nil):                              "none",
 		counts(map[string]int64{"b": 1, "a": 1}): "a 1, b 1",
 		counts(map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, "h": 8}): "h 8, g 7, f 6, e 5, d 4, c 3, 2 more",
@@ -325,13 +372,151 @@ func TestSubject(t *testing.T) {
 		"nothing known": {func(r *incident.Record) {
 			r.Outcomes, r.Evidence.Actors, r.Alarm.Bytes, r.Alarm.Buckets = nil, nil, nil, nil
 		}, "[nightlatch] NOBODY FOUND: no bucket"},
-		"a bucket with a name as long as can be": {func(r *incident.Record) { r.Alarm.Buckets = []string{strings.Repeat("b", 63)} },
+		"a bucket with a name as long as can be": {func(r *incident.Record) { r.Evidence.Actors[0].Buckets = map[string]int64{strings.Repeat("b", 63): 1} },
 			"[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from " + strings.Repeat("b", 32) + "..."},
+		"as long, where the record names none": {func(r *incident.Record) {
+			r.Evidence.Actors[0].Buckets, r.Alarm.Buckets = nil, []string{strings.Repeat("b", 63)}
+		}, "[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from " + strings.Repeat("b", 32) + "..."},
+		"its own buckets, not the alarm's, the most first": {func(r *incident.Record) {
+			r.Alarm.Buckets, r.Evidence.Actors[0].Buckets = []string{"a", "b", "c"}, map[string]int64{"c": 2, "b": 3}
+		}, "[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from b and c"},
+		"the one that was contained, not the one that took more": {func(r *incident.Record) { r.Evidence.Actors[1].Bytes = 80 * gib },
+			"[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from customer-exports"},
+		"the one that is new, not the one that was off": {func(r *incident.Record) {
+			r.Outcomes[0].State = containment.Already
+			*r = judged(*r, policy.Ask, containment.Asked, "")
+			r.Outcomes[1].Target, r.Outcomes[1].AccessKeyID = nightly, nightly
+		}, "[nightlatch] DECIDE: AKIAEXAMPLENIGHTLY01 took 512 MiB from customer-exports"},
+		"a failure before a success that took more": {func(r *incident.Record) {
+			*r = judged(*r, policy.Contain, containment.Failed, "")
+			r.Outcomes[1].Target, r.Outcomes[1].AccessKeyID = nightly, nightly
+		}, "[nightlatch] NOT CONTAINED: AKIAEXAMPLENIGHTLY01 took 512 MiB from customer-exports"},
+		"callers without a key, and not a key that took less": {func(r *incident.Record) {
+			r.Outcomes[0].State = containment.Asked
+			*r = judged(*r, policy.Ask, containment.Asked, "")
+			r.Evidence.Actors = append(r.Evidence.Actors, evidence.Actor{Kind: actor.Anonymous, Bytes: 60 * gib})
+			r.Outcomes[1].Target, r.Outcomes[1].AccessKeyID = "arn:aws:s3:::customer-exports", ""
+		}, "[nightlatch] DECIDE: anonymous took 60.0 GiB from customer-exports"},
+		"nor a service that is never stopped": {func(r *incident.Record) {
+			r.Outcomes[0].State = containment.Asked
+			*r = judged(*r, policy.Ask, containment.Asked, "")
+			r.Evidence.Actors = append(r.Evidence.Actors, evidence.Actor{Kind: actor.AWSService, Bytes: 60 * gib}, evidence.Actor{Kind: actor.Unattributed, Bytes: 70 * gib})
+			r.Outcomes[1].Target, r.Outcomes[1].AccessKeyID = "arn:aws:s3:::customer-exports", ""
+		}, "[nightlatch] DECIDE: AKIAEXAMPLESTOLEN001 took 40.0 GiB from customer-exports"},
+		"the margin, where the window does not explain it": {func(r *incident.Record) {
+			r.Outcomes[0].State, r.Evidence.Explained = containment.Asked, new(0.79)
+			r.Evidence.Actors[0].Bytes, r.Evidence.Actors[0].MarginBytes = gib, 39*gib
+		}, "[nightlatch] DECIDE: AKIAEXAMPLESTOLEN001 took 40.0 GiB from customer-exports"},
+		"not the margin, where it does": {func(r *incident.Record) {
+			r.Outcomes[0].State, r.Evidence.Explained = containment.Asked, new(0.8)
+			r.Evidence.Actors[0].Bytes, r.Evidence.Actors[0].MarginBytes = gib, 39*gib
+		}, "[nightlatch] DECIDE: AKIAEXAMPLESTOLEN001 took 1.00 GiB from customer-exports"},
+		"a copier that took no bytes": {func(r *incident.Record) {
+			r.Evidence.Actors[0].Bytes, r.Evidence.Actors[0].Copies = 0, 3
+		}, "[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 0 bytes from customer-exports"},
 	} {
 		r := judged(theft(), policy.Contain, containment.Done, "")
 		c.change(&r)
 		if got := Subject(r); got != c.want || len(got) >= 100 {
 			t.Errorf("%s: got %q (%d characters), want %q", name, got, len(got), c.want)
+		}
+	}
+}
+
+func TestTheTableShowsWhoLeads(t *testing.T) {
+	r := messages()["margin"]
+	for i := range 30 { // neighbours that took more in the window than the thief, who took nothing there
+		r.Evidence.Actors = append([]evidence.Actor{{Kind: actor.IAMUserKey, AccessKeyID: "AKIAEXAMPLEBUSY00000", UserName: "busy", Bytes: int64(1000 + i)}}, r.Evidence.Actors...)
+	}
+	body := Text(r).Body
+	rows := strings.Split(body[strings.Index(body, "\nshare "):], "\n")
+	if !strings.Contains(rows[2], "(40.0 GiB around)  "+stolen) || !strings.Contains(rows[3], nightly) {
+		t.Errorf("the rows begin %q and %q, want who took most", rows[2], rows[3])
+	}
+	if !strings.Contains(body, "\nand 22 actors with less, or with calls only around the window\n") || strings.Count(body, "AKIAEXAMPLEBUSY00000  user busy") != 8 {
+		t.Errorf("the table does not end after ten:\n%s", body)
+	}
+}
+
+func TestStepsAndVerdictsAreBounded(t *testing.T) {
+	r := theft()
+	for range 15 {
+		r = judged(r, policy.Ask, containment.Asked, "", "ask-share: why")
+	}
+	body := Text(r).Body
+	if n := strings.Count(body, "\nYOU DECIDE "); n != 12 || !strings.Contains(body, "\nAnd            3 more steps, in the incident's JSON\n") {
+		t.Errorf("got %d steps, want 12 and how many more:\n%s", n, body)
+	}
+	if n := strings.Count(body, ": ASK\n"); n != 12 || !strings.Contains(body, "\nand 3 more verdicts, in the incident's JSON\n") {
+		t.Errorf("got %d verdicts, want 12 and how many more:\n%s", n, body)
+	}
+}
+
+func TestNoStepSaysWhy(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*incident.Record)
+		want   string
+	}{
+		"CloudTrail did not answer": {func(r *incident.Record) { r.Evidence = evidence.Evidence{} }, "it is NOT KNOWN who took the bytes"},
+		"nobody was found":          {func(r *incident.Record) { r.Evidence.Actors = nil }, "there is no credential to act on"},
+		"small parts":               {func(*incident.Record) {}, "everybody's part was too small to be judged"},
+	} {
+		r := theft()
+		c.change(&r)
+		if body := Text(r).Body; !strings.Contains(body, "\nNo step        "+c.want+"\n") {
+			t.Errorf("%s: %q is missing in\n%s", name, c.want, body)
+		}
+	}
+}
+
+func TestUnexplained(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*incident.Record)
+		want   string
+	}{
+		"nothing":    {func(*incident.Record) {}, "nothing"},
+		"some of it": {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Unexplained = new(0.9), new(int64(4*gib)) }, "4.00 GiB of 40.5 GiB"},
+		"all of it": {func(r *incident.Record) {
+			r.Evidence.Explained, r.Evidence.Unexplained = new(0.0), new(int64(40*gib+gib/2))
+		}, "40.5 GiB of 40.5 GiB"},
+		"more":          {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Bytes = new(1.2), 48*gib+gib/2 }, "nothing; CloudTrail shows 8.00 GiB more than the metric"},
+		"not known":     {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Unexplained, r.Alarm.Bytes = nil, nil, nil }, "not known: the alarmed bytes are not known"},
+		"nobody looked": {func(r *incident.Record) { r.Evidence = evidence.Evidence{} }, "everything: CloudTrail has not answered"},
+	} {
+		r := theft()
+		c.change(&r)
+		if body := Text(r).Body; !strings.Contains(body, "\nUnexplained    "+c.want+"\n") {
+			t.Errorf("%s: %q is missing in\n%s", name, c.want, body)
+		}
+	}
+}
+
+func TestUsual(t *testing.T) {
+	known, strange, unsure := evidence.Origin{Network: "a", Familiar: new(true)}, evidence.Origin{Network: "b", Familiar: new(false)}, evidence.Origin{Network: "c"}
+	const never, usually, notKnown = "NEVER SEEN for it on earlier days", "USUAL for it", "whether that is usual for it is NOT KNOWN"
+	for name, c := range map[string]struct {
+		bytes                int64
+		days                 *int64
+		familiar, unfamiliar *int64
+		origins              []evidence.Origin
+		want                 string
+	}{
+		"no history":                       {10, nil, nil, nil, []evidence.Origin{strange}, notKnown},
+		"a history without it":             {10, new(int64(0)), new(int64(0)), new(int64(10)), []evidence.Origin{strange}, "it did not read these buckets in the 14 days before"},
+		"part of the history":              {10, new(int64(3)), nil, nil, []evidence.Origin{unsure}, notKnown},
+		"elsewhere":                        {10, new(int64(3)), new(int64(0)), new(int64(10)), []evidence.Origin{strange}, never},
+		"as always":                        {10, new(int64(3)), new(int64(10)), new(int64(0)), []evidence.Origin{known}, usually},
+		"both":                             {10, new(int64(3)), new(int64(7)), new(int64(3)), []evidence.Origin{known, strange}, "30 % of it " + never},
+		"no bytes, elsewhere":              {0, new(int64(3)), new(int64(0)), new(int64(0)), []evidence.Origin{strange, strange}, never},
+		"no bytes, as always":              {0, new(int64(3)), new(int64(0)), new(int64(0)), []evidence.Origin{known, known}, usually},
+		"no bytes, both":                   {0, new(int64(3)), new(int64(0)), new(int64(0)), []evidence.Origin{known, strange}, notKnown},
+		"no bytes, from nowhere":           {0, new(int64(3)), new(int64(0)), new(int64(0)), nil, notKnown},
+		"no bytes, and not sure":           {0, new(int64(3)), new(int64(0)), new(int64(0)), []evidence.Origin{known, unsure}, notKnown},
+		"no bytes, the history is in part": {0, new(int64(3)), nil, nil, []evidence.Origin{strange}, notKnown},
+	} {
+		a := evidence.Actor{Bytes: c.bytes, HistoryDays: c.days, FamiliarBytes: c.familiar, UnfamiliarBytes: c.unfamiliar, Origins: c.origins}
+		if got := usual(a); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }

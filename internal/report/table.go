@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,8 +25,10 @@ func table(b *strings.Builder, r incident.Record) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
 	shown := 0
-	for _, a := range e.Actors {
-		if shown == maxRows || weight(r, a) == 0 && a.Copies == 0 {
+	actors := slices.Clone(e.Actors)
+	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(Weight(r, y), Weight(r, x)) })
+	for _, a := range actors {
+		if shown == maxRows || Weight(r, a) == 0 && a.Copies == 0 {
 			continue
 		}
 		shown++

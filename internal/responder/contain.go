@@ -1,8 +1,10 @@
 package responder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"nightlatch/internal/actor"
@@ -54,7 +56,9 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, sprea
 	x := containment.Executor{Account: r.Account, Mode: r.Mode}
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
 	small := 0
-	for _, a := range rec.Evidence.Actors {
+	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
+	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
+	for _, a := range actors {
 		facts := FactsOf(*rec, a)
 		facts.Spread = spread
 		if !material(*rec, facts, a) {

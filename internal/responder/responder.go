@@ -65,7 +65,7 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 		return Handled{Ignored: parsed.Ignored}, nil
 	case parsed.Alarm != nil:
 		rec, err := r.Open(ctx, *parsed.Alarm)
-		if err == nil && rec.Unheard() {
+		if err == nil && !rec.Closed.IsZero() && rec.Unheard() {
 			rec, err = r.Store.Put(ctx, rec.TellAgain(r.Clock.Now()))
 		}
 		if err != nil {

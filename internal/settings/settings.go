@@ -27,7 +27,7 @@ type Responder struct {
 	Protected []string
 	// ProtectTag is the tag key whose presence protects a user or role.
 	ProtectTag string
-	// ScanBudget is the most bytes that the queries of one incident may scan; 0 is no limit.
+	// ScanBudget is the most bytes that one question may scan, its repeats included; 0 is no limit.
 	ScanBudget int64
 	// FilterID is the request-metrics configuration that a manual event reads.
 	FilterID string

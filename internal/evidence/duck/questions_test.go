@@ -301,7 +301,10 @@ func TestWhatCounts(t *testing.T) {
 		"a copy of a key that names the bucket":           {calls(call(copied("other/exports/k"))), sums{}},
 		"a copy out of nothing":                           {calls(call(copied("")), call(copied("/")), call(copied("exports")), call(copied("%"))), sums{}},
 		"a copy in":                                       {calls(call(copied("other/k"), in(bucket))), sums{Bytes: 300, Listing: 300, Calls: 1}},
-		"a copy within":                                   {calls(call(copied("exports/k"), in(bucket))), sums{Bytes: 300, Listing: 300, Calls: 1, Copies: 1}},
+		"a copy within":                                   {calls(call(copied("exports/k"), in(bucket))), sums{Bytes: 300, Listing: 300, Calls: 1}},
+		"a copy within, the source encoded":               {calls(call(copied("%65xports%2Fk"), in(bucket))), sums{Bytes: 300, Listing: 300, Calls: 1}},
+		"a part copied within, without a size":            {calls(call(copied("/exports/k"), name("UploadPartCopy"), in(bucket), size(nil))), sums{Calls: 1, Unsized: 1}},
+		"a copy that does not say where to":               {calls(call(copied("exports/k"), set("requestParameters.bucketName", nil))), sums{Calls: 1, Copies: 1}},
 		"a copy source on another call":                   {calls(call(name("PutObject"), in("loot"), source("exports/k"), resources("arn:aws:s3:::loot/k"))), sums{}},
 		"a copy twice delivered":                          {calls(call(copied("exports/k"), id("a")), call(copied("exports/k"), id("a"))), sums{Calls: 1, Copies: 1}},
 		"a copy in the margin":                            {calls(call(copied("exports/k"), at(noon.Add(-time.Second)))), sums{}},
@@ -628,9 +631,9 @@ func TestWhatIsUsual(t *testing.T) {
 		"an IPv6 network written otherwise":      {calls(call(before(3*day), from("2001:db8:0:0::9"))), call(from("2001:db8::1")), known(1, 1000, true)},
 		"25 hours before is familiar":            {calls(call(before(25*time.Hour), thief)), call(thief), known(1, 1000, true)},
 		"24 hours before, to the second, is":     {calls(call(before(day), thief)), call(thief), known(1, 1000, true)},
-		"a second less is not":                   {calls(call(before(day-time.Second), thief)), call(thief), never(1, 1000, false)},
-		"only in the last 24 hours":              {calls(call(before(23*time.Hour), thief), call(before(time.Hour), thief)), call(thief), never(2, 1000, false)},
-		"also before the last 24 hours":          {calls(call(before(25*time.Hour), thief), call(before(time.Hour), thief)), call(thief), known(2, 1000, true)},
+		"a second less is not":                   {calls(call(before(day-time.Second), thief)), call(thief), never(0, 0, false)},
+		"only in the last 24 hours":              {calls(call(before(23*time.Hour), thief), call(before(time.Hour), thief)), call(thief), never(0, 0, false)},
+		"also before the last 24 hours":          {calls(call(before(25*time.Hour), thief), call(before(time.Hour), thief)), call(thief), known(1, 1000, true)},
 		"14 days before is seen":                 {calls(call(before(14*day), office)), call(office), known(1, 1000, true)},
 		"longer ago is forgotten":                {calls(call(before(14*day+time.Second), office)), call(office), never(0, 0, false)},
 		"the window itself is no history":        {calls(call(before(0), office)), call(office), usual{new(int64(0)), new(int64(0)), new(int64(0)), new(int64(2000)), new(false)}},
@@ -639,18 +642,18 @@ func TestWhatIsUsual(t *testing.T) {
 		"a refused call makes nothing familiar":  {calls(call(before(3*day), thief, failed("AccessDenied"))), call(thief), never(0, 0, false)},
 		"a presigned call neither":               {calls(call(before(3*day), thief, presigned)), call(thief), never(1, 1000, false)},
 		"nor one signed who knows how":           {calls(call(before(3*day), thief, set("additionalEventData.AuthenticationMethod", nil))), call(thief), never(1, 1000, false)},
-		"presigned first, signed lately":         {calls(call(before(3*day), thief, presigned), call(before(time.Hour), thief)), call(thief), never(2, 1000, false)},
+		"presigned first, signed lately":         {calls(call(before(3*day), thief, presigned), call(before(time.Hour), thief)), call(thief), never(1, 1000, false)},
 		"another user's history":                 {calls(call(before(3*day), thief, principalID("AIDAEXAMPLEEVE"))), call(thief), never(0, 0, false)},
 		"another user of the same name":          {calls(call(before(3*day), office, principalID("AIDAEXAMPLEGONE"))), call(office), never(0, 0, false)},
 		"a renamed user keeps its history": {calls(call(before(3*day), office, set("userIdentity.userName", "maria"), set("userIdentity.arn", "arn:aws:iam::111122223333:user/maria"))),
 			call(office), known(1, 1000, true)},
 		"the user's other key":                              {calls(call(before(3*day), office, keyID("AKIAEXAMPLEOTHER0001"))), call(office), known(1, 1000, true)},
-		"the other key is at work, and not this one":        {calls(call(before(3*day), office), call(before(time.Hour), office, keyID("AKIAEXAMPLEOTHER0001"))), call(thief), never(2, 1000, false)},
-		"this key is at work at the office":                 {calls(call(before(3*day), office), call(before(time.Hour), office)), call(thief), never(2, 1000, true)},
-		"this key, where only the other was before":         {calls(call(before(3*day), office, keyID("AKIAEXAMPLEOTHER0001")), call(before(time.Hour), office)), call(thief), never(2, 1000, true)},
+		"the other key is at work, and not this one":        {calls(call(before(3*day), office), call(before(time.Hour), office, keyID("AKIAEXAMPLEOTHER0001"))), call(thief), never(1, 1000, false)},
+		"this key is at work at the office":                 {calls(call(before(3*day), office), call(before(time.Hour), office)), call(thief), never(1, 1000, true)},
+		"this key, where only the other was before":         {calls(call(before(3*day), office, keyID("AKIAEXAMPLEOTHER0001")), call(before(time.Hour), office)), call(thief), never(1, 1000, true)},
 		"this key at the office 24 hours ago":               {calls(call(before(3*day), office), call(before(day), office)), call(thief), never(2, 1000, false)},
-		"this key lately, where nobody was before":          {calls(call(before(3*day), office), call(before(time.Hour), thief)), call(thief), never(2, 1000, false)},
-		"this key, through a presigned URL from the office": {calls(call(before(3*day), office), call(before(time.Hour), office, presigned)), call(thief), never(2, 1000, true)},
+		"this key lately, where nobody was before":          {calls(call(before(3*day), office), call(before(time.Hour), thief)), call(thief), never(1, 1000, false)},
+		"this key, through a presigned URL from the office": {calls(call(before(3*day), office), call(before(time.Hour), office, presigned)), call(thief), never(1, 1000, true)},
 		"role sessions share their role's history":          {calls(call(before(3*day), office, session("a", "ASIAEXAMPLEROLE00001"))), call(office, session("b", "ASIAEXAMPLEROLE00002")), known(1, 1000, true)},
 		"of another role of the same name": {calls(call(before(3*day), office, session("a", "ASIAEXAMPLEROLE00001"), set("userIdentity.sessionContext.sessionIssuer.principalId", "AROAEXAMPLEGONE"))),
 			call(office, session("a", "ASIAEXAMPLEROLE00002")), never(0, 0, false)},
@@ -661,9 +664,12 @@ func TestWhatIsUsual(t *testing.T) {
 		"copies out count as use":               {calls(call(before(3*day), office, copied("exports/k"))), call(office), known(1, 0, true)},
 		"days and the most in one": {calls(call(before(2*day), office, size(700)), call(before(2*day), office, object("b"), size(800)), call(before(5*day), office, size(1400)), call(before(5*day), thief, failed("AccessDenied"), size(9000))),
 			call(from("192.0.2.1")), never(2, 1500, false)},
-		"a day is a day of UTC": {calls(call(at(noon.Add(-60*time.Hour-time.Second)), office), call(at(noon.Add(-60*time.Hour)), office)), call(thief), never(2, 1000, false)},
-		"two networks on a day": {calls(call(before(2*day), office), call(before(2*day), from("192.0.2.1"))), call(thief), never(1, 2000, false)},
-		"counted once":          {calls(call(before(2*day), office, id("a")), call(before(2*day), office, id("a"))), call(thief), never(1, 1000, false)},
+		"a day is a day of UTC":                       {calls(call(at(noon.Add(-60*time.Hour-time.Second)), office), call(at(noon.Add(-60*time.Hour)), office)), call(thief), never(2, 1000, false)},
+		"two networks on a day":                       {calls(call(before(2*day), office), call(before(2*day), from("192.0.2.1"))), call(thief), never(1, 2000, false)},
+		"the most in a day is of earlier days":        {calls(call(before(3*day), office, size(700)), call(before(2*time.Hour), office, size(900_000))), call(thief), never(1, 700, true)},
+		"of a day that is half earlier, that half":    {calls(call(before(30*time.Hour), office, size(700)), call(before(23*time.Hour), office, size(900_000))), call(thief), never(1, 700, true)},
+		"only lately, and in use where it always was": {calls(call(before(23*time.Hour), office)), call(office), never(0, 0, false)},
+		"counted once":                                {calls(call(before(2*day), office, id("a")), call(before(2*day), office, id("a"))), call(thief), never(1, 1000, false)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -680,8 +686,12 @@ func TestLastUsed(t *testing.T) {
 	last := noon.Add(-49*time.Hour - 7*time.Second)
 	e := weigh(t, calls(call(), call(at(last)), call(at(noon.AddDate(0, 0, -9))), call(at(noon.Add(-time.Hour)), failed("AccessDenied"))))
 	equal(t, e.Actors[0].LastUsed, &last)
-	e = weigh(t, calls(call()))
-	equal(t, e.Actors[0].LastUsed, (*time.Time)(nil))
+	// Of the last 24 hours nothing counts: a thief's own calls would say that the owner was there.
+	e = weigh(t, calls(call(), call(at(last)), call(at(noon.Add(-23*time.Hour))), call(at(noon.Add(-time.Hour)))))
+	equal(t, e.Actors[0].LastUsed, &last)
+	for _, records := range [][]record{calls(call()), calls(call(), call(at(noon.Add(-time.Hour))))} {
+		equal(t, weigh(t, records).Actors[0].LastUsed, (*time.Time)(nil))
+	}
 }
 
 func TestTooManyOriginsToKnow(t *testing.T) {
@@ -702,6 +712,56 @@ func TestTooManyOriginsToKnow(t *testing.T) {
 	// Another principal's many origins make nothing unknown.
 	e = weigh(t, append(used, call(from("198.51.100.7"), principalID("AIDAEXAMPLEEVE"))))
 	equal(t, usualOf(e.Actors[0]), usual{new(int64(0)), new(int64(0)), new(int64(0)), new(int64(1000)), new(false)})
+}
+
+// A thief who knocks from many networks in the hours before makes nothing of the history unknown, and crowds nothing out.
+func TestManyLateOriginsLeaveTheHistoryKnown(t *testing.T) {
+	thief, office := from("198.51.100.7"), from("203.0.113.9")
+	late := each(101, func(i int) []change {
+		return []change{from(fmt.Sprintf("10.0.%d.7", i)), at(noon.Add(-time.Hour + time.Duration(i)*time.Second))}
+	})
+	owner := call(office, at(noon.AddDate(0, 0, -3)))
+	e := weigh(t, append(late, owner, call(thief)))
+	equal(t, usualOf(e.Actors[0]), usual{new(int64(1)), new(int64(1000)), new(int64(0)), new(int64(1000)), new(false)})
+	// The owner's office is still familiar, though it was used once and long ago.
+	e = weigh(t, append(late, owner, call(office)))
+	equal(t, usualOf(e.Actors[0]), usual{new(int64(1)), new(int64(1000)), new(int64(1000)), new(int64(0)), new(true)})
+	// And the owner is seen at work there: with this key, and with this key though only another was used there before.
+	for _, earlier := range []change{keyID(key), keyID("AKIAEXAMPLEOTHER0001")} {
+		e = weigh(t, append(late, call(office, at(noon.AddDate(0, 0, -3)), earlier), call(office, at(noon.Add(-2*time.Hour))), call(thief)))
+		equal(t, usualOf(e.Actors[0]), usual{new(int64(1)), new(int64(1000)), new(int64(0)), new(int64(1000)), new(true)})
+	}
+	// Without any earlier day there is none, however many networks there were.
+	e = weigh(t, append(late, call(thief)))
+	equal(t, usualOf(e.Actors[0]), usual{new(int64(0)), new(int64(0)), new(int64(0)), new(int64(1000)), new(false)})
+}
+
+// On a busy bucket the traffic around the window goes on while the two looks are compared.
+func TestTrafficAroundTheWindowChangesNoDigest(t *testing.T) {
+	before := count(t, calls(call(), call(object("k2"))))
+	around := each(70, func(i int) []change {
+		return []change{at(end.Add(time.Duration(i) * time.Second)), keyID(fmt.Sprintf("AKIAEXAMPLEBUSY000%02d", i)), size(1_000_000)}
+	})
+	own := calls(call(at(end), from("203.0.113.9"), agent("wget"), object("k3")), call(at(noon.Add(-time.Second)), name("ListObjects"), presigned),
+		call(at(end.Add(time.Second)), failed("AccessDenied")), call(at(end.Add(2*time.Second)), copied("exports/k")))
+	after := count(t, slices.Concat(calls(call(), call(object("k2"))), around, own))
+	equal(t, after.Digest, before.Digest)
+	equal(t, []any{after.Bytes, after.MarginBytes, len(after.Actors), after.Actors[0].AccessKeyID, after.Actors[0].Origins},
+		[]any{int64(2000), int64(70_003_000), evidence.MaxActors, key, []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2000, Calls: 2}}})
+	// A call of theirs in the window, even one without bytes, is another answer.
+	for _, one := range []change{size(1), size(0)} {
+		got := count(t, slices.Concat(calls(call(), call(object("k2"))), around, own, calls(call(one, keyID("AKIAEXAMPLEBUSY00000")))))
+		if got.Digest == before.Digest {
+			t.Error("a call in the window does not change the digest")
+		}
+	}
+}
+
+func TestACopyBetweenWatchedBucketsIsACopyOut(t *testing.T) {
+	q := evidence.Bytes{Buckets: []string{bucket, "images"}, From: noon, To: end}
+	for to, want := range map[string]sums{"images": {Bytes: 300, Listing: 300, Calls: 1, Copies: 1}, bucket: {Bytes: 300, Listing: 300, Calls: 1}} {
+		equal(t, sumsOf(tallied(t, trail(t, calls(call(copied("exports/k"), in(to)))), q, account)), want)
+	}
 }
 
 // published is a folder of real records beside the project, whose README has the right answers.
