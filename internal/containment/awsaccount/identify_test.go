@@ -150,7 +150,7 @@ func TestIdentify(t *testing.T) {
 			},
 			in: stolen, want: target(stolenKey, func(x *policy.Target) {
 				x.Tags = map[string]string{"Nightlatch:Protect": "no\n\u202eeslaf"}
-				x.Protected = `tagged Nightlatch:Protect="no\n\u202eeslaf"`
+				x.Protected, x.ProtectTag = `tagged Nightlatch:Protect="no\n\u202eeslaf"`, "Nightlatch:Protect"
 			}),
 			calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
 		},
