@@ -20,17 +20,17 @@ func grantsOf(s Settings) []grant.Grant {
 	if s.Mode == "observe" {
 		return all
 	}
-	return slices.Concat(all, awsaccount.WriteGrants(), leaveAlone(s))
+	return slices.Concat(all, awsaccount.WriteGrants(), leaveAlone(awsaccount.WriteGrants(), s.Protected))
 }
 
-// leaveAlone denies every write that is allowed above on who must never be changed, so that IAM itself refuses when the code is
-// wrong: the principals that the deployment protects, break-glass users among them, and the CDK's roles.
+// leaveAlone denies every write on who must never be changed, so that IAM itself refuses when the code is wrong: the principals that
+// the deployment protects, break-glass users among them, the responder's own role, and the CDK's.
 // A Deny on what an action cannot be done to would only look like protection: today's one write, UpdateAccessKey, reaches users, so
-// that roles, the responder's own among them, are out of its reach and in no statement.
-func leaveAlone(s Settings) []grant.Grant {
+// that roles are out of its reach and in no statement, until a write that reaches them is granted.
+func leaveAlone(writes []grant.Grant, protected []string) []grant.Grant {
 	var denies []grant.Grant
-	untouchable := append(slices.Clone(s.Protected), "arn:${Partition}:iam::${Account}:role/cdk-*")
-	for _, g := range awsaccount.WriteGrants() {
+	untouchable := append(slices.Clone(protected), "arn:${Partition}:iam::${Account}:role/"+stackName+"-*", "arn:${Partition}:iam::${Account}:role/cdk-*")
+	for _, g := range writes {
 		if g.Deny {
 			continue
 		}

@@ -14,15 +14,19 @@ import (
 )
 
 func main() {
-	if err := synthesize(); err != nil {
+	err := synthesize()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+	}
+	// Closing may print that the runtime "exited abnormally" (jsii waits for it twice): harmless, and not before our own sentence.
+	jsii.Close()
+	if err != nil {
 		os.Exit(1)
 	}
 }
 
 // synthesize writes the cloud assembly to where the CDK's command line, which starts this program, wants it.
 func synthesize() error {
-	defer jsii.Close()
 	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
 	context, _ := app.Node().GetAllContext(nil).(map[string]any)
 	s, err := Read(context)

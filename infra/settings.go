@@ -58,7 +58,7 @@ var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
-	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x29\x2b-\x3e\x40-\x7e]+$`) // neither * nor ?: IAM would expand them
+	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
 	tagKey    = regexp.MustCompile(`^[\w.:/=+@-]{1,128}$`)
 )
 
@@ -73,7 +73,7 @@ func (s *Settings) fields() []field {
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
-		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without * and ?, up to " +
+		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without *, ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
 		{"retention", "one of the numbers of days that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or up to 3653", "365", false,

@@ -6,11 +6,14 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// stackName begins the name of everything that CloudFormation names: the role, the function, the rules.
+const stackName = "Nightlatch"
+
 // newStack puts everything together. code is the directory with the responder's bootstrap and its policy.
 //
 // The resources are CloudFormation's own (CDK's level 1): what they may do is written here in full, and nothing is granted by the way.
 func newStack(app constructs.Construct, s Settings, code string) (awscdk.Stack, error) {
-	stack := awscdk.NewStack(app, jsii.String("Nightlatch"), &awscdk.StackProps{
+	stack := awscdk.NewStack(app, jsii.String(stackName), &awscdk.StackProps{
 		Description: jsii.String("Nightlatch: answers alarms on the bytes that leave S3 buckets"),
 		// Where the event data store is. That account and region are known now makes every name and ARN below plain text.
 		Env: &awscdk.Environment{Account: jsii.String(s.EventDataStore.Account), Region: jsii.String(s.EventDataStore.Region)},

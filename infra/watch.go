@@ -61,8 +61,8 @@ func tamperings(r responder, topic team) []tampering {
 		{"Topic", "aws.sns", []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, map[string]any{"topicArn": []any{topic.arn}}},
 		{"Subscription", "aws.sns", []any{"Unsubscribe", "SetSubscriptionAttributes"}, map[string]any{"subscriptionArn": startsWith(*topic.arn + ":")}},
 		{"Key", "aws.kms", []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, map[string]any{"keyId": contains(*topic.keyID)}},
-		{"Rule", "aws.events", []any{"DisableRule", "DeleteRule", "PutRule"}, map[string]any{"name": startsWith("Nightlatch-")}},
-		{"Target", "aws.events", []any{"PutTargets", "RemoveTargets"}, map[string]any{"rule": startsWith("Nightlatch-")}},
+		{"Rule", "aws.events", []any{"DisableRule", "DeleteRule", "PutRule"}, map[string]any{"name": startsWith(stackName + "-")}},
+		{"Target", "aws.events", []any{"PutTargets", "RemoveTargets"}, map[string]any{"rule": startsWith(stackName + "-")}},
 	}
 }
 
