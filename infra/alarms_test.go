@@ -15,6 +15,7 @@ func rings(t *testing.T, tpl template) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for _, a := range tpl.resources("AWS::CloudWatch::Alarm") {
 		if name := a["AlarmName"].(string); strings.HasPrefix(name, ringPrefix) {
+			a = maps.Clone(a) // other tests read the same template
 			out[name] = a
 			if diff := cmp.Diff(a["AlarmActions"], []any{"{Responder.Arn}"}); diff != "" {
 				t.Errorf("%s: got -, want +:\n%s", name, diff)

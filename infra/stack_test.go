@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,12 @@ const (
 	aStore  = "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
 	aTopic  = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Topic-x1"
 )
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close() // it leaves 20 MB behind otherwise
+	os.Exit(code)
+}
 
 // given is a CDK context with what must be given, and what a test changes.
 func given(changes ...string) map[string]any {
@@ -181,6 +188,13 @@ func golden(t *testing.T, name, got string) {
 	if got != string(want) {
 		t.Errorf("not as in %s; see what -update changes in it. got:\n%s", file, got)
 	}
+}
+
+var hash = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// What no other test looks at shows here when it changes.
+func TestTheWholeTemplate(t *testing.T) {
+	golden(t, "template.golden", hash.ReplaceAllString(indented(t, synth(t)), "HASH"))
 }
 
 // CloudFormation takes 500 resources and a template of a megabyte.
