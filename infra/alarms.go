@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/settings"
+)
+
+// ringPrefix begins the name of every alarm that the responder answers; the permission to invoke it and the EventBridge rule go by it.
+const ringPrefix = "nightlatch-"
+
+// maxExpression is the length of an alarm's expression:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
+const maxExpression = 2048
+
+// newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others, whose buckets
+// are its contributors and ring one by one:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/multi-time-series-alarm.html
+func newAlarms(scope constructs.Construct, buckets []Bucket, responder *string) {
+	alarms := constructs.NewConstruct(scope, jsii.String("Alarms"))
+	for _, b := range buckets {
+		for _, t := range b.Thresholds {
+			props := ringing(t, responder)
+			if b.Name == everyBucket {
+				// Without ORDER BY, only some of more than 500 buckets would be looked at, and not those that move most.
+				props.AlarmName = jsii.String(ringPrefix + "every-bucket")
+				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in one minute", t.Bytes))
+				props.Metrics = &[]any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
+					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(buckets)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
+				}}
+			} else {
+				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s", ringPrefix, b.Name, periodName(t)))
+				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, periodName(t)))
+				props.Namespace, props.MetricName, props.Statistic = jsii.String("AWS/S3"), jsii.String("BytesDownloaded"), jsii.String("Sum")
+				props.Period = jsii.Number(t.Period.Seconds())
+				props.Dimensions = dimensions("BucketName", b.Name, "FilterId", settings.DefaultFilterID)
+			}
+			awscloudwatch.NewCfnAlarm(alarms, props.AlarmName, props)
+		}
+	}
+}
+
+// ringing is what all of them have in common. A minute's datapoint that arrives late still rings, because any of the last five
+// may breach; a day's is one sum that goes on growing, and no more than one fits an alarm's evaluation range:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+// A bucket from which nothing is read has no datapoints, and that is no breach.
+func ringing(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
+	of := 5.0
+	if t.Period == day {
+		of = 1
+	}
+	return &awscloudwatch.CfnAlarmProps{
+		AlarmActions: &[]any{responder}, ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(float64(t.Bytes)),
+		EvaluationPeriods: jsii.Number(of), DatapointsToAlarm: jsii.Number(1), TreatMissingData: jsii.String("notBreaching"),
+	}
+}
+
+// insightsQuery adds up the bytes of each bucket that has no entry of its own. It has the form that internal/alarm/cloudwatch reads:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
+func insightsQuery(buckets []Bucket) string {
+	var q strings.Builder
+	fmt.Fprintf(&q, `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, settings.DefaultFilterID)
+	every := false
+	for _, b := range buckets {
+		if every = every || b.Name == everyBucket; b.Name != everyBucket {
+			fmt.Fprintf(&q, " AND BucketName != '%s'", b.Name)
+		}
+	}
+	if !every {
+		return ""
+	}
+	return q.String() + " GROUP BY BucketName ORDER BY SUM() DESC"
+}
+
+func periodName(t Threshold) string {
+	if t.Period == day {
+		return "24h"
+	}
+	return "1m"
+}
+
+// dimensions takes names and values in turn.
+func dimensions(pairs ...string) *[]any {
+	var all []any
+	for i := 0; i < len(pairs); i += 2 {
+		all = append(all, &awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(pairs[i]), Value: jsii.String(pairs[i+1])})
+	}
+	return &all
+}

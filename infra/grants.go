@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"nightlatch/internal/alarm/cloudwatch"
+	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/grant"
+	"nightlatch/internal/notify/sns"
+)
+
+// grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
+// changes anything.
+func grantsOf(s Settings) []grant.Grant {
+	all := slices.Concat(cloudwatch.Grants(), lake.Grants(), awsaccount.ReadGrants(), sns.Grants())
+	if s.Mode == "observe" {
+		return all
+	}
+	return slices.Concat(all, awsaccount.WriteGrants(), leaveAlone(awsaccount.WriteGrants(), s.Protected))
+}
+
+// leaveAlone denies every write on who must never be changed, so that IAM itself refuses when the code is wrong: the principals that
+// the deployment protects, break-glass users among them, the responder's own role, and the CDK's.
+// A Deny on what an action cannot be done to would only look like protection: today's one write, UpdateAccessKey, reaches users, so
+// that roles are out of its reach and in no statement, until a write that reaches them is granted.
+func leaveAlone(writes []grant.Grant, protected []string) []grant.Grant {
+	var denies []grant.Grant
+	untouchable := append(slices.Clone(protected), "arn:${Partition}:iam::${Account}:role/"+stackName+"-*", "arn:${Partition}:iam::${Account}:role/cdk-*")
+	for _, g := range writes {
+		if g.Deny {
+			continue
+		}
+		var on []string
+		for _, arn := range untouchable {
+			if slices.ContainsFunc(g.On, func(pattern string) bool { return reaches(resourceOf(pattern), resourceOf(arn)) }) {
+				on = append(on, arn)
+			}
+		}
+		if len(on) > 0 {
+			denies = append(denies, grant.Grant{Sid: g.Sid + "NotOfNamed", Actions: g.Actions, On: on, Deny: true})
+		}
+	}
+	return denies
+}
+
+// resourceOf is the last part of an ARN, user/ops/break-glass; partition and account are the deployment's in all of them.
+func resourceOf(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
+
+// reaches reports whether a pattern with a star at its end holds a resource.
+func reaches(pattern, resource string) bool {
+	prefix, star := strings.CutSuffix(pattern, "*")
+	return star && strings.HasPrefix(resource, prefix) || pattern == resource
+}
+
+// render writes a grant as a statement, with the deployment's values for the placeholders. A placeholder without a value is an
+// error: IAM would take ${Topic} for a policy variable that never matches.
+func render(g grant.Grant, values map[string]string, protectTag string) (statement, error) {
+	var missing []string
+	fill := func(text string) string {
+		return os.Expand(text, func(name string) string {
+			v, ok := values[name]
+			if !ok {
+				missing = append(missing, name)
+			}
+			return v
+		})
+	}
+	effect := "Allow"
+	if g.Deny {
+		effect = "Deny"
+	}
+	st := statement{"Sid": g.Sid, "Effect": effect, "Action": g.Actions}
+	var on []string
+	for _, arn := range g.On {
+		on = append(on, fill(arn))
+	}
+	st["Resource"] = on
+	if len(g.When) > 0 {
+		when := map[string]any{}
+		for operator, keys := range g.When {
+			filled := map[string]any{}
+			for key, value := range keys {
+				// The adapter names the tag of a shipped deployment; this one may have another.
+				if key == "aws:ResourceTag/"+awsaccount.ProtectTag {
+					key = "aws:ResourceTag/" + protectTag
+				}
+				filled[key] = fill(value)
+			}
+			when[operator] = filled
+		}
+		st["Condition"] = when
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("grant %s names %q, which nothing here has a value for", g.Sid, missing)
+	}
+	return st, nil
+}

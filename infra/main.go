@@ -1,0 +1,55 @@
+// Command infra is the CDK app: it synthesizes the stack that watches the buckets and answers their alarms.
+//
+//	npx cdk deploy -c buckets=a,b -c eventDataStore=ARN -c email=soc@example.com
+//
+// What is in the stack, and with which rights, stands in the files beside this one; what may be set, in settings.go.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+func main() {
+	err := synthesize()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+	}
+	// Closing may print that the runtime "exited abnormally" (jsii waits for it twice): harmless, and not before our own sentence.
+	jsii.Close()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+// synthesize writes the cloud assembly to where the CDK's command line, which starts this program, wants it.
+func synthesize() error {
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	context, _ := app.Node().GetAllContext(nil).(map[string]any)
+	s, err := Read(context)
+	if err != nil {
+		return err
+	}
+	// The command line looks up whose credentials it has; without any, there is nothing to compare.
+	// https://docs.aws.amazon.com/cdk/v2/guide/environments.html
+	if err := s.checkCaller(os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")); err != nil {
+		return err
+	}
+	code, err := os.MkdirTemp("", "nightlatch-responder-")
+	if err != nil {
+		return fmt.Errorf("making a directory for the responder's code: %v", err)
+	}
+	defer os.RemoveAll(code)
+	if err := build(".", "./lambdas/responder", code, s.PolicyText); err != nil {
+		return err
+	}
+	if _, err := newStack(app, s, code); err != nil {
+		return err
+	}
+	app.Synth(nil)
+	fmt.Fprint(os.Stderr, enrolment(s))
+	return nil
+}

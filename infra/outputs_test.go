@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/alarm"
+)
+
+// The line is given to a shell, in which aws only prints what it was given; the payload is read by the responder's own code.
+func TestTheTestEventWorksAsPrinted(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for buckets, bucket := range map[string]string{"a-bucket,b-bucket": "a-bucket", "*": "nightlatch-test", "*,logs": "logs"} {
+		cmd := exec.Command("sh", "-c", synth(t, "buckets", buckets).output(t, "TestEvent"))
+		cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin"}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		args := strings.Split(strings.TrimSpace(string(out)), "\n")
+		want := []string{"lambda", "invoke", "--region", "eu-west-1", "--function-name", "Nightlatch-Responder-x1", "--cli-read-timeout", "900",
+			"--cli-binary-format", "raw-in-base64-out", "--payload", args[11], "/dev/stdout"}
+		if diff := cmp.Diff(args, want); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+		event, err := alarm.Parse([]byte(args[11]))
+		if err != nil || event.Alarm == nil || !cmp.Equal(event.Alarm.Buckets, []string{bucket}) || event.Alarm.To.Sub(event.Alarm.From) != 5*time.Minute {
+			t.Errorf("%s: the responder reads %+v, %v", args[11], event, err)
+		}
+	}
+}
+
+func TestOutputsAndEnrolment(t *testing.T) {
+	tpl := synth(t)
+	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "FailedEventsUrl": "Nightlatch-FailedEvents-x1"} {
+		if got := tpl.output(t, name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	s, err := Read(given())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range []string{"a-bucket", "b-bucket"} {
+		line := "\n  aws s3api put-bucket-metrics-configuration --bucket " + bucket + " --id EntireBucket --metrics-configuration Id=EntireBucket\n"
+		if text := enrolment(s); !strings.Contains(text, line) {
+			t.Errorf("%s\ndoes not have the line %q", text, line)
+		}
+	}
+}

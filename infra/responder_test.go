@@ -1,0 +1,77 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/settings"
+)
+
+// The function reads what the stack writes, with the same code.
+func TestTheEnvironmentIsRead(t *testing.T) {
+	tpl := synth(t, "mode", "act", "protected", "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
+		"protectTag", "team:protect", "logLevel", "debug")
+	var environ []string
+	for name, value := range at(t, tpl.one(t, "AWS::Lambda::Function"), "Environment", "Variables").(map[string]any) {
+		environ = append(environ, name+"="+value.(string))
+	}
+	got, err := settings.Parse(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings.Responder{
+		Mode: "act", EventDataStore: aStore, Topic: aTopic, Accounts: []string{account},
+		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
+		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.DefaultFilterID, LogLevel: slog.LevelDebug,
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+func TestTheFunction(t *testing.T) {
+	tpl := synth(t, "memory", "1024", "retention", "30")
+	f := tpl.one(t, "AWS::Lambda::Function")
+	for key, want := range map[string]any{
+		"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"}, "Timeout": 900.0, "MemorySize": 1024.0,
+		"Role": "{ResponderRole.Arn}", "LoggingConfig": map[string]any{"LogGroup": "Nightlatch-ResponderLog-x1"},
+		"ReservedConcurrentExecutions": nil,
+	} {
+		if diff := cmp.Diff(f[key], want); diff != "" {
+			t.Errorf("%s: got -, want +:\n%s", key, diff)
+		}
+	}
+	if got := tpl.one(t, "AWS::Logs::LogGroup")["RetentionInDays"]; got != 30.0 {
+		t.Errorf("the log is kept for %v days", got)
+	}
+	want := map[string]any{
+		"FunctionName": "Nightlatch-Responder-x1", "Qualifier": "$LATEST", "MaximumRetryAttempts": 2.0, "MaximumEventAgeInSeconds": 21600.0,
+		"DestinationConfig": map[string]any{"OnFailure": map[string]any{"Destination": "{FailedEvents.Arn}"}},
+	}
+	if diff := cmp.Diff(tpl.one(t, "AWS::Lambda::EventInvokeConfig"), want); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+	if tpl.one(t, "AWS::SQS::Queue")["SqsManagedSseEnabled"] != true {
+		t.Error("the queue of failed events is not encrypted")
+	}
+}
+
+// Two permissions serve any number of alarms: a function's policy ends at 20 KB.
+func TestWhoMayInvoke(t *testing.T) {
+	for _, changes := range [][]string{{}, {"buckets", "*"}, {"buckets", "a-bucket,b-bucket,c-bucket,d-bucket,e-bucket,f-bucket"}} {
+		got := synth(t, changes...).resources("AWS::Lambda::Permission")
+		want := map[string]map[string]any{
+			"AlarmsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "lambda.alarms.cloudwatch.amazonaws.com",
+				"SourceAccount": account, "SourceArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-*"},
+			"EventsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "events.amazonaws.com", "SourceArn": "{Rings.Arn}"},
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+		if n := len(indented(t, got)); n > 20480/4 {
+			t.Errorf("the function's policy is near its end: %d bytes", n)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
+)
+
+// Settings are what a deployment decides, each given by -c key=value or in the context of cdk.json:
+// https://docs.aws.amazon.com/cdk/v2/guide/context.html
+type Settings struct {
+	// Buckets are the watched buckets, with the thresholds of each.
+	Buckets []Bucket
+	// EventDataStore is the CloudTrail Lake store that is asked. The stack goes to its account and region.
+	EventDataStore Store
+	// Email are the addresses that subscribe to the team's topic.
+	Email []string
+	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
+	Policy     string
+	PolicyText []byte
+	// Mode is observe, ask or act.
+	Mode string
+	// Protected are the ARNs of users and roles that are never contained without a human.
+	Protected []string
+	// ProtectTag is the tag whose presence protects a user or role.
+	ProtectTag string
+	// RetentionDays is how long the responder's log is kept.
+	RetentionDays int
+	// MemoryMiB is the responder's memory; its share of a CPU grows with it.
+	MemoryMiB int
+	LogLevel  slog.Level
+}
+
+// Store is an event data store, by its ARN and the parts of it.
+type Store struct{ ARN, Partition, Region, Account string }
+
+// field is one setting: its context key, what it accepts in words, its default, and how it is read.
+type field struct {
+	key, accepts string
+	fallback     string // "" where the setting must be given, or may be empty
+	required     bool
+	set          func(string) error
+}
+
+// maxProtected bounds the ARNs of protected principals: a function's whole environment holds 4 KB
+// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
+const maxProtected = 2500
+
+var (
+	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
+	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
+	tagKey    = regexp.MustCompile(`^[\w.:/=+@-]{1,128}$`)
+)
+
+// retentions are the days that CloudWatch Logs takes:
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+func (s *Settings) fields() []field {
+	return []field{
+		{"buckets", acceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
+		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store; \"create\" is not there yet", "", true, s.setStore},
+		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
+		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
+		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
+		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without *, ? and $, up to " +
+			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
+		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
+		{"retention", "one of the numbers of days that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or up to 3653", "365", false,
+			func(v string) error {
+				return oneOf(v, func(n int) bool { return slices.Contains(retentions, n) }, &s.RetentionDays)
+			}},
+		{"memory", "a number of MiB, 128 to 10240", "512", false,
+			func(v string) error {
+				return oneOf(v, func(n int) bool { return n >= 128 && n <= 10240 }, &s.MemoryMiB)
+			}},
+		{"logLevel", "debug, info, warn or error", "info", false, s.setLogLevel},
+	}
+}
+
+// Read makes the settings of a CDK context. What is wrong is one sentence that names the field, what was given, and what is accepted.
+func Read(context map[string]any) (Settings, error) {
+	s := Settings{PolicyText: policy.ShippedText()}
+	var known []string
+	for _, f := range s.fields() {
+		known = append(known, f.key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(context)) {
+		// The CDK's own keys have a colon or a slash in them, but for the one that `cdk acknowledge` writes.
+		if !slices.Contains(known, key) && !strings.ContainsAny(key, ":/") && key != "acknowledged-issue-numbers" {
+			return Settings{}, fmt.Errorf("%s is not a setting; the settings are %s", key, strings.Join(known, ", "))
+		}
+	}
+	for _, f := range s.fields() {
+		given, there := context[f.key]
+		v, ok := text(given)
+		switch {
+		case !there && f.required:
+			return Settings{}, fmt.Errorf("%s is missing: give -c %s=…, %s", f.key, f.key, f.accepts)
+		case !there && f.fallback == "":
+			continue
+		case !there:
+			v = f.fallback
+		case !ok:
+			return Settings{}, fmt.Errorf("%s is %v, and should be %s", f.key, given, f.accepts)
+		}
+		if err := f.set(v); err != nil && err != errNot {
+			return Settings{}, fmt.Errorf("%s is %q, and should be %s: %v", f.key, v, f.accepts, err)
+		} else if err != nil {
+			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, v, f.accepts)
+		}
+	}
+	return s, nil
+}
+
+// errNot says that a value is not what is accepted, and that there is no more to say.
+var errNot = fmt.Errorf("is not")
+
+// text reads a value of the context: -c gives strings; cdk.json may have numbers and lists.
+func text(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case []any:
+		var parts []string
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				return "", false
+			}
+			parts = append(parts, s)
+		}
+		return strings.Join(parts, ","), true
+	}
+	return "", false
+}
+
+func match(v string, form *regexp.Regexp, p *string) error {
+	if !form.MatchString(v) {
+		return errNot
+	}
+	*p = v
+	return nil
+}
+
+func list(v string, form *regexp.Regexp, p *[]string) error {
+	*p = strings.Split(v, ",")
+	for i, e := range *p {
+		switch {
+		case !form.MatchString(e):
+			return fmt.Errorf("%q is not", e)
+		case slices.Contains((*p)[:i], e):
+			return fmt.Errorf("%q stands there twice", e)
+		}
+	}
+	return nil
+}
+
+func oneOf(v string, ok func(int) bool, p *int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || !ok(n) {
+		return errNot
+	}
+	*p = n
+	return nil
+}
+
+func (s *Settings) setStore(v string) error {
+	m := storeARN.FindStringSubmatch(v)
+	if m == nil {
+		return errNot
+	}
+	s.EventDataStore = Store{ARN: v, Partition: m[1], Region: m[2], Account: m[3]}
+	return nil
+}
+
+// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until it rings.
+func (s *Settings) setPolicy(v string) error {
+	body, err := os.ReadFile(v)
+	if err != nil {
+		return err
+	}
+	if _, err := policy.Load(v, body); err != nil {
+		return err
+	}
+	s.Policy, s.PolicyText = v, body
+	return nil
+}
+
+// setProtected comes after the store: a principal of another account can never be met, so its ARN is a mistake that protects nobody.
+func (s *Settings) setProtected(v string) error {
+	if len(v) > maxProtected {
+		return fmt.Errorf("these are %d characters; use the tag instead", len(v))
+	}
+	if err := list(v, principal, &s.Protected); err != nil {
+		return err
+	}
+	for _, arn := range s.Protected {
+		if account := principal.FindStringSubmatch(arn)[1]; account != s.EventDataStore.Account {
+			return fmt.Errorf("%q is not of account %s", arn, s.EventDataStore.Account)
+		}
+	}
+	return nil
+}
+
+func (s *Settings) setLogLevel(v string) error {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, v) { // slog would also take INFO+2
+		return errNot
+	}
+	return s.LogLevel.UnmarshalText([]byte(v))
+}
+
+// checkCaller refuses a store that is not where the caller's credentials deploy to; "" is unknown.
+func (s Settings) checkCaller(account, region string) error {
+	store := s.EventDataStore
+	if account != "" && (account != store.Account || region != store.Region) {
+		return fmt.Errorf("eventDataStore is %q, in account %s and region %s, and should be in those of the deployment, %s and %s: "+
+			"the alarms, the keys and the store belong together", store.ARN, store.Account, store.Region, account, region)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/policy"
+)
+
+func TestEverySettingIsRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "own.cedar")
+	own := `@id("never") @because("nothing is ever done") forbid (principal, action, resource);`
+	if err := os.WriteFile(file, []byte(own), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(map[string]any{
+		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore,
+		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act",
+		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
+		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug",
+		// These are not ours, and nothing is said about them.
+		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Settings{
+		Buckets: []Bucket{
+			{"customer-exports", []Threshold{{1 << 30, minute}, {20 << 30, day}}},
+			{"logs", []Threshold{{50 << 30, minute}}},
+			{"plain", []Threshold{{1 << 30, minute}, {50 << 30, day}}},
+			{everyBucket, []Threshold{{2 << 40, minute}}},
+		},
+		EventDataStore: Store{aStore, "aws", "eu-west-1", account},
+		Email:          []string{"soc@example.com", "a.b+c@mail.example.co"},
+		Policy:         file, PolicyText: []byte(own), Mode: "act",
+		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
+		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug,
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+func TestWhatIsLeftOutHasADefault(t *testing.T) {
+	got, err := Read(given())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Settings{
+		Buckets:        []Bucket{{"a-bucket", defaults("a-bucket")}, {"b-bucket", defaults("b-bucket")}},
+		EventDataStore: Store{aStore, "aws", "eu-west-1", account}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
+		Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512,
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+// Each is one sentence that names the field and what was given.
+func TestWrongSettingsAreRefused(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.cedar")
+	if err := os.WriteFile(bad, []byte(`@id("x") @because("y") permit (principal, action, resource) when { context.kind == Kind::"root-kye" };`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken.cedar")
+	if err := os.WriteFile(broken, []byte(`permit (`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ key, value, says string }{
+		{"bucket", "a-bucket", "bucket is not a setting; the settings are buckets, "},
+		{"buckets", "", `"" cannot be a bucket's name`},
+		{"buckets", "a-bucket,", `"" cannot be a bucket's name`},
+		{"buckets", "Customer-Exports", `"Customer-Exports" cannot be a bucket's name`},
+		{"buckets", "ab", `"ab" cannot be a bucket's name`},
+		{"buckets", "a..b", `"a..b" cannot be a bucket's name`},
+		{"buckets", "192.168.5.4", `"192.168.5.4" cannot be a bucket's name`},
+		{"buckets", "arn:aws:s3:::a-bucket", "cannot be a bucket's name"},
+		{"buckets", "fast--euw1-az1--x-s3", "has no request metrics"},
+		{"buckets", "a-bucket,a-bucket", `"a-bucket" stands there twice`},
+		{"buckets", "a-bucket=-1", `"-1" is not a threshold like 1GiB/1m`},
+		{"buckets", "a-bucket=1 Gib/1m", `"1 Gib/1m" is not a threshold`},
+		{"buckets", "a-bucket=1GB/1m", `"1GB/1m" is not a threshold`},
+		{"buckets", "a-bucket=1GiB", `"1GiB" is not a threshold`},
+		{"buckets", "a-bucket=1GiB/1h", `"1GiB/1h" is not a threshold`},
+		{"buckets", "a-bucket=", `"" is not a threshold`},
+		{"buckets", "a-bucket=0GiB/1m", "is not a number of bytes"},
+		{"buckets", "a-bucket=99999999TiB/1m", "is not a number of bytes"},
+		{"buckets", "a-bucket=1GiB/1m+2GiB/1m", "has two thresholds for one period"},
+		{"buckets", "*=1GiB/24h", "CloudWatch adds up a day for named buckets only"},
+		{"eventDataStore", "create", "\"create\" is not there yet"},
+		{"eventDataStore", "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e", "should be the ARN of an existing CloudTrail Lake event data store"},
+		{"eventDataStore", "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", "should be the ARN of an existing CloudTrail Lake event data store"},
+		{"email", "soc", `"soc" is not`},
+		{"email", "soc@example.com, ops@example.com", `" ops@example.com" is not`},
+		{"email", "soc@example.com,soc@example.com", "stands there twice"},
+		{"policy", "/nowhere/own.cedar", "no such file"},
+		{"policy", bad, "root-kye"},
+		{"policy", broken, "the policy does not parse"},
+		{"mode", "kill", "should be observe, ask or act"},
+		{"mode", "", "should be observe, ask or act"},
+		{"protected", "bob", `"bob" is not`},
+		{"protected", "arn:aws:iam::111122223333:user/*", `"arn:aws:iam::111122223333:user/*" is not`},
+		{"protected", "arn:aws:iam::111122223333:user/${aws:username}", "is not"},
+		{"protected", "arn:aws:iam::444455556666:user/bob", "is not of account 111122223333"},
+		{"protected", strings.Repeat("arn:aws:iam::111122223333:user/bob,", 80), "use the tag instead"},
+		{"protectTag", "a\nb", "should be a tag key"},
+		{"retention", "31", "days that CloudWatch Logs takes"},
+		{"retention", "-1", "days that CloudWatch Logs takes"},
+		{"memory", "64", "128 to 10240"},
+		{"memory", "512MB", "128 to 10240"},
+		{"logLevel", "loud", "debug, info, warn or error"},
+		{"logLevel", "info+2", "debug, info, warn or error"},
+	} {
+		got, err := Read(given(c.key, c.value))
+		if err == nil || !strings.HasPrefix(err.Error(), c.key+" is ") || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s=%s: got %v, want a sentence with %q", c.key, c.value, err, c.says)
+		}
+		if diff := cmp.Diff(got, Settings{}); diff != "" {
+			t.Errorf("%s=%s: got a value beside an error:\n%s", c.key, c.value, diff)
+		}
+	}
+}
+
+func TestWhatMustBeGivenIsMissed(t *testing.T) {
+	for _, key := range []string{"buckets", "eventDataStore", "email"} {
+		context := given()
+		delete(context, key)
+		if _, err := Read(context); err == nil || !strings.HasPrefix(err.Error(), key+" is missing") {
+			t.Errorf("without %s: got %v", key, err)
+		}
+	}
+	context := given()
+	context["memory"] = true
+	if _, err := Read(context); err == nil || !strings.HasPrefix(err.Error(), "memory is true, and should be") {
+		t.Errorf("memory=true: got %v", err)
+	}
+}
+
+func TestTheStoreIsWhereTheStackGoes(t *testing.T) {
+	s, err := Read(given())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		account, region string
+		ok              bool
+	}{
+		{"", "us-east-1", true}, // no credentials: the command line's region means nothing
+		{account, "eu-west-1", true},
+		{account, "eu-central-1", false},
+		{"444455556666", "eu-west-1", false},
+	} {
+		err := s.checkCaller(c.account, c.region)
+		if (err == nil) != c.ok || err != nil && !strings.HasPrefix(err.Error(), "eventDataStore is ") {
+			t.Errorf("%s %s: got %v", c.account, c.region, err)
+		}
+	}
+}

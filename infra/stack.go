@@ -1,0 +1,50 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// stackName begins the name of everything that CloudFormation names: the role, the function, the rules.
+const stackName = "Nightlatch"
+
+// newStack puts everything together. code is the directory with the responder's bootstrap and its policy.
+//
+// The resources are CloudFormation's own (CDK's level 1): what they may do is written here in full, and nothing is granted by the way.
+func newStack(app constructs.Construct, s Settings, code string) (awscdk.Stack, error) {
+	stack := awscdk.NewStack(app, jsii.String(stackName), &awscdk.StackProps{
+		Description: jsii.String("Nightlatch: answers alarms on the bytes that leave S3 buckets"),
+		// Where the event data store is. That account and region are known now makes every name and ARN below plain text.
+		Env: &awscdk.Environment{Account: jsii.String(s.EventDataStore.Account), Region: jsii.String(s.EventDataStore.Region)},
+	})
+	topic := newTopic(stack, s)
+	r, err := newResponder(stack, s, code, topic)
+	if err != nil {
+		return nil, err
+	}
+	newAlarms(stack, s.Buckets, r.function.AttrArn())
+	watchResponder(stack, r, topic.arn)
+	watchTampering(stack, s, r, topic)
+	newOutputs(stack, s, r, topic)
+	return stack, nil
+}
+
+// statement is one statement of a policy, in IAM's own words:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+type statement = map[string]any
+
+func document(statements ...statement) map[string]any {
+	return map[string]any{"Version": "2012-10-17", "Statement": statements}
+}
+
+// onlyTLS denies every call to a topic or queue that comes unencrypted.
+func onlyTLS(action string, resource *string) statement {
+	return statement{"Sid": "OnlyTLS", "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource,
+		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}}}
+}
+
+// alarmARN is the ARN of the alarms whose name fits a pattern.
+func (s Store) alarmARN(pattern string) string {
+	return "arn:" + s.Partition + ":cloudwatch:" + s.Region + ":" + s.Account + ":alarm:" + pattern
+}

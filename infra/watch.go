@@ -1,0 +1,100 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// watchPrefix begins the names of the alarms on Nightlatch itself. They are not the responder's to answer, so it is not ringPrefix:
+// these go straight to the team, without our own code in between.
+const watchPrefix = "watch-nightlatch-"
+
+// watchResponder rings when the responder fails, is held back, or has left events behind:
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+func watchResponder(scope constructs.Construct, r responder, topic *string) {
+	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
+	for _, w := range []struct {
+		name, namespace, metric, statistic string
+		of                                 *[]any
+		means                              string
+	}{
+		{"errors", "AWS/Lambda", "Errors", "Sum", function, "The responder failed; Lambda tries an event three times. See its log"},
+		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, "The responder was held back: the account's concurrency is used up, and alarms wait"},
+		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, "Lambda gave up on events for the responder: an alarm was not answered"},
+		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, "A failed event could not be put in the queue of failed events"},
+		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered: its event waits in the queue of failed events"},
+	} {
+		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
+			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &[]any{topic},
+			Namespace: jsii.String(w.namespace), MetricName: jsii.String(w.metric), Statistic: jsii.String(w.statistic), Dimensions: w.of,
+			Period: jsii.Number(60), EvaluationPeriods: jsii.Number(5), DatapointsToAlarm: jsii.Number(1),
+			ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(0), TreatMissingData: jsii.String("notBreaching"),
+		})
+	}
+}
+
+// tampering is a set of calls that could blind or silence Nightlatch, as CloudTrail names them, and the request parameters that
+// make them about us; none where every such call is worth hearing of.
+type tampering struct {
+	name, source string
+	calls        []any
+	about        map[string]any
+}
+
+// tamperings are the calls that EventBridge can see here. IAM's are recorded in us-east-1 only, so what is done to the role itself is not
+// among them. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+func tamperings(r responder, topic team) []tampering {
+	ours := []any{map[string]any{"prefix": ringPrefix}, map[string]any{"prefix": watchPrefix}}
+	return []tampering{
+		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
+			"DeleteEventDataStore", "UpdateEventDataStore", "StopEventDataStoreIngestion"}, nil},
+		{"Alarm", "aws.monitoring", []any{"PutMetricAlarm", "PutCompositeAlarm", "SetAlarmState"}, map[string]any{"alarmName": ours}},
+		{"Alarms", "aws.monitoring", []any{"DeleteAlarms", "DisableAlarmActions"}, map[string]any{"alarmNames": ours}},
+		{"Mute", "aws.monitoring", []any{"PutAlarmMuteRule"}, nil}, // whichever alarms it names: without a name it mutes them all
+		{"Metrics", "aws.s3", []any{"PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"}, nil},
+		// CloudTrail writes Lambda's calls with the API's version behind the name, and a function as the caller named it.
+		{"Function", "aws.lambda", []any{map[string]any{"prefix": "UpdateFunction"}, map[string]any{"prefix": "DeleteFunction"},
+			map[string]any{"prefix": "PutFunction"}, map[string]any{"prefix": "RemovePermission"}}, map[string]any{"functionName": contains(*r.function.Ref())}},
+		{"Topic", "aws.sns", []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, map[string]any{"topicArn": []any{topic.arn}}},
+		{"Subscription", "aws.sns", []any{"Unsubscribe", "SetSubscriptionAttributes"}, map[string]any{"subscriptionArn": startsWith(*topic.arn + ":")}},
+		{"Key", "aws.kms", []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, map[string]any{"keyId": contains(*topic.keyID)}},
+		{"Rule", "aws.events", []any{"DisableRule", "DeleteRule", "PutRule"}, map[string]any{"name": startsWith(stackName + "-")}},
+		{"Target", "aws.events", []any{"PutTargets", "RemoveTargets"}, map[string]any{"rule": startsWith(stackName + "-")}},
+	}
+}
+
+// watchTampering tells the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
+// management events. A call that takes away the topic or these rules may be the last thing that is not heard.
+func watchTampering(scope constructs.Construct, s Settings, r responder, topic team) {
+	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
+	store := s.EventDataStore
+	for _, t := range tamperings(r, topic) {
+		detail := map[string]any{"eventName": t.calls, "userIdentity": notTheDeployment(store)}
+		if t.about != nil {
+			detail["requestParameters"] = t.about
+		}
+		awsevents.NewCfnRule(rules, jsii.String(t.name), &awsevents.CfnRuleProps{
+			Description:  jsii.String("Nightlatch: calls that could blind or silence it, to the team"),
+			EventPattern: map[string]any{"source": []string{t.source}, "detail-type": []string{"AWS API Call via CloudTrail"}, "detail": detail},
+			Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("team"), Arn: topic.arn, InputTransformer: &awsevents.CfnRule_InputTransformerProperty{
+				InputPathsMap: map[string]*string{"call": jsii.String("$.detail.eventName"), "who": jsii.String("$.detail.userIdentity.arn"), "ip": jsii.String("$.detail.sourceIPAddress"),
+					"at": jsii.String("$.detail.eventTime"), "error": jsii.String("$.detail.errorCode"), "id": jsii.String("$.detail.eventID")},
+				InputTemplate: jsii.String(`"Nightlatch: <call> was called by <who> from <ip> at <at>, and not by the deployment. It may blind or silence Nightlatch. ` +
+					`Error, if it was refused: <error>. CloudTrail event <id>."`),
+			}}},
+		})
+	}
+}
+
+// notTheDeployment matches every caller but the role with which CloudFormation deploys for the CDK. A caller without a session,
+// such as a user with a key, has no issuer at all, and "anything-but" alone would not match a field that is not there.
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+func notTheDeployment(s Store) map[string]any {
+	role := "arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-cfn-exec-role-" + s.Account + "-" + s.Region
+	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{
+		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": []string{role}}},
+	}}}
+}
