@@ -63,54 +63,74 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 	}
 	a := rec.Alarm
 	look := incident.Look{At: r.Clock.Now(), From: a.From, To: a.To}
-	needHistory := rec.HistoryDue()
-	var bytes, usage evidence.Answer
-	var bytesErr, usageErr error
+	var bytes, usage answered
 	var both sync.WaitGroup
 	both.Go(func() {
-		bytes, bytesErr = r.Trail.Ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
+		bytes = r.ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
 	})
-	if needHistory {
-		both.Go(func() { usage, usageErr = r.Trail.Ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
+	if rec.HistoryDue() {
+		both.Go(func() { usage = r.ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
 	}
 	both.Wait()
-
-	spent := rec.Evidence
-	if needHistory {
-		spent.Queries, spent.BytesScanned = spent.Queries+1, spent.BytesScanned+usage.Scanned
-		var h *evidence.History
-		if usageErr == nil {
-			h, usageErr = evidence.ReadUsage(usage.Rows, a.From)
-		}
-		rec.History = h
-		if !errors.Is(usageErr, evidence.ErrBusy) { // somebody may keep the slots full, so that we give up
-			rec.HistoryAsked++
-		}
-		if errors.Is(usageErr, evidence.ErrBudget) {
-			rec.HistoryAsked = incident.MaxHistory // it would only be spent again
-		}
-		look.HistoryError = r.failed(ctx, rec, "usage", usageErr)
+	if usage.asked {
+		look.HistoryError = r.readHistory(ctx, rec, usage)
 	}
-	spent.Queries, spent.BytesScanned = spent.Queries+1, spent.BytesScanned+bytes.Scanned
-	var tally evidence.Tally
-	if bytesErr == nil {
-		tally, bytesErr = evidence.ReadBytes(bytes.Rows, r.Ours)
-	}
-	look.Error = r.failed(ctx, rec, "bytes", bytesErr)
-	if bytesErr != nil {
-		rec.Evidence.Queries, rec.Evidence.BytesScanned, rec.Evidence.Complete = spent.Queries, spent.BytesScanned, false
-		rec.Looks = append(rec.Looks, look)
-		return
-	}
-	look.Digest, look.Bytes = tally.Digest, tally.Bytes
+	e := r.readBytes(ctx, rec, bytes, &look)
+	e.Queries, e.BytesScanned = rec.Evidence.Queries+1, rec.Evidence.BytesScanned+bytes.Scanned
 	rec.Looks = append(rec.Looks, look)
-	e := evidence.Reconcile(a, tally, rec.History)
-	e.Engine, e.Queries, e.BytesScanned = bytes.Engine, spent.Queries, spent.BytesScanned
-	e.Lost = append(e.Lost, bytes.Lost...)
 	e.Complete = rec.Complete()
 	rec.Evidence = e
-	rec.Enough = r.enough(*rec)
-	rec.Note(look.At, seen(e))
+	if look.Error == "" {
+		rec.Enough = r.enough(*rec)
+		rec.Note(look.At, seen(e))
+	}
+}
+
+// answered is what came back for a question, if it was asked.
+type answered struct {
+	evidence.Answer
+	err   error
+	asked bool
+}
+
+func (r *Responder) ask(ctx context.Context, q evidence.Question) answered {
+	answer, err := r.Trail.Ask(ctx, q)
+	return answered{answer, err, true}
+}
+
+// readHistory takes in what is usual, or returns why that is not known.
+func (r *Responder) readHistory(ctx context.Context, rec *incident.Record, usage answered) string {
+	rec.Evidence.Queries++
+	rec.Evidence.BytesScanned += usage.Scanned
+	err := usage.err
+	if rec.History = nil; err == nil {
+		rec.History, err = evidence.ReadUsage(usage.Rows, rec.Alarm.From)
+	}
+	switch {
+	case errors.Is(err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
+	case errors.Is(err, evidence.ErrBudget):
+		rec.HistoryAsked = incident.MaxHistory // it would only be spent again
+	default:
+		rec.HistoryAsked++
+	}
+	return r.failed(ctx, rec, "usage", err)
+}
+
+// readBytes reconciles what a look has found. Where it failed, the evidence stays what it was, and the look says why.
+func (r *Responder) readBytes(ctx context.Context, rec *incident.Record, bytes answered, look *incident.Look) evidence.Evidence {
+	err := bytes.err
+	var tally evidence.Tally
+	if err == nil {
+		tally, err = evidence.ReadBytes(bytes.Rows, r.Ours)
+	}
+	if look.Error = r.failed(ctx, rec, "bytes", err); err != nil {
+		return rec.Evidence
+	}
+	look.Digest, look.Bytes = tally.Digest, tally.Bytes
+	e := evidence.Reconcile(rec.Alarm, tally, rec.History)
+	e.Engine = bytes.Engine
+	e.Lost = append(e.Lost, bytes.Lost...)
+	return e
 }
 
 // failed logs why a question was not answered, and returns it for the record.
