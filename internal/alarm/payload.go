@@ -167,6 +167,9 @@ func (p payload) window(a *Alarm) error {
 		return fmt.Errorf("its datapoints are %v apart, more than the %v that an alarm evaluates", last.Sub(a.From), maxRingWindow)
 	}
 	a.To = last.Add(a.Period)
+	if now := a.Since.Truncate(time.Minute); a.To.After(now) && now.After(a.From) {
+		a.To = now // a day's sum rings before its day is over, and what is still to come can be no evidence
+	}
 	var sum int64
 	for _, pt := range a.Points {
 		if sum > 1<<62-pt.Bytes {

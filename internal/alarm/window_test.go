@@ -46,6 +46,24 @@ func TestParseWindow(t *testing.T) {
 	}
 }
 
+func TestADaysSumEndsWithItsRing(t *testing.T) {
+	event := edit(t, "alarms/direct-metric.json", func(e map[string]any) {
+		in(e, "alarmData", "state")["reasonData"] = `{"period":86400,"threshold":400,"evaluatedDatapoints":[` + point("2026-03-04T00:00:00.000+0000", 500) + `]}`
+	})
+	got, err := Parse(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := got.Alarm; !a.From.Equal(at("2026-03-04T00:00:00Z")) || !a.To.Equal(at("2026-03-04T00:03:00Z")) || a.Period != 24*time.Hour {
+		t.Errorf("window [%v, %v) of %v, want the day up to the ring at 00:03:41", a.From, a.To, a.Period)
+	}
+	// The metric, read again, is the day's sum; the window stays what has been.
+	read := got.Alarm.Read(Reading{Points: []Point{{Start: at("2026-03-04T00:00:00Z"), Bytes: 600}}, Threshold: 400, Period: 24 * time.Hour})
+	if !read.Confirmed || *read.Bytes != 600 || !read.To.Equal(got.Alarm.To) {
+		t.Errorf("confirmed %t, %d bytes up to %v, want 600 bytes up to %v", read.Confirmed, *read.Bytes, read.To, got.Alarm.To)
+	}
+}
+
 func TestParseWithoutDatapointsLooksBeforeTheRing(t *testing.T) {
 	for period, want := range map[string]time.Duration{"60": 5 * time.Minute, "300": 25 * time.Minute, "604800": maxRingWindow, "1e300": 5 * time.Minute,
 		"-60": 5 * time.Minute, "0.5": 5 * time.Minute} {
