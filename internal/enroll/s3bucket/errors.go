@@ -57,7 +57,7 @@ func failed(action, bucket string, err error) error {
 	case "NoSuchBucket":
 		return fmt.Errorf("%s %w; correct its name, or take it out of the setting buckets", on, enroll.ErrGone)
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
-		return fmt.Errorf("%s %w%s; deploy Nightlatch there too", on, enroll.ErrElsewhere, region(err))
+		return fmt.Errorf("%s %w%s; deploy Nightlatch there too", on, enroll.ErrElsewhere, whereabouts(err))
 	case "AccessDenied", "AllAccessDisabled":
 		return fmt.Errorf("%s the enroller may not call %s; grant it to the enroller's role, or see whether the bucket is another account's, "+
 			"or its policy or a service control policy denies it", on, action)
@@ -89,8 +89,8 @@ func failed(action, bucket string, err error) error {
 	return fmt.Errorf("%s no answer came: %v; see whether the enroller reaches S3", on, err)
 }
 
-// region is where S3 says that the bucket is.
-func region(err error) string {
+// whereabouts is where S3 says that the bucket is.
+func whereabouts(err error) string {
 	var resp *smithyhttp.ResponseError
 	if errors.As(err, &resp) && resp.Response != nil {
 		if r := resp.Response.Header.Get("X-Amz-Bucket-Region"); r != "" {
