@@ -15,7 +15,8 @@ import (
 // a minute, and S3 is not pressed.
 const atOnce = 8
 
-// Refusal is a bucket that is not as it shall be, and why: one sentence that names it.
+// Refusal is a bucket that is not as it shall be, and why: one sentence that names it. Everything stands for buckets that could
+// not even be listed.
 type Refusal struct {
 	Bucket string
 	Err    error
@@ -26,12 +27,13 @@ type Result struct {
 	Enrolled  []string  // were not, and are now
 	Already   []string  // are as they shall be, and were
 	Withdrawn []string  // had a configuration of ours, and have none now
-	Refused   []Refusal // are not enrolled, or not withdrawn from
+	Refused   []Refusal // are not enrolled
+	Left      []Refusal // still have a configuration of ours that is not wanted any more
 	Elsewhere []Bucket  // are not watched from this region
-	Unreached []string  // were not looked at before the time was over
+	Unreached []string  // were not done with before the time was over
 }
 
-// change is one bucket's part of a result: the list that it belongs to, or the error.
+// change is one bucket's part of a result.
 type change int
 
 const (
@@ -42,14 +44,19 @@ const (
 )
 
 // Reconcile makes the account as wanted, where before was wanted until now. One bucket that refuses does not stop the others. The
-// error says that the buckets could not be listed, so that nothing was done.
+// error says that the buckets which are wanted could not be listed, so that nothing was done.
 func Reconcile(ctx context.Context, m Metrics, region string, wanted, before Wish) (Result, error) {
-	var all []Bucket
-	var err error
-	if wanted.everything() || before.everything() && before.Ours() {
-		if all, err = m.Buckets(ctx); err != nil {
-			return Result{}, err
-		}
+	if !wanted.everything() && !(before.everything() && before.Ours()) {
+		return Do(ctx, m, Make(wanted, before, nil, region)), nil
+	}
+	all, err := m.Buckets(ctx)
+	switch {
+	case err != nil && wanted.everything():
+		return Result{}, err
+	case err != nil: // what is wanted is known by name, and goes on
+		r := Do(ctx, m, Make(wanted, Wish{}, nil, region))
+		r.Left = append(r.Left, Refusal{Everything, err})
+		return r, nil
 	}
 	return Do(ctx, m, Make(wanted, before, all, region)), nil
 }
@@ -57,18 +64,20 @@ func Reconcile(ctx context.Context, m Metrics, region string, wanted, before Wis
 // Do carries a plan out. What is wanted comes first, so that no bucket is unwatched for a moment that need not be.
 func Do(ctx context.Context, m Metrics, p Plan) Result {
 	r := Result{Elsewhere: p.Elsewhere}
-	r.each(ctx, p.Enrol, func(b string) (change, error) { return enrol(ctx, m, b) })
-	r.each(ctx, p.Check, func(b string) (change, error) { return check(ctx, m, b, p.Filter) })
-	r.each(ctx, p.Withdraw, func(b string) (change, error) { return withdraw(ctx, m, b) })
-	slices.SortFunc(r.Refused, func(a, b Refusal) int { return cmp.Compare(a.Bucket, b.Bucket) })
+	r.each(ctx, &r.Refused, p.Enrol, func(b string) (change, error) { return enrol(ctx, m, b) })
+	r.each(ctx, &r.Refused, p.Check, func(b string) (change, error) { return check(ctx, m, b, p.Filter) })
+	r.each(ctx, &r.Left, p.Withdraw, func(b string) (change, error) { return withdraw(ctx, m, b) })
+	for _, list := range [][]Refusal{r.Refused, r.Left} {
+		slices.SortFunc(list, func(a, b Refusal) int { return cmp.Compare(a.Bucket, b.Bucket) })
+	}
 	for _, list := range [][]string{r.Enrolled, r.Already, r.Withdrawn, r.Unreached} {
 		slices.Sort(list)
 	}
 	return r
 }
 
-// each does one thing to every bucket, several at a time.
-func (r *Result) each(ctx context.Context, buckets []string, do func(string) (change, error)) {
+// each does one thing to every bucket, several at a time. Those that refuse go to a list.
+func (r *Result) each(ctx context.Context, refused *[]Refusal, buckets []string, do func(string) (change, error)) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
@@ -82,7 +91,14 @@ func (r *Result) each(ctx context.Context, buckets []string, do func(string) (ch
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.note(b, c, err, ctx.Err() != nil)
+			switch {
+			case err != nil && ctx.Err() != nil:
+				r.Unreached = append(r.Unreached, b)
+			case err != nil:
+				*refused = append(*refused, Refusal{b, err})
+			default:
+				r.note(b, c)
+			}
 		})
 	}
 	wg.Wait()
@@ -98,17 +114,13 @@ func guarded(bucket string, do func(string) (change, error)) (c change, err erro
 	return do(bucket)
 }
 
-func (r *Result) note(bucket string, c change, err error, late bool) {
-	switch {
-	case err != nil && late:
-		r.Unreached = append(r.Unreached, bucket)
-	case err != nil:
-		r.Refused = append(r.Refused, Refusal{bucket, err})
-	case c == enrolled:
+func (r *Result) note(bucket string, c change) {
+	switch c {
+	case enrolled:
 		r.Enrolled = append(r.Enrolled, bucket)
-	case c == already:
+	case already:
 		r.Already = append(r.Already, bucket)
-	case c == withdrawn:
+	case withdrawn:
 		r.Withdrawn = append(r.Withdrawn, bucket)
 	}
 }
