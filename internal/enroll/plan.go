@@ -43,7 +43,8 @@ func Make(wanted, before Wish, all []Bucket, region string) Plan {
 		p.Withdraw = slices.DeleteFunc(before.expand(here), func(b string) bool { return slices.Contains(p.Enrol, b) })
 	}
 	if wanted.everything() {
-		p.Elsewhere = elsewhere
+		// One that has a name of its own in the wish refuses by that name.
+		p.Elsewhere = slices.DeleteFunc(elsewhere, func(b Bucket) bool { return slices.Contains(names, b.Name) })
 	}
 	return p
 }
