@@ -42,6 +42,10 @@ const (
 	DefaultScanBudget = 2 << 40 // about $10 at $0.005 a GB
 )
 
+// OwnFilterID is the request-metrics configuration that the enroller makes. Whatever has this id is Nightlatch's, and
+// nothing else is.
+const OwnFilterID = "nightlatch"
+
 var (
 	store   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
 	topic   = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
@@ -60,25 +64,32 @@ type field struct {
 	get      func() string
 }
 
+func text(name, accepts string, required bool, form *regexp.Regexp, p *string) field {
+	return field{name, required, accepts, func(v string) error {
+		if !form.MatchString(v) {
+			return fmt.Errorf("is not")
+		}
+		*p = v
+		return nil
+	}, func() string { return *p }}
+}
+
+func list(name, accepts string, required bool, form *regexp.Regexp, p *[]string) field {
+	return field{name, required, accepts, func(v string) error {
+		*p = strings.Split(v, ",")
+		if slices.ContainsFunc(*p, func(e string) bool { return !form.MatchString(e) }) {
+			return fmt.Errorf("is not")
+		}
+		return nil
+	}, func() string { return strings.Join(*p, ",") }}
+}
+
+func logLevel(p *slog.Level) field {
+	return field{"LOG_LEVEL", false, "debug, info, warn or error", func(v string) error { return p.UnmarshalText([]byte(v)) },
+		func() string { return strings.ToLower(p.String()) }}
+}
+
 func (s *Responder) fields() []field {
-	text := func(name, accepts string, required bool, form *regexp.Regexp, p *string) field {
-		return field{name, required, accepts, func(v string) error {
-			if !form.MatchString(v) {
-				return fmt.Errorf("is not")
-			}
-			*p = v
-			return nil
-		}, func() string { return *p }}
-	}
-	list := func(name, accepts string, required bool, form *regexp.Regexp, p *[]string) field {
-		return field{name, required, accepts, func(v string) error {
-			*p = strings.Split(v, ",")
-			if slices.ContainsFunc(*p, func(e string) bool { return !form.MatchString(e) }) {
-				return fmt.Errorf("is not")
-			}
-			return nil
-		}, func() string { return strings.Join(*p, ",") }}
-	}
 	return []field{
 		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", true, store, &s.EventDataStore),
@@ -94,8 +105,7 @@ func (s *Responder) fields() []field {
 			}
 			return err
 		}, func() string { return strconv.FormatInt(s.ScanBudget, 10) }},
-		{"LOG_LEVEL", false, "debug, info, warn or error", func(v string) error { return s.LogLevel.UnmarshalText([]byte(v)) },
-			func() string { return strings.ToLower(s.LogLevel.String()) }},
+		logLevel(&s.LogLevel),
 	}
 }
 
@@ -103,6 +113,14 @@ func (s *Responder) fields() []field {
 // sentence that names it, what was given, and what is accepted.
 func Parse(environ []string) (Responder, error) {
 	s := Responder{ProtectTag: DefaultProtectTag, FilterID: DefaultFilterID, ScanBudget: DefaultScanBudget}
+	if err := read(s.fields(), environ); err != nil {
+		return Responder{}, err
+	}
+	return s, nil
+}
+
+// read sets the fields from an environment.
+func read(fields []field, environ []string) error {
 	given := map[string]string{}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
@@ -110,28 +128,30 @@ func Parse(environ []string) (Responder, error) {
 			given[short] = value
 		}
 	}
-	for _, f := range s.fields() {
+	for _, f := range fields {
 		v, ok := given[f.name]
 		delete(given, f.name)
 		switch {
 		case !ok && f.required:
-			return Responder{}, fmt.Errorf("%s%s is missing: it is %s", prefix, f.name, f.accepts)
+			return fmt.Errorf("%s%s is missing: it is %s", prefix, f.name, f.accepts)
 		case ok:
 			if err := f.set(v); err != nil {
-				return Responder{}, fmt.Errorf("%s%s is %q, and should be %s", prefix, f.name, v, f.accepts)
+				return fmt.Errorf("%s%s is %q, and should be %s", prefix, f.name, v, f.accepts)
 			}
 		}
 	}
 	for name := range given {
-		return Responder{}, fmt.Errorf("%s%s is not a setting", prefix, name)
+		return fmt.Errorf("%s%s is not a setting", prefix, name)
 	}
-	return s, nil
+	return nil
 }
 
 // Environ writes the settings as the environment that Parse reads.
-func (s Responder) Environ() map[string]string {
+func (s Responder) Environ() map[string]string { return write(s.fields()) }
+
+func write(fields []field) map[string]string {
 	out := map[string]string{}
-	for _, f := range s.fields() {
+	for _, f := range fields {
 		if v := f.get(); v != "" {
 			out[prefix+f.name] = v
 		}

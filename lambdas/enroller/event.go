@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/cfn"
+
+	"nightlatch/internal/enroll"
+)
+
+// handle answers CloudFormation, a day's look, or the making of a bucket.
+func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
+	var event struct {
+		RequestType string // CloudFormation's
+		DetailType  string `json:"detail-type"` // EventBridge's
+		Source      string `json:"source"`
+	}
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return fmt.Errorf("the event is not JSON of an event's shape: %v", err)
+	}
+	switch {
+	case event.RequestType != "":
+		var request cfn.Event
+		if err := json.Unmarshal(raw, &request); err != nil || request.ResponseURL == "" {
+			return fmt.Errorf("the event looks like a custom resource's, but says nowhere to send the answer (%v)", err)
+		}
+		return e.resource(ctx, request)
+	case event.Source == "aws.events" && event.DetailType == "Scheduled Event":
+		return e.look(ctx, enroll.Wish{Buckets: []string{enroll.Everything}})
+	case event.Source == "aws.s3" && event.DetailType == "AWS API Call via CloudTrail":
+		name, why := newBucket(raw)
+		if why != "" {
+			e.log.InfoContext(ctx, "the call is passed over", "why", why)
+			return nil
+		}
+		return e.look(ctx, enroll.Wish{Buckets: []string{name}})
+	}
+	return fmt.Errorf("the event is no custom resource's, no schedule's and no new bucket's: its source is %q and its detail-type %q", event.Source, event.DetailType)
+}
+
+// newBucket is the bucket that a CloudTrail record says was made, or why there is none.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+func newBucket(raw json.RawMessage) (name, why string) {
+	var event struct {
+		Detail struct {
+			EventName         string `json:"eventName"`
+			ErrorCode         string `json:"errorCode"`
+			RequestParameters struct {
+				BucketName string `json:"bucketName"`
+			} `json:"requestParameters"`
+		} `json:"detail"`
+	}
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return "", "its detail cannot be read"
+	}
+	switch d := event.Detail; {
+	case d.EventName != "CreateBucket":
+		return "", fmt.Sprintf("it is %q, not CreateBucket", d.EventName)
+	case d.ErrorCode != "":
+		return "", "it was refused, and made nothing"
+	case !enroll.ValidName(d.RequestParameters.BucketName):
+		return "", fmt.Sprintf("%q is no general purpose bucket", d.RequestParameters.BucketName)
+	}
+	return event.Detail.RequestParameters.BucketName, ""
+}
+
+// look enrols what nobody has asked for by name. An error is returned where the event's next delivery may do better,
+// and rings: the function's errors are watched.
+func (e *enroller) look(ctx context.Context, wanted enroll.Wish) error {
+	if !e.settings.EveryBucket {
+		e.log.InfoContext(ctx, "the event is passed over", "why", "only named buckets are watched")
+		return nil
+	}
+	wanted.Filter = e.settings.FilterID
+	work, cancel := until(ctx, workMargin)
+	defer cancel()
+	r, err := enroll.Reconcile(work, e.metrics, e.region, wanted, enroll.Wish{})
+	if err != nil {
+		return err
+	}
+	// The deployment has named the buckets of other regions; and one that is gone again, or was made elsewhere, is nobody's trouble.
+	r = quiet(r)
+	e.report(ctx, r)
+	message, bad := notice(r)
+	if !bad {
+		return nil
+	}
+	if err := e.team.Send(ctx, message); err != nil {
+		return err
+	}
+	if n := len(r.Unreached); n > 0 {
+		return fmt.Errorf("the time was over before %d buckets were done with, %q the first", n, r.Unreached[0])
+	}
+	return nil
+}

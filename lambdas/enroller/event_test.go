@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"nightlatch/internal/enroll/s3bucket/s3test"
+)
+
+const scheduled = `{"version":"0","id":"1","detail-type":"Scheduled Event","source":"aws.events","account":"111122223333","region":"eu-west-1","resources":[],"detail":{}}`
+
+func made(name, bucket, errorCode string) json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.s3","region":"eu-west-1","detail":{"eventVersion":"1.10",
+"eventSource":"s3.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","errorCode":%q,"requestParameters":{"bucketName":%q,"CreateBucketConfiguration":{"LocationConstraint":"eu-west-1"}}}}`,
+		name, errorCode, bucket))
+}
+
+func TestTheDailyLook(t *testing.T) {
+	w := newWorld(t, "a-1", "b-1", "c-1")
+	w.s3.Make("us-east-1", "far")
+	w.s3.Put("a-1", "nightlatch", "")
+	for range 2 {
+		if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil {
+			t.Error(err)
+		}
+		w.has("a-1/nightlatch", "b-1/nightlatch", "c-1/nightlatch")
+	}
+	if len(w.team.told) > 0 {
+		t.Errorf("the team was told %q", w.team.told)
+	}
+	w.s3.Make(region, "late", "denied")
+	w.s3.Fail(func(c s3test.Call) s3test.Fault {
+		switch c.Bucket {
+		case "denied":
+			return s3test.Fault{Code: "AccessDenied"}
+		case "late": // it went between the list and the look
+			return s3test.Fault{Code: "NoSuchBucket", Status: 404}
+		}
+		return s3test.Fault{}
+	})
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: denied" ||
+		strings.Contains(w.team.told[0].Body, "late") || strings.Contains(w.team.told[0].Body, "far") {
+		t.Errorf("got %v, and the team was told %q", err, w.team.told)
+	}
+	w.team.err = fmt.Errorf("no topic")
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err == nil {
+		t.Error("nobody was told, and that is no error")
+	}
+	w.s3.Fail(func(s3test.Call) s3test.Fault { return s3test.Fault{Code: "AccessDenied"} })
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err == nil || !strings.Contains(err.Error(), "s3:ListAllMyBuckets") {
+		t.Errorf("without a list: got %v", err)
+	}
+}
+
+func TestANewBucketIsEnrolled(t *testing.T) {
+	w := newWorld(t, "new", "old")
+	w.s3.Make("us-east-1", "far")
+	for _, event := range []json.RawMessage{
+		made("CreateBucket", "new", ""), made("CreateBucket", "new", ""), made("CreateBucket", "old", "BucketAlreadyOwnedByYou"), made("DeleteBucket", "old", ""),
+		made("CreateBucket", "gone", ""), made("CreateBucket", "far", ""), made("CreateBucket", "x--euw1-az1--x-s3", ""), made("CreateBucket", "", ""),
+	} {
+		if err := w.handle(t.Context(), event); err != nil {
+			t.Errorf("%s: %v", event, err)
+		}
+	}
+	w.has("new/nightlatch")
+	if len(w.team.told) > 0 {
+		t.Errorf("the team was told %q", w.team.told)
+	}
+}
+
+func TestALookUnderTheirFilterMakesNothing(t *testing.T) {
+	w := newWorld(t, "has", "lacks")
+	w.s3.Put("has", "EntireBucket", "")
+	w.settings.FilterID = "EntireBucket"
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil {
+		t.Error(err)
+	}
+	w.has("has/EntireBucket")
+	if len(w.team.told) != 1 || !strings.Contains(w.team.told[0].Body, `bucket "lacks": it has no request-metrics configuration "EntireBucket"`) {
+		t.Errorf("the team was told %q", w.team.told)
+	}
+}
+
+// A rule that is still there while the stack changes over to named buckets must not enrol what has just been withdrawn.
+func TestWithNamedBucketsNothingIsLookedFor(t *testing.T) {
+	w := newWorld(t, "new")
+	w.settings.EveryBucket = false
+	for _, event := range []json.RawMessage{json.RawMessage(scheduled), made("CreateBucket", "new", "")} {
+		if err := w.handle(t.Context(), event); err != nil || len(w.s3.Calls()) > 0 {
+			t.Errorf("got %v, or calls", err)
+		}
+	}
+}
+
+func TestOtherEventsAreErrors(t *testing.T) {
+	w := newWorld(t, "new")
+	for _, event := range []string{``, `[]`, `{}`, `{"RequestType":"Create"}`, `{"RequestType":1}`, `{"source":"aws.s3","detail-type":"Object Created"}`, `{"source":"me","detail-type":"Scheduled Event"}`} {
+		if err := w.handle(t.Context(), json.RawMessage(event)); err == nil || len(w.s3.Calls()) > 0 {
+			t.Errorf("%s: got %v, or calls", event, err)
+		}
+	}
+}
+
+// The whole function as it is deployed: its environment, the Lambda runtime's decoding, S3, SNS and CloudFormation over HTTP.
+func TestTheWholeFunction(t *testing.T) {
+	w := newWorld(t, "logs")
+	var published string
+	topic := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		published = r.FormValue("Subject") + "\n" + r.FormValue("Message")
+		fmt.Fprint(rw, "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
+	}))
+	defer topic.Close()
+	for name, value := range map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x",
+		"AWS_ENDPOINT_URL_S3": w.s3.URL, "AWS_ENDPOINT_URL_SNS": topic.URL} {
+		t.Setenv(name, value)
+	}
+	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=arn:aws:sns:eu-west-1:111122223333:team", "NIGHTLATCH_LOG_LEVEL=error"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lambda.NewHandler(e.handle).Invoke(t.Context(), w.event(create, want("nightlatch", "logs", "gone"), nil)); err != nil {
+		t.Fatal(err)
+	}
+	w.has("logs/nightlatch")
+	succeeded(t, w.cfn.answers[0], "1", "0", `bucket "gone": there is no such bucket`)
+	if !strings.HasPrefix(published, "[nightlatch] NOT WATCHED: gone\n") {
+		t.Errorf("published %q", published)
+	}
+	if e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=team"}); err == nil || e != nil {
+		t.Errorf("a wrong setting: got %v, %v", e, err)
+	}
+}

@@ -1,0 +1,61 @@
+// Command enroller is the Lambda that switches request metrics on for the watched buckets. It is the provider of a CloudFormation
+// custom resource, and with every bucket watched it hears of new buckets and looks for them once a day.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"nightlatch/internal/enroll"
+	"nightlatch/internal/enroll/s3bucket"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/settings"
+)
+
+func main() {
+	e, err := build(context.Background(), os.Environ())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+		os.Exit(1)
+	}
+	lambda.Start(e.handle)
+}
+
+// enroller is what the function is made of.
+type enroller struct {
+	settings settings.Enroller
+	region   string
+	metrics  enroll.Metrics
+	team     notify.Channel
+	http     *http.Client // to CloudFormation
+	log      *slog.Logger
+}
+
+// build makes the enroller that the environment describes. It makes no call to AWS.
+func build(ctx context.Context, environ []string) (*enroller, error) {
+	s, err := settings.ParseEnroller(environ)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	buckets, err := s3bucket.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	topic, err := sns.New(cfg, s.Topic)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
+	return &enroller{s, cfg.Region, buckets, topic, &http.Client{Timeout: answerTimeout}, log}, nil
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nightlatch/internal/enroll"
+	"nightlatch/internal/report"
+	"nightlatch/internal/settings"
+)
+
+// maxNamed is how many buckets one sentence names.
+const maxNamed = 10
+
+// report writes a result to the log.
+func (e *enroller) report(ctx context.Context, r enroll.Result) {
+	e.log.InfoContext(ctx, "request metrics reconciled", "enrolled", r.Enrolled, "already", len(r.Already), "withdrawn", r.Withdrawn,
+		"refused", len(r.Refused), "left", len(r.Left), "elsewhere", len(r.Elsewhere), "unreached", len(r.Unreached))
+	for _, refusal := range slices.Concat(r.Refused, r.Left) {
+		e.log.WarnContext(ctx, "a bucket refused", "bucket", refusal.Bucket, "err", refusal.Err)
+	}
+}
+
+// quiet leaves out what is no news to anybody when buckets are looked for.
+func quiet(r enroll.Result) enroll.Result {
+	r.Elsewhere = nil
+	r.Refused = slices.DeleteFunc(r.Refused, func(f enroll.Refusal) bool {
+		return errors.Is(f.Err, enroll.ErrGone) || errors.Is(f.Err, enroll.ErrElsewhere)
+	})
+	return r
+}
+
+// unwatched are the sentences about buckets that the alarms do not see, one a line.
+func unwatched(r enroll.Result) []string {
+	lines := sentences(r.Refused)
+	if n := len(r.Elsewhere); n > 0 {
+		var names []string
+		for _, b := range r.Elsewhere {
+			names = append(names, b.Name+" ("+b.Region+")")
+		}
+		lines = append(lines, fmt.Sprintf("buckets in other regions are not watched from here (%d); deploy Nightlatch there too: %s", n, named(names)))
+	}
+	return lines
+}
+
+func sentences(refusals []enroll.Refusal) []string {
+	var lines []string
+	for _, f := range refusals {
+		lines = append(lines, report.Safe(f.Err.Error()))
+	}
+	return lines
+}
+
+// named lists the first few.
+func named(names []string) string {
+	if len(names) > maxNamed {
+		return report.Safe(strings.Join(names[:maxNamed], ", ")) + fmt.Sprintf(" and %d more", len(names)-maxNamed)
+	}
+	return report.Safe(strings.Join(names, ", "))
+}
+
+// notice is the message about a result, and whether there is anything to tell.
+func notice(r enroll.Result) (report.Message, bool) {
+	bad, left, late := unwatched(r), sentences(r.Left), len(r.Unreached)
+	m := report.Message{Subject: "[nightlatch] "}
+	switch refused := len(r.Refused) + len(r.Elsewhere); {
+	case refused == 1 && len(r.Refused) == 1:
+		m.Subject += "NOT WATCHED: " + report.Safe(r.Refused[0].Bucket)
+	case refused > 0:
+		m.Subject += fmt.Sprintf("NOT WATCHED: %d buckets", refused)
+	case late > 0:
+		m.Subject += fmt.Sprintf("NOT DONE IN TIME: %d buckets", late)
+	case len(left) > 0:
+		m.Subject += "REQUEST METRICS LEFT ON"
+	default:
+		return report.Message{}, false
+	}
+	var sections []string
+	if len(bad) > 0 {
+		sections = append(sections, "No alarm can ring for these buckets, because their request metrics are not switched on:\n"+strings.Join(bad, "\n"))
+	}
+	if late > 0 {
+		sections = append(sections, fmt.Sprintf("The time was over before these were done with (%d):\n%s", late, named(r.Unreached)))
+	}
+	if len(left) > 0 {
+		sections = append(sections, "Request metrics that nobody needs any more are still on, and cost money. Where the bucket is known, take them away by hand:\n"+
+			"aws s3api delete-bucket-metrics-configuration --id "+settings.OwnFilterID+" --bucket BUCKET\n"+strings.Join(left, "\n"))
+	}
+	m.Body = strings.Join(sections, "\n\n") + "\n"
+	return m, true
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"nightlatch/internal/enroll"
+)
+
+var filterID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// given are the properties that CloudFormation itself adds.
+var given = []string{"ServiceToken", "ServiceTimeout"}
+
+// wish reads the resource's properties: Buckets, a list of names or *, and Id, the id of the request-metrics configuration.
+// CloudFormation writes every scalar as a string.
+func wish(properties map[string]any) (enroll.Wish, error) {
+	var w enroll.Wish
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		switch value := properties[name]; name {
+		case "Id":
+			id, _ := value.(string)
+			if !filterID.MatchString(id) {
+				return enroll.Wish{}, fmt.Errorf("the property Id is %q, and should be the id of a request-metrics configuration", value)
+			}
+			w.Filter = id
+		case "Buckets":
+			list, _ := value.([]any)
+			for _, entry := range list {
+				bucket, _ := entry.(string)
+				if bucket != enroll.Everything && !enroll.ValidName(bucket) {
+					return enroll.Wish{}, fmt.Errorf("the property Buckets names %q, which cannot be a bucket's name", entry)
+				}
+				w.Buckets = append(w.Buckets, bucket)
+			}
+		default:
+			if !slices.Contains(given, name) {
+				return enroll.Wish{}, fmt.Errorf("the property %s is not one of Buckets and Id", name)
+			}
+		}
+	}
+	switch {
+	case w.Filter == "":
+		return enroll.Wish{}, errors.New("the property Id is missing: it is the id of a request-metrics configuration")
+	case len(w.Buckets) == 0:
+		return enroll.Wish{}, errors.New("the property Buckets is missing: it is a list of bucket names, or *")
+	}
+	return w, nil
+}
+
+// once reads what an earlier wish was, past whatever is wrong with it.
+func once(properties map[string]any) enroll.Wish {
+	var w enroll.Wish
+	w.Filter, _ = properties["Id"].(string)
+	list, _ := properties["Buckets"].([]any)
+	for _, entry := range list {
+		if bucket, _ := entry.(string); bucket == enroll.Everything || enroll.ValidName(bucket) {
+			w.Buckets = append(w.Buckets, bucket)
+		}
+	}
+	return w
+}
