@@ -7,8 +7,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
-
-	"nightlatch/internal/settings"
 )
 
 // ringPrefix begins the name of every alarm that the responder answers; the permission to invoke it and the EventBridge rule go by it.
@@ -18,12 +16,15 @@ const ringPrefix = "nightlatch-"
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
 const maxExpression = 2048
 
+// longestFilter is as long as the id of a request-metrics configuration can be.
+var longestFilter = strings.Repeat("x", 64)
+
 // newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others, whose buckets
 // are its contributors and ring one by one:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/multi-time-series-alarm.html
-func newAlarms(scope constructs.Construct, buckets []Bucket, responder *string) {
+func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 	alarms := constructs.NewConstruct(scope, jsii.String("Alarms"))
-	for _, b := range buckets {
+	for _, b := range s.Buckets {
 		for _, t := range b.Thresholds {
 			props := ringing(t, responder)
 			if b.Name == everyBucket {
@@ -31,14 +32,14 @@ func newAlarms(scope constructs.Construct, buckets []Bucket, responder *string) 
 				props.AlarmName = jsii.String(ringPrefix + "every-bucket")
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in one minute", t.Bytes))
 				props.Metrics = &[]any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
-					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(buckets)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
+					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
 				}}
 			} else {
 				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s", ringPrefix, b.Name, periodName(t)))
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, periodName(t)))
 				props.Namespace, props.MetricName, props.Statistic = jsii.String("AWS/S3"), jsii.String("BytesDownloaded"), jsii.String("Sum")
 				props.Period = jsii.Number(t.Period.Seconds())
-				props.Dimensions = dimensions("BucketName", b.Name, "FilterId", settings.DefaultFilterID)
+				props.Dimensions = dimensions("BucketName", b.Name, "FilterId", s.Filter)
 			}
 			awscloudwatch.NewCfnAlarm(alarms, props.AlarmName, props)
 		}
@@ -62,9 +63,9 @@ func ringing(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
 
 // insightsQuery adds up the bytes of each bucket that has no entry of its own. It has the form that internal/alarm/cloudwatch reads:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
-func insightsQuery(buckets []Bucket) string {
+func insightsQuery(buckets []Bucket, filter string) string {
 	var q strings.Builder
-	fmt.Fprintf(&q, `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, settings.DefaultFilterID)
+	fmt.Fprintf(&q, `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, filter)
 	every := false
 	for _, b := range buckets {
 		if every = every || b.Name == everyBucket; b.Name != everyBucket {

@@ -86,7 +86,7 @@ func parseBuckets(v string) ([]Bucket, error) {
 	if alarms > maxAlarms {
 		return nil, fmt.Errorf("these are %d thresholds, and one stack holds %d; use * for the buckets that need none of their own", alarms, maxAlarms)
 	}
-	if n := len(insightsQuery(all)); n > maxExpression {
+	if n := len(insightsQuery(all, longestFilter)); n > maxExpression {
 		return nil, fmt.Errorf("beside * these are too many names: the query that leaves them out has %d characters of %d", n, maxExpression)
 	}
 	return all, nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// build compiles a Lambda from source for provided.al2023 on arm64 and puts the policy beside it, as
+// build compiles a Lambda from source for provided.al2023 on arm64 and puts the policy, where it has one, beside it, as
 // https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html wants it: one file named bootstrap. norpc leaves out what only
 // the old go1.x runtime needed.
 //
@@ -23,6 +23,9 @@ func build(root, pkg, dir string, policy []byte) error {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOFLAGS=")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %v: %s", pkg, err, strings.TrimSpace(string(text)))
+	}
+	if policy == nil {
+		return nil
 	}
 	return os.WriteFile(filepath.Join(dir, "policy.cedar"), policy, 0o644)
 }

@@ -8,6 +8,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -38,18 +39,21 @@ func synthesize() error {
 	if err := s.checkCaller(os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")); err != nil {
 		return err
 	}
-	code, err := os.MkdirTemp("", "nightlatch-responder-")
+	dir, err := os.MkdirTemp("", "nightlatch-code-")
 	if err != nil {
-		return fmt.Errorf("making a directory for the responder's code: %v", err)
+		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
-	defer os.RemoveAll(code)
-	if err := build(".", "./lambdas/responder", code, s.PolicyText); err != nil {
+	defer os.RemoveAll(dir)
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "enroller")}
+	if err := build(".", "./lambdas/responder", c.responder, s.PolicyText); err != nil {
 		return err
 	}
-	if _, err := newStack(app, s, code); err != nil {
+	if err := build(".", "./lambdas/enroller", c.enroller, nil); err != nil {
+		return err
+	}
+	if _, err := newStack(app, s, c); err != nil {
 		return err
 	}
 	app.Synth(nil)
-	fmt.Fprint(os.Stderr, enrolment(s))
 	return nil
 }

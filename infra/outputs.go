@@ -2,21 +2,19 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
-
-	"nightlatch/internal/settings"
 )
 
 // newOutputs prints what a human needs next.
-func newOutputs(scope constructs.Construct, s Settings, r responder, topic team) {
+func newOutputs(scope constructs.Construct, s Settings, r responder, e enroller, topic team) {
 	for _, o := range []struct{ id, value, about string }{
 		{"FunctionName", *r.function.Ref(), "The responder"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
+		{"Refused", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},
 		{"TestEvent", testEvent(s, *r.function.Ref()), "Asks who read a bucket in five minutes long past, and tells the team; changes nothing"},
 	} {
 		awscdk.NewCfnOutput(scope, jsii.String(o.id), &awscdk.CfnOutputProps{Value: jsii.String(o.value), Description: jsii.String(o.about)})
@@ -36,19 +34,4 @@ func testEvent(s Settings, function string) string {
 	payload := fmt.Sprintf(`{"nightlatch":{"investigate":{"bucket":"%s","from":"2026-11-01T00:00:00Z","to":"2026-11-01T00:05:00Z"}}}`, bucket)
 	return fmt.Sprintf("aws lambda invoke --region %s --function-name %s --cli-read-timeout 900 --cli-binary-format raw-in-base64-out --payload '%s' /dev/stdout",
 		s.EventDataStore.Region, function, payload)
-}
-
-// enrolment says how to switch on the metric that the alarms watch, which the stack does not do yet:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/configure-request-metrics-bucket.html
-func enrolment(s Settings) string {
-	var b strings.Builder
-	b.WriteString("\nThe alarms watch S3 request metrics, which this stack does not switch on yet. Once for each bucket, where it is not done:\n")
-	for _, bucket := range s.Buckets {
-		name := bucket.Name
-		if name == everyBucket {
-			name = "BUCKET"
-		}
-		fmt.Fprintf(&b, "  aws s3api put-bucket-metrics-configuration --bucket %s --id %s --metrics-configuration Id=%[2]s\n", name, settings.DefaultFilterID)
-	}
-	return b.String()
 }

@@ -64,7 +64,7 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic tea
 func environment(s Settings, topic string) *map[string]*string {
 	env := settings.Responder{
 		Mode: s.Mode, EventDataStore: s.EventDataStore.ARN, Topic: topic, Accounts: []string{s.EventDataStore.Account},
-		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: settings.DefaultFilterID, LogLevel: s.LogLevel,
+		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
 	}.Environ()
 	out := map[string]*string{}
 	for name, value := range env {

@@ -37,6 +37,9 @@ type Settings struct {
 	// MemoryMiB is the responder's memory; its share of a CPU grows with it.
 	MemoryMiB int
 	LogLevel  slog.Level
+	// Filter is the id of the request-metrics configuration that the alarms read: the stack's own, which it makes, or one that the
+	// buckets have already, which is left alone.
+	Filter string
 }
 
 // Store is an event data store, by its ARN and the parts of it.
@@ -59,6 +62,7 @@ var (
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
 	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
+	filterID  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	tagKey    = regexp.MustCompile(`^[\w.:/=+@-]{1,128}$`)
 )
 
@@ -84,6 +88,8 @@ func (s *Settings) fields() []field {
 			func(v string) error {
 				return oneOf(v, func(n int) bool { return n >= 128 && n <= 10240 }, &s.MemoryMiB)
 			}},
+		{"metricsFilter", "the id of a request-metrics configuration that counts the whole of every watched bucket already", settings.OwnFilterID, false,
+			func(v string) error { return match(v, filterID, &s.Filter) }},
 		{"logLevel", "debug, info, warn or error", "info", false, s.setLogLevel},
 	}
 }

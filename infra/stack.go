@@ -9,24 +9,31 @@ import (
 // stackName begins the name of everything that CloudFormation names: the role, the function, the rules.
 const stackName = "Nightlatch"
 
-// newStack puts everything together. code is the directory with the responder's bootstrap and its policy.
+// code are the directories with the functions' bootstraps; the responder's holds the policy too.
+type code struct{ responder, enroller string }
+
+// newStack puts everything together.
 //
 // The resources are CloudFormation's own (CDK's level 1): what they may do is written here in full, and nothing is granted by the way.
-func newStack(app constructs.Construct, s Settings, code string) (awscdk.Stack, error) {
+func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(app, jsii.String(stackName), &awscdk.StackProps{
 		Description: jsii.String("Nightlatch: answers alarms on the bytes that leave S3 buckets"),
 		// Where the event data store is. That account and region are known now makes every name and ARN below plain text.
 		Env: &awscdk.Environment{Account: jsii.String(s.EventDataStore.Account), Region: jsii.String(s.EventDataStore.Region)},
 	})
 	topic := newTopic(stack, s)
-	r, err := newResponder(stack, s, code, topic)
+	r, err := newResponder(stack, s, c.responder, topic)
 	if err != nil {
 		return nil, err
 	}
-	newAlarms(stack, s.Buckets, r.function.AttrArn())
-	watchResponder(stack, r, topic.arn)
-	watchTampering(stack, s, r, topic)
-	newOutputs(stack, s, r, topic)
+	e, err := newEnroller(stack, s, c.enroller, topic)
+	if err != nil {
+		return nil, err
+	}
+	newAlarms(stack, s, r.function.AttrArn())
+	watchFunctions(stack, r, e, topic.arn)
+	watchTampering(stack, s, r, e, topic)
+	newOutputs(stack, s, r, e, topic)
 	return stack, nil
 }
 

@@ -61,14 +61,15 @@ func synth(t *testing.T, changes ...string) template {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := t.TempDir()
-	for name, text := range map[string]string{"bootstrap": "not built", "policy.cedar": string(s.PolicyText)} {
-		if err := os.WriteFile(filepath.Join(code, name), []byte(text), 0o644); err != nil {
+	c := code{t.TempDir(), t.TempDir()}
+	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
+		filepath.Join(c.enroller, "bootstrap"): "not built either"} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(t.TempDir())})
-	stack, err := newStack(app, s, code)
+	stack, err := newStack(app, s, c)
 	if err != nil {
 		t.Fatal(err)
 	}

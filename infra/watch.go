@@ -11,11 +11,12 @@ import (
 // these go straight to the team, without our own code in between.
 const watchPrefix = "watch-nightlatch-"
 
-// watchResponder rings when the responder fails, is held back, or has left events behind:
+// watchFunctions rings when a function fails, is held back, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchResponder(scope constructs.Construct, r responder, topic *string) {
+func watchFunctions(scope constructs.Construct, r responder, e enroller, topic *string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
+	enrolling := dimensions("FunctionName", *e.function.Ref())
 	for _, w := range []struct {
 		name, namespace, metric, statistic string
 		of                                 *[]any
@@ -25,6 +26,7 @@ func watchResponder(scope constructs.Construct, r responder, topic *string) {
 		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, "The responder was held back: the account's concurrency is used up, and alarms wait"},
 		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, "Lambda gave up on events for the responder: an alarm was not answered"},
 		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, "A failed event could not be put in the queue of failed events"},
+		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
 		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered: its event waits in the queue of failed events"},
 	} {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
@@ -46,7 +48,7 @@ type tampering struct {
 
 // tamperings are the calls that EventBridge can see here. IAM's are recorded in us-east-1 only, so what is done to the role itself is not
 // among them. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
-func tamperings(r responder, topic team) []tampering {
+func tamperings(r responder, e enroller, topic team) []tampering {
 	ours := []any{map[string]any{"prefix": ringPrefix}, map[string]any{"prefix": watchPrefix}}
 	return []tampering{
 		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
@@ -68,11 +70,11 @@ func tamperings(r responder, topic team) []tampering {
 
 // watchTampering tells the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
 // management events. A call that takes away the topic or these rules may be the last thing that is not heard.
-func watchTampering(scope constructs.Construct, s Settings, r responder, topic team) {
+func watchTampering(scope constructs.Construct, s Settings, r responder, e enroller, topic team) {
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
 	store := s.EventDataStore
-	for _, t := range tamperings(r, topic) {
-		detail := map[string]any{"eventName": t.calls, "userIdentity": notTheDeployment(store)}
+	for _, t := range tamperings(r, e, topic) {
+		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(store.deployer(), e.role.AttrArn())}
 		if t.about != nil {
 			detail["requestParameters"] = t.about
 		}
@@ -89,12 +91,17 @@ func watchTampering(scope constructs.Construct, s Settings, r responder, topic t
 	}
 }
 
-// notTheDeployment matches every caller but the role with which CloudFormation deploys for the CDK. A caller without a session,
-// such as a user with a key, has no issuer at all, and "anything-but" alone would not match a field that is not there.
-// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-func notTheDeployment(s Store) map[string]any {
-	role := "arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-cfn-exec-role-" + s.Account + "-" + s.Region
+// nobodyBut matches every caller but sessions of these roles: those with which CloudFormation deploys for the CDK, and the enroller,
+// whose work looks like tampering with the metrics. A caller without a session, such as a user with a key, has no issuer at all, and
+// "anything-but" alone would not match a field that is not there.
+func nobodyBut(roles ...*string) map[string]any {
 	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{
-		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": []string{role}}},
+		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": roles}},
 	}}}
+}
+
+// deployer is the role with which CloudFormation deploys for the CDK.
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+func (s Store) deployer() *string {
+	return jsii.String("arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-cfn-exec-role-" + s.Account + "-" + s.Region)
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/enroll/s3bucket"
+	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/settings"
+)
+
+// enroller is the function that switches request metrics on, and the resource that asks it to when the stack changes.
+type enroller struct {
+	function awslambda.CfnFunction
+	role     awsiam.CfnRole
+	enrolled awscdk.CfnCustomResource
+}
+
+// enrollerTimeout is long enough for a thousand buckets, one after the other.
+const enrollerTimeout = 15 * 60 // seconds
+
+// newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
+// that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
+func newEnroller(scope constructs.Construct, s Settings, code string, topic team) (enroller, error) {
+	logs := awslogs.NewCfnLogGroup(scope, jsii.String("EnrollerLog"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(s.RetentionDays)})
+	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	statements, err := s.renderAll(append(s3bucket.Grants(), sns.Grants()...), topic)
+	if err != nil {
+		return enroller{}, err
+	}
+	role := awsiam.NewCfnRole(scope, jsii.String("EnrollerRole"), &awsiam.CfnRoleProps{
+		Description: jsii.String("Nightlatch's enroller: request metrics on the watched buckets"), AssumeRolePolicyDocument: forLambda(),
+		Policies: &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("enroller"),
+			PolicyDocument: document(append(statements, encryptForTheTeam(topic), writeItsLog(logs.AttrArn()))...)}},
+	})
+	asset := awss3assets.NewAsset(scope, jsii.String("EnrollerCode"), &awss3assets.AssetProps{Path: jsii.String(code)})
+	env := map[string]*string{}
+	for name, value := range (settings.Enroller{Topic: *topic.arn, EveryBucket: s.every(), FilterID: s.Filter, LogLevel: s.LogLevel}).Environ() {
+		env[name] = jsii.String(value)
+	}
+	function := awslambda.NewCfnFunction(scope, jsii.String("Enroller"), &awslambda.CfnFunctionProps{
+		Description: jsii.String("Nightlatch: switches request metrics on for the watched buckets"),
+		Runtime:     jsii.String("provided.al2023"), Architectures: jsii.Strings("arm64"), Handler: jsii.String("bootstrap"),
+		Code: &awslambda.CfnFunction_CodeProperty{S3Bucket: asset.S3BucketName(), S3Key: asset.S3ObjectKey()}, Role: role.AttrArn(),
+		MemorySize: jsii.Number(s.MemoryMiB), Timeout: jsii.Number(enrollerTimeout),
+		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: env},
+		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
+	})
+	enrolled := awscdk.NewCfnCustomResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnCustomResourceProps{ServiceToken: function.AttrArn()})
+	enrolled.AddPropertyOverride(jsii.String("Buckets"), s.names())
+	enrolled.AddPropertyOverride(jsii.String("Id"), s.Filter)
+	if s.every() {
+		findNewBuckets(scope, function)
+	}
+	return enroller{function, role, enrolled}, nil
+}
+
+// findNewBuckets has the enroller look for new buckets when a trail tells of one, and once a day where none does.
+func findNewBuckets(scope constructs.Construct, function awslambda.CfnFunction) {
+	target := &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("enroller"), Arn: function.AttrArn()}}
+	for _, r := range []struct {
+		id    string
+		props awsevents.CfnRuleProps
+	}{
+		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for buckets without request metrics"),
+			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
+		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
+			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},
+				"detail": map[string]any{"eventName": []string{"CreateBucket"}}}}},
+	} {
+		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
+		awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
+			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceArn: rule.AttrArn()})
+	}
+}
+
+// names are the entries of the setting buckets.
+func (s Settings) names() []string {
+	var names []string
+	for _, b := range s.Buckets {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+// every reports whether every bucket is watched.
+func (s Settings) every() bool {
+	for _, b := range s.Buckets {
+		if b.Name == everyBucket {
+			return true
+		}
+	}
+	return false
+}
