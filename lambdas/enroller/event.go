@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-lambda-go/cfn"
@@ -23,8 +24,11 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 	switch {
 	case event.RequestType != "":
 		var request cfn.Event
-		if err := json.Unmarshal(raw, &request); err != nil || request.ResponseURL == "" {
-			return fmt.Errorf("the event looks like a custom resource's, but says nowhere to send the answer (%v)", err)
+		if err := json.Unmarshal(raw, &request); err != nil {
+			return fmt.Errorf("the event looks like a custom resource's, and cannot be read: %v", err)
+		}
+		if request.ResponseURL == "" {
+			return errors.New("the event looks like a custom resource's, and does not say where the answer goes")
 		}
 		return e.resource(ctx, request)
 	case event.Source == "aws.events" && event.DetailType == "Scheduled Event":
@@ -37,7 +41,8 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 		}
 		return e.look(ctx, enroll.Wish{Buckets: []string{name}})
 	}
-	return fmt.Errorf("the event is no custom resource's, no schedule's and no new bucket's: its source is %q and its detail-type %q", event.Source, event.DetailType)
+	return fmt.Errorf("the event is no custom resource's, no schedule's and no new bucket's: its source is %q and its detail-type %q",
+		event.Source, event.DetailType)
 }
 
 // newBucket is the bucket that a CloudTrail record says was made, or why there is none.
