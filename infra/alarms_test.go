@@ -29,7 +29,7 @@ func rings(t *testing.T, tpl template) map[string]map[string]any {
 func ordinary(bucket string, threshold, period, of float64) map[string]any {
 	return map[string]any{
 		"AlarmActions": []any{"{Responder.Arn}"}, "Namespace": "AWS/S3", "MetricName": "BytesDownloaded", "Statistic": "Sum",
-		"Dimensions": []any{map[string]any{"Name": "BucketName", "Value": bucket}, map[string]any{"Name": "FilterId", "Value": "EntireBucket"}},
+		"Dimensions": []any{map[string]any{"Name": "BucketName", "Value": bucket}, map[string]any{"Name": "FilterId", "Value": "nightlatch"}},
 		"Period":     period, "EvaluationPeriods": of, "DatapointsToAlarm": 1.0, "Threshold": threshold,
 		"ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
 	}
@@ -52,8 +52,8 @@ func TestNamedBuckets(t *testing.T) {
 
 func TestEveryBucket(t *testing.T) {
 	for buckets, query := range map[string]string{
-		"*": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket' GROUP BY BucketName ORDER BY SUM() DESC`,
-		"*=2GiB/1m,logs=50GiB/1m": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket'` +
+		"*": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'nightlatch' GROUP BY BucketName ORDER BY SUM() DESC`,
+		"*=2GiB/1m,logs=50GiB/1m": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'nightlatch'` +
 			` AND BucketName != 'logs' GROUP BY BucketName ORDER BY SUM() DESC`,
 	} {
 		all := rings(t, synth(t, "buckets", buckets))

@@ -19,7 +19,7 @@ import (
 type enroller struct {
 	function awslambda.CfnFunction
 	role     awsiam.CfnRole
-	enrolled awscdk.CfnCustomResource
+	enrolled awscdk.CfnResource
 }
 
 // enrollerTimeout is long enough for a thousand buckets, one after the other.
@@ -27,7 +27,7 @@ const enrollerTimeout = 15 * 60 // seconds
 
 // newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
 // that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
-func newEnroller(scope constructs.Construct, s Settings, code string, topic team) (enroller, error) {
+func newEnroller(scope constructs.Construct, s Settings, code string, topic team, queue *string) (enroller, error) {
 	logs := awslogs.NewCfnLogGroup(scope, jsii.String("EnrollerLog"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(s.RetentionDays)})
 	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
 	statements, err := s.renderAll(append(s3bucket.Grants(), sns.Grants()...), topic)
@@ -37,7 +37,7 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 	role := awsiam.NewCfnRole(scope, jsii.String("EnrollerRole"), &awsiam.CfnRoleProps{
 		Description: jsii.String("Nightlatch's enroller: request metrics on the watched buckets"), AssumeRolePolicyDocument: forLambda(),
 		Policies: &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("enroller"),
-			PolicyDocument: document(append(statements, encryptForTheTeam(topic), writeItsLog(logs.AttrArn()))...)}},
+			PolicyDocument: document(append(statements, encryptForTheTeam(topic), writeItsLog(logs.AttrArn()), keepFailedEvents(queue))...)}},
 	})
 	asset := awss3assets.NewAsset(scope, jsii.String("EnrollerCode"), &awss3assets.AssetProps{Path: jsii.String(code)})
 	env := map[string]*string{}
@@ -52,17 +52,30 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: env},
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
 	})
-	enrolled := awscdk.NewCfnCustomResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnCustomResourceProps{ServiceToken: function.AttrArn()})
-	enrolled.AddPropertyOverride(jsii.String("Buckets"), s.names())
-	enrolled.AddPropertyOverride(jsii.String("Id"), s.Filter)
+	retries := awslambda.NewCfnEventInvokeConfig(scope, jsii.String("EnrollerRetries"), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName: function.Ref(), Qualifier: jsii.String("$LATEST"), MaximumRetryAttempts: jsii.Number(retries), MaximumEventAgeInSeconds: jsii.Number(enrollerEventAge),
+		DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue}},
+	})
+	enrolled := awscdk.NewCfnResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::RequestMetrics"),
+		Properties: &map[string]any{"ServiceToken": function.AttrArn(), "Buckets": s.names(), "Id": s.Filter}})
+	// A renamed resource would be made first and the old one deleted then, which takes away what the new one has just enrolled.
+	enrolled.OverrideLogicalId(jsii.String("RequestMetrics"))
+	// What it needs is there before it, and goes after it.
+	for _, needed := range []awscdk.CfnResource{role, retries, topic.policy} {
+		enrolled.AddDependency(needed)
+	}
 	if s.every() {
-		findNewBuckets(scope, function)
+		findNewBuckets(scope, s, function, enrolled)
 	}
 	return enroller{function, role, enrolled}, nil
 }
 
+// enrollerEventAge is less than CloudFormation waits for a custom resource: what it has given up on must not be done late.
+const enrollerEventAge = 30 * 60 // seconds
+
 // findNewBuckets has the enroller look for new buckets when a trail tells of one, and once a day where none does.
-func findNewBuckets(scope constructs.Construct, function awslambda.CfnFunction) {
+func findNewBuckets(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
 	target := &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("enroller"), Arn: function.AttrArn()}}
 	for _, r := range []struct {
 		id    string
@@ -72,11 +85,14 @@ func findNewBuckets(scope constructs.Construct, function awslambda.CfnFunction) 
 			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
 		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
 			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},
-				"detail": map[string]any{"eventName": []string{"CreateBucket"}}}}},
+				"detail": map[string]any{"eventSource": []string{"s3.amazonaws.com"}, "eventName": []string{"CreateBucket"}}}}},
 	} {
 		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
-		awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
-			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceArn: rule.AttrArn()})
+		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
+			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.EventDataStore.Account), SourceArn: rule.AttrArn()})
+		// They go before the buckets are withdrawn, or a look would enrol them again.
+		rule.AddDependency(enrolled)
+		invoke.AddDependency(enrolled)
 	}
 }
 

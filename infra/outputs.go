@@ -14,7 +14,8 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, e enroller,
 		{"FunctionName", *r.function.Ref(), "The responder"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
-		{"Refused", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},
+		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},
+		{"RefusedBuckets", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},
 		{"TestEvent", testEvent(s, *r.function.Ref()), "Asks who read a bucket in five minutes long past, and tells the team; changes nothing"},
 	} {
 		awscdk.NewCfnOutput(scope, jsii.String(o.id), &awscdk.CfnOutputProps{Value: jsii.String(o.value), Description: jsii.String(o.about)})

@@ -39,21 +39,11 @@ func TestTheTestEventWorksAsPrinted(t *testing.T) {
 	}
 }
 
-func TestOutputsAndEnrolment(t *testing.T) {
+func TestOutputs(t *testing.T) {
 	tpl := synth(t)
 	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "FailedEventsUrl": "Nightlatch-FailedEvents-x1"} {
 		if got := tpl.output(t, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
-		}
-	}
-	s, err := Read(given())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, bucket := range []string{"a-bucket", "b-bucket"} {
-		line := "\n  aws s3api put-bucket-metrics-configuration --bucket " + bucket + " --id EntireBucket --metrics-configuration Id=EntireBucket\n"
-		if text := enrolment(s); !strings.Contains(text, line) {
-			t.Errorf("%s\ndoes not have the line %q", text, line)
 		}
 	}
 }

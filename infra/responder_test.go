@@ -14,7 +14,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	tpl := synth(t, "mode", "act", "protected", "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag", "team:protect", "logLevel", "debug")
 	var environ []string
-	for name, value := range at(t, tpl.one(t, "AWS::Lambda::Function"), "Environment", "Variables").(map[string]any) {
+	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any) {
 		environ = append(environ, name+"="+value.(string))
 	}
 	got, err := settings.Parse(environ)
@@ -24,7 +24,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	want := settings.Responder{
 		Mode: "act", EventDataStore: aStore, Topic: aTopic, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
-		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.DefaultFilterID, LogLevel: slog.LevelDebug,
+		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -33,7 +33,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 
 func TestTheFunction(t *testing.T) {
 	tpl := synth(t, "memory", "1024", "retention", "30")
-	f := tpl.one(t, "AWS::Lambda::Function")
+	f := tpl.named(t, "AWS::Lambda::Function", "Responder")
 	for key, want := range map[string]any{
 		"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"}, "Timeout": 900.0, "MemorySize": 1024.0,
 		"Role": "{ResponderRole.Arn}", "LoggingConfig": map[string]any{"LogGroup": "Nightlatch-ResponderLog-x1"},
@@ -43,14 +43,14 @@ func TestTheFunction(t *testing.T) {
 			t.Errorf("%s: got -, want +:\n%s", key, diff)
 		}
 	}
-	if got := tpl.one(t, "AWS::Logs::LogGroup")["RetentionInDays"]; got != 30.0 {
+	if got := tpl.named(t, "AWS::Logs::LogGroup", "ResponderLog")["RetentionInDays"]; got != 30.0 {
 		t.Errorf("the log is kept for %v days", got)
 	}
 	want := map[string]any{
 		"FunctionName": "Nightlatch-Responder-x1", "Qualifier": "$LATEST", "MaximumRetryAttempts": 2.0, "MaximumEventAgeInSeconds": 21600.0,
 		"DestinationConfig": map[string]any{"OnFailure": map[string]any{"Destination": "{FailedEvents.Arn}"}},
 	}
-	if diff := cmp.Diff(tpl.one(t, "AWS::Lambda::EventInvokeConfig"), want); diff != "" {
+	if diff := cmp.Diff(tpl.named(t, "AWS::Lambda::EventInvokeConfig", "ResponderRetries"), want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 	if tpl.one(t, "AWS::SQS::Queue")["SqsManagedSseEnabled"] != true {
@@ -66,6 +66,10 @@ func TestWhoMayInvoke(t *testing.T) {
 			"AlarmsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "lambda.alarms.cloudwatch.amazonaws.com",
 				"SourceAccount": account, "SourceArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-*"},
 			"EventsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "events.amazonaws.com", "SourceArn": "{Rings.Arn}"},
+		}
+		if len(changes) > 0 && changes[1] == "*" { // who finds new buckets is the enroller's test
+			delete(got, "DailyLookInvoke")
+			delete(got, "NewBucketInvoke")
 		}
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)

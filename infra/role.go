@@ -15,8 +15,7 @@ func newRole(scope constructs.Construct, s Settings, topic team, logs, queue *st
 	if err != nil {
 		return nil, err
 	}
-	statements = append(statements, encryptForTheTeam(topic), writeItsLog(logs),
-		statement{"Sid": "KeepFailedEvents", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue})
+	statements = append(statements, encryptForTheTeam(topic), writeItsLog(logs), keepFailedEvents(queue))
 	return awsiam.NewCfnRole(scope, jsii.String("ResponderRole"), &awsiam.CfnRoleProps{
 		Description:              jsii.String("Nightlatch's responder, mode " + s.Mode),
 		AssumeRolePolicyDocument: forLambda(),
@@ -54,4 +53,9 @@ func encryptForTheTeam(topic team) statement {
 // writeItsLog is for one log group, whose ARN ends in ":*", its streams. Lambda makes no group: it is there already.
 func writeItsLog(logs *string) statement {
 	return statement{"Sid": "WriteItsLog", "Effect": "Allow", "Action": []string{"logs:CreateLogStream", "logs:PutLogEvents"}, "Resource": logs}
+}
+
+// keepFailedEvents is for the queue to which Lambda sends, with the function's own role, what failed three times.
+func keepFailedEvents(queue *string) statement {
+	return statement{"Sid": "KeepFailedEvents", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}
 }

@@ -14,7 +14,7 @@ import (
 
 func statementsOf(t *testing.T, tpl template) []any {
 	t.Helper()
-	role := tpl.one(t, "AWS::IAM::Role")
+	role := tpl.named(t, "AWS::IAM::Role", "ResponderRole")
 	if role["ManagedPolicyArns"] != nil {
 		t.Errorf("the role has managed policies: %v", role["ManagedPolicyArns"])
 	}

@@ -22,7 +22,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore,
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
-		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug",
+		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -40,7 +40,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Email:          []string{"soc@example.com", "a.b+c@mail.example.co"},
 		Policy:         file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
-		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug,
+		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -55,7 +55,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	want := Settings{
 		Buckets:        []Bucket{{"a-bucket", defaults("a-bucket")}, {"b-bucket", defaults("b-bucket")}},
 		EventDataStore: Store{aStore, "aws", "eu-west-1", account}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
-		Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512,
+		Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)

@@ -26,7 +26,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEnroller(stack, s, c.enroller, topic)
+	e, err := newEnroller(stack, s, c.enroller, topic, r.queue.AttrArn())
 	if err != nil {
 		return nil, err
 	}

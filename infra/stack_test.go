@@ -132,6 +132,16 @@ func (tpl template) resources(kind string) map[string]map[string]any {
 	return out
 }
 
+// named is the resource of a type with a logical id.
+func (tpl template) named(t *testing.T, kind, id string) map[string]any {
+	t.Helper()
+	r, ok := tpl.resources(kind)[id]
+	if !ok {
+		t.Fatalf("there is no %s of %s", id, kind)
+	}
+	return r
+}
+
 // one is the only resource of a type.
 func (tpl template) one(t *testing.T, kind string) map[string]any {
 	t.Helper()

@@ -8,7 +8,10 @@ import (
 )
 
 // team is the topic to which everything is told, and its key.
-type team struct{ arn, name, keyARN, keyID *string }
+type team struct {
+	arn, name, keyARN, keyID *string
+	policy                   awssns.CfnTopicPolicy
+}
 
 // newTopic makes the team's topic, encrypted with a key of ours: CloudWatch cannot publish to a topic under AWS's own key.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
@@ -17,7 +20,7 @@ func newTopic(scope constructs.Construct, s Settings) team {
 		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(keyPolicy(s.EventDataStore)...),
 	})
 	topic := awssns.NewCfnTopic(scope, jsii.String("Topic"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch"), KmsMasterKeyId: key.Ref()})
-	awssns.NewCfnTopicPolicy(scope, jsii.String("TopicPolicy"), &awssns.CfnTopicPolicyProps{
+	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("TopicPolicy"), &awssns.CfnTopicPolicyProps{
 		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(topicPolicy(s.EventDataStore, topic.Ref())...),
 	})
 	subscriptions := constructs.NewConstruct(scope, jsii.String("Subscriptions"))
@@ -26,7 +29,7 @@ func newTopic(scope constructs.Construct, s Settings) team {
 			Protocol: jsii.String("email"), Endpoint: jsii.String(address), TopicArn: topic.Ref(),
 		})
 	}
-	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref()}
+	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref(), policy}
 }
 
 // ourAlarms is the condition that an alarm of this stack is behind a call, and not somebody else's through the same service:

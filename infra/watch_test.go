@@ -24,11 +24,12 @@ func TestTheResponderIsWatched(t *testing.T) {
 		got[name] = []any{a["Namespace"], a["MetricName"], at(t, a, "Dimensions", 0, "Value")}
 	}
 	want := map[string][]any{
-		"errors":        {"AWS/Lambda", "Errors", "Nightlatch-Responder-x1"},
-		"throttles":     {"AWS/Lambda", "Throttles", "Nightlatch-Responder-x1"},
-		"dropped":       {"AWS/Lambda", "AsyncEventsDropped", "Nightlatch-Responder-x1"},
-		"undelivered":   {"AWS/Lambda", "DestinationDeliveryFailures", "Nightlatch-Responder-x1"},
-		"failed-events": {"AWS/SQS", "ApproximateNumberOfMessagesVisible", "{FailedEvents.QueueName}"},
+		"errors":          {"AWS/Lambda", "Errors", "Nightlatch-Responder-x1"},
+		"throttles":       {"AWS/Lambda", "Throttles", "Nightlatch-Responder-x1"},
+		"dropped":         {"AWS/Lambda", "AsyncEventsDropped", "Nightlatch-Responder-x1"},
+		"undelivered":     {"AWS/Lambda", "DestinationDeliveryFailures", "Nightlatch-Responder-x1"},
+		"enroller-errors": {"AWS/Lambda", "Errors", "Nightlatch-Enroller-x1"},
+		"failed-events":   {"AWS/SQS", "ApproximateNumberOfMessagesVisible", "{FailedEvents.QueueName}"},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)

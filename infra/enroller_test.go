@@ -1,0 +1,54 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/settings"
+)
+
+func TestTheEnroller(t *testing.T) {
+	for _, c := range []struct {
+		changes []string
+		buckets []any
+		id      string
+		every   bool
+	}{
+		{nil, []any{"a-bucket", "b-bucket"}, "nightlatch", false},
+		{[]string{"buckets", "*,logs=50GiB/1m", "metricsFilter", "EntireBucket"}, []any{"*", "logs"}, "EntireBucket", true},
+	} {
+		tpl := synth(t, c.changes...)
+		want := map[string]any{"ServiceToken": "{Enroller.Arn}", "Buckets": c.buckets, "Id": c.id}
+		if diff := cmp.Diff(tpl.named(t, "Custom::RequestMetrics", "RequestMetrics"), want); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+		var environ []string
+		for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Enroller"), "Environment", "Variables").(map[string]any) {
+			environ = append(environ, name+"="+value.(string))
+		}
+		got, err := settings.ParseEnroller(environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got, settings.Enroller{Topic: aTopic, EveryBucket: c.every, FilterID: c.id}); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+		// New buckets are looked for only where every bucket is watched, and no longer once the resource is being deleted.
+		for _, id := range []string{"DailyLook", "NewBucket"} {
+			_, there := tpl.resources("AWS::Events::Rule")[id]
+			if there != c.every {
+				t.Errorf("rule %s is there: %t, want %t", id, there, c.every)
+			}
+			if there && !slices.Contains(at(t, map[string]any(tpl), "Resources", id, "DependsOn").([]any), "RequestMetrics") {
+				t.Errorf("rule %s does not depend on the resource", id)
+			}
+		}
+	}
+}
+
+func TestTheEnrollersRole(t *testing.T) {
+	role := synth(t, "buckets", "*").named(t, "AWS::IAM::Role", "EnrollerRole")
+	golden(t, "role-enroller.golden", indented(t, at(t, role, "Policies", 0, "PolicyDocument", "Statement")))
+}
