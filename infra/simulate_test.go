@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// request is one call to AWS, with the policies that decide it.
+type request struct {
+	Principal any               `json:"principal"`
+	Action    string            `json:"action"`
+	Resource  string            `json:"resource"`
+	Account   string            `json:"account"` // the resource's
+	Context   map[string]string `json:"context"`
+	Identity  any               `json:"identity"` // the caller's own policy
+	Policy    any               `json:"policy"`   // the resource's
+
+	name, want string // want is as verdict.String has it
+}
+
+// verdict is what the simulator says to a call.
+type verdict struct {
+	Result  string   `json:"result"`
+	By      []string `json:"by"`      // the statements that decided
+	Ignored []string `json:"ignored"` // context keys that this action does not have
+	Unknown bool     `json:"unknown"` // the simulator's list of actions does not have this one
+	Error   string   `json:"error"`
+}
+
+func (v verdict) String() string {
+	slices.Sort(v.By)
+	words := []string{strings.TrimSpace(v.Result + " " + strings.Join(v.By, " "))}
+	if v.Unknown {
+		words = append(words, "an unknown action")
+	}
+	if len(v.Ignored) > 0 {
+		words = append(words, "ignoring the context "+strings.Join(v.Ignored, " "))
+	}
+	if v.Error != "" {
+		words = append(words, v.Error)
+	}
+	return strings.Join(words, ", ")
+}
+
+const (
+	denied = "ImplicitlyDenied" // no statement allows it
+
+	responderSession = "arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x1/Nightlatch-Responder-x1"
+	stranger         = "444455556666"
+	theKey           = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	theQueue         = "arn:aws:sqs:eu-west-1:111122223333:Nightlatch-FailedEvents-x1"
+	theFunction      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Responder-x1"
+	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
+	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
+	user             = "arn:aws:iam::111122223333:user/"
+	anAlarm          = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:"
+)
+
+// deployed has the ARNs that CloudFormation would fill in for each resource that a policy names. A log group's ends in ":*":
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-loggroup.html
+var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction,
+	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*")
+
+// policyOf is a policy of these statements, as deployed.
+func policyOf(t *testing.T, statements any) any {
+	t.Helper()
+	var out any
+	text := deployed.Replace(indented(t, map[string]any{"Version": "2012-10-17", "Statement": statements}))
+	if err := json.Unmarshal([]byte(text), &out); err != nil || strings.Contains(text, ".Arn}") {
+		t.Fatalf("a policy has something left to fill in: %v\n%s", err, text)
+	}
+	return out
+}
+
+// judge puts the calls to the simulator and compares what it says with what each wants. It returns the statements that decided.
+func judge(t *testing.T, calls []request) map[string]bool {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "node_modules", "@cloud-copilot", "iam-simulate")); err != nil {
+		t.Skip("SKIPPED, the IAM simulator: node_modules is missing; run npm ci")
+	}
+	in, err := json.Marshal(calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", filepath.Join("testdata", "simulate.mjs"))
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("running the simulator: %v", err)
+	}
+	var verdicts []verdict
+	if err := json.Unmarshal(out, &verdicts); err != nil || len(verdicts) != len(calls) {
+		t.Fatalf("the simulator printed %q: %v", out, err)
+	}
+	decided := map[string]bool{}
+	for i, c := range calls {
+		if got := verdicts[i].String(); got != c.want {
+			t.Errorf("%s: %s on %s with %v: %s, want %s", c.name, c.Action, c.Resource, c.Context, got, c.want)
+		}
+		for _, sid := range verdicts[i].By {
+			decided[sid] = true
+		}
+	}
+	return decided
+}
+
+// does is a call of the responder; its policies come later.
+func does(want, action, resource string, context ...string) request {
+	c := request{Principal: responderSession, Action: action, Resource: resource, Account: account, want: want,
+		Context: map[string]string{"aws:SecureTransport": "true"}}
+	if strings.Contains(resource, stranger) {
+		c.Account = stranger
+	}
+	for i := 0; i < len(context); i += 2 {
+		c.Context[context[i]] = context[i+1]
+	}
+	return c
+}

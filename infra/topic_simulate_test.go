@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// serviceCall is a call that an AWS service makes for a resource of an account; "" leaves out what a service does not say.
+func serviceCall(want, service, action, resource, forAccount, forARN string) request {
+	c := does(want, action, resource, "aws:PrincipalIsAWSService", "true", "aws:PrincipalServiceName", service)
+	c.name, c.Principal = service+" for "+forARN, service
+	if forAccount != "" {
+		c.Context["aws:SourceAccount"], c.Context["aws:SourceArn"] = forAccount, forARN
+	}
+	return c
+}
+
+// Whoever has something to tell the team can, and nobody else: each alarm and each rule of the stack that has the topic as its
+// target, and the responder's own alarms and rule its function.
+func TestPublishersAreJudged(t *testing.T) {
+	const alarms, events, invokers = "cloudwatch.amazonaws.com", "events.amazonaws.com", "lambda.alarms.cloudwatch.amazonaws.com"
+	const useKey, publish, invoke = "kms:GenerateDataKey", "sns:Publish", "lambda:InvokeFunction"
+	const strangersAlarm = "arn:aws:cloudwatch:eu-west-1:444455556666:alarm:watch-nightlatch-errors"
+	tpl := synth(t, "buckets", "a.b=3GiB/1m+20GiB/24h,*=2GiB/1m")
+	var calls []request
+	targets := map[any]int{}
+	for _, a := range tpl.resources("AWS::CloudWatch::Alarm") {
+		arn := anAlarm + a["AlarmName"].(string)
+		for _, action := range a["AlarmActions"].([]any) {
+			targets[action]++
+			if action == aTopic {
+				calls = append(calls,
+					serviceCall("Allowed AlarmsPublish", alarms, publish, aTopic, account, arn),
+					serviceCall("Allowed AlarmsEncrypt", alarms, useKey, theKey, account, arn),
+					serviceCall("Allowed AlarmsEncrypt", alarms, "kms:Decrypt", theKey, account, arn),
+					serviceCall(denied, invokers, invoke, theFunction, account, arn)) // the watchman is watched without our code in between
+			} else {
+				calls = append(calls,
+					serviceCall("Allowed AlarmsInvoke", invokers, invoke, theFunction, account, arn),
+					serviceCall(denied, alarms, publish, aTopic, account, arn))
+			}
+		}
+	}
+	for id, rule := range tpl.resources("AWS::Events::Rule") {
+		for _, target := range rule["Targets"].([]any) {
+			arn := target.(map[string]any)["Arn"]
+			targets[arn]++
+			if arn == aTopic { // EventBridge says nothing to SNS and KMS of the rule
+				calls = append(calls,
+					serviceCall("Allowed EventsPublish", events, publish, aTopic, "", ""),
+					serviceCall("Allowed EventsEncrypt", events, useKey, theKey, "", ""),
+					serviceCall("Allowed EventsEncrypt", events, "kms:Decrypt", theKey, "", ""))
+			} else {
+				calls = append(calls, serviceCall("Allowed EventsInvoke", events, invoke, theFunction, account, deployed.Replace("{"+id+".Arn}")))
+			}
+		}
+	}
+	if targets[aTopic] == 0 || targets["{Responder.Arn}"] == 0 || len(targets) != 2 {
+		t.Errorf("alarms and rules have the targets %v", targets)
+	}
+	for _, resource := range []string{aTopic, theKey} {
+		action := map[string]string{aTopic: publish, theKey: useKey}[resource]
+		calls = append(calls,
+			serviceCall(denied, alarms, action, resource, stranger, strangersAlarm),
+			serviceCall(denied, alarms, action, resource, account, strangersAlarm),
+			serviceCall(denied, alarms, action, resource, stranger, anAlarm+"watch-nightlatch-errors"),
+			serviceCall(denied, alarms, action, resource, account, anAlarm+"somebody-elses"),
+			serviceCall(denied, alarms, action, resource, "", ""),
+			serviceCall(denied, "s3.amazonaws.com", action, resource, account, "arn:aws:s3:::a-bucket"),
+			as(map[string]string{"type": "Anonymous"}, nil, action, resource),
+			as("arn:aws:iam::444455556666:user/mallory", everything, action, resource),
+			as("arn:aws:iam::111122223333:role/etl", nil, action, resource))
+	}
+	for _, c := range []request{
+		serviceCall("", alarms, publish, aTopic, account, anAlarm+"watch-nightlatch-errors"),
+		serviceCall("", events, publish, aTopic, "", ""),
+		as(map[string]string{"type": "Anonymous"}, nil, publish, aTopic),
+		as("arn:aws:iam::111122223333:role/admin", everything, publish, aTopic),
+	} {
+		c.name, c.want = c.name+" without TLS", "ExplicitlyDenied OnlyTLS"
+		c.Context["aws:SecureTransport"] = "false"
+		calls = append(calls, c)
+	}
+	calls = append(calls,
+		serviceCall(denied, invokers, invoke, theFunction, stranger, strings.Replace(strangersAlarm, "watch-", "", 1)),
+		serviceCall(denied, invokers, invoke, theFunction, account, anAlarm+"somebody-elses"),
+		serviceCall(denied, events, invoke, theFunction, account, theRule+"2"),
+		serviceCall(denied, "s3.amazonaws.com", invoke, theFunction, account, "arn:aws:s3:::a-bucket"))
+
+	policies := map[string]any{
+		aTopic:      policyOf(t, at(t, tpl.one(t, "AWS::SNS::TopicPolicy"), "PolicyDocument", "Statement")),
+		theKey:      policyOf(t, at(t, tpl.one(t, "AWS::KMS::Key"), "KeyPolicy", "Statement")),
+		theFunction: policyOf(t, functionPolicy(tpl)),
+	}
+	for i := range calls {
+		calls[i].Policy = policies[calls[i].Resource]
+	}
+	judge(t, calls)
+}
+
+// everything is the policy of a caller whom only the resource's policy can stop.
+var everything = document(statement{"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"})
+
+// as is a call by a caller with a policy of its own.
+func as(principal, identity any, action, resource string) request {
+	c := does(denied, action, resource)
+	c.name, c.Principal, c.Identity = fmt.Sprint(principal), principal, identity
+	return c
+}
+
+// functionPolicy is the policy that Lambda makes of the stack's permissions:
+// https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+func functionPolicy(tpl template) []any {
+	var out []any
+	for id, p := range tpl.resources("AWS::Lambda::Permission") {
+		when := map[string]any{"ArnLike": map[string]any{"AWS:SourceArn": p["SourceArn"]}}
+		if p["SourceAccount"] != nil {
+			when["StringEquals"] = map[string]any{"AWS:SourceAccount": p["SourceAccount"]}
+		}
+		out = append(out, map[string]any{"Sid": id, "Effect": "Allow", "Principal": map[string]any{"Service": p["Principal"]},
+			"Action": p["Action"], "Resource": p["FunctionName"], "Condition": when})
+	}
+	return out
+}
