@@ -63,7 +63,7 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 	enrolled.OverrideLogicalId(jsii.String("RequestMetrics"))
 	// What it needs is there before it, and goes after it.
 	for _, needed := range []awscdk.CfnResource{role, retries, topic.policy} {
-		enrolled.AddDependency(needed)
+		enrolled.AddResourceDependency(needed, nil)
 	}
 	if s.every() {
 		findNewBuckets(scope, s, function, enrolled)
@@ -91,8 +91,8 @@ func findNewBuckets(scope constructs.Construct, s Settings, function awslambda.C
 		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
 			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.EventDataStore.Account), SourceArn: rule.AttrArn()})
 		// They go before the buckets are withdrawn, or a look would enrol them again.
-		rule.AddDependency(enrolled)
-		invoke.AddDependency(enrolled)
+		rule.AddResourceDependency(enrolled, nil)
+		invoke.AddResourceDependency(enrolled, nil)
 	}
 }
 

@@ -56,6 +56,9 @@ const (
 	theKey           = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	theQueue         = "arn:aws:sqs:eu-west-1:111122223333:Nightlatch-FailedEvents-x1"
 	theFunction      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Responder-x1"
+	theDailyLook     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-DailyLook-x1"
+	theNewBucket     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-NewBucket-x1"
+	theEnroller      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Enroller-x1"
 	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
 	user             = "arn:aws:iam::111122223333:user/"
@@ -64,7 +67,8 @@ const (
 
 // deployed has the ARNs that CloudFormation would fill in for each resource that a policy names. A log group's ends in ":*":
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-loggroup.html
-var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction,
+var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
+	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
 	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*")
 
 // policyOf is a policy of these statements, as deployed.

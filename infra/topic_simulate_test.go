@@ -51,12 +51,13 @@ func TestPublishersAreJudged(t *testing.T) {
 					serviceCall("Allowed EventsPublish", events, publish, aTopic, "", ""),
 					serviceCall("Allowed EventsEncrypt", events, useKey, theKey, "", ""),
 					serviceCall("Allowed EventsEncrypt", events, "kms:Decrypt", theKey, "", ""))
-			} else {
-				calls = append(calls, serviceCall("Allowed EventsInvoke", events, invoke, theFunction, account, deployed.Replace("{"+id+".Arn}")))
+				continue
 			}
+			permission := map[any]string{"{Responder.Arn}": "EventsInvoke", "{Enroller.Arn}": id + "Invoke"}[arn]
+			calls = append(calls, serviceCall("Allowed "+permission, events, invoke, deployed.Replace(arn.(string)), account, deployed.Replace("{"+id+".Arn}")))
 		}
 	}
-	if targets[aTopic] == 0 || targets["{Responder.Arn}"] == 0 || len(targets) != 2 {
+	if targets[aTopic] == 0 || targets["{Responder.Arn}"] == 0 || targets["{Enroller.Arn}"] != 2 || len(targets) != 3 {
 		t.Errorf("alarms and rules have the targets %v", targets)
 	}
 	for _, resource := range []string{aTopic, theKey} {
@@ -86,12 +87,16 @@ func TestPublishersAreJudged(t *testing.T) {
 		serviceCall(denied, invokers, invoke, theFunction, stranger, strings.Replace(strangersAlarm, "watch-", "", 1)),
 		serviceCall(denied, invokers, invoke, theFunction, account, anAlarm+"somebody-elses"),
 		serviceCall(denied, events, invoke, theFunction, account, theRule+"2"),
+		serviceCall(denied, events, invoke, theFunction, account, theDailyLook), // the enroller's rules are not the responder's
+		serviceCall(denied, events, invoke, theEnroller, account, theRule),
+		serviceCall(denied, events, invoke, theEnroller, stranger, theDailyLook),
 		serviceCall(denied, "s3.amazonaws.com", invoke, theFunction, account, "arn:aws:s3:::a-bucket"))
 
 	policies := map[string]any{
 		aTopic:      policyOf(t, at(t, tpl.one(t, "AWS::SNS::TopicPolicy"), "PolicyDocument", "Statement")),
 		theKey:      policyOf(t, at(t, tpl.one(t, "AWS::KMS::Key"), "KeyPolicy", "Statement")),
-		theFunction: policyOf(t, functionPolicy(tpl)),
+		theFunction: policyOf(t, functionPolicy(tpl, "{Responder.Arn}")),
+		theEnroller: policyOf(t, functionPolicy(tpl, "{Enroller.Arn}")),
 	}
 	for i := range calls {
 		calls[i].Policy = policies[calls[i].Resource]
@@ -109,11 +114,14 @@ func as(principal, identity any, action, resource string) request {
 	return c
 }
 
-// functionPolicy is the policy that Lambda makes of the stack's permissions:
+// functionPolicy is the policy that Lambda makes of the stack's permissions for one function:
 // https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
-func functionPolicy(tpl template) []any {
+func functionPolicy(tpl template, function string) []any {
 	var out []any
 	for id, p := range tpl.resources("AWS::Lambda::Permission") {
+		if p["FunctionName"] != function {
+			continue
+		}
 		when := map[string]any{"ArnLike": map[string]any{"AWS:SourceArn": p["SourceArn"]}}
 		if p["SourceAccount"] != nil {
 			when["StringEquals"] = map[string]any{"AWS:SourceAccount": p["SourceAccount"]}
