@@ -47,6 +47,15 @@ type Evidence struct {
 	Others Others  `json:"others"`
 }
 
+// explainedEnough is the part of the alarmed bytes from which on CloudTrail explains the alarm.
+const explainedEnough = 0.8
+
+// Explains reports whether CloudTrail shows enough of the alarmed bytes to explain the alarm.
+func (e Evidence) Explains() bool { return e.Explained != nil && *e.Explained >= explainedEnough }
+
+// FallsShort reports whether it shows less. Where the alarmed bytes are not known, it neither explains nor falls short.
+func (e Evidence) FallsShort() bool { return e.Explained != nil && !e.Explains() }
+
 // History is the answer to Usage, read.
 type History struct {
 	// Before is the end of the span, the start of the window it was asked for.

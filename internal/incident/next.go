@@ -39,9 +39,6 @@ type Move struct {
 // search needs some of them.
 const Patience = 12 * time.Minute
 
-// explainedEnough is the part of the alarmed bytes from which on the search need not wait for more.
-const explainedEnough = 0.8
-
 // explainedTooMuch is the part from which on CloudTrail and the metric contradict each other.
 const explainedTooMuch = 1.1
 
@@ -117,9 +114,8 @@ func (r Record) settled() bool {
 	if r.Enough || last || len(r.Alarm.Buckets) == 0 {
 		return true
 	}
-	explained := e.Explained != nil && *e.Explained >= explainedEnough
 	claimed := r.Alarm.Source == alarm.Rang && r.Alarm.Confirmed
-	return e.Complete && !r.MetricDue() && !r.HistoryDue() && (explained || !claimed)
+	return e.Complete && !r.MetricDue() && !r.HistoryDue() && (e.Explains() || !claimed)
 }
 
 // nextLook is when the trail is asked again: after growing waits while the bytes are not explained; once they are, when the
@@ -131,8 +127,8 @@ func (r Record) nextLook() time.Time {
 	last := r.Looks[len(r.Looks)-1].At
 	settles := r.Alarm.To.Add(evidence.Settling)
 	at := last.Add(waits[min(len(r.Looks), len(waits))-1])
-	switch explained := r.Evidence.Explained; {
-	case explained != nil && *explained >= explainedEnough:
+	switch {
+	case r.Evidence.Explains():
 		if at = last.Add(waits[0]); at.Before(settles) {
 			at = settles
 		}

@@ -104,7 +104,7 @@ func lead(r incident.Record) *evidence.Actor {
 
 // Weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.
 func Weight(r incident.Record, a evidence.Actor) int64 {
-	if e := r.Evidence.Explained; e != nil && *e < 0.8 {
+	if r.Evidence.FallsShort() {
 		return a.Bytes + a.MarginBytes
 	}
 	return a.Bytes

@@ -35,7 +35,7 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("the size of %s out of these buckets: no metric and no record shows it", Plural(e.Copies, "server-side copy"))
 	}
 	switch {
-	case e.MarginBytes > 0 && e.Explained != nil && *e.Explained < 0.8:
+	case e.MarginBytes > 0 && e.FallsShort():
 		add("%s left in the minutes around the window: the bytes that are not explained may be among them", Bytes(e.MarginBytes))
 	case e.MarginBytes > 0:
 		add("%s more left in the minutes around the window; they are not counted above", Bytes(e.MarginBytes))

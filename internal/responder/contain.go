@@ -39,10 +39,13 @@ const judgeTime = 45 * time.Second
 func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
-	left := r.judgeActors(ctx, rec, false)
+	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
+	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
+	plans := map[int][]containment.Step{}
+	left := r.judgeActors(ctx, rec, actors, plans, false)
 	if total := rec.Alarm.Bytes; total != nil && left > *total/5 {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
-		r.judgeActors(ctx, rec, true)
+		r.judgeActors(ctx, rec, actors, plans, true)
 	}
 	for _, c := range r.Channels {
 		rec.Notified = append(rec.Notified, incident.Notice{Channel: c.Name()})
@@ -51,14 +54,12 @@ func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
 }
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
-// credential moved them.
-func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, spread bool) (left int64) {
+// credential moved them. plans keeps, by an actor's place, the steps that the account was asked for already.
+func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int][]containment.Step, spread bool) (left int64) {
 	x := containment.Executor{Account: r.Account, Mode: r.Mode}
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
 	small := 0
-	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
-	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
-	for _, a := range actors {
+	for i, a := range actors {
 		facts := FactsOf(*rec, a)
 		facts.Spread = spread
 		if !material(*rec, facts, a) {
@@ -68,8 +69,11 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, sprea
 				continue
 			}
 		}
+		if _, planned := plans[i]; !planned {
+			plans[i] = r.plan(ctx, rec, a)
+		}
 		leftAlone := true
-		for _, s := range r.plan(ctx, rec, a) {
+		for _, s := range plans[i] {
 			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
 			if v.Decision == policy.Contain && !s.Planned() {
 				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}

@@ -154,7 +154,7 @@ func seen(e evidence.Evidence) string {
 		line += fmt.Sprintf(", %.1f %% of the alarmed bytes", *e.Explained*100)
 	}
 	switch {
-	case e.Complete && e.Unexplained != nil && float64(*e.Unexplained) < 0.2*float64(e.Bytes+*e.Unexplained):
+	case e.Complete && e.Explains():
 		line += "; complete"
 	case e.Complete:
 		line += "; nothing new since the look before"

@@ -17,6 +17,7 @@ import (
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 )
 
 // Account is an AWS account in memory: its users with their keys, and its roles. It implements containment.Account with IAM's
@@ -265,7 +266,7 @@ func (a *Account) Identify(_ context.Context, c actor.Credential) (policy.Target
 }
 
 // protectTag is the tag whose mere presence protects.
-const protectTag = "nightlatch:protect"
+const protectTag = settings.DefaultProtectTag
 
 func (a *Account) guarded(t policy.Target) policy.Target {
 	t.Self = a.self != "" && (t.Owner == a.self || t.OwnerARN == a.self)

@@ -26,6 +26,7 @@ import (
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/settings"
 )
 
 const (
@@ -39,13 +40,10 @@ const (
 	lookback = time.Hour
 )
 
-// entireBucket is the request-metrics filter that S3's console makes, and that the stack makes.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/configure-request-metrics-bucket.html
-const entireBucket = "EntireBucket"
-
 // Settings are what a deployment decides.
 type Settings struct {
-	// FilterID is the request-metrics configuration that counts a bucket's bytes where no alarm names one; "" is EntireBucket.
+	// FilterID is the request-metrics configuration that counts a bucket's bytes where no alarm names one; "" is EntireBucket, which
+	// S3's console makes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/configure-request-metrics-bucket.html
 	FilterID string
 }
 
@@ -70,7 +68,7 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
 		return nil, errors.New("the meter needs a clock")
 	}
 	return &Meter{
-		region: cfg.Region, filterID: cmp.Or(s.FilterID, entireBucket), now: now,
+		region: cfg.Region, filterID: cmp.Or(s.FilterID, settings.DefaultFilterID), now: now,
 		client: cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, backoff })
 		}),

@@ -194,7 +194,7 @@ func TestReadSpan(t *testing.T) {
 
 func TestReadManual(t *testing.T) {
 	f := newFake(t)
-	for i, filter := range []string{entireBucket, "exports-only"} {
+	for i, filter := range []string{"EntireBucket", "exports-only"} {
 		f.data[series{"customer-exports", filter}] = map[time.Time]float64{at(0): 1, at(1): 2 + float64(i), at(2): 3, at(3): 4}
 	}
 	in := alarm.Alarm{Source: alarm.Manual, Buckets: []string{"customer-exports"}, From: at(1).Add(30 * time.Second), To: at(2).Add(time.Second)}

@@ -193,7 +193,7 @@ func (f *fakeCloudWatch) time(v cbor.Value) time.Time {
 
 // put holds sums of consecutive minutes.
 func (f *fakeCloudWatch) put(bucket string, from time.Time, sums ...float64) {
-	s := series{bucket, entireBucket}
+	s := series{bucket, "EntireBucket"}
 	if f.data[s] == nil {
 		f.data[s] = map[time.Time]float64{}
 	}

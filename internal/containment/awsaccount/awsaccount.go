@@ -22,10 +22,11 @@ import (
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/settings"
 )
 
 // ProtectTag is the tag that protects a user or role in a shipped deployment, and the tag that WriteGrants denies by.
-const ProtectTag = "nightlatch:protect"
+const ProtectTag = settings.DefaultProtectTag
 
 const (
 	// identityTimeout bounds GetCallerIdentity, which answers in tens of milliseconds: a network that cannot reach STS
