@@ -20,6 +20,8 @@ type Record struct {
 	Mode   containment.Mode `json:"mode"`
 	// Version counts the puts: a Store refuses a put of a version that is not the next.
 	Version int64 `json:"version"`
+	// Writer is who put this version: one invocation has one name.
+	Writer string `json:"writer,omitempty"`
 
 	Opened time.Time `json:"opened"`
 	// Deadline is when the search ends and a human is asked with what is known.

@@ -2,10 +2,9 @@ package incident
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"time"
 )
 
 // ErrConflict says that somebody else has put the record since it was loaded.
@@ -14,90 +13,69 @@ var ErrConflict = errors.New("the incident has been changed by somebody else")
 // ErrNotFound says that there is no incident of that id.
 var ErrNotFound = errors.New("there is no such incident")
 
-// Store keeps the records.
+// Held says that somebody else holds a lease, and until when.
+type Held struct{ Until time.Time }
+
+// Error implements error.
+func (h Held) Error() string {
+	return "somebody else is at work until " + h.Until.UTC().Format(time.RFC3339)
+}
+
+// Store keeps the records. Every implementation passes the suite of storetest. An error that is none of the above leaves open
+// whether the call took effect: the same call again, with the same writer, finds out.
 type Store interface {
 	// Open stores a new record and returns it, or returns the one that its id has already: a second ring joins the first.
 	Open(context.Context, Record) (Record, error)
 	// Load returns a record, or ErrNotFound.
 	Load(ctx context.Context, id string) (Record, error)
-	// Put stores a record whose Version is the stored one's, and returns it with the next version; otherwise ErrConflict.
+	// Put stores a record whose Version is the stored one's, and returns it with the next version; otherwise ErrConflict. Where the
+	// next version is stored already and its Writer is the record's own, an earlier Put was not lost, and the stored record is
+	// returned. The log only grows: what is stored of it stays.
 	Put(context.Context, Record) (Record, error)
+	// Unclosed lists the incidents that are not closed, in the order in which they were opened. It may be some seconds behind.
+	Unclosed(context.Context) ([]Brief, error)
+	// Recent lists the latest n incidents, closed or not, newest first.
+	Recent(ctx context.Context, n int) ([]Brief, error)
+	// Lease takes, or takes again, what only one holder may have at a time; Held where somebody else has it at Now. A lease whose
+	// Until is not after Now gives it back.
+	Lease(context.Context, Lease) error
 }
 
-// Memory is a Store that lives as long as its process. It keeps records in their JSON form, as a real store does, so that what
-// does not survive there does not survive here. It holds the latest maxRecords, so that rings by whoever may ring do not fill a
-// process. The zero value is ready.
-type Memory struct {
-	mu      sync.Mutex
-	records map[string][]byte
-	order   []string // of opening
+// Brief is what a list says of an incident.
+type Brief struct {
+	ID      string    `json:"id"`
+	Version int64     `json:"version"`
+	Opened  time.Time `json:"opened"`
+	Closed  time.Time `json:"closed,omitzero"`
+	// Subject is the incident in one line, as it was told last; "" before.
+	Subject string `json:"subject,omitempty"`
 }
 
-const maxRecords = 200
-
-// Open implements Store.
-func (m *Memory) Open(_ context.Context, r Record) (Record, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if text, ok := m.records[r.ID]; ok {
-		return decode(text)
-	}
-	r.Version = 1
-	return m.keep(r)
-}
-
-// Load implements Store.
-func (m *Memory) Load(_ context.Context, id string) (Record, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	text, ok := m.records[id]
-	if !ok {
-		return Record{}, fmt.Errorf("incident %q: %w", id, ErrNotFound)
-	}
-	return decode(text)
-}
-
-// Put implements Store.
-func (m *Memory) Put(_ context.Context, r Record) (Record, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	text, ok := m.records[r.ID]
-	if !ok {
-		return Record{}, fmt.Errorf("incident %q: %w", r.ID, ErrNotFound)
-	}
-	stored, err := decode(text)
-	if err != nil {
-		return Record{}, err
-	}
-	if stored.Version != r.Version {
-		return Record{}, fmt.Errorf("incident %q: version %d is stored, %d was loaded: %w", r.ID, stored.Version, r.Version, ErrConflict)
-	}
-	r.Version++
-	return m.keep(r)
-}
-
-func (m *Memory) keep(r Record) (Record, error) {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return Record{}, fmt.Errorf("incident %q: %v", r.ID, err)
-	}
-	if m.records == nil {
-		m.records = map[string][]byte{}
-	}
-	if _, known := m.records[r.ID]; !known {
-		if m.order = append(m.order, r.ID); len(m.order) > maxRecords {
-			delete(m.records, m.order[0])
-			m.order = m.order[1:]
+// Brief is what a list says of the record.
+func (r Record) Brief() Brief {
+	b := Brief{ID: r.ID, Version: r.Version, Opened: r.Opened, Closed: r.Closed}
+	for _, n := range r.Notified {
+		if n.Subject != "" {
+			b.Subject = n.Subject
 		}
 	}
-	m.records[r.ID] = text
-	return decode(text)
+	return b
 }
 
-func decode(text []byte) (Record, error) {
-	var r Record
-	if err := json.Unmarshal(text, &r); err != nil {
-		return Record{}, fmt.Errorf("a stored incident does not decode: %v", err)
-	}
-	return r, nil
+// Lease is a right that only one holder has at a time.
+type Lease struct {
+	Name, Holder string
+	Now, Until   time.Time
+}
+
+// Wakes sees to it that the responder is called again.
+type Wakes interface {
+	// Wake calls the responder about an incident at a time, or soon after it. The same incident and minute may be asked for again, and wake once.
+	// An error leaves open whether it will.
+	Wake(ctx context.Context, id string, at time.Time) error
+}
+
+// conflict says who was faster.
+func conflict(r, stored Record) error {
+	return fmt.Errorf("incident %q: version %d by %q is stored, %d was loaded: %w", r.ID, stored.Version, stored.Writer, r.Version, ErrConflict)
 }

@@ -220,7 +220,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		return r
 	}
-	for i := range 200 {
+	for i := range maxRecords {
 		open(i)
 	}
 	// A second ring, and any number of puts, are no new records.
@@ -231,20 +231,20 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 200 {
+	for i := range maxRecords {
 		if _, err := m.Load(t.Context(), of(i).ID); err != nil {
-			t.Fatalf("of 200 records, %d: %v", i, err)
+			t.Fatalf("of %d records, %d: %v", maxRecords, i, err)
 		}
 	}
-	for i := 200; i < 1000; i++ {
+	for i := maxRecords; i < 2*maxRecords; i++ {
 		open(i)
-		if len(m.records) != 200 || len(m.order) != 200 {
+		if len(m.records) != maxRecords || len(m.order) != maxRecords {
 			t.Fatalf("after %d rings there are %d records in the order of %d", i+1, len(m.records), len(m.order))
 		}
 	}
-	for i := range 1000 {
+	for i := range 2*maxRecords {
 		_, err := m.Load(t.Context(), of(i).ID)
-		if forgotten := errors.Is(err, ErrNotFound); forgotten != (i < 800) || (err != nil && !forgotten) {
+		if forgotten := errors.Is(err, ErrNotFound); forgotten != (i < maxRecords) || (err != nil && !forgotten) {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}

@@ -1,0 +1,137 @@
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// Memory is a Store that lives as long as its process. It keeps records in their JSON form, as a real store does, so that what
+// does not survive there does not survive here. It holds the latest maxRecords, so that rings by whoever may ring do not fill a
+// process. The zero value is ready.
+type Memory struct {
+	mu      sync.Mutex
+	records map[string][]byte
+	briefs  map[string]Brief
+	order   []string // of opening
+	leases  map[string]Lease
+}
+
+const maxRecords = 2000
+
+// Open implements Store.
+func (m *Memory) Open(_ context.Context, r Record) (Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if text, ok := m.records[r.ID]; ok {
+		return decode(text)
+	}
+	r.Version = 1
+	return m.keep(r)
+}
+
+// Load implements Store.
+func (m *Memory) Load(_ context.Context, id string) (Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text, ok := m.records[id]
+	if !ok {
+		return Record{}, fmt.Errorf("incident %q: %w", id, ErrNotFound)
+	}
+	return decode(text)
+}
+
+// Put implements Store.
+func (m *Memory) Put(_ context.Context, r Record) (Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text, ok := m.records[r.ID]
+	if !ok {
+		return Record{}, fmt.Errorf("incident %q: %w", r.ID, ErrNotFound)
+	}
+	stored, err := decode(text)
+	switch {
+	case err != nil:
+		return Record{}, err
+	case stored.Version == r.Version+1 && stored.Writer == r.Writer && r.Writer != "":
+		return stored, nil
+	case stored.Version != r.Version:
+		return Record{}, conflict(r, stored)
+	}
+	r.Version++
+	if n := len(stored.Log); len(r.Log) < n || !slices.EqualFunc(r.Log[:n], stored.Log, sameEntry) {
+		return Record{}, fmt.Errorf("incident %q: its log only grows, and what was stored is not what is put", r.ID)
+	}
+	return m.keep(r)
+}
+
+func (m *Memory) keep(r Record) (Record, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return Record{}, fmt.Errorf("incident %q: %v", r.ID, err)
+	}
+	if m.records == nil {
+		m.records, m.briefs = map[string][]byte{}, map[string]Brief{}
+	}
+	if _, known := m.records[r.ID]; !known {
+		if m.order = append(m.order, r.ID); len(m.order) > maxRecords {
+			delete(m.records, m.order[0])
+			delete(m.briefs, m.order[0])
+			m.order = m.order[1:]
+		}
+	}
+	m.records[r.ID], m.briefs[r.ID] = text, r.Brief()
+	return decode(text)
+}
+
+// Unclosed implements Store.
+func (m *Memory) Unclosed(context.Context) ([]Brief, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Brief
+	for _, id := range m.order {
+		if b := m.briefs[id]; b.Closed.IsZero() {
+			all = append(all, b)
+		}
+	}
+	return all, nil
+}
+
+// Recent implements Store.
+func (m *Memory) Recent(_ context.Context, n int) ([]Brief, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Brief
+	for _, id := range slices.Backward(m.order) {
+		if len(all) < n {
+			all = append(all, m.briefs[id])
+		}
+	}
+	return all, nil
+}
+
+// Lease implements Store.
+func (m *Memory) Lease(_ context.Context, l Lease) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held, ok := m.leases[l.Name]; ok && held.Holder != l.Holder && held.Until.After(l.Now) {
+		return Held{held.Until}
+	}
+	if m.leases == nil {
+		m.leases = map[string]Lease{}
+	}
+	m.leases[l.Name] = l
+	return nil
+}
+
+func sameEntry(x, y Entry) bool { return x.At.Equal(y.At) && x.What == y.What }
+
+func decode(text []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Record{}, fmt.Errorf("a stored incident does not decode: %v", err)
+	}
+	return r, nil
+}
