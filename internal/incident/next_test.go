@@ -35,7 +35,7 @@ func looked(r Record, at ...time.Duration) Record {
 // judged is an incident that was judged a minute after the ring, with these outcomes, and one channel to tell.
 func judged(outcomes ...containment.Outcome) Record {
 	r := looked(opened(), 0)
-	r.Judged, r.Outcomes, r.Notified = after(time.Minute), outcomes, []Notice{{Channel: "sns"}}
+	r.Judged, r.Outcomes, r.Notified, r.Once = after(time.Minute), outcomes, []Notice{{Channel: "sns"}}, true
 	return r
 }
 
