@@ -65,9 +65,8 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 	look := incident.Look{At: r.Clock.Now(), From: a.From, To: a.To}
 	var bytes, usage answered
 	var both sync.WaitGroup
-	both.Go(func() {
-		bytes = r.ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
-	})
+	question := bytesOf(*rec)
+	both.Go(func() { bytes = r.ask(ctx, question) })
 	if rec.HistoryDue() {
 		both.Go(func() { usage = r.ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
 	}
@@ -75,7 +74,7 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 	if usage.asked {
 		look.HistoryError = r.readHistory(ctx, rec, usage)
 	}
-	e := r.readBytes(ctx, rec, bytes, &look)
+	e := r.readBytes(ctx, rec, question, bytes, &look)
 	e.Queries, e.BytesScanned = rec.Evidence.Queries+1, rec.Evidence.BytesScanned+bytes.Scanned
 	rec.Looks = append(rec.Looks, look)
 	e.Complete = rec.Complete()
@@ -84,6 +83,12 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 		rec.Enough = r.enough(*rec)
 		rec.Note(look.At, seen(e))
 	}
+}
+
+// bytesOf asks who moved the bytes of one incident's window.
+func bytesOf(rec incident.Record) evidence.Bytes {
+	a := rec.Alarm
+	return evidence.Bytes{Windows: []evidence.Window{{ID: rec.ID, Buckets: a.Buckets, From: a.From, To: a.To}}, Margin: alarm.Margin}
 }
 
 // answered is what came back for a question, if it was asked.
@@ -117,15 +122,16 @@ func (r *Responder) readHistory(ctx context.Context, rec *incident.Record, usage
 }
 
 // readBytes reconciles what a look has found. Where it failed, the evidence stays what it was, and the look says why.
-func (r *Responder) readBytes(ctx context.Context, rec *incident.Record, bytes answered, look *incident.Look) evidence.Evidence {
+func (r *Responder) readBytes(ctx context.Context, rec *incident.Record, question evidence.Bytes, bytes answered, look *incident.Look) evidence.Evidence {
 	err := bytes.err
-	var tally evidence.Tally
+	var tallies map[string]evidence.Tally
 	if err == nil {
-		tally, err = evidence.ReadBytes(bytes.Rows, r.Ours)
+		tallies, err = evidence.ReadBytes(bytes.Rows, question, r.Ours)
 	}
 	if look.Error = r.failed(ctx, rec, "bytes", err); err != nil {
 		return rec.Evidence
 	}
+	tally := tallies[rec.ID]
 	look.Digest, look.Bytes = tally.Digest, tally.Bytes
 	e := evidence.Reconcile(rec.Alarm, tally, rec.History)
 	e.Engine = bytes.Engine
