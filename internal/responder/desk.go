@@ -21,11 +21,11 @@ type desk struct {
 	name  string
 	watch func(incident.Record)
 
-	mu     sync.Mutex // guards open and failed, while several incidents are worked on
+	mu     sync.Mutex // guards open and broken, while several incidents are worked on
 	until  time.Time  // of the lease
 	listed time.Time  // when the open incidents were listed last
 	open   map[string]*incident.Record
-	failed map[string]error // what this invocation leaves to the next
+	broken map[string]error // what this invocation leaves to the next
 }
 
 const (
@@ -73,8 +73,8 @@ func (d *desk) work(ctx context.Context, id string) error {
 
 // result is what this invocation leaves undone, or what its own incident could not be told.
 func (d *desk) result(id string) error {
-	for broken, err := range d.failed {
-		return fmt.Errorf("incident %q: %w", broken, err)
+	for id, err := range d.broken {
+		return fmt.Errorf("incident %q: %w", id, err)
 	}
 	if rec := d.open[id]; rec != nil && !rec.Closed.IsZero() && rec.Unheard() {
 		return fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
@@ -158,7 +158,7 @@ func (d *desk) run(ctx context.Context) (time.Time, error) {
 		batch, at := d.next(now)
 		switch {
 		case len(batch) == 0 && (at.IsZero() || !d.stays(ctx, at)):
-			if len(d.failed) > 0 && (at.IsZero() || at.After(now.Add(time.Minute))) {
+			if len(d.broken) > 0 && (at.IsZero() || at.After(now.Add(time.Minute))) {
 				at = now.Add(time.Minute)
 			}
 			return at, nil
@@ -194,7 +194,7 @@ func (d *desk) list(ctx context.Context) error {
 	}
 	d.listed = d.Clock.Now()
 	for _, b := range briefs {
-		if known := d.open[b.ID]; known != nil && known.Version >= b.Version || d.failed[b.ID] != nil {
+		if known := d.open[b.ID]; known != nil && known.Version >= b.Version || d.broken[b.ID] != nil {
 			continue
 		}
 		rec, err := d.Store.Load(ctx, b.ID)
@@ -213,7 +213,7 @@ func (d *desk) list(ctx context.Context) error {
 // giveUp leaves an incident to the next invocation: what is wrong with one must not hold up the others.
 func (d *desk) giveUp(ctx context.Context, id string, err error) {
 	d.Log.ErrorContext(ctx, "an incident could not be advanced", "incident", id, "err", err)
-	d.failed[id] = err
+	d.broken[id] = err
 	delete(d.open, id)
 }
 

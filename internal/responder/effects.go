@@ -121,17 +121,24 @@ type answered struct {
 	asked bool
 }
 
-// askBytes asks who moved the bytes of several incidents.
+// askBytes asks who moved the bytes of several incidents, with as few questions as there can be.
 func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[string]answered {
-	all := map[string]answered{}
+	var windows []evidence.Window
 	for _, rec := range recs {
 		a := rec.Alarm
-		answer, err := r.Trail.Ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
-		got := answered{Answer: answer, err: err, asked: true}
+		windows = append(windows, evidence.Window{ID: rec.ID, Buckets: a.Buckets, From: a.From, To: a.To})
+	}
+	all := map[string]answered{}
+	for _, q := range (evidence.Bytes{Windows: windows, Margin: alarm.Margin}).Batches() {
+		answer, err := r.Trail.Ask(ctx, q)
+		answer.Scanned /= int64(len(q.Windows)) // each bears its part
+		var tallies map[string]evidence.Tally
 		if err == nil {
-			got.tally, got.err = evidence.ReadBytes(answer.Rows, r.Ours)
+			tallies, err = evidence.ReadBytes(answer.Rows, q, r.Ours)
 		}
-		all[rec.ID] = got
+		for _, w := range q.Windows {
+			all[w.ID] = answered{Answer: answer, tally: tallies[w.ID], err: err, asked: true}
+		}
 	}
 	return all
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
@@ -27,6 +29,7 @@ func (d *desk) follow(ctx context.Context, rec *incident.Record) {
 			d.keys(ctx, rec, o, &f)
 		}
 	}
+	d.since(ctx, rec, &f)
 	var before incident.FollowUp
 	if n := len(rec.FollowUps); n > 0 {
 		before = rec.FollowUps[n-1]
@@ -106,6 +109,64 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		}
 	}
 }
+
+// since looks at what the contained credentials and their users have done since, once there is time enough that the trail can show it.
+// A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
+func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
+	q := evidence.Since{To: f.At}
+	for _, o := range rec.Outcomes {
+		if !o.Contained() {
+			continue
+		}
+		if from := o.At.Add(spreads); q.From.IsZero() || from.Before(q.From) {
+			q.From = from
+		}
+		for _, a := range rec.Evidence.Actors {
+			if a.AccessKeyID == o.AccessKeyID {
+				id, _, _ := strings.Cut(a.PrincipalID, ":")
+				q.KeyIDs, q.PrincipalIDs = append(q.KeyIDs, a.AccessKeyID), append(q.PrincipalIDs, id)
+			}
+		}
+	}
+	if q.From.IsZero() || f.At.Sub(q.From) < evidence.Settling {
+		return
+	}
+	asked, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	answer, err := d.Trail.Ask(asked, q)
+	rec.Evidence.Queries++
+	rec.Evidence.BytesScanned += answer.Scanned
+	var deeds evidence.Deeds
+	if err == nil {
+		deeds, err = evidence.ReadSince(answer.Rows)
+	}
+	if err != nil {
+		f.Unknown = append(f.Unknown, "what the credential has done since: "+d.failed(ctx, rec, q.Name(), err))
+		return
+	}
+	for _, deed := range deeds.Listed {
+		key := deed.AccessKeyID
+		session := key == "" || strings.HasPrefix(key, "ASIA")
+		if !slices.Contains(q.KeyIDs, key) && !session && !(deed.Writes && slices.Contains(mints, deed.Service)) {
+			continue // the owner's other keys go on with their work
+		}
+		if key == "" {
+			key = "no key"
+		}
+		f.Found = append(f.Found, fmt.Sprintf("%s: %s %s succeeded since, last at %s from %s", report.Safe(key), report.Plural(deed.Calls, "call"),
+			report.Safe(deed.Call), deed.Last.UTC().Format(time.TimeOnly), report.Safe(deed.From)))
+		if len(f.Found) >= maxFound {
+			f.Found = append(f.Found, "and more")
+			break
+		}
+	}
+}
+
+// mints are the services that give out credentials.
+var mints = []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}
+
+// maxFound is how many findings one look spells out.
+const maxFound = 12
 
 // askAbout asks a human about a key that the user of a contained one has made since. That it was used for a theft is not known.
 func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string) {

@@ -3,6 +3,7 @@
 package responder
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -73,7 +74,7 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 	if err != nil {
 		return Handled{}, err
 	}
-	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, failed: map[string]error{}}
+	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":
@@ -90,14 +91,12 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 			return Handled{}, err
 		}
 	}
-	if err := d.work(ctx, id); err != nil {
-		return Handled{}, err
-	}
+	worked := d.work(ctx, id)
 	if id == Desk {
-		return Handled{Ignored: "nothing is left to do now"}, nil
+		return Handled{Ignored: "nothing is left to do now"}, worked
 	}
 	rec, err := r.Store.Load(ctx, id)
-	return Handled{Record: rec}, err
+	return Handled{Record: rec}, cmp.Or(worked, err)
 }
 
 func (r *Responder) name() string {
