@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 
-	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm/cloudwatch"
@@ -23,7 +22,7 @@ import (
 )
 
 // build makes the responder that the environment describes. It makes no call to AWS.
-func build(ctx context.Context, environ []string) (*responder.Responder, error) {
+func build(cfg aws.Config, environ []string) (*responder.Responder, error) {
 	s, err := settings.Parse(environ)
 	if err != nil {
 		return nil, err
@@ -32,10 +31,6 @@ func build(ctx context.Context, environ []string) (*responder.Responder, error) 
 	mode, err := containment.ParseMode(s.Mode)
 	if err != nil {
 		return nil, err
-	}
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
 	clock := responder.System{}
 	r := &responder.Responder{Store: &incident.Memory{}, Clock: clock, Log: log, Mode: mode, Ours: actor.Accounts(s.Accounts...)}
