@@ -27,6 +27,13 @@ type Call struct {
 	Context  map[string]string `json:"context,omitempty"`
 }
 
+func (c *Call) set(key, value string) {
+	if c.Context == nil {
+		c.Context = map[string]string{}
+	}
+	c.Context[key] = value
+}
+
 // AWS stands between a program and what plays AWS for it.
 type AWS struct {
 	T testing.TB
@@ -99,8 +106,11 @@ func (a *AWS) Calls(names ...string) []Call {
 	placeholder := strings.NewReplacer(names...)
 	all := []Call{}
 	for _, c := range a.calls {
-		c.Resource = placeholder.Replace(c.Resource)
-		all = append(all, c)
+		named := Call{Action: c.Action, Resource: placeholder.Replace(c.Resource)}
+		for key, value := range c.Context {
+			named.set(key, placeholder.Replace(value))
+		}
+		all = append(all, named)
 	}
 	return each(all)
 }

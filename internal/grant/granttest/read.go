@@ -56,10 +56,7 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 			return c, fmt.Errorf("%s is about the %s %q, which is not there", c.Action, kind, name)
 		}
 		for key, value := range tags {
-			if c.Context == nil {
-				c.Context = map[string]string{}
-			}
-			c.Context["aws:ResourceTag/"+key] = value
+			c.set("aws:ResourceTag/"+key, value)
 		}
 	}
 	return c, nil
@@ -157,7 +154,8 @@ func (a *AWS) s3(r *http.Request) (Call, error) {
 	case bucket == "" && r.Method == http.MethodGet:
 		return Call{Action: "s3:ListAllMyBuckets", Resource: "*"}, nil
 	case bucket != "" && r.URL.Query().Has("metrics"):
-		c := Call{Action: "s3:PutMetricsConfiguration", Resource: "arn:aws:s3:::" + bucket, Context: map[string]string{"aws:ResourceAccount": a.Account}}
+		c := Call{Action: "s3:PutMetricsConfiguration", Resource: "arn:aws:s3:::" + bucket}
+		c.set("aws:ResourceAccount", a.Account)
 		if r.Method == http.MethodGet {
 			c.Action = "s3:GetMetricsConfiguration"
 		}
