@@ -81,6 +81,7 @@ func neverTheResponder() []request {
 		does(denied, "iam:UntagUser", user+"bob", "aws:TagKeys", "nightlatch:protect"),
 		does(denied, "iam:DeleteUser", user+"bob"),
 		does(denied, "iam:PutRolePolicy", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1"),
+		does(denied, "iam:PutRolePolicy", "arn:aws:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role-111122223333-eu-west-1"),
 		does(denied, "iam:UpdateAssumeRolePolicy", "arn:aws:iam::111122223333:role/etl"),
 		does(denied, "iam:PassRole", "arn:aws:iam::111122223333:role/etl", "iam:PassedToService", "lambda.amazonaws.com"),
 		does(denied, "sts:AssumeRole", "arn:aws:iam::111122223333:role/etl"),

@@ -21,8 +21,8 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// build makes the responder that the environment describes. It makes no call to AWS.
-func build(cfg aws.Config, environ []string) (*responder.Responder, error) {
+// build makes the responder that the environment describes, with the policy that lies in the directory root. It makes no call to AWS.
+func build(cfg aws.Config, environ []string, root string) (*responder.Responder, error) {
 	s, err := settings.Parse(environ)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func build(cfg aws.Config, environ []string) (*responder.Responder, error) {
 		return nil, err
 	}
 	r.Channels = []notify.Channel{topic}
-	if r.Policy, err = readPolicy(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "policy.cedar")); err != nil {
+	if r.Policy, err = readPolicy(filepath.Join(root, "policy.cedar")); err != nil {
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)
 		r.PolicyError = err.Error()
 	}

@@ -29,6 +29,7 @@ type denial struct {
 // Each action that the stories call is denied in turn, with the answer that the service gives. Whatever is missing, the team hears
 // which permission it is, nothing is said done that was not seen done, and nobody else's key is touched.
 func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
+	t.Parallel() // the stories mostly wait
 	const asked, off, on = containment.Asked, "Inactive", "Active"
 	denials := map[string]denial{
 		"cloudwatch:DescribeAlarms":            {plot{}, asked, on, "NOT CONFIRMED by CloudWatch: "},
@@ -52,8 +53,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		}
 	}
 	denials["kms:GenerateDataKey"] = denials["sns:Publish"] // SNS uses the topic's key in the publisher's name
-	endpoint := startMoto(t)
-	t.Setenv("LAMBDA_TASK_ROOT", packed(t))
+	endpoint, root := startMoto(t), packed(t)
 	nights := map[string]*night{}
 	for action, d := range denials {
 		d.account = fmt.Sprintf("2000000000%02d", len(nights))
@@ -61,7 +61,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for action, n := range nights {
-		all.Go(func() { n.respond(t.Context(), action) })
+		all.Go(func() { n.respond(t.Context(), root, action) })
 	}
 	all.Wait()
 	for action, d := range denials {
@@ -78,11 +78,11 @@ type night struct {
 }
 
 // respond runs the responder as it is built, but for a clock that does not wait: the real one would take a quarter of an hour.
-func (n *night) respond(ctx context.Context, deny string) {
+func (n *night) respond(ctx context.Context, root, deny string) {
 	// Two or three looks are enough to decide; the time itself never comes.
 	ctx, cancel := context.WithTimeout(ctx, 250*time.Second)
 	defer cancel()
-	r, err := build(n.config, n.environ)
+	r, err := build(n.config, n.environ, root)
 	if err != nil {
 		n.err = err
 		return

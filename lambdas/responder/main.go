@@ -21,7 +21,7 @@ func main() {
 	}
 	var r *responder.Responder
 	if err == nil {
-		r, err = build(cfg, os.Environ())
+		r, err = build(cfg, os.Environ(), os.Getenv("LAMBDA_TASK_ROOT"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)

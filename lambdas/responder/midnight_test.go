@@ -86,6 +86,7 @@ const oneLook = 100 * time.Second
 // The whole program against moto: real SDK clients, the built binary over the Runtime API, DuckDB behind the fake of Lake. What it
 // calls in all the stories together is written down, and the roles are judged by that (infra).
 func TestWholeStoriesAgainstMoto(t *testing.T) {
+	t.Parallel()
 	endpoint := startMoto(t)
 	binary := bootstrap(t, ".")
 	stories := map[string]struct {
