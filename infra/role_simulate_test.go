@@ -135,7 +135,7 @@ func neverTheEnroller() []request {
 // The role of each function, judged by an independent simulator: it may do every call that its code made in the tests of the whole
 // program, and no other. No action is granted that none of those calls needs, but for what AWS does with the role by itself; each
 // statement decides a call, and each condition of it is put to the test.
-func TestTheRolesAreJudged(t *testing.T) {
+func TestTheRoleIsJudged(t *testing.T) {
 	const breakGlass = user + "ops/break-glass"
 	responder := func(more ...request) []request {
 		return slices.Concat(madeForIt(theLog), neverTheResponder(), more)
