@@ -44,7 +44,7 @@ func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
 	outcomes, verdicts, again := rec.Outcomes, rec.Verdicts, !rec.Judged.IsZero()
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
-	plans := map[int][]containment.Step{}
+	plans := map[int]plan{}
 	left := r.judgeActors(ctx, rec, actors, plans, false)
 	if total := rec.Alarm.Bytes; total != nil && left > *total/5 {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
@@ -143,7 +143,7 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
 // credential moved them. plans keeps, by an actor's place, the steps that the account was asked for already.
-func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int][]containment.Step, spread bool) (left int64) {
+func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int]plan, spread bool) (left int64) {
 	x := containment.Executor{Account: r.Account, Mode: r.Mode}
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
 	small := 0
@@ -161,7 +161,7 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actor
 			plans[i] = r.plan(ctx, rec, a)
 		}
 		leftAlone := true
-		for _, s := range plans[i] {
+		for _, s := range plans[i].steps {
 			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
 			if v.Decision == policy.Contain && !s.Planned() {
 				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
@@ -170,6 +170,9 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actor
 			rec.Verdicts = append(rec.Verdicts, verdict(v))
 			o := r.outcome(x, s, v)
 			o.AccessKeyID = a.AccessKeyID
+			if o.Detail == "" {
+				o.Detail = plans[i].trouble
+			}
 			rec.Outcomes = append(rec.Outcomes, o)
 			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
 		}
@@ -213,13 +216,24 @@ func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy
 	return o
 }
 
+// plan is what can be done against one actor.
+type plan struct {
+	steps []containment.Step
+	// trouble is why the account could not be asked; "" where it could.
+	trouble string
+}
+
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
-func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) []containment.Step {
+func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) plan {
 	target, err := r.Account.Identify(ctx, a.Credential())
+	trouble := ""
 	if err != nil {
-		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
-		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+" failed: "+report.Safe(err.Error()))
-		target = policy.Target{}
+		trouble = report.Safe(err.Error())
+		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "known", target.Known, "err", err)
+		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+": "+trouble)
+		if !target.Known {
+			target = policy.Target{}
+		}
 	}
 	if a.Kind != actor.IAMUserKey || !target.Known {
 		steps := containment.ByHand(a, target, r.Clock.Now())
@@ -231,16 +245,17 @@ func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.A
 			}
 			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: policy.Target{Type: policy.Bucket, ID: id}}}
 		}
-		return steps
+		return plan{steps, trouble}
 	}
 	before, err := r.Account.Read(ctx, containment.KeyRef(target))
 	if err != nil {
 		r.Log.ErrorContext(ctx, "reading the key's status failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
-		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+report.Safe(err.Error()))
+		trouble = report.Safe(err.Error())
+		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+trouble)
 		// The key has just moved bytes: it was active. If the write fails too, that is heard.
 		before = containment.Doc{Text: containment.Active}
 	}
-	return []containment.Step{containment.DeactivateKey(target, before)}
+	return plan{[]containment.Step{containment.DeactivateKey(target, before)}, trouble}
 }
 
 // act does one intended step. The attempt is put before the write, so that a crash in between is known to have tried.
