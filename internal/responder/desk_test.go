@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/sandbox"
 )
 
@@ -204,5 +208,126 @@ func TestOneThiefAtManyBucketsIsOneStory(t *testing.T) {
 	}
 	if body := w.channel.Sent()[0].Body; !strings.Contains(body, "20 alarms, 20 confirmed") {
 		t.Errorf("the page says %s", body)
+	}
+}
+
+// ledger writes down every call to the world, in order.
+type ledger struct {
+	incident.Store
+	containment.Account
+	evidence.Trail
+	calls []string
+}
+
+func (l *ledger) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
+	l.calls = append(l.calls, q.Name())
+	return l.Trail.Ask(ctx, q)
+}
+
+func (l *ledger) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	l.calls = append(l.calls, "Put")
+	return l.Store.Put(ctx, r)
+}
+
+func (l *ledger) Unclosed(ctx context.Context) ([]incident.Brief, error) {
+	l.calls = append(l.calls, "Unclosed")
+	return l.Store.Unclosed(ctx)
+}
+
+func (l *ledger) Lease(ctx context.Context, lease incident.Lease) error {
+	l.calls = append(l.calls, "Lease")
+	return l.Store.Lease(ctx, lease)
+}
+
+func (l *ledger) Brakes(ctx context.Context) (incident.Brakes, error) {
+	l.calls = append(l.calls, "Brakes")
+	return l.Store.Brakes(ctx)
+}
+
+func (l *ledger) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
+	l.calls = append(l.calls, "SetBrakes")
+	return l.Store.SetBrakes(ctx, b)
+}
+
+// Identify is two calls to IAM: GetAccessKeyLastUsed and GetUser; who we are is asked once a process.
+func (l *ledger) Identify(ctx context.Context, c actor.Credential) (policy.Target, error) {
+	l.calls = append(l.calls, "GetAccessKeyLastUsed", "GetUser")
+	return l.Account.Identify(ctx, c)
+}
+
+func (l *ledger) Read(ctx context.Context, ref containment.Ref) (containment.Doc, error) {
+	l.calls = append(l.calls, "ListAccessKeys")
+	return l.Account.Read(ctx, ref)
+}
+
+func (l *ledger) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
+	l.calls = append(l.calls, "Write")
+	return l.Account.Write(ctx, ref, doc)
+}
+
+// From the evidence to the write: one bytes query, one IAM write, and at most six other calls.
+func TestTheCriticalPathOfAKeptIncident(t *testing.T) {
+	w := watched()
+	w.trail.late = from.Add(6 * time.Minute)
+	l := &ledger{Store: w.Store, Account: w.account, Trail: w.trail}
+	w.Store, w.Account, w.Trail = l, l, l
+	w.handle(t)
+	w.keys(t, "Inactive")
+	write := slices.Index(l.calls, "Write")
+	first := write - 1 - slices.Index(reversed(l.calls[:write]), "bytes")
+	path := l.calls[first+1 : write]
+	t.Logf("from the bytes query that is enough to the write: %v", path)
+	if slices.Contains(path, "bytes") || slices.Contains(path, "usage") || len(path) > 6 || slices.Contains(l.calls[write+1:], "Write") {
+		t.Errorf("got %d other calls, want at most 6 and no query: %v", len(path), path)
+	}
+	if confirming := slices.Index(l.calls, "bytes"); confirming == first {
+		t.Error("the evidence came with the first look: nothing was late")
+	}
+}
+
+func reversed(list []string) []string {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+func TestTheBrakes(t *testing.T) {
+	set := func(w *world, b incident.Brakes) {
+		t.Helper()
+		if _, err := w.Store.SetBrakes(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := func(key, origin string, until time.Duration) incident.Brakes {
+		return incident.Brakes{Holds: []incident.Hold{{AccessKeyID: key, Incident: "20260303-000000-0", By: "arn:aws:iam::111122223333:user/ada",
+			Until: rang.Add(until), Origins: []string{origin, "203.0.113.0/24"}}}}
+	}
+	for name, c := range map[string]struct {
+		brakes incident.Brakes
+		cap    int
+		want   containment.State
+		says   string
+	}{
+		"nothing":                      {want: containment.Done},
+		"the mode is lowered":          {brakes: incident.Brakes{Mode: containment.ModeAsk}, want: containment.Asked, says: "mode ask"},
+		"to observe":                   {brakes: incident.Brakes{Mode: containment.ModeObserve}, want: containment.DryRun, says: "mode observe"},
+		"it is not raised":             {brakes: incident.Brakes{Mode: containment.ModeAct}, want: containment.Done},
+		"a key is held":                {brakes: hold(stolen, "198.51.100.0/24", 24*time.Hour), want: containment.Asked, says: "arn:aws:iam::111122223333:user/ada restored this key"},
+		"another key is held":          {brakes: hold(neighbour, "198.51.100.0/24", 24*time.Hour), want: containment.Done},
+		"another origin was cleared":   {brakes: hold(stolen, "192.0.2.0/24", 24*time.Hour), want: containment.Done},
+		"the hold is over":             {brakes: hold(stolen, "198.51.100.0/24", time.Second), want: containment.Done},
+		"the cap is reached":           {brakes: incident.Brakes{Contained: []time.Time{rang, rang}}, cap: 2, want: containment.Asked, says: "2 were contained in the last hour"},
+		"the cap was reached long ago": {brakes: incident.Brakes{Contained: []time.Time{rang.Add(-time.Hour), rang.Add(-time.Hour)}}, cap: 2, want: containment.Done},
+	} {
+		w := newWorld()
+		w.Cap = c.cap
+		set(w, c.brakes)
+		r := w.handle(t)
+		if got := state(t, r); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if body := w.told(t).Body; !strings.Contains(strings.Join(strings.Fields(body), " "), c.says) {
+			t.Errorf("%s: the message does not say %q:\n%s", name, c.says, body)
+		}
 	}
 }
