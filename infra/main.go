@@ -34,9 +34,9 @@ func synthesize() error {
 	if err != nil {
 		return err
 	}
-	// The command line looks up whose credentials it has; without any, there is nothing to compare.
+	// The command line looks up whose credentials it has; without any, nothing is known.
 	// https://docs.aws.amazon.com/cdk/v2/guide/environments.html
-	if err := s.checkCaller(os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")); err != nil {
+	if err := s.deployTo(os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "nightlatch-code-")

@@ -19,7 +19,7 @@ import (
 type Settings struct {
 	// Buckets are the watched buckets, with the thresholds of each.
 	Buckets []Bucket
-	// EventDataStore is the CloudTrail Lake store that is asked. The stack goes to its account and region.
+	// EventDataStore is the CloudTrail Lake store that is asked. The stack goes to its account and region. Without an ARN it is made.
 	EventDataStore Store
 	// Email are the addresses that subscribe to the team's topic.
 	Email []string
@@ -41,9 +41,6 @@ type Settings struct {
 	// buckets have already, which is left alone.
 	Filter string
 }
-
-// Store is an event data store, by its ARN and the parts of it.
-type Store struct{ ARN, Partition, Region, Account string }
 
 // field is one setting: its context key, what it accepts in words, its default, and how it is read.
 type field struct {
@@ -73,7 +70,7 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 func (s *Settings) fields() []field {
 	return []field{
 		{"buckets", acceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
-		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store; \"create\" is not there yet", "", true, s.setStore},
+		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", true, s.setStore},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
@@ -183,7 +180,14 @@ func oneOf(v string, ok func(int) bool, p *int) error {
 	return nil
 }
 
+// setStore comes after the buckets, which a store that is made must hold.
 func (s *Settings) setStore(v string) error {
+	if v == "create" {
+		if n := values(selectorsFor("aws", s.Buckets)); n > maxValues {
+			return fmt.Errorf("the %d buckets are %d more than the selectors of one store hold; watch *, or give the ARN of a store that you have made", len(s.Buckets), n-maxValues)
+		}
+		return nil
+	}
 	m := storeARN.FindStringSubmatch(v)
 	if m == nil {
 		return errNot
@@ -213,8 +217,13 @@ func (s *Settings) setProtected(v string) error {
 	if err := list(v, principal, &s.Protected); err != nil {
 		return err
 	}
+	return s.checkProtected()
+}
+
+// checkProtected finds the principal of another account, as soon as the account is known.
+func (s Settings) checkProtected() error {
 	for _, arn := range s.Protected {
-		if account := principal.FindStringSubmatch(arn)[1]; account != s.EventDataStore.Account {
+		if account := principal.FindStringSubmatch(arn)[1]; s.EventDataStore.Account != "" && account != s.EventDataStore.Account {
 			return fmt.Errorf("%q is not of account %s", arn, s.EventDataStore.Account)
 		}
 	}
@@ -228,10 +237,19 @@ func (s *Settings) setLogLevel(v string) error {
 	return s.LogLevel.UnmarshalText([]byte(v))
 }
 
-// checkCaller refuses a store that is not where the caller's credentials deploy to; "" is unknown.
-func (s Settings) checkCaller(account, region string) error {
-	store := s.EventDataStore
-	if account != "" && (account != store.Account || region != store.Region) {
+// deployTo takes the account and region to which the caller's credentials deploy; "" is unknown. An existing store must be there, and a
+// new one will be.
+func (s *Settings) deployTo(account, region string) error {
+	store := &s.EventDataStore
+	switch {
+	case account == "":
+		return nil
+	case store.ARN == "":
+		store.Account, store.Region = account, region
+		if err := s.checkProtected(); err != nil {
+			return fmt.Errorf("protected is %q, and should be ARNs of the account that is deployed to: %v", strings.Join(s.Protected, ","), err)
+		}
+	case account != store.Account || region != store.Region:
 		return fmt.Errorf("eventDataStore is %q, in account %s and region %s, and should be in those of the deployment, %s and %s: "+
 			"the alarms, the keys and the store belong together", store.ARN, store.Account, store.Region, account, region)
 	}

@@ -93,7 +93,6 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"buckets", "a-bucket=99999999TiB/1m", "is not a number of bytes"},
 		{"buckets", "a-bucket=1GiB/1m+2GiB/1m", "has two thresholds for one period"},
 		{"buckets", "*=1GiB/24h", "CloudWatch adds up a day for named buckets only"},
-		{"eventDataStore", "create", "\"create\" is not there yet"},
 		{"eventDataStore", "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e", "should be the ARN of an existing CloudTrail Lake event data store"},
 		{"eventDataStore", "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", "should be the ARN of an existing CloudTrail Lake event data store"},
 		{"email", "soc", `"soc" is not`},
@@ -143,22 +142,35 @@ func TestWhatMustBeGivenIsMissed(t *testing.T) {
 }
 
 func TestTheStoreIsWhereTheStackGoes(t *testing.T) {
-	s, err := Read(given())
-	if err != nil {
-		t.Fatal(err)
-	}
+	const elsewhere = "eventDataStore is \"" + aStore + "\", in account 111122223333 and region eu-west-1, and should be in those of the deployment, "
+	const bob = "arn:aws:iam::444455556666:user/bob"
 	for _, c := range []struct {
-		account, region string
-		ok              bool
+		store, protected, account, region string
+		want                              Store
+		says                              string
 	}{
-		{"", "us-east-1", true}, // no credentials: the command line's region means nothing
-		{account, "eu-west-1", true},
-		{account, "eu-central-1", false},
-		{"444455556666", "eu-west-1", false},
+		{aStore, "", "", "us-east-1", Store{aStore, "aws", "eu-west-1", account}, ""}, // no credentials: the command line's region means nothing
+		{aStore, "", account, "eu-west-1", Store{aStore, "aws", "eu-west-1", account}, ""},
+		{aStore, "", account, "eu-central-1", Store{}, elsewhere + "111122223333 and eu-central-1: the alarms, the keys and the store belong together"},
+		{aStore, "", "444455556666", "eu-west-1", Store{}, elsewhere + "444455556666 and eu-west-1: the alarms, the keys and the store belong together"},
+		{"create", bob, "", "us-east-1", Store{}, ""},
+		{"create", bob, "444455556666", "eu-west-1", Store{Account: "444455556666", Region: "eu-west-1"}, ""},
+		{"create", bob, account, "eu-west-1", Store{}, `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
 	} {
-		err := s.checkCaller(c.account, c.region)
-		if (err == nil) != c.ok || err != nil && !strings.HasPrefix(err.Error(), "eventDataStore is ") {
-			t.Errorf("%s %s: got %v", c.account, c.region, err)
+		context := given("eventDataStore", c.store)
+		if c.protected != "" {
+			context["protected"] = c.protected
+		}
+		s, err := Read(context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.deployTo(c.account, c.region)
+		switch {
+		case c.says != "" && (err == nil || err.Error() != c.says):
+			t.Errorf("%s to %s %s: got %v, want %s", c.store, c.account, c.region, err, c.says)
+		case c.says == "" && (err != nil || s.EventDataStore != c.want):
+			t.Errorf("%s to %s %s: got %+v, %v, want %+v", c.store, c.account, c.region, s.EventDataStore, err, c.want)
 		}
 	}
 }

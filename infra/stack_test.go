@@ -62,6 +62,15 @@ func synth(t *testing.T, changes ...string) template {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out, inner := withSettings(t, s)
+	nestedIn.Store(key, inner)
+	synthesized.Store(key, out)
+	return out
+}
+
+// withSettings returns the stack's template, and those of its nested stacks by their logical id.
+func withSettings(t *testing.T, s Settings) (template, map[string]template) {
+	t.Helper()
 	c := code{t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.enroller, "bootstrap"): "not built either"} {
@@ -103,9 +112,7 @@ func synth(t *testing.T, changes ...string) template {
 			}
 		}
 	}
-	nestedIn.Store(key, inner)
-	synthesized.Store(key, out)
-	return out
+	return out, inner
 }
 
 // nested are the templates of the nested stacks, by their logical id, with their parameters filled in too.
@@ -130,17 +137,30 @@ func filled(t *testing.T, raw map[string]any) template {
 	return out
 }
 
-// fill replaces Ref, Fn::GetAtt and Fn::Join.
+// deployment is what CloudFormation fills in, beside the names that it makes.
+var deployment = map[string]string{"Topic": aTopic, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
+	"AWS::StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/51af3dc0-da77-11e4-872e-1234567db123"}
+
+// fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {
 	switch n := node.(type) {
 	case map[string]any:
 		if ref, ok := n["Ref"].(string); ok {
-			if ref == "Topic" {
-				return aTopic
+			if value, ok := deployment[ref]; ok {
+				return value
 			}
 			return "Nightlatch-" + ref + "-x1"
 		}
+		if text, ok := n["Fn::Sub"].(string); ok {
+			for ref, value := range deployment {
+				text = strings.ReplaceAll(text, "${"+ref+"}", value)
+			}
+			return text
+		}
 		if att, ok := n["Fn::GetAtt"].([]any); ok {
+			if att[0] == "EventDataStore" {
+				return aStore
+			}
 			return fmt.Sprintf("{%v.%v}", att[0], att[1])
 		}
 		if join, ok := n["Fn::Join"].([]any); ok {
@@ -149,6 +169,10 @@ func fill(node any) any {
 				parts = append(parts, fill(part).(string))
 			}
 			return strings.Join(parts, join[0].(string))
+		}
+		if choice, ok := n["Fn::Select"].([]any); ok {
+			split := choice[1].(map[string]any)["Fn::Split"].([]any)
+			return strings.Split(fill(split[1]).(string), split[0].(string))[int(choice[0].(float64))]
 		}
 		out := map[string]any{}
 		for k, v := range n {
