@@ -42,8 +42,8 @@ const (
 	maxNames = 100_000
 )
 
-const acceptedBuckets = "names of buckets or *, with commas between them, each with thresholds if the defaults do not fit: " +
-	"customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m"
+const acceptedBuckets = "names of buckets or *, with commas between them, each with thresholds if the defaults do not fit " +
+	"(customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m)"
 
 var (
 	bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{1,61})[a-z0-9]$`)

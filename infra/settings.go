@@ -23,6 +23,8 @@ type Settings struct {
 	EventDataStore Store
 	// Email are the addresses that subscribe to the team's topic.
 	Email []string
+	// Topics are the ARNs of SNS topics that the responder tells as well as the team's.
+	Topics []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
 	Policy     string
 	PolicyText []byte
@@ -50,13 +52,14 @@ type field struct {
 	set          func(string) error
 }
 
-// maxProtected bounds the ARNs of protected principals: a function's whole environment holds 4 KB
+// maxProtected and maxTopics bound the characters of these ARNs: a function's whole environment holds 4 KB
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
-const maxProtected = 2500
+const maxProtected, maxTopics = 2500, 800
 
 var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	topicARN  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
 	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
 	filterID  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -72,6 +75,7 @@ func (s *Settings) fields() []field {
 		{"buckets", acceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
 		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", true, s.setStore},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
+		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
 		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without *, ? and $, up to " +
@@ -101,7 +105,7 @@ func Read(context map[string]any) (Settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(context)) {
 		// The CDK's own keys have a colon or a slash in them, but for the one that `cdk acknowledge` writes.
 		if !slices.Contains(known, key) && !strings.ContainsAny(key, ":/") && key != "acknowledged-issue-numbers" {
-			return Settings{}, fmt.Errorf("%s is not a setting; the settings are %s", key, strings.Join(known, ", "))
+			return Settings{}, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, known), strings.Join(known, ", "))
 		}
 	}
 	for _, f := range s.fields() {
@@ -118,12 +122,55 @@ func Read(context map[string]any) (Settings, error) {
 			return Settings{}, fmt.Errorf("%s is %v, and should be %s", f.key, given, f.accepts)
 		}
 		if err := f.set(v); err != nil && err != errNot {
-			return Settings{}, fmt.Errorf("%s is %q, and should be %s: %v", f.key, v, f.accepts, err)
+			return Settings{}, fmt.Errorf("%s is %q, and should be %s: %v", f.key, cut(v), f.accepts, err)
 		} else if err != nil {
-			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, v, f.accepts)
+			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, cut(v), f.accepts)
 		}
 	}
 	return s, nil
+}
+
+// cut keeps a value that is hundreds of names from hiding what is wrong with it.
+func cut(v string) string {
+	const most = 200
+	if len(v) <= most {
+		return v
+	}
+	return strings.ToValidUTF8(v[:most], "") + "..."
+}
+
+// meant names the setting that a key was probably meant to be: one that two letters make of it.
+func meant(key string, known []string) string {
+	best := 3
+	var name string
+	for _, k := range known {
+		if d := distance(strings.ToLower(key), strings.ToLower(k)); d < best {
+			best, name = d, " (did you mean "+k+"?)"
+		}
+	}
+	return name
+}
+
+// distance is how many letters must be put in, taken out or changed to make one word of another:
+// https://en.wikipedia.org/wiki/Levenshtein_distance
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // errNot says that a value is not what is accepted, and that there is no more to say.
@@ -163,7 +210,7 @@ func list(v string, form *regexp.Regexp, p *[]string) error {
 	for i, e := range *p {
 		switch {
 		case !form.MatchString(e):
-			return fmt.Errorf("%q is not", e)
+			return fmt.Errorf("%q is not one", e)
 		case slices.Contains((*p)[:i], e):
 			return fmt.Errorf("%q stands there twice", e)
 		}
@@ -194,6 +241,13 @@ func (s *Settings) setStore(v string) error {
 	}
 	s.EventDataStore = Store{ARN: v, Partition: m[1], Region: m[2], Account: m[3]}
 	return nil
+}
+
+func (s *Settings) setTopics(v string) error {
+	if len(v) > maxTopics {
+		return fmt.Errorf("these are %d characters", len(v))
+	}
+	return list(v, topicARN, &s.Topics)
 }
 
 // setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until it rings.

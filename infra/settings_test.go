@@ -20,7 +20,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 	got, err := Read(map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore,
-		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act",
+		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket",
 		// These are not ours, and nothing is said about them.
@@ -38,6 +38,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		},
 		EventDataStore: Store{aStore, "aws", "eu-west-1", account},
 		Email:          []string{"soc@example.com", "a.b+c@mail.example.co"},
+		Topics:         []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
 		Policy:         file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
@@ -73,7 +74,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ key, value, says string }{
-		{"bucket", "a-bucket", "bucket is not a setting; the settings are buckets, "},
+		{"bucket", "a-bucket", "bucket is not a setting (did you mean buckets?); the settings are buckets, "},
 		{"buckets", "", `"" cannot be a bucket's name`},
 		{"buckets", "a-bucket,", `"" cannot be a bucket's name`},
 		{"buckets", "Customer-Exports", `"Customer-Exports" cannot be a bucket's name`},
@@ -98,6 +99,11 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"email", "soc", `"soc" is not`},
 		{"email", "soc@example.com, ops@example.com", `" ops@example.com" is not`},
 		{"email", "soc@example.com,soc@example.com", "stands there twice"},
+		{"topics", "soc", `"soc" is not`},
+		{"topics", "arn:aws:sqs:eu-west-1:111122223333:soc", "should be ARNs of standard SNS topics"},
+		{"topics", "arn:aws:sns:eu-west-1:111122223333:soc.fifo", "is not"},
+		{"topics", "arn:aws:sns:eu-west-1:111122223333:soc,arn:aws:sns:eu-west-1:111122223333:soc", "stands there twice"},
+		{"topics", "arn:aws:sns:eu-west-1:111122223333:" + strings.Repeat("x", 800), "these are 835 characters"},
 		{"policy", "/nowhere/own.cedar", "no such file"},
 		{"policy", bad, "root-kye"},
 		{"policy", broken, "the policy does not parse"},
@@ -123,6 +129,43 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		if diff := cmp.Diff(got, Settings{}); diff != "" {
 			t.Errorf("%s=%s: got a value beside an error:\n%s", c.key, c.value, diff)
 		}
+	}
+}
+
+// What people get wrong, and the whole of what they read then.
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.cedar")
+	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const all = "the settings are buckets, eventDataStore, email, topics, policy, mode, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	for _, c := range []struct{ key, value, says string }{
+		{"buckets", "Logs", `buckets is "Logs", and should be ` + acceptedBuckets + `: "Logs" cannot be a bucket's name`},
+		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + acceptedBuckets + `: "logs" stands there twice`},
+		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + acceptedBuckets + `: "-1" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + acceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"eventDataStore", "arn:aws:s3:::a-bucket", `eventDataStore is "arn:aws:s3:::a-bucket", and should be the ARN of an existing CloudTrail Lake event data store, or create`},
+		{"email", "soc.example.com", `email is "soc.example.com", and should be e-mail addresses with commas between them: "soc.example.com" is not one`},
+		{"policy", broken, `policy is "` + broken + `", and should be the path of a Cedar policy file that fits internal/policy/schema.cedarschema: ` +
+			"the policy does not parse: parse error at " + broken + `:1:9 "": expected principal`},
+		{"bucket", "logs", "bucket is not a setting (did you mean buckets?); " + all},
+		{"Emails", "soc@example.com", "Emails is not a setting (did you mean email?); " + all},
+		{"eventdatastore", aStore, "eventdatastore is not a setting (did you mean eventDataStore?); " + all},
+		{"colour", "red", "colour is not a setting; " + all},
+	} {
+		if _, err := Read(given(c.key, c.value)); err == nil || err.Error() != c.says {
+			t.Errorf("%s=%s: got\n%v, want\n%s", c.key, c.value, err, c.says)
+		}
+	}
+	context := given("buckets", many(500, ""), "eventDataStore", "create")
+	const more = `eventDataStore is "create", and should be the ARN of an existing CloudTrail Lake event data store, or create: ` +
+		"the 500 buckets are 13 more than the selectors of one store hold; watch *, or give the ARN of a store that you have made"
+	if _, err := Read(context); err == nil || err.Error() != more {
+		t.Errorf("got %v, want %s", err, more)
+	}
+	context = given("buckets", many(500, "")+",Logs")
+	if _, err := Read(context); err == nil || len(err.Error()) > 600 || !strings.HasSuffix(err.Error(), `: "Logs" cannot be a bucket's name`) {
+		t.Errorf("got %v", err)
 	}
 }
 

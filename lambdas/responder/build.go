@@ -15,7 +15,6 @@ import (
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/incident"
-	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
@@ -48,11 +47,13 @@ func build(ctx context.Context, environ []string) (*responder.Responder, error) 
 	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
 		return nil, err
 	}
-	topic, err := sns.New(cfg, s.Topic)
-	if err != nil {
-		return nil, err
+	for _, arn := range append([]string{s.Topic}, s.Topics...) {
+		topic, err := sns.New(cfg, arn)
+		if err != nil {
+			return nil, err
+		}
+		r.Channels = append(r.Channels, topic)
 	}
-	r.Channels = []notify.Channel{topic}
 	if r.Policy, err = readPolicy(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "policy.cedar")); err != nil {
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)
 		r.PolicyError = err.Error()
