@@ -68,7 +68,9 @@ func places(scope constructs.Construct, buckets []Bucket) func(bucket string) (c
 		h.Write([]byte(bucket))
 		n := fmt.Sprintf("%02d", h.Sum32()%alarmStacks)
 		if nested[n] == nil {
-			nested[n] = awscdk.NewNestedStack(scope, jsii.String("Alarms"+n), &awscdk.NestedStackProps{Description: jsii.String("Nightlatch: alarms on buckets")})
+			stack := awscdk.NewNestedStack(scope, jsii.String("Alarms"+n), &awscdk.NestedStackProps{Description: jsii.String("Nightlatch: alarms on buckets")})
+			// Inside it one level more: logical ids lose their hyphens, and only below the first level a hash tells a-bc from ab-c.
+			nested[n] = constructs.NewConstruct(stack, jsii.String("Alarms"))
 		}
 		return nested[n], "-" + n
 	}

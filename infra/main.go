@@ -19,7 +19,8 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)
 	}
-	// Closing may print that the runtime "exited abnormally" (jsii waits for it twice): harmless, and not before our own sentence.
+	// Everything has been said: closing would print that the runtime "exited abnormally", because jsii waits for it twice.
+	os.Stderr = nil
 	jsii.Close()
 	if err != nil {
 		os.Exit(1)

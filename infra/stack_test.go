@@ -336,9 +336,14 @@ func TestTheLargestSingleStackFits(t *testing.T) {
 	}
 }
 
-// 500 buckets are 1,000 alarms; 1,000 with names as long as they can be; and as many alarms as there can be.
+// 500 buckets are 1,000 alarms; 500 whose names differ by a hyphen's place; 1,000 with names as long as they can be; and as many alarms as
+// there can be.
 func TestManyBucketsFit(t *testing.T) {
-	for _, buckets := range []string{many(500, ""), many(1000, ""), strings.ReplaceAll(many(maxAlarms/2, ""), strings.Repeat("x", 51), "x")} {
+	var alike []string
+	for i := range 250 {
+		alike = append(alike, fmt.Sprintf("a-%03db", i), fmt.Sprintf("a%03d-b", i))
+	}
+	for _, buckets := range []string{many(500, ""), strings.Join(alike, ","), many(1000, ""), strings.ReplaceAll(many(maxAlarms/2, ""), strings.Repeat("x", 51), "x")} {
 		s, err := Read(given("buckets", buckets))
 		if err != nil {
 			t.Fatal(err)
