@@ -93,13 +93,13 @@ func parseBuckets(v string) ([]Bucket, error) {
 		all, names = append(all, b), names+len(name)
 	}
 	if alarms := thresholds(all); alarms > maxAlarms {
-		return nil, fmt.Errorf("these are %d thresholds, and CloudWatch has alarms for %d; use * for the buckets that need none of their own", alarms, maxAlarms)
+		return nil, fmt.Errorf("these are %d thresholds, and CloudWatch has alarms for %d; give fewer, or watch * instead", alarms, maxAlarms)
 	}
 	if names > maxNames {
-		return nil, fmt.Errorf("these names have %d characters together, and what CloudFormation hands on holds %d; use * for the buckets that need no threshold of their own", names, maxNames)
+		return nil, fmt.Errorf("these names have %d characters together, and what CloudFormation hands to the enroller holds %d; watch * instead", names, maxNames)
 	}
 	if n := len(insightsQuery(all, longestFilter)); n > maxExpression {
-		return nil, fmt.Errorf("beside * these are too many names: the query that leaves them out has %d characters of %d", n, maxExpression)
+		return nil, fmt.Errorf("beside * these are too many names: the query that leaves them out has %d characters of %d; name fewer, or leave * out", n, maxExpression)
 	}
 	return all, nil
 }

@@ -231,7 +231,8 @@ func oneOf(v string, ok func(int) bool, p *int) error {
 func (s *Settings) setStore(v string) error {
 	if v == "create" {
 		if n := values(selectorsFor("aws", s.Buckets)); n > maxValues {
-			return fmt.Errorf("the %d buckets are %d more than the selectors of one store hold; watch *, or give the ARN of a store that you have made", len(s.Buckets), n-maxValues)
+			return fmt.Errorf("the %d buckets are %d more than the selectors of one store hold; watch *, or give the ARN of a store that you have made",
+				len(s.Buckets), n-maxValues)
 		}
 		return nil
 	}

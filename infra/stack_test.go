@@ -372,8 +372,8 @@ func TestManyBucketsFit(t *testing.T) {
 
 func TestMoreThanCloudWatchTakesIsRefusedInOneSentence(t *testing.T) {
 	for buckets, want := range map[string]string{
-		many(maxAlarms/2+1, ""):         fmt.Sprintf("these are %d thresholds, and CloudWatch has alarms for 4900; use *", maxAlarms+2),
-		many(maxNames/63+1, "=1GiB/1m"): "these names have 100044 characters together, and what CloudFormation hands on holds 100000; use *",
+		many(maxAlarms/2+1, ""):         fmt.Sprintf("these are %d thresholds, and CloudWatch has alarms for 4900; give fewer, or watch * instead", maxAlarms+2),
+		many(maxNames/63+1, "=1GiB/1m"): "these names have 100044 characters together, and what CloudFormation hands to the enroller holds 100000; watch * instead",
 		"*," + many(26, ""):             "beside * these are too many names: the query that leaves them out has 2",
 	} {
 		if _, err := Read(given("buckets", buckets)); err == nil || !strings.Contains(err.Error(), want) {
