@@ -36,15 +36,12 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 func TestTheFullestEnvironmentFits(t *testing.T) {
 	full := func(arn string, n int) string { return arn + strings.Repeat("x", n-len(arn)) }
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
-	s, err := Read(given("eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
+	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
 		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug",
-		"topics", strings.Join([]string{full(topic, 300), full(topic+"1", 300), full(topic+"2", maxTopics-602)}, ",")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for name, value := range *environment(s, full(topic, 120)) {
-		n += len(name) + len(*value) + len(`"":"",`)
+		"topics", strings.Join([]string{full(topic, 300), full(topic+"1", 300), full(topic+"2", maxTopics-602)}, ","))
+	n := len(full(topic, 120)) - len(aTopic)
+	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any) {
+		n += len(name) + len(value.(string)) + len(`"":"",`)
 	}
 	t.Logf("%d bytes", n)
 	if n > 4096 {

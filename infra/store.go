@@ -80,11 +80,11 @@ type condition struct {
 func selectorsFor(partition string, buckets []Bucket) []selector {
 	objects := []condition{{field: "eventCategory", values: []string{"Data"}}, {field: "resources.type", values: []string{"AWS::S3::Object"}}}
 	reads := append([]condition{{field: "readOnly", values: []string{"true"}}}, objects...)
-	if names := (Settings{Buckets: buckets}); !names.every() {
-		watched := condition{field: "resources.ARN", prefixes: true}
-		for _, name := range names.names() {
-			watched.values = append(watched.values, "arn:"+partition+":s3:::"+name+"/")
-		}
+	watched := condition{field: "resources.ARN", prefixes: true}
+	for _, b := range buckets {
+		watched.values = append(watched.values, "arn:"+partition+":s3:::"+b.Name+"/")
+	}
+	if !(Settings{Buckets: buckets}).every() {
 		reads = append(reads, watched)
 	}
 	return []selector{
