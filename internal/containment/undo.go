@@ -32,21 +32,22 @@ func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	if errors.Is(werr, ErrNotDone) {
 		return Failed, werr
 	}
-	return Undoing(ctx, a, s, werr)
+	now, err := ReadUndone(ctx, a, s)
+	if now == Unknown && werr != nil {
+		err = werr
+	}
+	return now, err
 }
 
-// Undoing reads back a step that Undo has written, or may have: werr is what the write said, nil where it said yes.
-func Undoing(ctx context.Context, a Account, s Step, werr error) (State, error) {
+// ReadUndone reads back whether a step that Undo has written is taken back: Undone, Unknown while it reads as before or cannot be read
+// (IAM shows a change late), or Drifted. The error says why it is not the first.
+func ReadUndone(ctx context.Context, a Account, s Step) (State, error) {
 	doc, err := a.Read(ctx, s.Ref)
 	switch {
-	case err != nil && werr != nil:
-		return Unknown, fmt.Errorf("%w; and it could not be read back: %w", werr, err)
 	case err != nil:
 		return Unknown, fmt.Errorf("it could not be read back: %w", err)
 	case doc == s.Before:
 		return Undone, nil
-	case doc == s.After && werr != nil:
-		return Unknown, fmt.Errorf("%w; it still reads as %s", werr, state(doc))
 	case doc == s.After:
 		return Unknown, fmt.Errorf("it still reads as %s", state(doc))
 	}

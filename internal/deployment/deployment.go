@@ -35,6 +35,8 @@ const (
 	callTimeout = 10 * time.Second
 	// attempts is how often a reading call is made that fails in passing.
 	attempts = 3
+	// backoff bounds the wait between two attempts.
+	backoff = time.Second
 )
 
 // Settings say which deployment is meant.
@@ -91,7 +93,9 @@ type Deployment struct {
 // Open reads the AWS configuration and asks STS who the human is. Nothing of the deployment is asked yet.
 func Open(ctx context.Context, s Settings) (*Deployment, error) {
 	options := []func(*config.LoadOptions) error{
-		config.WithRetryMaxAttempts(attempts),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, backoff })
+		}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) { o.TokenProvider = s.Token }),
 	}
 	if s.Region != "" {
@@ -140,7 +144,7 @@ func unsigned(err error) error {
 	case errors.Is(err, context.Canceled):
 		return errors.New("the run was ended before there were credentials")
 	}
-	return fmt.Errorf("there are no AWS credentials to work with: %.300q; sign in again, or give another --profile", err.Error())
+	return fmt.Errorf("there are no AWS credentials to work with: %.300q; sign in again, with aws sso login if that is how, or give another --profile", err.Error())
 }
 
 // Config is what the other adapters are made with: the human's credentials, and the region.
@@ -171,10 +175,7 @@ func (d *Deployment) output(ctx context.Context, key, flag string) (string, erro
 func (d *Deployment) describe(ctx context.Context, flag string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	client := cloudformation.NewFromConfig(d.cfg, func(o *cloudformation.Options) {
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, time.Second })
-	})
-	out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.settings.Stack})
+	out, err := cloudformation.NewFromConfig(d.cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.settings.Stack})
 	// The name is well formed, so that only a stack that does not exist fails the validation:
 	// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html#API_DescribeStacks_Errors
 	if code(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {

@@ -16,14 +16,15 @@ const maxSafe = 300
 // shown as Go would escape it (\x1b, \n, \u202e), so that an escape sequence, a line break or a reversed text stays visible and does
 // nothing. Applying it twice changes nothing.
 func Safe(s string) string {
-	s = escape(s)
+	s = Escape(s)
 	if len(s) > maxSafe {
 		return s[:maxSafe-3] + "..."
 	}
 	return s
 }
 
-func escape(s string) string {
+// Escape is Safe without the cut at a few hundred characters.
+func Escape(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
