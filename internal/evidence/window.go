@@ -115,8 +115,6 @@ const (
 	maxStatement = 10_000
 	// tableRoom is what a table's name takes of them: in Lake it is a UUID.
 	tableRoom = 36
-	// spanRoom is what a span takes beside its names, with all numbers at their longest.
-	spanRoom = len("(1000,10000000,10000000,''),")
 )
 
 // freeScan is how much longer the scan for a window may become by company, if not by its own length again. Lake bills what it scans,
@@ -145,6 +143,7 @@ func (q Bytes) Batches() []Bytes {
 	for _, w := range q.Windows {
 		s, names := w.span(), len(w.names())
 		reach := s.length(q.Margin) + max(s.length(q.Margin), freeScan)
+		spanRoom := len(fmt.Sprintf("(999,%[1]d,%[1]d,''),", reach/time.Second)) // with all numbers at their longest
 		cost := func(b *batch) int {
 			if b.spans[s] {
 				return names + 1
