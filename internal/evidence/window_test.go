@@ -61,13 +61,13 @@ func TestBatchesFitLake(t *testing.T) {
 		most, longest := 0, 0
 		for i, b := range batches {
 			n := len([]rune(b.SQL(store)))
-			if n > maxStatement {
+			if n > MaxStatement {
 				t.Errorf("%s: question %d has %d characters", name, i, n)
 			}
 			most, longest = max(most, len(b.Windows)), max(longest, n)
 		}
 		t.Logf("%s: %d questions, at most %d windows in one, at most %d characters", name, len(batches), most, longest)
-		if longest < maxStatement-300 {
+		if longest < MaxStatement-300 {
 			t.Errorf("%s: the longest has %d characters: there is room left", name, longest)
 		}
 		if diff := cmp.Diff(slices.Concat(ids([]Bytes{q})...), slices.Sorted(slices.Values(slices.Concat(ids(batches)...)))); diff != "" {
@@ -118,7 +118,7 @@ func TestBatchesOfAnyWindows(t *testing.T) {
 		batches := q.Batches()
 		first := ""
 		for i, b := range batches {
-			if n := len(b.SQL(store)); n > maxStatement {
+			if n := len(b.SQL(store)); n > MaxStatement {
 				t.Fatalf("question %d has %d characters", i, n)
 			}
 			if b.Margin != q.Margin || b.Windows[0].ID <= first {
