@@ -29,6 +29,7 @@ type desk struct {
 	broken map[string]error // what this invocation leaves to the next
 	// intended are the incidents whose intended steps this invocation has put itself, and not begun.
 	intended map[string]bool
+	known    lookups
 	brakes   *incident.Brakes // as they were read last; nil where somebody has changed them since
 }
 
@@ -248,6 +249,9 @@ func (d *desk) next(now time.Time) (batch []task, at time.Time) {
 			})
 			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
 				batch = batch[:n]
+			}
+			if do == incident.Judge { // what is found is acted on before the next are judged
+				batch = batch[:min(len(batch), max(d.Workers, 8))]
 			}
 			return batch, now
 		}
