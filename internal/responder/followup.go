@@ -84,7 +84,9 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	}
 	rec.Continued = opened.ID
 	rec.Note(f.At, "the bytes went on after the window: incident "+opened.ID+" asks who moved them")
-	d.listed = time.Time{}
+	d.mu.Lock()
+	d.listed = time.Time{} // it is taken in at once
+	d.mu.Unlock()
 }
 
 // keys looks at the keys of a contained key's user: whether it is still off, and which the user has made since.
@@ -98,10 +100,9 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		switch {
 		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
 			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
+			o.State, o.Detail = containment.Drifted, "it is ACTIVE: somebody has turned it on again, or the change did not last"
 		case k.ID == o.Step.Ref.Name:
-			if o.State == containment.Unknown {
-				o.State, o.Detail = containment.Done, "read back as "+k.Status
-			}
+			o.State, o.Detail = containment.Done, "read back as "+k.Status
 		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
 			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", report.Safe(o.Step.Ref.Owner), report.Safe(k.ID),
 				k.Created.UTC().Format("2006-01-02 15:04:05")))
