@@ -17,6 +17,8 @@ import (
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"nightlatch/internal/settings"
 )
 
 const (
@@ -74,7 +76,7 @@ func (d *Deployment) approver(ctx context.Context) (*url.URL, error) {
 	text := d.settings.URL
 	if text == "" {
 		var err error
-		if text, err = d.output(ctx, ApproverOutput, "--url"); err != nil {
+		if text, err = d.output(ctx, settings.ApproverOutput, "--url"); err != nil {
 			return nil, err
 		}
 	}

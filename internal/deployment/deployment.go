@@ -22,12 +22,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
-)
+	"github.com/aws/smithy-go/logging"
 
-// The outputs of the stack in which a deployment is found.
-const (
-	TableOutput    = "TableName"
-	ApproverOutput = "ApproverUrl"
+	"nightlatch/internal/settings"
 )
 
 const (
@@ -36,7 +33,7 @@ const (
 	// attempts is how often a reading call is made that fails in passing.
 	attempts = 3
 	// backoff bounds the wait between two attempts.
-	backoff = time.Second
+	backoff = 300 * time.Millisecond
 )
 
 // Settings say which deployment is meant.
@@ -96,6 +93,7 @@ func Open(ctx context.Context, s Settings) (*Deployment, error) {
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, backoff })
 		}),
+		config.WithLogger(logging.Nop{}), // what is worth a human's time is in the error
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) { o.TokenProvider = s.Token }),
 	}
 	if s.Region != "" {
@@ -155,7 +153,7 @@ func (d *Deployment) Table(ctx context.Context) (string, error) {
 	if d.settings.Table != "" {
 		return d.settings.Table, nil
 	}
-	return d.output(ctx, TableOutput, "--table")
+	return d.output(ctx, settings.TableOutput, "--table")
 }
 
 // output is one output of the stack; flag is what gives it without one.

@@ -39,12 +39,12 @@ func environment(t *testing.T, endpoint string) {
 	}
 }
 
-var settings = Settings{Stack: "Nightlatch"}
+var ours = Settings{Stack: "Nightlatch"}
 
 // The stack's outputs, from moto.
 func TestADeploymentIsFoundByItsStack(t *testing.T) {
 	environment(t, mototest.Start(t))
-	d, err := Open(t.Context(), settings)
+	d, err := Open(t.Context(), ours)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,25 +125,25 @@ func TestWhatTheConfigurationLacks(t *testing.T) {
 		}
 	}
 	for want, c := range map[string]struct {
-		set      func(*testing.T)
-		settings Settings
+		set  func(*testing.T)
+		ours Settings
 	}{
-		"no AWS region is set; give --region, or set AWS_REGION": {func(t *testing.T) { t.Setenv("AWS_REGION", "") }, settings},
-		`the AWS configuration's region is "x/y", which is none`: {func(t *testing.T) { t.Setenv("AWS_REGION", "x/y") }, settings},
+		"no AWS region is set; give --region, or set AWS_REGION": {func(t *testing.T) { t.Setenv("AWS_REGION", "") }, ours},
+		`the AWS configuration's region is "x/y", which is none`: {func(t *testing.T) { t.Setenv("AWS_REGION", "x/y") }, ours},
 		`the AWS configuration has no profile "night"`:           {func(t *testing.T) { file(t, "[profile day]\nregion=eu-west-1\n") }, Settings{Stack: "N", Profile: "night"}},
-		"no AWS credentials were found; run aws sso login":       {func(t *testing.T) { file(t, "[default]\nregion=eu-west-1\n") }, settings},
-		"your AWS sign-in has expired; run aws sso login":        {func(t *testing.T) { file(t, sso) }, settings},
-		"there are no AWS credentials to work with: ":            {func(t *testing.T) { file(t, "[default]\nregion=eu-west-1\ncredential_process=false\n") }, settings},
+		"no AWS credentials were found; run aws sso login":       {func(t *testing.T) { file(t, "[default]\nregion=eu-west-1\n") }, ours},
+		"your AWS sign-in has expired; run aws sso login":        {func(t *testing.T) { file(t, sso) }, ours},
+		"there are no AWS credentials to work with: ":            {func(t *testing.T) { file(t, "[default]\nregion=eu-west-1\ncredential_process=false\n") }, ours},
 		"reading the AWS configuration: ": {func(t *testing.T) {
 			file(t, "[default]\nregion=eu-west-1\nsso_account_id=1\n")
-		}, settings},
+		}, ours},
 		`the human has no code; sign in again, or give another`: {func(t *testing.T) { file(t, mfa) }, Settings{Stack: "N", Token: func() (string, error) { return "", errors.New("the human has no code") }}},
 	} {
 		t.Run(want, func(t *testing.T) {
 			environment(t, "http://127.0.0.1:1")
 			t.Setenv("HOME", t.TempDir())
 			c.set(t)
-			d, err := Open(t.Context(), c.settings)
+			d, err := Open(t.Context(), c.ours)
 			says(t, err, strings.SplitN(want, ";", 2)[0])
 			if d != nil {
 				t.Error("a deployment beside an error")
@@ -214,11 +214,11 @@ func TestFailuresAreSentences(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) {
 			fill := func(action, on string) string { return strings.NewReplacer("ACTION", action, "ON", on).Replace(c.want) }
 			awsFails(t, "GetCallerIdentity", c.fail)
-			_, err := Open(t.Context(), settings)
+			_, err := Open(t.Context(), ours)
 			says(t, err, fill("sts:GetCallerIdentity", "yourself"))
 
 			awsFails(t, "DescribeStacks", c.fail)
-			d, err := Open(t.Context(), settings)
+			d, err := Open(t.Context(), ours)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,7 +237,7 @@ func opened(t *testing.T) (*Deployment, *approvertest.Approver) {
 	awsFails(t, "nothing", nil)
 	a := approvertest.New(t, secret, "eu-west-1")
 	t.Setenv("AWS_CA_BUNDLE", a.CA)
-	s := settings
+	s := ours
 	s.URL = a.URL
 	d, err := Open(t.Context(), s)
 	if err != nil {

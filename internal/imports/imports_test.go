@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,12 +23,14 @@ var stages = []string{"policy", "alarm", "evidence", "containment", "incident", 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
 var deploying = []string{"enroll"}
 
-// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use.
+// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. The deployment has none: it finds
+// what was deployed and speaks to its approver, for a human at the command line, and knows nothing of incidents.
 var adapters = map[string]struct{ parent, client string }{
 	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
 	"evidence/duck":          {"evidence", "github.com/duckdb/"},
 	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
+	"deployment":             {"", "github.com/aws/aws-sdk-go-v2/service/cloudformation"},
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 }
@@ -115,9 +120,11 @@ func may(from, to string) (bool, string) {
 	case from == "sandbox":
 		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
 	case isLambda(from):
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck", "a Lambda carries no sandbox and no DuckDB"
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck" && to != "deployment",
+			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || to == "responder" || to == "sandbox" || to == "evidence/duck", "the command talks to no AWS account"
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
+			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
 	}
@@ -148,7 +155,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
@@ -167,6 +174,31 @@ func TestWhatALambdaLinks(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The responder locks and never unlocks: only a human at the command line takes a step back.
+func TestOnlyTheCommandUnlocks(t *testing.T) {
+	callers := 0
+	for _, root := range []string{"../../internal", "../../lambdas"} {
+		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if strings.Contains(string(text), "containment.Undo(") {
+				if callers++; !strings.Contains(filepath.ToSlash(path), "internal/cmd/nightlatch/") {
+					t.Errorf("%s calls containment.Undo", path)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if callers == 0 {
+		t.Error("nobody calls containment.Undo: this test looks in the wrong place")
 	}
 }
 

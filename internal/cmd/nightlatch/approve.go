@@ -67,7 +67,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 
 // modeCmd lowers the mode.
 type modeCmd struct {
-	Mode string `arg:"" placeholder:"observe|ask" help:"observe: nothing is done or can be approved. ask: everything waits for a human."`
+	Mode string `arg:"" placeholder:"observe|ask" help:"observe: it only says what it would do. ask: everything waits for a human."`
 	place
 	atURL
 }
