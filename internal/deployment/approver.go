@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// answerTimeout bounds one word to the approver. It is long, because giving up on one that it is still heeding buys nothing but
-	// an unknown outcome; and there is one attempt.
-	answerTimeout = 60 * time.Second
+	// answerTimeout bounds one word to the approver. It is long, because the approver asks CloudTrail first who speaks, and because giving
+	// up on a word that it is still heeding buys nothing but an unknown outcome; and there is one attempt.
+	answerTimeout = 5 * time.Minute
 	// maxAnswer is the most bytes of an answer that are read.
 	maxAnswer = 64 << 10
 )

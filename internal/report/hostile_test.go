@@ -299,7 +299,7 @@ func FuzzSafe(f *testing.F) {
 		if again := Safe(got); again != got {
 			t.Errorf("Safe(%q) is %q, and %q when applied again", s, got, again)
 		}
-		printable(t, "an escaped command", Escape(s), "")
+		printable(t, "an escaped command", escape(s), "")
 		printable(t, "a list", List([]string{s, s, s, s, s}), "")
 	})
 }

@@ -29,7 +29,7 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 		fmt.Fprintf(&b, "%-*s  %s  %-*s  %s\n", id, Safe(x.ID), x.Opened.UTC().Format(stamp), state, x.State(), what)
 	}
 	if brakes.Mode != "" {
-		fmt.Fprintf(&b, "\nMode lowered to %s by %s at %s UTC.\n", Safe(string(brakes.Mode)), Safe(brakes.By), brakes.At.UTC().Format(stamp))
+		fmt.Fprintf(&b, "\nMode lowered to %s by %s at %s UTC, until a deployment raises it.\n", Safe(string(brakes.Mode)), Safe(brakes.By), brakes.At.UTC().Format(stamp))
 	}
 	for _, h := range brakes.Holds {
 		fmt.Fprintf(&b, "Hold until %s UTC: %s is asked about, not contained, from %s (%s, after incident %s).\n",

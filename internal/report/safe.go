@@ -16,15 +16,17 @@ const maxSafe = 300
 // shown as Go would escape it (\x1b, \n, \u202e), so that an escape sequence, a line break or a reversed text stays visible and does
 // nothing. Applying it twice changes nothing.
 func Safe(s string) string {
-	s = Escape(s)
+	s = escape(s)
 	if len(s) > maxSafe {
 		return s[:maxSafe-3] + "..."
 	}
 	return s
 }
 
-// Escape is Safe without the cut at a few hundred characters.
-func Escape(s string) string {
+// Plain makes a sentence of ours fit for an answer: as Safe does, but for its length.
+func Plain(s string) string { return escape(s) }
+
+func escape(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {

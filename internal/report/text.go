@@ -36,7 +36,7 @@ func field(b *strings.Builder, name, text string) {
 
 // raw writes a line that must not be wrapped or cut: a command.
 func raw(b *strings.Builder, name, line string) {
-	fmt.Fprintf(b, "%-*s%s\n", indent, name, Escape(line))
+	fmt.Fprintf(b, "%-*s%s\n", indent, name, escape(line))
 }
 
 const indent = 15

@@ -50,18 +50,20 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if brakes.Mode != "" {
-		fmt.Fprintf(s.err, "The mode was lowered to %s by %s.\n", report.Safe(string(brakes.Mode)), report.Safe(brakes.By))
+		fmt.Fprintf(s.err, "The mode was lowered to %s by %s at %s UTC, until a deployment raises it.\n", report.Safe(string(brakes.Mode)), report.Safe(brakes.By),
+			brakes.At.UTC().Format("2006-01-02 15:04"))
 	}
 	fmt.Fprintf(s.err, "The yes goes to %s.\n", url)
 	if err := confirm(s, c.Yes, fmt.Sprintf("Approve step %d: %s?", number, step(o))); err != nil {
 		return err
 	}
+	fmt.Fprintln(s.err, waiting)
 	// The number that was shown, though it may be the only one: what is asked may change in between.
 	said, err := d.Approve(ctx, deployment.Step{Incident: rec.ID, Step: number})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.out, report.Escape(said))
+	_, err = fmt.Fprintln(s.out, report.Plain(said))
 	return err
 }
 
@@ -89,11 +91,11 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.err, "Lowering the mode to %s, at %s.\n", mode, url)
+	fmt.Fprintf(s.err, "Lowering the mode to %s, at %s.\n%s\n", mode, url, waiting)
 	said, err := d.LowerMode(ctx, string(mode))
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.out, report.Escape(said))
+	_, err = fmt.Fprintln(s.out, report.Plain(said))
 	return err
 }

@@ -135,6 +135,9 @@ func confirm(s streams, yes bool, question string) error {
 	return nil
 }
 
+// waiting is said before a word to the approver, which asks CloudTrail who speaks.
+const waiting = "Waiting for the approver, for some minutes if need be ..."
+
 // readLine reads one line and nothing after it.
 func readLine(in io.Reader) (string, error) {
 	var line []byte

@@ -190,6 +190,8 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 			rec.Notified = append(rec.Notified, incident.Notice{Subject: value})
 		case "state":
 			rec.Outcomes[0].State = containment.State(value)
+		case "before":
+			rec.Outcomes[0].Step.Before.Text = value
 		case "owner":
 			rec.Outcomes[0].Step.Target.Owner = value
 		case "account":

@@ -89,5 +89,5 @@ func sentence(err error) string {
 	if errors.As(err, &denied) {
 		text = strings.Replace(text, denied.Error(), denied.Of("you"), 1)
 	}
-	return report.Escape(text)
+	return report.Plain(text)
 }

@@ -23,10 +23,11 @@ type restoreCmd struct {
 	Yes bool `help:"Do not ask at the terminal."`
 }
 
-// restorable reports whether a step was done, or may have been, by Nightlatch: only that can be taken back.
+// restorable reports whether a step was done, or may have been, by Nightlatch or by hand instead: only that can be taken back. What was so
+// before the incident is none of it.
 func restorable(o containment.Outcome) bool {
 	switch o.State {
-	case containment.Done, containment.Unknown, containment.Undone, containment.Drifted:
+	case containment.Done, containment.Unknown, containment.Already, containment.Undone, containment.Drifted:
 		return o.Step.Planned() && o.Step.Before != o.Step.After
 	}
 	return false
@@ -46,7 +47,7 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	number, o, err := pick(rec, c.Step, "done by Nightlatch", restorable)
+	number, o, err := pick(rec, c.Step, "done in it", restorable)
 	if err != nil {
 		return err
 	}
@@ -65,11 +66,12 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 	if err := restore(ctx, s, account, o, responder.System{}); err != nil {
 		return err
 	}
+	fmt.Fprintln(s.err, waiting)
 	said, err := d.Hold(ctx, deployment.Step{Incident: rec.ID, Step: number})
 	if err != nil {
 		return fmt.Errorf("no hold is known to be set, so the NEXT ALARM MAY CONTAIN %s AGAIN; set it with the same command: %w", report.Safe(o.Target), err)
 	}
-	_, err = fmt.Fprintln(s.out, report.Escape(said))
+	_, err = fmt.Fprintln(s.out, report.Plain(said))
 	return err
 }
 
