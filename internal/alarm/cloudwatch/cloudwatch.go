@@ -75,7 +75,8 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
 	}, nil
 }
 
-// Grants are the permissions that the package needs. GetMetricData knows no resources.
+// Grants are the permissions that the package needs. GetMetricData's only resource is a dataset of OTLP metrics; a classic metric, as S3's are,
+// is none (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html).
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 func Grants() []grant.Grant {
 	return []grant.Grant{
