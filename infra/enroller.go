@@ -27,38 +27,41 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 	f, err := newFunction(scope, s, recipe{
 		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
 		grants:      append(s3bucket.Grants(), sns.Grants()...),
-		environment: settings.Enroller{Topic: *topic.arn, EveryBucket: s.every(), FilterID: s.Filter, LogLevel: s.LogLevel}.Environ(),
+		environment: settings.Enroller{Topic: *topic.arn, LogLevel: s.LogLevel}.Environ(),
 	}, topic, queue)
 	if err != nil {
 		return enroller{}, err
 	}
-	enrolled := awscdk.NewCfnResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::RequestMetrics"),
-		Properties: &map[string]any{"ServiceToken": f.function.AttrArn(), "Buckets": s.names(), "Id": s.Filter}})
+	properties := s.watched()
+	properties["ServiceToken"] = f.function.AttrArn()
+	enrolled := awscdk.NewCfnResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::RequestMetrics"), Properties: &properties})
 	// A renamed resource would be made first and the old one deleted then, which takes away what the new one has just enrolled.
 	enrolled.OverrideLogicalId(jsii.String("RequestMetrics"))
 	// What it needs is there before it, and goes after it.
 	for _, needed := range []awscdk.CfnResource{f.role, f.retries, topic.policy} {
 		enrolled.AddResourceDependency(needed, nil)
 	}
-	if s.every() {
-		findNewBuckets(scope, s, f.function, enrolled)
-	}
+	lookAgain(scope, s, f.function, enrolled)
 	return enroller{f, enrolled}, nil
 }
 
-// findNewBuckets has the enroller look for new buckets when a trail tells of one, and once a day where none does.
-func findNewBuckets(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
+// lookAgain has the enroller look once a day: a configuration that somebody took away is made again. Where every bucket is watched,
+// it finds new ones so, and sooner where a trail tells of them.
+func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
 	target := &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("enroller"), Arn: function.AttrArn()}}
 	for _, r := range []struct {
 		id    string
 		props awsevents.CfnRuleProps
 	}{
-		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for buckets without request metrics"),
+		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for watched buckets without request metrics"),
 			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
 		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
 			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},
 				"detail": map[string]any{"eventSource": []string{"s3.amazonaws.com"}, "eventName": []string{"CreateBucket"}}}}},
 	} {
+		if r.id == "NewBucket" && !s.every() {
+			continue
+		}
 		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
 		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
 			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.EventDataStore.Account), SourceArn: rule.AttrArn()})
@@ -68,13 +71,14 @@ func findNewBuckets(scope constructs.Construct, s Settings, function awslambda.C
 	}
 }
 
-// names are the entries of the setting buckets.
-func (s Settings) names() []string {
+// watched is what the enroller shall enrol: the custom resource's properties, which say when that changes, and the file beside the
+// enroller's code, for its daily look. Hundreds of names do not fit a function's environment, which ends at 4 KB.
+func (s Settings) watched() map[string]any {
 	var names []string
 	for _, b := range s.Buckets {
 		names = append(names, b.Name)
 	}
-	return names
+	return map[string]any{"Buckets": names, "Id": s.Filter}
 }
 
 // every reports whether every bucket is watched.

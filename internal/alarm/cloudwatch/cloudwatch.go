@@ -76,7 +76,7 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
 }
 
 // Grants are the permissions that the package needs. GetMetricData's only resource is a dataset of OTLP metrics; a classic metric, as S3's are,
-// is none (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html).
+// is none.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 func Grants() []grant.Grant {
 	return []grant.Grant{
