@@ -17,12 +17,15 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, logs,
 	if err != nil {
 		return nil, err
 	}
+	reasons := whyWide(r.grants, statements)
 	statements = append(statements, encryptForTheTeam(s.EventDataStore, topic), writeItsLog(logs), keepFailedEvents(queue))
-	return awsiam.NewCfnRole(scope, jsii.String(r.id+"Role"), &awsiam.CfnRoleProps{
+	role := awsiam.NewCfnRole(scope, jsii.String(r.id+"Role"), &awsiam.CfnRoleProps{
 		Description:              jsii.String(r.about),
 		AssumeRolePolicyDocument: forLambda(),
 		Policies:                 &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String(strings.ToLower(r.id)), PolicyDocument: document(statements...)}},
-	}), nil
+	})
+	excuse(role, reasons...)
+	return role, nil
 }
 
 // renderAll writes grants as statements, with this deployment's values.

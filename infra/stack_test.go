@@ -54,6 +54,23 @@ func synth(t *testing.T, changes ...string) template {
 	if done, ok := synthesized.Load(key); ok {
 		return done.(template)
 	}
+	_, stack := unsynthesized(t, changes...)
+	// Twice through JSON, so that every number and list has one type.
+	text, err := json.Marshal(fill(*assertions.Template_FromStack(stack, nil).ToJSON()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out template
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	synthesized.Store(key, out)
+	return out
+}
+
+// unsynthesized is the app with the stack in it.
+func unsynthesized(t *testing.T, changes ...string) (awscdk.App, awscdk.Stack) {
+	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not there, and the CDK runs in it")
 	}
@@ -73,17 +90,7 @@ func synth(t *testing.T, changes ...string) template {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Twice through JSON, so that every number and list has one type.
-	text, err := json.Marshal(fill(*assertions.Template_FromStack(stack, nil).ToJSON()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out template
-	if err := json.Unmarshal(text, &out); err != nil {
-		t.Fatal(err)
-	}
-	synthesized.Store(key, out)
-	return out
+	return app, stack
 }
 
 // fill replaces Ref, Fn::GetAtt and Fn::Join.
