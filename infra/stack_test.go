@@ -25,6 +25,8 @@ const (
 	account = "111122223333"
 	aStore  = "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
 	aTopic  = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Topic-x1"
+
+	theStack = "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
 )
 
 func TestMain(m *testing.M) {
@@ -98,8 +100,8 @@ func fill(node any) any {
 	switch n := node.(type) {
 	case map[string]any:
 		if ref, ok := n["Ref"].(string); ok {
-			if ref == "Topic" {
-				return aTopic
+			if arn := map[string]string{"Topic": aTopic, "AWS::StackId": theStack}[ref]; arn != "" {
+				return arn
 			}
 			return "Nightlatch-" + ref + "-x1"
 		}
