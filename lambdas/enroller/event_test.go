@@ -112,6 +112,12 @@ func TestTheDailyLookRepairsNamedBuckets(t *testing.T) {
 	if ops := slices.Compact(slices.Sorted(operations(w.s3.Calls()))); !slices.Equal(ops, []string{"GetBucketMetricsConfiguration", "PutBucketMetricsConfiguration"}) {
 		t.Errorf("the look made the calls %q", ops)
 	}
+	w.s3.Drop("odd")
+	w.s3.Make(region, "lost")
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.told) != 2 || w.team.told[1].Subject != "[nightlatch] WAS NOT WATCHED: lost" {
+		t.Errorf("got %v, and the team was told %q", err, w.team.told)
+	}
+	w.s3.Calls()
 	// A bucket that was made is nobody's to enrol here, though a rule may be there still while the stack changes over from *.
 	if err := w.handle(t.Context(), made("CreateBucket", "other", "")); err != nil || len(w.s3.Calls()) > 0 {
 		t.Errorf("a new bucket: got %v, or calls", err)

@@ -74,7 +74,9 @@ func notice(r enroll.Result, again []string) (report.Message, bool) {
 		m.Subject += fmt.Sprintf("NOT WATCHED: %d buckets", refused)
 	case late > 0:
 		m.Subject += fmt.Sprintf("NOT DONE IN TIME: %d buckets", late)
-	case len(again) > 0:
+	case len(again) == 1:
+		m.Subject += "WAS NOT WATCHED: " + report.Safe(again[0])
+	case len(again) > 1:
 		m.Subject += fmt.Sprintf("WERE NOT WATCHED: %d buckets", len(again))
 	case len(left) > 0:
 		m.Subject += "REQUEST METRICS LEFT ON"
