@@ -19,10 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-
 	"nightlatch/internal/enroll/s3bucket/s3test"
 )
 
@@ -41,9 +37,13 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	// moto finds a template in S3 only by a URL with this name in it.
 	local := strings.Replace(endpoint, "127.0.0.1", "localhost", 1)
 	d := &deployment{t: t, assembly: t.TempDir(), ids: map[string]string{}, outputs: map[string]string{}}
-	// Nothing of the machine's own account.
+	// Nothing of the machine's own account; and times as time.Time reads them, in each version of the AWS CLI.
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[default]\ncli_timestamp_format = iso8601\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	d.env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") || strings.HasPrefix(pair, "CDK_") })
-	d.env = append(d.env, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL="+local, "AWS_PAGER=", "CDK_DISABLE_CLI_TELEMETRY=1")
+	d.env = append(d.env, "AWS_CONFIG_FILE="+config, "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL="+local, "AWS_PAGER=", "CDK_DISABLE_CLI_TELEMETRY=1")
 	if server := os.Getenv("NIGHTLATCH_MOTO"); server != "" { // pip puts aws beside it
 		d.env = append(d.env, "PATH="+filepath.Dir(server)+":"+os.Getenv("PATH"))
 	}
@@ -186,16 +186,6 @@ func (d *deployment) template() (t struct{ Resources map[string]resource }) {
 	return t
 }
 
-// variable is one of the responder's environment.
-func (m *midnight) variable(name string) string {
-	for _, pair := range m.env {
-		if value, ok := strings.CutPrefix(pair, name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
 // leftOut are the types that moto's CloudFormation does not know, and passes over. The alarm that rings is made by hand, of the
 // template's properties; the other alarms, who may publish and subscribe, and what is tried again are seen by nobody here: the
 // simulator and the goldens in infra judge them.
@@ -308,11 +298,11 @@ func (d *deployment) enrol(ctx context.Context, endpoint string) {
 	}
 }
 
-// ring makes the deployed alarm, which moto's CloudFormation has left out, and makes it ring.
+// ring makes the deployed alarm, which moto's CloudFormation has left out, makes it ring, and returns the event that it would send.
 func (d *deployment) ring(ctx context.Context, m *midnight) []byte {
 	t := d.t
 	t.Helper()
-	const name, filter = "nightlatch-" + bucket + "-1m", "nightlatch"
+	const name = "nightlatch-" + bucket + "-1m"
 	for _, r := range d.template().Resources {
 		if r.Type != "AWS::CloudWatch::Alarm" || r.Properties["AlarmName"] != name {
 			continue
@@ -324,10 +314,23 @@ func (d *deployment) ring(ctx context.Context, m *midnight) []byte {
 		}
 		d.run(ctx, "aws cloudwatch put-metric-alarm --cli-input-json '"+string(text)+"'")
 	}
-	endpoint := m.variable("AWS_ENDPOINT_URL_CLOUDWATCH")
-	client := cloudwatch.NewFromConfig(aws.Config{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
-	bytesInCloudWatch(ctx, t, client, filter, m.theftEnd)
-	return ring(ctx, t, client, name, filter, m.theftEnd)
+	from := m.theftEnd.Add(-time.Minute)
+	d.run(ctx, fmt.Sprintf("aws cloudwatch put-metric-data --namespace AWS/S3 --metric-name BytesDownloaded --dimensions BucketName=%s,FilterId=nightlatch --timestamp %s --value %d",
+		bucket, from.Format(time.RFC3339), taken))
+	d.run(ctx, "aws cloudwatch set-alarm-state --state-value ALARM --state-reason x --alarm-name "+name)
+	var alarms struct {
+		MetricAlarms []struct {
+			AlarmArn              string
+			StateUpdatedTimestamp time.Time
+		}
+	}
+	d.read(ctx, &alarms, "aws cloudwatch describe-alarms --alarm-names "+name)
+	const form = "2006-01-02T15:04:05.000-0700"
+	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
+"state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
+{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"nightlatch"}},"period":60,"stat":"Sum"}}]}}}`,
+		alarms.MetricAlarms[0].AlarmArn, motoAccount, name, alarms.MetricAlarms[0].StateUpdatedTimestamp.UTC().Format(form),
+		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
 }
 
 // invoking is Lambda's Invoke in front of a function that runs here.

@@ -202,37 +202,25 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string) *midnight {
 // alarmInCloudWatch puts the metric and the alarm, makes it ring, and returns the event that the alarm would send.
 func alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client, end time.Time) []byte {
 	t.Helper()
-	dimensions := bytesInCloudWatch(ctx, t, client, "EntireBucket", end)
-	_, err := client.PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{AlarmName: aws.String("nightlatch-" + bucket), Namespace: aws.String("AWS/S3"),
+	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
+	from := end.Add(-time.Minute)
+	_, err := client.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/S3"), MetricData: []cwtypes.MetricDatum{{
+		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Timestamp: &from, Value: aws.Float64(taken)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{AlarmName: aws.String("nightlatch-" + bucket), Namespace: aws.String("AWS/S3"),
 		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Statistic: "Sum", Period: aws.Int32(60), EvaluationPeriods: aws.Int32(1),
 		Threshold: aws.Float64(1 << 30), ComparisonOperator: "GreaterThanThreshold"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ring(ctx, t, client, "nightlatch-"+bucket, "EntireBucket", end)
-}
-
-// bytesInCloudWatch puts the stolen bytes of the minute before end, and returns the metric's dimensions.
-func bytesInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client, filter string, end time.Time) []cwtypes.Dimension {
-	t.Helper()
-	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: &filter}}
-	_, err := client.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/S3"), MetricData: []cwtypes.MetricDatum{{
-		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Timestamp: aws.Time(end.Add(-time.Minute)), Value: aws.Float64(taken)}}})
+	_, err = client.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: aws.String("nightlatch-" + bucket), StateValue: cwtypes.StateValueAlarm,
+		StateReason: aws.String("x")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dimensions
-}
-
-// ring makes an alarm ring, and returns the event that it would send.
-func ring(ctx context.Context, t *testing.T, client *cloudwatch.Client, name, filter string, end time.Time) []byte {
-	t.Helper()
-	from := end.Add(-time.Minute)
-	_, err := client.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: cwtypes.StateValueAlarm, StateReason: aws.String("x")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
+	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"nightlatch-" + bucket}})
 	if err != nil || len(out.MetricAlarms) != 1 {
 		t.Fatalf("got %d alarms, %v", len(out.MetricAlarms), err)
 	}
@@ -241,11 +229,11 @@ func ring(ctx context.Context, t *testing.T, client *cloudwatch.Client, name, fi
 		t.Fatal("moto does not say when the alarm rang")
 	}
 	const form = "2006-01-02T15:04:05.000-0700"
-	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
+	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":"nightlatch-%s",
 "state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
-{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":%q}},"period":60,"stat":"Sum"}}]}}}`,
-		*out.MetricAlarms[0].AlarmArn, motoAccount, name, rang.UTC().Format(form),
-		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket, filter)
+{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"EntireBucket"}},"period":60,"stat":"Sum"}}]}}}`,
+		*out.MetricAlarms[0].AlarmArn, motoAccount, bucket, rang.UTC().Format(form),
+		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
 }
 
 // trail writes two weeks of calls and the theft, and answers Lake's queries from them with DuckDB.
