@@ -14,6 +14,8 @@ type Grant struct {
 	// On are the resources, as ARNs in which ${Account}, ${Region} and ${Partition} stand for the deployment's own
 	// and ${EventDataStore}, ${Topic} for what it was given. "*" only where AWS knows no narrower resource.
 	On []string
+	// Why says, in a sentence or two, why On is not narrower, where it has a star and Deny is not set. It stands in the deployed template.
+	Why string
 	// When is the Condition element: operator, then key, then value.
 	When map[string]map[string]string
 	// Deny makes the statement an explicit Deny.

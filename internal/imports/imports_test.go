@@ -41,6 +41,7 @@ var bans = []struct {
 	{"github.com/aws/aws-lambda-go", isLambda, "the Lambda runtime belongs to the roots"},
 	{"github.com/aws/jsii-runtime-go", isInfra, "jsii needs Node: it has no place outside the deployment"},
 	{"github.com/aws/aws-cdk-go", isInfra, "the CDK needs Node: it has no place outside the deployment"},
+	{"github.com/cdklabs/cdk-nag-go", func(string) bool { return false }, "cdk-nag judges the stack in a test, and is no part of it"},
 	{"github.com/duckdb/", func(p string) bool { return p == "evidence/duck" }, "DuckDB is 60 MB of C++ that no Lambda should carry"},
 	{"github.com/cedar-policy/", func(p string) bool { return p == "policy" }, "Cedar is behind one package"},
 	{"github.com/alecthomas/kong", func(p string) bool { return p == "cmd/nightlatch" }, "the command line belongs to the command"},
