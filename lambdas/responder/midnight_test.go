@@ -23,6 +23,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/evidence/lake/laketest"
+	"nightlatch/internal/mototest"
 	"nightlatch/internal/policy"
 )
 
@@ -48,7 +49,7 @@ type midnight struct {
 // The whole program against moto: real SDK clients, the built binary over the Runtime API, DuckDB behind the fake of Lake. One key
 // is turned off and nothing else, the team hears it, and a second delivery changes nothing.
 func TestMidnightAgainstMoto(t *testing.T) {
-	endpoint := startMoto(t)
+	endpoint := mototest.Start(t)
 	ctx := within(t, 5*time.Minute)
 	m := newMidnight(ctx, t, endpoint)
 	binary := bootstrap(t, ".")

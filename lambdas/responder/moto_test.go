@@ -2,18 +2,14 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path"
 	"strings"
 	"testing"
@@ -21,41 +17,6 @@ import (
 
 	"github.com/aws/smithy-go/encoding/cbor"
 )
-
-// startMoto runs moto's server, AWS in memory, and returns its endpoint. It is found by NIGHTLATCH_MOTO or on the PATH.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
-	if err == nil {
-		err = exec.Command(server, "--help").Run()
-	}
-	if err != nil {
-		t.Skipf("SKIPPED, the responder against moto: no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(server, "-H", "127.0.0.1", "-p", port)
-	log := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 200 {
-		if r, err := http.Get("http://" + address + "/moto-api/"); err == nil {
-			r.Body.Close()
-			return "http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("moto does not start:\n%s", log)
-	return ""
-}
 
 // speakCBOR stands before moto for CloudWatch alone: the SDK speaks RPC v2 CBOR, for which moto 5.2 has no route, and moto speaks
 // AWS JSON. Both name the same members; only times need a hint. https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html

@@ -79,18 +79,23 @@ func fill(v reflect.Value, n *int) {
 	}
 }
 
-// Big is a record as large as the evidence may make it: 50 actors with 20 origins and agents each, their strings 256 bytes of what no
-// compression makes smaller than the six bits a byte that it is, and a log of 1,000 entries.
+// Noise is n letters that no compression makes smaller than six bits each.
+func Noise(n int) string { return noise(rand.New(rand.NewPCG(1, 2)), n) }
+
+func noise(random *rand.Rand, n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = letters[random.IntN(len(letters))]
+	}
+	return string(b)
+}
+
+// Big is a record as large as the evidence may make it: 50 actors with 20 origins and agents each, their strings 256 bytes of
+// Noise, and a log of 1,000 entries.
 func Big(id string) incident.Record {
 	r, random := Opened(id), rand.New(rand.NewPCG(1, 2))
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	text := func(n int) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = letters[random.IntN(len(letters))]
-		}
-		return string(b)
-	}
+	text := func(n int) string { return noise(random, n) }
 	counts := func() map[string]int64 {
 		m := map[string]int64{}
 		for range evidence.MaxDetails {
