@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,11 +57,12 @@ const (
 	shards = 4
 	// timeout bounds one call with its repeats. DynamoDB answers in milliseconds.
 	timeout = 10 * time.Second
-	// backoff bounds the wait between two attempts of a call, and is the first wait between two looks at what others are writing.
-	backoff = time.Second
-	breath  = 20 * time.Millisecond
-	// tries is how often what another writes at the same moment is met before it is given up: about two seconds.
-	tries = 7
+	// attempts is how often a call is made that fails in passing: for about a third of a second.
+	attempts = 5
+	// tries is how often what others write at the same moment is met before it is given up: about two and a half seconds.
+	tries = 8
+	// breath is the most that is waited before the first try again; each after it may wait twice as long.
+	breath = 20 * time.Millisecond
 	// remembered is how many heads a process keeps at most.
 	remembered = 1000
 )
@@ -93,7 +95,9 @@ func New(cfg aws.Config, table string) (*Store, error) {
 	return &Store{table: table, heads: map[string]head{}, client: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		// The SDK repeats a transaction under one ClientRequestToken, which it makes for each call: an attempt that took effect, and
 		// whose answer was lost, is not done twice. A token that outlived the call would answer "done" for what was put over since.
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, backoff })
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.Backoff = attempts, retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return delay(max(0, attempt-1)), nil })
+		})
 	})}, nil
 }
 
@@ -369,10 +373,13 @@ func (s *Store) Lease(ctx context.Context, l incident.Lease) error {
 	return nil
 }
 
-// pause waits a little longer with each try.
+// delay is what is waited before a try again, at random, so that those who met do not meet again.
+func delay(try int) time.Duration { return rand.N(breath << try) }
+
+// pause waits before a try again.
 func pause(ctx context.Context, try int) error {
 	select {
-	case <-time.After(breath << try):
+	case <-time.After(delay(try)):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
