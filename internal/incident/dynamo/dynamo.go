@@ -333,9 +333,7 @@ func (s *Store) query(ctx context.Context, c call, in *dynamodb.QueryInput, n in
 		if err != nil {
 			return nil, failed(c, err)
 		}
-		for _, i := range out.Items {
-			all = append(all, i)
-		}
+		all = append(all, out.Items...)
 		if n > 0 && len(all) >= n {
 			return all[:n], nil
 		}
