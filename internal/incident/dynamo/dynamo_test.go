@@ -18,19 +18,17 @@ import (
 	"nightlatch/internal/mototest"
 )
 
-func TestTheTableKeepsAStoresPromises(t *testing.T) {
+func TestTheTable(t *testing.T) {
 	f, cfg := newFront(t, mototest.Start(t))
 	tables := 0
-	storetest.Suite(t, func(t *testing.T) incident.Store {
+	table := func(t *testing.T) *Store {
 		tables++
 		return newTable(t, cfg, fmt.Sprint("incidents-", tables))
+	}
+	t.Run("keeps a store's promises", func(t *testing.T) {
+		storetest.Suite(t, func(t *testing.T) incident.Store { return table(t) })
+		t.Logf("the largest item has %d bytes of %d", f.largest, 400<<10)
 	})
-	t.Logf("the largest item has %d bytes of %d", f.largest, 400<<10)
-}
-
-func TestAStoreAgainstMoto(t *testing.T) {
-	f, cfg := newFront(t, mototest.Start(t))
-	tables := 0
 	for name, test := range map[string]func(*testing.T, *front, *Store){
 		"what went through this process is put in one call":    inOneCall,
 		"what another process has put is seen":                 anotherProcess,
@@ -43,8 +41,7 @@ func TestAStoreAgainstMoto(t *testing.T) {
 		"nothing but the record changes with a put":            untouched,
 		"a record that is larger than a transaction is named":  tooLarge,
 	} {
-		tables++
-		t.Run(name, func(t *testing.T) { test(t, f, newTable(t, cfg, fmt.Sprint("incidents-", tables))) })
+		t.Run(name, func(t *testing.T) { test(t, f, table(t)) })
 	}
 }
 
@@ -220,7 +217,10 @@ func contention(t *testing.T, f *front, s *Store) {
 }
 
 func torn(t *testing.T, f *front, s *Store) {
-	r, err := s.Open(t.Context(), storetest.Big("a"))
+	large := storetest.Opened("a")
+	large.MetricError = storetest.Noise(600 << 10)
+	large.Note(storetest.Ringing, "the first line")
+	r, err := s.Open(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
 	}
