@@ -90,7 +90,7 @@ func inOneCall(t *testing.T, f *front, s *Store) {
 	}
 }
 
-func anotherProcess(t *testing.T, _ *front, s *Store) {
+func anotherProcess(t *testing.T, f *front, s *Store) {
 	r := opened(t, s, "a")
 	theirs, err := another(s).Load(t.Context(), "a")
 	if err != nil {
@@ -101,8 +101,24 @@ func anotherProcess(t *testing.T, _ *front, s *Store) {
 	if theirs, err = another(s).Put(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
+	// While s looks whether its put has taken effect, theirs does.
+	theirs.Writer = "me"
+	stale := theirs
+	if theirs, err = another(s).Put(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Writer = "you"
+	if theirs, err = another(s).Put(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	f.fail("GetItem", fault{status: 200, body: `{"Item":{"version":{"N":"3"},"writer":{"S":"me"},"entries":{"N":"1"},"logs":{"N":"1"},"parts":{"N":"0"}}}`}, none)
+	if got, err := s.Put(t.Context(), stale); !errors.Is(err, incident.ErrConflict) || got.ID != "" {
+		t.Errorf("Put of what others have put over meanwhile = %+v, %v", got, err)
+	}
+	f.fail("GetItem")
+
 	r.Note(storetest.Ringing, "mine")
-	if got, err := s.Put(t.Context(), r); !errors.Is(err, incident.ErrConflict) || !strings.Contains(err.Error(), `version 2 by "you"`) {
+	if got, err := s.Put(t.Context(), r); !errors.Is(err, incident.ErrConflict) || !strings.Contains(err.Error(), `version 4 by "you"`) {
 		t.Errorf("Put of what is old = %+v, %v", got, err)
 	}
 	// A record that came by another way than this store: its log is compared all the same.
@@ -111,7 +127,7 @@ func anotherProcess(t *testing.T, _ *front, s *Store) {
 		t.Errorf("Put of another log = %+v, %v", got, err)
 	}
 	theirs.Log[0].What = "theirs"
-	if got, err := s.Put(t.Context(), theirs); err != nil || got.Version != 3 {
+	if got, err := s.Put(t.Context(), theirs); err != nil || got.Version != 5 {
 		t.Errorf("Put = %+v, %v", got, err)
 	}
 }
@@ -240,14 +256,25 @@ func torn(t *testing.T, f *front, s *Store) {
 		t.Errorf("Load of what is never whole = version %d, %v", got.Version, err)
 	}
 	f.fail("Query")
-	// What a newer put has written beside the record is not the record's.
-	_, _, newer, err := encode(storetest.Opened("a"), head{})
+	// A part of another version is none of this one.
+	large.Log = nil
+	_, first, older, err := encode(large, head{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := newer[0].item
+	large.MetricError = "x" + large.MetricError
+	_, _, newer, err := encode(large, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mixed := range [][]item{{older[0].item, newer[1].item}, {newer[0].item, older[1].item}} {
+		if got, _, err := decode("a", mixed); !errors.Is(err, errTorn) || got.ID != "" {
+			t.Errorf("a record of two versions decodes: %v", err)
+		}
+	}
+	// What a newer put has written beside the record is not the record's.
+	line := older[1].item
 	line["sk"] = text(logKey(2))
-	delete(line, "list")
 	if _, err := s.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: line}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -51,13 +49,12 @@ func listName(state string, shard int) string { return state + "." + strconv.Ito
 
 // listOf is the list that an incident stands in.
 func listOf(id string, isClosed bool) string {
-	h := fnv.New32a()
-	io.WriteString(h, id)
+	h := sha256.Sum256([]byte(id))
 	state := open
 	if isClosed {
 		state = closed
 	}
-	return listName(state, int(h.Sum32()%shards))
+	return listName(state, int(h[0]%shards))
 }
 
 // head is what a put must know of the version before it.

@@ -306,7 +306,9 @@ func race(t *testing.T, s incident.Store) {
 		all.Go(func() {
 			mine := r
 			mine.Writer = fmt.Sprint("writer-", i)
-			mine.Note(Ringing, mine.Writer)
+			if i%2 == 0 { // not every put has a line for the log
+				mine.Note(Ringing, mine.Writer)
+			}
 			if _, err := s.Put(t.Context(), mine); err == nil {
 				won.Add(1)
 				winner.Store(mine.Writer)
@@ -317,7 +319,7 @@ func race(t *testing.T, s incident.Store) {
 	}
 	all.Wait()
 	got := mustLoad(t, s, "a")
-	if won.Load() != 1 || got.Version != 2 || got.Writer != winner.Load() || len(got.Log) != 1 || got.Log[0].What != got.Writer {
+	if won.Load() != 1 || got.Version != 2 || got.Writer != winner.Load() || len(got.Log) > 1 || len(got.Log) == 1 && got.Log[0].What != got.Writer {
 		t.Errorf("%d puts of one version were taken, the last of %v; version %d by %q with log %v is stored", won.Load(), winner.Load(), got.Version, got.Writer, got.Log)
 	}
 }
@@ -452,8 +454,8 @@ func unclosed(t *testing.T, s incident.Store) {
 }
 
 func recent(t *testing.T, s incident.Store) {
-	all := opens(t, s, 12)
-	for _, i := range []int{11, 4} {
+	all := opens(t, s, 40)
+	for _, i := range []int{38, 4} {
 		all[i].Closed = Ringing.Add(time.Hour)
 		all[i] = mustPut(t, s, all[i])
 	}
@@ -461,7 +463,7 @@ func recent(t *testing.T, s incident.Store) {
 	for i, j := 0, len(newest)-1; i < j; i, j = i+1, j-1 {
 		newest[i], newest[j] = newest[j], newest[i]
 	}
-	for _, n := range []int{-1, 0, 1, 5, 12, 100} {
+	for _, n := range []int{-1, 0, 1, 5, 40, 100} {
 		got, err := s.Recent(t.Context(), n)
 		if err != nil {
 			t.Fatal(err)
