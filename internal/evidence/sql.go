@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -34,6 +35,14 @@ func (s Schema) additional(key string) string {
 	return "element_at(additionaleventdata, " + quote(key) + ")"
 }
 
+// sent is what a call took out of S3 as the record says, NULL where it has no number.
+func (s Schema) sent() string {
+	return "try_cast(" + s.additional("bytesTransferredOut") + " as double)"
+}
+
+// bytesOut is a count of bytes sent. One that no call can have (NaN, less than 0, over a petabyte) is none: it would spoil every sum.
+const bytesOut = "case when sent between 0 and 1e15 then sent end"
+
 // objectLevel are the S3 calls on objects: what a data event is where an old record says neither eventCategory nor
 // managementEvent. https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
 var objectLevel = []string{"GetObject", "HeadObject", "ListObjects", "ListObjectVersions", "ListObjectsV2", "SelectObjectContent",
@@ -46,24 +55,24 @@ var objectData = []string{"GetObject", "SelectObjectContent", "GetObjectTorrent"
 // copies are the server-side copies. They name their destination in bucketName and their source in x-amz-copy-source.
 var copies = []string{"CopyObject", "UploadPartCopy"}
 
-// calls is the common table that both questions stand on: the S3 data events on the watched buckets in a span of time, each
-// once, with the fields that matter under short names.
+// calls is the common table that Bytes and Usage stand on: the S3 data events on the watched buckets in a span of time, each
+// once, with the fields that matter under short names. watched are the table expressions, the last of them called watched, that choose from
+// found and name the buckets: read_from, or source of a copy. Where it tells windows apart, each is their column and a comma.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
 // store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A copy within one bucket
 // takes nothing out of it. A principal goes by its
-// unique id, because a thief may rename the user. A byte count that no call can have (NaN, less than 0, over a petabyte) is none:
-// one of those would spoil every sum.
-func (s Schema) calls(buckets []string, from, to time.Time) string {
+// unique id, because a thief may rename the user.
+func (s Schema) calls(from, to time.Time, watched, each string) string {
 	resource := func(i int) string {
 		return fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, '^arn:aws[a-z-]*:s3:::([^/*]+)', 1), '')", i)
 	}
 	// S3 decodes the source, so that a thief may write it %65xports. Decoding is asked for only where it cannot fail: in Trino one
 	// malformed escape would fail the whole query.
-	copySource := s.parameter("x-amz-copy-source")
-	copySource = fmt.Sprintf("case when regexp_like(%[1]s, '%%([^0-9A-Fa-f]|[0-9A-Fa-f]([^0-9A-Fa-f]|$)|$)') then %[1]s else coalesce(try(url_decode(%[1]s)), %[1]s) end", copySource)
-	return fmt.Sprintf(`found as (
-  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, eventname,
+	const copySource = `case when regexp_like(copy_source, '%([^0-9A-Fa-f]|[0-9A-Fa-f]([^0-9A-Fa-f]|$)|$)') then copy_source
+      else coalesce(try(url_decode(copy_source)), copy_source) end`
+	return fmt.Sprintf(`logged as (
+  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, to_unixtime(eventtime) as unix, eventname,
     coalesce(useridentity.type, '') as type,
     coalesce(useridentity.principalid, '') as principal_id,
     coalesce(useridentity.arn, '') as arn,
@@ -82,23 +91,23 @@ func (s Schema) calls(buckets []string, from, to time.Time) string {
     coalesce(errorcode, '') as error_code,
     coalesce(%[1]s, '') as object_key,
     case %[2]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
-    case when try_cast(%[3]s as double) between 0 and 1e15 then try_cast(%[3]s as double) end as bytes_out,
-    %[4]s as named_bucket,
+    %[3]s as sent,
+    nullif(%[4]s, '') as named_bucket,
     coalesce(%[5]s, %[6]s, %[7]s) as resource_bucket,
-    case when eventname in (%[8]s) then nullif(regexp_extract(%[9]s, '^/?([^/]+)/', 1), '') end as copied_from
+    case when eventname in (%[8]s) then %[17]s end as copy_source
   from %[10]s
   where eventsource = 's3.amazonaws.com' and eventtime >= %[11]s and eventtime < %[12]s
     and case when eventcategory is not null then eventcategory = 'Data'
              when managementevent is not null then not managementevent
              else eventname in (%[13]s) end
 ),
-watched as (
-  select *, case when named_bucket in (%[14]s) then named_bucket when resource_bucket in (%[14]s) then resource_bucket end as read_from,
-    case when copied_from in (%[14]s) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
-  from found
+found as (
+  select *, %[18]s as bytes_out, nullif(regexp_extract(%[9]s, '^/?([^/]+)/', 1), '') as copied_from
+  from logged
 ),
+%[14]s,
 once as (
-  select *, row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid) as copy
+  select *, row_number() over (partition by %[16]scall_id order by case when access_key_id = '' then 1 else 0 end, eventid) as copy
   from watched
   where read_from is not null or source is not null
 ),
@@ -109,10 +118,16 @@ calls as (
     %[15]s as network
   from once
   where copy = 1
-)`, s.parameter("key"), s.additional("AuthenticationMethod"), s.additional("bytesTransferredOut"), s.parameter("bucketName"),
+)`, s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
 		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.Table, timestamp(from), timestamp(to),
-		quoteAll(objectLevel), quoteAll(buckets), network)
+		quoteAll(objectLevel), watched, network, each, s.parameter("x-amz-copy-source"), bytesOut)
 }
+
+// unindent takes the indentation away, which counts towards Lake's limit for a statement. It must not touch a literal: no name that a
+// question asks for holds a line's end.
+func unindent(sql string) string { return indentation.ReplaceAllString(sql, "\n") }
+
+var indentation = regexp.MustCompile(`\n +`)
 
 // network groups the addresses: an IPv4 address, also one within IPv6, by its first three numbers, an IPv6 address by its first three groups as
 // written; anything else (the name of a service) stands for itself. Network in origin.go reads it.

@@ -3,6 +3,7 @@ package responder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -36,27 +37,125 @@ const judgeTime = 45 * time.Second
 
 // judge finds what each actor's credential acts for, plans the steps against it, and asks the policy about each. Where what the policy
 // leaves, or nobody judged, adds up to a good part of the bytes, it is judged again as a spread: many small parts are one theft.
-func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
+//
+// Evidence that comes later is judged again. What was done by then stands, whatever the new verdict: only a human undoes it.
+func (d *desk) judge(ctx context.Context, rec *incident.Record) {
+	r := d.Responder
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
+	outcomes, verdicts, again := rec.Outcomes, rec.Verdicts, !rec.Judged.IsZero()
+	brakes := d.readBrakes(ctx, rec)
+	rec.Mode = brakes.Lower(r.Mode)
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
-	plans := map[int][]containment.Step{}
-	left := r.judgeActors(ctx, rec, actors, plans, false)
+	plans := map[int]plan{}
+	left := d.judgeActors(ctx, rec, actors, plans, brakes, false)
 	if total := rec.Alarm.Bytes; total != nil && left > *total/5 {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
-		r.judgeActors(ctx, rec, actors, plans, true)
+		d.judgeActors(ctx, rec, actors, plans, brakes, true)
 	}
-	for _, c := range r.Channels {
-		rec.Notified = append(rec.Notified, incident.Notice{Channel: c.Name()})
+	rec.JudgedOn, rec.Enough = rec.Basis(), false
+	changed := merge(rec, outcomes, verdicts)
+	switch {
+	case !again:
+		rec.Judged = r.Clock.Now()
+		rec.Tell(incident.Answer, time.Time{}, r.channels()...)
+	case changed:
+		rec.Note(r.Clock.Now(), "later evidence has changed the verdict")
+		rec.Tell(incident.Revised, time.Time{}, r.channels()...)
 	}
-	rec.Judged = r.Clock.Now()
 }
+
+// merge puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
+// different now that the team should hear of.
+func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
+	decided := func(all []incident.Verdict, o containment.Outcome) policy.Decision {
+		for _, v := range all {
+			if v.Action == o.Action && v.Target == o.Target {
+				return v.Decision
+			}
+		}
+		return policy.Leave
+	}
+	for _, old := range outcomes {
+		i := slices.IndexFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
+		switch {
+		case i < 0 && old.State != containment.Skipped:
+			rec.Outcomes = append(rec.Outcomes, old)
+		case i < 0:
+		case stands:
+			if now := decided(rec.Verdicts, old); now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
+				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
+				changed = true
+			}
+			rec.Outcomes[i] = old
+		case old.State == rec.Outcomes[i].State:
+			rec.Outcomes[i] = old // as long as it is asked, it was asked then
+		default:
+			changed = true
+		}
+	}
+	for _, o := range rec.Outcomes {
+		known := slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		changed = changed || !known && o.State != containment.Skipped
+	}
+	return changed
+}
+
+// fold leaves an incident's steps to an older one that has the same: one thief at many buckets is one story. Each is investigated for
+// itself; only the messages are one.
+func (d *desk) fold(ctx context.Context, rec *incident.Record) {
+	if rec.Once || rec.Folded != "" {
+		return
+	}
+	var lead *incident.Record
+	for _, o := range rec.Outcomes {
+		if o.State == containment.Skipped {
+			continue
+		}
+		other, theirs := d.elsewhere(rec, o)
+		if other == nil || lead != nil && other != lead || o.State == containment.Intended && theirs.State == containment.Asked {
+			return
+		}
+		lead = other
+	}
+	if lead == nil || !rec.Told(incident.Answer).IsZero() {
+		return
+	}
+	now := d.Clock.Now()
+	joined := incident.Joined{ID: rec.ID, Answer: report.Answer(*rec)}
+	if !slices.ContainsFunc(lead.Joined, func(j incident.Joined) bool { return j.ID == rec.ID }) {
+		if len(lead.Joined) < maxJoined {
+			lead.Joined = append(lead.Joined, joined)
+			lead.Note(now, "incident "+rec.ID+" has the same steps: it is told of here")
+		} else {
+			lead.JoinedMore++
+		}
+		if told := lead.Told(incident.Answer, incident.Revised); !told.IsZero() {
+			lead.Tell(incident.Revised, told.Add(pageCooldown), d.channels()...)
+		}
+		if !d.put(ctx, lead) {
+			return // it is judged for itself, and told of twice rather than not at all
+		}
+	}
+	for i, o := range rec.Outcomes {
+		if o.State != containment.Skipped {
+			rec.Outcomes[i].State, rec.Outcomes[i].Detail = containment.Skipped, "incident "+lead.ID+" has this step"
+		}
+	}
+	rec.Folded = lead.ID
+	rec.Tell(incident.Answer, time.Time{}) // nothing of its own
+	rec.Note(now, "folded into incident "+lead.ID+", which has the same steps")
+}
+
+// maxJoined is how many folded incidents one names: it has to fit an item of DynamoDB.
+const maxJoined = 50
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
 // credential moved them. plans keeps, by an actor's place, the steps that the account was asked for already.
-func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int][]containment.Step, spread bool) (left int64) {
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int]plan, brakes incident.Brakes, spread bool) (left int64) {
+	r, x := d.Responder, containment.Executor{Mode: rec.Mode}
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
 	small := 0
 	for i, a := range actors {
@@ -70,18 +169,25 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actor
 			}
 		}
 		if _, planned := plans[i]; !planned {
-			plans[i] = r.plan(ctx, rec, a)
+			plans[i] = d.plan(ctx, rec, a)
 		}
 		leftAlone := true
-		for _, s := range plans[i] {
+		for _, s := range plans[i].steps {
 			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
 			if v.Decision == policy.Contain && !s.Planned() {
 				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
+			}
+			if h, held := brakes.Holding(a, r.Clock.Now()); held && v.Decision == policy.Contain {
+				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: report.Safe(h.By) + " restored this key after incident " +
+					report.Safe(h.Incident) + " and cleared these origins until " + h.Until.UTC().Format("2006-01-02 15:04")}}
 			}
 			leftAlone = leftAlone && v.Decision == policy.Leave
 			rec.Verdicts = append(rec.Verdicts, verdict(v))
 			o := r.outcome(x, s, v)
 			o.AccessKeyID = a.AccessKeyID
+			if o.Detail == "" {
+				o.Detail = plans[i].trouble
+			}
 			rec.Outcomes = append(rec.Outcomes, o)
 			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
 		}
@@ -107,6 +213,8 @@ func verdict(v policy.Verdict) incident.Verdict {
 func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy.Verdict) containment.Outcome {
 	o := containment.Outcome{Action: s.Action, Target: s.Target.ID, State: x.Gate(s, v.Decision), At: r.Clock.Now(), Step: s}
 	switch o.State {
+	case containment.Intended:
+		o.Attempts = 1 // it is put with the intention
 	case containment.Already:
 		o.Undo = s.Undo
 		o.Detail = "it reads as " + s.Before.Text + ": an earlier run of this incident did it, or somebody else"
@@ -125,13 +233,25 @@ func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy
 	return o
 }
 
+// plan is what can be done against one actor.
+type plan struct {
+	steps []containment.Step
+	// trouble is why the account could not be asked; "" where it could.
+	trouble string
+}
+
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
-func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) []containment.Step {
-	target, err := r.Account.Identify(ctx, a.Credential())
+func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) plan {
+	r := d.Responder
+	target, err := d.known.identify(ctx, r.Account, a.Credential(), r.Clock.Now())
+	trouble := ""
 	if err != nil {
-		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
-		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+" failed: "+report.Safe(err.Error()))
-		target = policy.Target{}
+		trouble = report.Safe(err.Error())
+		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "known", target.Known, "err", err)
+		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+": "+trouble)
+		if !target.Known {
+			target = policy.Target{}
+		}
 	}
 	if a.Kind != actor.IAMUserKey || !target.Known {
 		steps := containment.ByHand(a, target, r.Clock.Now())
@@ -143,38 +263,118 @@ func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.A
 			}
 			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: policy.Target{Type: policy.Bucket, ID: id}}}
 		}
-		return steps
+		return plan{steps, trouble}
 	}
-	before, err := r.Account.Read(ctx, containment.KeyRef(target))
+	before, err := d.known.read(ctx, r.Account, containment.KeyRef(target), r.Clock.Now())
 	if err != nil {
 		r.Log.ErrorContext(ctx, "reading the key's status failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
-		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+report.Safe(err.Error()))
+		trouble = report.Safe(err.Error())
+		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+trouble)
 		// The key has just moved bytes: it was active. If the write fails too, that is heard.
 		before = containment.Doc{Text: containment.Active}
 	}
-	return []containment.Step{containment.DeactivateKey(target, before)}
+	return plan{[]containment.Step{containment.DeactivateKey(target, before)}, trouble}
 }
 
-// act does one intended step. The attempt is put before the write, so that a crash in between is known to have tried.
-func (r *Responder) act(ctx context.Context, rec incident.Record, i int) (incident.Record, error) {
-	attempts := rec.Outcomes[i].Attempts
-	rec.Outcomes[i].Attempts++
-	rec.Outcomes[i].At = r.Clock.Now()
-	rec, err := r.Store.Put(ctx, rec)
-	if err != nil {
-		return rec, fmt.Errorf("storing the intention: %w", err)
-	}
+// act does one intended step. That it is intended was put before, with the attempt counted: whoever takes the incident up after a
+// crash reads before he writes. It was put by this very invocation, or the attempt is put anew.
+func (d *desk) act(ctx context.Context, t task) {
+	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked {
+		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
+		return
+	}
+	attempts := o.Attempts
+	if fresh := attempts == 1 && d.intended[rec.ID]; fresh {
+		attempts = 0
+	} else {
+		o.Attempts++
+		o.At = d.Clock.Now()
+		if !d.put(ctx, rec) {
+			return
+		}
+		o = &rec.Outcomes[i]
+	}
+	if why := d.overCap(ctx, *o); why != "" {
+		o.Runbook = o.Step.Runbook
+		d.leave(ctx, rec, o, containment.Asked, why)
+		return
+	}
+	if !d.Clock.Now().Before(d.until) {
+		return // whoever has the desk by now does it
+	}
+	mode := rec.Mode
+	if o.Approved != nil && mode == containment.ModeAsk {
+		mode = containment.ModeAct
+	}
+	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
-	r.reached(ctx, &rec, o)
-	return rec, nil
+	d.reached(ctx, rec, o)
+	d.put(ctx, rec)
+}
+
+// leave puts why an intended step is not done.
+func (d *desk) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
+	o.State, o.At, o.Detail = state, d.Clock.Now(), why
+	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), state, why))
+	d.put(ctx, rec)
+}
+
+// readBrakes reads what holds the responder back. Where that is not known, it asks.
+func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Brakes {
+	b, err := d.Store.Brakes(ctx)
+	if err != nil {
+		d.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
+		rec.Note(d.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+report.Safe(err.Error()))
+		return incident.Brakes{Mode: containment.ModeAsk}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.brakes = &b
+	return b
+}
+
+// defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
+const defaultCap = 10
+
+// overCap counts a containment, and says why it must not be made; "" if it may. One that a human has approved always may.
+func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
+	if o.Approved != nil {
+		return ""
+	}
+	most := cmp.Or(d.Cap, defaultCap)
+	for range 3 {
+		if d.brakes == nil {
+			b, err := d.Store.Brakes(ctx)
+			if err != nil {
+				return "how many were contained in the last hour could not be read: " + report.Safe(err.Error())
+			}
+			d.brakes = &b
+		}
+		b, now := *d.brakes, d.Clock.Now()
+		d.brakes = nil
+		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
+		if len(b.Contained) >= most {
+			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
+		}
+		b.Contained = append(b.Contained, now)
+		b, err := d.Store.SetBrakes(ctx, b)
+		switch {
+		case err == nil:
+			d.brakes = &b
+			return ""
+		case !errors.Is(err, incident.ErrConflict):
+			return "this containment could not be counted: " + report.Safe(err.Error())
+		}
+	}
+	return "this containment could not be counted: somebody keeps changing the brakes"
 }
 
 // verify reads one step of unknown outcome back.
 func (r *Responder) verify(ctx context.Context, o *containment.Outcome, rec *incident.Record) {
 	o.Attempts++
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	x := containment.Executor{Account: r.Account, Mode: rec.Mode}
 	o.State, o.Detail = x.Verify(ctx, o.Step)
 	r.reached(ctx, rec, o)
 }

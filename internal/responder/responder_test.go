@@ -73,6 +73,9 @@ type trail struct {
 	// always is returned by every question, errs by the next ones, one each.
 	always error
 	tagger evidence.Row
+	// then are the takers of the windows that begin at next or later.
+	next time.Time
+	then []taker
 
 	mu    sync.Mutex // two questions are asked at once
 	errs  []error
@@ -98,13 +101,23 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	switch q.Name() {
 	case "usage":
 		answer.Rows = tr.usage()
+	case "since":
+		answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
 	case "tagged":
 		if tr.tagger != nil {
 			answer.Rows = []evidence.Row{tr.tagger}
 		}
 	default:
 		if tr.looks++; !tr.clock.Now().Before(tr.late) {
-			answer.Rows = tr.bytes()
+			for _, w := range q.(evidence.Bytes).Windows {
+				takers := tr.takers
+				if !tr.next.IsZero() && !w.From.Before(tr.next) {
+					takers = tr.then
+				}
+				for _, row := range tr.bytes(takers, w.Buckets[0]) {
+					answer.Rows = append(answer.Rows, with(row, "window_no", fmt.Sprint(q.(evidence.Bytes).Numbers()[w.ID])))
+				}
+			}
 			tr.asked[len(tr.asked)-1].found = len(answer.Rows) > 0
 		}
 	}
@@ -113,7 +126,7 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 
 func (tr *trail) usage() (rows []evidence.Row) {
 	seen := map[string]bool{}
-	for _, k := range tr.takers {
+	for _, k := range slices.Concat(tr.takers, tr.then) {
 		if k.stranger || seen[k.principal()] {
 			continue
 		}
@@ -126,8 +139,8 @@ func (tr *trail) usage() (rows []evidence.Row) {
 	return rows
 }
 
-func (tr *trail) bytes() (rows []evidence.Row) {
-	takers := slices.Clone(tr.takers)
+func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
+	takers = slices.Clone(takers)
 	for i := range tr.crowd * tr.looks {
 		takers = append(takers, taker{key: fmt.Sprintf("AKIAEXAMPLECROWD%04d", i), owner: fmt.Sprint("crowd", i), margin: 1, ip: elsewhere})
 	}
@@ -155,7 +168,7 @@ func (tr *trail) bytes() (rows []evidence.Row) {
 			}
 		}
 		rows = append(rows, with(row, "part", "actor", "places", places), with(row, "part", "origin", "name", k.network()),
-			with(row, "part", "bucket", "name", "exports"), with(row, "part", "call", "name", "GetObject"))
+			with(row, "part", "bucket", "name", bucket), with(row, "part", "call", "name", "GetObject"))
 	}
 	if calls+margin > 0 {
 		rows = append(rows, with(numbers(bytes, margin, calls), "part", "all"))
@@ -165,7 +178,7 @@ func (tr *trail) bytes() (rows []evidence.Row) {
 
 // numbers is a row that counts so much, and names nobody.
 func numbers(bytes, margin, calls int64) map[string]string {
-	row := map[string]string{"signing": "header", "listing_bytes": "0", "error_bytes": "0.0", "margin_bytes": fmt.Sprint(margin), "calls": fmt.Sprint(calls),
+	row := map[string]string{"window_no": "1", "signing": "header", "listing_bytes": "0", "error_bytes": "0.0", "margin_bytes": fmt.Sprint(margin), "calls": fmt.Sprint(calls),
 		"unsized": "0", "copies": "0", "objects": fmt.Sprint(calls), "first_seen": "0", "last_seen": "0.0", "places": "1"}
 	for _, column := range []string{"actor", "name", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "type", "principal_id", "arn", "account_id", "access_key_id",
 		"user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "principal"} {
@@ -205,6 +218,7 @@ func with(row map[string]string, kv ...string) evidence.Row {
 // meter counts its readings.
 type meter struct {
 	sandbox.Meter
+	mu   sync.Mutex
 	read int
 	errs []error
 	// shown is what the next readings show, one each; after them the whole.
@@ -212,6 +226,8 @@ type meter struct {
 }
 
 func (m *meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.read++
 	if len(m.errs) > 0 {
 		err := m.errs[0]
@@ -541,6 +557,27 @@ func TestTheTeamNotToldIsAnError(t *testing.T) {
 	}
 }
 
+// other is a channel beside the world's own.
+type other struct{ sandbox.Channel }
+
+func (*other) Name() string { return "other" }
+
+func TestAChannelThatFailsDoesNotStopTheOthers(t *testing.T) {
+	for _, failing := range []int{0, 1} {
+		w, second := newWorld(), &other{}
+		w.Channels = append(w.Channels, second)
+		channels := []*sandbox.Channel{w.channel, &second.Channel}
+		channels[failing].Err = errors.New("the topic is gone")
+		r := w.handle(t)
+		if sent := channels[1-failing].Sent(); len(sent) != 1 || r.Unheard() {
+			t.Errorf("channel %d fails: the other sent %d messages, unheard %t", failing, len(sent), r.Unheard())
+		}
+		if n := r.Notified[failing]; n.Error == "" || n.Tries < 2 {
+			t.Errorf("channel %d fails: the record says %+v", failing, n)
+		}
+	}
+}
+
 // A second delivery in the same process finds the incident closed: it is what Lambda and SNS do after the error.
 func TestARingThatNobodyHeardIsToldAgain(t *testing.T) {
 	w := newWorld()
@@ -821,42 +858,53 @@ func TestAShortReadingIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestItCanBeStoppedAnywhere(t *testing.T) {
-	// Each move is made by another process: a new Responder that shares nothing but the store and the world.
-	w := newWorld()
-	rec, err := w.Open(context.Background(), *must(alarm.Parse(event(1_000_000))).Alarm)
-	if err != nil {
-		t.Fatal(err)
+// mortal is a store whose process dies after so many puts: nothing answers any more.
+type mortal struct {
+	incident.Store
+	puts int
+}
+
+func (m *mortal) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	if m.puts--; m.puts < 0 {
+		return incident.Record{}, errCrash
 	}
-	for range 100 {
+	return m.Store.Put(ctx, r)
+}
+
+func TestItCanBeStoppedAnywhere(t *testing.T) {
+	// Each process makes two puts and dies, as an act needs two; the next shares nothing with it but the store and the world.
+	w := newWorld()
+	memory := &incident.Memory{}
+	var rec incident.Record
+	for deliveries := range 100 {
 		next := newWorld()
-		next.Store, next.Account, next.Channels, next.Clock, next.trail.clock = w.Store, w.Account, w.Channels, w.Clock, w.clock
-		r, move, err := next.Advance(context.Background(), rec.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if move.Do == incident.Wait {
-			if err := w.clock.Wait(context.Background(), move.At); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if rec = r; move.Do == incident.Nothing {
+		next.Store, next.Account, next.Channels, next.Clock, next.trail.clock = &mortal{memory, 2}, w.Account, w.Channels, w.Clock, w.clock
+		handled, err := next.Handle(context.Background(), event(1_000_000), nil)
+		if rec = handled.Record; err == nil {
+			t.Logf("%d deliveries", deliveries+1)
 			break
 		}
+		w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute)) // the dead one's lease
 	}
 	if got := state(t, rec); got != containment.Done || rec.Closed.IsZero() {
 		t.Errorf("got %s, closed %v; want done and closed", got, rec.Closed)
+	}
+	if n := w.account.Writes(); n != 1 {
+		t.Errorf("got %d writes that took effect, want 1", n)
 	}
 }
 
 func TestACrashBetweenWriteAndPutDoesNotWriteTwice(t *testing.T) {
 	w := newWorld()
-	w.Store = &crashing{Store: &incident.Memory{}, account: w.account}
+	memory := &incident.Memory{}
+	w.Store = &crashing{Store: memory, account: w.account}
 	_, err := w.Handle(context.Background(), event(1_000_000), nil)
 	if !errors.Is(err, errCrash) {
 		t.Fatalf("got %v, want the crash", err)
 	}
 	w.keys(t, "Inactive")
+	w.Store = memory
+	w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute)) // the dead one's lease
 	r := w.handle(t)
 	if got := state(t, r); got != containment.Done {
 		t.Errorf("got %s, want done: it was us", got)
@@ -882,16 +930,8 @@ type crashing struct {
 }
 
 func (c *crashing) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
-	if c.account.Writes() > 0 && !c.dead {
-		c.dead = true
+	if c.dead = c.dead || c.account.Writes() > 0; c.dead {
 		return incident.Record{}, errCrash
 	}
 	return c.Store.Put(ctx, r)
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }

@@ -87,7 +87,7 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 		return s3test.Fault{}
 	})
 	got := w.request(t.Context(), update, want("nightlatch", "*", "gone-1", "far"), want("nightlatch", "*", "going", "good"))
-	succeeded(t, got, "2", "0", `bucket "denied": the enroller may not call s3:PutMetricsConfiguration; grant it`)
+	succeeded(t, got, "2", "0", `bucket "denied": the function's role may not call s3:PutMetricsConfiguration on it (AWS: `)
 	sentences := []string{`bucket "gone-1": there is no such bucket`, `bucket "far": the bucket is in another region, "us-east-1"`, `bucket "full": it has 1,000`,
 		`bucket "odd": its request-metrics configuration "nightlatch" has a filter`, `not watched from here (1); deploy Nightlatch there too: unnamed (us-east-1)`}
 	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: 6 buckets" {
@@ -104,7 +104,7 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 	w.s3.Drop("good")
 	w.team.err = fmt.Errorf("no topic")
 	got = w.request(t.Context(), remove, want("nightlatch", "*", "going", "good", "gone-1"), nil)
-	succeeded(t, got, "0", "0", `bucket "going": the enroller may not call s3:PutMetricsConfiguration`)
+	succeeded(t, got, "0", "0", `bucket "going": the function's role may not call s3:PutMetricsConfiguration`)
 	if m := w.team.told[len(w.team.told)-1]; m.Subject != "[nightlatch] REQUEST METRICS LEFT ON" || strings.Contains(m.Body, "gone-1") {
 		t.Errorf("the team was told %q", m)
 	}
@@ -159,10 +159,30 @@ func TestAFailureAtEachCall(t *testing.T) {
 	}
 }
 
+// infra lets names through that have 100,000 characters together: with those before an update they fit an asynchronous event of 256 KB.
+// https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html
+func TestAsManyBucketsAsInfraLetsThrough(t *testing.T) {
+	var names []string
+	for i := range 100_000/63 + 400 {
+		names = append(names, fmt.Sprintf("%s-%04d", strings.Repeat("x", 58), i))
+	}
+	w := newWorld(t, names...)
+	before, now := want("nightlatch", names[:100_000/63]...), want("nightlatch", names[400:]...)
+	for _, b := range names[:100_000/63] {
+		w.s3.Put(b, "nightlatch", "")
+	}
+	event := w.event(update, now, before)
+	t.Logf("%d buckets: the event has %d KB", len(names)-400, len(event)>>10)
+	if len(event) > 256<<10 {
+		t.Errorf("the event has %d bytes, want at most 256 KB", len(event))
+	}
+	succeeded(t, w.request(t.Context(), update, now, before), fmt.Sprint(len(names)-400), "400", "none")
+}
+
 func TestManyRefusalsFitTheAnswer(t *testing.T) {
 	w := newWorld(t)
 	var gone []string
-	for i := range 300 {
+	for i := range 1000 {
 		gone = append(gone, fmt.Sprintf("%s-%03d", strings.Repeat("long", 14), i))
 	}
 	got := w.request(t.Context(), create, want("nightlatch", gone...), nil) // the fake refuses more than 4096 bytes

@@ -7,6 +7,7 @@
 //	incident#ID     part#00001     what of a large record does not fit one item, which ends at 400 KB; of the version that it names
 //	incident#ID     log#00000000   lines of the log, compressed, written once: what one put added is one item
 //	lease#NAME      lease          holder, until
+//	brakes          brakes         version; the JSON of what holds the responder back
 //
 // The index "lists" (keys list and opened, both strings; projected: version, closed, subject) holds the records alone: list is
 // open.N or closed.N, N a hash of the id. One list of all incidents would be one partition, which takes 1,000 writes a second, and
@@ -21,6 +22,7 @@ package dynamo
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -127,7 +129,7 @@ func (s *Store) Open(ctx context.Context, r incident.Record) (incident.Record, e
 			return incident.Record{}, failed(call{"dynamodb:PutItem", s.table, about(r.ID)}, err)
 		}
 	}
-	return incident.Record{}, crowded(r.ID)
+	return incident.Record{}, crowded(about(r.ID))
 }
 
 // Load implements incident.Store.
@@ -186,7 +188,7 @@ func (s *Store) Put(ctx context.Context, r incident.Record) (incident.Record, er
 			return incident.Record{}, failed(call{"dynamodb:PutItem", s.table, about(r.ID)}, err)
 		}
 	}
-	return incident.Record{}, crowded(r.ID)
+	return incident.Record{}, crowded(about(r.ID))
 }
 
 // repeated returns what an earlier put of r has stored, unless another has put since.
@@ -201,13 +203,13 @@ func (s *Store) repeated(ctx context.Context, r incident.Record) (incident.Recor
 	return stored, nil
 }
 
-// write puts the version after from's. errCanceled says that it surely did not happen, because of what others have written or are writing.
+// write puts the version after from's, or fails as transact does.
 func (s *Store) write(ctx context.Context, r incident.Record, from head) (incident.Record, error) {
 	stored, to, items, err := encode(r, from)
 	if err != nil {
 		return incident.Record{}, err
 	}
-	in := &dynamodb.TransactWriteItemsInput{}
+	var puts []types.TransactWriteItem
 	for _, i := range items {
 		put := &types.Put{TableName: &s.table, Item: i.item}
 		switch {
@@ -217,15 +219,10 @@ func (s *Store) write(ctx context.Context, r incident.Record, from head) (incide
 		case i.kind == isRecord, i.kind == isLog:
 			put.ConditionExpression = aws.String("attribute_not_exists(pk)")
 		}
-		in.TransactItems = append(in.TransactItems, types.TransactWriteItem{Put: put})
+		puts = append(puts, types.TransactWriteItem{Put: put})
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if _, err := s.client.TransactWriteItems(ctx, in); err != nil {
-		if canceled(err) {
-			return incident.Record{}, errCanceled
-		}
-		return incident.Record{}, failed(call{"dynamodb:PutItem", s.table, about(r.ID)}, err)
+	if err := s.transact(ctx, call{"dynamodb:PutItem", s.table, about(r.ID)}, puts); err != nil {
+		return incident.Record{}, err
 	}
 	s.remember(r.ID, to)
 	return stored, nil
@@ -366,6 +363,78 @@ func (s *Store) Lease(ctx context.Context, l incident.Lease) error {
 		return incident.Held{Until: until}
 	}
 	if err != nil {
+		return failed(c, err)
+	}
+	return nil
+}
+
+// Brakes implements incident.Store.
+func (s *Store) Brakes(ctx context.Context) (incident.Brakes, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: item{"pk": text(brakes), "sk": text(brakes)}, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return incident.Brakes{}, failed(call{"dynamodb:GetItem", s.table, "the brakes"}, err)
+	}
+	var b incident.Brakes
+	if len(out.Item) == 0 {
+		return b, nil
+	}
+	if err := json.Unmarshal([]byte(textOf(out.Item, "body")), &b); err != nil {
+		return incident.Brakes{}, fmt.Errorf("the brakes: what is stored does not decode: %v", err)
+	}
+	return b, nil
+}
+
+// SetBrakes implements incident.Store. It is a transaction of one, for the token that keeps an answer that was lost from being a conflict.
+func (s *Store) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
+	loaded := b.Version
+	b.Version++
+	body, err := json.Marshal(b)
+	if err != nil {
+		return incident.Brakes{}, fmt.Errorf("the brakes: %v", err)
+	}
+	put := &types.Put{
+		TableName:                 &s.table,
+		Item:                      item{"pk": text(brakes), "sk": text(brakes), "version": number(int(b.Version)), "body": text(string(body))},
+		ConditionExpression:       aws.String("version = :version"),
+		ExpressionAttributeValues: item{":version": number(int(loaded))},
+	}
+	if loaded == 0 {
+		put.ConditionExpression, put.ExpressionAttributeValues = aws.String("attribute_not_exists(pk)"), nil
+	}
+	c := call{"dynamodb:PutItem", s.table, "the brakes"}
+	for try := range tries {
+		err := s.transact(ctx, c, []types.TransactWriteItem{{Put: put}})
+		if err == nil {
+			b = incident.Brakes{} // nothing of it is the caller's
+			return b, json.Unmarshal(body, &b)
+		}
+		if !errors.Is(err, errCanceled) {
+			return incident.Brakes{}, err
+		}
+		stored, err := s.Brakes(ctx)
+		if err != nil {
+			return incident.Brakes{}, err
+		}
+		if stored.Version != loaded {
+			return incident.Brakes{}, fmt.Errorf("the brakes: version %d is stored, %d was loaded: %w", stored.Version, loaded, incident.ErrConflict)
+		}
+		if err := pause(ctx, try); err != nil {
+			return incident.Brakes{}, failed(c, err)
+		}
+	}
+	return incident.Brakes{}, crowded("the brakes")
+}
+
+// transact writes all of the items or none. errCanceled says that it surely did not happen, because of what others have written or are
+// writing.
+func (s *Store) transact(ctx context.Context, c call, items []types.TransactWriteItem) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if _, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items}); canceled(err) {
+		return errCanceled
+	} else if err != nil {
 		return failed(c, err)
 	}
 	return nil

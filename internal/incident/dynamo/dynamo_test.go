@@ -152,6 +152,10 @@ func lostOnce(t *testing.T, f *front, s *Store) {
 			t.Errorf("%s: Load = version %d, %v, %v", name, got.Version, got.Log, err)
 		}
 	}
+	f.fail("TransactWriteItems", fault{cut: true, applied: true}, none)
+	if b, err := s.SetBrakes(t.Context(), incident.Brakes{By: "me"}); err != nil || b.Version != 1 {
+		t.Errorf("SetBrakes: %+v, %v", b, err)
+	}
 	f.fail("PutItem", fault{cut: true, applied: true}, none)
 	l := incident.Lease{Name: "a", Holder: "me", Now: storetest.Ringing, Until: storetest.Ringing.Add(time.Minute)}
 	if err := s.Lease(t.Context(), l); err != nil {
@@ -417,17 +421,21 @@ func TestFailuresAreSentences(t *testing.T) {
 			_, err := s.Put(ctx, loaded)
 			return err
 		},
-			`incident "` + id + `": `, `the responder may not call dynamodb:PutItem on table "incidents"; grant it`},
+			`incident "` + id + `": `, `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 		"put of what another process loaded": {"GetItem", func(ctx context.Context, s *Store) error { _, err := s.Put(ctx, loaded); return err },
-			`incident "` + id + `": `, `the responder may not call dynamodb:GetItem on table "incidents"; grant it`},
+			`incident "` + id + `": `, `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
 		"open": {"TransactWriteItems", func(ctx context.Context, s *Store) error { _, err := s.Open(ctx, loaded); return err },
-			`incident "` + id + `": `, `the responder may not call dynamodb:PutItem on table "incidents"; grant it`},
+			`incident "` + id + `": `, `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 		"load": {"Query", func(ctx context.Context, s *Store) error { _, err := s.Load(ctx, id); return err },
-			`incident "` + id + `": `, `the responder may not call dynamodb:Query on table "incidents"; grant it`},
+			`incident "` + id + `": `, `the function's role may not call dynamodb:Query on table "incidents" (AWS: "no"); grant it`},
 		"list": {"Query", func(ctx context.Context, s *Store) error { _, err := s.Unclosed(ctx); return err },
-			"the incidents: ", `the responder may not call dynamodb:Query on table "incidents/index/lists"; grant it`},
+			"the incidents: ", `the function's role may not call dynamodb:Query on table "incidents/index/lists" (AWS: "no"); grant it`},
+		"brakes": {"GetItem", func(ctx context.Context, s *Store) error { _, err := s.Brakes(ctx); return err },
+			"the brakes: ", `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
+		"brakes set": {"TransactWriteItems", func(ctx context.Context, s *Store) error { _, err := s.SetBrakes(ctx, incident.Brakes{}); return err },
+			"the brakes: ", `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 		"lease": {"PutItem", func(ctx context.Context, s *Store) error { return s.Lease(ctx, incident.Lease{Name: "look"}) },
-			`lease "look": `, `the responder may not call dynamodb:PutItem on table "incidents"; grant it`},
+			`lease "look": `, `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 	} {
 		for _, c := range []struct {
 			ft   fault

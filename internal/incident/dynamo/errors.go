@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
 )
 
 // call is one request, for the sentence that tells of its failure: an IAM action, the table or index, and what it is about.
@@ -38,9 +40,9 @@ func canceled(err error) bool {
 	return len(all) > 0 && !slices.ContainsFunc(all, func(r types.CancellationReason) bool { return !slices.Contains(passing, aws.ToString(r.Code)) })
 }
 
-// crowded is what remains to say where others write the same incident all the time.
-func crowded(id string) error {
-	return fmt.Errorf("incident %q: others write it, or DynamoDB is throttling, all the time; try again in a minute", id)
+// crowded is what remains to say where others write the same all the time.
+func crowded(about string) error {
+	return fmt.Errorf("%s: others write it, or DynamoDB is throttling, all the time; try again in a minute", about)
 }
 
 // failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
@@ -80,8 +82,7 @@ func refusal(c call, doing string, err error, api smithy.APIError) error {
 	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException":
-		return fmt.Errorf("%s: the responder may not call %s on table %q; grant it to the responder's role, or see whether the table's policy, "+
-			"the policy of its key or a service control policy denies it", c.about, c.action, c.on)
+		return fmt.Errorf("%s: %w", c.about, grant.Denied(c.action, fmt.Sprintf("table %q", c.on), api.ErrorMessage()))
 	case "ResourceNotFoundException":
 		return fmt.Errorf("%s: there is no such table or index in this region; deploy again, or correct the table's name", doing)
 	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "InvalidSignatureException",

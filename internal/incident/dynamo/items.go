@@ -25,6 +25,7 @@ const (
 	recordKey = "record"
 	open      = "open"
 	closed    = "closed"
+	brakes    = "brakes"
 	// piece is the most bytes of a body that stand in one item. An item ends at 400 KB, its names and the other attributes included:
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
 	piece = 350 << 10

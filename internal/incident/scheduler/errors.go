@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
 )
 
 // failed makes the one sentence about a schedule that was not made.
@@ -48,8 +50,7 @@ func (w *Wakes) refusal(api smithy.APIError) string {
 	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException":
-		return fmt.Sprintf("the responder may not call scheduler:CreateSchedule in group %q, or iam:PassRole on %q; grant both to the responder's role, "+
-			"or see whether a Deny, a permissions boundary or a service control policy forbids it", w.settings.Group, w.settings.Role)
+		return grant.Denied("scheduler:CreateSchedule and iam:PassRole", fmt.Sprintf("group %q and %q", w.settings.Group, w.settings.Role), api.ErrorMessage()).Error()
 	case "ResourceNotFoundException":
 		return fmt.Sprintf("there is no schedule group %q in this region; deploy again, or correct the group's name", w.settings.Group)
 	case "ServiceQuotaExceededException":

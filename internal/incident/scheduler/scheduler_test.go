@@ -199,7 +199,7 @@ func TestFailuresAreSentences(t *testing.T) {
 		code   string
 		want   string
 	}{
-		{403, "AccessDeniedException", `the responder may not call scheduler:CreateSchedule in group "nightlatch", or iam:PassRole on "arn:aws:iam::111122223333:role/Nightlatch-wakes"; grant both`},
+		{403, "AccessDeniedException", `the function's role may not call scheduler:CreateSchedule and iam:PassRole on group "nightlatch" and "arn:aws:iam::111122223333:role/Nightlatch-wakes" (AWS: "no"); grant it`},
 		{404, "ResourceNotFoundException", `there is no schedule group "nightlatch" in this region; deploy again`},
 		{402, "ServiceQuotaExceededException", "the account has as many schedules as it may"},
 		{429, "ThrottlingException", "is throttling the account's calls; try again"},

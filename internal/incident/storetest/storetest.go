@@ -36,6 +36,7 @@ func Whole() incident.Record {
 	n := 0
 	fill(reflect.ValueOf(&r).Elem(), &n)
 	r.ID = "20260304-000340-0123456789abcdef"
+	r.History = nil // is not stored
 	return r
 }
 
@@ -136,6 +137,8 @@ func Suite(t *testing.T, open func(*testing.T) incident.Store) {
 		"the latest, newest first":                                  recent,
 		"a lease has one holder":                                    lease,
 		"of many who want a lease at once one gets it":              leaseRace,
+		"the brakes are what was set last":                          brakes,
+		"of many who set the brakes at once one does":               brakesRace,
 		"a record as large as it may become, with a thousand lines": big,
 		"hostile names and texts":                                   hostile,
 	} {
@@ -537,6 +540,62 @@ func leaseRace(t *testing.T, s incident.Store) {
 	all.Wait()
 	if got.Load() != 1 {
 		t.Errorf("%d hold one lease", got.Load())
+	}
+}
+
+func brakes(t *testing.T, s incident.Store) {
+	got, err := s.Brakes(t.Context())
+	if err != nil || !reflect.DeepEqual(got, incident.Brakes{}) {
+		t.Fatalf("Brakes that nobody has set = %+v, %v", got, err)
+	}
+	for version := range int64(3) {
+		full := func() incident.Brakes {
+			var b incident.Brakes
+			n := int(version)
+			fill(reflect.ValueOf(&b).Elem(), &n)
+			b.Version = version
+			return b
+		}
+		mine, want := full(), full()
+		want.Version++
+		set, err := s.SetBrakes(t.Context(), mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "SetBrakes", want, set)
+		for _, b := range []incident.Brakes{mine, set} { // what a caller keeps is its own
+			b.Holds[0].By, b.Holds[0].Origins[0], b.Contained[0] = "x", "x", time.Time{}
+		}
+		got, err := s.Brakes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "Brakes", want, got)
+	}
+	for _, version := range []int64{-1, 0, 2, 4} {
+		if got, err := s.SetBrakes(t.Context(), incident.Brakes{Version: version, By: "late"}); !errors.Is(err, incident.ErrConflict) || !reflect.DeepEqual(got, incident.Brakes{}) {
+			t.Errorf("SetBrakes(version %d) = %+v, %v, want ErrConflict", version, got, err)
+		}
+	}
+}
+
+func brakesRace(t *testing.T, s incident.Store) {
+	for version := range int64(2) { // the first there are, and the next
+		var won atomic.Int64
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				if _, err := s.SetBrakes(t.Context(), incident.Brakes{Version: version, By: fmt.Sprint(i)}); err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, incident.ErrConflict) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if got, err := s.Brakes(t.Context()); won.Load() != 1 || err != nil || got.Version != version+1 {
+			t.Errorf("%d set version %d; Brakes = %+v, %v", won.Load(), version, got, err)
+		}
 	}
 }
 
