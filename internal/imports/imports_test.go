@@ -26,6 +26,8 @@ var adapters = map[string]struct{ parent, client string }{
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
 	"evidence/duck":          {"evidence", "github.com/duckdb/"},
 	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
+	"incident/dynamo":        {"incident", "github.com/aws/aws-sdk-go-v2/service/dynamodb"},
+	"incident/scheduler":     {"incident", "github.com/aws/aws-sdk-go-v2/service/scheduler"},
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 }
@@ -162,7 +164,8 @@ func TestWhatALambdaLinks(t *testing.T) {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/grant/granttest"} {
+			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest", "nightlatch/internal/enroll/s3bucket/s3test",
+				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest"} {
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)
 				}
