@@ -125,12 +125,12 @@ var pace = map[string]time.Duration{"store": 30 * time.Millisecond, "meter": 500
 func (in *invocation) half(service string) time.Duration {
 	d := in.between(pace[service]/20, pace[service]/2)
 	if in.chance(in.weather.slow) {
-		d *= 10
+		d = min(10*d, time.Minute)
 	}
 	if in.chance(in.weather.froze) {
 		d += in.between(time.Minute, 14*time.Minute) // frozen and thawed: whatever it held, it goes on
 	}
-	return min(d, time.Minute+d/10)
+	return d
 }
 
 // refusal is an error of a call that surely had no effect.

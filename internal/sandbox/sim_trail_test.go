@@ -19,14 +19,16 @@ type entry struct {
 	record
 	due []time.Time
 
-	callID, key, issuerID, agent, signing, named, inResources, copiedFrom, network string
-	bytes                                                                          float64
-	sized, data                                                                    bool
+	callID, key, issuerID, agent, signing, named, inResources, copiedFrom, network, actor, principal, day string
+	most                                                                                                  [12]string
+	bytes                                                                                                 float64
+	sized, data                                                                                           bool
 }
 
 var (
 	bucketARN   = regexp.MustCompile(`^arn:aws[a-z-]*:s3:::([^/*]+)`)
 	copySource  = regexp.MustCompile(`^/?([^/]+)/`)
+	ipv6Network = regexp.MustCompile(`^([0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F]*)`)
 	ipv4Network = regexp.MustCompile(`^(?:::[fF]{4}:)?([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$`)
 )
 
@@ -57,7 +59,13 @@ func enter(r record, due ...time.Time) *entry {
 	}
 	if m := ipv4Network.FindStringSubmatch(r.SourceIPAddress); m != nil {
 		e.network = m[1]
+	} else if m := ipv6Network.FindStringSubmatch(r.SourceIPAddress); m != nil {
+		e.network = m[1]
 	}
+	u := r.UserIdentity
+	e.actor, e.principal = u.Type+"|"+u.AccessKeyID+"|"+u.PrincipalID+"|"+u.AccountID+"|"+u.InvokedBy, cmp.Or(e.issuerID, u.PrincipalID, u.ARN)
+	e.most = [12]string{r.SourceIPAddress, u.Type, u.PrincipalID, u.ARN, u.AccountID, u.AccessKeyID, u.UserName, e.issuer("arn"), e.issuer("userName"), u.InvokedBy, "", e.principal}
+	e.day = r.EventTime.Format(time.DateOnly)
 	return e
 }
 
@@ -74,15 +82,6 @@ func (e *entry) issuer(field string) string {
 		return ""
 	}
 	return e.UserIdentity.SessionContext.SessionIssuer[field]
-}
-
-func (e *entry) actor() string {
-	u := e.UserIdentity
-	return u.Type + "|" + u.AccessKeyID + "|" + u.PrincipalID + "|" + u.AccountID + "|" + u.InvokedBy
-}
-
-func (e *entry) principal() string {
-	return cmp.Or(e.issuerID, e.UserIdentity.PrincipalID, e.UserIdentity.ARN)
 }
 
 // called is one row of the common table "calls".
@@ -138,10 +137,16 @@ type group struct {
 	bytes, objectBytes, listingBytes, errorBytes, margin float64
 	calls, unsized, copies                               int64
 	first, last                                          time.Time
-	objects                                              map[string]bool
-	most                                                 map[string]string
+	objects                                              map[objectID]bool
+	most                                                 [12]string
 	place, places                                        int
 }
+
+// mostOf are the columns of which a row of Bytes shows the largest.
+var mostOf = [12]string{"source_ip", "type", "principal_id", "arn", "account_id", "access_key_id", "user_name", "issuer_arn", "issuer_user_name",
+	"invoked_by", "on_behalf_of", "principal"}
+
+type objectID struct{ bucket, key string }
 
 type groupID struct{ part, actor, name, endpoint, endpointAccount, signing string }
 
@@ -162,14 +167,14 @@ func bytesRows(all []*entry, q evidence.Bytes) []evidence.Row {
 	groups := map[groupID]*group{}
 	for _, c := range callsOf(all, q.Buckets, q.From.Add(-q.Margin), q.To.Add(q.Margin)) {
 		inside := !c.EventTime.Before(q.From) && c.EventTime.Before(q.To)
-		a := c.actor()
+		a := c.actor
 		for _, id := range []groupID{{part: "all"}, {part: "actor", actor: a}, {part: "bucket", actor: a, name: c.bucket}, {part: "call", actor: a, name: c.EventName},
 			{"origin", a, c.network, c.VPCEndpointID, c.VPCEndpointAccount, c.signing}, {part: "agent", actor: a, name: c.agent}, {part: "error", actor: a, name: c.ErrorCode}} {
 			if id.part == "error" && id.name == "" {
 				continue
 			}
 			if groups[id] == nil {
-				groups[id] = &group{id: id, objects: map[string]bool{}, most: map[string]string{}}
+				groups[id] = &group{id: id}
 			}
 			groups[id].count(c, inside)
 		}
@@ -204,7 +209,9 @@ func bytesRows(all []*entry, q evidence.Bytes) []evidence.Row {
 			"signing": g.id.signing, "bytes": double(g.bytes), "object_bytes": double(g.objectBytes), "listing_bytes": double(g.listingBytes), "error_bytes": double(g.errorBytes),
 			"margin_bytes": double(g.margin), "calls": whole(g.calls), "unsized": whole(g.unsized), "copies": whole(g.copies), "first_seen": unix(g.first), "last_seen": unix(g.last),
 			"objects": whole(int64(len(g.objects))), "places": whole(int64(g.places))}
-		maps.Copy(row, g.most)
+		for i, column := range mostOf {
+			row[column] = g.most[i]
+		}
 		out = append(out, row)
 	}
 	return out
@@ -226,10 +233,8 @@ func place(rows []*group, order func(x, y *group) int, partition func(*group) st
 
 // count takes one call into a row.
 func (g *group) count(c called, inside bool) {
-	for column, v := range map[string]string{"source_ip": c.SourceIPAddress, "type": c.UserIdentity.Type, "principal_id": c.UserIdentity.PrincipalID, "arn": c.UserIdentity.ARN,
-		"account_id": c.UserIdentity.AccountID, "access_key_id": c.UserIdentity.AccessKeyID, "user_name": c.UserIdentity.UserName, "issuer_arn": c.issuer("arn"),
-		"issuer_user_name": c.issuer("userName"), "invoked_by": c.UserIdentity.InvokedBy, "on_behalf_of": "", "principal": c.principal()} {
-		g.most[column] = max(g.most[column], v)
+	for i, v := range c.most {
+		g.most[i] = max(g.most[i], v)
 	}
 	if !inside {
 		g.margin += c.out()
@@ -242,7 +247,10 @@ func (g *group) count(c called, inside bool) {
 		g.errorBytes += c.out()
 	case c.EventName == "GetObject" || c.EventName == "SelectObjectContent" || c.EventName == "GetObjectTorrent":
 		g.objectBytes += c.out()
-		g.objects[c.bucket+"/"+c.key] = true
+		if g.objects == nil {
+			g.objects = map[objectID]bool{}
+		}
+		g.objects[objectID{c.bucket, c.key}] = true
 	default:
 		g.listingBytes += c.out()
 	}
@@ -284,7 +292,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 		if c.ErrorCode != "" {
 			continue
 		}
-		p, day := c.principal(), c.EventTime.Format(time.DateOnly)
+		p, day := c.principal, c.day
 		for _, id := range []usedID{{part: "principal", principal: p}, {"origin", p, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, c.signing}} {
 			if id.part == "principal" && c.EventTime.After(early) {
 				continue
