@@ -64,17 +64,14 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 	a := rec.Alarm
 	look := incident.Look{At: r.Clock.Now(), From: a.From, To: a.To}
 	var bytes, usage answered
-	both := []func(){func() {
+	var both sync.WaitGroup
+	both.Go(func() {
 		bytes = r.ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
-	}}
+	})
 	if rec.HistoryDue() {
-		both = append(both, func() { usage = r.ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
+		both.Go(func() { usage = r.ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
 	}
-	together := r.Together
-	if together == nil {
-		together = atOnce
-	}
-	together(both...)
+	both.Wait()
 	if usage.asked {
 		look.HistoryError = r.readHistory(ctx, rec, usage)
 	}
@@ -87,15 +84,6 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 		rec.Enough = r.enough(*rec)
 		rec.Note(look.At, seen(e))
 	}
-}
-
-// atOnce runs functions at the same time, and returns when all have.
-func atOnce(all ...func()) {
-	var wait sync.WaitGroup
-	for _, f := range all {
-		wait.Go(f)
-	}
-	wait.Wait()
 }
 
 // answered is what came back for a question, if it was asked.

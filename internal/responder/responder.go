@@ -40,8 +40,6 @@ type Responder struct {
 	// Policy is nil where it could not be loaded, for the reason PolicyError; everything is asked then.
 	Policy      *policy.Policy
 	PolicyError string
-	// Together runs functions that do not need each other, and returns when all have: at the same time, where it is nil.
-	Together func(...func())
 }
 
 // ErrUnheard says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
