@@ -60,6 +60,9 @@ type Alarm struct {
 	Confirmed bool    `json:"confirmed"`
 	Doubt     string  `json:"doubt,omitempty"`
 	Points    []Point `json:"points,omitempty"`
+	// Part counts the windows of one ring: while an alarm stays in ALARM nothing rings, and each window after the first is opened by
+	// Nightlatch itself. An event never sets it.
+	Part int `json:"part,omitempty"`
 	// AccessKeyID is the key that a manual event names; a hint for the reader, never evidence.
 	AccessKeyID string `json:"access_key_id,omitempty"`
 }
@@ -111,7 +114,34 @@ func (a Alarm) ID() string {
 		what = append(what, a.Buckets...)
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", what))
-	return a.Since.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(sum[:8])
+	id := a.Since.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(sum[:8])
+	if a.Part > 0 {
+		id += fmt.Sprintf("-%d", a.Part+1)
+	}
+	return id
+}
+
+// Onward is the window after this one in which the metric shows more than the threshold; false where it has gone quiet.
+func (a Alarm) Onward(r Reading) (Alarm, bool) {
+	next := a
+	next.Part++
+	next.Points, next.Bytes, next.Claimed, next.Confirmed, next.Doubt = nil, nil, nil, false, ""
+	next.From, next.To = time.Time{}, time.Time{}
+	for _, p := range r.Points {
+		if p.Start.Before(a.To) || !a.breaching(r, p) {
+			continue
+		}
+		if next.From.IsZero() {
+			next.From = p.Start
+		}
+		next.To = p.Start.Add(a.Period)
+	}
+	return next, !next.From.IsZero() && a.Source == Rang && a.Period > 0 && a.Period <= time.Hour // the next day's sum rings for itself
+}
+
+// breaching reports whether a datapoint is one at which the alarm rings.
+func (a Alarm) breaching(r Reading, p Point) bool {
+	return a.Threshold != nil && (float64(p.Bytes) > *a.Threshold || r.AtLeast && float64(p.Bytes) == *a.Threshold)
 }
 
 // Read returns the alarm as the reading shows it. The window keeps what was claimed and is stretched over the breaching
@@ -128,9 +158,7 @@ func (a Alarm) Read(r Reading) Alarm {
 	if a.Source == Rang && r.Threshold > 0 {
 		a.Threshold = &r.Threshold
 	}
-	breaching := func(p Point) bool {
-		return a.Threshold != nil && (float64(p.Bytes) > *a.Threshold || r.AtLeast && float64(p.Bytes) == *a.Threshold)
-	}
+	breaching := func(p Point) bool { return a.breaching(r, p) }
 	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
 	if a.Source == Rang {
 		a.stretch(r.Points, breaching)

@@ -8,6 +8,7 @@ package containment
 import (
 	"context"
 	"errors"
+	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/policy"
@@ -59,6 +60,13 @@ func (s Step) Planned() bool { return s.Ref != Ref{} }
 // ErrNotDone says that a write surely did not happen. Any other error of a write leaves the state unknown.
 var ErrNotDone = errors.New("nothing was changed")
 
+// Key is one access key of a user.
+type Key struct {
+	ID      string
+	Status  string // Active or Inactive
+	Created time.Time
+}
+
 // Account is the AWS account in which steps are done.
 type Account interface {
 	// Identify finds what a credential acts for: the key's user, the role, with tags, and whether it is the responder itself.
@@ -66,6 +74,8 @@ type Account interface {
 	Identify(context.Context, actor.Credential) (policy.Target, error)
 	// Read returns what a setting holds now. A setting or owner that does not exist is an absent Doc, not an error.
 	Read(context.Context, Ref) (Doc, error)
+	// Keys lists the access keys of an IAM user; none where there is no such user.
+	Keys(ctx context.Context, user string) ([]Key, error)
 	// Write sets it. The error is ErrNotDone only where surely nothing happened; after any other error the state is unknown
 	// and Read must tell. Write never deletes an access key.
 	Write(context.Context, Ref, Doc) error

@@ -67,6 +67,9 @@ type Outcome struct {
 	Step     Step      `json:"step"`
 }
 
+// Contained reports whether the step was written, or may have been, and nobody has undone it: what has to hold from then on.
+func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown }
+
 // Executor does steps. It is the only code that calls Account.Write.
 type Executor struct {
 	Account Account

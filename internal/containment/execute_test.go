@@ -72,6 +72,10 @@ func (f *fakeAccount) Write(_ context.Context, r Ref, d Doc) error {
 	return take(&f.after)
 }
 
+func (f *fakeAccount) Keys(context.Context, string) ([]Key, error) {
+	return nil, errors.New("an executor asks for no keys")
+}
+
 func (f *fakeAccount) count(call string) int {
 	n := 0
 	for _, c := range f.calls {

@@ -15,21 +15,26 @@ const (
 // a thief does not hide by spreading over more networks than an incident lists.
 const askedOrigins = 400
 
-// Bytes asks who moved the bytes of Buckets in the window [From, To), and in Margin on both sides of it.
+// Bytes asks who moved the bytes in each of Windows, and in Margin, in whole seconds, on both sides of it. A window has the rows
+// that it has when it is asked alone: a call counts once in each window that holds it, whatever the other windows are.
 type Bytes struct {
-	Buckets  []string
-	From, To time.Time
-	Margin   time.Duration
+	Windows []Window
+	Margin  time.Duration
 }
 
 // Name implements Question.
 func (Bytes) Name() string { return "bytes" }
 
-// SQL implements Question. An answer has one row for all, one for each actor, and for each actor one a bucket, a call, an
-// origin, an agent and an error code: grouping sets, because how Lake prints a collection is not known. "part" says which.
+// SQL implements Question. For each window, told by window_no (see Numbers), an answer has one row for all, one for each actor, and
+// for each actor one a bucket, a call, an origin, an agent and an error code: grouping sets, because how Lake prints a collection is
+// not known. "part" says which.
 //
 // Of actors the MaxActors that took most are named, of the rest MaxDetails each; the rows of the larger group carry the
 // totals, so that what is left out can be told.
+//
+// The trail is read once: a table expression that two others name would be scanned, and billed, twice. A call meets the windows of
+// the buckets that it names by an equality, so that each costs as much as there are windows on its own bucket. Calls that name one
+// bucket, nearly all, stay one row until then.
 func (q Bytes) SQL(s Schema) string {
 	const sums = `
     coalesce(sum(case when in_window = 1 then bytes else 0 end), 0) as bytes,
@@ -40,16 +45,37 @@ func (q Bytes) SQL(s Schema) string {
     coalesce(sum(case when in_window = 1 then 1 else 0 end), 0) as calls,
     coalesce(sum(case when in_window = 1 and bytes_out is null and read_from is not null and copied_out = 0 then 1 else 0 end), 0) as unsized,
     coalesce(sum(case when in_window = 1 then copied_out else 0 end), 0) as copies,`
-	return fmt.Sprintf(`with %[1]s,
+	from, to := q.hull()
+	margin := int64(q.Margin / time.Second)
+	watched := fmt.Sprintf(`spans as (
+  select before + place as window_no, begins, ends, split(names, '/') as names
+  from (values %[1]s) as s (before, begins, ends, lists)
+  cross join unnest(split(lists, ' ')) with ordinality as l (names, place)
+),
+watch as (
+  select * from spans cross join unnest(names) as n (bucket)
+),
+timed as (
+  select *, to_unixtime(eventtime) - %[2]d as at_second from found
+),
+watched as (
+  select timed.*, window_no, case when at_second >= begins and at_second < ends then 1 else 0 end as in_window,
+    case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
+    case when contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
+  from timed
+  cross join unnest(case when copied_from is null and named_bucket = resource_bucket then array[named_bucket]
+    else array[named_bucket, resource_bucket, copied_from] end) as c (candidate)
+  join watch on watch.bucket = candidate and at_second >= begins - %[3]d and at_second < ends + %[3]d
+)`, q.values(), from.Unix(), margin)
+	return unindent(fmt.Sprintf(`with %[1]s,
 marked as (
   select *,
     concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by) as actor,
-    case when eventtime >= %[2]s and eventtime < %[3]s then 1 else 0 end as in_window,
-    case when error_code <> '' then 'error' when eventname in (%[4]s) then 'object' else 'listing' end as class
+    case when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
   from calls
 ),
 counted as (
-  select case when grouping(actor) = 1 then 'all' when grouping(bucket) = 0 then 'bucket' when grouping(eventname) = 0 then 'call'
+  select window_no, case when grouping(actor) = 1 then 'all' when grouping(bucket) = 0 then 'bucket' when grouping(eventname) = 0 then 'call'
       when grouping(network) = 0 then 'origin' when grouping(agent) = 0 then 'agent' when grouping(error_code) = 0 then 'error'
       else 'actor' end as part,
     coalesce(actor, '') as actor,
@@ -57,31 +83,31 @@ counted as (
     coalesce(vpc_endpoint, '') as vpc_endpoint, coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
     max(source_ip) as source_ip, max(type) as type, max(principal_id) as principal_id, max(arn) as arn, max(account_id) as account_id,
     max(access_key_id) as access_key_id, max(user_name) as user_name, max(issuer_arn) as issuer_arn,
-    max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(principal) as principal,%[5]s
+    max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(principal) as principal,%[3]s
     coalesce(to_unixtime(min(case when in_window = 1 then eventtime end)), 0) as first_seen,
     coalesce(to_unixtime(max(case when in_window = 1 then eventtime end)), 0) as last_seen,
     count(distinct case when in_window = 1 and class = 'object' then concat(bucket, '/', object_key) end) as objects
   from marked
-  group by grouping sets ((), (actor), (actor, bucket), (actor, eventname), (actor, network, vpc_endpoint, vpc_endpoint_account, signing),
-    (actor, agent), (actor, error_code))
+  group by grouping sets ((window_no), (window_no, actor), (window_no, actor, bucket), (window_no, actor, eventname),
+    (window_no, actor, network, vpc_endpoint, vpc_endpoint_account, signing), (window_no, actor, agent), (window_no, actor, error_code))
 ),
 placed as (
-  select *, row_number() over (partition by part, case when part = 'actor' then '' else actor end
+  select *, row_number() over (partition by window_no, part, case when part = 'actor' then '' else actor end
       order by bytes desc, copies desc, calls desc, margin_bytes desc, actor, name, vpc_endpoint, vpc_endpoint_account, signing) as place,
-    count(*) over (partition by part, case when part = 'actor' then '' else actor end) as places
+    count(*) over (partition by window_no, part, case when part = 'actor' then '' else actor end) as places
   from counted
   where not (part = 'error' and name = '')
 ),
 ranked as (
-  select *, max(case when part = 'actor' then place end) over (partition by actor) as actor_place
+  select *, max(case when part = 'actor' then place end) over (partition by window_no, actor) as actor_place
   from placed
 )
-select part, actor, name, vpc_endpoint, vpc_endpoint_account, signing, source_ip, type, principal_id, arn, account_id, access_key_id,
+select window_no, part, actor, name, vpc_endpoint, vpc_endpoint_account, signing, source_ip, type, principal_id, arn, account_id, access_key_id,
   user_name, issuer_arn, issuer_user_name, invoked_by, on_behalf_of, principal, bytes, object_bytes, listing_bytes, error_bytes,
   margin_bytes, calls, unsized, copies, first_seen, last_seen, objects, places
 from ranked
 where (part = 'all' and calls + margin_bytes > 0)
-  or (actor_place <= %[6]d and (part = 'actor' or place <= %[7]d or (part = 'origin' and place <= %[8]d)))
-order by part, actor, place`, s.calls(q.Buckets, q.From.Add(-q.Margin), q.To.Add(q.Margin)), timestamp(q.From), timestamp(q.To),
-		quoteAll(objectData), sums, MaxActors, MaxDetails, askedOrigins)
+  or (actor_place <= %[4]d and (part = 'actor' or place <= %[5]d or (part = 'origin' and place <= %[6]d)))
+order by window_no, part, actor, place`, s.calls(from, to, watched, "window_no, "),
+		quoteAll(objectData), sums, MaxActors, MaxDetails, askedOrigins))
 }

@@ -53,7 +53,12 @@ var (
 // questions are all questions, for these buckets.
 func questions(buckets ...string) map[string]Question {
 	return map[string]Question{
-		"bytes":             Bytes{Buckets: buckets, From: noon, To: noon.Add(time.Minute), Margin: 5 * time.Minute},
+		"bytes": Bytes{Windows: []Window{{"a", buckets, noon, noon.Add(time.Minute)}}, Margin: 5 * time.Minute},
+		"bytes of several": Bytes{Windows: []Window{{"a", buckets, noon, noon.Add(time.Minute)}, {"b", buckets[:1], noon, noon.Add(time.Minute)},
+			{hostile, append(buckets, hostile), noon.Add(-time.Hour), noon.Add(time.Hour)}, {"none", []string{hostile}, noon, noon}}, Margin: 5 * time.Minute},
+		"since":             Since{KeyIDs: append(buckets, "AKIAEXAMPLESTOLEN001", "ASIAEXAMPLESTOLEN001"), PrincipalIDs: []string{"AIDAEXAMPLEMARA", hostile}, From: noon, To: noon.Add(time.Hour)},
+		"since, of a user":  Since{PrincipalIDs: []string{"AIDAEXAMPLEMARA"}, From: noon, To: noon.Add(time.Hour)},
+		"since, of nobody":  Since{KeyIDs: []string{"", hostile}, From: noon, To: noon.Add(time.Hour)},
 		"usage":             Usage{Buckets: buckets, Before: noon},
 		"who tagged a user": Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 		"who tagged a role": Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
@@ -131,7 +136,7 @@ func notColumns(sql string) (found int, wrong []string) {
 }
 
 func TestGroupingSetsHoldColumnsOnly(t *testing.T) {
-	want := map[string]int{"bytes": 7, "usage": 2}
+	want := map[string]int{"bytes": 7, "bytes of several": 7, "usage": 2, "since": 2, "since, of a user": 2, "since, of nobody": 2}
 	for name, q := range questions("customer-exports") {
 		sql := q.SQL(Schema{Table: "events"})
 		found, wrong := notColumns(sql)

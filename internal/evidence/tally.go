@@ -84,7 +84,7 @@ type Others struct {
 	Copies      int64 `json:"copies_out"`
 }
 
-// Tally is the answer to Bytes, read.
+// Tally is the answer to Bytes for one window, read.
 type Tally struct {
 	Bytes, ObjectBytes, ListingBytes, ErrorBytes, MarginBytes int64
 	Calls, Unsized, Copies                                    int64
@@ -134,8 +134,43 @@ func (r *reader) time(column string) time.Time {
 	return time.Time{}
 }
 
-// ReadBytes reads the rows of a Bytes question. Rows that do not fit are an error: half an answer is none.
-func ReadBytes(rows []Row, ours actor.Ours) (Tally, error) {
+// ReadBytes reads the rows of the question q: a tally for each of its windows, by ID. A window without rows, in which nobody took
+// anything, has the tally of that: no actors, zeros, and their digest. Nothing in a tally depends on the question's other windows. Rows
+// that do not fit are an error: half an answer is none.
+func ReadBytes(rows []Row, q Bytes, ours actor.Ours) (map[string]Tally, error) {
+	numbers := q.Numbers()
+	if len(numbers) < len(q.Windows) {
+		return nil, errors.New("two windows of the question have the same id")
+	}
+	byNumber := map[int64][]Row{}
+	for _, n := range numbers {
+		byNumber[n] = nil
+	}
+	for _, row := range rows {
+		r := &reader{row: row}
+		n := r.number("window_no")
+		if r.err != nil {
+			return nil, r.err
+		}
+		if _, asked := byNumber[n]; !asked {
+			return nil, fmt.Errorf("a row of the answer is about window %d, which was not asked for", n)
+		}
+		byNumber[n] = append(byNumber[n], row)
+	}
+	tallies := map[string]Tally{}
+	for id, n := range numbers {
+		// Each is read for itself, so that no two share what they hold.
+		t, err := readTally(byNumber[n], ours)
+		if err != nil {
+			return nil, fmt.Errorf("window %s: %w", id, err)
+		}
+		tallies[id] = t
+	}
+	return tallies, nil
+}
+
+// readTally reads the rows of one window.
+func readTally(rows []Row, ours actor.Ours) (Tally, error) {
 	var t Tally
 	byID := map[string]*Actor{}
 	totals, summed := Others{}, false

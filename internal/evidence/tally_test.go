@@ -21,7 +21,7 @@ var ours = actor.Accounts("111122223333")
 
 // row is a row of a Bytes answer about the actor named id, with changes as key, value, key, value.
 func row(part, id string, changes ...string) Row {
-	r := Row{"part": part, "actor": id, "name": "", "vpc_endpoint": "", "vpc_endpoint_account": "", "signing": "", "source_ip": "198.51.100.7",
+	r := Row{"window_no": "1", "part": part, "actor": id, "name": "", "vpc_endpoint": "", "vpc_endpoint_account": "", "signing": "", "source_ip": "198.51.100.7",
 		"type": "IAMUser", "principal_id": "AIDAEXAMPLE" + id, "arn": "arn:aws:iam::111122223333:user/" + id, "account_id": "111122223333",
 		"access_key_id": "AKIAEXAMPLE0000" + id, "user_name": id, "issuer_arn": "", "issuer_user_name": "", "invoked_by": "", "on_behalf_of": "",
 		"principal": "AIDAEXAMPLE" + id, "bytes": "100", "object_bytes": "90", "listing_bytes": "10", "error_bytes": "0", "margin_bytes": "5", "calls": "3",
@@ -47,8 +47,20 @@ func usage() []Row {
 	return []Row{principal, origin}
 }
 
+// asksOne is a question of one window, which answer() answers.
+var asksOne = Bytes{Windows: []Window{{ID: "one", Buckets: []string{"exports"}, From: noon, To: noon.Add(time.Minute)}}}
+
+// readOne reads an answer to asksOne with ReadBytes.
+func readOne(rows []Row) (Tally, error) {
+	tallies, err := ReadBytes(rows, asksOne, ours)
+	if err == nil && len(tallies) != 1 || err != nil && tallies != nil {
+		return Tally{}, fmt.Errorf("got %d tallies beside %v", len(tallies), err)
+	}
+	return tallies["one"], err
+}
+
 func TestReadBytes(t *testing.T) {
-	got, err := ReadBytes(answer(), ours)
+	got, err := readOne(answer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,11 +75,11 @@ func TestReadBytes(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Actor{}), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".unlisted" }, cmp.Ignore())); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if got, err := ReadBytes(nil, ours); err != nil || len(got.Actors) != 0 || got.Bytes != 0 || got.Others != (Others{}) {
+	if got, err := readOne(nil); err != nil || len(got.Actors) != 0 || got.Bytes != 0 || got.Others != (Others{}) {
 		t.Errorf("no rows: got %+v, %v", got, err)
 	}
 	margin := []Row{row("actor", "MARA00", "bytes", "0", "margin_bytes", "0")} // calls without bytes, around the window only
-	if got, err := ReadBytes(margin, ours); err != nil || len(got.Actors) != 1 {
+	if got, err := readOne(margin); err != nil || len(got.Actors) != 1 {
 		t.Errorf("an actor without bytes: got %+v, %v", got, err)
 	}
 }
@@ -79,7 +91,7 @@ func read(i int, column string, value *string) (Tally, error) {
 	if value != nil {
 		rows[i][column] = *value
 	}
-	return ReadBytes(rows, ours)
+	return readOne(rows)
 }
 
 func TestReadBytesIsStrict(t *testing.T) {
@@ -87,15 +99,15 @@ func TestReadBytesIsStrict(t *testing.T) {
 	origin := []string{"vpc_endpoint", "vpc_endpoint_account", "signing", "source_ip"}
 	total := []string{"bytes", "object_bytes", "listing_bytes", "error_bytes", "margin_bytes", "unsized", "copies"}
 	needed := [][]string{
-		slices.Concat([]string{"part", "calls"}, total),
-		slices.Concat([]string{"part", "actor", "objects", "first_seen", "last_seen", "places"}, identity, total),
+		slices.Concat([]string{"window_no", "part", "calls"}, total),
+		slices.Concat([]string{"window_no", "part", "actor", "objects", "first_seen", "last_seen", "places"}, identity, total),
 		{"part", "actor", "name", "calls", "places", "bytes"},
 		{"part", "actor", "name", "calls", "places"},
 		slices.Concat([]string{"part", "actor", "name", "calls", "places", "bytes"}, origin),
 		{"part", "actor", "name", "calls", "places"},
 		{"part", "actor", "name", "calls", "places"},
 	}
-	numbers := append(total, "calls", "objects", "first_seen", "last_seen", "places")
+	numbers := append(total, "window_no", "calls", "objects", "first_seen", "last_seen", "places")
 	refused := func(what string, got Tally, err error) {
 		t.Helper()
 		if err == nil || !reflect.DeepEqual(got, Tally{}) {
@@ -126,7 +138,7 @@ func TestReadBytesIsStrict(t *testing.T) {
 		"an empty row":                   append(answer(), Row{}),
 		"nothing but a row of no column": {Row{"x": "y"}},
 	} {
-		got, err := ReadBytes(rows, ours)
+		got, err := readOne(rows)
 		refused(name, got, err)
 	}
 }
@@ -188,7 +200,7 @@ func TestDigest(t *testing.T) {
 		row("actor", "X4", "type", "AWSAccount", "access_key_id", "", "principal_id", "", "account_id", "999988887778"))
 	digestOf := func(rows []Row) string {
 		t.Helper()
-		tally, err := ReadBytes(rows, ours)
+		tally, err := readOne(rows)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +244,7 @@ func TestDigestIgnoresTheMargin(t *testing.T) {
 	}
 	tallyOf := func(rows []Row) Tally {
 		t.Helper()
-		tally, err := ReadBytes(rows, ours)
+		tally, err := readOne(rows)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +302,7 @@ func TestOriginsInTheMarginAreDropped(t *testing.T) {
 		"all of them around it": {[]Row{row("all", "", "bytes", "0", "calls", "0"), row("actor", "MARA00", "bytes", "0"), row("call", "MARA00", "name", "GetObject", "calls", "0"),
 			origin("198.51.100.7", "0", "0"), origin("203.0.113.9", "0", "0")}, []Origin{{Network: "198.51.100.0/24"}, {Network: "203.0.113.0/24"}}},
 	} {
-		got, err := ReadBytes(c.rows, ours)
+		got, err := readOne(c.rows)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +315,7 @@ func TestOriginsInTheMarginAreDropped(t *testing.T) {
 func TestUnlistedDetailsAreCounted(t *testing.T) {
 	rows := answer()
 	rows[3]["places"], rows[5]["places"], rows[4]["places"] = "21", strconv.Itoa(MaxDetails+10), strconv.Itoa(askedOrigins+100)
-	got, err := ReadBytes(rows, ours)
+	got, err := readOne(rows)
 	if err != nil {
 		t.Fatal(err)
 	}

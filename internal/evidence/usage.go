@@ -25,6 +25,12 @@ func (Usage) Name() string { return "usage" }
 // than a day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first, with whatever
 // key: a new key at its owner's old desk must not be crowded out, because it says that the key is in use.
 func (q Usage) SQL(s Schema) string {
+	names := quoteAll(q.Buckets)
+	watched := fmt.Sprintf(`watched as (
+  select *, case when named_bucket in (%[1]s) then named_bucket when resource_bucket in (%[1]s) then resource_bucket end as read_from,
+    case when copied_from in (%[1]s) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
+  from found
+)`, names)
 	return fmt.Sprintf(`with %[1]s,
 dated as (
   select *, cast(eventtime as date) as day, case when eventtime <= %[3]s then 1 else 0 end as early
@@ -61,5 +67,5 @@ placed as (
 select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, source_ip, days, most_bytes, first_seen, last_seen, places
 from placed
 where place <= %[2]d
-order by part, principal, place`, s.calls(q.Buckets, q.Before.Add(-HistorySpan), q.Before), maxOrigins, timestamp(q.Before.Add(-earlier)))
+order by part, principal, place`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, ""), maxOrigins, timestamp(q.Before.Add(-earlier)))
 }

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,19 +13,26 @@ import (
 // Do is the kind of effect that comes next.
 type Do string
 
-// The moves.
+// The moves, the most urgent first: of several incidents the one with the first of these is advanced first.
 const (
-	ReadMetric Do = "read-metric" // read the metric again
-	LookUp     Do = "look"        // ask the trail
-	Judge      Do = "judge"       // find the targets, ask the policy
 	Act        Do = "act"         // do the first intended step
 	Verify     Do = "verify"      // read a step of unknown outcome back
+	Judge      Do = "judge"       // find the targets, ask the policy
+	ReadMetric Do = "read-metric" // read the metric again
 	Enrich     Do = "enrich"      // find what no decision needs and the report should say
 	Tell       Do = "tell"        // tell the team
+	LookUp     Do = "look"        // ask the trail
+	Follow     Do = "follow-up"   // look again after the verdict
+	Remind     Do = "remind"      // repeat what is asked, or escalate it
 	Close      Do = "close"       // nothing is left to do: write that down
 	Wait       Do = "wait"        // nothing before Move.At
 	Nothing    Do = "nothing"     // closed
 )
+
+// Urgency lists the moves that have an effect, the most urgent first.
+func Urgency() []Do {
+	return []Do{Act, Verify, Judge, ReadMetric, Enrich, Tell, LookUp, Follow, Remind, Close}
+}
 
 // Move is what to do now, or when to look again.
 type Move struct {
@@ -35,8 +43,7 @@ type Move struct {
 	Outcome, Notice int
 }
 
-// Patience is how long after the incident was opened the search goes on: Lambda gives fifteen minutes, and what comes after the
-// search needs some of them.
+// Patience is how long after the incident was opened the search goes on before it is judged on what there is.
 const Patience = 12 * time.Minute
 
 // explainedTooMuch is the part from which on CloudTrail and the metric contradict each other.
@@ -54,55 +61,207 @@ const (
 // waits are the pauses between two looks, growing: CloudTrail is about five minutes behind, and each look is billed.
 var waits = []time.Duration{30 * time.Second, 45 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute}
 
+// followUps are when it is looked at again after the verdict. AWS's playbook watches a stolen key for 30 minutes:
+// https://github.com/aws-samples/aws-customer-playbook-framework
+var followUps = []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
+
+// reminders are when an open ask is repeated; at the last one it is escalated.
+var reminders = []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute}
+
 // Next says what comes next, from the record and the time alone.
 func (r Record) Next(now time.Time) Move {
-	switch {
-	case !r.Closed.IsZero():
+	if !r.Closed.IsZero() {
 		return Move{Do: Nothing}
-	case r.MetricRead == 0:
+	}
+	if r.MetricRead == 0 {
 		return Move{Do: ReadMetric}
-	case r.Judged.IsZero() && !r.settled():
-		if at := r.nextLook(); now.Before(at) {
-			return Move{Do: Wait, At: at}
-		}
-		return Move{Do: LookUp}
-	case r.Judged.IsZero():
+	}
+	later := soonest{now: now}
+	if m, ok := r.nextStep(&later); ok {
+		return m
+	}
+	settled := r.settled()
+	if settled && r.unjudged() {
 		return Move{Do: Judge}
 	}
-	for i, o := range r.Outcomes {
-		if o.State == containment.Intended {
-			return Move{Do: Act, Outcome: i}
-		}
-	}
-	var wait time.Time // until the first of those that are tried again
-	later := func(at time.Time) bool {
-		if now.Before(at) && (wait.IsZero() || at.Before(wait)) {
-			wait = at
-		}
-		return now.Before(at)
-	}
-	for i, o := range r.Outcomes {
-		if o.State != containment.Unknown || o.Attempts >= maxVerify || later(o.At.Add(2*time.Second<<o.Attempts>>1)) {
-			continue
-		}
-		return Move{Do: Verify, Outcome: i}
-	}
-	if !wait.IsZero() {
-		return Move{Do: Wait, At: wait}
-	}
-	if !r.Enriched && slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" }) {
+	if r.enrichDue() {
 		return Move{Do: Enrich}
 	}
-	for i, n := range r.Notified {
-		if (n.Tries > 0 && n.Error == "") || n.Tries >= maxTell || n.Tries > 0 && later(n.At.Add(5*time.Second<<n.Tries)) {
-			continue // a channel that fails does not keep the next one from being told
-		}
-		return Move{Do: Tell, Notice: i}
+	if m, ok := r.nextTelling(&later); ok {
+		return m
 	}
-	if !wait.IsZero() {
-		return Move{Do: Wait, At: wait}
+	judged := !r.Judged.IsZero()
+	if !settled && !(judged && r.Once) && !later.than(r.nextLook()) {
+		return Move{Do: LookUp}
+	}
+	if judged && !r.Once {
+		if m, ok := r.nextFollowUp(&later); ok {
+			return m
+		}
+	}
+	if !later.at.IsZero() {
+		return Move{Do: Wait, At: later.at}
 	}
 	return Move{Do: Close}
+}
+
+// soonest is the first of several times that are yet to come.
+type soonest struct{ now, at time.Time }
+
+// than reports whether a time is yet to come, and keeps it in mind.
+func (s *soonest) than(at time.Time) bool {
+	if !s.now.Before(at) {
+		return false
+	}
+	if s.at.IsZero() || at.Before(s.at) {
+		s.at = at
+	}
+	return true
+}
+
+func (r Record) nextStep(later *soonest) (Move, bool) {
+	for i, o := range r.Outcomes {
+		if o.State == containment.Intended {
+			return Move{Do: Act, Outcome: i}, true
+		}
+	}
+	for i, o := range r.Outcomes {
+		if verifiable(o) && !later.than(o.At.Add(2*time.Second<<o.Attempts>>1)) {
+			return Move{Do: Verify, Outcome: i}, true
+		}
+	}
+	return Move{}, false
+}
+
+// Stepped reports whether anything was done or asked: then the team hears how it ended.
+func (r Record) Stepped() bool {
+	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State != containment.Skipped })
+}
+
+// verifiable reports whether reading the step back again may still tell what became of it.
+func verifiable(o containment.Outcome) bool {
+	return o.State == containment.Unknown && o.Attempts < maxVerify
+}
+
+// enrichDue reports whether what no decision needs is to be looked up now: who tagged what is protected.
+func (r Record) enrichDue() bool {
+	return !r.Judged.IsZero() && !r.Enriched && !r.pending() && slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" })
+}
+
+// pending reports whether a step is still to be done, or to be read back.
+func (r Record) pending() bool {
+	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State == containment.Intended || verifiable(o) })
+}
+
+// nextTelling is the first message that is due. A channel that fails does not keep the next one from being told; what tells of
+// steps waits for them.
+func (r Record) nextTelling(later *soonest) (Move, bool) {
+	pending := r.pending()
+	for i, n := range r.Notified {
+		switch {
+		case n.Settled(), n.Kind != Page && pending:
+		case n.Tries == 0 && later.than(n.NotBefore):
+		case n.Tries > 0 && later.than(n.At.Add(5*time.Second<<n.Tries)):
+		default:
+			return Move{Do: Tell, Notice: i}, true
+		}
+	}
+	return Move{}, false
+}
+
+// Settled reports whether a channel has accepted the message, or was tried often enough.
+func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTell }
+
+func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
+
+// nextFollowUp is what is due after the verdict: another look into the trail where it was not complete, then whether it holds and
+// has stopped; and what is asked, again.
+func (r Record) nextFollowUp(later *soonest) (Move, bool) {
+	if at, ok := r.FollowUpDue(); ok && !later.than(at) {
+		if n := len(r.Looks); !r.Evidence.Complete && n > 0 && r.Looks[n-1].At.Before(at) {
+			return Move{Do: LookUp}, true
+		}
+		return Move{Do: Follow}, true
+	}
+	if at, ok := r.reminderDue(); ok && !later.than(at) {
+		return Move{Do: Remind}, true
+	}
+	return Move{}, false
+}
+
+// FollowUpDue is when it is looked at again; false where that was done often enough. The count begins anew with each step that is
+// done. Where none was, there is nothing to look at at once.
+func (r Record) FollowUpDue() (time.Time, bool) {
+	since, offsets := r.Judged, followUps[1:]
+	for _, o := range r.Outcomes {
+		if o.Contained() {
+			offsets = followUps
+			if o.At.After(since) {
+				since = o.At
+			}
+		}
+	}
+	done := 0
+	for _, f := range r.FollowUps {
+		if !f.At.Before(since) {
+			done++
+		}
+	}
+	if done >= len(offsets) {
+		return time.Time{}, false
+	}
+	return since.Add(offsets[done]), true
+}
+
+// reminderDue is when open asks are repeated; false where there are none, or a human was called in already.
+func (r Record) reminderDue() (time.Time, bool) {
+	var asked time.Time
+	for _, o := range r.Outcomes {
+		if o.State == containment.Asked && o.At.After(asked) {
+			asked = o.At
+		}
+	}
+	if asked.IsZero() || r.Folded != "" || r.Reminded >= len(reminders) {
+		return time.Time{}, false
+	}
+	return asked.Add(reminders[r.Reminded]), true
+}
+
+// LastReminder reports whether the reminder that is due is the last: then it is escalated.
+func (r Record) LastReminder() bool { return r.Reminded == len(reminders)-1 }
+
+// Tell puts one message for each channel in line, not before a time; zero is at once. It takes the place of those that no channel was
+// given yet: each message says all that there is to say when it is sent.
+func (r *Record) Tell(kind Telling, notBefore time.Time, channels ...string) {
+	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 })
+	for _, c := range channels {
+		r.Notified = append(r.Notified, Notice{Kind: kind, Channel: c, NotBefore: notBefore})
+	}
+}
+
+// Told is when a channel accepted a message of these kinds last; zero if none has.
+func (r Record) Told(kinds ...Telling) time.Time {
+	var last time.Time
+	for _, n := range r.Notified {
+		if n.accepted() && slices.Contains(kinds, n.Kind) && n.At.After(last) {
+			last = n.At
+		}
+	}
+	return last
+}
+
+// unjudged reports whether the evidence there is was not judged yet.
+func (r Record) unjudged() bool { return r.Judged.IsZero() || !r.Once && r.Basis() != r.JudgedOn }
+
+// Basis is what a verdict stands on, in short: two that are equal cannot lead to two verdicts.
+func (r Record) Basis() string {
+	digest := ""
+	for _, l := range r.Looks {
+		if l.Digest != "" {
+			digest = l.Digest
+		}
+	}
+	return fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", digest, r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
 }
 
 // settled reports whether looking again can change nothing that matters: it is enough for the policy, or the last look was the last
@@ -166,10 +325,10 @@ func (r Record) Complete() bool {
 		last.From.Equal(before.From) && last.To.Equal(before.To)
 }
 
-// Unheard reports whether no channel has accepted the incident's message, though there are channels.
+// Unheard reports whether no channel has accepted any of the incident's messages, though there are channels.
 func (r Record) Unheard() bool {
 	for _, n := range r.Notified {
-		if n.Tries > 0 && n.Error == "" {
+		if n.accepted() {
 			return false
 		}
 	}

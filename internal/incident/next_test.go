@@ -35,7 +35,7 @@ func looked(r Record, at ...time.Duration) Record {
 // judged is an incident that was judged a minute after the ring, with these outcomes, and one channel to tell.
 func judged(outcomes ...containment.Outcome) Record {
 	r := looked(opened(), 0)
-	r.Judged, r.Outcomes, r.Notified = after(time.Minute), outcomes, []Notice{{Channel: "sns"}}
+	r.Judged, r.Outcomes, r.Notified, r.Once = after(time.Minute), outcomes, []Notice{{Channel: "sns"}}, true
 	return r
 }
 
@@ -320,9 +320,10 @@ func TestEveryIncidentCloses(t *testing.T) {
 		if chance.IntN(5) == 0 {
 			r.Alarm.Buckets = nil
 		}
+		r.Once = chance.IntN(2) == 0
 		for moves := 0; ; moves++ {
 			if moves > 200 {
-				t.Fatalf("seed %d: no end after %d moves: %+v", seed, moves, r)
+				t.Fatalf("seed %d: no end after %d moves; the next is %+v, judged on %q, now on %q", seed, moves, r.Next(now), r.JudgedOn, r.Basis())
 			}
 			m := r.Next(now)
 			if m.Do == Nothing {
@@ -339,8 +340,17 @@ func TestEveryIncidentCloses(t *testing.T) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		}
-		if now.After(after(Patience + 5*time.Minute)) {
+		limit := Patience + 5*time.Minute
+		if !r.Once {
+			limit += 2 * time.Hour // a step that late evidence brings is watched for 30 minutes too
+		}
+		if now.After(after(limit)) {
 			t.Errorf("seed %d: it took until %v", seed, now.Sub(ringing))
+		}
+		for i, n := range r.Notified {
+			if !n.Settled() {
+				t.Errorf("seed %d: message %d was never sent", seed, i)
+			}
 		}
 	}
 }
@@ -370,13 +380,29 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 		if luck() {
 			r.History = &evidence.History{Before: r.Alarm.From}
 		}
+		r.Enough = chance.IntN(8) == 0
 	case Judge:
-		r.Judged = now
+		if !r.Judged.IsZero() && r.Once {
+			return errors.New("it is judged twice, and nobody looks again")
+		}
+		if r.Judged.IsZero() {
+			r.Judged = now
+		}
+		r.JudgedOn, r.Enough = r.Basis(), false
 		for range chance.IntN(3) {
-			r.Outcomes = append(r.Outcomes, containment.Outcome{State: containment.Intended})
+			state := []containment.State{containment.Intended, containment.Asked}[chance.IntN(2)]
+			r.Outcomes = append(r.Outcomes, containment.Outcome{State: state, At: now})
 			r.Verdicts = append(r.Verdicts, Verdict{Protected: []string{"", "tagged"}[chance.IntN(2)]})
 		}
-		r.Notified = make([]Notice, chance.IntN(3))
+		r.Tell(Answer, time.Time{}, make([]string, chance.IntN(3))...)
+	case Follow:
+		r.FollowUps = append(r.FollowUps, FollowUp{At: now, Hot: luck()})
+		if luck() {
+			r.Tell(Again, now.Add(time.Minute), "sns")
+		}
+	case Remind:
+		r.Reminded++
+		r.Tell(Reminder, time.Time{}, "sns")
 	case Act, Verify:
 		o := &r.Outcomes[m.Outcome]
 		if (m.Do == Act) != (o.State == containment.Intended) {

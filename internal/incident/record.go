@@ -32,9 +32,20 @@ type Record struct {
 	MetricRead  int    `json:"metric_read"`
 	MetricError string `json:"metric_error,omitempty"`
 
+	// Once: the incident is closed as soon as it is told, and nobody looks again: a human asked, or the trail is a file.
+	Once bool `json:"once,omitempty"`
+	// Follows is the incident before this one of the same alarm, and Continued the one after it: while an alarm stays in ALARM nothing
+	// rings, so the window that comes next is opened by Nightlatch itself.
+	Follows   string `json:"follows,omitempty"`
+	Continued string `json:"continued_by,omitempty"`
+	// Folded is the open incident that has the same steps, and tells of them; Joined are the ones that this one tells of.
+	Folded string   `json:"folded_into,omitempty"`
+	Joined []Joined `json:"joined,omitempty"`
+
 	Evidence evidence.Evidence `json:"evidence"`
-	// History is what is usual for the principals that read these buckets; nil until it is known.
-	History *evidence.History `json:"history,omitempty"`
+	// History is what is usual for the principals that read these buckets; nil until it is known. It can be as large as the account,
+	// so it is not stored: who takes the incident up asks again.
+	History *evidence.History `json:"-"`
 	// HistoryAsked is how often it was asked for.
 	HistoryAsked int    `json:"history_asked,omitempty"`
 	Looks        []Look `json:"looks"`
@@ -44,13 +55,22 @@ type Record struct {
 	// PolicyError is why the policy could not be loaded; everything is asked then.
 	PolicyError string    `json:"policy_error,omitempty"`
 	Judged      time.Time `json:"judged,omitzero"`
-	Verdicts    []Verdict `json:"verdicts"`
+	// JudgedOn is the digest of the evidence that was judged; evidence that comes later is judged again.
+	JudgedOn string    `json:"judged_on,omitempty"`
+	Verdicts []Verdict `json:"verdicts"`
 	// Unjudged counts actors whose part was too small to be judged one by one.
 	Unjudged int                   `json:"actors_not_judged"`
 	Outcomes []containment.Outcome `json:"outcomes"`
 	// Enriched: what no decision needs was looked up, or given up.
 	Enriched bool     `json:"enriched,omitempty"`
 	Notified []Notice `json:"notified"`
+
+	// FollowUps are the looks after the verdict: does it hold, and has it stopped?
+	FollowUps []FollowUp `json:"follow_ups,omitempty"`
+	// Reminded counts how often open asks were repeated; Escalated is when a human was told that nobody has answered, or that
+	// what was done has not stopped it.
+	Reminded  int       `json:"reminded,omitempty"`
+	Escalated time.Time `json:"escalated,omitzero"`
 	// Closed is when nothing was left to do.
 	Closed time.Time `json:"closed,omitzero"`
 
@@ -85,11 +105,49 @@ type Verdict struct {
 	TaggedBy string `json:"tagged_by,omitempty"`
 }
 
+// Joined is an incident that was folded into another one: the same steps, another alarm.
+type Joined struct {
+	ID string `json:"id"`
+	// Answer is who took what there, in one sentence.
+	Answer string `json:"answer"`
+}
+
+// FollowUp is one look after the verdict.
+type FollowUp struct {
+	At time.Time `json:"at"`
+	// Hot: the metric shows bytes above the threshold after the window.
+	Hot bool `json:"hot,omitempty"`
+	// Found says what is not as it should be, one sentence each: a key active again, a new key of its user, calls that succeeded.
+	Found []string `json:"found,omitempty"`
+	// Unknown says what could not be looked at.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// Quiet reports whether the look found nothing, and could look at everything.
+func (f FollowUp) Quiet() bool { return !f.Hot && len(f.Found)+len(f.Unknown) == 0 }
+
+// Telling is what a message is for.
+type Telling string
+
+// The messages of an incident, in the order in which they may come.
+const (
+	Page       Telling = "page"       // it rang, and the search is on
+	Answer     Telling = "answer"     // who it was, what was done, what is asked
+	Revised    Telling = "revised"    // what later evidence has changed
+	Again      Telling = "again"      // it has not stopped
+	Reminder   Telling = "reminder"   // an ask is open
+	Escalation Telling = "escalation" // nobody answers, or it has not stopped: somebody must come
+	Closing    Telling = "closing"    // it is over
+)
+
 // Notice is one message to one channel.
 type Notice struct {
+	Kind    Telling   `json:"kind,omitempty"`
 	Channel string    `json:"channel"`
 	Subject string    `json:"subject"`
 	At      time.Time `json:"at"`
+	// NotBefore holds a message back, so that several become one.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Tries counts the attempts, Error is why the last failed; "" when the channel has accepted the message.
 	Tries int    `json:"tries"`
 	Error string `json:"error,omitempty"`

@@ -56,8 +56,10 @@ func headline(r incident.Record) string {
 }
 
 // Subject is one line of ASCII under 100 characters.
-func Subject(r incident.Record) string {
-	s := "[nightlatch] " + headline(r) + ": "
+func Subject(r incident.Record) string { return subject(headline(r), r) }
+
+func subject(headline string, r incident.Record) string {
+	s := "[nightlatch] " + headline + ": "
 	if a := lead(r); a != nil {
 		s += cmp.Or(Safe(a.AccessKeyID), Safe(string(a.Kind))) + " took " + Bytes(Weight(r, *a)) + " from " + List(bucketsOf(r, *a))
 	} else {
@@ -66,6 +68,11 @@ func Subject(r incident.Record) string {
 		}
 		s += List(r.Alarm.Buckets)
 	}
+	return clipped(s)
+}
+
+// clipped is a subject of under 100 characters.
+func clipped(s string) string {
 	if len(s) > 99 {
 		s = s[:96] + "..."
 	}

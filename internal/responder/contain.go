@@ -36,9 +36,12 @@ const judgeTime = 45 * time.Second
 
 // judge finds what each actor's credential acts for, plans the steps against it, and asks the policy about each. Where what the policy
 // leaves, or nobody judged, adds up to a good part of the bytes, it is judged again as a spread: many small parts are one theft.
+//
+// Evidence that comes later is judged again. What was done by then stands, whatever the new verdict: only a human undoes it.
 func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
+	outcomes, verdicts, again := rec.Outcomes, rec.Verdicts, !rec.Judged.IsZero()
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
 	plans := map[int][]containment.Step{}
@@ -47,10 +50,95 @@ func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
 		r.judgeActors(ctx, rec, actors, plans, true)
 	}
-	for _, c := range r.Channels {
-		rec.Notified = append(rec.Notified, incident.Notice{Channel: c.Name()})
+	rec.JudgedOn, rec.Enough = rec.Basis(), false
+	changed := merge(rec, outcomes, verdicts)
+	switch {
+	case !again:
+		rec.Judged = r.Clock.Now()
+		rec.Tell(incident.Answer, time.Time{}, r.channels()...)
+	case changed:
+		rec.Note(r.Clock.Now(), "later evidence has changed the verdict")
+		rec.Tell(incident.Revised, time.Time{}, r.channels()...)
 	}
-	rec.Judged = r.Clock.Now()
+}
+
+// merge puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
+// different now that the team should hear of.
+func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
+	decided := func(all []incident.Verdict, o containment.Outcome) policy.Decision {
+		for _, v := range all {
+			if v.Action == o.Action && v.Target == o.Target {
+				return v.Decision
+			}
+		}
+		return policy.Leave
+	}
+	for _, old := range outcomes {
+		i := slices.IndexFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
+		switch {
+		case i < 0 && old.State != containment.Skipped:
+			rec.Outcomes = append(rec.Outcomes, old)
+		case i < 0:
+		case stands:
+			if now := decided(rec.Verdicts, old); now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
+				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
+				changed = true
+			}
+			rec.Outcomes[i] = old
+		case old.State == rec.Outcomes[i].State:
+			rec.Outcomes[i] = old // as long as it is asked, it was asked then
+		default:
+			changed = true
+		}
+	}
+	for _, o := range rec.Outcomes {
+		known := slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		changed = changed || !known && o.State != containment.Skipped
+	}
+	return changed
+}
+
+// fold leaves an incident's steps to an older one that has the same: one thief at many buckets is one story. Each is investigated for
+// itself; only the messages are one.
+func (d *desk) fold(ctx context.Context, rec *incident.Record) {
+	if rec.Once || rec.Folded != "" {
+		return
+	}
+	var lead *incident.Record
+	for _, o := range rec.Outcomes {
+		if o.State == containment.Skipped {
+			continue
+		}
+		other, theirs := d.elsewhere(rec, o)
+		if other == nil || lead != nil && other != lead || o.State == containment.Intended && theirs.State == containment.Asked {
+			return
+		}
+		lead = other
+	}
+	if lead == nil || !rec.Told(incident.Answer).IsZero() {
+		return
+	}
+	now := d.Clock.Now()
+	joined := incident.Joined{ID: rec.ID, Answer: report.Answer(*rec)}
+	if !slices.ContainsFunc(lead.Joined, func(j incident.Joined) bool { return j.ID == rec.ID }) {
+		lead.Joined = append(lead.Joined, joined)
+		lead.Note(now, "incident "+rec.ID+" has the same steps: it is told of here")
+		if told := lead.Told(incident.Answer, incident.Revised); !told.IsZero() {
+			lead.Tell(incident.Revised, told.Add(pageCooldown), d.channels()...)
+		}
+		if !d.put(ctx, lead) {
+			return // it is judged for itself, and told of twice rather than not at all
+		}
+	}
+	for i, o := range rec.Outcomes {
+		if o.State != containment.Skipped {
+			rec.Outcomes[i].State, rec.Outcomes[i].Detail = containment.Skipped, "incident "+lead.ID+" has this step"
+		}
+	}
+	rec.Folded = lead.ID
+	rec.Tell(incident.Answer, time.Time{}) // nothing of its own
+	rec.Note(now, "folded into incident "+lead.ID+", which has the same steps")
 }
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
@@ -156,19 +244,26 @@ func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.A
 }
 
 // act does one intended step. The attempt is put before the write, so that a crash in between is known to have tried.
-func (r *Responder) act(ctx context.Context, rec incident.Record, i int) (incident.Record, error) {
+func (d *desk) act(ctx context.Context, t task) {
+	rec, i := t.rec, t.move.Outcome
+	if other, theirs := d.elsewhere(rec, rec.Outcomes[i]); other != nil && theirs.State != containment.Asked {
+		o := &rec.Outcomes[i]
+		o.State, o.At, o.Detail = containment.Skipped, d.Clock.Now(), "incident "+other.ID+" has this step: "+string(theirs.State)
+		rec.Note(o.At, fmt.Sprintf("%s %s: left alone, %s", o.Action, report.Safe(o.Target), o.Detail))
+		d.put(ctx, rec)
+		return
+	}
 	attempts := rec.Outcomes[i].Attempts
 	rec.Outcomes[i].Attempts++
-	rec.Outcomes[i].At = r.Clock.Now()
-	rec, err := r.Store.Put(ctx, rec)
-	if err != nil {
-		return rec, fmt.Errorf("storing the intention: %w", err)
+	rec.Outcomes[i].At = d.Clock.Now()
+	if !d.put(ctx, rec) || !d.Clock.Now().Before(d.until) {
+		return // whoever has the desk by then finds the attempt, and reads before he writes
 	}
 	o := &rec.Outcomes[i]
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	x := containment.Executor{Account: d.Account, Mode: d.Mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
-	r.reached(ctx, &rec, o)
-	return rec, nil
+	d.reached(ctx, rec, o)
+	d.put(ctx, rec)
 }
 
 // verify reads one step of unknown outcome back.

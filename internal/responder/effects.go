@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,25 +54,51 @@ const lookTime = 2 * time.Minute
 // lastLookTime is what a look at the deadline has left.
 const lastLookTime = 30 * time.Second
 
-// look asks the trail both questions at once; the second one only until it was answered for this window.
-func (r *Responder) look(ctx context.Context, rec *incident.Record) {
-	left := rec.Deadline.Sub(r.Clock.Now()) + lastLookTime
-	ctx, cancel := context.WithTimeout(ctx, min(lookTime, max(left, lastLookTime)))
-	defer cancel()
-	if len(rec.Looks) > 0 && rec.MetricDue() {
-		r.readMetric(ctx, rec)
-	}
-	a := rec.Alarm
-	look := incident.Look{At: r.Clock.Now(), From: a.From, To: a.To}
-	var bytes, usage answered
-	var both sync.WaitGroup
-	both.Go(func() {
-		bytes = r.ask(ctx, evidence.Bytes{Buckets: a.Buckets, From: a.From, To: a.To, Margin: alarm.Margin})
+// lookAll asks the trail about several incidents: one bytes question for all of them, and what is usual, until it was answered for
+// an incident's window. Both at once: CloudTrail's lag hides the cost of the second.
+func (d *desk) lookAll(ctx context.Context, batch []task) {
+	d.each(ctx, batch, func(t task) {
+		if len(t.rec.Looks) > 0 && t.rec.MetricDue() {
+			d.readMetric(ctx, t.rec)
+		}
 	})
-	if rec.HistoryDue() {
-		both.Go(func() { usage = r.ask(ctx, evidence.Usage{Buckets: a.Buckets, Before: a.From}) })
+	var recs, strange []*incident.Record
+	wait := lastLookTime
+	for _, t := range batch {
+		recs = append(recs, t.rec)
+		if t.rec.HistoryDue() {
+			strange = append(strange, t.rec)
+		}
+		wait = max(wait, t.rec.Deadline.Sub(d.Clock.Now())+lastLookTime)
 	}
-	both.Wait()
+	asked, cancel := context.WithTimeout(ctx, min(lookTime, wait))
+	defer cancel()
+	bytes, usage := map[string]answered{}, map[string]answered{}
+	d.together(func() { bytes = d.askBytes(asked, recs) }, func() { usage = d.askUsage(asked, strange) })
+	for _, rec := range recs {
+		d.looked(ctx, rec, bytes[rec.ID], usage[rec.ID])
+		d.put(ctx, rec)
+	}
+}
+
+// together does things at once, unless one thing is to be done at a time.
+func (d *desk) together(do ...func()) {
+	if d.Workers <= 1 {
+		for _, f := range do {
+			f()
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for _, f := range do {
+		wg.Go(f)
+	}
+	wg.Wait()
+}
+
+// looked takes in what the trail has answered.
+func (r *Responder) looked(ctx context.Context, rec *incident.Record, bytes, usage answered) {
+	look := incident.Look{At: r.Clock.Now(), From: rec.Alarm.From, To: rec.Alarm.To}
 	if usage.asked {
 		look.HistoryError = r.readHistory(ctx, rec, usage)
 	}
@@ -89,13 +116,61 @@ func (r *Responder) look(ctx context.Context, rec *incident.Record) {
 // answered is what came back for a question, if it was asked.
 type answered struct {
 	evidence.Answer
+	tally evidence.Tally
 	err   error
 	asked bool
 }
 
-func (r *Responder) ask(ctx context.Context, q evidence.Question) answered {
-	answer, err := r.Trail.Ask(ctx, q)
-	return answered{answer, err, true}
+// askBytes asks who moved the bytes of several incidents, with as few questions as there can be.
+func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[string]answered {
+	var windows []evidence.Window
+	for _, rec := range recs {
+		a := rec.Alarm
+		windows = append(windows, evidence.Window{ID: rec.ID, Buckets: a.Buckets, From: a.From, To: a.To})
+	}
+	all := map[string]answered{}
+	for _, q := range (evidence.Bytes{Windows: windows, Margin: alarm.Margin}).Batches() {
+		answer, err := r.Trail.Ask(ctx, q)
+		answer.Scanned /= int64(len(q.Windows)) // each bears its part
+		var tallies map[string]evidence.Tally
+		if err == nil {
+			tallies, err = evidence.ReadBytes(answer.Rows, q, r.Ours)
+		}
+		for _, w := range q.Windows {
+			all[w.ID] = answered{Answer: answer, tally: tallies[w.ID], err: err, asked: true}
+		}
+	}
+	return all
+}
+
+const (
+	// usageSpread is how far apart the windows may begin of incidents that share a question for what is usual, and usageBuckets how many
+	// buckets it may name: a statement in Lake ends at 10,000 characters.
+	usageSpread  = time.Hour
+	usageBuckets = 40
+)
+
+// askUsage asks what is usual for the principals that read the incidents' buckets.
+func (r *Responder) askUsage(ctx context.Context, recs []*incident.Record) map[string]answered {
+	all := map[string]answered{}
+	recs = slices.SortedStableFunc(slices.Values(recs), func(x, y *incident.Record) int { return x.Alarm.From.Compare(y.Alarm.From) })
+	for len(recs) > 0 {
+		before, buckets, n := recs[0].Alarm.From, []string{}, 0
+		for _, rec := range recs {
+			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, rec.Alarm.Buckets))))
+			if n > 0 && (rec.Alarm.From.Sub(before) > usageSpread || len(union) > usageBuckets) {
+				break
+			}
+			buckets, n = union, n+1
+		}
+		answer, err := r.Trail.Ask(ctx, evidence.Usage{Buckets: buckets, Before: before})
+		answer.Scanned /= int64(n) // each bears its part
+		for _, rec := range recs[:n] {
+			all[rec.ID] = answered{Answer: answer, err: err, asked: true}
+		}
+		recs = recs[n:]
+	}
+	return all
 }
 
 // readHistory takes in what is usual, or returns why that is not known.
@@ -107,6 +182,7 @@ func (r *Responder) readHistory(ctx context.Context, rec *incident.Record, usage
 		rec.History, err = evidence.ReadUsage(usage.Rows, rec.Alarm.From)
 	}
 	switch {
+	case err == nil:
 	case errors.Is(err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
 	case errors.Is(err, evidence.ErrBudget):
 		rec.HistoryAsked = incident.MaxHistory // it would only be spent again
@@ -118,16 +194,11 @@ func (r *Responder) readHistory(ctx context.Context, rec *incident.Record, usage
 
 // readBytes reconciles what a look has found. Where it failed, the evidence stays what it was, and the look says why.
 func (r *Responder) readBytes(ctx context.Context, rec *incident.Record, bytes answered, look *incident.Look) evidence.Evidence {
-	err := bytes.err
-	var tally evidence.Tally
-	if err == nil {
-		tally, err = evidence.ReadBytes(bytes.Rows, r.Ours)
-	}
-	if look.Error = r.failed(ctx, rec, "bytes", err); err != nil {
+	if look.Error = r.failed(ctx, rec, "bytes", bytes.err); bytes.err != nil {
 		return rec.Evidence
 	}
-	look.Digest, look.Bytes = tally.Digest, tally.Bytes
-	e := evidence.Reconcile(rec.Alarm, tally, rec.History)
+	look.Digest, look.Bytes = bytes.tally.Digest, bytes.tally.Bytes
+	e := evidence.Reconcile(rec.Alarm, bytes.tally, rec.History)
 	e.Engine = bytes.Engine
 	e.Lost = append(e.Lost, bytes.Lost...)
 	return e
@@ -160,29 +231,6 @@ func seen(e evidence.Evidence) string {
 		line += "; nothing new since the look before"
 	}
 	return line
-}
-
-// tell sends the incident's message to one channel.
-func (r *Responder) tell(ctx context.Context, rec *incident.Record, i int) {
-	n := &rec.Notified[i]
-	message := report.Text(*rec)
-	n.At, n.Subject = r.Clock.Now(), message.Subject
-	n.Tries++
-	n.Error = ""
-	for _, c := range r.Channels {
-		if c.Name() != n.Channel {
-			continue
-		}
-		if err := c.Send(ctx, message); err != nil {
-			n.Error = report.Safe(err.Error())
-			r.Log.ErrorContext(ctx, "telling the team failed", "incident", rec.ID, "channel", n.Channel, "err", err)
-			rec.Note(n.At, "telling "+report.Safe(n.Channel)+" failed: "+n.Error)
-			return
-		}
-		rec.Note(n.At, "told "+report.Safe(n.Channel))
-		return
-	}
-	n.Error = "this channel is not configured any more"
 }
 
 // enrichTime is for what the report would like to say: the team must not wait long for it.

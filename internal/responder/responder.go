@@ -3,7 +3,9 @@
 package responder
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,7 +27,7 @@ type Clock interface {
 	Wait(ctx context.Context, until time.Time) error
 }
 
-// Responder is everything that the sequence works with. All fields but Policy and PolicyError are needed.
+// Responder is everything that the sequence works with. What is not said to be optional is needed.
 type Responder struct {
 	Meter    alarm.Meter
 	Trail    evidence.Trail
@@ -37,6 +39,13 @@ type Responder struct {
 	Mode     containment.Mode
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
+	// Wakes calls the responder again. Where it is nil nothing does: an incident is seen through while it waits, and closed as soon
+	// as it is told.
+	Wakes incident.Wakes
+	// Workers is how many incidents are worked on at the same time; 0 is one.
+	Workers int
+	// Name gives an invocation a name that no other has; nil is a random one.
+	Name func() string
 	// Policy is nil where it could not be loaded, for the reason PolicyError; everything is asked then.
 	Policy      *policy.Policy
 	PolicyError string
@@ -45,123 +54,105 @@ type Responder struct {
 // ErrUnheard says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
 var ErrUnheard = errors.New("the team could not be told")
 
+// Desk stands in an event, in the place of an incident, for all that are open.
+const Desk = "desk"
+
 // Handled is what became of one event.
 type Handled struct {
 	// Ignored says why the event started nothing; "" otherwise.
 	Ignored string
-	Record  incident.Record
+	// Record is the incident of the event as it is when this invocation ends. Others may go on with it.
+	Record incident.Record
 }
 
-// Handle takes one event to its end. watch, where it is not nil, sees the record after every move.
+// Handle takes one event as far as this invocation can. watch, where it is not nil, sees a record after every move.
+//
+// Whoever finds the desk free works on all incidents that are open, so that one question serves them all; whoever does not,
+// leaves what rang to the one who sits there.
 func (r *Responder) Handle(ctx context.Context, event []byte, watch func(incident.Record)) (Handled, error) {
 	parsed, err := alarm.Parse(event)
 	if err != nil {
 		return Handled{}, err
 	}
+	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":
 		r.Log.InfoContext(ctx, "event ignored", "reason", parsed.Ignored)
 		return Handled{Ignored: parsed.Ignored}, nil
 	case parsed.Alarm != nil:
-		rec, err := r.Open(ctx, *parsed.Alarm)
-		if err == nil && !rec.Closed.IsZero() && rec.Unheard() {
-			rec, err = r.Store.Put(ctx, rec.TellAgain(r.Clock.Now()))
-		}
+		rec, err := d.ring(ctx, *parsed.Alarm)
 		if err != nil {
 			return Handled{}, err
 		}
 		id = rec.ID
+	case id != Desk:
+		if _, err := r.Store.Load(ctx, id); err != nil {
+			return Handled{}, err
+		}
 	}
-	rec, err := r.Run(ctx, id, watch)
-	return Handled{Record: rec}, err
+	worked := d.work(ctx, id)
+	if id == Desk {
+		return Handled{Ignored: "nothing is left to do now"}, worked
+	}
+	rec, err := r.Store.Load(ctx, id)
+	return Handled{Record: rec}, cmp.Or(worked, err)
 }
 
-// Open opens the incident of an alarm, or joins the one that is open for it.
-func (r *Responder) Open(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
-	now := r.Clock.Now()
+func (r *Responder) name() string {
+	if r.Name != nil {
+		return r.Name()
+	}
+	return rand.Text()
+}
+
+// ring opens the incident of an alarm, or joins the one that is open for it.
+func (d *desk) ring(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
+	rec, err := d.store(ctx, d.Store.Open, d.newRecord(ctx, a))
+	if err == nil && !rec.Closed.IsZero() && rec.Unheard() {
+		rec = rec.TellAgain(d.Clock.Now())
+		rec.Writer = d.name
+		rec, err = d.store(ctx, d.Store.Put, rec)
+	}
+	if err != nil {
+		return incident.Record{}, fmt.Errorf("opening the incident: %w", err)
+	}
+	// Whatever becomes of this invocation, somebody comes and looks.
+	if d.Wakes != nil && rec.Closed.IsZero() {
+		if err := d.Wakes.Wake(ctx, Desk, d.Clock.Now().Add(2*time.Minute)); err != nil {
+			d.Log.ErrorContext(ctx, "a wake could not be set; Lambda's own retries are left", "incident", rec.ID, "err", err)
+		}
+	}
+	return rec, nil
+}
+
+// newRecord is the incident of an alarm as it begins.
+func (d *desk) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
+	now := d.Clock.Now()
+	once := d.Wakes == nil || a.Source != alarm.Rang
 	deadline := now.Add(incident.Patience)
-	if until, ok := ctx.Deadline(); ok && until.Add(-reserve).Before(deadline) && r.Clock.Now().Before(until) {
+	if until, ok := ctx.Deadline(); once && ok && until.Add(-reserve).Before(deadline) && now.Before(until) {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: r.Mode, Opened: now, Deadline: deadline, Alarm: a, PolicyError: r.PolicyError,
+		Schema: incident.Schema, ID: a.ID(), Mode: d.Mode, Writer: d.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: d.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Looks:    []incident.Look{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}
 	rec.Evidence.Explained, rec.Evidence.Unexplained = nil, nil // nothing was looked at yet
 	rec.Note(now, opening(a))
-	rec, err := r.Store.Open(ctx, rec)
-	if err != nil {
-		return incident.Record{}, fmt.Errorf("opening the incident: %w", err)
+	return rec
+}
+
+// channels are the names of the channels, for the notices of a record.
+func (r *Responder) channels() []string {
+	var names []string
+	for _, c := range r.Channels {
+		names = append(names, c.Name())
 	}
-	return rec, nil
+	return names
 }
 
 // reserve is kept back, of the time an invocation has, for what comes after the deadline: the last look, judging, a write and its
 // reading back for a minute, what the report would like to say, and the telling itself.
 const reserve = lastLookTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
-
-// Run advances an incident to its end, waiting where there is nothing to do.
-func (r *Responder) Run(ctx context.Context, id string, watch func(incident.Record)) (incident.Record, error) {
-	for {
-		rec, move, err := r.Advance(ctx, id)
-		if err != nil {
-			return rec, err
-		}
-		if watch != nil {
-			watch(rec)
-		}
-		switch move.Do {
-		case incident.Nothing:
-			if rec.Unheard() {
-				return rec, fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[0].Error)
-			}
-			return rec, nil
-		case incident.Wait:
-			if err := r.Clock.Wait(ctx, move.At); err != nil {
-				return rec, fmt.Errorf("incident %q: waiting for %s: %w", id, move.At.Format(time.TimeOnly), err)
-			}
-		}
-	}
-}
-
-// Advance loads an incident, makes its next move, and puts it. It never sleeps: for Wait it has no effect and returns at once.
-func (r *Responder) Advance(ctx context.Context, id string) (incident.Record, incident.Move, error) {
-	rec, err := r.Store.Load(ctx, id)
-	if err != nil {
-		return rec, incident.Move{}, err
-	}
-	now := r.Clock.Now()
-	move := rec.Next(now)
-	log := r.Log.With("incident", id)
-	switch move.Do {
-	case incident.Wait, incident.Nothing:
-		return rec, move, nil
-	case incident.ReadMetric:
-		r.readMetric(ctx, &rec)
-	case incident.LookUp:
-		r.look(ctx, &rec)
-	case incident.Judge:
-		r.judge(ctx, &rec)
-	case incident.Act:
-		if rec, err = r.act(ctx, rec, move.Outcome); err != nil {
-			return rec, move, err
-		}
-	case incident.Verify:
-		r.verify(ctx, &rec.Outcomes[move.Outcome], &rec)
-	case incident.Enrich:
-		r.enrich(ctx, &rec)
-	case incident.Tell:
-		r.tell(ctx, &rec, move.Notice)
-	case incident.Close:
-		rec.Closed = now
-		rec.Note(now, "closed")
-	}
-	log.InfoContext(ctx, "advanced", "move", string(move.Do), "version", rec.Version, "elapsed", r.Clock.Now().Sub(now))
-	put, err := r.Store.Put(ctx, rec)
-	if err != nil {
-		return rec, move, fmt.Errorf("storing the incident after %s: %w", move.Do, err)
-	}
-	return put, move, nil
-}

@@ -44,8 +44,9 @@ type User struct {
 
 // Key is one long-term access key.
 type Key struct {
-	ID     string `json:"id"`
-	Status string `json:"status"`
+	ID      string    `json:"id"`
+	Status  string    `json:"status"`
+	Created time.Time `json:"created,omitzero"`
 }
 
 // Role is one IAM role.
@@ -295,6 +296,22 @@ func (a *Account) Read(_ context.Context, ref containment.Ref) (containment.Doc,
 		return containment.Doc{Absent: true}, nil
 	}
 	return containment.Doc{Text: k.Status}, nil
+}
+
+// Keys implements containment.Account.
+func (a *Account) Keys(_ context.Context, user string) ([]containment.Key, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.called("Keys"); err != nil {
+		return nil, err
+	}
+	var all []containment.Key
+	if u := a.users[user]; u != nil {
+		for _, k := range u.Keys {
+			all = append(all, containment.Key{ID: k.ID, Status: k.Status, Created: k.Created})
+		}
+	}
+	return all, nil
 }
 
 // Write implements containment.Account.

@@ -48,7 +48,7 @@ func Infer(ctx context.Context, trail evidence.Trail, alarmAccount string) (acco
 		switch {
 		case c.AccountID != account.ID:
 		case c.Kind == actor.IAMUserKey:
-			account.AddUser(c.UserName, nil, Key{c.AccessKeyID, containment.Active})
+			account.AddUser(c.UserName, nil, Key{ID: c.AccessKeyID, Status: containment.Active})
 		case c.UserName != "":
 			account.AddUser(c.UserName, nil)
 		case c.RoleName != "":

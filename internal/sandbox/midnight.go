@@ -145,7 +145,7 @@ func (s *story) machines() {
 	for i := range 12 {
 		name := fmt.Sprintf("svc-dashboard-%02d", i)
 		key := keyID("AKIA", s.rng)
-		s.Account.AddUser(name, nil, Key{key, containment.Active})
+		s.Account.AddUser(name, nil, Key{ID: key, Status: containment.Active})
 		c := caller{who: iamUser(s.rng, name, key), ip: always("192.0.2.17"), agent: "aws-sdk-js/3.900.0 os/linux"}
 		s.every(10*time.Minute, func(t time.Time) { s.tell(c.call(s.rng, t, "GetObject", s.bucket(), s.key("kpi"), s.size(300<<10))) })
 	}
@@ -173,7 +173,7 @@ func (s *story) people() {
 	for i := range 230 {
 		name := fmt.Sprintf("person-%03d", i)
 		key := keyID("AKIA", s.rng)
-		s.Account.AddUser(name, nil, Key{key, containment.Active})
+		s.Account.AddUser(name, nil, Key{ID: key, Status: containment.Active})
 		c := caller{who: iamUser(s.rng, name, key), agent: "aws-cli/2.31.4 md/prompt#off"}
 		for d := range days {
 			day := midnight.AddDate(0, 0, d-days)
@@ -202,7 +202,7 @@ func (s *story) people() {
 // owner is the engineer: one key for the laptop, last used days ago from the office, another for a nightly job.
 func (s *story) owner() {
 	s.Stolen, s.Neighbour = keyID("AKIA", s.rng), keyID("AKIA", s.rng)
-	s.Account.AddUser(engineer, map[string]string{"team": "data"}, Key{s.Stolen, containment.Active}, Key{s.Neighbour, containment.Active})
+	s.Account.AddUser(engineer, map[string]string{"team": "data"}, Key{ID: s.Stolen, Status: containment.Active}, Key{ID: s.Neighbour, Status: containment.Active})
 	laptop := caller{who: iamUser(s.rng, engineer, s.Stolen), ip: within("203.0.113"), agent: "aws-cli/2.31.4 md/prompt#off"}
 	for _, ago := range []int{13, 9, 6, 4} {
 		for range 8 {

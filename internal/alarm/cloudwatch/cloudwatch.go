@@ -93,7 +93,7 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if a.Source == alarm.Manual {
 		return m.readManual(ctx, a)
 	}
-	if doubt := cmp.Or(m.foreign(a), m.stale(a.Since)); doubt != "" {
+	if doubt := cmp.Or(m.foreign(a), m.stale(a)); doubt != "" {
 		return alarm.Reading{Doubt: doubt}, nil
 	}
 	config, err := m.describe(ctx, a.Name)
@@ -110,7 +110,7 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 		doubt, err = m.settle(ctx, a, *config, &w)
 	}
 	if doubt == "" && err == nil {
-		doubt = longAgo(*config, w.period, a)
+		doubt = m.longAgo(*config, w.period, a)
 	}
 	if err != nil || doubt != "" {
 		return alarm.Reading{Doubt: doubt}, err

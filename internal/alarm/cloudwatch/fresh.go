@@ -26,10 +26,11 @@ const (
 	lateness = 3 * time.Hour
 )
 
-// stale says that a ring is too old, or yet to come; "" if it is new.
-func (m *Meter) stale(since time.Time) string {
-	if age := m.now().Sub(since); age > maxAge || age < -maxAhead {
-		return fmt.Sprintf("the ring of %s is not from the last hour", clock(since))
+// stale says that a ring is too old, or yet to come; "" if it is new. The windows that we open ourselves, while the alarm stays in
+// ALARM, may lie any time after it.
+func (m *Meter) stale(a alarm.Alarm) string {
+	if age := m.now().Sub(a.Since); age > maxAge && a.Part == 0 || age < -maxAhead {
+		return fmt.Sprintf("the ring of %s is not from the last hour", clock(a.Since))
 	}
 	return ""
 }
@@ -50,9 +51,13 @@ func neverRang(a types.MetricAlarm, since time.Time) string {
 
 // longAgo says that the window which a ring claims is not the one that the alarm looks at when it rings: its evaluation periods, and
 // lateness. A true ring could otherwise carry yesterday's datapoints, and a neighbour's bytes in them.
-func longAgo(a types.MetricAlarm, period time.Duration, claimed alarm.Alarm) string {
+func (m *Meter) longAgo(a types.MetricAlarm, period time.Duration, claimed alarm.Alarm) string {
 	periods := time.Duration(max(1, aws.ToInt32(a.EvaluationPeriods)))
-	if earliest := claimed.Since.Add(-(periods+5)*period - lateness); claimed.From.Before(earliest) || claimed.To.After(claimed.Since.Add(period)) {
+	earliest, latest := claimed.Since.Add(-(periods+5)*period-lateness), claimed.Since.Add(period)
+	if claimed.Part > 0 {
+		latest = m.now().Add(period)
+	}
+	if claimed.From.Before(earliest) || claimed.To.After(latest) {
 		return fmt.Sprintf("the window from %s to %s is not what the alarm looked at when it rang at %s", clock(claimed.From), clock(claimed.To), clock(claimed.Since))
 	}
 	return ""

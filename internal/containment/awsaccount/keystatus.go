@@ -51,23 +51,33 @@ func (a *Account) Write(ctx context.Context, r containment.Ref, d containment.Do
 
 // keyStatus finds a key among its user's keys; "" if the user or the key does not exist.
 func (a *Account) keyStatus(ctx context.Context, user, key string) (string, error) {
+	keys, err := a.Keys(ctx, user)
+	for _, k := range keys {
+		if k.ID == key {
+			return k.Status, err
+		}
+	}
+	return "", err
+}
+
+// Keys lists the access keys of a user.
+func (a *Account) Keys(ctx context.Context, user string) ([]containment.Key, error) {
+	var all []containment.Key
 	pages := iam.NewListAccessKeysPaginator(a.reads, &iam.ListAccessKeysInput{UserName: &user},
 		func(o *iam.ListAccessKeysPaginatorOptions) { o.StopOnDuplicateToken = true })
 	for pages.HasMorePages() {
 		keys, err := a.keyPage(ctx, pages)
 		switch {
 		case missing(err):
-			return "", nil
+			return nil, nil
 		case err != nil:
-			return "", failed(call{"iam:ListAccessKeys", fmt.Sprintf("the access keys of user %q", user)}, err)
+			return nil, failed(call{"iam:ListAccessKeys", fmt.Sprintf("the access keys of user %q", user)}, err)
 		}
 		for _, k := range keys {
-			if aws.ToString(k.AccessKeyId) == key {
-				return string(k.Status), nil
-			}
+			all = append(all, containment.Key{ID: aws.ToString(k.AccessKeyId), Status: string(k.Status), Created: aws.ToTime(k.CreateDate)})
 		}
 	}
-	return "", nil
+	return all, nil
 }
 
 func (a *Account) keyPage(ctx context.Context, pages *iam.ListAccessKeysPaginator) ([]types.AccessKeyMetadata, error) {

@@ -93,7 +93,7 @@ func measureMillion(dir string) error {
 	from := time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
 	buckets := []string{"customer-exports", "customer-archive"}
 	for _, q := range []evidence.Question{
-		evidence.Bytes{Buckets: buckets, From: from, To: from.Add(5 * time.Minute), Margin: 5 * time.Minute},
+		evidence.Bytes{Windows: []evidence.Window{{ID: "one", Buckets: buckets, From: from, To: from.Add(5 * time.Minute)}}, Margin: 5 * time.Minute},
 		evidence.Usage{Buckets: buckets, Before: from},
 	} {
 		answer, err := e.Ask(ctx, q)

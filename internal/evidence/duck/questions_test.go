@@ -177,26 +177,34 @@ func rows(t *testing.T, e *duck.Engine, q evidence.Question) []evidence.Row {
 	return answer.Rows
 }
 
-func tallied(t *testing.T, e *duck.Engine, q evidence.Bytes, ours string) evidence.Tally {
+// tallied asks for the bytes of one window.
+func tallied(t *testing.T, e *duck.Engine, w evidence.Window, ours string) evidence.Tally {
 	t.Helper()
-	tally, err := evidence.ReadBytes(rows(t, e, q), actor.Accounts(ours))
+	return talliedAll(t, e, ours, w)[w.ID]
+}
+
+// talliedAll asks for the bytes of several windows at once.
+func talliedAll(t *testing.T, e *duck.Engine, ours string, windows ...evidence.Window) map[string]evidence.Tally {
+	t.Helper()
+	q := evidence.Bytes{Windows: windows, Margin: alarm.Margin}
+	tallies, err := evidence.ReadBytes(rows(t, e, q), q, actor.Accounts(ours))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tally
+	return tallies
 }
 
 // count asks for the bytes of exports in the window.
 func count(t *testing.T, records []record) evidence.Tally {
 	t.Helper()
-	return tallied(t, trail(t, records), evidence.Bytes{Buckets: []string{bucket}, From: noon, To: end, Margin: alarm.Margin}, account)
+	return tallied(t, trail(t, records), evidence.Window{Buckets: []string{bucket}, From: noon, To: end}, account)
 }
 
 // weigh asks both questions and reconciles them with an alarm over a million bytes.
 func weigh(t *testing.T, records []record) evidence.Evidence {
 	t.Helper()
 	e := trail(t, records)
-	tally := tallied(t, e, evidence.Bytes{Buckets: []string{bucket}, From: noon, To: end, Margin: alarm.Margin}, account)
+	tally := tallied(t, e, evidence.Window{Buckets: []string{bucket}, From: noon, To: end}, account)
 	history, err := evidence.ReadUsage(rows(t, e, evidence.Usage{Buckets: []string{bucket}, Before: noon}), noon)
 	if err != nil {
 		t.Fatal(err)
@@ -571,7 +579,7 @@ func TestObjectsAreDistinct(t *testing.T) {
 		call(object("d"), name("HeadObject")), call(object("e"), at(end)), call(object("a"), keyID("AKIAEXAMPLESTOLEN002"))))
 	equal(t, []int64{e.Actors[0].Objects, e.Actors[1].Objects}, []int64{2, 1})
 	two := tallied(t, trail(t, calls(call(object("a")), call(object("a"), in("images"), resources("arn:aws:s3:::images/a")))),
-		evidence.Bytes{Buckets: []string{bucket, "images"}, From: noon, To: end}, account)
+		evidence.Window{Buckets: []string{bucket, "images"}, From: noon, To: end}, account)
 	equal(t, two.Actors[0].Objects, int64(2))
 	equal(t, two.Actors[0].Buckets, map[string]int64{bucket: 1000, "images": 1000})
 }
@@ -758,7 +766,7 @@ func TestTrafficAroundTheWindowChangesNoDigest(t *testing.T) {
 }
 
 func TestACopyBetweenWatchedBucketsIsACopyOut(t *testing.T) {
-	q := evidence.Bytes{Buckets: []string{bucket, "images"}, From: noon, To: end}
+	q := evidence.Window{Buckets: []string{bucket, "images"}, From: noon, To: end}
 	for to, want := range map[string]sums{"images": {Bytes: 300, Listing: 300, Calls: 1, Copies: 1}, bucket: {Bytes: 300, Listing: 300, Calls: 1}} {
 		equal(t, sumsOf(tallied(t, trail(t, calls(call(copied("exports/k"), in(to)))), q, account)), want)
 	}
@@ -777,7 +785,7 @@ func published(t *testing.T, folder string) string {
 func TestRealExfiltration(t *testing.T) {
 	e := loadedFrom(t, published(t, "otrf-ec2-proxy-s3-exfiltration"))
 	hour := time.Date(2020, 9, 14, 1, 0, 0, 0, time.UTC)
-	stolen := evidence.Bytes{Buckets: []string{"mordors3stack-s3bucket-llp2yingx64a"}}
+	stolen := evidence.Window{Buckets: []string{"mordors3stack-s3bucket-llp2yingx64a"}}
 	for name, c := range map[string]struct {
 		from, to               time.Time
 		bytes, object, listing int64
@@ -799,7 +807,7 @@ func TestRealExfiltration(t *testing.T) {
 				"MordorNginxStack-BankingWAFRole-9S3E0UAE1MM0", "i-0317f6c6b66ae9c40", map[string]int64{"GetObject": c.gets, "ListObjects": c.lists}, c.bytes})
 		})
 	}
-	neighbour := tallied(t, e, evidence.Bytes{Buckets: []string{"mordors3stack-s3bucket-llp2yingx64"}, From: hour.AddDate(0, 0, -1), To: hour.AddDate(0, 0, 1)}, "123456789123")
+	neighbour := tallied(t, e, evidence.Window{Buckets: []string{"mordors3stack-s3bucket-llp2yingx64"}, From: hour.AddDate(0, 0, -1), To: hour.AddDate(0, 0, 1)}, "123456789123")
 	equal(t, sumsOf(neighbour), sums{})
 }
 
@@ -821,7 +829,7 @@ func TestRealManagementEvents(t *testing.T) {
 		t.Fatalf("only the buckets %q were found", buckets)
 	}
 	day := time.Date(2023, 7, 10, 0, 0, 0, 0, time.UTC)
-	tally := tallied(t, e, evidence.Bytes{Buckets: buckets, From: day, To: day.AddDate(0, 0, 2)}, "218007301253")
+	tally := tallied(t, e, evidence.Window{Buckets: buckets, From: day, To: day.AddDate(0, 0, 2)}, "218007301253")
 	equal(t, sumsOf(tally), sums{})
 	if len(tally.Actors) != 0 {
 		t.Errorf("got %+v, want nobody", tally.Actors)

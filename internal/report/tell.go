@@ -1,0 +1,219 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+)
+
+// Tell is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
+// whoever reads only the last one knows enough.
+func Tell(kind incident.Telling, r incident.Record) Message {
+	if kind == incident.Closing {
+		return closing(r)
+	}
+	m := Text(r)
+	word, lines := "", []string(nil)
+	switch kind {
+	case incident.Revised:
+		word, lines = "REVISED", revised(r)
+	case incident.Again:
+		word, lines = "NOT QUIET", found(r)
+	case incident.Reminder:
+		word = "STILL OPEN"
+		lines = []string{"Nobody has answered since " + r.Judged.UTC().Format(time.TimeOnly) + ". Each step to decide is below, with the line to run."}
+	case incident.Escalation:
+		word, lines = "ESCALATED", append(found(r), escalated(r)...)
+	default:
+		return m
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", word)
+	for _, l := range lines {
+		for _, line := range wrap(l, width) {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	fmt.Fprintf(&b, "\n%s", m.Body)
+	return Message{Subject: subject(word+", "+headline(r), r), Body: b.String()}
+}
+
+// revised says what has changed since the answer was told.
+func revised(r incident.Record) []string {
+	lines := []string{"Later evidence, or a later alarm, has changed what was told before."}
+	for i, j := range r.Joined {
+		if i == maxOutcomes {
+			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i))
+			break
+		}
+		lines = append(lines, "Also: "+Safe(j.Answer)+" (incident "+Safe(j.ID)+").")
+	}
+	return lines
+}
+
+// found is what the last follow-up found.
+func found(r incident.Record) []string {
+	if len(r.FollowUps) == 0 {
+		return nil
+	}
+	f := r.FollowUps[len(r.FollowUps)-1]
+	if f.Quiet() {
+		return nil
+	}
+	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch looked again: " + FollowUp(f) + "."}
+	for _, o := range r.Outcomes {
+		if o.State != containment.Skipped {
+			lines = append(lines, "Tried: "+Safe(string(o.Action))+" "+Safe(o.Target)+", "+Safe(string(o.State))+" at "+o.At.UTC().Format(time.TimeOnly)+".")
+		}
+	}
+	return lines
+}
+
+func escalated(r incident.Record) []string {
+	for _, o := range r.Outcomes {
+		if o.State == containment.Asked {
+			return []string{"NOBODY HAS ANSWERED, and Nightlatch does not ask again. Somebody with rights in this account has to decide now."}
+		}
+	}
+	return []string{"What was done has NOT STOPPED it, and Nightlatch does no more by itself. Somebody with rights in this account has to come now."}
+}
+
+// FollowUp is one look after the verdict, in a sentence.
+func FollowUp(f incident.FollowUp) string {
+	var parts []string
+	if f.Hot {
+		parts = append(parts, "the bytes STILL FLOW")
+	}
+	parts = append(parts, f.Found...)
+	for _, u := range f.Unknown {
+		parts = append(parts, "not known: "+u)
+	}
+	if len(parts) == 0 {
+		return "quiet"
+	}
+	return Safe(strings.Join(parts, "; "))
+}
+
+// Page is the first message, of everything that has rung: what, how much, whether it is true, and that the search is on.
+func Page(rang []incident.Record) Message {
+	var b strings.Builder
+	confirmed := 0
+	for _, r := range rang {
+		if r.Alarm.Confirmed {
+			confirmed++
+		}
+	}
+	fmt.Fprintf(&b, "IT RANG: %s, %d confirmed by CloudWatch\n\n", Plural(int64(len(rang)), "alarm"), confirmed)
+	for i, r := range rang {
+		if i == maxPaged {
+			fmt.Fprintf(&b, "and %s more\n", Plural(int64(len(rang)-i), "alarm"))
+			break
+		}
+		field(&b, Safe(bucketsOf(r, evidence.Actor{})[0]), ring(r))
+	}
+	b.WriteString("\n")
+	for _, line := range wrap("Nightlatch asks CloudTrail now who takes them; it is about five minutes behind. The answer follows, in fifteen minutes at the latest. "+
+		"Nothing was done yet.", width) {
+		fmt.Fprintln(&b, line)
+	}
+	if len(rang) == 0 {
+		return Message{}
+	}
+	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", Safe(rang[0].ID), Safe(string(rang[0].Mode)))
+	what := List(rang[0].Alarm.Buckets)
+	if n := len(rang); n > 1 {
+		what = Plural(int64(n), "alarm")
+	} else if rang[0].Alarm.Bytes != nil {
+		what = Bytes(*rang[0].Alarm.Bytes) + " from " + what
+	}
+	return Message{Subject: clipped("[nightlatch] RANG: " + what + ", searching"), Body: b.String()}
+}
+
+// maxPaged is how many alarms one page names.
+const maxPaged = 20
+
+// ring is one alarm in a line of the page.
+func ring(r incident.Record) string {
+	a := r.Alarm
+	text := "an unknown number of bytes"
+	if a.Bytes != nil {
+		text = Bytes(*a.Bytes)
+	}
+	text += " " + Window(a.From, a.To)
+	if a.Threshold != nil {
+		text += ", threshold " + Bytes(int64(*a.Threshold))
+	}
+	if a.Confirmed {
+		return text + ", confirmed"
+	}
+	return text + ", NOT CONFIRMED: " + Safe(a.Doubt)
+}
+
+// closing is the last message: how it ended, and when was what.
+func closing(r incident.Record) Message {
+	var b strings.Builder
+	open := 0
+	for _, o := range r.Outcomes {
+		if o.State == containment.Asked {
+			open++
+		}
+	}
+	end := "QUIET"
+	if open > 0 {
+		end = "CLOSED, NOBODY ANSWERED"
+	}
+	fmt.Fprintf(&b, "%s\n\n", end)
+	for _, line := range wrap(Answer(r)+".", width) {
+		fmt.Fprintln(&b, line)
+	}
+	fmt.Fprintln(&b)
+	for i, o := range r.Outcomes {
+		if i == maxOutcomes {
+			break
+		}
+		outcome(&b, o)
+	}
+	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
+		field(&b, "Also", Safe(j.Answer))
+	}
+	b.WriteString("\n")
+	for _, t := range Times(r) {
+		fmt.Fprintf(&b, "%-*s%s\n", indent, t.What, t.At.UTC().Format("15:04:05"))
+	}
+	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", Safe(r.ID), Safe(string(r.Mode)))
+	return Message{Subject: subject(end+", "+headline(r), r), Body: b.String()}
+}
+
+// Time is when something happened first.
+type Time struct {
+	What string
+	At   time.Time
+}
+
+// Times are when it rang, when the evidence showed somebody first, when the first step was done and seen done, and when it was quiet.
+func Times(r incident.Record) []Time {
+	times := []Time{{"Rang", r.Alarm.Since}}
+	for _, l := range r.Looks {
+		if l.Bytes > 0 {
+			times = append(times, Time{"First evidence", l.At})
+			break
+		}
+	}
+	if !r.Judged.IsZero() {
+		times = append(times, Time{"Judged", r.Judged})
+	}
+	for _, o := range r.Outcomes {
+		if o.State == containment.Done {
+			times = append(times, Time{"Contained", o.At})
+			break
+		}
+	}
+	if n := len(r.FollowUps); n > 0 {
+		times = append(times, Time{"Looked last", r.FollowUps[n-1].At})
+	}
+	return times
+}

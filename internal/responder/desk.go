@@ -1,0 +1,379 @@
+package responder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+)
+
+// desk is where the open incidents are worked on, by one invocation at a time: the trail takes ten queries at once, and one question
+// can serve every incident. Who sits there is a lease; that two do, because one was thought dead, harms nothing: each put of a
+// record is conditional, and comes before the effect.
+type desk struct {
+	*Responder
+	name  string
+	watch func(incident.Record)
+
+	mu     sync.Mutex // guards open and broken, while several incidents are worked on
+	until  time.Time  // of the lease
+	listed time.Time  // when the open incidents were listed last
+	open   map[string]*incident.Record
+	broken map[string]error // what this invocation leaves to the next
+}
+
+const (
+	// leaseTime is longer than any single move, the longest of which is a look.
+	leaseTime = 4 * time.Minute
+	// listEvery is how often the one at the desk looks for what others have opened or changed.
+	listEvery = 15 * time.Second
+	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
+	handOver = lookTime + 30*time.Second
+)
+
+// work sits down at the desk, if it is free, until nothing is due. id is the incident that this invocation was called for.
+func (d *desk) work(ctx context.Context, id string) error {
+	for {
+		var held incident.Held
+		switch err := d.take(ctx); {
+		case errors.As(err, &held):
+			done, err := d.leaveTo(ctx, held, id)
+			if done || err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("taking the desk: %w", err)
+		}
+		wake, err := d.run(ctx)
+		if err == nil && !wake.IsZero() {
+			err = d.wake(ctx, wake)
+		}
+		if err != nil {
+			return err // the lease runs out by itself, and the wake that was set before finds it so
+		}
+		if err := d.give(ctx); err != nil {
+			return err
+		}
+		// Somebody may have opened an incident while the desk was taken, and gone away.
+		if err := d.list(ctx); err != nil {
+			return err
+		}
+		if batch, _ := d.next(d.Clock.Now()); len(batch) == 0 || !d.timeLeft(ctx) {
+			return d.result(id)
+		}
+	}
+}
+
+// result is what this invocation leaves undone, or what its own incident could not be told.
+func (d *desk) result(id string) error {
+	for id, err := range d.broken {
+		return fmt.Errorf("incident %q: %w", id, err)
+	}
+	if rec := d.open[id]; rec != nil && !rec.Closed.IsZero() && rec.Unheard() {
+		return fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+	}
+	return nil
+}
+
+// leaveTo leaves what rang to the one who sits at the desk, and sees to it that somebody looks after him. A human who waits for
+// the answer to a question of his own waits until it is there.
+func (d *desk) leaveTo(ctx context.Context, held incident.Held, id string) (done bool, err error) {
+	now := d.Clock.Now()
+	if id != Desk {
+		rec, err := d.Store.Load(ctx, id)
+		if err != nil {
+			return true, err
+		}
+		if !rec.Closed.IsZero() {
+			return true, nil
+		}
+		if rec.Once {
+			wait := now.Add(5 * time.Second)
+			if until, ok := ctx.Deadline(); ok && wait.After(until.Add(-time.Second)) {
+				return true, fmt.Errorf("incident %q: %w, and this one is not answered yet; look at it later", id, held)
+			}
+			return false, d.Clock.Wait(ctx, wait)
+		}
+	}
+	d.Log.InfoContext(ctx, "left to the one at the desk", "incident", id, "until", held.Until)
+	return true, d.wake(ctx, held.Until.Add(time.Second))
+}
+
+// wake has the responder called again. Without it an incident could be forgotten, so that an error is one of the invocation.
+func (d *desk) wake(ctx context.Context, at time.Time) error {
+	if d.Wakes == nil {
+		return nil
+	}
+	var err error
+	for range 3 {
+		if err = d.Wakes.Wake(ctx, Desk, at); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("having the responder called again at %s: %w", at.Format(time.TimeOnly), err)
+}
+
+// take takes the desk, or takes it again.
+func (d *desk) take(ctx context.Context) error {
+	now := d.Clock.Now()
+	if d.until.Sub(now) > leaseTime*3/4 {
+		return nil
+	}
+	err := d.Store.Lease(ctx, incident.Lease{Name: Desk, Holder: d.name, Now: now, Until: now.Add(leaseTime)})
+	if err == nil {
+		d.until = now.Add(leaseTime)
+	}
+	return err
+}
+
+// give gives the desk back.
+func (d *desk) give(ctx context.Context) error {
+	now := d.Clock.Now()
+	d.until = time.Time{}
+	if err := d.Store.Lease(ctx, incident.Lease{Name: Desk, Holder: d.name, Now: now, Until: now}); err != nil && !errors.As(err, new(incident.Held)) {
+		return fmt.Errorf("giving the desk back: %w", err)
+	}
+	return nil
+}
+
+// run works until nothing is due, or the invocation's time is over. It returns when to go on; zero where nothing is open.
+func (d *desk) run(ctx context.Context) (time.Time, error) {
+	for {
+		if err := d.take(ctx); err != nil {
+			return time.Time{}, fmt.Errorf("keeping the desk: %w", err)
+		}
+		if d.Clock.Now().Sub(d.listed) >= listEvery {
+			if err := d.list(ctx); err != nil {
+				return time.Time{}, err
+			}
+		}
+		now := d.Clock.Now()
+		batch, at := d.next(now)
+		switch {
+		case len(batch) == 0 && (at.IsZero() || !d.stays(ctx, at)):
+			if len(d.broken) > 0 && (at.IsZero() || at.After(now.Add(time.Minute))) {
+				at = now.Add(time.Minute)
+			}
+			return at, nil
+		case len(batch) == 0:
+			if soon := now.Add(listEvery); d.Wakes != nil && at.After(soon) {
+				at = soon
+			}
+			if err := d.Clock.Wait(ctx, at); err != nil {
+				return time.Time{}, fmt.Errorf("waiting for %s: %w", at.Format(time.TimeOnly), err)
+			}
+		case !d.timeLeft(ctx):
+			return now, nil
+		default:
+			d.do(ctx, batch)
+		}
+	}
+}
+
+// stays reports whether this invocation has the time to wait until then, and for what is due then.
+func (d *desk) stays(ctx context.Context, at time.Time) bool {
+	until, ok := ctx.Deadline()
+	return d.Wakes == nil || !ok || at.Add(handOver).Before(until)
+}
+
+// timeLeft reports whether a move that is begun now can come to its end.
+func (d *desk) timeLeft(ctx context.Context) bool { return d.stays(ctx, d.Clock.Now()) }
+
+// list takes in what is open and was changed by somebody else, or is not known yet.
+func (d *desk) list(ctx context.Context) error {
+	briefs, err := d.Store.Unclosed(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the open incidents: %w", err)
+	}
+	d.listed = d.Clock.Now()
+	for _, b := range briefs {
+		if known := d.open[b.ID]; known != nil && known.Version >= b.Version || d.broken[b.ID] != nil {
+			continue
+		}
+		rec, err := d.Store.Load(ctx, b.ID)
+		if err != nil {
+			d.giveUp(ctx, b.ID, err)
+			continue
+		}
+		if known := d.open[b.ID]; known != nil {
+			rec.History = known.History
+		}
+		d.open[b.ID] = &rec
+	}
+	return nil
+}
+
+// giveUp leaves an incident to the next invocation: what is wrong with one must not hold up the others.
+func (d *desk) giveUp(ctx context.Context, id string, err error) {
+	d.Log.ErrorContext(ctx, "an incident could not be advanced", "incident", id, "err", err)
+	d.broken[id] = err
+	delete(d.open, id)
+}
+
+// task is one incident and its move.
+type task struct {
+	rec  *incident.Record
+	move incident.Move
+}
+
+// next lists the incidents whose moves are the most urgent, the oldest first; where none is due, it returns when the first will be.
+func (d *desk) next(now time.Time) (batch []task, at time.Time) {
+	due := map[incident.Do][]task{}
+	for _, rec := range d.open {
+		m := rec.Next(now)
+		switch {
+		case m.Do == incident.Nothing:
+		case m.Do != incident.Wait:
+			due[m.Do] = append(due[m.Do], task{rec, m})
+		case at.IsZero() || m.At.Before(at):
+			at = m.At
+		}
+	}
+	for _, do := range incident.Urgency() {
+		if batch := due[do]; len(batch) > 0 {
+			slices.SortFunc(batch, func(x, y task) int {
+				return cmp.Or(x.rec.Opened.Compare(y.rec.Opened), cmp.Compare(x.rec.ID, y.rec.ID))
+			})
+			return batch, now
+		}
+	}
+	return nil, at
+}
+
+// do has the effects of one kind of move on the incidents that are due for it.
+func (d *desk) do(ctx context.Context, batch []task) {
+	switch batch[0].move.Do {
+	case incident.Act: // one after the other: two incidents may be about one key
+		d.act(ctx, batch[0])
+	case incident.LookUp:
+		d.lookAll(ctx, batch)
+	case incident.Judge:
+		d.each(ctx, batch, func(t task) { d.judge(ctx, t.rec) })
+		slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
+		for _, t := range batch {
+			d.fold(ctx, t.rec)
+			d.put(ctx, t.rec)
+		}
+	case incident.Tell:
+		d.tellAll(ctx, batch)
+	case incident.Follow: // one after the other: it may open the next window
+		for _, t := range batch[:1] {
+			d.follow(ctx, t.rec)
+			d.put(ctx, t.rec)
+		}
+	default:
+		d.each(ctx, batch, func(t task) {
+			switch t.move.Do {
+			case incident.Verify:
+				d.verify(ctx, &t.rec.Outcomes[t.move.Outcome], t.rec)
+			case incident.ReadMetric:
+				d.readMetric(ctx, t.rec)
+				if !t.rec.Once {
+					t.rec.Tell(incident.Page, d.nextPage(), d.channels()...)
+				}
+			case incident.Enrich:
+				d.enrich(ctx, t.rec)
+			case incident.Remind:
+				d.remind(ctx, t.rec)
+			case incident.Close:
+				t.rec.Closed = d.Clock.Now()
+				t.rec.Note(t.rec.Closed, "closed")
+			}
+			d.put(ctx, t.rec)
+		})
+	}
+}
+
+// each does something for every task, Workers of them at a time.
+func (d *desk) each(ctx context.Context, batch []task, do func(task)) {
+	if d.Workers <= 1 || len(batch) == 1 {
+		for _, t := range batch {
+			if d.take(ctx) == nil {
+				do(t)
+			}
+		}
+		return
+	}
+	if d.take(ctx) != nil {
+		return
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, d.Workers)
+	for _, t := range batch[:min(len(batch), 10*d.Workers)] { // the rest is as urgent the next time
+		slots <- struct{}{}
+		wg.Go(func() { defer func() { <-slots }(); do(t) })
+	}
+	wg.Wait()
+}
+
+// put stores a record after a move. A record that somebody else has changed is taken in anew: what was done is seen done.
+func (d *desk) put(ctx context.Context, rec *incident.Record) bool {
+	history, id := rec.History, rec.ID
+	rec.Writer = d.name
+	stored, err := d.store(ctx, d.Store.Put, *rec)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case errors.Is(err, incident.ErrConflict):
+		d.Log.InfoContext(ctx, "somebody else has changed the incident; taking it up anew", "incident", id)
+		delete(d.open, id)
+		d.listed = time.Time{}
+		return false
+	case err != nil:
+		d.giveUp(ctx, id, fmt.Errorf("storing it: %w", err))
+		return false
+	}
+	stored.History = history
+	*rec = stored
+	if d.watch != nil {
+		d.watch(stored)
+	}
+	return true
+}
+
+// store calls the store until it is known whether the call took effect.
+func (d *desk) store(ctx context.Context, call func(context.Context, incident.Record) (incident.Record, error), rec incident.Record) (incident.Record, error) {
+	for try := 1; ; try++ {
+		stored, err := call(ctx, rec)
+		if err == nil || errors.Is(err, incident.ErrConflict) || errors.Is(err, incident.ErrNotFound) || try == 4 || ctx.Err() != nil {
+			return stored, err
+		}
+		if d.Clock.Wait(ctx, d.Clock.Now().Add(time.Duration(try)*time.Second)) != nil {
+			return stored, err
+		}
+	}
+}
+
+// elsewhere finds another open incident's outcome of the same step.
+func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome) (*incident.Record, *containment.Outcome) {
+	for _, other := range d.sorted() {
+		if other.ID == rec.ID || other.Folded != "" {
+			continue
+		}
+		for i, theirs := range other.Outcomes {
+			if theirs.Action == o.Action && theirs.Target == o.Target && theirs.State != containment.Skipped {
+				return other, &other.Outcomes[i]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// sorted are the open incidents, the oldest first.
+func (d *desk) sorted() []*incident.Record {
+	var all []*incident.Record
+	for _, rec := range d.open {
+		if rec.Closed.IsZero() {
+			all = append(all, rec)
+		}
+	}
+	slices.SortFunc(all, func(x, y *incident.Record) int { return cmp.Or(x.Opened.Compare(y.Opened), cmp.Compare(x.ID, y.ID)) })
+	return all
+}

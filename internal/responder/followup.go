@@ -1,0 +1,213 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+)
+
+// spreads is how long after a change IAM may still let a call through, and a download that was under way may still end:
+// "a few minutes", and no maximum is promised. What comes later has not been stopped.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+const spreads = 5 * time.Minute
+
+// follow looks again after the verdict: whether what was done holds, what the user has made since, what the credential has done
+// since, and whether the bytes still flow. Where they do, the window that comes next is an incident of its own.
+func (d *desk) follow(ctx context.Context, rec *incident.Record) {
+	f := incident.FollowUp{At: d.Clock.Now()}
+	d.onward(ctx, rec, &f)
+	for i := range rec.Outcomes {
+		if o := &rec.Outcomes[i]; o.Contained() && o.Step.Ref.Type == containment.KeyStatus {
+			d.keys(ctx, rec, o, &f)
+		}
+	}
+	d.since(ctx, rec, &f)
+	var before incident.FollowUp
+	if n := len(rec.FollowUps); n > 0 {
+		before = rec.FollowUps[n-1]
+	}
+	rec.FollowUps = append(rec.FollowUps, f)
+	what := "looked again: quiet"
+	if !f.Quiet() {
+		what = "looked again: " + report.FollowUp(f)
+	}
+	rec.Note(f.At, what)
+	_, more := rec.FollowUpDue()
+	news := f.Hot && !before.Hot || slices.ContainsFunc(f.Found, func(s string) bool { return !slices.Contains(before.Found, s) })
+	switch {
+	case rec.Folded != "":
+	case !more && (f.Hot || len(f.Found) > 0):
+		rec.Escalated = f.At
+		rec.Tell(incident.Escalation, time.Time{}, d.channels()...)
+	case news:
+		rec.Tell(incident.Again, time.Time{}, d.channels()...)
+	case !more && rec.Stepped():
+		rec.Tell(incident.Closing, time.Time{}, d.channels()...)
+	}
+}
+
+// onward reads the metric after the window. A theft that goes on, or a second thief, rings nothing while the alarm stays in ALARM.
+func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
+	if !rec.Alarm.Confirmed || rec.Continued != "" {
+		return
+	}
+	reading, err := d.Meter.Read(ctx, rec.Alarm)
+	if err != nil {
+		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(err.Error()))
+		return
+	}
+	next, flows := rec.Alarm.Onward(reading)
+	if !flows {
+		return
+	}
+	// What flowed before the step was done, or soon after, is the theft that was found, and no news.
+	stopped := rec.Judged
+	for _, o := range rec.Outcomes {
+		if o.Contained() && o.At.After(stopped) {
+			stopped = o.At
+		}
+	}
+	f.Hot = rec.Stepped() && next.To.After(stopped.Add(spreads))
+	opened := d.newRecord(ctx, next)
+	opened.Follows = rec.ID
+	if opened, err = d.store(ctx, d.Store.Open, opened); err != nil {
+		f.Unknown = append(f.Unknown, "who moves the bytes that still flow: "+report.Safe(err.Error()))
+		return
+	}
+	rec.Continued = opened.ID
+	rec.Note(f.At, "the bytes went on after the window: incident "+opened.ID+" asks who moved them")
+	d.listed = time.Time{}
+}
+
+// keys looks at the keys of a contained key's user: whether it is still off, and which the user has made since.
+func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Outcome, f *incident.FollowUp) {
+	keys, err := d.Account.Keys(ctx, o.Step.Ref.Owner)
+	if err != nil {
+		f.Unknown = append(f.Unknown, "the keys of user "+report.Safe(o.Step.Ref.Owner)+": "+report.Safe(err.Error()))
+		return
+	}
+	for _, k := range keys {
+		switch {
+		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
+			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
+		case k.ID == o.Step.Ref.Name:
+			if o.State == containment.Unknown {
+				o.State, o.Detail = containment.Done, "read back as "+k.Status
+			}
+		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
+			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", report.Safe(o.Step.Ref.Owner), report.Safe(k.ID),
+				k.Created.UTC().Format("2006-01-02 15:04:05")))
+			d.askAbout(rec, o, k.ID)
+		}
+	}
+}
+
+// since looks at what the contained credentials and their users have done since, once there is time enough that the trail can show it.
+// A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
+func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
+	q := evidence.Since{To: f.At}
+	for _, o := range rec.Outcomes {
+		if !o.Contained() {
+			continue
+		}
+		if from := o.At.Add(spreads); q.From.IsZero() || from.Before(q.From) {
+			q.From = from
+		}
+		for _, a := range rec.Evidence.Actors {
+			if a.AccessKeyID == o.AccessKeyID {
+				id, _, _ := strings.Cut(a.PrincipalID, ":")
+				q.KeyIDs, q.PrincipalIDs = append(q.KeyIDs, a.AccessKeyID), append(q.PrincipalIDs, id)
+			}
+		}
+	}
+	if q.From.IsZero() || f.At.Sub(q.From) < evidence.Settling {
+		return
+	}
+	asked, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	answer, err := d.Trail.Ask(asked, q)
+	rec.Evidence.Queries++
+	rec.Evidence.BytesScanned += answer.Scanned
+	var deeds evidence.Deeds
+	if err == nil {
+		deeds, err = evidence.ReadSince(answer.Rows)
+	}
+	if err != nil {
+		f.Unknown = append(f.Unknown, "what the credential has done since: "+d.failed(ctx, rec, q.Name(), err))
+		return
+	}
+	for _, deed := range deeds.Listed {
+		key := deed.AccessKeyID
+		session := key == "" || strings.HasPrefix(key, "ASIA")
+		if !slices.Contains(q.KeyIDs, key) && !session && !(deed.Writes && slices.Contains(mints, deed.Service)) {
+			continue // the owner's other keys go on with their work
+		}
+		if key == "" {
+			key = "no key"
+		}
+		f.Found = append(f.Found, fmt.Sprintf("%s: %s %s succeeded since, last at %s from %s", report.Safe(key), report.Plural(deed.Calls, "call"),
+			report.Safe(deed.Call), deed.Last.UTC().Format(time.TimeOnly), report.Safe(deed.From)))
+		if len(f.Found) >= maxFound {
+			f.Found = append(f.Found, "and more")
+			break
+		}
+	}
+}
+
+// mints are the services that give out credentials.
+var mints = []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}
+
+// maxFound is how many findings one look spells out.
+const maxFound = 12
+
+// askAbout asks a human about a key that the user of a contained one has made since. That it was used for a theft is not known.
+func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string) {
+	if slices.ContainsFunc(rec.Outcomes, func(known containment.Outcome) bool { return known.Target == key }) {
+		return
+	}
+	target := o.Step.Target
+	target.ID = key
+	s := containment.DeactivateKey(target, containment.Doc{Text: containment.Active})
+	rec.Reminded = 0
+	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
+		Detail: "made after " + o.Target + " was used for the theft: whoever has that one may have made it"})
+	rec.Verdicts = append(rec.Verdicts, incident.Verdict{Action: s.Action, Target: key, Decision: policy.Ask,
+		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})
+}
+
+// remind repeats what is asked, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
+func (d *desk) remind(ctx context.Context, rec *incident.Record) {
+	open := 0
+	for i := range rec.Outcomes {
+		o := &rec.Outcomes[i]
+		if o.State != containment.Asked {
+			continue
+		}
+		if open++; o.Step.Planned() {
+			if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
+				o.State, o.Undo, o.Detail = containment.Already, o.Step.Undo, "it reads as "+doc.Text+" now: somebody has done it by hand"
+				rec.Note(d.Clock.Now(), fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
+				open--
+			}
+		}
+	}
+	last := rec.LastReminder()
+	rec.Reminded++
+	switch {
+	case open == 0:
+	case last:
+		rec.Escalated = d.Clock.Now()
+		rec.Note(rec.Escalated, "nobody has answered: escalated")
+		rec.Tell(incident.Escalation, time.Time{}, d.channels()...)
+	default:
+		rec.Tell(incident.Reminder, time.Time{}, d.channels()...)
+	}
+}
