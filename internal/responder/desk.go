@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -73,8 +74,8 @@ func (d *desk) work(ctx context.Context, id string) error {
 
 // result is what this invocation leaves undone, or what its own incident could not be told.
 func (d *desk) result(id string) error {
-	for id, err := range d.broken {
-		return fmt.Errorf("incident %q: %w", id, err)
+	for _, id := range slices.Sorted(maps.Keys(d.broken)) {
+		return fmt.Errorf("incident %q: %w", id, d.broken[id])
 	}
 	if rec := d.open[id]; rec != nil && !rec.Closed.IsZero() && rec.Unheard() {
 		return fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)

@@ -66,7 +66,9 @@ func (w *world) invoke(e *event) {
 				return
 			}
 			w.tell("%s goes to the dead-letter queue: somebody is called", e.what)
-			w.heard = append(w.heard, heard{w.now, e.incident, err.Error()})
+			if _, parses := alarm.Parse(e.text); parses == nil { // what nobody can read calls people too, but not to an incident
+				w.heard = append(w.heard, heard{w.now, e.what})
+			}
 		}()
 		in.thread = t
 		_, failed := in.responder().Handle(virtual{context.Background(), deadline}, e.text, nil)
@@ -85,11 +87,7 @@ func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
 		Log: slog.New(slog.DiscardHandler), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Together: func(all ...func()) {
-			for _, f := range all {
-				f()
-			}
-		},
+		Wakes: simWakes{in}, Name: func() string { return in.name },
 	}
 }
 
@@ -336,15 +334,18 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 		if i < 0 {
 			return alarm.Reading{Doubt: "no such alarm exists"}, nil
 		}
-		of, age := w.alarms[i], w.now.Sub(a.Since)
+		of, age, latest := w.alarms[i], w.now.Sub(a.Since), a.Since.Add(time.Minute)
+		if a.Part > 0 {
+			latest = w.now.Add(time.Minute)
+		}
 		switch {
-		case age > time.Hour || age < -5*time.Minute:
+		case age > time.Hour && a.Part == 0 || age < -5*time.Minute:
 			return alarm.Reading{Doubt: "the ring is not from the last hour"}, nil
 		case len(a.Buckets) > 0 && !slices.Equal(a.Buckets, of.buckets):
 			return alarm.Reading{Doubt: "the alarm watches other buckets"}, nil
 		case of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
 			return alarm.Reading{Doubt: "the alarm did not ring then"}, nil
-		case a.From.Before(a.Since.Add(-time.Duration(of.periods+5)*time.Minute-3*time.Hour)) || a.To.After(a.Since.Add(time.Minute)):
+		case a.From.Before(a.Since.Add(-time.Duration(of.periods+5)*time.Minute-3*time.Hour)) || a.To.After(latest):
 			return alarm.Reading{Doubt: "the alarm did not look at that window"}, nil
 		}
 		return alarm.Reading{Buckets: of.buckets, Points: w.metric(of.buckets, a.From.Add(-3*time.Hour), w.now), Threshold: threshold, Period: time.Minute}, nil
@@ -379,6 +380,23 @@ func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Do
 		}
 		a.read[ref.Name] = status
 		return containment.Doc{Text: status}, nil
+	})
+}
+
+// Keys shows each key's status as Read does.
+func (a simAccount) Keys(_ context.Context, user string) ([]containment.Key, error) {
+	return call(a.invocation, "account", "keys of "+user, func() ([]containment.Key, error) {
+		var all []containment.Key
+		if u := a.account.users[user]; u != nil {
+			for _, k := range u.Keys {
+				status := k.Status
+				if a.chance(0.5) {
+					status = a.shown(k.ID)
+				}
+				all = append(all, containment.Key{ID: k.ID, Status: status, Created: k.Created})
+			}
+		}
+		return all, nil
 	})
 }
 

@@ -28,8 +28,12 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 		from := w.plot.begins.Truncate(time.Minute)
 		for _, of := range [][]string{buckets, buckets[:1]} {
 			for _, q := range []evidence.Question{
-				evidence.Bytes{Buckets: of, From: from, To: from.Add(5 * time.Minute), Margin: alarm.Margin},
-				evidence.Bytes{Buckets: of, From: from.Add(time.Minute), To: from.Add(2 * time.Minute), Margin: time.Minute},
+				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: of, From: from, To: from.Add(5 * time.Minute)}}, Margin: alarm.Margin},
+				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: buckets[1:], From: from, To: from.Add(3 * time.Minute)}, {ID: "b", Buckets: of, From: from, To: from.Add(3 * time.Minute)},
+					{ID: "c", Buckets: of, From: from.Add(4 * time.Minute), To: from.Add(6 * time.Minute)}, {ID: "d", Buckets: of, From: from, To: from.Add(3 * time.Minute)}}, Margin: time.Minute},
+				evidence.Since{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: []string{w.mara}, From: from, To: now},
+				evidence.Since{KeyIDs: []string{w.plot.stolen, w.plot.batch}, From: from.AddDate(0, 0, -9), To: now},
+				evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
 				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
 				evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
 			} {

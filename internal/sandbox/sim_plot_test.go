@@ -55,10 +55,11 @@ func (w *world) cast() {
 	w.tell("the weather: %+v", w.weather)
 
 	mara := w.employee("mara", "203.0.113", p.stolen, 3, 5, 9)
+	w.mara = mara.who.PrincipalID
 	neighbour := mara
 	neighbour.who.AccessKeyID = p.neighbour
 	if !p.newKey { // a user has at most two keys
-		w.account.AddUser("mara", nil, Key{p.neighbour, containment.Active})
+		w.account.AddUser("mara", nil, Key{ID: p.neighbour, Status: containment.Active})
 		w.past(neighbour, 1<<20, 1, 2, 3, 4, 5, 6)
 	}
 	jon := w.employee("jon", "203.0.114", p.second, 2, 4)
@@ -120,7 +121,7 @@ func (w *world) cast() {
 // employee is a user with a key and a past of so many days ago.
 func (w *world) employee(name, network, key string, ago ...int) caller {
 	c := caller{who: iamUser(w.Rand, name, key), ip: within(network), agent: "aws-cli/2.31.4 md/prompt#off"}
-	w.account.AddUser(name, nil, Key{key, containment.Active})
+	w.account.AddUser(name, nil, Key{ID: key, Status: containment.Active})
 	w.past(c, 5<<20, ago...)
 	return c
 }
@@ -212,7 +213,7 @@ func (f *thefts) digIn() {
 		}
 	case p.newKey && w.guilty[w.plot.stolen] && len(w.account.users["mara"].Keys) < 2:
 		if w.manage(f.caller, "CreateAccessKey", map[string]string{"userName": "mara"}) {
-			w.account.AddUser("mara", nil, Key{keyID("AKIA", w.Rand), containment.Active})
+			w.account.AddUser("mara", nil, Key{ID: keyID("AKIA", w.Rand), Status: containment.Active, Created: w.now})
 		}
 	}
 }

@@ -77,7 +77,6 @@ func (w *world) confirmed(r incident.Record) bool {
 var (
 	saysDone    = regexp.MustCompile(`(?m)^Done +deactivate-key (\w+)`)
 	saysAlready = regexp.MustCompile(`(?m)^Nothing to do +deactivate-key (\w+)`)
-	saysID      = regexp.MustCompile(`(?m)^Incident ([a-z0-9-]+), mode`)
 )
 
 // checkMessage looks at a message before it is taken.
@@ -98,23 +97,21 @@ func (in *invocation) checkMessage(m report.Message) {
 	}
 }
 
-// escalated reports whether a human was called about an incident.
-func (w *world) escalated(id string) bool {
-	return slices.ContainsFunc(w.heard, func(h heard) bool { return h.incident == id })
+// escalated reports whether a human was called, by the alarm on the dead-letter queue, after an incident was opened. He looks at all that
+// are open: which event it was that failed, of those that the one at the desk was woken by, says nothing.
+func (w *world) escalated(since time.Time) bool {
+	return slices.ContainsFunc(w.heard, func(h heard) bool { return !h.at.Before(since) })
 }
 
-// messages are those about an incident.
+// messages are those that name an incident.
 func (w *world) messages(id string) []told {
-	return slices.DeleteFunc(slices.Clone(w.told), func(t told) bool {
-		m := saysID.FindStringSubmatch(t.Body)
-		return m == nil || m[1] != id
-	})
+	return slices.DeleteFunc(slices.Clone(w.told), func(t told) bool { return !strings.Contains(t.Body, id) })
 }
 
 // checkNight looks at all that is left when the night is over.
 func (w *world) checkNight() {
 	for _, r := range w.rings {
-		if len(w.messages(r.id)) == 0 && !w.escalated(r.id) {
+		if len(w.messages(r.id)) == 0 && !w.escalated(r.at) {
 			w.breach(ruleTold, "nobody has heard of the ring %s", r.id)
 		}
 	}
@@ -127,7 +124,7 @@ func (w *world) checkNight() {
 		if err != nil {
 			panic(err)
 		}
-		if !w.isRing(r.ID) && r.Closed.IsZero() {
+		if !w.isRing(r.ID) && r.Follows == "" && r.Closed.IsZero() {
 			continue // made up by the thief, and its invocations failed
 		}
 		w.checkIncident(r)
@@ -145,7 +142,7 @@ func (w *world) isRing(id string) bool {
 }
 
 func (w *world) checkIncident(r incident.Record) {
-	if r.Closed.IsZero() && !w.escalated(r.ID) {
+	if r.Closed.IsZero() && !w.escalated(r.Opened) {
 		w.breach(ruleEnds, "incident %s is open, and nobody was called: %s", r.ID, gist(r))
 	}
 	messages := w.messages(r.ID)
@@ -153,7 +150,7 @@ func (w *world) checkIncident(r incident.Record) {
 		switch o.State {
 		case containment.Asked:
 			for _, line := range o.Runbook {
-				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID) {
+				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.Opened) {
 					w.breach(ruleAsk, "nobody was told that incident %s asks for %q", r.ID, line)
 				}
 			}
@@ -181,7 +178,7 @@ func (w *world) checkEffect(x write) {
 		return
 	}
 	o := r.Outcomes[i]
-	if w.escalated(r.ID) {
+	if w.escalated(r.Opened) {
 		return
 	}
 	if o.Undo == "" {

@@ -159,13 +159,31 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return usageRows(all, q), nil
 	case evidence.Tagged:
 		return taggedRows(all, q), nil
+	case evidence.Since:
+		return sinceRows(all, q), nil
 	}
 	return nil, fmt.Errorf("the simulated trail does not know the question %q", q.Name())
 }
 
 func bytesRows(all []*entry, q evidence.Bytes) []evidence.Row {
+	windows := map[int64]evidence.Window{}
+	numbers := q.Numbers()
+	for _, w := range q.Windows {
+		windows[numbers[w.ID]] = w
+	}
+	var out []evidence.Row
+	for _, n := range slices.Sorted(maps.Keys(windows)) {
+		for _, row := range windowRows(all, windows[n], q.Margin) {
+			row["window_no"] = whole(n)
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidence.Row {
 	groups := map[groupID]*group{}
-	for _, c := range callsOf(all, q.Buckets, q.From.Add(-q.Margin), q.To.Add(q.Margin)) {
+	for _, c := range callsOf(all, q.Buckets, q.From.Add(-margin), q.To.Add(margin)) {
 		inside := !c.EventTime.Before(q.From) && c.EventTime.Before(q.To)
 		a := c.actor
 		for _, id := range []groupID{{part: "all"}, {part: "actor", actor: a}, {part: "bucket", actor: a, name: c.bucket}, {part: "call", actor: a, name: c.EventName},
@@ -362,6 +380,78 @@ func taggedRows(all []*entry, q evidence.Tagged) []evidence.Row {
 	}
 	return []evidence.Row{{"at": double(float64(best.EventTime.Unix())), "call": best.EventName, "arn": best.UserIdentity.ARN,
 		"access_key_id": best.UserIdentity.AccessKeyID, "source_ip": best.SourceIPAddress}}
+}
+
+// deeds is one row of an answer to Since while it is summed up.
+type deeds struct {
+	id           deedID
+	writes       int64
+	calls        int64
+	bytes        float64
+	first, last  time.Time
+	ip, endpoint string
+	origins      map[string]bool
+}
+
+type deedID struct{ part, key, principal, service, name string }
+
+func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
+	if len(q.KeyIDs)+len(q.PrincipalIDs) == 0 {
+		return nil
+	}
+	once := map[string]*entry{}
+	rank := func(e *entry) string {
+		return map[bool]string{true: "1", false: "0"}[e.UserIdentity.AccessKeyID == ""] + e.EventID
+	}
+	unique := func(e *entry) string { id, _, _ := strings.Cut(e.UserIdentity.PrincipalID, ":"); return id }
+	for _, e := range all {
+		switch {
+		case e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) || e.ErrorCode != "":
+		case slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID), slices.Contains(q.PrincipalIDs, unique(e)), slices.Contains(q.PrincipalIDs, e.issuerID):
+			if kept := once[e.callID]; kept == nil || rank(e) < rank(kept) {
+				once[e.callID] = e
+			}
+		}
+	}
+	sum := &deeds{id: deedID{part: "all"}, origins: map[string]bool{}}
+	groups := map[deedID]*deeds{sum.id: sum}
+	for _, id := range slices.Sorted(maps.Keys(once)) {
+		e := once[id]
+		of := deedID{"deed", e.UserIdentity.AccessKeyID, cmp.Or(e.issuerID, unique(e)), e.EventSource, e.EventName}
+		if groups[of] == nil {
+			groups[of] = &deeds{id: of, origins: map[string]bool{}}
+		}
+		for _, d := range []*deeds{sum, groups[of]} {
+			if !e.ReadOnly {
+				d.writes = 1
+			}
+			d.calls++
+			if e.EventSource == "s3.amazonaws.com" {
+				d.bytes += e.bytes
+			}
+			g := group{first: d.first, last: d.last}
+			if g.span(e.EventTime); g.last.After(d.last) {
+				d.ip, d.endpoint = e.SourceIPAddress, e.VPCEndpointID
+			}
+			d.first, d.last = g.first, g.last
+			d.origins[e.network+"|"+e.VPCEndpointID] = true
+		}
+	}
+	rows := slices.SortedFunc(maps.Values(groups), func(x, y *deeds) int {
+		return cmp.Or(cmp.Compare(x.id.part, y.id.part), cmp.Compare(y.writes, x.writes), cmp.Compare(y.calls, x.calls), cmp.Compare(y.bytes, x.bytes),
+			cmp.Compare(x.id.service, y.id.service), cmp.Compare(x.id.name, y.id.name), cmp.Compare(x.id.key, y.id.key), cmp.Compare(x.id.principal, y.id.principal))
+	})
+	var out []evidence.Row
+	for i, d := range rows[:min(len(rows), 1+evidence.MaxDeeds)] {
+		places := 1
+		if i > 0 {
+			places = len(rows) - 1
+		}
+		out = append(out, evidence.Row{"part": d.id.part, "access_key_id": d.id.key, "principal_id": d.id.principal, "service": d.id.service, "name": d.id.name,
+			"writes": whole(d.writes), "calls": whole(d.calls), "bytes": double(d.bytes), "first_seen": unix(d.first), "last_seen": unix(d.last),
+			"source_ip": d.ip, "vpc_endpoint": d.endpoint, "origins": whole(int64(len(d.origins))), "places": whole(int64(places))})
+	}
+	return out
 }
 
 // double is how DuckDB's driver prints a floating-point number, whole a whole one, unix a time as to_unixtime gives it.

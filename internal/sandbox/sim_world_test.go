@@ -40,6 +40,7 @@ type world struct {
 
 	// What is true, for the rules.
 	guilty map[string]bool // keys that a thief has used
+	mara   string          // the unique id of the stolen key's user
 	writes []write
 	told   []told
 	heard  []heard // what ended in the dead-letter queue
@@ -96,9 +97,8 @@ type told struct {
 }
 
 type heard struct {
-	at       time.Time
-	incident string
-	why      string
+	at   time.Time
+	what string
 }
 
 type rung struct {
