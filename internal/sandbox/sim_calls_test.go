@@ -232,7 +232,7 @@ func (s simStore) Put(ctx context.Context, r incident.Record) (incident.Record, 
 		what = fmt.Sprintf("put %s, version %d: %s", r.ID, r.Version+1, gist(r))
 	}
 	return call(s.invocation, "store", what, func() (incident.Record, error) {
-		if s.plant == lostWrite && s.chance(0.05) {
+		if s.acts(lostWrite, 0.05) {
 			r.Version++
 			return r, nil
 		}
@@ -306,16 +306,19 @@ func (s simStore) Lease(ctx context.Context, l incident.Lease) error {
 	return err
 }
 
-// Wake makes a one-time schedule, which fires within the minute after its time.
+// Wake makes a one-time schedule. It fires within a minute, so it is named by the first whole minute that is not too early; while it
+// has not fired yet, making it again changes nothing.
+// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
 	_, err := call(k.invocation, "wakes", "wake "+id+" at "+at.Format(time.TimeOnly), func() (struct{}, error) {
-		name := id + at.Format("-200601021504")
-		if k.woken[name] {
+		w, minute := k.world, at.Add(time.Minute-1).Truncate(time.Minute)
+		name := id + minute.Format("-200601021504")
+		if w.woken[name] {
 			return struct{}{}, nil
 		}
-		k.woken[name] = true
-		w := k.world
-		w.at(at.Add(w.between(0, time.Minute)), func() {
+		w.woken[name] = true
+		w.at(minute.Add(w.between(0, time.Minute)), func() {
+			delete(w.woken, name)
 			w.invoke(&event{what: "wake " + id, incident: id, text: fmt.Appendf(nil, `{"nightlatch":{"advance":{"incident":%q}}}`, id)})
 		})
 		return struct{}{}, nil
@@ -406,7 +409,7 @@ func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containm
 		if k == nil || u.Name != ref.Owner || doc.Absent {
 			return struct{}{}, fmt.Errorf("no such key: %w", containment.ErrNotDone)
 		}
-		for range 1 + map[bool]int{true: 1}[a.plant == doubleAction && a.chance(0.5)] {
+		for range 1 + map[bool]int{true: 1}[a.acts(doubleAction, 0.5)] {
 			a.checkWrite(ref.Name, doc.Text)
 			a.world.put(a.name, a.invocation.put, ref.Name, doc.Text)
 		}
@@ -428,11 +431,14 @@ func (c simChannel) Send(_ context.Context, m report.Message) error {
 		c.react(m)
 		return struct{}{}, nil
 	})
-	if c.plant == swallowedError && err != errDead {
+	if err != errDead && c.acts(swallowedError, 1) {
 		return nil
 	}
 	return err
 }
+
+// acts reports whether a planted bug shows this time. It has a chance of its own: up to then the night is as it would be without it.
+func (w *world) acts(bug plant, p float64) bool { return w.plant == bug && w.chances.Float64() < p }
 
 // plant is a bug that is put in to see it found.
 type plant string

@@ -49,7 +49,8 @@ type world struct {
 	calls  int
 	faults int
 
-	plant plant
+	plant   plant
+	chances *rand.Rand
 }
 
 // weather is how badly things go in a night.
@@ -120,7 +121,7 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}}
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, chances: rand.New(rand.NewPCG(seed, 1))}
 	w.weather = w.forecast()
 	w.cast()
 	return w
