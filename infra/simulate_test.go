@@ -61,6 +61,7 @@ const (
 	theEnroller      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Enroller-x1"
 	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
+	theEnrollersLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-EnrollerLog-x1"
 	user             = "arn:aws:iam::111122223333:user/"
 	anAlarm          = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:"
 )
@@ -69,7 +70,7 @@ const (
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-loggroup.html
 var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
-	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*")
+	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
 
 // policyOf is a policy of these statements, as deployed.
 func policyOf(t *testing.T, statements any) any {
@@ -118,7 +119,34 @@ func judge(t *testing.T, calls []request) map[string]bool {
 	return decided
 }
 
-// does is a call of the responder; its policies come later.
+// everyConditionIsTried checks that each condition key of the calls' policies stands in the context of one of the calls: of a key
+// that no call has, nobody has seen what it does.
+func everyConditionIsTried(t *testing.T, calls []request, policy func(request) any) {
+	t.Helper()
+	tried, keys := map[string]bool{}, map[string]bool{}
+	for _, c := range calls {
+		for key := range c.Context {
+			tried[strings.ToLower(key)] = true // keys are the same in any case
+		}
+		document, _ := policy(c).(map[string]any)
+		statements, _ := document["Statement"].([]any)
+		for _, st := range statements {
+			when, _ := st.(map[string]any)["Condition"].(map[string]any)
+			for _, operands := range when {
+				for key := range operands.(map[string]any) {
+					keys[key] = true
+				}
+			}
+		}
+	}
+	for key := range keys {
+		if !tried[strings.ToLower(key)] {
+			t.Errorf("no call has the condition key %s in its context", key)
+		}
+	}
+}
+
+// does is a call of a function; its policies come later.
 func does(want, action, resource string, context ...string) request {
 	c := request{Principal: responderSession, Action: action, Resource: resource, Account: account, want: want,
 		Context: map[string]string{"aws:SecureTransport": "true"}}

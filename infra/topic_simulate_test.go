@@ -102,6 +102,7 @@ func TestPublishersAreJudged(t *testing.T) {
 		calls[i].Policy = policies[calls[i].Resource]
 	}
 	judge(t, calls)
+	everyConditionIsTried(t, calls, func(c request) any { return c.Policy })
 }
 
 // everything is the policy of a caller whom only the resource's policy can stop.

@@ -70,7 +70,8 @@ type Key struct {
 // Account is the AWS account in which steps are done.
 type Account interface {
 	// Identify finds what a credential acts for: the key's user, the role, with tags, and whether it is the responder itself.
-	// Where the account does not know the credential, the target comes back with Known false and no error.
+	// Where the account does not know the credential, the target comes back with Known false and no error. An error beside a target
+	// that is known says what could not be asked and was found in another way.
 	Identify(context.Context, actor.Credential) (policy.Target, error)
 	// Read returns what a setting holds now. A setting or owner that does not exist is an absent Doc, not an error.
 	Read(context.Context, Ref) (Doc, error)

@@ -64,7 +64,16 @@ type Outcome struct {
 	// At is when the state was reached; Attempts how often it was written, counted before the write.
 	At       time.Time `json:"at"`
 	Attempts int       `json:"attempts,omitempty"`
+	// Approved is who said yes to a step that was asked; nil where nobody has.
+	Approved *Approval `json:"approved,omitempty"`
 	Step     Step      `json:"step"`
+}
+
+// Approval is a human's yes.
+type Approval struct {
+	// By is the caller's ARN, as IAM gives it.
+	By string    `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // Contained reports whether the step was written, or may have been, and nobody has undone it: what has to hold from then on.

@@ -38,6 +38,14 @@ func (o Origin) signing() string {
 	return "header"
 }
 
+// Place names the origin, whatever way its calls are signed: the VPC endpoint, or the network.
+func (o Origin) Place() string {
+	if o.VPCEndpoint != "" {
+		return o.VPCEndpoint
+	}
+	return o.Network
+}
+
 func (o Origin) place() place { return place{o.Network, o.VPCEndpoint, o.VPCEndpointAccount} }
 
 // Network is the network of an address as CloudTrail writes it: 203.0.113.0/24, 2001:db8:1::/48. What is no address (the name

@@ -17,6 +17,7 @@ type Memory struct {
 	briefs  map[string]Brief
 	order   []string // of opening
 	leases  map[string]Lease
+	brakes  Brakes
 }
 
 const maxRecords = 2000
@@ -124,6 +125,30 @@ func (m *Memory) Lease(_ context.Context, l Lease) error {
 	}
 	m.leases[l.Name] = l
 	return nil
+}
+
+// Brakes implements Store.
+func (m *Memory) Brakes(context.Context) (Brakes, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.brakes.clone(), nil
+}
+
+// SetBrakes implements Store.
+func (m *Memory) SetBrakes(_ context.Context, b Brakes) (Brakes, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b.Version != m.brakes.Version {
+		return Brakes{}, fmt.Errorf("the brakes: version %d is stored, %d was loaded: %w", m.brakes.Version, b.Version, ErrConflict)
+	}
+	b.Version++
+	m.brakes = b.clone()
+	return b, nil
+}
+
+func (b Brakes) clone() Brakes {
+	b.Holds, b.Contained = slices.Clone(b.Holds), slices.Clone(b.Contained)
+	return b
 }
 
 func sameEntry(x, y Entry) bool { return x.At.Equal(y.At) && x.What == y.What }

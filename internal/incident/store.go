@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 )
 
 // ErrConflict says that somebody else has put the record since it was loaded.
@@ -36,6 +40,10 @@ type Store interface {
 	Unclosed(context.Context) ([]Brief, error)
 	// Recent lists the latest n incidents, closed or not, newest first.
 	Recent(ctx context.Context, n int) ([]Brief, error)
+	// Brakes returns what holds the responder back; the zero Brakes where nothing does.
+	Brakes(context.Context) (Brakes, error)
+	// SetBrakes stores brakes whose Version is the stored one's, and returns them with the next version; otherwise ErrConflict.
+	SetBrakes(context.Context, Brakes) (Brakes, error)
 	// Lease takes, or takes again, what only one holder may have at a time; Held where somebody else has it at Now. A lease whose
 	// Until is not after Now gives it back.
 	Lease(context.Context, Lease) error
@@ -78,4 +86,51 @@ type Wakes interface {
 // conflict says who was faster.
 func conflict(r, stored Record) error {
 	return fmt.Errorf("incident %q: version %d by %q is stored, %d was loaded: %w", r.ID, stored.Version, stored.Writer, r.Version, ErrConflict)
+}
+
+// Brakes is what holds the responder back without a deployment. It can only be held back further: the mode is lowered, never raised.
+type Brakes struct {
+	// Version counts the puts, as a Record's does.
+	Version int64 `json:"version"`
+	// Mode lowers the deployment's mode; "" leaves it. By and At say who did, and when.
+	Mode containment.Mode `json:"mode,omitempty"`
+	By   string           `json:"by,omitempty"`
+	At   time.Time        `json:"at,omitzero"`
+	// Holds are the keys that were restored lately.
+	Holds []Hold `json:"holds,omitempty"`
+	// Contained are the times of the containments of the last hour, for the cap on them.
+	Contained []time.Time `json:"contained,omitempty"`
+}
+
+// Hold keeps a restored key from being contained again for what a human has cleared: the next alarm asks about it.
+type Hold struct {
+	AccessKeyID string    `json:"access_key_id"`
+	Incident    string    `json:"incident"`
+	By          string    `json:"by"`
+	Until       time.Time `json:"until"`
+	// Origins are the networks and VPC endpoints that were cleared; from any other it is contained all the same.
+	Origins []string `json:"origins"`
+}
+
+// Holding returns the hold under which an actor is not contained at a time, and whether there is one: of its key, not over, and
+// with every place that the actor's bytes went to.
+func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
+	for _, h := range b.Holds {
+		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.Omitted > 0 {
+			continue
+		}
+		if !slices.ContainsFunc(a.Origins, func(o evidence.Origin) bool { return !slices.Contains(h.Origins, o.Place()) }) {
+			return h, true
+		}
+	}
+	return Hold{}, false
+}
+
+// Lower is the mode that is left of the deployment's.
+func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
+	order := []containment.Mode{containment.ModeObserve, containment.ModeAsk, containment.ModeAct}
+	if i := slices.Index(order, b.Mode); i >= 0 && i < slices.Index(order, deployed) {
+		return b.Mode
+	}
+	return deployed
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"nightlatch/internal/containment"
-	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 )
 
@@ -107,21 +106,23 @@ func Page(rang []incident.Record) Message {
 			confirmed++
 		}
 	}
+	if len(rang) == 0 {
+		return Message{}
+	}
 	fmt.Fprintf(&b, "IT RANG: %s, %d confirmed by CloudWatch\n\n", Plural(int64(len(rang)), "alarm"), confirmed)
 	for i, r := range rang {
 		if i == maxPaged {
 			fmt.Fprintf(&b, "and %s more\n", Plural(int64(len(rang)-i), "alarm"))
 			break
 		}
-		field(&b, Safe(bucketsOf(r, evidence.Actor{})[0]), ring(r))
+		for j, line := range wrap(List(r.Alarm.Buckets)+": "+ring(r), width-2) {
+			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
+		}
 	}
 	b.WriteString("\n")
 	for _, line := range wrap("Nightlatch asks CloudTrail now who takes them; it is about five minutes behind. The answer follows, in fifteen minutes at the latest. "+
 		"Nothing was done yet.", width) {
 		fmt.Fprintln(&b, line)
-	}
-	if len(rang) == 0 {
-		return Message{}
 	}
 	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", Safe(rang[0].ID), Safe(string(rang[0].Mode)))
 	what := List(rang[0].Alarm.Buckets)
@@ -194,12 +195,15 @@ type Time struct {
 	At   time.Time
 }
 
-// Times are when it rang, when the evidence showed somebody first, when the first step was done and seen done, and when it was quiet.
+// explained is the part of the alarmed bytes from which on the evidence is called there.
+const explained = 0.8
+
+// Times are when it rang, when the evidence was there, when the first step was done and seen done, and when it was quiet.
 func Times(r incident.Record) []Time {
 	times := []Time{{"Rang", r.Alarm.Since}}
 	for _, l := range r.Looks {
-		if l.Bytes > 0 {
-			times = append(times, Time{"First evidence", l.At})
+		if r.Alarm.Bytes != nil && float64(l.Bytes) >= explained*float64(*r.Alarm.Bytes) {
+			times = append(times, Time{"Evidence", l.At})
 			break
 		}
 	}

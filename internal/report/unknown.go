@@ -19,7 +19,11 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("CloudTrail may still show more: two equal looks, five minutes after the window's end, were not seen")
 	}
 	if r.History == nil && e.HistoryDays == nil {
-		add("what is usual for these principals: the 14 days before could not be read")
+		why := ""
+		if n := len(r.Looks); n > 0 && r.Looks[n-1].HistoryError != "" && r.Looks[n-1].HistoryError != r.Looks[n-1].Error {
+			why = ": " + Safe(r.Looks[n-1].HistoryError)
+		}
+		add("what is usual for these principals: the 14 days before could not be read%s", why)
 	}
 	for i, lost := range e.Lost {
 		if i == 5 {

@@ -3,6 +3,7 @@ package responder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -38,17 +39,20 @@ const judgeTime = 45 * time.Second
 // leaves, or nobody judged, adds up to a good part of the bytes, it is judged again as a spread: many small parts are one theft.
 //
 // Evidence that comes later is judged again. What was done by then stands, whatever the new verdict: only a human undoes it.
-func (r *Responder) judge(ctx context.Context, rec *incident.Record) {
+func (d *desk) judge(ctx context.Context, rec *incident.Record) {
+	r := d.Responder
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	outcomes, verdicts, again := rec.Outcomes, rec.Verdicts, !rec.Judged.IsZero()
+	brakes := d.readBrakes(ctx, rec)
+	rec.Mode = brakes.Lower(r.Mode)
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
-	plans := map[int][]containment.Step{}
-	left := r.judgeActors(ctx, rec, actors, plans, false)
+	plans := map[int]plan{}
+	left := r.judgeActors(ctx, rec, actors, plans, brakes, false)
 	if total := rec.Alarm.Bytes; total != nil && left > *total/5 {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
-		r.judgeActors(ctx, rec, actors, plans, true)
+		r.judgeActors(ctx, rec, actors, plans, brakes, true)
 	}
 	rec.JudgedOn, rec.Enough = rec.Basis(), false
 	changed := merge(rec, outcomes, verdicts)
@@ -143,8 +147,8 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
 // credential moved them. plans keeps, by an actor's place, the steps that the account was asked for already.
-func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int][]containment.Step, spread bool) (left int64) {
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int]plan, brakes incident.Brakes, spread bool) (left int64) {
+	x := containment.Executor{Account: r.Account, Mode: rec.Mode}
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
 	small := 0
 	for i, a := range actors {
@@ -161,15 +165,22 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actor
 			plans[i] = r.plan(ctx, rec, a)
 		}
 		leftAlone := true
-		for _, s := range plans[i] {
+		for _, s := range plans[i].steps {
 			v := policy.Decide(r.Policy, facts, s.Action, s.Target)
 			if v.Decision == policy.Contain && !s.Planned() {
 				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
+			}
+			if h, held := brakes.Holding(a, r.Clock.Now()); held && v.Decision == policy.Contain {
+				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: report.Safe(h.By) + " restored this key after incident " +
+					report.Safe(h.Incident) + " and cleared these origins until " + h.Until.UTC().Format("2006-01-02 15:04")}}
 			}
 			leftAlone = leftAlone && v.Decision == policy.Leave
 			rec.Verdicts = append(rec.Verdicts, verdict(v))
 			o := r.outcome(x, s, v)
 			o.AccessKeyID = a.AccessKeyID
+			if o.Detail == "" {
+				o.Detail = plans[i].trouble
+			}
 			rec.Outcomes = append(rec.Outcomes, o)
 			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
 		}
@@ -195,6 +206,8 @@ func verdict(v policy.Verdict) incident.Verdict {
 func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy.Verdict) containment.Outcome {
 	o := containment.Outcome{Action: s.Action, Target: s.Target.ID, State: x.Gate(s, v.Decision), At: r.Clock.Now(), Step: s}
 	switch o.State {
+	case containment.Intended:
+		o.Attempts = 1 // it is put with the intention
 	case containment.Already:
 		o.Undo = s.Undo
 		o.Detail = "it reads as " + s.Before.Text + ": an earlier run of this incident did it, or somebody else"
@@ -213,13 +226,24 @@ func (r *Responder) outcome(x containment.Executor, s containment.Step, v policy
 	return o
 }
 
+// plan is what can be done against one actor.
+type plan struct {
+	steps []containment.Step
+	// trouble is why the account could not be asked; "" where it could.
+	trouble string
+}
+
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
-func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) []containment.Step {
+func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) plan {
 	target, err := r.Account.Identify(ctx, a.Credential())
+	trouble := ""
 	if err != nil {
-		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
-		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+" failed: "+report.Safe(err.Error()))
-		target = policy.Target{}
+		trouble = report.Safe(err.Error())
+		r.Log.ErrorContext(ctx, "identifying the credential failed", "incident", rec.ID, "key", a.AccessKeyID, "known", target.Known, "err", err)
+		rec.Note(r.Clock.Now(), "identifying "+report.Safe(a.AccessKeyID)+": "+trouble)
+		if !target.Known {
+			target = policy.Target{}
+		}
 	}
 	if a.Kind != actor.IAMUserKey || !target.Known {
 		steps := containment.ByHand(a, target, r.Clock.Now())
@@ -231,45 +255,118 @@ func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.A
 			}
 			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: policy.Target{Type: policy.Bucket, ID: id}}}
 		}
-		return steps
+		return plan{steps, trouble}
 	}
 	before, err := r.Account.Read(ctx, containment.KeyRef(target))
 	if err != nil {
 		r.Log.ErrorContext(ctx, "reading the key's status failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
-		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+report.Safe(err.Error()))
+		trouble = report.Safe(err.Error())
+		rec.Note(r.Clock.Now(), "the status of "+report.Safe(a.AccessKeyID)+" could not be read: "+trouble)
 		// The key has just moved bytes: it was active. If the write fails too, that is heard.
 		before = containment.Doc{Text: containment.Active}
 	}
-	return []containment.Step{containment.DeactivateKey(target, before)}
+	return plan{[]containment.Step{containment.DeactivateKey(target, before)}, trouble}
 }
 
-// act does one intended step. The attempt is put before the write, so that a crash in between is known to have tried.
+// act does one intended step. That it is intended was put before, with the attempt counted: whoever takes the incident up after a
+// crash reads before he writes. It was put by this very invocation, or the attempt is put anew.
 func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
-	if other, theirs := d.elsewhere(rec, rec.Outcomes[i]); other != nil && theirs.State != containment.Asked {
-		o := &rec.Outcomes[i]
-		o.State, o.At, o.Detail = containment.Skipped, d.Clock.Now(), "incident "+other.ID+" has this step: "+string(theirs.State)
-		rec.Note(o.At, fmt.Sprintf("%s %s: left alone, %s", o.Action, report.Safe(o.Target), o.Detail))
-		d.put(ctx, rec)
+	o := &rec.Outcomes[i]
+	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked {
+		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
-	attempts := rec.Outcomes[i].Attempts
-	rec.Outcomes[i].Attempts++
-	rec.Outcomes[i].At = d.Clock.Now()
-	if !d.put(ctx, rec) || !d.Clock.Now().Before(d.until) {
-		return // whoever has the desk by then finds the attempt, and reads before he writes
+	attempts := o.Attempts
+	if fresh := attempts == 1 && d.intended[rec.ID]; fresh {
+		attempts = 0
+	} else {
+		o.Attempts++
+		o.At = d.Clock.Now()
+		if !d.put(ctx, rec) {
+			return
+		}
+		o = &rec.Outcomes[i]
 	}
-	o := &rec.Outcomes[i]
-	x := containment.Executor{Account: d.Account, Mode: d.Mode}
+	if why := d.overCap(ctx, *o); why != "" {
+		o.Runbook = o.Step.Runbook
+		d.leave(ctx, rec, o, containment.Asked, why)
+		return
+	}
+	if !d.Clock.Now().Before(d.until) {
+		return // whoever has the desk by now does it
+	}
+	mode := rec.Mode
+	if o.Approved != nil && mode == containment.ModeAsk {
+		mode = containment.ModeAct
+	}
+	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
 	d.reached(ctx, rec, o)
 	d.put(ctx, rec)
 }
 
+// leave puts why an intended step is not done.
+func (d *desk) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
+	o.State, o.At, o.Detail = state, d.Clock.Now(), why
+	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), state, why))
+	d.put(ctx, rec)
+}
+
+// readBrakes reads what holds the responder back. Where that is not known, it asks.
+func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Brakes {
+	b, err := d.Store.Brakes(ctx)
+	if err != nil {
+		d.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
+		rec.Note(d.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+report.Safe(err.Error()))
+		return incident.Brakes{Mode: containment.ModeAsk}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.brakes = &b
+	return b
+}
+
+// defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
+const defaultCap = 10
+
+// overCap counts a containment, and says why it must not be made; "" if it may. One that a human has approved always may.
+func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
+	if o.Approved != nil {
+		return ""
+	}
+	most := cmp.Or(d.Cap, defaultCap)
+	for range 3 {
+		if d.brakes == nil {
+			b, err := d.Store.Brakes(ctx)
+			if err != nil {
+				return "how many were contained in the last hour could not be read: " + report.Safe(err.Error())
+			}
+			d.brakes = &b
+		}
+		b, now := *d.brakes, d.Clock.Now()
+		d.brakes = nil
+		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
+		if len(b.Contained) >= most {
+			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
+		}
+		b.Contained = append(b.Contained, now)
+		b, err := d.Store.SetBrakes(ctx, b)
+		switch {
+		case err == nil:
+			d.brakes = &b
+			return ""
+		case !errors.Is(err, incident.ErrConflict):
+			return "this containment could not be counted: " + report.Safe(err.Error())
+		}
+	}
+	return "this containment could not be counted: somebody keeps changing the brakes"
+}
+
 // verify reads one step of unknown outcome back.
 func (r *Responder) verify(ctx context.Context, o *containment.Outcome, rec *incident.Record) {
 	o.Attempts++
-	x := containment.Executor{Account: r.Account, Mode: r.Mode}
+	x := containment.Executor{Account: r.Account, Mode: rec.Mode}
 	o.State, o.Detail = x.Verify(ctx, o.Step)
 	r.reached(ctx, rec, o)
 }

@@ -22,11 +22,14 @@ type desk struct {
 	name  string
 	watch func(incident.Record)
 
-	mu     sync.Mutex // guards open and broken, while several incidents are worked on
+	mu     sync.Mutex // guards open, broken and brakes, while several incidents are worked on
 	until  time.Time  // of the lease
 	listed time.Time  // when the open incidents were listed last
 	open   map[string]*incident.Record
 	broken map[string]error // what this invocation leaves to the next
+	// intended are the incidents whose intended steps this invocation has put itself, and not begun.
+	intended map[string]bool
+	brakes   *incident.Brakes // as they were read last; nil where somebody has changed them since
 }
 
 const (
@@ -253,6 +256,7 @@ func (d *desk) do(ctx context.Context, batch []task) {
 	switch batch[0].move.Do {
 	case incident.Act: // one after the other: two incidents may be about one key
 		d.act(ctx, batch[0])
+		delete(d.intended, batch[0].rec.ID)
 	case incident.LookUp:
 		d.lookAll(ctx, batch)
 	case incident.Judge:
@@ -260,7 +264,7 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
 		for _, t := range batch {
 			d.fold(ctx, t.rec)
-			d.put(ctx, t.rec)
+			d.intended[t.rec.ID] = d.put(ctx, t.rec)
 		}
 	case incident.Tell:
 		d.tellAll(ctx, batch)

@@ -77,7 +77,9 @@ func (d *desk) lookAll(ctx context.Context, batch []task) {
 	d.together(func() { bytes = d.askBytes(asked, recs) }, func() { usage = d.askUsage(asked, strange) })
 	for _, rec := range recs {
 		d.looked(ctx, rec, bytes[rec.ID], usage[rec.ID])
-		d.put(ctx, rec)
+		if rec.Next(d.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
+			d.put(ctx, rec)
+		}
 	}
 }
 

@@ -44,6 +44,8 @@ type Responder struct {
 	Wakes incident.Wakes
 	// Workers is how many incidents are worked on at the same time; 0 is one.
 	Workers int
+	// Cap is how many containments an hour are made without a human; 0 is ten.
+	Cap int
 	// Name gives an invocation a name that no other has; nil is a random one.
 	Name func() string
 	// Policy is nil where it could not be loaded, for the reason PolicyError; everything is asked then.
@@ -74,7 +76,7 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 	if err != nil {
 		return Handled{}, err
 	}
-	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}}
+	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, intended: map[string]bool{}}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":

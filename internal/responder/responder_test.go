@@ -73,6 +73,9 @@ type trail struct {
 	// always is returned by every question, errs by the next ones, one each.
 	always error
 	tagger evidence.Row
+	// then are the takers of the windows that begin at next or later.
+	next time.Time
+	then []taker
 
 	mu    sync.Mutex // two questions are asked at once
 	errs  []error
@@ -98,14 +101,22 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	switch q.Name() {
 	case "usage":
 		answer.Rows = tr.usage()
+	case "since":
+		answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
 	case "tagged":
 		if tr.tagger != nil {
 			answer.Rows = []evidence.Row{tr.tagger}
 		}
 	default:
 		if tr.looks++; !tr.clock.Now().Before(tr.late) {
-			for _, row := range tr.bytes() {
-				answer.Rows = append(answer.Rows, with(row, "window_no", "1"))
+			for _, w := range q.(evidence.Bytes).Windows {
+				takers := tr.takers
+				if !tr.next.IsZero() && !w.From.Before(tr.next) {
+					takers = tr.then
+				}
+				for _, row := range tr.bytes(takers, w.Buckets[0]) {
+					answer.Rows = append(answer.Rows, with(row, "window_no", fmt.Sprint(q.(evidence.Bytes).Numbers()[w.ID])))
+				}
 			}
 			tr.asked[len(tr.asked)-1].found = len(answer.Rows) > 0
 		}
@@ -115,7 +126,7 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 
 func (tr *trail) usage() (rows []evidence.Row) {
 	seen := map[string]bool{}
-	for _, k := range tr.takers {
+	for _, k := range slices.Concat(tr.takers, tr.then) {
 		if k.stranger || seen[k.principal()] {
 			continue
 		}
@@ -128,8 +139,8 @@ func (tr *trail) usage() (rows []evidence.Row) {
 	return rows
 }
 
-func (tr *trail) bytes() (rows []evidence.Row) {
-	takers := slices.Clone(tr.takers)
+func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
+	takers = slices.Clone(takers)
 	for i := range tr.crowd * tr.looks {
 		takers = append(takers, taker{key: fmt.Sprintf("AKIAEXAMPLECROWD%04d", i), owner: fmt.Sprint("crowd", i), margin: 1, ip: elsewhere})
 	}
@@ -157,7 +168,7 @@ func (tr *trail) bytes() (rows []evidence.Row) {
 			}
 		}
 		rows = append(rows, with(row, "part", "actor", "places", places), with(row, "part", "origin", "name", k.network()),
-			with(row, "part", "bucket", "name", "exports"), with(row, "part", "call", "name", "GetObject"))
+			with(row, "part", "bucket", "name", bucket), with(row, "part", "call", "name", "GetObject"))
 	}
 	if calls+margin > 0 {
 		rows = append(rows, with(numbers(bytes, margin, calls), "part", "all"))

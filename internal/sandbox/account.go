@@ -166,6 +166,15 @@ func (a *Account) Status(key string) string {
 	return ""
 }
 
+// SetStatus turns a key on or off, as somebody else than the responder does it.
+func (a *Account) SetStatus(key, status string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, k := a.find(key); k != nil {
+		k.Status = status
+	}
+}
+
 // Statuses maps every key to its status.
 func (a *Account) Statuses() map[string]string {
 	a.mu.Lock()

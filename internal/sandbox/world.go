@@ -113,3 +113,24 @@ func (c *Channel) Sent() []report.Message {
 	defer c.mu.Unlock()
 	return append([]report.Message(nil), c.sent...)
 }
+
+// Wakes keeps when the responder is to be called again. Nobody calls: in one process it waits by itself.
+type Wakes struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+// Wake implements incident.Wakes.
+func (w *Wakes) Wake(_ context.Context, _ string, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at = append(w.at, at)
+	return nil
+}
+
+// At are the times asked for so far.
+func (w *Wakes) At() []time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]time.Time(nil), w.at...)
+}

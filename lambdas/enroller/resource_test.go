@@ -87,7 +87,7 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 		return s3test.Fault{}
 	})
 	got := w.request(t.Context(), update, want("nightlatch", "*", "gone-1", "far"), want("nightlatch", "*", "going", "good"))
-	succeeded(t, got, "2", "0", `bucket "denied": the enroller may not call s3:PutMetricsConfiguration; grant it`)
+	succeeded(t, got, "2", "0", `bucket "denied": the function's role may not call s3:PutMetricsConfiguration on it (AWS: `)
 	sentences := []string{`bucket "gone-1": there is no such bucket`, `bucket "far": the bucket is in another region, "us-east-1"`, `bucket "full": it has 1,000`,
 		`bucket "odd": its request-metrics configuration "nightlatch" has a filter`, `not watched from here (1); deploy Nightlatch there too: unnamed (us-east-1)`}
 	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: 6 buckets" {
@@ -104,7 +104,7 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 	w.s3.Drop("good")
 	w.team.err = fmt.Errorf("no topic")
 	got = w.request(t.Context(), remove, want("nightlatch", "*", "going", "good", "gone-1"), nil)
-	succeeded(t, got, "0", "0", `bucket "going": the enroller may not call s3:PutMetricsConfiguration`)
+	succeeded(t, got, "0", "0", `bucket "going": the function's role may not call s3:PutMetricsConfiguration`)
 	if m := w.team.told[len(w.team.told)-1]; m.Subject != "[nightlatch] REQUEST METRICS LEFT ON" || strings.Contains(m.Body, "gone-1") {
 		t.Errorf("the team was told %q", m)
 	}

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 
-	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm/cloudwatch"
@@ -22,8 +21,8 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// build makes the responder that the environment describes. It makes no call to AWS.
-func build(ctx context.Context, environ []string) (*responder.Responder, error) {
+// build makes the responder that the environment describes, with the policy that lies in the directory root. It makes no call to AWS.
+func build(cfg aws.Config, environ []string, root string) (*responder.Responder, error) {
 	s, err := settings.Parse(environ)
 	if err != nil {
 		return nil, err
@@ -32,10 +31,6 @@ func build(ctx context.Context, environ []string) (*responder.Responder, error) 
 	mode, err := containment.ParseMode(s.Mode)
 	if err != nil {
 		return nil, err
-	}
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
 	clock := responder.System{}
 	r := &responder.Responder{Store: &incident.Memory{}, Clock: clock, Log: log, Mode: mode, Ours: actor.Accounts(s.Accounts...)}
@@ -53,7 +48,7 @@ func build(ctx context.Context, environ []string) (*responder.Responder, error) 
 		return nil, err
 	}
 	r.Channels = []notify.Channel{topic}
-	if r.Policy, err = readPolicy(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "policy.cedar")); err != nil {
+	if r.Policy, err = readPolicy(filepath.Join(root, "policy.cedar")); err != nil {
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)
 		r.PolicyError = err.Error()
 	}

@@ -8,12 +8,21 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
 
 	"nightlatch/internal/report"
+	"nightlatch/internal/responder"
 )
 
 func main() {
-	r, err := build(context.Background(), os.Environ())
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		err = fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	var r *responder.Responder
+	if err == nil {
+		r, err = build(cfg, os.Environ(), os.Getenv("LAMBDA_TASK_ROOT"))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)
 		os.Exit(1)

@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,44 +20,111 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go/encoding/cbor"
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/evidence/lake/laketest"
+	"nightlatch/internal/grant/granttest"
 	"nightlatch/internal/policy"
 )
 
 const (
-	motoAccount = "123456789012" // the account that moto plays
-	bucket      = "customer-exports"
-	taken       = 3_000_000_000 // bytes in the alarmed minute
+	bucket = "customer-exports"
+	taken  = 3_000_000_000 // bytes in the alarmed minute
+	// ourKey is what the function signs with, and "test" what a test does beside it.
+	ourKey = "ASIAEXAMPLERESPONDER"
 )
+
+// plot is what happens at a midnight.
+type plot struct {
+	account     string // each its own, in one moto
+	contributor bool   // the alarm watches every bucket, and one of them rang
+	role        bool   // the thief has a role's session, not mara's key
+	tag         string // that mara has
+	env         []string
+}
 
 // midnight is an account in moto, with a thief in its trail.
 type midnight struct {
-	iam      *iam.Client
-	sqs      *sqs.Client
-	queue    string
-	stolen   string
-	others   map[string]string // every other key, by user
-	env      []string
-	event    []byte
-	lake     *laketest.Server
-	theftEnd time.Time
+	plot
+	aws          *granttest.AWS
+	store        string
+	topic        string
+	iam          *iam.Client
+	sqs          *sqs.Client
+	queue        string
+	stolen       string
+	others       map[string]string // every other key, by user
+	environ      []string          // of the function, without what concerns AWS
+	config       aws.Config        // what the function reads of AWS
+	event        []byte
+	lake         *laketest.Server
+	theftEnd     time.Time
+	contributors cbor.List
 }
 
-// The whole program against moto: real SDK clients, the built binary over the Runtime API, DuckDB behind the fake of Lake. One key
-// is turned off and nothing else, the team hears it, and a second delivery changes nothing.
-func TestMidnightAgainstMoto(t *testing.T) {
-	endpoint := startMoto(t)
-	ctx := within(t, 5*time.Minute)
-	m := newMidnight(ctx, t, endpoint)
-	binary := bootstrap(t, ".")
-	f := start(t, newRuntimeAPI(t, 4*time.Minute), binary, m.env...)
+// start starts the function as it is deployed.
+func (m *midnight) start(t *testing.T, binary string, timeout time.Duration) *function {
+	t.Helper()
+	return start(t, newRuntimeAPI(t, timeout), binary, append(m.environ, "AWS_REGION="+m.config.Region, "AWS_ACCESS_KEY_ID="+ourKey,
+		"AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x", "LAMBDA_TASK_ROOT="+packed(t), "AWS_ENDPOINT_URL="+*m.config.BaseEndpoint)...)
+}
 
+// calls are what the function has called, in the words of a grant.
+func (m *midnight) calls() []granttest.Call {
+	return m.aws.Calls(m.store, "${EventDataStore}", m.topic, "${Topic}", m.account, "${Account}", ":eu-west-1:", ":${Region}:")
+}
+
+// oneLook is a time in which a function can look into the trail once, and decides then.
+const oneLook = 100 * time.Second
+
+// The whole program against moto: real SDK clients, the built binary over the Runtime API, DuckDB behind the fake of Lake. What it
+// calls in all the stories together is written down, and the roles are judged by that (infra).
+func TestWholeStoriesAgainstMoto(t *testing.T) {
+	t.Parallel()
+	endpoint := startMoto(t)
+	binary := bootstrap(t, ".")
+	stories := map[string]struct {
+		plot
+		run func(*midnight, *testing.T, string)
+	}{
+		"one key is turned off and nothing else":             {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
+		"one of many buckets rang, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
+		"a role's session":                       {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
+		"a question that is too dear is stopped": {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+	}
+	var all []granttest.Call
+	told := 0
+	t.Run("stories", func(t *testing.T) {
+		var mu sync.Mutex
+		for name, s := range stories {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // they mostly wait
+				m := newMidnight(within(t, 5*time.Minute), t, endpoint, s.plot)
+				s.run(m, t, binary)
+				mu.Lock()
+				defer mu.Unlock()
+				told++
+				all = append(all, m.calls()...)
+			})
+		}
+	})
+	if told == len(stories) && !t.Failed() { // not one of them alone
+		granttest.Golden(t, filepath.Join("testdata", "calls.json"), *update, all)
+	}
+}
+
+var update = flag.Bool("update", false, "write the goldens")
+
+// One key is turned off and nothing else, the team hears it, and a second delivery changes nothing.
+func (m *midnight) theKeyIsTurnedOff(t *testing.T, binary string) {
+	ctx := t.Context()
+	f := m.start(t, binary, 4*time.Minute)
 	first := m.respond(t, f)
 	if got := first.Outcomes[0]; got.State != "done" || got.Target != m.stolen {
 		t.Errorf("got outcome %+v, want the stolen key done", got)
@@ -61,7 +132,7 @@ func TestMidnightAgainstMoto(t *testing.T) {
 	if !first.Alarm.Confirmed || first.Evidence.Actors[0].AccessKeyID != m.stolen || !first.Evidence.Complete {
 		t.Errorf("got %+v, want a confirmed alarm and complete evidence against %s", first, m.stolen)
 	}
-	m.keys(ctx, t)
+	m.keys(ctx, t, "Inactive")
 	messages := m.messages(ctx, t)
 	if len(messages) != 1 || !strings.Contains(messages[0], m.stolen) ||
 		!strings.Contains(messages[0], "aws iam update-access-key --user-name mara --access-key-id "+m.stolen+" --status Active") {
@@ -73,14 +144,42 @@ func TestMidnightAgainstMoto(t *testing.T) {
 	if again.ID != first.ID || len(m.lake.Queries()) != queries || len(m.messages(ctx, t)) != 0 {
 		t.Errorf("the second delivery asked or told again")
 	}
-	m.keys(ctx, t)
+	m.keys(ctx, t, "Inactive")
 
 	// A third comes to a new process, which remembers nothing: it finds the key as it shall be.
-	third := m.respond(t, start(t, newRuntimeAPI(t, 4*time.Minute), binary, m.env...))
+	third := m.respond(t, m.start(t, binary, 4*time.Minute))
 	if got := third.Outcomes[0]; third.ID != first.ID || got.State != "already" {
 		t.Errorf("got incident %s with %+v, want %s with the key already off", third.ID, got, first.ID)
 	}
-	m.keys(ctx, t)
+	m.keys(ctx, t, "Inactive")
+}
+
+// The alarm is confirmed, the account knows the thief, and a human decides.
+func (m *midnight) aHumanIsAsked(t *testing.T, binary string) {
+	got := m.respond(t, m.start(t, binary, oneLook))
+	if o := got.Outcomes[0]; !got.Alarm.Confirmed || len(got.Outcomes) != 1 || o.State != "asked" || !o.Step.Target.Known {
+		t.Errorf("got %+v, want a confirmed alarm, and one known target to decide about", got)
+	}
+	m.keys(t.Context(), t, "Active")
+	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.Contains(messages[0], "YOU DECIDE") {
+		t.Errorf("got messages %q, want one that asks", messages)
+	}
+}
+
+// The questions are stopped, and the team hears that it could not be looked.
+func (m *midnight) nothingIsSeen(t *testing.T, binary string) {
+	if a := m.start(t, binary, oneLook).invoke(t, m.event); a.failed {
+		t.Errorf("got %s", a.body)
+	}
+	for _, q := range m.lake.Queries() {
+		if q.Status != laketest.Cancelled {
+			t.Errorf("a query is left %s", q.Status)
+		}
+	}
+	m.keys(t.Context(), t, "Active")
+	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.HasPrefix(messages[0], "COULD NOT LOOK") {
+		t.Errorf("got messages %q, want one that says so", messages)
+	}
 }
 
 // incidentJSON is what this test reads of nightlatch.incident/1.
@@ -93,7 +192,10 @@ type incidentJSON struct {
 			AccessKeyID string `json:"access_key_id"`
 		}
 	}
-	Outcomes []struct{ Target, State, Undo string }
+	Outcomes []struct {
+		Target, State, Undo string
+		Step                struct{ Target struct{ Known bool } }
+	}
 }
 
 func (m *midnight) respond(t *testing.T, f *function) incidentJSON {
@@ -106,8 +208,8 @@ func (m *midnight) respond(t *testing.T, f *function) incidentJSON {
 	return in
 }
 
-// keys checks that exactly the stolen key is off.
-func (m *midnight) keys(ctx context.Context, t *testing.T) {
+// keys checks the stolen key's status, and that every other key is on.
+func (m *midnight) keys(ctx context.Context, t *testing.T, stolen string) {
 	t.Helper()
 	for _, user := range []string{"mara", "colleague"} {
 		out, err := m.iam.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &user})
@@ -117,7 +219,7 @@ func (m *midnight) keys(ctx context.Context, t *testing.T) {
 		for _, k := range out.AccessKeyMetadata {
 			want := "Active"
 			if *k.AccessKeyId == m.stolen {
-				want = "Inactive"
+				want = stolen
 			}
 			if string(k.Status) != want {
 				t.Errorf("key %s of %s is %s, want %s", *k.AccessKeyId, user, k.Status, want)
@@ -147,12 +249,29 @@ func (m *midnight) messages(ctx context.Context, t *testing.T) []string {
 	return bodies
 }
 
-func newMidnight(ctx context.Context, t *testing.T, endpoint string) *midnight {
+// packed is a folder with the shipped policy, as a function's package is.
+func packed(t *testing.T) string {
 	t.Helper()
-	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	cbor := speakCBOR(t, endpoint)
-	m := &midnight{iam: iam.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), others: map[string]string{},
-		theftEnd: time.Now().UTC().Truncate(time.Minute).Add(-19 * time.Minute)}
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "policy.cedar"), policy.ShippedText(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *midnight {
+	t.Helper()
+	m := &midnight{plot: p, others: map[string]string{}, theftEnd: time.Now().UTC().Truncate(time.Minute).Add(-19 * time.Minute),
+		store: strings.Replace(storeARN, "123456789012", p.account, 1)}
+	moto := motoAs(t, endpoint, p.account)
+	m.aws = &granttest.AWS{T: t, Account: p.account, Caller: ourKey, Find: m.find, Services: map[string]http.Handler{
+		"": moto, "monitoring": speakCBOR(t, moto, func() cbor.List { return m.contributors })}}
+	proxy := httptest.NewServer(m.aws)
+	t.Cleanup(proxy.Close)
+	m.config = aws.Config{Region: "eu-west-1", BaseEndpoint: &proxy.URL, Credentials: credentials.NewStaticCredentialsProvider(ourKey, "x", "x")}
+	cfg := m.config.Copy()
+	cfg.Credentials = credentials.NewStaticCredentialsProvider("test", "test", "")
+	m.iam, m.sqs = iam.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -166,17 +285,26 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string) *midnight {
 		must(err)
 		return *out.AccessKey.AccessKeyId
 	}
-	for _, user := range []string{"mara", "colleague"} {
-		out, err := m.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: &user})
+	for user, path := range map[string]string{"mara": "/data/", "colleague": "/"} {
+		in := &iam.CreateUserInput{UserName: &user, Path: &path}
+		if user == "mara" && m.tag != "" {
+			in.Tags = []iamtypes.Tag{{Key: &m.tag, Value: aws.String("yes")}}
+		}
+		out, err := m.iam.CreateUser(ctx, in)
 		must(err)
 		ids[user] = *out.User.UserId
 		m.others[user] = key(user)
 	}
 	m.stolen = key("mara")
+	role, err := m.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("etl"), Path: aws.String("/service-role/"),
+		AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}`)})
+	must(err)
+	ids["etl"] = *role.Role.RoleId
 
 	snsClient := sns.NewFromConfig(cfg)
 	topic, err := snsClient.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("nightlatch")})
 	must(err)
+	m.topic = *topic.TopicArn
 	queue, err := m.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("team")})
 	must(err)
 	m.queue = *queue.QueueUrl
@@ -185,42 +313,69 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string) *midnight {
 	_, err = snsClient.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Endpoint: aws.String(attributes.Attributes["QueueArn"])})
 	must(err)
 
-	cfg.BaseEndpoint = &cbor
-	m.event = alarmInCloudWatch(ctx, t, cloudwatch.NewFromConfig(cfg), m.theftEnd)
+	m.event = m.alarmInCloudWatch(ctx, t, cloudwatch.NewFromConfig(cfg))
 	m.lake = laketest.New(m.trail(t, ids))
 	t.Cleanup(m.lake.Close)
-
-	root := t.TempDir()
-	must(os.WriteFile(filepath.Join(root, "policy.cedar"), policy.ShippedText(), 0o644))
-	m.env = []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "LAMBDA_TASK_ROOT=" + root,
-		"AWS_ENDPOINT_URL=" + endpoint, "AWS_ENDPOINT_URL_CLOUDWATCH=" + cbor, "AWS_ENDPOINT_URL_CLOUDTRAIL=" + m.lake.URL(),
-		"NIGHTLATCH_MODE=act", "NIGHTLATCH_EVENT_DATA_STORE=" + storeARN, "NIGHTLATCH_TOPIC=" + *topic.TopicArn,
-		"NIGHTLATCH_ACCOUNTS=" + motoAccount, "NIGHTLATCH_LOG_LEVEL=debug"}
+	m.aws.Services["cloudtrail"] = m.lake
+	m.environ = append([]string{"NIGHTLATCH_MODE=act", "NIGHTLATCH_EVENT_DATA_STORE=" + m.store, "NIGHTLATCH_TOPIC=" + m.topic,
+		"NIGHTLATCH_ACCOUNTS=" + m.account, "NIGHTLATCH_LOG_LEVEL=debug"}, p.env...)
 	return m
 }
 
+// find is what IAM knows of a user, of a role, or of a key's user.
+func (m *midnight) find(kind, name string) (arn string, tags map[string]string) {
+	ctx := context.Background()
+	tags = map[string]string{}
+	if kind == "role" {
+		out, err := m.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+		if err != nil {
+			return "", nil
+		}
+		return *out.Role.Arn, tags
+	}
+	if kind == "key" {
+		out, err := m.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &name})
+		if err != nil {
+			return "", nil
+		}
+		name = *out.UserName
+	}
+	out, err := m.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
+	if err != nil {
+		return "", nil
+	}
+	for _, tag := range out.User.Tags {
+		tags[*tag.Key] = *tag.Value
+	}
+	return *out.User.Arn, tags
+}
+
 // alarmInCloudWatch puts the metric and the alarm, makes it ring, and returns the event that the alarm would send.
-func alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client, end time.Time) []byte {
+func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client) []byte {
 	t.Helper()
 	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
-	from := end.Add(-time.Minute)
+	from := m.theftEnd.Add(-time.Minute)
 	_, err := client.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/S3"), MetricData: []cwtypes.MetricDatum{{
 		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Timestamp: &from, Value: aws.Float64(taken)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{AlarmName: aws.String("nightlatch-" + bucket), Namespace: aws.String("AWS/S3"),
-		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Statistic: "Sum", Period: aws.Int32(60), EvaluationPeriods: aws.Int32(1),
-		Threshold: aws.Float64(1 << 30), ComparisonOperator: "GreaterThanThreshold"})
+	const insights = `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket' GROUP BY BucketName ORDER BY SUM() DESC`
+	name := "nightlatch-" + bucket
+	alarm := &cloudwatch.PutMetricAlarmInput{AlarmName: &name, EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(1 << 30), ComparisonOperator: "GreaterThanThreshold"}
+	if m.contributor {
+		alarm.Metrics = []cwtypes.MetricDataQuery{{Id: aws.String("q1"), Expression: aws.String(insights), Period: aws.Int32(60), ReturnData: aws.Bool(true)}}
+	} else {
+		alarm.Namespace, alarm.MetricName, alarm.Dimensions, alarm.Statistic, alarm.Period = aws.String("AWS/S3"), aws.String("BytesDownloaded"), dimensions, "Sum", aws.Int32(60)
+	}
+	if _, err = client.PutMetricAlarm(ctx, alarm); err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: cwtypes.StateValueAlarm, StateReason: aws.String("x")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: aws.String("nightlatch-" + bucket), StateValue: cwtypes.StateValueAlarm,
-		StateReason: aws.String("x")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"nightlatch-" + bucket}})
+	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
 	if err != nil || len(out.MetricAlarms) != 1 {
 		t.Fatalf("got %d alarms, %v", len(out.MetricAlarms), err)
 	}
@@ -229,10 +384,19 @@ func alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Cli
 		t.Fatal("moto does not say when the alarm rang")
 	}
 	const form = "2006-01-02T15:04:05.000-0700"
-	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":"nightlatch-%s",
+	if m.contributor {
+		m.contributors = cbor.List{cbor.Map{"ContributorId": cbor.String("0f1e2d3c4b5a6978"), "ContributorAttributes": cbor.Map{"BucketName": cbor.String(bucket)},
+			"StateReason": cbor.String("x"), "StateTransitionedTimestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(float64(rang.UnixMilli()) / 1000)}}}
+		return fmt.Appendf(nil, `{"version":"0","id":"1","detail-type":"CloudWatch Alarm Contributor State Change","source":"aws.cloudwatch","account":%q,"time":%q,
+"region":"eu-west-1","resources":[%q],"detail":{"alarmName":%q,"alarmContributor":{"id":"0f1e2d3c4b5a6978","attributes":{"BucketName":%q}},
+"state":{"value":"ALARM","reason":"Threshold Crossed: 1 datapoint was greater than the threshold (1.073741824E9). The most recent datapoint which crossed the threshold: [3.0E9 (%s)].",
+"timestamp":%q},"configuration":{"metrics":[{"id":"q1","expression":%q,"returnData":true,"period":60}]}}}`,
+			m.account, rang.UTC().Format(time.RFC3339), *out.MetricAlarms[0].AlarmArn, name, bucket, from.Format("02/01/06 15:04:05"), rang.UTC().Format(form), insights)
+	}
+	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
 "state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
 {"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"EntireBucket"}},"period":60,"stat":"Sum"}}]}}}`,
-		*out.MetricAlarms[0].AlarmArn, motoAccount, bucket, rang.UTC().Format(form),
+		*out.MetricAlarms[0].AlarmArn, m.account, name, rang.UTC().Format(form),
 		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
 }
 
@@ -241,24 +405,33 @@ func (m *midnight) trail(t *testing.T, ids map[string]string) laketest.Answer {
 	t.Helper()
 	var lines strings.Builder
 	n := 0
-	call := func(at time.Time, user, key, ip string, bytes int) {
+	call := func(at time.Time, identity, ip string, bytes int) {
 		n++
-		fmt.Fprintf(&lines, `{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","principalId":%q,"arn":"arn:aws:iam::%s:user/%s","accountId":%q,"accessKeyId":%q,"userName":%q},`+
+		fmt.Fprintf(&lines, `{"eventVersion":"1.11","userIdentity":%s,`+
 			`"eventTime":%q,"eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"eu-west-1","sourceIPAddress":%q,"userAgent":"[aws-cli/2.31.4]",`+
 			`"requestParameters":{"bucketName":%q,"key":"part-%d"},"additionalEventData":{"AuthenticationMethod":"AuthHeader","bytesTransferredOut":%d.0},`+
 			`"eventID":"event-%d","readOnly":true,"resources":[{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::%s"}],"managementEvent":false,"recipientAccountId":%q,"eventCategory":"Data"}`+"\n",
-			ids[user], motoAccount, user, motoAccount, key, user, at.Format(time.RFC3339), ip, bucket, n, bytes, n, bucket, motoAccount)
+			identity, at.Format(time.RFC3339), ip, bucket, n, bytes, n, bucket, m.account)
+	}
+	user := func(name, path, key string) string {
+		return fmt.Sprintf(`{"type":"IAMUser","principalId":%q,"arn":"arn:aws:iam::%s:user%s%s","accountId":%q,"accessKeyId":%q,"userName":%q}`,
+			ids[name], m.account, path, name, m.account, key, name)
+	}
+	thief := user("mara", "/data/", m.stolen)
+	if m.role {
+		thief = fmt.Sprintf(`{"type":"AssumedRole","principalId":"%[1]s:job-7","arn":"arn:aws:sts::%[2]s:assumed-role/etl/job-7","accountId":%[2]q,"accessKeyId":"ASIAEXAMPLEETLJOB007",`+
+			`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":%[1]q,"arn":"arn:aws:iam::%[2]s:role/service-role/etl","accountId":%[2]q,"userName":"etl"}}}`, ids["etl"], m.account)
 	}
 	from := m.theftEnd.Add(-time.Minute)
 	for _, ago := range []int{9, 6, 4} {
-		call(from.AddDate(0, 0, -ago), "mara", m.stolen, "203.0.113.9", 5_000_000)
+		call(from.AddDate(0, 0, -ago), thief, "203.0.113.9", 5_000_000)
 	}
-	call(from.Add(-2*time.Hour), "mara", m.others["mara"], "203.0.113.9", 1_000_000)
+	call(from.Add(-2*time.Hour), user("mara", "/data/", m.others["mara"]), "203.0.113.9", 1_000_000)
 	for ago := range 14 {
-		call(from.AddDate(0, 0, -ago).Add(5*time.Second), "colleague", m.others["colleague"], "203.0.113.20", 10_000_000)
+		call(from.AddDate(0, 0, -ago).Add(5*time.Second), user("colleague", "/", m.others["colleague"]), "203.0.113.20", 10_000_000)
 	}
 	for i := range 299 {
-		call(from.Add(time.Duration(i)*200*time.Millisecond), "mara", m.stolen, "198.51.100.77", 10_000_000)
+		call(from.Add(time.Duration(i)*200*time.Millisecond), thief, "198.51.100.77", 10_000_000)
 	}
 	file := filepath.Join(t.TempDir(), "trail.jsonl")
 	if err := os.WriteFile(file, []byte(lines.String()), 0o644); err != nil {
@@ -272,9 +445,9 @@ func (m *midnight) trail(t *testing.T, ids map[string]string) laketest.Answer {
 	if err := engine.Load(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}
-	store := storeARN[strings.LastIndex(storeARN, "/")+1:]
+	store := m.store[strings.LastIndex(m.store, "/")+1:]
 	return func(sql string) ([]map[string]string, int64, error) {
-		answer, err := engine.Ask(t.Context(), verbatim(strings.ReplaceAll(sql, "from "+store, "from events")))
+		answer, err := engine.Ask(context.Background(), verbatim(strings.ReplaceAll(sql, "from "+store, "from events")))
 		rows := make([]map[string]string, len(answer.Rows))
 		for i, r := range answer.Rows {
 			rows[i] = r

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go/encoding/cbor"
+
+	"nightlatch/internal/grant/granttest"
 )
 
 // startMoto runs moto's server, AWS in memory, and returns its endpoint. It is found by NIGHTLATCH_MOTO or on the PATH.
@@ -57,30 +60,47 @@ func startMoto(t *testing.T) string {
 	return ""
 }
 
+// motoAs is moto, playing one account: its own account is told by the header.
+// https://docs.getmoto.org/en/latest/docs/multi_account.html
+func motoAs(t *testing.T, endpoint, account string) http.Handler {
+	t.Helper()
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Header.Set("X-Moto-Account-Id", account)
+	}}
+}
+
 // speakCBOR stands before moto for CloudWatch alone: the SDK speaks RPC v2 CBOR, for which moto 5.2 has no route, and moto speaks
 // AWS JSON. Both name the same members; only times need a hint. https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
-func speakCBOR(t *testing.T, moto string) string {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//
+// What moto has no answer to, DescribeAlarmContributors, is answered here.
+func speakCBOR(t *testing.T, moto http.Handler, contributors func() cbor.List) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		operation := path.Base(r.URL.Path)
+		answer := func(status int, v cbor.Value) {
+			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+			w.Header().Set("Content-Type", "application/cbor")
+			w.WriteHeader(status)
+			w.Write(cbor.Encode(v))
+		}
+		if operation == "DescribeAlarmContributors" {
+			answer(http.StatusOK, cbor.Map{"AlarmContributors": contributors()})
+			return
+		}
 		fail := func(err error) {
-			t.Logf("speaking CBOR: %v", err)
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			t.Errorf("speaking CBOR to %s: %v", operation, err)
+			w.WriteHeader(http.StatusInternalServerError)
 		}
-		content := io.Reader(r.Body)
-		if r.Header.Get("Content-Encoding") == "gzip" {
-			z, err := gzip.NewReader(r.Body)
-			if err != nil {
-				fail(err)
-				return
-			}
-			content = z
-		}
-		body, err := io.ReadAll(content)
+		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			fail(err)
 			return
 		}
-		in, err := cbor.Decode(body)
+		in, err := granttest.Decode(r, body)
 		if err != nil {
 			fail(err)
 			return
@@ -90,33 +110,20 @@ func speakCBOR(t *testing.T, moto string) string {
 			fail(err)
 			return
 		}
-		req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, moto+"/", bytes.NewReader(text))
-		if err != nil {
-			fail(err)
-			return
-		}
+		said := httptest.NewRecorder()
+		req := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/", bytes.NewReader(text))
 		req.Header.Set("Authorization", r.Header.Get("Authorization"))
 		req.Header.Set("X-Amz-Date", r.Header.Get("X-Amz-Date"))
 		req.Header.Set("Content-Type", "application/x-amz-json-1.0")
-		req.Header.Set("X-Amz-Target", "GraniteServiceVersion20100801."+path.Base(r.URL.Path))
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			fail(err)
-			return
-		}
-		defer resp.Body.Close()
+		req.Header.Set("X-Amz-Target", "GraniteServiceVersion20100801."+operation)
+		moto.ServeHTTP(said, req)
 		var out any
-		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-			fail(fmt.Errorf("moto's answer to %s: %w", r.URL.Path, err))
+		if err := json.Unmarshal(said.Body.Bytes(), &out); err != nil {
+			fail(fmt.Errorf("moto's answer: %w", err))
 			return
 		}
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		w.Header().Set("Content-Type", "application/cbor")
-		w.WriteHeader(resp.StatusCode)
-		w.Write(cbor.Encode(fromJSON("", out)))
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
+		answer(said.Code, fromJSON("", out))
+	})
 }
 
 func toJSON(v cbor.Value) any {

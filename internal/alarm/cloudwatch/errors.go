@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
 )
 
 // call is one request, for the sentence that tells of its failure: an action, and what it is about.
@@ -56,8 +58,7 @@ func refusal(c call, api smithy.APIError) error {
 	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException":
-		return fmt.Errorf("the responder may not call %s on %s; grant it to the responder's role, or see whether a Deny, "+
-			"a permissions boundary or a service control policy forbids it", c.action, c.on)
+		return grant.Denied(c.action, c.on, api.ErrorMessage())
 	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "SignatureDoesNotMatch":
 		return fmt.Errorf("calling %s on %s: AWS does not accept the responder's credentials; renew them, and check the clock", c.action, c.on)
 	case "UnknownError": // the SDK's word for an answer that is not AWS's

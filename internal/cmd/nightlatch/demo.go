@@ -51,7 +51,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	channel := &sandbox.Channel{}
 	r := responder.Responder{
 		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
-		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Log: slog.New(slog.DiscardHandler),
+		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Wakes: &sandbox.Wakes{}, Log: slog.New(slog.DiscardHandler),
 		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Shipped(),
 	}
 	say("Mode act. CloudTrail is two to ten minutes behind; the times are the story's.\n\n")
@@ -69,8 +69,9 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	if c.JSON {
 		return printIncident(s.out, handled.Record, true)
 	}
-	for _, m := range channel.Sent() {
-		say("\n---- the message, as it was sent ----\nSubject: %s\n\n%s", m.Subject, m.Body)
+	sent := channel.Sent()
+	for i, m := range sent {
+		say("\n---- message %d of %d, as it was sent ----\nSubject: %s\n\n%s", i+1, len(sent), m.Subject, m.Body)
 	}
 	return keysAfter(s.out, world, before)
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
 )
 
 // call is one request, for the sentence that tells of its failure: an IAM action, and what it is about.
@@ -56,8 +58,7 @@ func failed(c call, err error) error {
 	api, status, ok := answer(err)
 	switch {
 	case denied(err):
-		return fmt.Errorf("the responder may not call %s on %s; grant it to the responder's role, or see whether a Deny, "+
-			"a permissions boundary or a service control policy forbids it", c.action, c.on)
+		return grant.Denied(c.action, c.on, api.ErrorMessage())
 	case missing(err):
 		return fmt.Errorf("calling %s on %s: IAM does not know it; see whether it was deleted or renamed", c.action, c.on)
 	case ok && throttled(api.ErrorCode()):

@@ -41,7 +41,7 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 		return t, nil
 	}
 	owner, err := a.ownerOf(ctx, c, t)
-	if err != nil || owner == nil || !owner.matches(c) {
+	if owner == nil || !owner.matches(c) {
 		return t, err
 	}
 	t.Known, t.Owner, t.OwnerARN, t.Tags = true, owner.name, owner.arn, owner.tags
@@ -49,11 +49,12 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 		t.ID = owner.arn
 	}
 	t.Protected, t.ProtectTag = a.protected(t)
-	t.Self, err = a.isSelf(ctx, me, t)
-	if err != nil {
-		return policy.Target{}, err
+	self, unknown := a.isSelf(ctx, me, t)
+	if unknown != nil {
+		return policy.Target{}, unknown
 	}
-	return t, nil
+	t.Self = self
+	return t, err
 }
 
 // owner is a user or role as IAM knows it.
@@ -74,7 +75,7 @@ func (o owner) matches(c actor.Credential) bool {
 	return (c.UserName == "" || c.UserName == o.name) && (c.RoleName == "" || c.RoleName == o.name)
 }
 
-// ownerOf asks IAM for the user or role behind a credential; nil if there is none.
+// ownerOf asks IAM for the user or role behind a credential; nil if there is none. An error beside an owner is keyOwner's.
 func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Target) (*owner, error) {
 	switch {
 	case t.Type == policy.Role && c.RoleName != "":
@@ -82,11 +83,15 @@ func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Targ
 	case t.Type == policy.User && c.UserName != "":
 		return a.user(ctx, c.UserName)
 	case t.Type == policy.AccessKey && c.AccessKeyID != "":
-		name, err := a.keyOwner(ctx, c)
-		if err != nil || name == "" {
-			return nil, err
+		name, denied := a.keyOwner(ctx, c)
+		if name == "" {
+			return nil, denied
 		}
-		return a.user(ctx, name)
+		u, err := a.user(ctx, name)
+		if err == nil {
+			err = denied
+		}
+		return u, err
 	}
 	return nil, nil
 }
@@ -95,7 +100,8 @@ func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Targ
 //
 // IAM authorizes the call on the key's user. So for a key that was deleted, or that is another account's, it answers
 // AccessDenied just as it does when the permission is missing. The keys of the user whom CloudTrail names tell the two
-// apart: if the key is among them, that user is its owner; if it is not, this account does not know it.
+// apart: if the key is among them, that user is its owner, and the error beside it names the permission that is missing; if it is
+// not, this account does not know it.
 func (a *Account) keyOwner(ctx context.Context, c actor.Credential) (string, error) {
 	asked, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -117,7 +123,7 @@ func (a *Account) keyOwner(ctx context.Context, c actor.Credential) (string, err
 	case status == "":
 		return "", nil
 	}
-	return c.UserName, nil
+	return c.UserName, failure
 }
 
 // user asks for a user: the ARN with its path, and the tags, which GetUser returns all.

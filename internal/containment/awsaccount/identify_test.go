@@ -44,6 +44,7 @@ func TestIdentify(t *testing.T) {
 		in       actor.Credential
 		want     policy.Target
 		calls    map[string]int // of IAM; nil is "none at all"
+		missing  string         // the permission that the error beside the target names
 	}{
 		"a user's key, with the path of its ARN": {
 			in: stolen, want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
@@ -82,6 +83,7 @@ func TestIdentify(t *testing.T) {
 				f.users["backup-exports"].keys = []fakeKey{{"AKIAEXAMPLE000000002", "Active"}, {stolen.AccessKeyID, "Active"}}
 			},
 			in: stolen, want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "ListAccessKeys": 2, "GetUser": 1},
+			missing: "may not call iam:GetAccessKeyLastUsed",
 		},
 		"a key of another account": {
 			in:   with(stolen, func(c *actor.Credential) { c.AccountID = "999988887777" }),
@@ -161,8 +163,8 @@ func TestIdentify(t *testing.T) {
 				tc.world(f)
 			}
 			got, err := f.account(tc.settings).Identify(t.Context(), tc.in)
-			if err != nil {
-				t.Fatal(err)
+			if (err == nil) != (tc.missing == "") || err != nil && !strings.Contains(err.Error(), tc.missing) {
+				t.Fatalf("got error %v, want one that names %q", err, tc.missing)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("target (-want +got):\n%s", diff)
@@ -188,7 +190,7 @@ func TestIdentifySaysWhatIsMissing(t *testing.T) {
 		f := newFake(t)
 		f.faults[action], f.faults["ListAccessKeys"] = []fault{deny}, []fault{deny}
 		got, err := f.account(Settings{}).Identify(t.Context(), tc.in)
-		if err == nil || !strings.Contains(err.Error(), "the responder may not call "+tc.want+"; grant it") {
+		if err == nil || !strings.Contains(err.Error(), "may not call "+tc.want+` (AWS: "no"); grant it`) {
 			t.Errorf("%s denied: got %v, want %q", action, err, tc.want)
 		}
 		if got.Known {

@@ -64,7 +64,7 @@ func TestWriteKnowsWhetherItHappened(t *testing.T) {
 		notDone bool
 		says    string
 	}{
-		"denied":                  {deny, true, `the responder may not call iam:UpdateAccessKey on key "AKIAEXAMPLE000000001" of user "backup-exports"; grant it`},
+		"denied":                  {deny, true, `may not call iam:UpdateAccessKey on key "AKIAEXAMPLE000000001" of user "backup-exports" (AWS: "no"); grant it`},
 		"throttled":               {throttle, true, "throttling"},
 		"no such key":             {fault{status: 404, code: "NoSuchEntity"}, true, "IAM does not know it"},
 		"invalid":                 {fault{status: 400, code: "ValidationError"}, true, "AWS refused with"},
@@ -144,7 +144,7 @@ func TestReadSaysWhatIsMissing(t *testing.T) {
 	f := newFake(t)
 	f.faults["ListAccessKeys"] = []fault{deny}
 	_, err := f.account(Settings{}).Read(t.Context(), ref)
-	want := `the responder may not call iam:ListAccessKeys on the access keys of user "backup-exports"; grant it`
+	want := `may not call iam:ListAccessKeys on the access keys of user "backup-exports" (AWS: "no"); grant it`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
 	}

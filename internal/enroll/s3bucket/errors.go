@@ -10,6 +10,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/grant"
 )
 
 // aborted is S3's word for "somebody else changes the bucket at this moment". All codes:
@@ -59,8 +60,13 @@ func failed(action, bucket string, err error) error {
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		return fmt.Errorf("%s %w%s; deploy Nightlatch there too", on, enroll.ErrElsewhere, whereabouts(err))
 	case "AccessDenied", "AllAccessDisabled":
-		return fmt.Errorf("%s the enroller may not call %s; grant it to the enroller's role, or see whether the bucket is another account's, "+
-			"or its policy or a service control policy denies it", on, action)
+		var api smithy.APIError
+		errors.As(err, &api)
+		what := "it"
+		if bucket == "" {
+			what = "the account"
+		}
+		return fmt.Errorf("%s %w", on, grant.Denied(action, what, api.ErrorMessage()))
 	case "TooManyConfigurations":
 		return fmt.Errorf("%s it has 1,000 request-metrics configurations, which is all that S3 allows; delete one", on)
 	case "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch":

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/smithy-go"
+
+	"nightlatch/internal/grant"
 )
 
 // explain makes one sentence of a failed call: what was being done to what, what is wrong, and what to do about it.
@@ -19,11 +21,14 @@ func explain(ctx context.Context, err error, operation, doing string) error {
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("the time ended while %s: %w", doing, ended)
 	}
-	return fmt.Errorf("%s: %s (%s)", doing, advice(err, operation), said(err))
+	if api, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
+		return fmt.Errorf("%w (%s)", grant.Denied("cloudtrail:"+operation, "the event data store", api.ErrorMessage()), doing)
+	}
+	return fmt.Errorf("%s: %s (%s)", doing, advice(err), said(err))
 }
 
 // advice says in our words what is wrong and what to do about it.
-func advice(err error, operation string) string {
+func advice(err error) string {
 	api, answered := errors.AsType[smithy.APIError](err)
 	if !answered {
 		return "aws could not be reached, check the network and the credentials"
@@ -40,10 +45,8 @@ func advice(err error, operation string) string {
 	case *types.InsufficientEncryptionPolicyException:
 		return "the event data store's key may not be used, allow kms:Decrypt and kms:GenerateDataKey on it"
 	}
-	switch code := api.ErrorCode(); {
-	case strings.HasPrefix(code, "AccessDenied"):
-		return fmt.Sprintf("access is denied, allow cloudtrail:%s on the event data store", operation)
-	case code == "ExpiredTokenException", code == "UnrecognizedClientException", code == "InvalidClientTokenId":
+	switch api.ErrorCode() {
+	case "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId":
 		return "the credentials are not accepted, renew them"
 	}
 	type status interface {

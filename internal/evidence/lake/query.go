@@ -47,7 +47,7 @@ func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
 	err := t.await(ctx, q)
 	if err != nil && !q.ended {
 		if left := t.cancel(ctx, q); left != nil {
-			err = fmt.Errorf("%w; query %s could not be stopped and goes on: %v", err, q.id, left)
+			err = fmt.Errorf("%w; it could not be stopped and goes on: %v", err, left)
 		}
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (t *Trail) await(ctx context.Context, q *query) error {
 			return nil
 		case types.QueryStatusQueued, types.QueryStatusRunning:
 			if used := q.earlier + q.scanned; t.budget > 0 && used > t.budget {
-				return fmt.Errorf("the %s query %s was stopped, %d bytes are scanned where %d are allowed: %w", q.name, q.id, used, t.budget, evidence.ErrBudget)
+				return fmt.Errorf("the %s query %s: %d bytes are scanned where %d are allowed: %w", q.name, q.id, used, t.budget, evidence.ErrBudget)
 			}
 		default:
 			return q.fail(out.QueryStatus, aws.ToString(out.ErrorMessage))

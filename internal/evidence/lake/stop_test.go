@@ -76,7 +76,7 @@ func TestAQueryThatCannotBeStoppedIsNamed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f.during = func(int) { cancel() }
 	_, err := f.Ask(ctx, ask(""))
-	for _, want := range []string{"could not be stopped and goes on", f.Queries()[0].ID, "allow cloudtrail:CancelQuery"} {
+	for _, want := range []string{"could not be stopped and goes on", f.Queries()[0].ID, "may not call cloudtrail:CancelQuery"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}

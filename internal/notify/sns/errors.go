@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
 )
 
 // throttleCodes are SNS's own beside those that the SDK knows. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -22,7 +24,7 @@ func (t *Topic) failed(err error) error {
 		status = resp.HTTPStatusCode()
 	}
 	if errors.As(err, &api) && status < 500 {
-		return fmt.Errorf("publishing to SNS topic %q: %s", t.arn, refusal(api))
+		return t.refused(api)
 	}
 	switch {
 	case status >= 500:
@@ -39,7 +41,18 @@ func (t *Topic) failed(err error) error {
 	return fmt.Errorf("publishing to SNS topic %q: no answer came: %v; see whether the responder reaches SNS", t.arn, err)
 }
 
-// refusal says what SNS refused and what to do about it.
+// refused says what SNS refused and what to do about it.
+func (t *Topic) refused(api smithy.APIError) error {
+	switch api.ErrorCode() {
+	case "AuthorizationError", "AccessDenied", "AccessDeniedException":
+		return grant.Denied("sns:Publish", fmt.Sprintf("topic %q", t.arn), api.ErrorMessage())
+	case "KMSAccessDenied": // SNS uses the key with the rights of whoever publishes
+		return grant.Denied("kms:GenerateDataKey and kms:Decrypt", fmt.Sprintf("the key of topic %q", t.arn), api.ErrorMessage())
+	}
+	return fmt.Errorf("publishing to SNS topic %q: %s", t.arn, refusal(api))
+}
+
+// refusal is refused, of what no permission heals.
 func refusal(api smithy.APIError) string {
 	code := api.ErrorCode()
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
@@ -47,10 +60,6 @@ func refusal(api smithy.APIError) string {
 		return "SNS is throttling; try again in a minute"
 	}
 	switch code {
-	case "AuthorizationError", "AccessDenied", "AccessDeniedException":
-		return "the responder may not call sns:Publish on it; grant it to the responder's role, or see whether the topic's policy denies it"
-	case "KMSAccessDenied":
-		return "the responder may not use the topic's key; grant kms:GenerateDataKey and kms:Decrypt on it, in its key policy too"
 	case "KMSDisabled", "KMSInvalidState", "KMSNotFound", "KMSOptInRequired":
 		return "the topic's KMS key cannot be used; enable it, or give the topic another one"
 	case "NotFound":

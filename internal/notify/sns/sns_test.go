@@ -168,7 +168,7 @@ func TestSendRidesOutAThrottle(t *testing.T) {
 func TestSendSaysWhatToDo(t *testing.T) {
 	for fault, want := range map[string]string{
 		"AuthorizationError":   "may not call sns:Publish",
-		"KMSAccessDenied":      "grant kms:GenerateDataKey and kms:Decrypt",
+		"KMSAccessDenied":      "may not call kms:GenerateDataKey and kms:Decrypt on the key of topic",
 		"KMSDisabled":          "enable it",
 		"NotFound":             "there is no such topic",
 		"InvalidClientTokenId": "renew them",

@@ -1,0 +1,165 @@
+package granttest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/aws/smithy-go/encoding/cbor"
+)
+
+// read finds the action, the resource and the context of a call.
+func (a *AWS) read(service, region string, r *http.Request, body []byte) (Call, error) {
+	switch service {
+	case "iam", "sts", "sns":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return Call{}, err
+		}
+		return a.query(service, form)
+	case "cloudtrail":
+		return a.lake(region, r, body)
+	case "monitoring":
+		return a.cloudWatch(region, r, body)
+	case "s3":
+		return a.s3(r)
+	}
+	return Call{}, fmt.Errorf("it is signed for the service %q", service)
+}
+
+// query reads the protocol of IAM, STS and SNS. IAM decides about a call with a key on the key's user.
+func (a *AWS) query(service string, form url.Values) (Call, error) {
+	c := Call{Action: service + ":" + form.Get("Action"), Resource: "*"}
+	kind, name := "", ""
+	switch {
+	case service == "sns":
+		c.Resource = form.Get("TopicArn")
+	case form.Has("UserName"):
+		kind, name = "user", form.Get("UserName")
+	case form.Has("RoleName"):
+		kind, name = "role", form.Get("RoleName")
+	case form.Has("AccessKeyId"):
+		kind, name = "key", form.Get("AccessKeyId")
+	case service == "iam":
+		return c, fmt.Errorf("%s is about nobody: %v", c.Action, form)
+	}
+	if kind != "" {
+		var tags map[string]string
+		if c.Resource, tags = a.Find(kind, name); c.Resource == "" {
+			return c, fmt.Errorf("%s is about the %s %q, which is not there", c.Action, kind, name)
+		}
+		for key, value := range tags {
+			c.set("aws:ResourceTag/"+key, value)
+		}
+	}
+	return c, nil
+}
+
+var from = regexp.MustCompile(`(?i)\bfrom ([0-9a-f]{8}-[0-9a-f-]{27})\b`)
+
+// lake reads CloudTrail's protocol, AWS JSON. Each call is about the event data store that the query's text names.
+func (a *AWS) lake(region string, r *http.Request, body []byte) (Call, error) {
+	var in struct{ QueryStatement, QueryId, EventDataStoreOwnerAccountId string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return Call{}, err
+	}
+	target := r.Header.Get("X-Amz-Target")
+	c := Call{Action: "cloudtrail:" + target[strings.LastIndex(target, ".")+1:]}
+	if in.QueryStatement == "" {
+		a.mu.Lock()
+		c.Resource = a.stores[in.QueryId]
+		a.mu.Unlock()
+	} else if store := from.FindStringSubmatch(in.QueryStatement); store != nil {
+		owner := a.Account
+		if in.EventDataStoreOwnerAccountId != "" {
+			owner = in.EventDataStoreOwnerAccountId
+		}
+		c.Resource = fmt.Sprintf("arn:aws:cloudtrail:%s:%s:eventdatastore/%s", region, owner, store[1])
+	}
+	if c.Resource == "" {
+		return c, fmt.Errorf("%s is about no event data store", c.Action)
+	}
+	return c, nil
+}
+
+// remember keeps which store a query is on, from the answer to StartQuery.
+func (a *AWS) remember(store string, answer []byte) {
+	var out struct{ QueryId string }
+	if json.Unmarshal(answer, &out) != nil || out.QueryId == "" {
+		return // it was refused
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stores == nil {
+		a.stores = map[string]string{}
+	}
+	a.stores[out.QueryId] = store
+}
+
+// cloudWatch reads RPC v2 CBOR: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html. What DescribeAlarms is about
+// are all alarms, whatever names it asks for: AWS's refusals name the resource alarm:*.
+func (a *AWS) cloudWatch(region string, r *http.Request, body []byte) (Call, error) {
+	c := Call{Action: "cloudwatch:" + path.Base(r.URL.Path), Resource: "*"}
+	alarm := fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:", region, a.Account)
+	switch c.Action {
+	case "cloudwatch:GetMetricData":
+	case "cloudwatch:DescribeAlarms":
+		c.Resource = alarm + "*"
+	case "cloudwatch:DescribeAlarmContributors":
+		in, err := Decode(r, body)
+		if err != nil {
+			return c, err
+		}
+		c.Resource = alarm + string(in["AlarmName"].(cbor.String))
+	default:
+		return c, fmt.Errorf("there is no resource for %s here", c.Action)
+	}
+	return c, nil
+}
+
+// Decode reads a request in CBOR, which may be zipped.
+func Decode(r *http.Request, body []byte) (cbor.Map, error) {
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		if body, err = io.ReadAll(z); err != nil {
+			return nil, err
+		}
+	}
+	in, err := cbor.Decode(body)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := in.(cbor.Map)
+	if !ok {
+		return nil, fmt.Errorf("the request is a %T", in)
+	}
+	return m, nil
+}
+
+// s3 reads the REST calls about request metrics. To delete a configuration takes the permission to put one.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html
+func (a *AWS) s3(r *http.Request) (Call, error) {
+	bucket := strings.Trim(r.URL.Path, "/")
+	switch {
+	case bucket == "" && r.Method == http.MethodGet:
+		return Call{Action: "s3:ListAllMyBuckets", Resource: "*"}, nil
+	case bucket != "" && r.URL.Query().Has("metrics"):
+		c := Call{Action: "s3:PutMetricsConfiguration", Resource: "arn:aws:s3:::" + bucket}
+		c.set("aws:ResourceAccount", a.Account)
+		if r.Method == http.MethodGet {
+			c.Action = "s3:GetMetricsConfiguration"
+		}
+		return c, nil
+	}
+	return Call{}, fmt.Errorf("it is no call about request metrics")
+}

@@ -1,0 +1,333 @@
+package responder_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/sandbox"
+)
+
+// watched is a world in which somebody looks again.
+func watched() *world {
+	w := newWorld()
+	w.Wakes = &sandbox.Wakes{}
+	return w
+}
+
+// subjects are what the messages so far say of themselves, in short: "RANG", "CONTAINED".
+func (w *world) subjects() (all []string) {
+	for _, m := range w.channel.Sent() {
+		word, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, "[nightlatch] "), ":")
+		all = append(all, word)
+	}
+	return all
+}
+
+func (w *world) heard(t *testing.T, want ...string) {
+	t.Helper()
+	if got := w.subjects(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the team heard %q, want %q", got, want)
+	}
+}
+
+func TestAnIncidentFromThePageToTheClose(t *testing.T) {
+	w := watched()
+	r := w.handle(t)
+	if got := state(t, r); got != containment.Done || r.Closed.IsZero() || len(r.FollowUps) != 4 {
+		t.Errorf("got %s, closed %v, %d follow-ups; want done, closed and 4", got, r.Closed, len(r.FollowUps))
+	}
+	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.keys(t, "Inactive")
+	for i, after := range []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute} {
+		if got := r.FollowUps[i].At.Sub(r.Outcomes[0].At); got != after || !r.FollowUps[i].Quiet() {
+			t.Errorf("follow-up %d came %v after the containment, quiet %t; want %v and quiet", i, got, r.FollowUps[i].Quiet(), after)
+		}
+	}
+	if page := w.channel.Sent()[0]; !strings.Contains(page.Body, "confirmed") || !strings.Contains(page.Body, "Nothing was done yet") {
+		t.Errorf("the page says %s", page.Body)
+	}
+}
+
+func TestAPageThatCannotBeSentHoldsNothingUp(t *testing.T) {
+	w := watched()
+	w.channel.Err = errors.New("throttled")
+	r, err := w.Handle(context.Background(), event(1_000_000), nil)
+	if !strings.Contains(fmt.Sprint(err), "could not be told") {
+		t.Errorf("got %v, want that the team could not be told", err)
+	}
+	w.keys(t, "Inactive")
+	if took := r.Record.Outcomes[0].At.Sub(rang); took > 6*time.Minute {
+		t.Errorf("the key was off after %v", took)
+	}
+}
+
+func TestAnAskIsRepeatedAndEscalated(t *testing.T) {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	r := w.handle(t)
+	w.heard(t, "RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	for i, m := range w.channel.Sent()[1:] {
+		if !strings.Contains(m.Body, "aws iam update-access-key --user-name mara --access-key-id "+stolen+" --status Inactive") {
+			t.Errorf("message %d does not say what to run:\n%s", i+1, m.Body)
+		}
+	}
+	if r.Escalated.Sub(r.Judged) != 15*time.Minute {
+		t.Errorf("escalated %v after the verdict, want 15m", r.Escalated.Sub(r.Judged))
+	}
+	w.keys(t, "Active")
+}
+
+func TestAnAskThatAHumanHasDoneIsNotRepeated(t *testing.T) {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	_, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+		if !r.Told(incident.Answer).IsZero() {
+			w.account.SetStatus(stolen, containment.Inactive)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.heard(t, "RANG", "DECIDE", "QUIET, ALREADY OFF")
+}
+
+func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
+	w := watched()
+	at := func(r incident.Record) {
+		if n := len(r.FollowUps); n == 1 && r.FollowUps[0].Quiet() {
+			w.account.SetStatus(stolen, containment.Active)
+			w.account.AddUser("mara", nil, sandbox.Key{ID: "AKIAEXAMPLEMADESINCE", Status: "Active", Created: w.clock.Now()})
+		}
+	}
+	handled, err := w.Handle(context.Background(), event(1_000_000), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := handled.Record
+	if words := w.subjects(); len(words) < 4 || !strings.HasPrefix(words[2], "NOT QUIET") || !strings.HasPrefix(words[len(words)-1], "ESCALATED") {
+		t.Errorf("the team heard %q, want NOT QUIET third and ESCALATED last", words)
+	}
+	body := w.channel.Sent()[2].Body
+	for _, want := range []string{stolen + " of mara is ACTIVE again", "new key, AKIAEXAMPLEMADESINCE", "Tried: deactivate-key " + stolen,
+		"--access-key-id AKIAEXAMPLEMADESINCE --status Inactive"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the message does not say %q:\n%s", want, body)
+		}
+	}
+	if r.Escalated.IsZero() || w.account.Status("AKIAEXAMPLEMADESINCE") != "Active" || w.account.Writes() != 1 {
+		t.Errorf("escalated %v, the new key %s, %d writes; want escalated, active and one", r.Escalated, w.account.Status("AKIAEXAMPLEMADESINCE"), w.account.Writes())
+	}
+}
+
+// While an alarm stays in ALARM nothing rings: the next window is opened all the same, and the second thief found.
+func TestTheWindowMovesOnToASecondThief(t *testing.T) {
+	w := watched()
+	w.account.AddUser("lars", nil, sandbox.Key{ID: "AKIAEXAMPLESECOND001", Status: "Active"})
+	second := from.Add(12 * time.Minute)
+	w.meter.Buckets["exports"] = append(w.meter.Buckets["exports"], alarm.Point{Start: second, Bytes: 2_000_000})
+	w.trail.next, w.trail.then = second, []taker{{key: "AKIAEXAMPLESECOND001", owner: "lars", bytes: 2_000_000, ip: elsewhere}}
+	r := w.handle(t)
+	if r.Continued == "" {
+		t.Fatal("the window has not moved on")
+	}
+	next, err := w.Store.Load(context.Background(), r.Continued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, next); got != containment.Done || next.Follows != r.ID || w.account.Status("AKIAEXAMPLESECOND001") != "Inactive" {
+		t.Errorf("the second thief is %s, and follows %q", got, next.Follows)
+	}
+	w.keys(t, "Inactive")
+}
+
+// A storm: one thief empties many buckets, each with an alarm of its own.
+func TestOneThiefAtManyBucketsIsOneStory(t *testing.T) {
+	w := watched()
+	const n = 20
+	for i := range n {
+		name := fmt.Sprintf("bucket-%02d", i)
+		w.meter.Buckets[name] = []alarm.Point{{Start: from, Bytes: 1_000_000}}
+		e := strings.ReplaceAll(string(event(1_000_000)), `"exports"`, fmt.Sprintf("%q", name))
+		e = strings.ReplaceAll(e, "nightlatch-exports", "nightlatch-"+name)
+		parsed, err := alarm.Parse([]byte(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// They ring while somebody else is at the desk.
+		if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "another", Now: w.clock.Now(), Until: w.clock.Now().Add(time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		handled, err := w.Handle(context.Background(), []byte(e), nil)
+		if err != nil || len(handled.Record.Looks) > 0 || handled.Record.ID != parsed.Alarm.ID() {
+			t.Fatalf("got %+v, %v; want an incident that is left to the other", handled, err)
+		}
+	}
+	w.clock.Wait(context.Background(), w.clock.Now().Add(2*time.Second))
+	if _, err := w.Handle(context.Background(), []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.keys(t, "Inactive")
+	if w.account.Writes() != 1 {
+		t.Errorf("the key was written %d times, want once", w.account.Writes())
+	}
+	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	all, err := w.Store.Recent(context.Background(), 100)
+	if err != nil || len(all) != n {
+		t.Fatalf("there are %d incidents, %v; want %d", len(all), err, n)
+	}
+	folded := 0
+	for _, b := range all {
+		r, err := w.Store.Load(context.Background(), b.ID)
+		if err != nil || r.Closed.IsZero() {
+			t.Errorf("incident %s: closed %v, %v", b.ID, r.Closed, err)
+		}
+		if r.Folded != "" {
+			folded++
+		}
+	}
+	bytes := 0
+	for _, a := range w.trail.asked {
+		if a.name == "bytes" {
+			bytes++
+		}
+	}
+	t.Logf("%d alarms: %d incidents folded, %d bytes questions, %d messages", n, folded, bytes, len(w.channel.Sent()))
+	if folded != n-1 || bytes > 12 {
+		t.Errorf("%d incidents are folded and %d bytes questions asked; want %d, and a question a look", folded, bytes, n-1)
+	}
+	if body := w.channel.Sent()[0].Body; !strings.Contains(body, "20 alarms, 20 confirmed") {
+		t.Errorf("the page says %s", body)
+	}
+}
+
+// ledger writes down every call to the world, in order.
+type ledger struct {
+	incident.Store
+	containment.Account
+	evidence.Trail
+	calls []string
+}
+
+func (l *ledger) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
+	l.calls = append(l.calls, q.Name())
+	return l.Trail.Ask(ctx, q)
+}
+
+func (l *ledger) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	l.calls = append(l.calls, "Put")
+	return l.Store.Put(ctx, r)
+}
+
+func (l *ledger) Unclosed(ctx context.Context) ([]incident.Brief, error) {
+	l.calls = append(l.calls, "Unclosed")
+	return l.Store.Unclosed(ctx)
+}
+
+func (l *ledger) Lease(ctx context.Context, lease incident.Lease) error {
+	l.calls = append(l.calls, "Lease")
+	return l.Store.Lease(ctx, lease)
+}
+
+func (l *ledger) Brakes(ctx context.Context) (incident.Brakes, error) {
+	l.calls = append(l.calls, "Brakes")
+	return l.Store.Brakes(ctx)
+}
+
+func (l *ledger) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
+	l.calls = append(l.calls, "SetBrakes")
+	return l.Store.SetBrakes(ctx, b)
+}
+
+// Identify is two calls to IAM: GetAccessKeyLastUsed and GetUser; who we are is asked once a process.
+func (l *ledger) Identify(ctx context.Context, c actor.Credential) (policy.Target, error) {
+	l.calls = append(l.calls, "GetAccessKeyLastUsed", "GetUser")
+	return l.Account.Identify(ctx, c)
+}
+
+func (l *ledger) Read(ctx context.Context, ref containment.Ref) (containment.Doc, error) {
+	l.calls = append(l.calls, "ListAccessKeys")
+	return l.Account.Read(ctx, ref)
+}
+
+func (l *ledger) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
+	l.calls = append(l.calls, "Write")
+	return l.Account.Write(ctx, ref, doc)
+}
+
+// From the evidence to the write: one bytes query, one IAM write, and at most six other calls.
+func TestTheCriticalPathOfAKeptIncident(t *testing.T) {
+	w := watched()
+	w.trail.late = from.Add(6 * time.Minute)
+	l := &ledger{Store: w.Store, Account: w.account, Trail: w.trail}
+	w.Store, w.Account, w.Trail = l, l, l
+	w.handle(t)
+	w.keys(t, "Inactive")
+	write := slices.Index(l.calls, "Write")
+	first := write - 1 - slices.Index(reversed(l.calls[:write]), "bytes")
+	path := l.calls[first+1 : write]
+	t.Logf("from the bytes query that is enough to the write: %v", path)
+	if slices.Contains(path, "bytes") || slices.Contains(path, "usage") || len(path) > 6 || slices.Contains(l.calls[write+1:], "Write") {
+		t.Errorf("got %d other calls, want at most 6 and no query: %v", len(path), path)
+	}
+	if confirming := slices.Index(l.calls, "bytes"); confirming == first {
+		t.Error("the evidence came with the first look: nothing was late")
+	}
+}
+
+func reversed(list []string) []string {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+func TestTheBrakes(t *testing.T) {
+	set := func(w *world, b incident.Brakes) {
+		t.Helper()
+		if _, err := w.Store.SetBrakes(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := func(key, origin string, until time.Duration) incident.Brakes {
+		return incident.Brakes{Holds: []incident.Hold{{AccessKeyID: key, Incident: "20260303-000000-0", By: "arn:aws:iam::111122223333:user/ada",
+			Until: rang.Add(until), Origins: []string{origin, "203.0.113.0/24"}}}}
+	}
+	for name, c := range map[string]struct {
+		brakes incident.Brakes
+		cap    int
+		want   containment.State
+		says   string
+	}{
+		"nothing":                      {want: containment.Done},
+		"the mode is lowered":          {brakes: incident.Brakes{Mode: containment.ModeAsk}, want: containment.Asked, says: "mode ask"},
+		"to observe":                   {brakes: incident.Brakes{Mode: containment.ModeObserve}, want: containment.DryRun, says: "mode observe"},
+		"it is not raised":             {brakes: incident.Brakes{Mode: containment.ModeAct}, want: containment.Done},
+		"a key is held":                {brakes: hold(stolen, "198.51.100.0/24", 24*time.Hour), want: containment.Asked, says: "arn:aws:iam::111122223333:user/ada restored this key"},
+		"another key is held":          {brakes: hold(neighbour, "198.51.100.0/24", 24*time.Hour), want: containment.Done},
+		"another origin was cleared":   {brakes: hold(stolen, "192.0.2.0/24", 24*time.Hour), want: containment.Done},
+		"the hold is over":             {brakes: hold(stolen, "198.51.100.0/24", time.Second), want: containment.Done},
+		"the cap is reached":           {brakes: incident.Brakes{Contained: []time.Time{rang, rang}}, cap: 2, want: containment.Asked, says: "2 were contained in the last hour"},
+		"the cap was reached long ago": {brakes: incident.Brakes{Contained: []time.Time{rang.Add(-time.Hour), rang.Add(-time.Hour)}}, cap: 2, want: containment.Done},
+	} {
+		w := newWorld()
+		w.Cap = c.cap
+		set(w, c.brakes)
+		r := w.handle(t)
+		if got := state(t, r); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if body := w.told(t).Body; !strings.Contains(strings.Join(strings.Fields(body), " "), c.says) {
+			t.Errorf("%s: the message does not say %q:\n%s", name, c.says, body)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/cfn"
+
+	"nightlatch/internal/grant/granttest"
+)
+
+var goldens = flag.Bool("update", false, "write the goldens")
+
+const ours = "111122223333"
+
+// topic is a topic that remembers what is published to it.
+type topic struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func (s *topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.ParseForm()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, r.Form.Get("Subject")+"\n"+r.Form.Get("Message"))
+	io.WriteString(w, "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
+}
+
+// deployed is a world whose enroller is built as it is deployed, and in which one action may be denied. Its bucket odd refuses.
+func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
+	t.Helper()
+	w, sns := newWorld(t, "b-1", "b-2", "odd"), &topic{}
+	w.s3.Put("odd", "nightlatch", "<Prefix>x</Prefix>")
+	aws := &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLE", Deny: deny, Services: map[string]http.Handler{"s3": w.s3, "sns": sns}}
+	proxy := httptest.NewServer(aws)
+	t.Cleanup(proxy.Close)
+	for name, value := range map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": aws.Caller, "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x", "AWS_ENDPOINT_URL": proxy.URL} {
+		t.Setenv(name, value)
+	}
+	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=" + theTopic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.enroller.metrics, w.enroller.team = e.metrics, e.team
+	return w, aws, sns
+}
+
+const theTopic = "arn:aws:sns:eu-west-1:111122223333:nightlatch"
+
+// What a stack's life calls is written down, and the role is judged by that (infra).
+func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
+	w, aws, sns := deployed(t, "")
+	everything, named := want("nightlatch", "*"), want("nightlatch", "b-1")
+	succeeded(t, w.request(t.Context(), create, everything, nil), "2", "0", `bucket "odd"`)
+	succeeded(t, w.request(t.Context(), update, named, everything), "1", "1", "none")
+	succeeded(t, w.request(t.Context(), remove, named, nil), "0", "1", "none")
+	w.has("odd/nightlatch filtered")
+	if len(sns.told) != 1 || !strings.HasPrefix(sns.told[0], "[nightlatch] NOT WATCHED: odd\n") {
+		t.Errorf("the team was told %q", sns.told)
+	}
+	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", ours, "${Account}"))
+}
+
+// Whatever is missing, CloudFormation and the team hear which permission it is; and where the team cannot be told, the log has it.
+func TestEachDeniedCallIsNamed(t *testing.T) {
+	tried := map[string]bool{}
+	for _, c := range granttest.Read(t, filepath.Join("testdata", "calls.json")) {
+		if tried[c.Action] {
+			continue
+		}
+		tried[c.Action] = true
+		t.Run(c.Action, func(t *testing.T) {
+			w, _, sns := deployed(t, c.Action)
+			got := w.request(t.Context(), create, want("nightlatch", "*"), nil)
+			told := fmt.Sprint(got.Data["Refused"])
+			switch c.Action {
+			case "s3:ListAllMyBuckets": // nothing can be done at all
+				if told = got.Reason; got.Status != cfn.StatusFailed || len(w.s3.Configs()) != 1 {
+					t.Errorf("got %+v and %q, want a failure and nothing done", got, w.s3.Configs())
+				}
+			case "sns:Publish":
+				if told = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.told) != 0 {
+					t.Errorf("got %+v, and the team was told %q", got, sns.told)
+				}
+			default:
+				if len(sns.told) != 1 || !strings.Contains(sns.told[0], "may not call "+c.Action) {
+					t.Errorf("the team was told %q", sns.told)
+				}
+			}
+			if !strings.Contains(told, "the function's role may not call "+c.Action) || !strings.Contains(told, "because no identity-based policy allows the "+c.Action+" action") {
+				t.Errorf("%s and AWS's reason are not in %s", c.Action, told)
+			}
+		})
+	}
+}
