@@ -131,6 +131,9 @@ func (in *invocation) half(service string) time.Duration {
 	return d
 }
 
+// timeout is how long the clients wait for an answer, at most.
+const timeout = 2 * time.Minute
+
 // refusal is an error of a call that surely had no effect.
 type refusal struct{ error }
 
@@ -142,11 +145,15 @@ func call[T any](in *invocation, service, what string, effect func() (T, error))
 	}
 	in.calls++
 	w, f := in.world, in.fault(service)
-	in.pause(in.half(service))
+	there := in.half(service)
+	in.pause(there)
 	fails := func(how string) (T, error) {
 		w.faults++
 		w.tell("%s %s.%s: %s", in.name, service, what, how)
 		return none, errors.New(service + " " + how)
+	}
+	if there > timeout && f != crashesBefore { // thawed, the client finds that its time is over before it has sent anything
+		return fails("did not answer in time")
 	}
 	switch f {
 	case crashesBefore:
@@ -259,6 +266,13 @@ func (s simStore) known() map[string]incident.Brief {
 	if !s.weather.clear && s.chance(0.3) {
 		at = at.Add(-s.between(0, 5*time.Second))
 	}
+	return s.listed(at)
+}
+
+// all are the incidents as they are.
+func (s simStore) all() map[string]incident.Brief { return s.listed(s.now) }
+
+func (s simStore) listed(at time.Time) map[string]incident.Brief {
 	all := map[string]incident.Brief{}
 	for _, f := range s.briefs {
 		if !f.at.After(at) {
@@ -291,6 +305,14 @@ func (s simStore) Recent(_ context.Context, n int) ([]incident.Brief, error) {
 		slices.Reverse(all)
 		return all[:min(n, len(all))], nil
 	})
+}
+
+func (s simStore) Brakes(ctx context.Context) (incident.Brakes, error) {
+	return call(s.invocation, "store", "brakes", func() (incident.Brakes, error) { return s.store.Brakes(ctx) })
+}
+
+func (s simStore) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
+	return call(s.invocation, "store", "set brakes", func() (incident.Brakes, error) { return s.store.SetBrakes(ctx, b) })
 }
 
 func byOpening(x, y incident.Brief) int {
@@ -328,8 +350,11 @@ func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
 
 // Read reads the metric as cloudwatch.Meter does: what does not fit the alarm is doubted.
 func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
-	return call(m.invocation, "meter", "read "+a.Name, func() (alarm.Reading, error) {
+	return call(m.invocation, "meter", "read "+a.Name, func() (r alarm.Reading, _ error) {
 		w := m.world
+		defer func() {
+			w.tell("%s sees the metric of %s: %d datapoints, doubt %q", m.name, report.Window(a.From, a.To), len(r.Points), r.Doubt)
+		}()
 		if a.Source == alarm.Manual {
 			return alarm.Reading{Buckets: a.Buckets, Points: w.metric(a.Buckets, a.From.Truncate(time.Minute), a.To.Add(time.Minute-1).Truncate(time.Minute))}, nil
 		}
@@ -410,8 +435,9 @@ func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containm
 			return struct{}{}, fmt.Errorf("no such key: %w", containment.ErrNotDone)
 		}
 		for range 1 + map[bool]int{true: 1}[a.acts(doubleAction, 0.5)] {
-			a.checkWrite(ref.Name, doc.Text)
-			a.world.put(a.name, a.invocation.put, ref.Name, doc.Text)
+			id := a.intends(ref.Name)
+			a.checkWrite(id, ref.Name, doc.Text)
+			a.world.put(a.name, id, ref.Name, doc.Text)
 		}
 		delete(a.read, ref.Name)
 		return struct{}{}, nil

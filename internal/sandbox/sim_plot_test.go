@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"regexp"
@@ -51,7 +52,7 @@ func (w *world) cast() {
 			w.alarms = append(w.alarms, &watched{name: "nightlatch-" + b, buckets: []string{b}, periods: 5})
 		}
 	}
-	w.tell("seed %d: %s, mode %s, %+v", w.seed, p.kind, p.mode, p)
+	w.tell("%s, mode %s: %+v", p.kind, p.mode, p)
 	w.tell("the weather: %+v", w.weather)
 
 	mara := w.employee("mara", "203.0.113", p.stolen, 3, 5, 9)
@@ -110,6 +111,9 @@ func (w *world) cast() {
 	case "nobody on the trail":
 		first.unseen = true
 		w.at(p.begins, first.next)
+	}
+	if w.chance(0.1) {
+		w.at(p.begins.Add(w.between(0, 20*time.Minute)), w.brake)
 	}
 	if p.forges {
 		for range 1 + w.IntN(4) {
@@ -229,6 +233,20 @@ func (f *thefts) comeBack() {
 			w.put("the thief", "", p.stolen, containment.Active)
 		}
 	}
+}
+
+// brake is a human who has Nightlatch do nothing by itself from now on.
+func (w *world) brake() {
+	b, err := w.store.Brakes(context.Background())
+	if err == nil {
+		b.Mode, b.By, b.At = containment.ModeAsk, "a human", w.now
+		_, err = w.store.SetBrakes(context.Background(), b)
+	}
+	if err != nil {
+		panic(err)
+	}
+	w.braked = w.now
+	w.tell("a human lowers the mode to ask")
 }
 
 // forge sends the function an event that the thief has made up, or seen before.

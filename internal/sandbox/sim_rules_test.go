@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,19 +27,40 @@ const (
 	ruleTrue      = "nobody is told that something was done that was not"
 	ruleAsk       = "an ask is never lost"
 	ruleContained = "in a clear night the stolen key is contained, and soon"
+	ruleBrake     = "a lowered mode is heeded"
 	ruleEnd       = "the night comes to an end"
 )
 
+// intends is the incident, of those on the record, that intends to deactivate a key: the one that this invocation has put last, or else the
+// oldest. "" where none does.
+func (in *invocation) intends(key string) (id string) {
+	for _, b := range slices.SortedFunc(maps.Values(simStore{in}.all()), byOpening) {
+		r, err := in.store.Load(context.Background(), b.ID)
+		if err != nil || !slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
+			return o.Target == key && o.State == containment.Intended && o.Attempts > 0
+		}) {
+			continue
+		}
+		if id == "" || r.ID == in.put {
+			id = r.ID
+		}
+	}
+	return id
+}
+
 // checkWrite looks at a write before it takes effect.
-func (in *invocation) checkWrite(key, status string) {
+func (in *invocation) checkWrite(id, key, status string) {
 	w := in.world
+	if !w.braked.IsZero() && w.now.Sub(w.braked) > inFlight {
+		w.breach(ruleBrake, "%s writes, and the mode was lowered at %s", in.name, w.braked.Format(time.TimeOnly))
+	}
 	if status != containment.Inactive {
 		w.breach(ruleVerdict, "%s sets key %s to %s", in.name, key, status)
 	}
 	if !w.guilty[key] {
 		w.breach(ruleNeighbour, "%s deactivates %s, which no thief has used", in.name, key)
 	}
-	r, err := w.store.Load(context.Background(), in.put)
+	r, err := w.store.Load(context.Background(), id)
 	if err != nil {
 		w.breach(ruleVerdict, "%s writes with no incident on the record", in.name)
 		return
@@ -61,12 +83,15 @@ func (in *invocation) checkWrite(key, status string) {
 		if before.key != key {
 			continue
 		}
-		if before.incident == in.put && before.status == status && in.read[key] != containment.Active {
+		if before.incident == id && before.status == status && in.read[key] != containment.Active {
 			w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, before.by, before.at.Format(time.TimeOnly))
 		}
 		break
 	}
 }
+
+// inFlight is how long after the mode was lowered a write may still come that was on its way.
+const inFlight = 3 * time.Minute
 
 // confirmed reports whether a datapoint above the threshold is in the window of a record.
 func (w *world) confirmed(r incident.Record) bool {
@@ -199,7 +224,7 @@ const soon = 13 * time.Minute
 
 func (w *world) checkLiveness() {
 	p := w.plot
-	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || len(w.alarms) > 1 || len(w.rings) == 0 {
+	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || !w.braked.IsZero() || len(w.alarms) > 1 || len(w.rings) == 0 {
 		return
 	}
 	i := slices.IndexFunc(w.writes, func(x write) bool { return x.key == p.stolen && x.incident != "" })

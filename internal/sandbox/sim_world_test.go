@@ -45,6 +45,7 @@ type world struct {
 	told   []told
 	heard  []heard // what ended in the dead-letter queue
 	rings  []rung
+	braked time.Time // when a human lowered the mode
 	broken []breach
 	calls  int
 	faults int
