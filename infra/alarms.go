@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -23,8 +25,9 @@ var longestFilter = strings.Repeat("x", 64)
 // are its contributors and ring one by one:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/multi-time-series-alarm.html
 func newAlarms(scope constructs.Construct, s Settings, responder *string) {
-	alarms := constructs.NewConstruct(scope, jsii.String("Alarms"))
+	place := places(scope, s.Buckets)
 	for _, b := range s.Buckets {
+		alarms, suffix := place(b.Name)
 		for _, t := range b.Thresholds {
 			props := ringing(t, responder)
 			if b.Name == everyBucket {
@@ -35,7 +38,7 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
 				}}
 			} else {
-				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s", ringPrefix, b.Name, periodName(t)))
+				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", ringPrefix, b.Name, periodName(t), suffix))
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, periodName(t)))
 				props.Namespace, props.MetricName, props.Statistic = jsii.String("AWS/S3"), jsii.String("BytesDownloaded"), jsii.String("Sum")
 				props.Period = jsii.Number(t.Period.Seconds())
@@ -43,6 +46,33 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 			}
 			awscloudwatch.NewCfnAlarm(alarms, props.AlarmName, props)
 		}
+	}
+}
+
+// alarmStacks is how many nested stacks share the alarms that are too many for one stack: at maxAlarms each holds about half of the
+// 500 resources that it may. Another number would move most buckets to another stack.
+const alarmStacks = 20
+
+// places tells where the alarms of a bucket go, and how their names end. Where they are too many for one stack, each bucket has its
+// place in a nested stack by its name alone, so that no other moves when one comes or goes. The stack's number ends the name: an alarm's
+// name is unique in a region, and CloudFormation makes the new alarm before it deletes the old one.
+func places(scope constructs.Construct, buckets []Bucket) func(bucket string) (constructs.Construct, string) {
+	here := constructs.NewConstruct(scope, jsii.String("Alarms"))
+	many := thresholds(buckets) > maxInOneStack
+	nested := map[string]constructs.Construct{}
+	return func(bucket string) (constructs.Construct, string) {
+		if !many || bucket == everyBucket {
+			return here, ""
+		}
+		h := fnv.New32a()
+		h.Write([]byte(bucket))
+		n := fmt.Sprintf("%02d", h.Sum32()%alarmStacks)
+		if nested[n] == nil {
+			stack := awscdk.NewNestedStack(scope, jsii.String("Alarms"+n), &awscdk.NestedStackProps{Description: jsii.String("Nightlatch: alarms on buckets")})
+			// Inside it one level more: logical ids lose their hyphens, and only below the first level a hash tells a-bc from ab-c.
+			nested[n] = constructs.NewConstruct(stack, jsii.String("Alarms"))
+		}
+		return nested[n], "-" + n
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -75,13 +76,36 @@ func TestEveryBucket(t *testing.T) {
 	}
 }
 
-func TestTooManyNamesBesideEveryBucket(t *testing.T) {
-	var names []string
-	for _, c := range "abcdefghijklmnopqrstuvwxyz" {
-		names = append(names, strings.Repeat(string(c), 63))
+// A bucket that comes or goes moves no other, and no name that was there is given to another bucket's alarm.
+func TestABucketKeepsItsNestedStack(t *testing.T) {
+	few := []string{"buckets", "07-xyz=1GiB/1m,xyz=1GiB/1m,*"}
+	alone := rings(t, synth(t, few...))
+	place := func(buckets string) map[string]string {
+		out := map[string]string{}
+		for id, tpl := range nested(t, "buckets", buckets) {
+			for name, a := range rings(t, tpl) {
+				if alone[name] != nil {
+					t.Errorf("%s is a name in the stack itself too", name)
+				}
+				out[name] = id
+				if want := ordinary(at(t, a, "Dimensions", 0, "Value").(string), 1<<30, 60, 5); !cmp.Equal(want["Dimensions"], a["Dimensions"]) || a["Period"] != 60.0 {
+					t.Errorf("%s is %v", name, a)
+				}
+			}
+		}
+		return out
 	}
-	_, err := Read(given("buckets", "*,"+strings.Join(names, ",")))
-	if err == nil || !strings.Contains(err.Error(), "beside * these are too many names") {
-		t.Errorf("got %v", err)
+	first := many(maxInOneStack, "=1GiB/1m")
+	before, after := place("xyz=1GiB/1m,"+first), place("07-xyz=1GiB/1m,"+first+",yyy=1GiB/1m,xyz=1GiB/1m")
+	if len(before) != maxInOneStack+1 || len(after) != maxInOneStack+3 {
+		t.Errorf("there are %d and %d alarms", len(before), len(after))
+	}
+	for name, id := range before {
+		if after[name] != id {
+			t.Errorf("%s went from %s to %q", name, id, after[name])
+		}
+	}
+	if want := regexp.MustCompile(`^nightlatch-xyz-1m-[01][0-9]$`); !slices.ContainsFunc(slices.Collect(maps.Keys(before)), want.MatchString) {
+		t.Errorf("there is no %s", want)
 	}
 }

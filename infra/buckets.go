@@ -28,13 +28,22 @@ const (
 	minute, day = time.Minute, 24 * time.Hour
 )
 
-// maxAlarms is how many bucket alarms a stack holds. CloudFormation takes 500 resources
-// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html), and the rest of the stack, with its
-// subscriptions, needs its share.
-const maxAlarms = 400
+const (
+	// maxInOneStack is how many bucket alarms stand in the stack itself. CloudFormation takes 500 resources a stack
+	// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html), and the rest of it, with its
+	// subscriptions, needs its share. More of them go to nested stacks.
+	maxInOneStack = 400
+	// maxAlarms is how many there can be at all: CloudWatch takes 5,000 alarms in a region
+	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html), and some of them are the watchman's and the team's own.
+	maxAlarms = 4900
+	// maxNames is how long the setting's names can be together. CloudFormation hands the enroller all of them, after an update the old ones
+	// too, in one asynchronous event, which may be 256 KB: Lambda's newer limit of 1 MB is not for each way of calling
+	// (https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html).
+	maxNames = 100_000
+)
 
-const acceptedBuckets = "names of buckets or *, with commas between them, each with thresholds if the defaults do not fit: " +
-	"customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m"
+const acceptedBuckets = "names of buckets or *, with commas between them, each with thresholds if the defaults do not fit " +
+	"(customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m)"
 
 var (
 	bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{1,61})[a-z0-9]$`)
@@ -56,7 +65,7 @@ func defaults(name string) []Threshold {
 // parseBuckets reads NAME[=SIZE/PERIOD[+SIZE/PERIOD]],… A bucket given with thresholds has those, and no others.
 func parseBuckets(v string) ([]Bucket, error) {
 	var all []Bucket
-	alarms := 0
+	names := 0
 	for entry := range strings.SplitSeq(v, ",") {
 		name, thresholds, given := strings.Cut(entry, "=")
 		if err := checkName(name); err != nil {
@@ -81,15 +90,26 @@ func parseBuckets(v string) ([]Bucket, error) {
 				b.Thresholds = append(b.Thresholds, t)
 			}
 		}
-		all, alarms = append(all, b), alarms+len(b.Thresholds)
+		all, names = append(all, b), names+len(name)
 	}
-	if alarms > maxAlarms {
-		return nil, fmt.Errorf("these are %d thresholds, and one stack holds %d; use * for the buckets that need none of their own", alarms, maxAlarms)
+	if alarms := thresholds(all); alarms > maxAlarms {
+		return nil, fmt.Errorf("these are %d thresholds, and CloudWatch has alarms for %d; give fewer, or watch * instead", alarms, maxAlarms)
+	}
+	if names > maxNames {
+		return nil, fmt.Errorf("these names have %d characters together, and what CloudFormation hands to the enroller holds %d; watch * instead", names, maxNames)
 	}
 	if n := len(insightsQuery(all, longestFilter)); n > maxExpression {
-		return nil, fmt.Errorf("beside * these are too many names: the query that leaves them out has %d characters of %d", n, maxExpression)
+		return nil, fmt.Errorf("beside * these are too many names: the query that leaves them out has %d characters of %d; name fewer, or leave * out", n, maxExpression)
 	}
 	return all, nil
+}
+
+// thresholds is how many alarms the buckets need.
+func thresholds(buckets []Bucket) (n int) {
+	for _, b := range buckets {
+		n += len(b.Thresholds)
+	}
+	return n
 }
 
 // checkName follows https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: a mistyped name would be an alarm

@@ -16,7 +16,11 @@ import (
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), lake.Grants(), awsaccount.ReadGrants(), sns.Grants())
+	tell := sns.Grants()
+	for i := range tell {
+		tell[i].On = append(tell[i].On, s.Topics...)
+	}
+	all := slices.Concat(cloudwatch.Grants(), lake.Grants(), awsaccount.ReadGrants(), tell)
 	if s.Mode == "observe" {
 		return all
 	}

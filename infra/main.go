@@ -19,7 +19,8 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)
 	}
-	// Closing may print that the runtime "exited abnormally" (jsii waits for it twice): harmless, and not before our own sentence.
+	// Everything has been said: closing would print that the runtime "exited abnormally", because jsii waits for it twice.
+	os.Stderr = nil
 	jsii.Close()
 	if err != nil {
 		os.Exit(1)
@@ -34,9 +35,9 @@ func synthesize() error {
 	if err != nil {
 		return err
 	}
-	// The command line looks up whose credentials it has; without any, there is nothing to compare.
+	// The command line looks up whose credentials it has; without any, nothing is known.
 	// https://docs.aws.amazon.com/cdk/v2/guide/environments.html
-	if err := s.checkCaller(os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")); err != nil {
+	if err := s.deployTo(os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "nightlatch-code-")

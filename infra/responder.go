@@ -63,7 +63,7 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic tea
 // environment is what the function reads with the same code: internal/settings.
 func environment(s Settings, topic string) *map[string]*string {
 	env := settings.Responder{
-		Mode: s.Mode, EventDataStore: s.EventDataStore.ARN, Topic: topic, Accounts: []string{s.EventDataStore.Account},
+		Mode: s.Mode, EventDataStore: s.EventDataStore.ARN, Topic: topic, Topics: s.Topics, Accounts: []string{s.EventDataStore.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
 	}.Environ()
 	out := map[string]*string{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,7 @@ import (
 // The function reads what the stack writes, with the same code.
 func TestTheEnvironmentIsRead(t *testing.T) {
 	tpl := synth(t, "mode", "act", "protected", "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
-		"protectTag", "team:protect", "logLevel", "debug")
+		"protectTag", "team:protect", "logLevel", "debug", "topics", "arn:aws:sns:us-east-1:444455556666:soc")
 	var environ []string
 	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any) {
 		environ = append(environ, name+"="+value.(string))
@@ -22,12 +23,29 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings.Responder{
-		Mode: "act", EventDataStore: aStore, Topic: aTopic, Accounts: []string{account},
+		Mode: "act", EventDataStore: aStore, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+// A function's whole environment holds 4 KB, and what CloudFormation fills in is longer than its token.
+func TestTheFullestEnvironmentFits(t *testing.T) {
+	full := func(arn string, n int) string { return arn + strings.Repeat("x", n-len(arn)) }
+	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
+	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
+		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug",
+		"topics", strings.Join([]string{full(topic, 300), full(topic+"1", 300), full(topic+"2", maxTopics-602)}, ","))
+	n := len(full(topic, 120)) - len(aTopic)
+	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any) {
+		n += len(name) + len(value.(string)) + len(`"":"",`)
+	}
+	t.Logf("%d bytes", n)
+	if n > 4096 {
+		t.Errorf("the environment has %d bytes, want at most 4096", n)
 	}
 }
 

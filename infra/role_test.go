@@ -42,6 +42,24 @@ func TestTheRole(t *testing.T) {
 	}
 }
 
+// The responder tells exactly these topics; the enroller tells the team only.
+func TestTheRoleTellsTheTopics(t *testing.T) {
+	const soc = "arn:aws:sns:us-east-1:444455556666:soc"
+	tpl := synth(t, "topics", soc)
+	for _, st := range statementsOf(t, tpl) {
+		st := st.(map[string]any)
+		if on := indented(t, st["Resource"]); strings.Contains(on, soc) != (st["Sid"] == "TellTheTeam") {
+			t.Errorf("%s is on %s", st["Sid"], on)
+		}
+		if st["Sid"] == "TellTheTeam" && !cmp.Equal(st["Resource"], []any{aTopic, soc}) {
+			t.Errorf("%s is on %v", st["Sid"], st["Resource"])
+		}
+	}
+	if text := indented(t, tpl.named(t, "AWS::IAM::Role", "EnrollerRole")); strings.Contains(text, soc) {
+		t.Errorf("the enroller may tell %s: %s", soc, text)
+	}
+}
+
 var reading = regexp.MustCompile(`^\w+:(Get|List|Describe|StartQuery|CancelQuery)`)
 
 func TestObserveChangesNothing(t *testing.T) {

@@ -19,10 +19,12 @@ import (
 type Settings struct {
 	// Buckets are the watched buckets, with the thresholds of each.
 	Buckets []Bucket
-	// EventDataStore is the CloudTrail Lake store that is asked. The stack goes to its account and region.
+	// EventDataStore is the CloudTrail Lake store that is asked. The stack goes to its account and region. Without an ARN it is made.
 	EventDataStore Store
 	// Email are the addresses that subscribe to the team's topic.
 	Email []string
+	// Topics are the ARNs of SNS topics that the responder tells as well as the team's.
+	Topics []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
 	Policy     string
 	PolicyText []byte
@@ -42,9 +44,6 @@ type Settings struct {
 	Filter string
 }
 
-// Store is an event data store, by its ARN and the parts of it.
-type Store struct{ ARN, Partition, Region, Account string }
-
 // field is one setting: its context key, what it accepts in words, its default, and how it is read.
 type field struct {
 	key, accepts string
@@ -53,13 +52,14 @@ type field struct {
 	set          func(string) error
 }
 
-// maxProtected bounds the ARNs of protected principals: a function's whole environment holds 4 KB
+// maxProtected and maxTopics bound the characters of these ARNs: a function's whole environment holds 4 KB
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
-const maxProtected = 2500
+const maxProtected, maxTopics = 2500, 800
 
 var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	topicARN  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
 	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
 	filterID  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -73,8 +73,9 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 func (s *Settings) fields() []field {
 	return []field{
 		{"buckets", acceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
-		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store; \"create\" is not there yet", "", true, s.setStore},
+		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", true, s.setStore},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
+		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
 		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without *, ? and $, up to " +
@@ -104,7 +105,7 @@ func Read(context map[string]any) (Settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(context)) {
 		// The CDK's own keys have a colon or a slash in them, but for the one that `cdk acknowledge` writes.
 		if !slices.Contains(known, key) && !strings.ContainsAny(key, ":/") && key != "acknowledged-issue-numbers" {
-			return Settings{}, fmt.Errorf("%s is not a setting; the settings are %s", key, strings.Join(known, ", "))
+			return Settings{}, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, known), strings.Join(known, ", "))
 		}
 	}
 	for _, f := range s.fields() {
@@ -121,12 +122,55 @@ func Read(context map[string]any) (Settings, error) {
 			return Settings{}, fmt.Errorf("%s is %v, and should be %s", f.key, given, f.accepts)
 		}
 		if err := f.set(v); err != nil && err != errNot {
-			return Settings{}, fmt.Errorf("%s is %q, and should be %s: %v", f.key, v, f.accepts, err)
+			return Settings{}, fmt.Errorf("%s is %q, and should be %s: %v", f.key, cut(v), f.accepts, err)
 		} else if err != nil {
-			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, v, f.accepts)
+			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, cut(v), f.accepts)
 		}
 	}
 	return s, nil
+}
+
+// cut keeps a value that is hundreds of names from hiding what is wrong with it.
+func cut(v string) string {
+	const most = 200
+	if len(v) <= most {
+		return v
+	}
+	return strings.ToValidUTF8(v[:most], "") + "..."
+}
+
+// meant names the setting that a key was probably meant to be: one that two letters make of it.
+func meant(key string, known []string) string {
+	best := 3
+	var name string
+	for _, k := range known {
+		if d := distance(strings.ToLower(key), strings.ToLower(k)); d < best {
+			best, name = d, " (did you mean "+k+"?)"
+		}
+	}
+	return name
+}
+
+// distance is how many letters must be put in, taken out or changed to make one word of another:
+// https://en.wikipedia.org/wiki/Levenshtein_distance
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // errNot says that a value is not what is accepted, and that there is no more to say.
@@ -166,7 +210,7 @@ func list(v string, form *regexp.Regexp, p *[]string) error {
 	for i, e := range *p {
 		switch {
 		case !form.MatchString(e):
-			return fmt.Errorf("%q is not", e)
+			return fmt.Errorf("%q is not one", e)
 		case slices.Contains((*p)[:i], e):
 			return fmt.Errorf("%q stands there twice", e)
 		}
@@ -183,13 +227,28 @@ func oneOf(v string, ok func(int) bool, p *int) error {
 	return nil
 }
 
+// setStore comes after the buckets, which a store that is made must hold.
 func (s *Settings) setStore(v string) error {
+	if v == "create" {
+		if n := values(selectorsFor("aws", s.Buckets)); n > maxValues {
+			return fmt.Errorf("the %d buckets are %d more than the selectors of one store hold; watch *, or give the ARN of a store that you have made",
+				len(s.Buckets), n-maxValues)
+		}
+		return nil
+	}
 	m := storeARN.FindStringSubmatch(v)
 	if m == nil {
 		return errNot
 	}
 	s.EventDataStore = Store{ARN: v, Partition: m[1], Region: m[2], Account: m[3]}
 	return nil
+}
+
+func (s *Settings) setTopics(v string) error {
+	if len(v) > maxTopics {
+		return fmt.Errorf("these are %d characters", len(v))
+	}
+	return list(v, topicARN, &s.Topics)
 }
 
 // setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until it rings.
@@ -213,8 +272,13 @@ func (s *Settings) setProtected(v string) error {
 	if err := list(v, principal, &s.Protected); err != nil {
 		return err
 	}
+	return s.checkProtected()
+}
+
+// checkProtected finds the principal of another account, as soon as the account is known.
+func (s Settings) checkProtected() error {
 	for _, arn := range s.Protected {
-		if account := principal.FindStringSubmatch(arn)[1]; account != s.EventDataStore.Account {
+		if account := principal.FindStringSubmatch(arn)[1]; s.EventDataStore.Account != "" && account != s.EventDataStore.Account {
 			return fmt.Errorf("%q is not of account %s", arn, s.EventDataStore.Account)
 		}
 	}
@@ -228,10 +292,19 @@ func (s *Settings) setLogLevel(v string) error {
 	return s.LogLevel.UnmarshalText([]byte(v))
 }
 
-// checkCaller refuses a store that is not where the caller's credentials deploy to; "" is unknown.
-func (s Settings) checkCaller(account, region string) error {
-	store := s.EventDataStore
-	if account != "" && (account != store.Account || region != store.Region) {
+// deployTo takes the account and region to which the caller's credentials deploy; "" is unknown. An existing store must be there, and a
+// new one will be.
+func (s *Settings) deployTo(account, region string) error {
+	store := &s.EventDataStore
+	switch {
+	case account == "":
+		return nil
+	case store.ARN == "":
+		store.Account, store.Region = account, region
+		if err := s.checkProtected(); err != nil {
+			return fmt.Errorf("protected is %q, and should be ARNs of the account that is deployed to: %v", strings.Join(s.Protected, ","), err)
+		}
+	case account != store.Account || region != store.Region:
 		return fmt.Errorf("eventDataStore is %q, in account %s and region %s, and should be in those of the deployment, %s and %s: "+
 			"the alarms, the keys and the store belong together", store.ARN, store.Account, store.Region, account, region)
 	}

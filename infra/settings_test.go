@@ -20,7 +20,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 	got, err := Read(map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore,
-		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act",
+		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket",
 		// These are not ours, and nothing is said about them.
@@ -38,6 +38,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		},
 		EventDataStore: Store{aStore, "aws", "eu-west-1", account},
 		Email:          []string{"soc@example.com", "a.b+c@mail.example.co"},
+		Topics:         []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
 		Policy:         file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
@@ -73,7 +74,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ key, value, says string }{
-		{"bucket", "a-bucket", "bucket is not a setting; the settings are buckets, "},
+		{"bucket", "a-bucket", "bucket is not a setting (did you mean buckets?); the settings are buckets, "},
 		{"buckets", "", `"" cannot be a bucket's name`},
 		{"buckets", "a-bucket,", `"" cannot be a bucket's name`},
 		{"buckets", "Customer-Exports", `"Customer-Exports" cannot be a bucket's name`},
@@ -93,12 +94,16 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"buckets", "a-bucket=99999999TiB/1m", "is not a number of bytes"},
 		{"buckets", "a-bucket=1GiB/1m+2GiB/1m", "has two thresholds for one period"},
 		{"buckets", "*=1GiB/24h", "CloudWatch adds up a day for named buckets only"},
-		{"eventDataStore", "create", "\"create\" is not there yet"},
 		{"eventDataStore", "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e", "should be the ARN of an existing CloudTrail Lake event data store"},
 		{"eventDataStore", "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", "should be the ARN of an existing CloudTrail Lake event data store"},
 		{"email", "soc", `"soc" is not`},
 		{"email", "soc@example.com, ops@example.com", `" ops@example.com" is not`},
 		{"email", "soc@example.com,soc@example.com", "stands there twice"},
+		{"topics", "soc", `"soc" is not`},
+		{"topics", "arn:aws:sqs:eu-west-1:111122223333:soc", "should be ARNs of standard SNS topics"},
+		{"topics", "arn:aws:sns:eu-west-1:111122223333:soc.fifo", "is not"},
+		{"topics", "arn:aws:sns:eu-west-1:111122223333:soc,arn:aws:sns:eu-west-1:111122223333:soc", "stands there twice"},
+		{"topics", "arn:aws:sns:eu-west-1:111122223333:" + strings.Repeat("x", 800), "these are 835 characters"},
 		{"policy", "/nowhere/own.cedar", "no such file"},
 		{"policy", bad, "root-kye"},
 		{"policy", broken, "the policy does not parse"},
@@ -127,6 +132,43 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	}
 }
 
+// What people get wrong, and the whole of what they read then.
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.cedar")
+	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const all = "the settings are buckets, eventDataStore, email, topics, policy, mode, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	for _, c := range []struct{ key, value, says string }{
+		{"buckets", "Logs", `buckets is "Logs", and should be ` + acceptedBuckets + `: "Logs" cannot be a bucket's name`},
+		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + acceptedBuckets + `: "logs" stands there twice`},
+		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + acceptedBuckets + `: "-1" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + acceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"eventDataStore", "arn:aws:s3:::a-bucket", `eventDataStore is "arn:aws:s3:::a-bucket", and should be the ARN of an existing CloudTrail Lake event data store, or create`},
+		{"email", "soc.example.com", `email is "soc.example.com", and should be e-mail addresses with commas between them: "soc.example.com" is not one`},
+		{"policy", broken, `policy is "` + broken + `", and should be the path of a Cedar policy file that fits internal/policy/schema.cedarschema: ` +
+			"the policy does not parse: parse error at " + broken + `:1:9 "": expected principal`},
+		{"bucket", "logs", "bucket is not a setting (did you mean buckets?); " + all},
+		{"Emails", "soc@example.com", "Emails is not a setting (did you mean email?); " + all},
+		{"eventdatastore", aStore, "eventdatastore is not a setting (did you mean eventDataStore?); " + all},
+		{"colour", "red", "colour is not a setting; " + all},
+	} {
+		if _, err := Read(given(c.key, c.value)); err == nil || err.Error() != c.says {
+			t.Errorf("%s=%s: got\n%v, want\n%s", c.key, c.value, err, c.says)
+		}
+	}
+	context := given("buckets", many(500, ""), "eventDataStore", "create")
+	const more = `eventDataStore is "create", and should be the ARN of an existing CloudTrail Lake event data store, or create: ` +
+		"the 500 buckets are 13 more than the selectors of one store hold; watch *, or give the ARN of a store that you have made"
+	if _, err := Read(context); err == nil || err.Error() != more {
+		t.Errorf("got %v, want %s", err, more)
+	}
+	context = given("buckets", many(500, "")+",Logs")
+	if _, err := Read(context); err == nil || len(err.Error()) > 600 || !strings.HasSuffix(err.Error(), `: "Logs" cannot be a bucket's name`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhatMustBeGivenIsMissed(t *testing.T) {
 	for _, key := range []string{"buckets", "eventDataStore", "email"} {
 		context := given()
@@ -143,22 +185,35 @@ func TestWhatMustBeGivenIsMissed(t *testing.T) {
 }
 
 func TestTheStoreIsWhereTheStackGoes(t *testing.T) {
-	s, err := Read(given())
-	if err != nil {
-		t.Fatal(err)
-	}
+	const elsewhere = "eventDataStore is \"" + aStore + "\", in account 111122223333 and region eu-west-1, and should be in those of the deployment, "
+	const bob = "arn:aws:iam::444455556666:user/bob"
 	for _, c := range []struct {
-		account, region string
-		ok              bool
+		store, protected, account, region string
+		want                              Store
+		says                              string
 	}{
-		{"", "us-east-1", true}, // no credentials: the command line's region means nothing
-		{account, "eu-west-1", true},
-		{account, "eu-central-1", false},
-		{"444455556666", "eu-west-1", false},
+		{aStore, "", "", "us-east-1", Store{aStore, "aws", "eu-west-1", account}, ""}, // no credentials: the command line's region means nothing
+		{aStore, "", account, "eu-west-1", Store{aStore, "aws", "eu-west-1", account}, ""},
+		{aStore, "", account, "eu-central-1", Store{}, elsewhere + "111122223333 and eu-central-1: the alarms, the keys and the store belong together"},
+		{aStore, "", "444455556666", "eu-west-1", Store{}, elsewhere + "444455556666 and eu-west-1: the alarms, the keys and the store belong together"},
+		{"create", bob, "", "us-east-1", Store{}, ""},
+		{"create", bob, "444455556666", "eu-west-1", Store{Account: "444455556666", Region: "eu-west-1"}, ""},
+		{"create", bob, account, "eu-west-1", Store{}, `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
 	} {
-		err := s.checkCaller(c.account, c.region)
-		if (err == nil) != c.ok || err != nil && !strings.HasPrefix(err.Error(), "eventDataStore is ") {
-			t.Errorf("%s %s: got %v", c.account, c.region, err)
+		context := given("eventDataStore", c.store)
+		if c.protected != "" {
+			context["protected"] = c.protected
+		}
+		s, err := Read(context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.deployTo(c.account, c.region)
+		switch {
+		case c.says != "" && (err == nil || err.Error() != c.says):
+			t.Errorf("%s to %s %s: got %v, want %s", c.store, c.account, c.region, err, c.says)
+		case c.says == "" && (err != nil || s.EventDataStore != c.want):
+			t.Errorf("%s to %s %s: got %+v, %v, want %+v", c.store, c.account, c.region, s.EventDataStore, err, c.want)
 		}
 	}
 }

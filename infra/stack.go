@@ -18,9 +18,12 @@ type code struct{ responder, enroller string }
 func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(app, jsii.String(stackName), &awscdk.StackProps{
 		Description: jsii.String("Nightlatch: answers alarms on the bytes that leave S3 buckets"),
-		// Where the event data store is. That account and region are known now makes every name and ARN below plain text.
-		Env: &awscdk.Environment{Account: jsii.String(s.EventDataStore.Account), Region: jsii.String(s.EventDataStore.Region)},
+		Env:         s.EventDataStore.environment(),
 	})
+	made := s.EventDataStore.ARN == ""
+	if made {
+		s.EventDataStore = newStore(stack, s.Buckets)
+	}
 	topic := newTopic(stack, s)
 	r, err := newResponder(stack, s, c.responder, topic)
 	if err != nil {
@@ -34,6 +37,10 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	watchFunctions(stack, r, e, topic.arn)
 	watchTampering(stack, s, r, e, topic)
 	newOutputs(stack, s, r, e, topic)
+	if made {
+		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore.ARN),
+			Description: jsii.String("The event data store; it outlives the stack, and another stack takes it as eventDataStore")})
+	}
 	return stack, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write the goldens")
@@ -45,7 +46,7 @@ func given(changes ...string) map[string]any {
 // template is a synthesized template with its references filled in, as CloudFormation would.
 type template map[string]any
 
-var synthesized sync.Map // of the contexts that tests share
+var synthesized, nestedIn sync.Map // of the contexts that tests share
 
 // synth synthesizes without building the responder.
 func synth(t *testing.T, changes ...string) template {
@@ -61,6 +62,15 @@ func synth(t *testing.T, changes ...string) template {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out, inner := withSettings(t, s)
+	nestedIn.Store(key, inner)
+	synthesized.Store(key, out)
+	return out
+}
+
+// withSettings returns the stack's template, and those of its nested stacks by their logical id.
+func withSettings(t *testing.T, s Settings) (template, map[string]template) {
+	t.Helper()
 	c := code{t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.enroller, "bootstrap"): "not built either"} {
@@ -68,13 +78,55 @@ func synth(t *testing.T, changes ...string) template {
 			t.Fatal(err)
 		}
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(t.TempDir())})
+	dir := t.TempDir()
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(dir)})
 	stack, err := newStack(app, s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Twice through JSON, so that every number and list has one type.
-	text, err := json.Marshal(fill(*assertions.Template_FromStack(stack, nil).ToJSON()))
+	out := filled(t, *assertions.Template_FromStack(stack, nil).ToJSON())
+	inner := map[string]template{}
+	for id, r := range out.resources("AWS::CloudFormation::Stack") {
+		files, err := filepath.Glob(filepath.Join(dir, stackName+id[:len("Alarms00")]+"*.nested.template.json"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("the templates of %s are %q, %v", id, files, err)
+		}
+		text, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var raw map[string]any
+		if err := json.Unmarshal(text, &raw); err != nil {
+			t.Fatal(err)
+		}
+		inner[id] = filled(t, raw)
+		// Its references are the parameters that this stack gives it.
+		parameters := at(t, r, "Parameters").(map[string]any)
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(parameters)), slices.Sorted(maps.Keys(raw["Parameters"].(map[string]any)))); diff != "" {
+			t.Errorf("%s: parameters given -, wanted +:\n%s", id, diff)
+		}
+		for _, a := range inner[id].resources("AWS::CloudWatch::Alarm") {
+			for i, action := range a["AlarmActions"].([]any) {
+				name := strings.TrimSuffix(strings.TrimPrefix(action.(string), "Nightlatch-"), "-x1")
+				a["AlarmActions"].([]any)[i] = parameters[name]
+			}
+		}
+	}
+	return out, inner
+}
+
+// nested are the templates of the nested stacks, by their logical id, with their parameters filled in too.
+func nested(t *testing.T, changes ...string) map[string]template {
+	t.Helper()
+	synth(t, changes...)
+	all, _ := nestedIn.Load(strings.Join(changes, "\n"))
+	return all.(map[string]template)
+}
+
+// filled goes twice through JSON, so that every number and list has one type.
+func filled(t *testing.T, raw map[string]any) template {
+	t.Helper()
+	text, err := json.Marshal(fill(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,21 +134,33 @@ func synth(t *testing.T, changes ...string) template {
 	if err := json.Unmarshal(text, &out); err != nil {
 		t.Fatal(err)
 	}
-	synthesized.Store(key, out)
 	return out
 }
 
-// fill replaces Ref, Fn::GetAtt and Fn::Join.
+// deployment is what CloudFormation fills in, beside the names that it makes.
+var deployment = map[string]string{"Topic": aTopic, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
+	"AWS::StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/51af3dc0-da77-11e4-872e-1234567db123"}
+
+// fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {
 	switch n := node.(type) {
 	case map[string]any:
 		if ref, ok := n["Ref"].(string); ok {
-			if ref == "Topic" {
-				return aTopic
+			if value, ok := deployment[ref]; ok {
+				return value
 			}
 			return "Nightlatch-" + ref + "-x1"
 		}
+		if text, ok := n["Fn::Sub"].(string); ok {
+			for ref, value := range deployment {
+				text = strings.ReplaceAll(text, "${"+ref+"}", value)
+			}
+			return text
+		}
 		if att, ok := n["Fn::GetAtt"].([]any); ok {
+			if att[0] == "EventDataStore" {
+				return aStore
+			}
 			return fmt.Sprintf("{%v.%v}", att[0], att[1])
 		}
 		if join, ok := n["Fn::Join"].([]any); ok {
@@ -105,6 +169,10 @@ func fill(node any) any {
 				parts = append(parts, fill(part).(string))
 			}
 			return strings.Join(parts, join[0].(string))
+		}
+		if choice, ok := n["Fn::Select"].([]any); ok {
+			split := choice[1].(map[string]any)["Fn::Split"].([]any)
+			return strings.Split(fill(split[1]).(string), split[0].(string))[int(choice[0].(float64))]
 		}
 		out := map[string]any{}
 		for k, v := range n {
@@ -212,34 +280,105 @@ func TestTheWholeTemplate(t *testing.T) {
 	golden(t, "template.golden", hash.ReplaceAllString(indented(t, synth(t)), "HASH"))
 }
 
-// CloudFormation takes 500 resources and a template of a megabyte.
-func TestTheLargestStackFits(t *testing.T) {
+// many are bucket names as long as they can be.
+func many(n int, entry string) string {
 	var names []string
-	for i := range maxAlarms {
-		names = append(names, fmt.Sprintf("bucket-%03d-%s=1GiB/1m", i, strings.Repeat("x", 52)))
+	for i := range n {
+		names = append(names, fmt.Sprintf("bucket-%04d-%s%s", i, strings.Repeat("x", 51), entry))
 	}
-	tpl := synth(t, "buckets", strings.Join(names, ","), "email", "a@example.com,b@example.com")
-	n := len(tpl["Resources"].(map[string]any))
-	size := len(indented(t, tpl))
-	t.Logf("%d alarms: %d resources, %d KB", maxAlarms, n, size>>10)
-	if n > 500 || size > 1<<20 {
-		t.Errorf("%d resources and %d bytes, want at most 500 and %d", n, size, 1<<20)
+	return strings.Join(names, ",")
+}
+
+// fits fails where a template has more than CloudFormation takes: 500 resources and a megabyte, and alarms' names of 255 characters.
+// It returns what it has.
+func fits(t *testing.T, name string, tpl template) (alarms, resources, bytes int) {
+	t.Helper()
+	resources, bytes = len(tpl["Resources"].(map[string]any)), len(indented(t, tpl))
+	if resources > 500 || bytes > 1<<20 {
+		t.Errorf("%s: %d resources and %d bytes, want at most 500 and %d", name, resources, bytes, 1<<20)
 	}
-	for _, alarm := range tpl.resources("AWS::CloudWatch::Alarm") {
-		if name := alarm["AlarmName"].(string); len(name) > 255 {
-			t.Errorf("the alarm's name %q has %d characters, more than 255", name, len(name))
+	all := rings(t, tpl)
+	for alarm := range all {
+		if len(alarm) > 255 {
+			t.Errorf("the alarm's name %q has %d characters, more than 255", alarm, len(alarm))
+		}
+	}
+	return len(all), resources, bytes
+}
+
+// policiesFit fails where a policy is longer than its service takes: a function's 20,480 bytes, a role's 10,240 characters, whitespace
+// not counted. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func policiesFit(t *testing.T, tpl template) {
+	t.Helper()
+	policies, limits := map[string]any{}, map[string]int{}
+	for _, function := range []string{"{Responder.Arn}", "{Enroller.Arn}"} {
+		policies[function], limits[function] = functionPolicy(tpl, function), 20480
+	}
+	for id, role := range tpl.resources("AWS::IAM::Role") {
+		policies[id], limits[id] = role["Policies"], 10240
+	}
+	for _, name := range slices.Sorted(maps.Keys(policies)) {
+		text, err := json.Marshal(policies[name])
+		t.Logf("the policy of %s: %d bytes", name, len(text))
+		if err != nil || len(text) > limits[name] {
+			t.Errorf("the policy of %s has %d bytes, want at most %d, %v", name, len(text), limits[name], err)
 		}
 	}
 }
 
-func TestFiveHundredNamedBucketsAreRefusedInOneSentence(t *testing.T) {
-	var names []string
-	for i := range 500 {
-		names = append(names, fmt.Sprintf("bucket-%03d", i))
+func TestTheLargestSingleStackFits(t *testing.T) {
+	changes := []string{"buckets", many(maxInOneStack, "=1GiB/1m"), "email", "a@example.com,b@example.com"}
+	alarms, resources, bytes := fits(t, "the stack", synth(t, changes...))
+	t.Logf("%d alarms: %d resources, %d KB", alarms, resources, bytes>>10)
+	if inner := nested(t, changes...); alarms != maxInOneStack || len(inner) > 0 {
+		t.Errorf("%d alarms and %d nested stacks, want %d and none", alarms, len(inner), maxInOneStack)
 	}
-	_, err := Read(given("buckets", strings.Join(names, ",")))
-	if err == nil || !strings.Contains(err.Error(), "1000 thresholds, and one stack holds 400; use *") {
-		t.Errorf("got %v, want what to do instead", err)
+}
+
+// 500 buckets are 1,000 alarms; 500 whose names differ by a hyphen's place; 1,000 with names as long as they can be; and as many alarms as
+// there can be.
+func TestManyBucketsFit(t *testing.T) {
+	var alike []string
+	for i := range 250 {
+		alike = append(alike, fmt.Sprintf("a-%03db", i), fmt.Sprintf("a%03d-b", i))
+	}
+	for _, buckets := range []string{many(500, ""), strings.Join(alike, ","), many(1000, ""), strings.ReplaceAll(many(maxAlarms/2, ""), strings.Repeat("x", 51), "x")} {
+		s, err := Read(given("buckets", buckets))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tpl := synth(t, "buckets", buckets)
+		policiesFit(t, tpl)
+		here, resources, bytes := fits(t, "the stack", tpl)
+		names := map[string]bool{}
+		var most, largest int
+		for id, n := range nested(t, "buckets", buckets) {
+			_, resources, bytes := fits(t, id, n)
+			most, largest = max(most, resources), max(largest, bytes)
+			for alarm := range rings(t, n) {
+				names[alarm] = true
+			}
+		}
+		t.Logf("%d buckets: %d resources and %d KB, nested stacks with at most %d resources and %d KB", len(s.Buckets), resources, bytes>>10, most, largest>>10)
+		if got, want := len(names), thresholds(s.Buckets); got != want || here != 0 {
+			t.Errorf("%d alarms have a name of their own, want %d, and %d stand in the stack itself, want none", got, want, here)
+		}
+		if got := len(tpl.named(t, "Custom::RequestMetrics", "RequestMetrics")["Buckets"].([]any)); got != len(s.Buckets) {
+			t.Errorf("%d buckets are enrolled, want %d", got, len(s.Buckets))
+		}
+	}
+}
+
+func TestMoreThanCloudWatchTakesIsRefusedInOneSentence(t *testing.T) {
+	for buckets, want := range map[string]string{
+		many(maxAlarms/2+1, ""):         fmt.Sprintf("these are %d thresholds, and CloudWatch has alarms for 4900; give fewer, or watch * instead", maxAlarms+2),
+		many(maxNames/63+1, "=1GiB/1m"): "these names have 100044 characters together, and what CloudFormation hands to the enroller holds 100000; watch * instead",
+		"*," + many(26, ""):             "beside * these are too many names: the query that leaves them out has 2",
+	} {
+		if _, err := Read(given("buckets", buckets)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %.300v, want %s", err, want)
+		}
 	}
 	if n := len(synth(t, "buckets", "*")["Resources"].(map[string]any)); n > 100 {
 		t.Errorf("with * there are %d resources, want a few", n)

@@ -554,6 +554,27 @@ func TestTheTeamNotToldIsAnError(t *testing.T) {
 	}
 }
 
+// other is a channel beside the world's own.
+type other struct{ sandbox.Channel }
+
+func (*other) Name() string { return "other" }
+
+func TestAChannelThatFailsDoesNotStopTheOthers(t *testing.T) {
+	for _, failing := range []int{0, 1} {
+		w, second := newWorld(), &other{}
+		w.Channels = append(w.Channels, second)
+		channels := []*sandbox.Channel{w.channel, &second.Channel}
+		channels[failing].Err = errors.New("the topic is gone")
+		r := w.handle(t)
+		if sent := channels[1-failing].Sent(); len(sent) != 1 || r.Unheard() {
+			t.Errorf("channel %d fails: the other sent %d messages, unheard %t", failing, len(sent), r.Unheard())
+		}
+		if n := r.Notified[failing]; n.Error == "" || n.Tries < 2 {
+			t.Errorf("channel %d fails: the record says %+v", failing, n)
+		}
+	}
+}
+
 // A second delivery in the same process finds the incident closed: it is what Lambda and SNS do after the error.
 func TestARingThatNobodyHeardIsToldAgain(t *testing.T) {
 	w := newWorld()

@@ -21,6 +21,8 @@ type Responder struct {
 	EventDataStore string
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
+	// Topics are the ARNs of other SNS topics that are told as well.
+	Topics []string
 	// Accounts are the account ids that are ours.
 	Accounts []string
 	// Protected are the ARNs of users and roles that are never contained without a human.
@@ -94,6 +96,7 @@ func (s *Responder) fields() []field {
 		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", true, store, &s.EventDataStore),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
+		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
 		list("PROTECTED", "ARNs of IAM users and roles, with commas between them", false, iamARN, &s.Protected),
 		text("PROTECT_TAG", "a tag key", false, tagKey, &s.ProtectTag),

@@ -18,7 +18,7 @@ func environ(m map[string]string) []string {
 
 var full = Responder{
 	Mode: "act", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
-	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Accounts: []string{"111122223333", "444455556666"},
+	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{"111122223333", "444455556666"},
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	FilterID: "nightlatch", LogLevel: slog.LevelWarn,
 }
@@ -35,7 +35,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
-	for _, optional := range []string{"MODE", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "LOG_LEVEL"} {
+	for _, optional := range []string{"MODE", "TOPICS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "LOG_LEVEL"} {
 		delete(env, prefix+optional)
 	}
 	got, err := Parse(environ(env))
@@ -51,7 +51,7 @@ func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for name, value := range map[string]string{
-		"MODE": "kill", "EVENT_DATA_STORE": "0b8a2a3e", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "ACCOUNTS": "1111",
+		"MODE": "kill", "EVENT_DATA_STORE": "0b8a2a3e", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",
 		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "MOOD": "act",
 	} {
 		env := full.Environ()

@@ -159,10 +159,30 @@ func TestAFailureAtEachCall(t *testing.T) {
 	}
 }
 
+// infra lets names through that have 100,000 characters together: with those before an update they fit an asynchronous event of 256 KB.
+// https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html
+func TestAsManyBucketsAsInfraLetsThrough(t *testing.T) {
+	var names []string
+	for i := range 100_000/63 + 400 {
+		names = append(names, fmt.Sprintf("%s-%04d", strings.Repeat("x", 58), i))
+	}
+	w := newWorld(t, names...)
+	before, now := want("nightlatch", names[:100_000/63]...), want("nightlatch", names[400:]...)
+	for _, b := range names[:100_000/63] {
+		w.s3.Put(b, "nightlatch", "")
+	}
+	event := w.event(update, now, before)
+	t.Logf("%d buckets: the event has %d KB", len(names)-400, len(event)>>10)
+	if len(event) > 256<<10 {
+		t.Errorf("the event has %d bytes, want at most 256 KB", len(event))
+	}
+	succeeded(t, w.request(t.Context(), update, now, before), fmt.Sprint(len(names)-400), "400", "none")
+}
+
 func TestManyRefusalsFitTheAnswer(t *testing.T) {
 	w := newWorld(t)
 	var gone []string
-	for i := range 300 {
+	for i := range 1000 {
 		gone = append(gone, fmt.Sprintf("%s-%03d", strings.Repeat("long", 14), i))
 	}
 	got := w.request(t.Context(), create, want("nightlatch", gone...), nil) // the fake refuses more than 4096 bytes

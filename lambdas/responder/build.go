@@ -14,7 +14,6 @@ import (
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/incident"
-	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
@@ -43,11 +42,13 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
 		return nil, err
 	}
-	topic, err := sns.New(cfg, s.Topic)
-	if err != nil {
-		return nil, err
+	for _, arn := range append([]string{s.Topic}, s.Topics...) {
+		topic, err := sns.New(cfg, arn)
+		if err != nil {
+			return nil, err
+		}
+		r.Channels = append(r.Channels, topic)
 	}
-	r.Channels = []notify.Channel{topic}
 	if r.Policy, err = readPolicy(filepath.Join(root, "policy.cedar")); err != nil {
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)
 		r.PolicyError = err.Error()

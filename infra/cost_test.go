@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Prices in US dollars, us-east-1, as the README says where they come from.
+const (
+	firstMetrics, perMetric, perFurtherMetric = 10_000, 0.30, 0.10 // custom metrics, a month
+	metricsOfABucket                          = 16
+	perAlarm                                  = 0.10 // a month
+	perIngestedGB, perScannedGB               = 0.75, 0.005
+	perKey                                    = 1.00 // a month
+	perGBSecond                               = 0.0000133334
+	gbOfAMillionReads                         = 1.8 // records of 1.8 KB
+)
+
+// The README's table of what a month costs is what these prices make of the stack as it is.
+func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl := synth(t)
+	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(rings(t, tpl))
+	perBucket := len(defaults("a-bucket"))
+	keys := len(tpl.resources("AWS::KMS::Key"))
+	const ringsAMonth = 10
+	rows := []struct {
+		what string
+		of   func(buckets float64) float64
+	}{
+		{fmt.Sprintf("request metrics | %d a bucket; $%.2f each for the first %d,000, then $%.2f", metricsOfABucket, perMetric, firstMetrics/1000, perFurtherMetric), func(b float64) float64 {
+			n := b * metricsOfABucket
+			return min(n, firstMetrics)*perMetric + max(n-firstMetrics, 0)*perFurtherMetric
+		}},
+		{fmt.Sprintf("alarms | %d a bucket, and %d on Nightlatch itself; $%.2f each", perBucket, watching, perAlarm), func(b float64) float64 {
+			return (float64(perBucket)*b + float64(watching)) * perAlarm
+		}},
+		{fmt.Sprintf("events into CloudTrail Lake | %.1f GB a million reads; $%.2f a GB", gbOfAMillionReads, perIngestedGB), func(b float64) float64 {
+			return b * gbOfAMillionReads * perIngestedGB
+		}},
+		{fmt.Sprintf("%d rings | at most 14 days of events scanned, $%.3f a GB; Lambda for 15 minutes", ringsAMonth, perScannedGB), func(b float64) float64 {
+			return ringsAMonth * (b*gbOfAMillionReads*14/30*perScannedGB + 15*60*0.5*perGBSecond)
+		}},
+		{fmt.Sprintf("the topic's key | $%.2f", perKey), func(float64) float64 { return float64(keys) * perKey }},
+	}
+	var few, many float64
+	for _, r := range rows {
+		row := fmt.Sprintf("| %s | %s | %s |", r.what, dollars(r.of(10)), dollars(r.of(1000)))
+		few, many = few+r.of(10), many+r.of(1000)
+		if !strings.Contains(string(readme), row+"\n") {
+			t.Errorf("the README has no row\n%s", row)
+		}
+	}
+	if row := fmt.Sprintf("| **a month** | | **%s** | **%s** |\n", dollars(few), dollars(many)); !strings.Contains(string(readme), row) {
+		t.Errorf("the README has no row\n%s", row)
+	}
+}
+
+// dollars writes 5193.66 as $5,193.66.
+func dollars(v float64) string {
+	text := fmt.Sprintf("%.2f", v)
+	if n := len(text); n > len("999.99") {
+		text = text[:n-6] + "," + text[n-6:]
+	}
+	return "$" + text
+}
