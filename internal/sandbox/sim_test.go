@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ func night(seed uint64, tells bool, bug plant) *world {
 
 // nights plays many at once, and calls each for them, one at a time, until it returns false.
 func nights(from uint64, n int, bug plant, each func(*world) bool) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a night leaves little and allocates much
 	var next atomic.Uint64
 	next.Store(from)
 	var mu sync.Mutex
