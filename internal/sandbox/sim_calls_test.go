@@ -34,8 +34,7 @@ type invocation struct {
 	*thread
 	*world
 	name string
-	// put is the incident that it stored last; read the statuses that it has read since its last write.
-	put  string
+	// read are the statuses of keys that it has read since its last write of them.
 	read map[string]string
 }
 
@@ -219,7 +218,6 @@ func (c simClock) Wait(_ context.Context, until time.Time) error {
 // file notes what lists will show of a record.
 func (s simStore) file(r incident.Record, err error) (incident.Record, error) {
 	if err == nil {
-		s.put = r.ID
 		s.briefs = append(s.briefs, filed{s.now, r.Brief()})
 	}
 	return r, err
@@ -438,8 +436,8 @@ func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containm
 			id := a.intends(ref.Name)
 			a.checkWrite(id, ref.Name, doc.Text)
 			a.world.put(a.name, id, ref.Name, doc.Text)
+			delete(a.read, ref.Name)
 		}
-		delete(a.read, ref.Name)
 		return struct{}{}, nil
 	})
 	if refused := (refusal{}); errors.As(err, &refused) {

@@ -31,21 +31,17 @@ const (
 	ruleEnd       = "the night comes to an end"
 )
 
-// intends is the incident, of those on the record, that intends to deactivate a key: the one that this invocation has put last, or else the
-// oldest. "" where none does.
-func (in *invocation) intends(key string) (id string) {
+// intends is the incident, of those on the record, that intends to deactivate a key, the oldest first; "" where none does.
+func (in *invocation) intends(key string) string {
 	for _, b := range slices.SortedFunc(maps.Values(simStore{in}.all()), byOpening) {
 		r, err := in.store.Load(context.Background(), b.ID)
-		if err != nil || !slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
+		if err == nil && slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
 			return o.Target == key && o.State == containment.Intended && o.Attempts > 0
 		}) {
-			continue
-		}
-		if id == "" || r.ID == in.put {
-			id = r.ID
+			return r.ID
 		}
 	}
-	return id
+	return ""
 }
 
 // checkWrite looks at a write before it takes effect.
@@ -77,16 +73,14 @@ func (in *invocation) checkWrite(id, key, status string) {
 	case r.Outcomes[planned].Step.Undo == "":
 		w.breach(ruleUndo, "%s writes without having stored how to undo it", in.name)
 	}
-	// The same incident may write again where it has seen, since the last write, that the key is active: somebody has undone it, or it is
-	// not known to have happened.
-	for _, before := range slices.Backward(w.writes) {
-		if before.key != key {
-			continue
-		}
-		if before.incident == id && before.status == status && in.read[key] != containment.Active {
-			w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, before.by, before.at.Format(time.TimeOnly))
-		}
-		break
+	// It may be written again where this invocation has seen, since the last write that it knows of, that the key is active: somebody has
+	// undone it, or IAM does not show it yet.
+	i := len(w.writes) - 1
+	for i >= 0 && w.writes[i].key != key {
+		i--
+	}
+	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active {
+		w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
 	}
 }
 
@@ -122,9 +116,14 @@ func (in *invocation) checkMessage(m report.Message) {
 	}
 }
 
-// escalated reports whether a human was called, by the alarm on the dead-letter queue, after an incident was opened. He looks at all that
-// are open: which event it was that failed, of those that the one at the desk was woken by, says nothing.
-func (w *world) escalated(since time.Time) bool {
+// escalated reports whether a human was called, by the alarm on the dead-letter queue, after an incident was changed last: he finds it as
+// it is. Which event it was that failed, of those that the one at the desk was woken by, says nothing.
+func (w *world) escalated(id string, since time.Time) bool {
+	for _, f := range w.briefs {
+		if f.ID == id && f.at.After(since) {
+			since = f.at
+		}
+	}
 	return slices.ContainsFunc(w.heard, func(h heard) bool { return !h.at.Before(since) })
 }
 
@@ -136,7 +135,7 @@ func (w *world) messages(id string) []told {
 // checkNight looks at all that is left when the night is over.
 func (w *world) checkNight() {
 	for _, r := range w.rings {
-		if len(w.messages(r.id)) == 0 && !w.escalated(r.at) {
+		if len(w.messages(r.id)) == 0 && !w.escalated(r.id, r.at) {
 			w.breach(ruleTold, "nobody has heard of the ring %s", r.id)
 		}
 	}
@@ -167,7 +166,7 @@ func (w *world) isRing(id string) bool {
 }
 
 func (w *world) checkIncident(r incident.Record) {
-	if r.Closed.IsZero() && !w.escalated(r.Opened) {
+	if r.Closed.IsZero() && !w.escalated(r.ID, r.Opened) {
 		w.breach(ruleEnds, "incident %s is open, and nobody was called: %s", r.ID, gist(r))
 	}
 	messages := w.messages(r.ID)
@@ -175,7 +174,7 @@ func (w *world) checkIncident(r incident.Record) {
 		switch o.State {
 		case containment.Asked:
 			for _, line := range o.Runbook {
-				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.Opened) {
+				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, r.Opened) {
 					w.breach(ruleAsk, "nobody was told that incident %s asks for %q", r.ID, line)
 				}
 			}
@@ -203,7 +202,7 @@ func (w *world) checkEffect(x write) {
 		return
 	}
 	o := r.Outcomes[i]
-	if w.escalated(r.Opened) {
+	if w.escalated(r.ID, r.Opened) {
 		return
 	}
 	if o.Undo == "" {

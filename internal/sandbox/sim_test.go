@@ -73,8 +73,13 @@ func TestSim(t *testing.T) {
 	var worst *world
 	rules, failed, calls, faults, invocations, writes, messages := map[string]int{}, 0, 0, 0, 0, 0, 0
 	examples := map[string][]uint64{}
+	kinds := map[string]*tally{}
 	nights(1, *seeds, "", func(w *world) bool {
 		calls, faults, invocations, writes, messages = calls+w.calls, faults+w.faults, invocations+w.invocations, writes+len(w.writes), messages+len(w.told)
+		if kinds[w.plot.kind] == nil {
+			kinds[w.plot.kind] = &tally{}
+		}
+		kinds[w.plot.kind].add(w)
 		if len(w.broken) == 0 {
 			return true
 		}
@@ -93,6 +98,9 @@ func TestSim(t *testing.T) {
 	took := time.Since(begin)
 	t.Logf("%d nights in %v, %.0f a second: %d invocations, %d calls, %d faults, %d keys set, %d messages", *seeds, took.Round(time.Millisecond),
 		float64(*seeds)/took.Seconds(), invocations, calls, faults, writes, messages)
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		t.Logf("  %-20s %+v", kind, *kinds[kind])
+	}
 	if failed == 0 {
 		return
 	}
@@ -102,6 +110,23 @@ func TestSim(t *testing.T) {
 	again := night(worst.seed, true, "")
 	t.Errorf("%d of %d nights broke a rule. The shortest is seed %d; play it again with\n  go test ./internal/sandbox -run 'TestSim$' -v -seed=%d\n%s",
 		failed, *seeds, worst.seed, worst.seed, again.story())
+}
+
+// tally counts nights by how they went.
+type tally struct{ nights, clear, rang, contained, byHand, deadLetters int }
+
+func (n *tally) add(w *world) {
+	count := func(sum *int, it bool) {
+		if it {
+			*sum++
+		}
+	}
+	count(&n.nights, true)
+	count(&n.clear, w.weather.clear)
+	count(&n.rang, len(w.rings) > 0)
+	count(&n.contained, slices.ContainsFunc(w.writes, func(x write) bool { return x.incident != "" }))
+	count(&n.byHand, slices.ContainsFunc(w.writes, func(x write) bool { return x.by == "a human" }))
+	count(&n.deadLetters, len(w.heard) > 0)
 }
 
 // story is what happened, in virtual time.
