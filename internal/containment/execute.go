@@ -76,8 +76,9 @@ type Approval struct {
 	At time.Time `json:"at"`
 }
 
-// Contained reports whether the step was written, or may have been, and nobody has undone it: what has to hold from then on.
-func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown }
+// Contained reports whether the step was written, or may have been, also where somebody has changed it since: what is watched from
+// then on.
+func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown || o.State == Drifted }
 
 // Executor does steps. It is the only code that calls Account.Write.
 type Executor struct {

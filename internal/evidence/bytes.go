@@ -36,42 +36,30 @@ func (Bytes) Name() string { return "bytes" }
 // the buckets that it names by an equality, so that each costs as much as there are windows on its own bucket. Calls that name one
 // bucket, nearly all, stay one row until then.
 func (q Bytes) SQL(s Schema) string {
-	const sums = `
-    coalesce(sum(case when in_window = 1 then bytes else 0 end), 0) as bytes,
-    coalesce(sum(case when in_window = 1 and class = 'object' then bytes else 0 end), 0) as object_bytes,
-    coalesce(sum(case when in_window = 1 and class = 'listing' then bytes else 0 end), 0) as listing_bytes,
-    coalesce(sum(case when in_window = 1 and class = 'error' then bytes else 0 end), 0) as error_bytes,
-    coalesce(sum(case when in_window = 0 then bytes else 0 end), 0) as margin_bytes,
-    coalesce(sum(case when in_window = 1 then 1 else 0 end), 0) as calls,
-    coalesce(sum(case when in_window = 1 and bytes_out is null and read_from is not null and copied_out = 0 then 1 else 0 end), 0) as unsized,
-    coalesce(sum(case when in_window = 1 then copied_out else 0 end), 0) as copies,`
 	from, to := q.hull()
 	margin := int64(q.Margin / time.Second)
 	watched := fmt.Sprintf(`spans as (
-  select before + place as window_no, begins, ends, split(names, '/') as names
+  select before + place as window_no, begins + %[2]d as begins, ends + %[2]d as ends, split(names, '/') as names
   from (values %[1]s) as s (before, begins, ends, lists)
   cross join unnest(split(lists, ' ')) with ordinality as l (names, place)
 ),
 watch as (
   select * from spans cross join unnest(names) as n (bucket)
 ),
-timed as (
-  select *, to_unixtime(eventtime) - %[2]d as at_second from found
-),
 watched as (
-  select timed.*, window_no, case when at_second >= begins and at_second < ends then 1 else 0 end as in_window,
+  select found.*, window_no, case when unix >= begins and unix < ends then unix end as seen,
     case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
     case when contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
-  from timed
+  from found
   cross join unnest(case when copied_from is null and named_bucket = resource_bucket then array[named_bucket]
     else array[named_bucket, resource_bucket, copied_from] end) as c (candidate)
-  join watch on watch.bucket = candidate and at_second >= begins - %[3]d and at_second < ends + %[3]d
+  join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[3]d
 )`, q.values(), from.Unix(), margin)
 	return unindent(fmt.Sprintf(`with %[1]s,
 marked as (
   select *,
     concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by) as actor,
-    case when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
+    case when seen is null then 'margin' when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
   from calls
 ),
 counted as (
@@ -83,10 +71,17 @@ counted as (
     coalesce(vpc_endpoint, '') as vpc_endpoint, coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
     max(source_ip) as source_ip, max(type) as type, max(principal_id) as principal_id, max(arn) as arn, max(account_id) as account_id,
     max(access_key_id) as access_key_id, max(user_name) as user_name, max(issuer_arn) as issuer_arn,
-    max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(principal) as principal,%[3]s
-    coalesce(to_unixtime(min(case when in_window = 1 then eventtime end)), 0) as first_seen,
-    coalesce(to_unixtime(max(case when in_window = 1 then eventtime end)), 0) as last_seen,
-    count(distinct case when in_window = 1 and class = 'object' then concat(bucket, '/', object_key) end) as objects
+    max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(principal) as principal,
+    sum(case when class <> 'margin' then bytes else 0 end) as bytes,
+    sum(case when class = 'object' then bytes else 0 end) as object_bytes,
+    sum(case when class = 'listing' then bytes else 0 end) as listing_bytes,
+    sum(case when class = 'error' then bytes else 0 end) as error_bytes,
+    sum(case when class = 'margin' then bytes else 0 end) as margin_bytes,
+    count(seen) as calls,
+    count(case when bytes_out is null and read_from is not null and copied_out = 0 then seen end) as unsized,
+    count(case when copied_out = 1 then seen end) as copies,
+    coalesce(min(seen), 0) as first_seen, coalesce(max(seen), 0) as last_seen,
+    count(distinct case when class = 'object' then concat(bucket, '/', object_key) end) as objects
   from marked
   group by grouping sets ((window_no), (window_no, actor), (window_no, actor, bucket), (window_no, actor, eventname),
     (window_no, actor, network, vpc_endpoint, vpc_endpoint_account, signing), (window_no, actor, agent), (window_no, actor, error_code))
@@ -99,15 +94,12 @@ placed as (
   where not (part = 'error' and name = '')
 ),
 ranked as (
-  select *, max(case when part = 'actor' then place end) over (partition by window_no, actor) as actor_place
+  select *, coalesce(max(case when part = 'actor' then place end) over (partition by window_no, actor), 0) as actor_place
   from placed
 )
-select window_no, part, actor, name, vpc_endpoint, vpc_endpoint_account, signing, source_ip, type, principal_id, arn, account_id, access_key_id,
-  user_name, issuer_arn, issuer_user_name, invoked_by, on_behalf_of, principal, bytes, object_bytes, listing_bytes, error_bytes,
-  margin_bytes, calls, unsized, copies, first_seen, last_seen, objects, places
+select *
 from ranked
-where (part = 'all' and calls + margin_bytes > 0)
-  or (actor_place <= %[4]d and (part = 'actor' or place <= %[5]d or (part = 'origin' and place <= %[6]d)))
+where actor_place <= %[3]d and (part in ('all', 'actor') or place <= %[4]d or (part = 'origin' and place <= %[5]d))
 order by window_no, part, actor, place`, s.calls(from, to, watched, "window_no, "),
-		quoteAll(objectData), sums, MaxActors, MaxDetails, askedOrigins))
+		quoteAll(objectData), MaxActors, MaxDetails, askedOrigins))
 }

@@ -15,11 +15,15 @@ type Schema struct {
 	Table string
 }
 
+// MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
+// (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html).
+const MaxStatement = 10_000
+
 // Question is one question to the trail. Questions cross the border to an engine, not SQL.
 type Question interface {
 	// Name says which question this is, for logs and messages: "bytes", "usage".
 	Name() string
-	// SQL is the question as one SELECT of at most 10,000 characters whose columns are scalars and never NULL.
+	// SQL is the question as one SELECT of at most MaxStatement characters whose columns are scalars and never NULL.
 	SQL(Schema) string
 }
 

@@ -57,7 +57,7 @@ func (q Since) SQL(s Schema) string {
     coalesce(sourceipaddress, '') as source_ip,
     coalesce(vpcendpointid, '') as vpc_endpoint,
     case when readonly then 0 else 1 end as writes,
-    case when eventsource = 's3.amazonaws.com' then %[1]s end as bytes_out
+    case when eventsource = 's3.amazonaws.com' then %[1]s end as sent
   from %[2]s
   where eventtime >= %[3]s and eventtime < %[4]s and coalesce(errorcode, '') = ''
     and coalesce(element_at(responseelements, eventname), '') <> 'Failure'
@@ -72,7 +72,7 @@ once as (
 counted as (
   select case when grouping(eventname) = 1 then 'all' else 'deed' end as part, coalesce(access_key_id, '') as access_key_id,
     coalesce(principal_id, '') as principal_id, coalesce(eventsource, '') as service, coalesce(eventname, '') as name,
-    coalesce(max(writes), 0) as writes, count(*) as calls, coalesce(sum(coalesce(bytes_out, 0)), 0) as bytes,
+    coalesce(max(writes), 0) as writes, count(*) as calls, coalesce(sum(%[10]s), 0) as bytes,
     coalesce(to_unixtime(min(eventtime)), 0) as first_seen, coalesce(to_unixtime(max(eventtime)), 0) as last_seen,
     coalesce(max_by(source_ip, eventtime), '') as source_ip, coalesce(max_by(vpc_endpoint, eventtime), '') as vpc_endpoint,
     count(distinct concat(network, '|', vpc_endpoint)) as origins
@@ -88,7 +88,7 @@ placed as (
 select part, access_key_id, principal_id, service, name, writes, calls, bytes, first_seen, last_seen, source_ip, vpc_endpoint, origins, places
 from placed
 where place <= %[8]d and 1 = %[9]d
-order by part, place`, s.bytesOut(), s.Table, timestamp(q.From), timestamp(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody)
+order by part, place`, s.sent(), s.Table, timestamp(q.From), timestamp(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut)
 }
 
 // anyOf is a list to be in; of none, one that nothing is in.

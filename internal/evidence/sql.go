@@ -35,11 +35,13 @@ func (s Schema) additional(key string) string {
 	return "element_at(additionaleventdata, " + quote(key) + ")"
 }
 
-// bytesOut is what a call took out of S3, NULL where the record has no number. A byte count that no call can have (NaN, less than 0, over
-// a petabyte) is none: one of those would spoil every sum.
-func (s Schema) bytesOut() string {
-	return fmt.Sprintf("case when try_cast(%[1]s as double) between 0 and 1e15 then try_cast(%[1]s as double) end", s.additional("bytesTransferredOut"))
+// sent is what a call took out of S3 as the record says, NULL where it has no number.
+func (s Schema) sent() string {
+	return "try_cast(" + s.additional("bytesTransferredOut") + " as double)"
 }
+
+// bytesOut is a count of bytes sent. One that no call can have (NaN, less than 0, over a petabyte) is none: it would spoil every sum.
+const bytesOut = "case when sent between 0 and 1e15 then sent end"
 
 // objectLevel are the S3 calls on objects: what a data event is where an old record says neither eventCategory nor
 // managementEvent. https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
@@ -67,10 +69,10 @@ func (s Schema) calls(from, to time.Time, watched, each string) string {
 	}
 	// S3 decodes the source, so that a thief may write it %65xports. Decoding is asked for only where it cannot fail: in Trino one
 	// malformed escape would fail the whole query.
-	copySource := s.parameter("x-amz-copy-source")
-	copySource = fmt.Sprintf("case when regexp_like(%[1]s, '%%([^0-9A-Fa-f]|[0-9A-Fa-f]([^0-9A-Fa-f]|$)|$)') then %[1]s else coalesce(try(url_decode(%[1]s)), %[1]s) end", copySource)
-	return fmt.Sprintf(`found as (
-  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, eventname,
+	const copySource = `case when regexp_like(copy_source, '%([^0-9A-Fa-f]|[0-9A-Fa-f]([^0-9A-Fa-f]|$)|$)') then copy_source
+      else coalesce(try(url_decode(copy_source)), copy_source) end`
+	return fmt.Sprintf(`logged as (
+  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, to_unixtime(eventtime) as unix, eventname,
     coalesce(useridentity.type, '') as type,
     coalesce(useridentity.principalid, '') as principal_id,
     coalesce(useridentity.arn, '') as arn,
@@ -89,15 +91,19 @@ func (s Schema) calls(from, to time.Time, watched, each string) string {
     coalesce(errorcode, '') as error_code,
     coalesce(%[1]s, '') as object_key,
     case %[2]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
-    %[3]s as bytes_out,
+    %[3]s as sent,
     nullif(%[4]s, '') as named_bucket,
     coalesce(%[5]s, %[6]s, %[7]s) as resource_bucket,
-    case when eventname in (%[8]s) then nullif(regexp_extract(%[9]s, '^/?([^/]+)/', 1), '') end as copied_from
+    case when eventname in (%[8]s) then %[17]s end as copy_source
   from %[10]s
   where eventsource = 's3.amazonaws.com' and eventtime >= %[11]s and eventtime < %[12]s
     and case when eventcategory is not null then eventcategory = 'Data'
              when managementevent is not null then not managementevent
              else eventname in (%[13]s) end
+),
+found as (
+  select *, %[18]s as bytes_out, nullif(regexp_extract(%[9]s, '^/?([^/]+)/', 1), '') as copied_from
+  from logged
 ),
 %[14]s,
 once as (
@@ -112,9 +118,9 @@ calls as (
     %[15]s as network
   from once
   where copy = 1
-)`, s.parameter("key"), s.additional("AuthenticationMethod"), s.bytesOut(), s.parameter("bucketName"),
+)`, s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
 		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.Table, timestamp(from), timestamp(to),
-		quoteAll(objectLevel), watched, network, each)
+		quoteAll(objectLevel), watched, network, each, s.parameter("x-amz-copy-source"), bytesOut)
 }
 
 // unindent takes the indentation away, which counts towards Lake's limit for a statement. It must not touch a literal: no name that a

@@ -109,15 +109,8 @@ func (q Bytes) values() string {
 	return strings.Join(rows, ",")
 }
 
-const (
-	// maxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
-	// (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html).
-	maxStatement = 10_000
-	// tableRoom is what a table's name takes of them: in Lake it is a UUID.
-	tableRoom = 36
-	// spanRoom is what a span takes beside its names, with all numbers at their longest.
-	spanRoom = len("(1000,10000000,10000000,''),")
-)
+// tableRoom is what a table's name takes of a statement: in Lake it is a UUID.
+const tableRoom = 36
 
 // freeScan is how much longer the scan for a window may become by company, if not by its own length again. Lake bills what it scans,
 // and an hour of a million events is about a cent; one of its ten query slots is worth more, since an attacker may be filling
@@ -140,11 +133,12 @@ func (q Bytes) Batches() []Bytes {
 		return nil
 	}
 	one := Window{From: q.Windows[0].From, To: q.Windows[0].To}
-	room := maxStatement - tableRoom - len(Bytes{[]Window{one}, q.Margin}.SQL(Schema{}))
+	room := MaxStatement - tableRoom - len(Bytes{[]Window{one}, q.Margin}.SQL(Schema{}))
 	var batches []*batch
 	for _, w := range q.Windows {
 		s, names := w.span(), len(w.names())
 		reach := s.length(q.Margin) + max(s.length(q.Margin), freeScan)
+		spanRoom := len(fmt.Sprintf("(999,%[1]d,%[1]d,''),", reach/time.Second)) // with all numbers at their longest
 		cost := func(b *batch) int {
 			if b.spans[s] {
 				return names + 1

@@ -96,6 +96,15 @@ func printable(t *testing.T, what, text, besides string) {
 	}
 }
 
+// every is every message that there can be of a record.
+func every(r incident.Record) []Message {
+	all := []Message{Page([]incident.Record{r}), Page([]incident.Record{r, r})}
+	for _, k := range []incident.Telling{incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation, incident.Closing, "?"} {
+		all = append(all, Tell(k, r))
+	}
+	return all
+}
+
 func TestReportsArePrintable(t *testing.T) {
 	for name, text := range hostile {
 		t.Run(name, func(t *testing.T) {
@@ -108,14 +117,15 @@ func TestReportsArePrintable(t *testing.T) {
 					for i := range r.Evidence.Actors {
 						r.Evidence.Actors[i].Kind = kind
 					}
-					m := Text(r)
-					printable(t, "the subject", m.Subject, "")
-					if len(m.Subject) >= 100 || strings.TrimSpace(m.Subject) == "" {
-						t.Errorf("the subject has %d characters: %q", len(m.Subject), m.Subject)
-					}
-					printable(t, "the body", m.Body, "\n")
-					if strings.Contains(m.Body, "\nDone           everything is fine") {
-						t.Error("a caller wrote a line of the report")
+					for _, m := range every(r) {
+						printable(t, "the subject", m.Subject, "")
+						if len(m.Subject) >= 100 || strings.TrimSpace(m.Subject) == "" {
+							t.Errorf("the subject has %d characters: %q", len(m.Subject), m.Subject)
+						}
+						printable(t, "the body", m.Body, "\n")
+						if strings.Contains(m.Body, "\nDone           everything is fine") {
+							t.Error("a caller wrote a line of the report")
+						}
 					}
 				}
 			}
@@ -131,8 +141,10 @@ func TestReportsAreBounded(t *testing.T) {
 	for i := range r.Verdicts { // as many as a policy has
 		r.Verdicts[i].Reasons = r.Verdicts[i].Reasons[:20]
 	}
-	if body := Text(r).Body; len(body) > 256<<10 {
-		t.Errorf("a report of 60 of everything has %d bytes", len(body))
+	for i, m := range every(r) {
+		if len(m.Body) > 256<<10 {
+			t.Errorf("message %d of 60 of everything has %d bytes", i, len(m.Body))
+		}
 	}
 }
 
@@ -144,7 +156,7 @@ func TestReportsOfLittle(t *testing.T) {
 				t.Errorf("%s: panic: %v", what, p)
 			}
 		}()
-		Text(r)
+		every(r)
 		if _, err := JSON(r); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}

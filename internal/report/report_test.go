@@ -152,22 +152,47 @@ func messages() map[string]incident.Record {
 
 func TestWholeMessages(t *testing.T) {
 	for name, r := range messages() {
-		t.Run(name, func(t *testing.T) {
-			m := Text(r)
-			got, path := "Subject: "+m.Subject+"\n\n"+m.Body, filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-				t.Errorf("-want +got; go test ./internal/report -update writes it anew\n%s", diff)
-			}
-		})
+		t.Run(name, func(t *testing.T) { golden(t, name, Text(r)) })
+	}
+	for name, m := range tellings() {
+		t.Run(name, func(t *testing.T) { golden(t, name, m) })
+	}
+}
+
+// tellings are the messages beside the answer, of incidents as they come.
+func tellings() map[string]Message {
+	all := messages()
+	quiet, loud, open := all["contained"], all["contained"], all["decide"]
+	quiet.FollowUps = []incident.FollowUp{{At: clockAt(10 * time.Minute)}, {At: clockAt(40 * time.Minute)}}
+	quiet.Joined = []incident.Joined{{ID: "20260304-000512-00112233aabbccdd", Answer: "Access key " + stolen + " took 3.00 GiB from finance-ledger"}}
+	loud.FollowUps = []incident.FollowUp{{At: clockAt(15 * time.Minute), Hot: true, Found: []string{"key " + stolen + " of backup-exports is ACTIVE again",
+		"user backup-exports has a new key, AKIAEXAMPLEMADESINCE, made at 2026-03-04 00:14:00"}, Unknown: []string{"the trail did not answer"}}}
+	late := all["contained"]
+	late.Joined = quiet.Joined
+	calm := all["asked"]
+	calm.Alarm.Confirmed, calm.Alarm.Doubt = false, "the alarm rang at another time"
+	return map[string]Message{
+		"page": Page([]incident.Record{all["contained"]}), "pages": Page([]incident.Record{all["contained"], all["decide"], calm}),
+		"revised": Tell(incident.Revised, late), "again": Tell(incident.Again, loud), "reminder": Tell(incident.Reminder, open),
+		"escalated-ask": Tell(incident.Escalation, open), "escalated-theft": Tell(incident.Escalation, loud),
+		"closing": Tell(incident.Closing, quiet), "closing-open": Tell(incident.Closing, open),
+	}
+}
+
+func golden(t *testing.T, name string, m Message) {
+	t.Helper()
+	got, path := "Subject: "+m.Subject+"\n\n"+m.Body, filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("-want +got; go test ./internal/report -update writes it anew\n%s", diff)
 	}
 }
 

@@ -63,9 +63,19 @@ func found(r incident.Record) []string {
 	if f.Quiet() {
 		return nil
 	}
-	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch looked again: " + FollowUp(f) + "."}
-	for _, o := range r.Outcomes {
-		if o.State != containment.Skipped {
+	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch looked again:"}
+	for i, p := range parts(f) {
+		if i == maxOutcomes {
+			lines = append(lines, fmt.Sprintf("- and %d more", len(parts(f))-i))
+			break
+		}
+		lines = append(lines, "- "+p)
+	}
+	for i, o := range r.Outcomes {
+		if i == maxOutcomes {
+			break
+		}
+		if o.State != containment.Skipped && o.State != containment.Asked {
 			lines = append(lines, "Tried: "+Safe(string(o.Action))+" "+Safe(o.Target)+", "+Safe(string(o.State))+" at "+o.At.UTC().Format(time.TimeOnly)+".")
 		}
 	}
@@ -83,18 +93,25 @@ func escalated(r incident.Record) []string {
 
 // FollowUp is one look after the verdict, in a sentence.
 func FollowUp(f incident.FollowUp) string {
-	var parts []string
-	if f.Hot {
-		parts = append(parts, "the bytes STILL FLOW")
-	}
-	parts = append(parts, f.Found...)
-	for _, u := range f.Unknown {
-		parts = append(parts, "not known: "+u)
-	}
-	if len(parts) == 0 {
+	if f.Quiet() {
 		return "quiet"
 	}
-	return Safe(strings.Join(parts, "; "))
+	return strings.Join(parts(f), "; ")
+}
+
+// parts are what a look has found, and what it could not see.
+func parts(f incident.FollowUp) []string {
+	var all []string
+	if f.Hot {
+		all = append(all, "the bytes STILL FLOW")
+	}
+	for _, found := range f.Found {
+		all = append(all, Safe(found))
+	}
+	for _, u := range f.Unknown {
+		all = append(all, "not known: "+Safe(u))
+	}
+	return all
 }
 
 // Page is the first message, of everything that has rung: what, how much, whether it is true, and that the search is on.
@@ -180,6 +197,11 @@ func closing(r incident.Record) Message {
 	}
 	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
 		field(&b, "Also", Safe(j.Answer))
+	}
+	if n := len(r.FollowUps); n > 0 {
+		for _, u := range r.FollowUps[n-1].Unknown {
+			field(&b, "NOT KNOWN", Safe(u))
+		}
 	}
 	b.WriteString("\n")
 	for _, t := range Times(r) {

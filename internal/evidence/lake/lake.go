@@ -22,10 +22,6 @@ import (
 
 const engine = "cloudtrail-lake"
 
-// maxStatement is Lake's limit for one SQL statement, in characters:
-// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html
-const maxStatement = 10_000
-
 // callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
 // questions are asked at once and the calls are cheap.
 const callAttempts = 5
@@ -97,8 +93,8 @@ func Grants() []grant.Grant {
 // Scanned counts every run of the question, since every run is billed.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
 	sql := question.SQL(evidence.Schema{Table: t.store.id})
-	if n := utf8.RuneCountInString(sql); n == 0 || n > maxStatement {
-		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, maxStatement)
+	if n := utf8.RuneCountInString(sql); n == 0 || n > evidence.MaxStatement {
+		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, evidence.MaxStatement)
 	}
 	var scanned int64
 	pause := rerunWait

@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -147,14 +148,40 @@ func TestAskRefusesARowWithOneColumnTwice(t *testing.T) {
 
 func TestAskChecksTheStatementBeforeAnyCall(t *testing.T) {
 	f := newFixture(t, Settings{})
-	_, err := f.Ask(t.Context(), ask(strings.Repeat("ü", maxStatement+1)))
+	_, err := f.Ask(t.Context(), ask(strings.Repeat("ü", evidence.MaxStatement+1)))
 	if err == nil || !strings.Contains(err.Error(), "10001 characters") || f.operations() != "" {
 		t.Errorf("got %v after %q", err, f.operations())
 	}
 	// What is counted is characters, not bytes.
 	fits := "SELECT 1 FROM " + storeID + " -- "
-	if _, err := f.Ask(t.Context(), ask(fits+strings.Repeat("ü", maxStatement-len(fits)))); err != nil {
-		t.Errorf("a statement of just %d characters: %v", maxStatement, err)
+	if _, err := f.Ask(t.Context(), ask(fits+strings.Repeat("ü", evidence.MaxStatement-len(fits)))); err != nil {
+		t.Errorf("a statement of just %d characters: %v", evidence.MaxStatement, err)
+	}
+}
+
+// Of alarms over many buckets that ring in one minute, Lake takes every question; the window that is too long is refused by itself.
+func TestLakeTakesTheQuestionsOfManyAlarms(t *testing.T) {
+	f := newFixture(t, Settings{})
+	q := evidence.Bytes{Margin: 5 * time.Minute}
+	from := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	huge := evidence.Window{ID: "huge", From: from, To: from.Add(time.Minute)}
+	for i := range 200 {
+		name := fmt.Sprintf("b%062d", i)
+		huge.Buckets = append(huge.Buckets, name)
+		q.Windows = append(q.Windows, evidence.Window{ID: fmt.Sprint(i), Buckets: []string{name}, From: from, To: from.Add(time.Minute)})
+	}
+	q.Windows = append([]evidence.Window{huge}, q.Windows...)
+	for i, batch := range q.Batches() {
+		_, err := f.Ask(t.Context(), batch)
+		if i == 0 && (len(batch.Windows) != 1 || err == nil || !strings.Contains(err.Error(), "cloudtrail lake takes 1 to 10000")) {
+			t.Errorf("%d windows with 200 buckets: got %v", len(batch.Windows), err)
+		}
+		if i > 0 && err != nil {
+			t.Errorf("question %d: %v", i, err)
+		}
+	}
+	if n := len(f.Queries()); n != 6 {
+		t.Errorf("200 windows were asked in %d queries, want 6", n)
 	}
 }
 
