@@ -85,7 +85,7 @@ func (w *world) invoke(e *event) {
 func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
-		Log: slog.New(slog.DiscardHandler), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
+		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
 		Wakes: simWakes{in}, Name: func() string { return in.name },
 	}
 }
@@ -393,9 +393,12 @@ func (a simAccount) Identify(ctx context.Context, c actor.Credential) (policy.Ta
 	return call(a.invocation, "account", "identify "+c.AccessKeyID, func() (policy.Target, error) { return a.account.Identify(ctx, c) })
 }
 
+// notRead stands for a status that was asked for and not learned.
+const notRead = "not read"
+
 // Read shows a change as soon as it has reached the copy of IAM that answers.
 func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Doc, error) {
-	return call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) {
+	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) {
 		u, k := a.account.find(ref.Name)
 		if k == nil || u.Name != ref.Owner {
 			return containment.Doc{Absent: true}, nil
@@ -404,9 +407,12 @@ func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Do
 		if a.chance(0.5) {
 			status = a.shown(ref.Name)
 		}
-		a.read[ref.Name] = status
 		return containment.Doc{Text: status}, nil
 	})
+	if a.read[ref.Name] = doc.Text; err != nil {
+		a.read[ref.Name] = notRead
+	}
+	return doc, err
 }
 
 // Keys shows each key's status as Read does.
@@ -444,6 +450,23 @@ func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containm
 		err = fmt.Errorf("%v: %w", err, containment.ErrNotDone)
 	}
 	return err
+}
+
+// simLog is the log: what the responder survives is a bug all the same.
+type simLog struct{ *invocation }
+
+func (simLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+func (l simLog) WithAttrs([]slog.Attr) slog.Handler             { return l }
+func (l simLog) WithGroup(string) slog.Handler                  { return l }
+
+func (l simLog) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "panic" {
+			l.breach(ruleSound, "%s: %s: %s", l.name, r.Message, a.Value)
+		}
+		return true
+	})
+	return nil
 }
 
 func (simChannel) Name() string { return "sns" }

@@ -28,6 +28,7 @@ const (
 	ruleAsk       = "an ask is never lost"
 	ruleContained = "in a clear night the stolen key is contained, and soon"
 	ruleBrake     = "a lowered mode is heeded"
+	ruleSound     = "the code does not break"
 	ruleEnd       = "the night comes to an end"
 )
 
@@ -73,13 +74,13 @@ func (in *invocation) checkWrite(id, key, status string) {
 	case r.Outcomes[planned].Step.Undo == "":
 		w.breach(ruleUndo, "%s writes without having stored how to undo it", in.name)
 	}
-	// It may be written again where this invocation has seen, since the last write that it knows of, that the key is active: somebody has
-	// undone it, or IAM does not show it yet.
+	// It may be written again where this invocation has seen, since the last write that it knows of, that the key is active (somebody has
+	// undone it, or IAM does not show it yet), or where it knows of none and could not see.
 	i := len(w.writes) - 1
 	for i >= 0 && w.writes[i].key != key {
 		i--
 	}
-	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active {
+	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active && (in.read[key] != notRead || w.writes[i].by == in.name) {
 		w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
 	}
 }
