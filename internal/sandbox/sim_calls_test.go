@@ -409,8 +409,11 @@ func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Do
 		}
 		return containment.Doc{Text: status}, nil
 	})
-	if a.read[ref.Name] = doc.Text; err != nil {
+	switch {
+	case err != nil:
 		a.read[ref.Name] = notRead
+	case a.read[ref.Name] != notRead || doc.Text == containment.Active: // another incident may have been judged without
+		a.read[ref.Name] = doc.Text
 	}
 	return doc, err
 }
