@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"nightlatch/internal/enroll/s3bucket/s3test"
+	"nightlatch/internal/mototest"
 )
 
 // motoAccount is the account that moto has for whoever names none.
@@ -197,7 +198,7 @@ var leftOut = []string{"AWS::CloudWatch::Alarm", "AWS::Lambda::EventInvokeConfig
 // The whole way, as the README says it: the stack is deployed, to moto, and the midnight played with what stands there. The event data
 // store is one that exists, as moto has no CloudTrail Lake. Only the machine differs: the functions are built once more, for this one.
 func TestMidnightAsDeployed(t *testing.T) {
-	endpoint := startMoto(t)
+	endpoint := mototest.Start(t)
 	ctx := within(t, 10*time.Minute)
 	m := newMidnight(ctx, t, endpoint, plot{account: motoAccount})
 	d := deploy(ctx, t, endpoint)
