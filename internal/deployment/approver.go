@@ -158,7 +158,7 @@ func heard(status int, text []byte) (string, error) {
 	case status == http.StatusNotFound:
 		return "", errors.New("there is no approver at that URL; deploy again, or correct --url")
 	case status == http.StatusTooManyRequests:
-		return "", errors.New("Lambda is throttling the approver, and nothing was done; try again in a minute")
+		return "", errors.New("the approver is being throttled by Lambda, and nothing was done; try again in a minute")
 	case status >= 500:
 		return "", fmt.Errorf("the approver failed (HTTP %d); whether it did anything is not known, look at the incident before you repeat it", status)
 	}

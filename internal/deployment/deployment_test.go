@@ -107,7 +107,7 @@ func TestSettingsThatAreNotWellFormed(t *testing.T) {
 	} {
 		says(t, s.Check(), want)
 	}
-	if err := (Settings{Stack: "Nightlatch", Region: "us-gov-west-1", URL: "https://x.lambda-url.eu-west-1.on.aws"}).Check(); err != nil {
+	if err := (Settings{Stack: "Nightlatch", Region: "eusc-de-east-1", URL: "https://x.lambda-url.eu-west-1.on.aws"}).Check(); err != nil {
 		t.Error(err)
 	}
 }
@@ -294,7 +294,7 @@ func TestWhatTheApproverAnswers(t *testing.T) {
 		{403, `{"message":"\u001b[2Jgone"}`, `(AWS: "\x1b[2Jgone")`, false, false},
 		{403, `<html>`, "AWS does not let you call the approver", false, false},
 		{404, `{"Message":null}`, "there is no approver at that URL", false, false},
-		{429, `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}`, "throttling the approver, and nothing was done", false, false},
+		{429, `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}`, "the approver is being throttled by Lambda, and nothing was done", false, false},
 		{502, `Internal Server Error`, "the approver failed (HTTP 502)", false, true},
 		{504, ``, "the approver failed (HTTP 504)", false, true},
 		{200, `{}`, "the answer (HTTP 200) is not the approver's", false, false},

@@ -78,7 +78,7 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 // cleared says what the hold is about to clear: where the key was used from in this incident.
 func cleared(rec incident.Record, o containment.Outcome) string {
 	for _, a := range rec.Evidence.Actors {
-		if a.AccessKeyID != o.AccessKeyID || len(a.Origins) == 0 {
+		if a.AccessKeyID != o.Step.Ref.Name || len(a.Origins) == 0 {
 			continue
 		}
 		var places []string
