@@ -3,6 +3,7 @@
 package approvertest
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -56,7 +57,7 @@ func (a *Approver) Answer(status int, body string) {
 	})
 }
 
-// Serve has a function answer what is let in.
+// Serve has a function answer what is let in; it may read the body again.
 func (a *Approver) Serve(f http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -87,6 +88,7 @@ func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
 	a.heard = append(a.heard, r.Method+" "+r.URL.Path+" "+string(body))
 	next := a.next
 	a.mu.Unlock()
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	next(w, r)
 }
 
