@@ -172,7 +172,7 @@ func TestWhatALambdaLinks(t *testing.T) {
 		}
 		for _, dep := range p.Deps {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest", "nightlatch/internal/enroll/s3bucket/s3test",
-				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest"} {
+				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)
 				}

@@ -36,7 +36,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	number, o, err := pick(rec, c.Step, "asked, and one that Nightlatch can do", approvable)
+	number, o, err := pick(rec, c.Step, "waiting for a yes", approvable)
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,9 @@ func pick(rec incident.Record, number int, what string, fits func(containment.Ou
 	switch {
 	case number < 0 || number > len(rec.Outcomes):
 		return 0, containment.Outcome{}, badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, report.Plural(int64(len(rec.Outcomes)), "step"))}
+	case number > 0 && !rec.Outcomes[number-1].Step.Planned():
+		o := rec.Outcomes[number-1]
+		return 0, o, fmt.Errorf("step %d of incident %s, %s, is none that Nightlatch can do: run by hand what the incident says", number, rec.ID, step(o))
 	case number > 0 && !fits(rec.Outcomes[number-1]):
 		o := rec.Outcomes[number-1]
 		return 0, o, fmt.Errorf("step %d of incident %s, %s, is not %s: it is %s", number, rec.ID, step(o), what, report.Safe(string(o.State)))

@@ -21,8 +21,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -30,6 +28,7 @@ import (
 	"nightlatch/internal/deployment/approvertest"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/dynamo/dynamotest"
 	"nightlatch/internal/mototest"
 	"nightlatch/internal/settings"
 )
@@ -134,18 +133,7 @@ func (st *stage) deploy(t *testing.T) error {
 	if _, err := cloudformation.NewFromConfig(st.config).CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("Nightlatch"), TemplateBody: &template}); err != nil {
 		return err
 	}
-	var attributes []types.AttributeDefinition
-	for _, name := range []string{dynamo.PartitionKey, dynamo.SortKey, dynamo.IndexPartitionKey, dynamo.IndexSortKey} {
-		attributes = append(attributes, types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS})
-	}
-	keys := func(partition, sort string) []types.KeySchemaElement {
-		return []types.KeySchemaElement{{AttributeName: &partition, KeyType: types.KeyTypeHash}, {AttributeName: &sort, KeyType: types.KeyTypeRange}}
-	}
-	if _, err := dynamodb.NewFromConfig(st.config).CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName: aws.String(table), BillingMode: types.BillingModePayPerRequest, AttributeDefinitions: attributes, KeySchema: keys(dynamo.PartitionKey, dynamo.SortKey),
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{IndexName: aws.String(dynamo.Index), KeySchema: keys(dynamo.IndexPartitionKey, dynamo.IndexSortKey),
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: dynamo.Projected()}}},
-	}); err != nil {
+	if err := dynamotest.Table(ctx, st.config, table); err != nil {
 		return err
 	}
 	st.iam = iam.NewFromConfig(st.config)
@@ -196,6 +184,8 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 			rec.Outcomes[0].Step.Target.Owner = value
 		case "account":
 			rec.Outcomes[0].Step.Target.AccountID = value
+		case "by-hand":
+			rec.Outcomes[0].Step.Ref = containment.Ref{}
 		case "again": // the same step once more
 			rec.Outcomes = append(rec.Outcomes, rec.Outcomes[0])
 		default:
