@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
@@ -56,12 +57,17 @@ func (d *desk) follow(ctx context.Context, rec *incident.Record) {
 
 // onward reads the metric after the window. A theft that goes on, or a second thief, rings nothing while the alarm stays in ALARM.
 func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
-	if !rec.Alarm.Confirmed || rec.Continued != "" {
+	if !rec.Alarm.Confirmed {
 		return
 	}
-	reading, err := d.Meter.Read(ctx, rec.Alarm)
-	if err != nil {
-		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(err.Error()))
+	after := rec.Alarm
+	after.Part++ // what comes after a ring may be looked at when the ring itself is too old to be believed
+	reading, err := d.Meter.Read(ctx, after)
+	if doubt := reading.Doubt; err != nil || doubt != "" {
+		if err != nil {
+			doubt = err.Error()
+		}
+		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(doubt))
 		return
 	}
 	next, flows := rec.Alarm.Onward(reading)
@@ -75,7 +81,16 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 			stopped = o.At
 		}
 	}
-	f.Hot = rec.Stepped() && next.To.After(stopped.Add(spreads))
+	cold := stopped.Add(spreads)
+	if n := len(rec.FollowUps); n > 0 { // nor is what the look before could see; datapoints come late
+		if seen := rec.FollowUps[n-1].At.Add(-alarm.Margin); seen.After(cold) {
+			cold = seen
+		}
+	}
+	f.Hot = rec.Stepped() && next.To.After(cold)
+	if rec.Continued != "" {
+		return
+	}
 	opened := d.newRecord(ctx, next)
 	opened.Follows = rec.ID
 	if opened, err = d.store(ctx, d.Store.Open, opened); err != nil {
