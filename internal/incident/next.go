@@ -94,7 +94,7 @@ func (r Record) Next(now time.Time) Move {
 	if !settled && !(judged && r.Once) && !later.than(r.nextLook()) {
 		return Move{Do: LookUp}
 	}
-	if judged && !r.Once {
+	if judged && !r.Once && !r.pending() { // before a step is seen done, it cannot be seen undone
 		if m, ok := r.nextFollowUp(&later); ok {
 			return m
 		}

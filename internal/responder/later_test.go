@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/sandbox"
 )
 
 // said reports whether any message begins so.
@@ -80,4 +82,47 @@ func TestAnAlarmThatIsGoneIsNotQuiet(t *testing.T) {
 			t.Errorf("a look after the verdict asks about the ring itself, which is too old an hour later: %+v", a)
 		}
 	}
+}
+
+// slowIAM shows a change some time after it.
+type slowIAM struct {
+	containment.Account
+	clock *sandbox.Clock
+	lag   time.Duration
+	wrote time.Time
+}
+
+func (a *slowIAM) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
+	a.wrote = a.clock.Now()
+	return a.Account.Write(ctx, ref, doc)
+}
+
+func (a *slowIAM) late() bool { return !a.wrote.IsZero() && a.clock.Now().Sub(a.wrote) < a.lag }
+
+func (a *slowIAM) Read(ctx context.Context, ref containment.Ref) (containment.Doc, error) {
+	doc, err := a.Account.Read(ctx, ref)
+	if a.late() {
+		doc.Text = containment.Active
+	}
+	return doc, err
+}
+
+func (a *slowIAM) Keys(ctx context.Context, user string) ([]containment.Key, error) {
+	keys, err := a.Account.Keys(ctx, user)
+	for i := range keys {
+		if a.late() {
+			keys[i].Status = containment.Active
+		}
+	}
+	return keys, err
+}
+
+func TestAChangeThatShowsLateIsNotCalledUndone(t *testing.T) {
+	w := watched()
+	w.Account = &slowIAM{Account: w.account, clock: w.clock, lag: 10 * time.Second}
+	r := w.handle(t)
+	if state(t, r) != containment.Done || len(r.FollowUps) != 4 || !r.FollowUps[0].Quiet() {
+		t.Errorf("got %s and %+v, want done and quiet", state(t, r), r.FollowUps)
+	}
+	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
 }
