@@ -106,15 +106,19 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 // fold leaves an incident's steps to an older one that has the same: one thief at many buckets is one story. Each is investigated for
 // itself; only the messages are one.
 func (d *desk) fold(ctx context.Context, rec *incident.Record) {
-	if rec.Once || rec.Folded != "" {
+	if rec.Once || rec.Folded != "" || len(rec.Joined) > 0 {
 		return
+	}
+	// A human's own question is told once and never followed up, and a ring that CloudWatch does not confirm may be anybody's.
+	leads := func(other *incident.Record) bool {
+		return !d.unfolded[other.ID] && !other.Once && (other.Alarm.Confirmed || !rec.Alarm.Confirmed)
 	}
 	var lead *incident.Record
 	for _, o := range rec.Outcomes {
 		if o.State == containment.Skipped {
 			continue
 		}
-		other, theirs := d.elsewhere(rec, o)
+		other, theirs := d.elsewhere(rec, o, leads)
 		if other == nil || lead != nil && other != lead || o.State == containment.Intended && theirs.State == containment.Asked {
 			return
 		}
@@ -281,7 +285,8 @@ func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor)
 func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
-	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked {
+	anyOther := func(*incident.Record) bool { return true }
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked {
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}

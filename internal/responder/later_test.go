@@ -2,6 +2,7 @@ package responder_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -125,4 +126,107 @@ func TestAChangeThatShowsLateIsNotCalledUndone(t *testing.T) {
 		t.Errorf("got %s and %+v, want done and quiet", state(t, r), r.FollowUps)
 	}
 	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+}
+
+// ringAt is the ring of another bucket, at which so much was taken.
+func (w *world) ringAt(bucket string, bytes int64) []byte {
+	w.meter.Buckets[bucket] = []alarm.Point{{Start: from, Bytes: 1_000_000}}
+	e := strings.ReplaceAll(string(event(1_000_000)), `"exports"`, fmt.Sprintf("%q", bucket))
+	if w.trail.at == nil {
+		w.trail.at = map[string][]taker{}
+	}
+	w.trail.at[bucket] = []taker{thief(bytes)}
+	return []byte(strings.ReplaceAll(e, "nightlatch-exports", "nightlatch-"+bucket))
+}
+
+// allAtOnce handles several events as if they had come while somebody else was at the desk, a second apart.
+func (w *world) allAtOnce(t *testing.T, events ...[]byte) (records []incident.Record) {
+	t.Helper()
+	ctx := context.Background()
+	for _, e := range events {
+		now := w.clock.Now()
+		if err := w.Store.Lease(ctx, incident.Lease{Name: "desk", Holder: "another", Now: now, Until: now.Add(time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		handled, err := w.Handle(ctx, e, nil)
+		if err != nil && handled.Record.ID == "" {
+			t.Fatal(err)
+		}
+		records = append(records, handled.Record)
+		w.clock.Wait(ctx, now.Add(time.Second))
+	}
+	w.clock.Wait(ctx, w.clock.Now().Add(time.Second))
+	if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range records {
+		var err error
+		if records[i], err = w.Store.Load(ctx, r.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return records
+}
+
+// Whatever comes first or is largest: one incident leads, and tells of all the others.
+func TestTheIncidentThatOthersFoldIntoFoldsIntoNone(t *testing.T) {
+	for _, sizes := range [][]int64{{1_000_000, 1_000_000, 1_000_000}, {950_000, 1_000_000, 900_000}, {900_000, 950_000, 1_000_000}} {
+		w := watched()
+		var events [][]byte
+		for i, n := range sizes {
+			events = append(events, w.ringAt(fmt.Sprint("bucket-", i), n))
+		}
+		leads := 0
+		for _, r := range w.allAtOnce(t, events...) {
+			if r.Folded == "" {
+				if leads++; len(r.Joined) != len(sizes)-1 {
+					t.Errorf("%v: the one that leads tells of %d others, want %d", sizes, len(r.Joined), len(sizes)-1)
+				}
+			} else if len(r.Joined) > 0 {
+				t.Errorf("%v: %s is folded and tells nothing, and %d others have folded into it", sizes, r.ID, len(r.Joined))
+			}
+		}
+		if leads != 1 {
+			t.Errorf("%v: %d incidents lead, want one", sizes, leads)
+		}
+	}
+}
+
+// Whoever may invoke the function can ask by hand, or invent a ring. Neither swallows what CloudWatch confirms.
+func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
+	manual := []byte(`{"nightlatch":{"investigate":{"bucket":"bucket-m","from":"2026-03-04T00:07:00Z","to":"2026-03-04T00:08:00Z"}}}`)
+	for name, other := range map[string]func(w *world) []byte{
+		"a question": func(w *world) []byte { w.ringAt("bucket-m", 1_000_000); return manual },
+		"a forged ring": func(w *world) []byte {
+			e := w.ringAt("forged", 1_000_000)
+			delete(w.meter.Buckets, "forged")
+			return e
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Mode = containment.ModeAsk
+			real, first := w.ringAt("bucket-r", 900_000), other(w)
+			if name == "a question" { // judged together, the question first: it found more
+				w.allAtOnce(t, real, first)
+			} else if _, err := w.Handle(context.Background(), first, func(r incident.Record) {
+				if !r.Judged.IsZero() && real != nil {
+					e := real
+					real = nil
+					w.deliver(t, e) // left to the one at the desk
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			all, err := w.Store.Recent(context.Background(), 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range all {
+				if r, err := w.Store.Load(context.Background(), b.ID); err != nil || r.Alarm.Confirmed && !r.Once && (r.Folded != "" || r.Escalated.IsZero()) {
+					t.Errorf("%s: folded into %q, escalated %v, %v; want an ask of its own that is escalated", b.ID, r.Folded, r.Escalated, err)
+				}
+			}
+		})
+	}
 }

@@ -76,6 +76,8 @@ type trail struct {
 	// then are the takers of the windows that begin at next or later.
 	next time.Time
 	then []taker
+	// at are the takers at a bucket, where they are others.
+	at map[string][]taker
 
 	mu    sync.Mutex // two questions are asked at once
 	errs  []error
@@ -111,6 +113,9 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		if tr.looks++; !tr.clock.Now().Before(tr.late) {
 			for _, w := range q.(evidence.Bytes).Windows {
 				takers := tr.takers
+				if there, ok := tr.at[w.Buckets[0]]; ok {
+					takers = there
+				}
 				if !tr.next.IsZero() && !w.From.Before(tr.next) {
 					takers = tr.then
 				}
