@@ -78,7 +78,7 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 		return policy.Leave
 	}
 	for _, old := range outcomes {
-		i := slices.IndexFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		i := slices.IndexFunc(rec.Outcomes, old.SameStep)
 		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
 		switch {
 		case i < 0 && old.State != containment.Skipped:
@@ -97,7 +97,7 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 		}
 	}
 	for _, o := range rec.Outcomes {
-		known := slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		known := slices.ContainsFunc(outcomes, o.SameStep)
 		changed = changed || !known && o.State != containment.Skipped
 	}
 	return changed

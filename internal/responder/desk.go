@@ -406,7 +406,7 @@ func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(
 			continue
 		}
 		for i, theirs := range other.Outcomes {
-			if theirs.Action == o.Action && theirs.Target == o.Target && theirs.State != containment.Skipped {
+			if theirs.SameStep(o) && theirs.State != containment.Skipped {
 				return other, &other.Outcomes[i]
 			}
 		}

@@ -193,7 +193,7 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 	target.ID = key
 	s := containment.DeactivateKey(target, containment.Doc{Text: containment.Active})
 	rec.Reminded = 0
-	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
+	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, AccessKeyID: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
 		Detail: "made after " + o.Target + " was used for the theft: whoever has that one may have made it"})
 	rec.Verdicts = append(rec.Verdicts, incident.Verdict{Action: s.Action, Target: key, Decision: policy.Ask,
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})

@@ -230,3 +230,46 @@ func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
 		})
 	}
 }
+
+// session is a session of a role, taking so much.
+func session(name string, bytes int64) taker {
+	return taker{key: "ASIAEXAMPLE" + strings.ToUpper(name), owner: name, role: "exporter", bytes: bytes, ip: elsewhere}
+}
+
+// unsteady keeps the evidence from being complete until the deadline, and lets it be complete after it.
+func (w *world) unsteady(r incident.Record) {
+	if r.Judged.IsZero() {
+		w.trail.takers[len(w.trail.takers)-1].bytes++
+	}
+}
+
+// Two sessions of one role have the same action and the same target, and are two steps.
+func TestNoAskIsLostAmongTheSessionsOfARole(t *testing.T) {
+	t.Run("judged again", func(t *testing.T) {
+		w := watched()
+		w.account.AddRole("exporter", nil)
+		w.trail.takers = []taker{session("alpha", 500_000), session("bravo", 300_000), session("gamma", 200_000)}
+		r := w.watch(t, w.unsteady)
+		if !r.Evidence.Complete || len(r.Outcomes) != 3 {
+			t.Fatalf("complete %t, %d outcomes; want complete evidence, judged again, and three", r.Evidence.Complete, len(r.Outcomes))
+		}
+		for i, name := range []string{"alpha", "bravo", "gamma"} {
+			if run := strings.Join(r.Outcomes[i].Runbook, "\n"); !strings.Contains(run, "AROAEXAMPLEexporter:"+name) || r.Outcomes[i].AccessKeyID != session(name, 0).key {
+				t.Errorf("outcome %d is about %s and says\n%s\nwant session %s", i, r.Outcomes[i].AccessKeyID, run, name)
+			}
+		}
+	})
+	t.Run("at two buckets", func(t *testing.T) {
+		w := watched()
+		w.account.AddRole("exporter", nil)
+		one, two := w.ringAt("bucket-1", 0), w.ringAt("bucket-2", 0)
+		w.trail.at = map[string][]taker{"bucket-1": {session("alpha", 1_000_000)}, "bucket-2": {session("bravo", 1_000_000)}}
+		w.allAtOnce(t, one, two)
+		heard := fmt.Sprint(w.channel.Sent())
+		for _, name := range []string{"alpha", "bravo"} {
+			if !strings.Contains(heard, "AROAEXAMPLEexporter:"+name) {
+				t.Errorf("nobody was told what to run against session %s", name)
+			}
+		}
+	})
+}
