@@ -231,9 +231,10 @@ func (r Record) reminderDue() (time.Time, bool) {
 func (r Record) LastReminder() bool { return r.Reminded == len(reminders)-1 }
 
 // Tell puts one message for each channel in line, not before a time; zero is at once. It takes the place of those that no channel was
-// given yet: each message says all that there is to say when it is sent.
+// given yet, unless these are louder: each message says all that there is to say when it is sent, but not how loud it is.
 func (r *Record) Tell(kind Telling, notBefore time.Time, channels ...string) {
-	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 })
+	loud := func(k Telling) int { return slices.Index(tellings, k) }
+	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 && loud(n.Kind) <= loud(kind) })
 	for _, c := range channels {
 		r.Notified = append(r.Notified, Notice{Kind: kind, Channel: c, NotBefore: notBefore})
 	}

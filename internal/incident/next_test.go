@@ -430,3 +430,21 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 	}
 	return nil
 }
+
+// A storm goes on while an escalation waits its turn: what another incident adds must not take its place.
+func TestALouderMessageIsNotReplaced(t *testing.T) {
+	for _, c := range []struct{ waits, comes Telling }{{Escalation, Revised}, {Closing, Revised}, {Again, Revised}, {Reminder, Answer}} {
+		var r Record
+		r.Tell(c.waits, time.Time{}, "sns")
+		r.Tell(c.comes, time.Time{}.Add(time.Hour), "sns")
+		if len(r.Notified) != 2 || r.Notified[0].Kind != c.waits || r.Notified[1].Kind != c.comes {
+			t.Errorf("%s waits, %s comes: %+v, want both", c.waits, c.comes, r.Notified)
+		}
+	}
+	var r Record
+	for _, k := range []Telling{Page, Answer, Revised, Revised, Again, Escalation} {
+		if r.Tell(k, time.Time{}, "sns", "chat"); len(r.Notified) != 2 || r.Notified[0].Kind != k || r.Notified[1].Kind != k {
+			t.Errorf("%s comes: %+v, want it in the place of the quieter one", k, r.Notified)
+		}
+	}
+}
