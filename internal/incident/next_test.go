@@ -214,7 +214,14 @@ func TestComplete(t *testing.T) {
 			r.Looks[0].Digest, r.Looks[1].Digest = "", ""
 			return r
 		}(), false},
-		"one failed":                        {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = ""; return r }(), false},
+		"one failed":              {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = ""; return r }(), false},
+		"a failed one in between": {func() Record { r := looked(opened(), 0, 1, settled); r.Looks[1].Digest = ""; return r }(), true},
+		"a failed one after it":   {func() Record { r := looked(opened(), 0, settled, settled+1); r.Looks[2].Digest = ""; return r }(), true},
+		"a failed one after it, for a grown window": {func() Record {
+			r := looked(opened(), 0, settled, settled+1)
+			r.Looks[2].Digest, r.Looks[2].To = "", ringing
+			return r
+		}(), false},
 		"the window grew between the two":   {func() Record { r := looked(opened(), 0, settled); r.Looks[0].To = ringing; return r }(), false},
 		"the window begins somewhere else":  {func() Record { r := looked(opened(), 0, settled); r.Looks[0].From = ringing; return r }(), false},
 		"the first of three differs":        {func() Record { r := looked(opened(), 0, settled, settled); r.Looks[0].Digest = "less"; return r }(), true},

@@ -85,7 +85,8 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 			rec.Outcomes = append(rec.Outcomes, old)
 		case i < 0:
 		case stands:
-			if now := decided(rec.Verdicts, old); now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
+			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
+			if now := decided(rec.Verdicts, old); known && now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
 				changed = true
 			}

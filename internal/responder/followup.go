@@ -116,7 +116,7 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
 			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
 			o.State, o.Detail = containment.Drifted, "it is ACTIVE: somebody has turned it on again, or the change did not last"
-		case k.ID == o.Step.Ref.Name:
+		case k.ID == o.Step.Ref.Name && o.State != containment.Done:
 			o.State, o.Detail = containment.Done, "read back as "+k.Status
 		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
 			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", report.Safe(o.Step.Ref.Owner), report.Safe(k.ID),

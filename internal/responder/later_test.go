@@ -2,6 +2,7 @@ package responder_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/sandbox"
 )
@@ -272,4 +274,52 @@ func TestNoAskIsLostAmongTheSessionsOfARole(t *testing.T) {
 			}
 		}
 	})
+}
+
+// until is a context that ends at a time of the world's own clock.
+type until struct {
+	context.Context
+	at time.Time
+}
+
+func (u until) Deadline() (time.Time, bool) { return u.at, true }
+
+// handOver handles the ring in an invocation that ends fifteen minutes later, does something, and goes on in another invocation.
+func (w *world) handOver(t *testing.T, between func(incident.Record)) incident.Record {
+	t.Helper()
+	ctx := context.Background()
+	handled, err := w.Handle(until{ctx, w.clock.Now().Add(15 * time.Minute)}, event(1_000_000), nil)
+	if err != nil || !handled.Record.Closed.IsZero() || handled.Record.Judged.IsZero() {
+		t.Fatalf("judged %v, closed %v, %v; want a judged incident that is handed over", handled.Record.Judged, handled.Record.Closed, err)
+	}
+	between(handled.Record)
+	wakes := w.Wakes.(*sandbox.Wakes).At()
+	w.clock.Wait(ctx, wakes[len(wakes)-1])
+	if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.Store.Load(ctx, handled.Record.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// The history is not stored, so whoever takes an incident up asks the trail again. That it does not answer changes nothing: least
+// of all may whoever keeps its query slots full have the team told to think of the undo.
+func TestAVerdictIsNotRevisedBecauseTheTrailDoesNotAnswer(t *testing.T) {
+	for name, fail := range map[string]func(*world){
+		"busy":             func(w *world) { w.trail.always = evidence.ErrBusy },
+		"broken":           func(w *world) { w.trail.always = errors.New("internal failure") },
+		"only the bytes":   func(w *world) { w.trail.failing = "bytes" },
+		"only the history": func(w *world) { w.trail.failing = "usage" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			r := w.handOver(t, func(incident.Record) { fail(w) })
+			if strings.Contains(r.Outcomes[0].Detail, "undo") || w.said("REVISED") || w.said("DECIDE") {
+				t.Errorf("the team heard %q, and the step says %q", w.subjects(), r.Outcomes[0].Detail)
+			}
+		})
+	}
 }

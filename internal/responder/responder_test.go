@@ -78,6 +78,8 @@ type trail struct {
 	then []taker
 	// at are the takers at a bucket, where they are others.
 	at map[string][]taker
+	// failing is the question that is not answered; "" is none.
+	failing string
 
 	mu    sync.Mutex // two questions are asked at once
 	errs  []error
@@ -89,6 +91,9 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.asked = append(tr.asked, asking{name: q.Name()})
+	if tr.failing == q.Name() {
+		return evidence.Answer{}, evidence.ErrBusy
+	}
 	if tr.always != nil {
 		return evidence.Answer{}, tr.always
 	}
