@@ -100,6 +100,9 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 	for _, o := range rec.Outcomes {
 		known := slices.ContainsFunc(outcomes, o.SameStep)
 		changed = changed || !known && o.State != containment.Skipped
+		if !slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.SameStep(old) && o.State == old.State }) && o.State == containment.Asked {
+			rec.Reminded = 0 // what is asked anew is repeated anew
+		}
 	}
 	return changed
 }
@@ -323,6 +326,7 @@ func (d *desk) act(ctx context.Context, t task) {
 // leave puts why an intended step is not done.
 func (d *desk) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
 	o.State, o.At, o.Detail = state, d.Clock.Now(), why
+	rec.Reminded = 0
 	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), state, why))
 	d.put(ctx, rec)
 }

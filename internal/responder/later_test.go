@@ -323,3 +323,24 @@ func TestAVerdictIsNotRevisedBecauseTheTrailDoesNotAnswer(t *testing.T) {
 		})
 	}
 }
+
+// One ask was escalated already when later evidence asks about another key: that one is repeated and escalated too.
+func TestALaterAskIsRepeatedThoughAnEarlierOneWasEscalated(t *testing.T) {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	r := w.watch(t, func(r incident.Record) {
+		if last := len(w.trail.takers) - 1; r.Escalated.IsZero() {
+			w.trail.takers[last].bytes++
+		} else if last == 0 {
+			w.account.AddUser("lars", nil, sandbox.Key{ID: "AKIAEXAMPLESECOND001", Status: "Active"})
+			w.trail.takers = []taker{thief(600_000), {key: "AKIAEXAMPLESECOND001", owner: "lars", bytes: 400_000, ip: elsewhere}}
+		}
+	})
+	if len(r.Outcomes) != 2 {
+		t.Fatalf("got %+v, want two asks", r.Outcomes)
+	}
+	asked := r.Outcomes[1].At
+	if !r.Escalated.After(asked) {
+		t.Errorf("the second was asked at %v, and escalated last at %v: %q", asked, r.Escalated, w.subjects())
+	}
+}
