@@ -54,7 +54,7 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
 		d.judgeActors(ctx, rec, actors, plans, brakes, true)
 	}
-	rec.JudgedOn, rec.Enough = rec.Basis(), false
+	rec.JudgedOn, rec.Enough, rec.Enriched = rec.Basis(), false, false
 	changed := merge(rec, outcomes, verdicts)
 	switch {
 	case !again:
@@ -67,26 +67,18 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 }
 
 // merge puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
-// different now that the team should hear of.
+// different now that the team should hear of. Each outcome has its verdict at the same place.
 func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
-	decided := func(all []incident.Verdict, o containment.Outcome) policy.Decision {
-		for _, v := range all {
-			if v.Action == o.Action && v.Target == o.Target {
-				return v.Decision
-			}
-		}
-		return policy.Leave
-	}
-	for _, old := range outcomes {
+	for k, old := range outcomes {
 		i := slices.IndexFunc(rec.Outcomes, old.SameStep)
 		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
 		switch {
-		case i < 0 && old.State != containment.Skipped:
-			rec.Outcomes = append(rec.Outcomes, old)
+		case i < 0 && old.State != containment.Skipped: // its actor is seen no more; what was done or asked stays, with its verdict
+			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
 		case i < 0:
 		case stands:
 			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
-			if now := decided(rec.Verdicts, old); known && now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
+			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
 				changed = true
 			}

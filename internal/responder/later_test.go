@@ -13,6 +13,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/sandbox"
 )
 
@@ -342,5 +343,35 @@ func TestALaterAskIsRepeatedThoughAnEarlierOneWasEscalated(t *testing.T) {
 	asked := r.Outcomes[1].At
 	if !r.Escalated.After(asked) {
 		t.Errorf("the second was asked at %v, and escalated last at %v: %q", asked, r.Escalated, w.subjects())
+	}
+}
+
+// The taker of whom later evidence shows nothing any more was contained on a verdict: the record keeps it.
+func TestAContainmentKeepsItsVerdict(t *testing.T) {
+	w := watched()
+	gone := false
+	r := w.handOver(t, func(incident.Record) {
+		gone = true
+		w.account.AddUser("lars", nil, sandbox.Key{ID: "AKIAEXAMPLESECOND001", Status: "Active"})
+		w.trail.takers = []taker{{key: "AKIAEXAMPLESECOND001", owner: "lars", bytes: 1_000_000, ip: elsewhere}}
+	})
+	if !gone || len(r.Outcomes) != 2 || len(r.Verdicts) != len(r.Outcomes) {
+		t.Fatalf("%d outcomes, %d verdicts; want two and their verdicts", len(r.Outcomes), len(r.Verdicts))
+	}
+	for i, o := range r.Outcomes {
+		if v := r.Verdicts[i]; v.Target != o.Target || v.Action != o.Action || o.Target == stolen && v.Decision != policy.Contain {
+			t.Errorf("outcome %d is %s %s, its verdict %+v", i, o.Target, o.State, v)
+		}
+	}
+}
+
+// Who protected a target is said in a revised message too.
+func TestWhoTaggedIsKnownAfterJudgingAgain(t *testing.T) {
+	w := watched()
+	w.account.AddUser("tagged", map[string]string{"nightlatch:protect": "1"}, sandbox.Key{ID: "AKIAEXAMPLETAGGED001", Status: "Active"})
+	w.trail.takers = []taker{{key: "AKIAEXAMPLETAGGED001", owner: "tagged", bytes: 1_000_000, ip: elsewhere}}
+	r := w.watch(t, w.unsteady)
+	if !r.Evidence.Complete || len(r.Verdicts) != 1 || r.Verdicts[0].TaggedBy == "" {
+		t.Errorf("complete %t, verdicts %+v; want who put the tag there", r.Evidence.Complete, r.Verdicts)
 	}
 }
