@@ -83,6 +83,8 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 				changed = true
 			}
 			rec.Outcomes[i] = old
+		case old.State == containment.Skipped && verdicts[k].Decision != policy.Leave && rec.Outcomes[i].State != containment.Intended:
+			rec.Outcomes[i] = old // another incident has it
 		case old.State == rec.Outcomes[i].State:
 			rec.Outcomes[i] = old // as long as it is asked, it was asked then
 		default:

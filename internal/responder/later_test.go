@@ -375,3 +375,16 @@ func TestWhoTaggedIsKnownAfterJudgingAgain(t *testing.T) {
 		t.Errorf("complete %t, verdicts %+v; want who put the tag there", r.Evidence.Complete, r.Verdicts)
 	}
 }
+
+func TestAFoldedIncidentThatIsJudgedAgainStaysSilent(t *testing.T) {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	one, two := w.ringAt("bucket-1", 1_000_000), w.ringAt("bucket-2", 950_000)
+	w.trail.unsteady = from.Add(20 * time.Minute)
+	for _, r := range w.allAtOnce(t, one, two) {
+		if r.Folded != "" && r.Outcomes[0].State != containment.Skipped || !r.Evidence.Complete {
+			t.Errorf("%s is folded into %q, complete %t, its step %s; want the folded one's left to the other", r.ID, r.Folded, r.Evidence.Complete, r.Outcomes[0].State)
+		}
+	}
+	w.heard(t, "RANG", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+}

@@ -78,6 +78,8 @@ type trail struct {
 	then []taker
 	// at are the takers at a bucket, where they are others.
 	at map[string][]taker
+	// unsteady is until when each look finds a little more.
+	unsteady time.Time
 	// failing is the question that is not answered; "" is none.
 	failing string
 
@@ -120,6 +122,10 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 				takers := tr.takers
 				if there, ok := tr.at[w.Buckets[0]]; ok {
 					takers = there
+				}
+				if tr.clock.Now().Before(tr.unsteady) {
+					takers = slices.Clone(takers)
+					takers[0].bytes += tr.looks
 				}
 				if !tr.next.IsZero() && !w.From.Before(tr.next) {
 					takers = tr.then
