@@ -80,6 +80,11 @@ type Approval struct {
 // then on.
 func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown || o.State == Drifted }
 
+// SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps.
+func (o Outcome) SameStep(p Outcome) bool {
+	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID
+}
+
 // Executor does steps. It and Undo, which the responder never calls, are the only code that calls Account.Write.
 type Executor struct {
 	Account Account

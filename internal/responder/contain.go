@@ -3,7 +3,6 @@ package responder
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,7 +53,7 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
 		d.judgeActors(ctx, rec, actors, plans, brakes, true)
 	}
-	rec.JudgedOn, rec.Enough = rec.Basis(), false
+	rec.JudgedOn, rec.Enough, rec.Enriched = rec.Basis(), false, false
 	changed := merge(rec, outcomes, verdicts)
 	switch {
 	case !again:
@@ -67,29 +66,24 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 }
 
 // merge puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
-// different now that the team should hear of.
+// different now that the team should hear of. Each outcome has its verdict at the same place.
 func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
-	decided := func(all []incident.Verdict, o containment.Outcome) policy.Decision {
-		for _, v := range all {
-			if v.Action == o.Action && v.Target == o.Target {
-				return v.Decision
-			}
-		}
-		return policy.Leave
-	}
-	for _, old := range outcomes {
-		i := slices.IndexFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+	for k, old := range outcomes {
+		i := slices.IndexFunc(rec.Outcomes, old.SameStep)
 		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
 		switch {
-		case i < 0 && old.State != containment.Skipped:
-			rec.Outcomes = append(rec.Outcomes, old)
+		case i < 0 && old.State != containment.Skipped: // its actor is seen no more; what was done or asked stays, with its verdict
+			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
 		case i < 0:
 		case stands:
-			if now := decided(rec.Verdicts, old); now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
+			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
+			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
 				changed = true
 			}
 			rec.Outcomes[i] = old
+		case old.State == containment.Skipped && verdicts[k].Decision != policy.Leave && rec.Outcomes[i].State != containment.Intended:
+			rec.Outcomes[i] = old // another incident has it
 		case old.State == rec.Outcomes[i].State:
 			rec.Outcomes[i] = old // as long as it is asked, it was asked then
 		default:
@@ -97,8 +91,11 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 		}
 	}
 	for _, o := range rec.Outcomes {
-		known := slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		known := slices.ContainsFunc(outcomes, o.SameStep)
 		changed = changed || !known && o.State != containment.Skipped
+		if !slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.SameStep(old) && o.State == old.State }) && o.State == containment.Asked {
+			rec.Reminded = 0 // what is asked anew is repeated anew
+		}
 	}
 	return changed
 }
@@ -110,12 +107,16 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 	if rec.Once || rec.Folded != "" || len(rec.Joined) > 0 || slices.ContainsFunc(rec.Outcomes, containment.Outcome.Contained) {
 		return
 	}
+	// A human's own question is told once and never followed up, and a ring that CloudWatch does not confirm may be anybody's.
+	leads := func(other *incident.Record) bool {
+		return !d.unfolded[other.ID] && !other.Once && (other.Alarm.Confirmed || !rec.Alarm.Confirmed)
+	}
 	var lead *incident.Record
 	for _, o := range rec.Outcomes {
 		if o.State == containment.Skipped {
 			continue
 		}
-		other, theirs := d.elsewhere(rec, o)
+		other, theirs := d.elsewhere(rec, o, leads)
 		if other == nil || lead != nil && other != lead || o.State == containment.Intended && theirs.State == containment.Asked {
 			return
 		}
@@ -282,7 +283,8 @@ func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor)
 func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
-	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked {
+	anyOther := func(*incident.Record) bool { return true }
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked {
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
@@ -318,6 +320,7 @@ func (d *desk) act(ctx context.Context, t task) {
 // leave puts why an intended step is not done.
 func (d *desk) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
 	o.State, o.At, o.Detail = state, d.Clock.Now(), why
+	rec.Reminded = 0
 	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), state, why))
 	d.put(ctx, rec)
 }
@@ -344,32 +347,35 @@ func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
 	if o.Approved != nil {
 		return ""
 	}
-	most := cmp.Or(d.Cap, defaultCap)
-	for range 3 {
+	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
+	var failed error
+	for range 4 {
 		if d.brakes == nil {
 			b, err := d.Store.Brakes(ctx)
 			if err != nil {
-				return "how many were contained in the last hour could not be read: " + report.Safe(err.Error())
+				failed = err
+				continue
 			}
 			d.brakes = &b
 		}
-		b, now := *d.brakes, d.Clock.Now()
+		b := *d.brakes
 		d.brakes = nil
+		if slices.ContainsFunc(b.Contained, now.Equal) {
+			return "" // an answer was lost, and the containment counted
+		}
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
 		if len(b.Contained) >= most {
 			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
 		}
 		b.Contained = append(b.Contained, now)
 		b, err := d.Store.SetBrakes(ctx, b)
-		switch {
-		case err == nil:
+		if err == nil {
 			d.brakes = &b
 			return ""
-		case !errors.Is(err, incident.ErrConflict):
-			return "this containment could not be counted: " + report.Safe(err.Error())
 		}
+		failed = err
 	}
-	return "this containment could not be counted: somebody keeps changing the brakes"
+	return "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
 }
 
 // verify reads one step of unknown outcome back.

@@ -30,6 +30,8 @@ type desk struct {
 	broken map[string]error // what this invocation leaves to the next
 	// intended are the incidents whose intended steps this invocation has put itself, and not begun.
 	intended map[string]bool
+	// unfolded are the incidents of a batch that are judged, and not put yet: nothing folds into them.
+	unfolded map[string]bool
 	known    lookups
 	brakes   *incident.Brakes // as they were read last; nil where somebody has changed them since
 }
@@ -284,8 +286,13 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		d.each(ctx, batch, func(t task) { d.judge(ctx, t.rec) })
 		batch = slices.DeleteFunc(batch, func(t task) bool { return t.rec.JudgedOn == "" || d.open[t.rec.ID] == nil })
 		slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
+		d.unfolded = map[string]bool{}
+		for _, t := range batch {
+			d.unfolded[t.rec.ID] = true
+		}
 		for _, t := range batch { // one after the other: the first is the one that the others fold into
 			d.fold(ctx, t.rec)
+			delete(d.unfolded, t.rec.ID)
 			d.intended[t.rec.ID] = d.put(ctx, t.rec)
 		}
 	case incident.Tell:
@@ -393,19 +400,20 @@ func (d *desk) store(ctx context.Context, call func(context.Context, incident.Re
 	}
 }
 
-// elsewhere finds another open incident's outcome of the same step.
-func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome) (*incident.Record, *containment.Outcome) {
+// elsewhere finds the outcome of the same step in another open incident, of those that will do: first one that is more than asked, because
+// what one has done is not done again when an older one only asks.
+func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(*incident.Record) bool) (*incident.Record, *containment.Outcome) {
 	var asking *incident.Record
 	var asked *containment.Outcome
 	for _, other := range d.sorted() {
-		if other.ID == rec.ID || other.Folded != "" {
+		if other.ID == rec.ID || other.Folded != "" || !will(other) {
 			continue
 		}
 		for i, theirs := range other.Outcomes {
 			switch {
-			case theirs.Action != o.Action || theirs.Target != o.Target || theirs.State == containment.Skipped:
+			case !theirs.SameStep(o) || theirs.State == containment.Skipped:
 			case theirs.State != containment.Asked:
-				return other, &other.Outcomes[i] // what one has done is not done again because an older one only asks
+				return other, &other.Outcomes[i]
 			case asking == nil:
 				asking, asked = other, &other.Outcomes[i]
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
@@ -56,12 +57,17 @@ func (d *desk) follow(ctx context.Context, rec *incident.Record) {
 
 // onward reads the metric after the window. A theft that goes on, or a second thief, rings nothing while the alarm stays in ALARM.
 func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
-	if !rec.Alarm.Confirmed || rec.Continued != "" {
+	if !rec.Alarm.Confirmed {
 		return
 	}
-	reading, err := d.Meter.Read(ctx, rec.Alarm)
-	if err != nil {
-		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(err.Error()))
+	after := rec.Alarm
+	after.Part++ // what comes after a ring may be looked at when the ring itself is too old to be believed
+	reading, err := d.Meter.Read(ctx, after)
+	if doubt := reading.Doubt; err != nil || doubt != "" {
+		if err != nil {
+			doubt = err.Error()
+		}
+		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(doubt))
 		return
 	}
 	next, flows := rec.Alarm.Onward(reading)
@@ -75,7 +81,16 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 			stopped = o.At
 		}
 	}
-	f.Hot = rec.Stepped() && next.To.After(stopped.Add(spreads))
+	cold := stopped.Add(spreads)
+	if n := len(rec.FollowUps); n > 0 { // nor is what the look before could see; datapoints come late
+		if seen := rec.FollowUps[n-1].At.Add(-alarm.Margin); seen.After(cold) {
+			cold = seen
+		}
+	}
+	f.Hot = rec.Stepped() && next.To.After(cold)
+	if rec.Continued != "" {
+		return
+	}
 	opened := d.newRecord(ctx, next)
 	opened.Follows = rec.ID
 	if opened, err = d.store(ctx, d.Store.Open, opened); err != nil {
@@ -101,7 +116,7 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
 			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
 			o.State, o.Detail = containment.Drifted, "it is ACTIVE: somebody has turned it on again, or the change did not last"
-		case k.ID == o.Step.Ref.Name:
+		case k.ID == o.Step.Ref.Name && o.State != containment.Done:
 			o.State, o.Detail = containment.Done, "read back as "+k.Status
 		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
 			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", report.Safe(o.Step.Ref.Owner), report.Safe(k.ID),
@@ -178,7 +193,7 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 	target.ID = key
 	s := containment.DeactivateKey(target, containment.Doc{Text: containment.Active})
 	rec.Reminded = 0
-	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
+	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, AccessKeyID: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
 		Detail: "made after " + o.Target + " was used for the theft: whoever has that one may have made it"})
 	rec.Verdicts = append(rec.Verdicts, incident.Verdict{Action: s.Action, Target: key, Decision: policy.Ask,
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})

@@ -76,6 +76,12 @@ type trail struct {
 	// then are the takers of the windows that begin at next or later.
 	next time.Time
 	then []taker
+	// at are the takers at a bucket, where they are others.
+	at map[string][]taker
+	// unsteady is until when each look finds a little more.
+	unsteady time.Time
+	// failing is the question that is not answered; "" is none.
+	failing string
 
 	mu    sync.Mutex // two questions are asked at once
 	errs  []error
@@ -87,6 +93,9 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.asked = append(tr.asked, asking{name: q.Name()})
+	if tr.failing == q.Name() {
+		return evidence.Answer{}, evidence.ErrBusy
+	}
 	if tr.always != nil {
 		return evidence.Answer{}, tr.always
 	}
@@ -111,6 +120,13 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		if tr.looks++; !tr.clock.Now().Before(tr.late) {
 			for _, w := range q.(evidence.Bytes).Windows {
 				takers := tr.takers
+				if there, ok := tr.at[w.Buckets[0]]; ok {
+					takers = there
+				}
+				if tr.clock.Now().Before(tr.unsteady) {
+					takers = slices.Clone(takers)
+					takers[0].bytes += tr.looks
+				}
 				if !tr.next.IsZero() && !w.From.Before(tr.next) {
 					takers = tr.then
 				}
