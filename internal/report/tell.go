@@ -189,11 +189,8 @@ func closing(r incident.Record) Message {
 		fmt.Fprintln(&b, line)
 	}
 	fmt.Fprintln(&b)
-	for i, o := range r.Outcomes {
-		if i == maxOutcomes {
-			break
-		}
-		outcome(&b, o)
+	for i := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
+		outcome(&b, r, i)
 	}
 	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
 		field(&b, "Also", Safe(j.Answer))
