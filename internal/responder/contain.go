@@ -289,7 +289,7 @@ func (d *desk) act(ctx context.Context, t task) {
 		return
 	}
 	attempts := o.Attempts
-	if fresh := attempts == 1 && d.intended[rec.ID]; fresh {
+	if fresh := attempts == 1 && d.intended[rec.ID] == rec.Version; fresh {
 		attempts = 0
 	} else {
 		o.Attempts++
@@ -299,7 +299,10 @@ func (d *desk) act(ctx context.Context, t task) {
 		}
 		o = &rec.Outcomes[i]
 	}
-	if why := d.overCap(ctx, *o); why != "" {
+	if why := d.heldBack(ctx, *o); why != "" {
+		if attempts > 0 && d.perhapsDone(ctx, rec, o) {
+			return
+		}
 		o.Runbook = o.Step.Runbook
 		d.leave(ctx, rec, o, containment.Asked, why)
 		return
@@ -315,6 +318,17 @@ func (d *desk) act(ctx context.Context, t task) {
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
 	d.reached(ctx, rec, o)
 	d.put(ctx, rec)
+}
+
+// perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before: nobody is asked to do what is done.
+func (d *desk) perhapsDone(ctx context.Context, rec *incident.Record, o *containment.Outcome) bool {
+	if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.Before {
+		return false
+	}
+	o.State, o.Detail = containment.Executor{Account: d.Account}.Verify(ctx, o.Step)
+	d.reached(ctx, rec, o)
+	d.put(ctx, rec)
+	return true
 }
 
 // leave puts why an intended step is not done.
@@ -342,8 +356,9 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// overCap counts a containment, and says why it must not be made; "" if it may. One that a human has approved always may.
-func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
+// "" if it may. One that a human has approved always may.
+func (d *desk) heldBack(ctx context.Context, o containment.Outcome) string {
 	if o.Approved != nil {
 		return ""
 	}
@@ -358,6 +373,9 @@ func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
 		}
 		b, now := *d.brakes, d.Clock.Now()
 		d.brakes = nil
+		if mode := b.Lower(d.Mode); mode != containment.ModeAct {
+			return "the mode is " + string(mode) + " by now"
+		}
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
 		if len(b.Contained) >= most {
 			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))

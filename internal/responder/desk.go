@@ -27,8 +27,8 @@ type desk struct {
 	listed time.Time  // when the open incidents were listed last
 	open   map[string]*incident.Record
 	broken map[string]error // what this invocation leaves to the next
-	// intended are the incidents whose intended steps this invocation has put itself, and not begun.
-	intended map[string]bool
+	// intended are the versions of the incidents whose intended steps this invocation has put itself, and not begun.
+	intended map[string]int64
 	// unfolded are the incidents of a batch that are judged, and not put yet: nothing folds into them.
 	unfolded map[string]bool
 	known    lookups
@@ -132,6 +132,10 @@ func (d *desk) take(ctx context.Context) error {
 	now := d.Clock.Now()
 	if d.until.Sub(now) > leaseTime*3/4 {
 		return nil
+	}
+	if !now.Before(d.until) { // others may have been here in between
+		clear(d.intended)
+		d.listed = time.Time{}
 	}
 	err := d.Store.Lease(ctx, incident.Lease{Name: Desk, Holder: d.name, Now: now, Until: now.Add(leaseTime)})
 	if err == nil {
@@ -292,7 +296,9 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		for _, t := range batch { // one after the other: the first is the one that the others fold into
 			d.fold(ctx, t.rec)
 			delete(d.unfolded, t.rec.ID)
-			d.intended[t.rec.ID] = d.put(ctx, t.rec)
+			if d.put(ctx, t.rec) {
+				d.intended[t.rec.ID] = t.rec.Version
+			}
 		}
 	case incident.Tell:
 		d.tellAll(ctx, batch)

@@ -388,3 +388,94 @@ func TestAFoldedIncidentThatIsJudgedAgainStaysSilent(t *testing.T) {
 	}
 	w.heard(t, "RANG", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 }
+
+// dying is an account at which the invocation breaks once, after a write.
+type dying struct {
+	containment.Account
+	writes int
+}
+
+func (a *dying) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
+	err := a.Account.Write(ctx, ref, doc)
+	if a.writes++; a.writes == 1 {
+		panic("the invocation dies")
+	}
+	return err
+}
+
+// The containment that was counted before the crash fills the cap: it is done all the same, and nobody is asked to do it.
+func TestAStepThatWasWrittenBeforeACrashIsNotAskedForTheCap(t *testing.T) {
+	w := watched()
+	w.Cap = 1
+	w.Account = &dying{Account: w.account}
+	if _, err := w.Handle(context.Background(), event(1_000_000), nil); err == nil {
+		t.Fatal("nothing broke")
+	}
+	r := w.handle(t)
+	if o := r.Outcomes[0]; o.State != containment.Done || o.Undo == "" || w.account.Writes() != 1 {
+		t.Errorf("%s, undo %q, %d writes; want done, with its undo, and one write: %s", o.State, o.Undo, w.account.Writes(), o.Detail)
+	}
+	w.keys(t, "Inactive")
+}
+
+// crashes handles the ring until a step is intended, and dies there.
+func (w *world) crashes(t *testing.T) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Fatal("no step was intended")
+		}
+		w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute))
+	}()
+	w.watch(t, func(r incident.Record) {
+		if len(r.Outcomes) > 0 && r.Outcomes[0].State == containment.Intended {
+			panic("the invocation dies")
+		}
+	})
+}
+
+func TestWhatLowersTheModeHoldsBackAnIntendedStepToo(t *testing.T) {
+	for name, lower := range map[string]func(*testing.T, *world){
+		"the brakes": func(t *testing.T, w *world) {
+			b, err := w.Store.Brakes(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Mode = containment.ModeAsk
+			if _, err := w.Store.SetBrakes(context.Background(), b); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a deployment": func(_ *testing.T, w *world) { w.Mode = containment.ModeAsk },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.crashes(t)
+			lower(t, w)
+			if r := w.handle(t); state(t, r) != containment.Asked {
+				t.Errorf("got %s, want asked", state(t, r))
+			}
+			w.keys(t, "Active")
+		})
+	}
+}
+
+// An invocation that stood still for longer than its lease finds its step done, and perhaps undone, by others.
+func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
+	w := watched()
+	slept := false
+	if _, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+		if slept || len(r.Outcomes) == 0 || r.Outcomes[0].State != containment.Intended {
+			return
+		}
+		slept = true
+		w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute))
+		w.handle(t) // another invocation sees it through
+		w.account.SetStatus(stolen, containment.Active)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !slept || w.account.Writes() != 1 {
+		t.Errorf("slept %t, %d writes; want one", slept, w.account.Writes())
+	}
+}
