@@ -78,13 +78,17 @@ func (d *desk) work(ctx context.Context, id string) error {
 	}
 }
 
-// result is what this invocation leaves undone, or what its own incident could not be told.
+// result is what this invocation leaves undone, or what it has closed and could not tell: its own incident, or, where it was called for
+// all of them, any.
 func (d *desk) result(id string) error {
 	for id, err := range d.broken {
 		return fmt.Errorf("incident %q: %w", id, err)
 	}
-	if rec := d.open[id]; rec != nil && !rec.Closed.IsZero() && rec.Unheard() {
-		return fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+	for _, rec := range d.open {
+		if (rec.ID != id && id != Desk) || rec.Closed.IsZero() || !rec.Unheard() {
+			continue
+		}
+		return fmt.Errorf("incident %q: %w: %s", rec.ID, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
 	}
 	return nil
 }

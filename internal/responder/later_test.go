@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
 
@@ -477,5 +478,31 @@ func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
 	}
 	if !slept || w.account.Writes() != 1 {
 		t.Errorf("slept %t, %d writes; want one", slept, w.account.Writes())
+	}
+}
+
+// The page went out, and then the topic was taken away: nobody knows what was done. The invocation that closes it fails, so that
+// Lambda's metric rings.
+func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
+	w := watched()
+	ctx := context.Background()
+	handled, err := w.Handle(until{ctx, w.clock.Now().Add(15 * time.Minute)}, event(1_000_000), func(r incident.Record) {
+		if !r.Told(incident.Page).IsZero() {
+			w.channel.Err = errors.New("no such topic")
+		}
+	})
+	if err != nil || !handled.Record.Closed.IsZero() {
+		t.Fatalf("closed %v, %v; want an incident that is handed over", handled.Record.Closed, err)
+	}
+	if _, err = w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); !errors.Is(err, responder.ErrUnheard) {
+		t.Errorf("got %v, want that the team could not be told", err)
+	}
+	w.channel.Err = nil
+	w.handle(t) // the ring is delivered again
+	if !w.said("CONTAINED") {
+		t.Errorf("the team heard %q, and not what was done", w.subjects())
+	}
+	if n := count(w.subjects(), "RANG"); n != 1 {
+		t.Errorf("the page was told %d times", n)
 	}
 }
