@@ -213,11 +213,11 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 	return since.Add(offsets[done]), true
 }
 
-// reminderDue is when open asks are repeated; false where there are none, or a human was called in already.
+// reminderDue is when what waits for a human is repeated; false where there are none, or a human was called in already.
 func (r Record) reminderDue() (time.Time, bool) {
 	var asked time.Time
 	for _, o := range r.Outcomes {
-		if o.State == containment.Asked && o.At.After(asked) {
+		if o.Open() && o.At.After(asked) {
 			asked = o.At
 		}
 	}

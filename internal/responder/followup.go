@@ -199,17 +199,17 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})
 }
 
-// remind repeats what is asked, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
+// remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
 func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 	open := 0
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
-		if o.State != containment.Asked {
+		if !o.Open() {
 			continue
 		}
 		if open++; o.Step.Planned() {
 			if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
-				o.State, o.Undo, o.Detail = containment.Already, o.Step.Undo, "it reads as "+doc.Text+" now: somebody has done it by hand"
+				o.State, o.Undo, o.Runbook, o.Detail = containment.Already, o.Step.Undo, nil, "it reads as "+doc.Text+" now: somebody has done it by hand"
 				rec.Note(d.Clock.Now(), fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
 				open--
 			}

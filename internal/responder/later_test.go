@@ -506,3 +506,32 @@ func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
 		t.Errorf("the page was told %d times", n)
 	}
 }
+
+func TestWhatCouldNotBeSeenIsNotQuiet(t *testing.T) {
+	w := watched()
+	denied := errors.New("AccessDenied: iam:ListAccessKeys")
+	w.account.Fail("Keys", denied, denied, denied, denied)
+	w.handle(t)
+	w.heard(t, "RANG", "CONTAINED", "CLOSED, NOT ALL SEEN, CONTAINED")
+}
+
+// A containment that IAM refuses is a human's, as much as one that is asked.
+func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
+	for name, byHand := range map[string]bool{"nobody comes": false, "somebody does it by hand": true} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
+			w.watch(t, func(r incident.Record) {
+				if byHand && !r.Told(incident.Answer).IsZero() {
+					w.account.SetStatus(stolen, containment.Inactive)
+				}
+			})
+			if byHand {
+				w.heard(t, "RANG", "NOT CONTAINED", "QUIET, ALREADY OFF")
+			} else {
+				w.heard(t, "RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
+					"CLOSED, NOBODY ANSWERED, NOT CONTAINED")
+			}
+		})
+	}
+}
