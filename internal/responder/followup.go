@@ -130,17 +130,21 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 // A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
 func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
+	stopped := map[string]time.Time{} // since when each key can do nothing
 	for _, o := range rec.Outcomes {
 		if !o.Contained() {
 			continue
 		}
-		if from := o.At.Add(spreads); q.From.IsZero() || from.Before(q.From) {
+		from := o.At.Add(spreads)
+		stopped[o.AccessKeyID] = from
+		if q.From.IsZero() || from.Before(q.From) {
 			q.From = from
 		}
+		q.KeyIDs = append(q.KeyIDs, o.AccessKeyID) // later evidence may not show its actor any more
 		for _, a := range rec.Evidence.Actors {
 			if a.AccessKeyID == o.AccessKeyID {
 				id, _, _ := strings.Cut(a.PrincipalID, ":")
-				q.KeyIDs, q.PrincipalIDs = append(q.KeyIDs, a.AccessKeyID), append(q.PrincipalIDs, id)
+				q.PrincipalIDs = append(q.PrincipalIDs, id)
 			}
 		}
 	}
@@ -160,11 +164,17 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 		f.Unknown = append(f.Unknown, "what the credential has done since: "+d.failed(ctx, rec, q.Name(), err))
 		return
 	}
+	if deeds.Unlisted > 0 {
+		f.Unknown = append(f.Unknown, report.Plural(deeds.Unlisted, "more kind")+" of calls since, which CloudTrail's answer has no room to list")
+	}
 	for _, deed := range deeds.Listed {
 		key := deed.AccessKeyID
 		session := key == "" || strings.HasPrefix(key, "ASIA")
 		if !slices.Contains(q.KeyIDs, key) && !session && !(deed.Writes && slices.Contains(mints, deed.Service)) {
 			continue // the owner's other keys go on with their work
+		}
+		if deed.Last.Before(stopped[key]) {
+			continue // the question is for all keys, from the first that was contained on
 		}
 		if key == "" {
 			key = "no key"

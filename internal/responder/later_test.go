@@ -535,3 +535,40 @@ func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
 		})
 	}
 }
+
+// deeds is what a credential has done, as the question for it prints it.
+func deeds(key string, last time.Time, kinds int) []evidence.Row {
+	return []evidence.Row{{"part": "all", "calls": fmt.Sprint(3 * kinds), "bytes": "0"}, {"part": "deed", "access_key_id": key, "principal_id": "AIDAEXAMPLElars",
+		"service": "s3.amazonaws.com", "name": "GetObject", "writes": "0", "calls": "3", "bytes": "0", "first_seen": fmt.Sprint(last.Unix()),
+		"last_seen": fmt.Sprint(last.Unix()), "vpc_endpoint": "", "source_ip": office, "origins": "1", "places": fmt.Sprint(kinds)}}
+}
+
+// Two keys, contained a quarter of an hour apart: what the second did before it was contained is no news.
+func TestWhatAKeyDidBeforeItWasContainedIsNotHeldAgainstIt(t *testing.T) {
+	const second = "AKIAEXAMPLESECOND001"
+	for name, after := range map[string]time.Duration{"before": -5 * time.Minute, "after": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.account.AddUser("lars", nil, sandbox.Key{ID: second, Status: "Active"})
+			r := w.handOver(t, func(incident.Record) {
+				w.trail.takers = []taker{{key: second, owner: "lars", bytes: 1_000_000, ip: elsewhere}, thief(1)}
+				w.trail.since = deeds(second, from.Add(36*time.Minute+after), 1)
+			})
+			if len(r.Outcomes) != 2 || w.account.Status(second) != "Inactive" || r.Outcomes[0].At.Sub(from) != 36*time.Minute {
+				t.Fatalf("got %+v, want both keys contained, the second at %v", r.Outcomes, from.Add(36*time.Minute))
+			}
+			if got := w.said("NOT QUIET") || w.said("ESCALATED"); got != (after > 0) {
+				t.Errorf("the team heard %q of calls that ended %v after the containment: %+v", w.subjects(), after, r.FollowUps)
+			}
+		})
+	}
+}
+
+// A list that is cut may be cut before the very call.
+func TestCallsThatAreNotListedAreNotQuiet(t *testing.T) {
+	w := watched()
+	w.trail.since = deeds("AKIAEXAMPLEANOTHER01", from.Add(20*time.Minute), 2)
+	if r := w.handle(t); !strings.Contains(strings.Join(r.FollowUps[3].Unknown, " "), "1 more kind of call") {
+		t.Errorf("got %+v, want that not all calls are known", r.FollowUps[3])
+	}
+}

@@ -78,6 +78,8 @@ type trail struct {
 	then []taker
 	// at are the takers at a bucket, where they are others.
 	at map[string][]taker
+	// since is what the credentials have done since; nil is nothing.
+	since []evidence.Row
 	// unsteady is until when each look finds a little more.
 	unsteady time.Time
 	// failing is the question that is not answered; "" is none.
@@ -111,7 +113,10 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	case "usage":
 		answer.Rows = tr.usage()
 	case "since":
-		answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		answer.Rows = tr.since
+		if tr.since == nil {
+			answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		}
 	case "tagged":
 		if tr.tagger != nil {
 			answer.Rows = []evidence.Row{tr.tagger}
