@@ -260,7 +260,7 @@ func (d *desk) next(now time.Time) (batch []task, at time.Time) {
 			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
 				batch = batch[:n]
 			}
-			if do == incident.Judge { // what is found is acted on before the next are judged
+			if do != incident.LookUp { // what is found is acted on before the next are judged, and the lease does not end before the batch
 				batch = batch[:min(len(batch), max(d.Workers, 8))]
 			}
 			return batch, now

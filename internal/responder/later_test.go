@@ -572,3 +572,52 @@ func TestCallsThatAreNotListedAreNotQuiet(t *testing.T) {
 		t.Errorf("got %+v, want that not all calls are known", r.FollowUps[3])
 	}
 }
+
+// sluggish takes its time, as CloudWatch does when it throttles.
+type sluggish struct {
+	alarm.Meter
+	clock *sandbox.Clock
+}
+
+func (m sluggish) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	m.clock.Wait(ctx, m.clock.Now().Add(5*time.Second))
+	return m.Meter.Read(ctx, a)
+}
+
+// onTime is a store that sees who works without the desk.
+type onTime struct {
+	incident.Store
+	clock *sandbox.Clock
+	until time.Time
+	late  int
+}
+
+func (s *onTime) Lease(ctx context.Context, l incident.Lease) error {
+	err := s.Store.Lease(ctx, l)
+	if err == nil {
+		s.until = l.Until
+	}
+	return err
+}
+
+func (s *onTime) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	if !s.clock.Now().Before(s.until) {
+		s.late++
+	}
+	return s.Store.Put(ctx, r)
+}
+
+// A flood of rings, forged perhaps, is worked on in parts: between them the lease is taken again, and what is more urgent comes first.
+func TestAFloodOfRingsDoesNotOutlastTheLease(t *testing.T) {
+	w := watched()
+	var events [][]byte
+	for i := range 100 {
+		events = append(events, w.ringAt(fmt.Sprintf("bucket-%d", i), 1_000_000))
+	}
+	s := &onTime{Store: w.Store, clock: w.clock}
+	w.Store, w.Meter = s, sluggish{w.meter, w.clock}
+	w.allAtOnce(t, events...)
+	if s.late > 0 {
+		t.Errorf("%d puts came after the lease had run out", s.late)
+	}
+}
