@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 )
 
@@ -416,12 +417,23 @@ func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(
 			continue
 		}
 		for i, theirs := range other.Outcomes {
-			if theirs.SameStep(o) && theirs.State != containment.Skipped {
+			if theirs.SameStep(o) && theirs.State != containment.Skipped && !usedAgain(rec, o, theirs) {
 				return other, &other.Outcomes[i]
 			}
 		}
 	}
 	return nil, nil
+}
+
+// usedAgain reports whether a key that another incident has contained was turned on again and has taken more since: that is a theft
+// of its own, with a verdict of its own.
+func usedAgain(rec *incident.Record, o, theirs containment.Outcome) bool {
+	if !theirs.Contained() && theirs.State != containment.Already || !o.Step.Planned() || o.Step.Before == o.Step.After {
+		return false
+	}
+	return slices.ContainsFunc(rec.Evidence.Actors, func(a evidence.Actor) bool {
+		return a.AccessKeyID == o.AccessKeyID && a.LastSeen.After(theirs.At.Add(spreads))
+	})
 }
 
 // sorted are the open incidents, the oldest first.

@@ -621,3 +621,26 @@ func TestAFloodOfRingsDoesNotOutlastTheLease(t *testing.T) {
 		t.Errorf("%d puts came after the lease had run out", s.late)
 	}
 }
+
+// A key that was contained, is turned on again and takes more: the window after that is a theft of its own, and its containment is not
+// left to the incident that thinks it done.
+func TestAKeyThatTakesMoreAfterItsContainmentIsContainedAgain(t *testing.T) {
+	w := watched()
+	second := from.Add(13 * time.Minute)
+	w.trail.next, w.trail.then = second, []taker{thief(2_000_000)}
+	w.trail.lastSeen = second.Add(time.Minute)
+	r := w.watch(t, func(r incident.Record) {
+		if len(r.FollowUps) == 1 && r.Follows == "" && len(w.meter.Buckets["exports"]) == 1 {
+			w.account.SetStatus(stolen, containment.Active)
+			w.meter.Buckets["exports"] = append(w.meter.Buckets["exports"], alarm.Point{Start: second, Bytes: 2_000_000})
+		}
+	})
+	next, err := w.Store.Load(context.Background(), r.Continued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, next); got != containment.Done || next.Folded != "" || w.account.Writes() != 2 {
+		t.Errorf("the second theft is %s, folded into %q, %d writes; want it contained too", got, next.Folded, w.account.Writes())
+	}
+	w.keys(t, "Inactive")
+}

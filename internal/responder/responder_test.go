@@ -78,6 +78,8 @@ type trail struct {
 	then []taker
 	// at are the takers at a bucket, where they are others.
 	at map[string][]taker
+	// lastSeen is when the takers in then took their last; zero is in the first window.
+	lastSeen time.Time
 	// since is what the credentials have done since; nil is nothing.
 	since []evidence.Row
 	// unsteady is until when each look finds a little more.
@@ -136,6 +138,9 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 					takers = tr.then
 				}
 				for _, row := range tr.bytes(takers, w.Buckets[0]) {
+					if !tr.next.IsZero() && !w.From.Before(tr.next) && !tr.lastSeen.IsZero() && row["part"] == "actor" {
+						row = with(row, "last_seen", fmt.Sprint(tr.lastSeen.Unix()))
+					}
 					answer.Rows = append(answer.Rows, with(row, "window_no", fmt.Sprint(q.(evidence.Bytes).Numbers()[w.ID])))
 				}
 			}
