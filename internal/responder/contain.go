@@ -184,13 +184,17 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 					report.Safe(h.Incident) + " and cleared these origins until " + h.Until.UTC().Format("2006-01-02 15:04")}}
 			}
 			leftAlone = leftAlone && v.Decision == policy.Leave
-			rec.Verdicts = append(rec.Verdicts, verdict(v))
 			o := r.outcome(x, s, v)
 			o.AccessKeyID = a.AccessKeyID
 			if o.Detail == "" {
 				o.Detail = plans[i].trouble
 			}
-			rec.Outcomes = append(rec.Outcomes, o)
+			// A key that is used directly and through a service is two actors and one step: what weighs more is its verdict.
+			if i := slices.IndexFunc(rec.Outcomes, o.SameStep); i < 0 || !s.Planned() {
+				rec.Outcomes, rec.Verdicts = append(rec.Outcomes, o), append(rec.Verdicts, verdict(v))
+			} else if weight(v.Decision) > weight(rec.Verdicts[i].Decision) {
+				rec.Outcomes[i], rec.Verdicts[i] = o, verdict(v)
+			}
 			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
 		}
 		if leftAlone && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
@@ -198,6 +202,11 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 		}
 	}
 	return left + rec.Evidence.Others.Bytes
+}
+
+// weight orders what may become of a step.
+func weight(d policy.Decision) int {
+	return slices.Index([]policy.Decision{policy.Leave, policy.Ask, policy.Contain}, d)
 }
 
 // maxSpread is how many small actors a spread names: the largest say enough about where to look.

@@ -644,3 +644,18 @@ func TestAKeyThatTakesMoreAfterItsContainmentIsContainedAgain(t *testing.T) {
 	}
 	w.keys(t, "Inactive")
 }
+
+// A key that is used directly and through a service shows as two actors, and is one step.
+func TestOneKeyInTwoActorsIsOneStep(t *testing.T) {
+	for name, takers := range map[string][]taker{
+		"mostly directly":   {thief(900_000), {key: stolen, owner: "mara", bytes: 100_000, ip: elsewhere, via: "athena.amazonaws.com"}},
+		"mostly through it": {{key: stolen, owner: "mara", bytes: 600_000, ip: elsewhere, via: "athena.amazonaws.com"}, thief(400_000)},
+	} {
+		w := watched()
+		w.trail.takers = takers
+		r := w.handle(t)
+		if len(r.Outcomes) != 1 || len(r.Verdicts) != 1 || strings.Contains(fmt.Sprint(r.Log), "by hand") {
+			t.Errorf("%s: got %+v; want one step, and nothing done by hand", name, r.Outcomes)
+		}
+	}
+}

@@ -46,6 +46,8 @@ type taker struct {
 	ip            string
 	// stranger: it never read these buckets before. The others read them from the office, days ago.
 	stranger bool
+	// via is the service that called in its name; "" is none.
+	via string
 }
 
 func (k taker) principal() string {
@@ -183,7 +185,7 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 			continue
 		}
 		row := numbers(k.bytes, around, n)
-		for column, v := range map[string]string{"actor": k.key, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
+		for column, v := range map[string]string{"actor": k.key + k.via, "invoked_by": k.via, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
 			"arn": "arn:aws:iam::" + account + ":user/" + k.owner, "account_id": account, "access_key_id": k.key, "user_name": k.owner, "principal": k.principal()} {
 			row[column] = v
 		}
