@@ -213,11 +213,11 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 	return since.Add(offsets[done]), true
 }
 
-// reminderDue is when open asks are repeated; false where there are none, or a human was called in already.
+// reminderDue is when what waits for a human is repeated; false where there are none, or a human was called in already.
 func (r Record) reminderDue() (time.Time, bool) {
 	var asked time.Time
 	for _, o := range r.Outcomes {
-		if o.State == containment.Asked && o.At.After(asked) {
+		if o.Open() && o.At.After(asked) {
 			asked = o.At
 		}
 	}
@@ -333,20 +333,23 @@ func (r Record) Complete() bool {
 		sameWindow(last, r.Looks[len(r.Looks)-1])
 }
 
-// Unheard reports whether no channel has accepted any of the incident's messages, though there are channels.
+// Unheard reports whether no channel has accepted any message that says more than that it rang, though there are channels.
+// A folded incident is told of by the one that it is folded into.
 func (r Record) Unheard() bool {
 	for _, n := range r.Notified {
-		if n.accepted() {
+		if n.accepted() && n.Kind != Page {
 			return false
 		}
 	}
-	return len(r.Notified) > 0
+	return len(r.Notified) > 0 && r.Folded == ""
 }
 
 // TellAgain is an incident that nobody heard, to be told once more: a later delivery of its ring finds it closed.
 func (r Record) TellAgain(now time.Time) Record {
 	for i := range r.Notified {
-		r.Notified[i].Tries = 0
+		if !r.Notified[i].accepted() {
+			r.Notified[i].Tries = 0
+		}
 	}
 	r.Closed = time.Time{}
 	r.Note(now, "nobody has heard: telling again")

@@ -240,11 +240,13 @@ func TestUnheard(t *testing.T) {
 		notified []Notice
 		want     bool
 	}{
-		"no channels":          {nil, false},
-		"not told yet":         {[]Notice{{}}, true},
-		"told":                 {[]Notice{{Tries: 1}}, false},
-		"not taken":            {[]Notice{{Tries: 5, Error: "x"}}, true},
-		"one of two has heard": {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
+		"no channels":                            {nil, false},
+		"not told yet":                           {[]Notice{{}}, true},
+		"told":                                   {[]Notice{{Tries: 1}}, false},
+		"not taken":                              {[]Notice{{Tries: 5, Error: "x"}}, true},
+		"the page was heard, the answer was not": {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 5, Error: "x"}}, true},
+		"the closing was heard":                  {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
+		"one of two has heard":                   {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
 	} {
 		if got := (Record{Notified: c.notified}).Unheard(); got != c.want {
 			t.Errorf("%s: Unheard = %t, want %t", name, got, c.want)

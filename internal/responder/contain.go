@@ -184,13 +184,17 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 					report.Safe(h.Incident) + " and cleared these origins until " + h.Until.UTC().Format("2006-01-02 15:04")}}
 			}
 			leftAlone = leftAlone && v.Decision == policy.Leave
-			rec.Verdicts = append(rec.Verdicts, verdict(v))
 			o := r.outcome(x, s, v)
 			o.AccessKeyID = a.AccessKeyID
 			if o.Detail == "" {
 				o.Detail = plans[i].trouble
 			}
-			rec.Outcomes = append(rec.Outcomes, o)
+			// A key that is used directly and through a service is two actors and one step: what weighs more is its verdict.
+			if i := slices.IndexFunc(rec.Outcomes, o.SameStep); i < 0 || !s.Planned() {
+				rec.Outcomes, rec.Verdicts = append(rec.Outcomes, o), append(rec.Verdicts, verdict(v))
+			} else if weight(v.Decision) > weight(rec.Verdicts[i].Decision) {
+				rec.Outcomes[i], rec.Verdicts[i] = o, verdict(v)
+			}
 			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
 		}
 		if leftAlone && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
@@ -198,6 +202,11 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 		}
 	}
 	return left + rec.Evidence.Others.Bytes
+}
+
+// weight orders what may become of a step.
+func weight(d policy.Decision) int {
+	return slices.Index([]policy.Decision{policy.Leave, policy.Ask, policy.Contain}, d)
 }
 
 // maxSpread is how many small actors a spread names: the largest say enough about where to look.
@@ -289,7 +298,7 @@ func (d *desk) act(ctx context.Context, t task) {
 		return
 	}
 	attempts := o.Attempts
-	if fresh := attempts == 1 && d.intended[rec.ID]; fresh {
+	if fresh := attempts == 1 && d.intended[rec.ID] == rec.Version; fresh {
 		attempts = 0
 	} else {
 		o.Attempts++
@@ -299,7 +308,10 @@ func (d *desk) act(ctx context.Context, t task) {
 		}
 		o = &rec.Outcomes[i]
 	}
-	if why := d.overCap(ctx, *o); why != "" {
+	if why := d.heldBack(ctx, *o); why != "" {
+		if attempts > 0 && d.perhapsDone(ctx, rec, o) {
+			return
+		}
 		o.Runbook = o.Step.Runbook
 		d.leave(ctx, rec, o, containment.Asked, why)
 		return
@@ -315,6 +327,17 @@ func (d *desk) act(ctx context.Context, t task) {
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
 	d.reached(ctx, rec, o)
 	d.put(ctx, rec)
+}
+
+// perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before: nobody is asked to do what is done.
+func (d *desk) perhapsDone(ctx context.Context, rec *incident.Record, o *containment.Outcome) bool {
+	if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.Before {
+		return false
+	}
+	o.State, o.Detail = containment.Executor{Account: d.Account}.Verify(ctx, o.Step)
+	d.reached(ctx, rec, o)
+	d.put(ctx, rec)
+	return true
 }
 
 // leave puts why an intended step is not done.
@@ -342,8 +365,9 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// overCap counts a containment, and says why it must not be made; "" if it may. One that a human has approved always may.
-func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
+// "" if it may. One that a human has approved always may.
+func (d *desk) heldBack(ctx context.Context, o containment.Outcome) string {
 	if o.Approved != nil {
 		return ""
 	}
@@ -362,6 +386,9 @@ func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
 		d.brakes = nil
 		if slices.ContainsFunc(b.Contained, now.Equal) {
 			return "" // an answer was lost, and the containment counted
+		}
+		if mode := b.Lower(d.Mode); mode != containment.ModeAct {
+			return "the mode is " + string(mode) + " by now"
 		}
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
 		if len(b.Contained) >= most {

@@ -130,17 +130,21 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 // A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
 func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
+	stopped := map[string]time.Time{} // since when each key can do nothing
 	for _, o := range rec.Outcomes {
 		if !o.Contained() {
 			continue
 		}
-		if from := o.At.Add(spreads); q.From.IsZero() || from.Before(q.From) {
+		from := o.At.Add(spreads)
+		stopped[o.AccessKeyID] = from
+		if q.From.IsZero() || from.Before(q.From) {
 			q.From = from
 		}
+		q.KeyIDs = append(q.KeyIDs, o.AccessKeyID) // later evidence may not show its actor any more
 		for _, a := range rec.Evidence.Actors {
 			if a.AccessKeyID == o.AccessKeyID {
 				id, _, _ := strings.Cut(a.PrincipalID, ":")
-				q.KeyIDs, q.PrincipalIDs = append(q.KeyIDs, a.AccessKeyID), append(q.PrincipalIDs, id)
+				q.PrincipalIDs = append(q.PrincipalIDs, id)
 			}
 		}
 	}
@@ -160,11 +164,17 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 		f.Unknown = append(f.Unknown, "what the credential has done since: "+d.failed(ctx, rec, q.Name(), err))
 		return
 	}
+	if deeds.Unlisted > 0 {
+		f.Unknown = append(f.Unknown, report.Plural(deeds.Unlisted, "more kind")+" of calls since, which CloudTrail's answer has no room to list")
+	}
 	for _, deed := range deeds.Listed {
 		key := deed.AccessKeyID
 		session := key == "" || strings.HasPrefix(key, "ASIA")
 		if !slices.Contains(q.KeyIDs, key) && !session && !(deed.Writes && slices.Contains(mints, deed.Service)) {
 			continue // the owner's other keys go on with their work
+		}
+		if deed.Last.Before(stopped[key]) {
+			continue // the question is for all keys, from the first that was contained on
 		}
 		if key == "" {
 			key = "no key"
@@ -199,17 +209,17 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})
 }
 
-// remind repeats what is asked, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
+// remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
 func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 	open := 0
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
-		if o.State != containment.Asked {
+		if !o.Open() {
 			continue
 		}
 		if open++; o.Step.Planned() {
 			if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
-				o.State, o.Undo, o.Detail = containment.Already, o.Step.Undo, "it reads as "+doc.Text+" now: somebody has done it by hand"
+				o.State, o.Undo, o.Runbook, o.Detail = containment.Already, o.Step.Undo, nil, "it reads as "+doc.Text+" now: somebody has done it by hand"
 				rec.Note(d.Clock.Now(), fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
 				open--
 			}

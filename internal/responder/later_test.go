@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
 
@@ -387,4 +388,274 @@ func TestAFoldedIncidentThatIsJudgedAgainStaysSilent(t *testing.T) {
 		}
 	}
 	w.heard(t, "RANG", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+}
+
+// dying is an account at which the invocation breaks once, after a write.
+type dying struct {
+	containment.Account
+	writes int
+}
+
+func (a *dying) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
+	err := a.Account.Write(ctx, ref, doc)
+	if a.writes++; a.writes == 1 {
+		panic("the invocation dies")
+	}
+	return err
+}
+
+// The containment that was counted before the crash fills the cap: it is done all the same, and nobody is asked to do it.
+func TestAStepThatWasWrittenBeforeACrashIsNotAskedForTheCap(t *testing.T) {
+	w := watched()
+	w.Cap = 1
+	w.Account = &dying{Account: w.account}
+	if _, err := w.Handle(context.Background(), event(1_000_000), nil); err == nil {
+		t.Fatal("nothing broke")
+	}
+	r := w.handle(t)
+	if o := r.Outcomes[0]; o.State != containment.Done || o.Undo == "" || w.account.Writes() != 1 {
+		t.Errorf("%s, undo %q, %d writes; want done, with its undo, and one write: %s", o.State, o.Undo, w.account.Writes(), o.Detail)
+	}
+	w.keys(t, "Inactive")
+}
+
+// crashes handles the ring until a step is intended, and dies there.
+func (w *world) crashes(t *testing.T) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Fatal("no step was intended")
+		}
+		w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute))
+	}()
+	w.watch(t, func(r incident.Record) {
+		if len(r.Outcomes) > 0 && r.Outcomes[0].State == containment.Intended {
+			panic("the invocation dies")
+		}
+	})
+}
+
+func TestWhatLowersTheModeHoldsBackAnIntendedStepToo(t *testing.T) {
+	for name, lower := range map[string]func(*testing.T, *world){
+		"the brakes": func(t *testing.T, w *world) {
+			b, err := w.Store.Brakes(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Mode = containment.ModeAsk
+			if _, err := w.Store.SetBrakes(context.Background(), b); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a deployment": func(_ *testing.T, w *world) { w.Mode = containment.ModeAsk },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.crashes(t)
+			lower(t, w)
+			if r := w.handle(t); state(t, r) != containment.Asked {
+				t.Errorf("got %s, want asked", state(t, r))
+			}
+			w.keys(t, "Active")
+		})
+	}
+}
+
+// An invocation that stood still for longer than its lease finds its step done, and perhaps undone, by others.
+func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
+	w := watched()
+	slept := false
+	if _, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+		if slept || len(r.Outcomes) == 0 || r.Outcomes[0].State != containment.Intended {
+			return
+		}
+		slept = true
+		w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute))
+		w.handle(t) // another invocation sees it through
+		w.account.SetStatus(stolen, containment.Active)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !slept || w.account.Writes() != 1 {
+		t.Errorf("slept %t, %d writes; want one", slept, w.account.Writes())
+	}
+}
+
+// The page went out, and then the topic was taken away: nobody knows what was done. The invocation that closes it fails, so that
+// Lambda's metric rings.
+func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
+	w := watched()
+	ctx := context.Background()
+	handled, err := w.Handle(until{ctx, w.clock.Now().Add(15 * time.Minute)}, event(1_000_000), func(r incident.Record) {
+		if !r.Told(incident.Page).IsZero() {
+			w.channel.Err = errors.New("no such topic")
+		}
+	})
+	if err != nil || !handled.Record.Closed.IsZero() {
+		t.Fatalf("closed %v, %v; want an incident that is handed over", handled.Record.Closed, err)
+	}
+	if _, err = w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); !errors.Is(err, responder.ErrUnheard) {
+		t.Errorf("got %v, want that the team could not be told", err)
+	}
+	w.channel.Err = nil
+	w.handle(t) // the ring is delivered again
+	if !w.said("CONTAINED") {
+		t.Errorf("the team heard %q, and not what was done", w.subjects())
+	}
+	if n := count(w.subjects(), "RANG"); n != 1 {
+		t.Errorf("the page was told %d times", n)
+	}
+}
+
+func TestWhatCouldNotBeSeenIsNotQuiet(t *testing.T) {
+	w := watched()
+	denied := errors.New("AccessDenied: iam:ListAccessKeys")
+	w.account.Fail("Keys", denied, denied, denied, denied)
+	w.handle(t)
+	w.heard(t, "RANG", "CONTAINED", "CLOSED, NOT ALL SEEN, CONTAINED")
+}
+
+// A containment that IAM refuses is a human's, as much as one that is asked.
+func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
+	for name, byHand := range map[string]bool{"nobody comes": false, "somebody does it by hand": true} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
+			w.watch(t, func(r incident.Record) {
+				if byHand && !r.Told(incident.Answer).IsZero() {
+					w.account.SetStatus(stolen, containment.Inactive)
+				}
+			})
+			if byHand {
+				w.heard(t, "RANG", "NOT CONTAINED", "QUIET, ALREADY OFF")
+			} else {
+				w.heard(t, "RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
+					"CLOSED, NOBODY ANSWERED, NOT CONTAINED")
+			}
+		})
+	}
+}
+
+// deeds is what a credential has done, as the question for it prints it.
+func deeds(key string, last time.Time, kinds int) []evidence.Row {
+	return []evidence.Row{{"part": "all", "calls": fmt.Sprint(3 * kinds), "bytes": "0"}, {"part": "deed", "access_key_id": key, "principal_id": "AIDAEXAMPLElars",
+		"service": "s3.amazonaws.com", "name": "GetObject", "writes": "0", "calls": "3", "bytes": "0", "first_seen": fmt.Sprint(last.Unix()),
+		"last_seen": fmt.Sprint(last.Unix()), "vpc_endpoint": "", "source_ip": office, "origins": "1", "places": fmt.Sprint(kinds)}}
+}
+
+// Two keys, contained a quarter of an hour apart: what the second did before it was contained is no news.
+func TestWhatAKeyDidBeforeItWasContainedIsNotHeldAgainstIt(t *testing.T) {
+	const second = "AKIAEXAMPLESECOND001"
+	for name, after := range map[string]time.Duration{"before": -5 * time.Minute, "after": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.account.AddUser("lars", nil, sandbox.Key{ID: second, Status: "Active"})
+			r := w.handOver(t, func(incident.Record) {
+				w.trail.takers = []taker{{key: second, owner: "lars", bytes: 1_000_000, ip: elsewhere}, thief(1)}
+				w.trail.since = deeds(second, from.Add(36*time.Minute+after), 1)
+			})
+			if len(r.Outcomes) != 2 || w.account.Status(second) != "Inactive" || r.Outcomes[0].At.Sub(from) != 36*time.Minute {
+				t.Fatalf("got %+v, want both keys contained, the second at %v", r.Outcomes, from.Add(36*time.Minute))
+			}
+			if got := w.said("NOT QUIET") || w.said("ESCALATED"); got != (after > 0) {
+				t.Errorf("the team heard %q of calls that ended %v after the containment: %+v", w.subjects(), after, r.FollowUps)
+			}
+		})
+	}
+}
+
+// A list that is cut may be cut before the very call.
+func TestCallsThatAreNotListedAreNotQuiet(t *testing.T) {
+	w := watched()
+	w.trail.since = deeds("AKIAEXAMPLEANOTHER01", from.Add(20*time.Minute), 2)
+	if r := w.handle(t); !strings.Contains(strings.Join(r.FollowUps[3].Unknown, " "), "1 more kind of call") {
+		t.Errorf("got %+v, want that not all calls are known", r.FollowUps[3])
+	}
+}
+
+// sluggish takes its time, as CloudWatch does when it throttles.
+type sluggish struct {
+	alarm.Meter
+	clock *sandbox.Clock
+}
+
+func (m sluggish) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	m.clock.Wait(ctx, m.clock.Now().Add(5*time.Second))
+	return m.Meter.Read(ctx, a)
+}
+
+// onTime is a store that sees who works without the desk.
+type onTime struct {
+	incident.Store
+	clock *sandbox.Clock
+	until time.Time
+	late  int
+}
+
+func (s *onTime) Lease(ctx context.Context, l incident.Lease) error {
+	err := s.Store.Lease(ctx, l)
+	if err == nil {
+		s.until = l.Until
+	}
+	return err
+}
+
+func (s *onTime) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	if !s.clock.Now().Before(s.until) {
+		s.late++
+	}
+	return s.Store.Put(ctx, r)
+}
+
+// A flood of rings, forged perhaps, is worked on in parts: between them the lease is taken again, and what is more urgent comes first.
+func TestAFloodOfRingsDoesNotOutlastTheLease(t *testing.T) {
+	w := watched()
+	var events [][]byte
+	for i := range 100 {
+		events = append(events, w.ringAt(fmt.Sprintf("bucket-%d", i), 1_000_000))
+	}
+	s := &onTime{Store: w.Store, clock: w.clock}
+	w.Store, w.Meter = s, sluggish{w.meter, w.clock}
+	w.allAtOnce(t, events...)
+	if s.late > 0 {
+		t.Errorf("%d puts came after the lease had run out", s.late)
+	}
+}
+
+// A key that was contained, is turned on again and takes more: the window after that is a theft of its own, and its containment is not
+// left to the incident that thinks it done.
+func TestAKeyThatTakesMoreAfterItsContainmentIsContainedAgain(t *testing.T) {
+	w := watched()
+	second := from.Add(13 * time.Minute)
+	w.trail.next, w.trail.then = second, []taker{thief(2_000_000)}
+	w.trail.lastSeen = second.Add(time.Minute)
+	r := w.watch(t, func(r incident.Record) {
+		if len(r.FollowUps) == 1 && r.Follows == "" && len(w.meter.Buckets["exports"]) == 1 {
+			w.account.SetStatus(stolen, containment.Active)
+			w.meter.Buckets["exports"] = append(w.meter.Buckets["exports"], alarm.Point{Start: second, Bytes: 2_000_000})
+		}
+	})
+	next, err := w.Store.Load(context.Background(), r.Continued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, next); got != containment.Done || next.Folded != "" || w.account.Writes() != 2 {
+		t.Errorf("the second theft is %s, folded into %q, %d writes; want it contained too", got, next.Folded, w.account.Writes())
+	}
+	w.keys(t, "Inactive")
+}
+
+// A key that is used directly and through a service shows as two actors, and is one step.
+func TestOneKeyInTwoActorsIsOneStep(t *testing.T) {
+	for name, takers := range map[string][]taker{
+		"mostly directly":   {thief(900_000), {key: stolen, owner: "mara", bytes: 100_000, ip: elsewhere, via: "athena.amazonaws.com"}},
+		"mostly through it": {{key: stolen, owner: "mara", bytes: 600_000, ip: elsewhere, via: "athena.amazonaws.com"}, thief(400_000)},
+	} {
+		w := watched()
+		w.trail.takers = takers
+		r := w.handle(t)
+		if len(r.Outcomes) != 1 || len(r.Verdicts) != 1 || strings.Contains(fmt.Sprint(r.Log), "by hand") {
+			t.Errorf("%s: got %+v; want one step, and nothing done by hand", name, r.Outcomes)
+		}
+	}
 }

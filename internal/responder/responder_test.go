@@ -46,6 +46,8 @@ type taker struct {
 	ip            string
 	// stranger: it never read these buckets before. The others read them from the office, days ago.
 	stranger bool
+	// via is the service that called in its name; "" is none.
+	via string
 }
 
 func (k taker) principal() string {
@@ -78,6 +80,10 @@ type trail struct {
 	then []taker
 	// at are the takers at a bucket, where they are others.
 	at map[string][]taker
+	// lastSeen is when the takers in then took their last; zero is in the first window.
+	lastSeen time.Time
+	// since is what the credentials have done since; nil is nothing.
+	since []evidence.Row
 	// unsteady is until when each look finds a little more.
 	unsteady time.Time
 	// failing is the question that is not answered; "" is none.
@@ -111,7 +117,10 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	case "usage":
 		answer.Rows = tr.usage()
 	case "since":
-		answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		answer.Rows = tr.since
+		if tr.since == nil {
+			answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		}
 	case "tagged":
 		if tr.tagger != nil {
 			answer.Rows = []evidence.Row{tr.tagger}
@@ -131,6 +140,9 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 					takers = tr.then
 				}
 				for _, row := range tr.bytes(takers, w.Buckets[0]) {
+					if !tr.next.IsZero() && !w.From.Before(tr.next) && !tr.lastSeen.IsZero() && row["part"] == "actor" {
+						row = with(row, "last_seen", fmt.Sprint(tr.lastSeen.Unix()))
+					}
 					answer.Rows = append(answer.Rows, with(row, "window_no", fmt.Sprint(q.(evidence.Bytes).Numbers()[w.ID])))
 				}
 			}
@@ -173,7 +185,7 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 			continue
 		}
 		row := numbers(k.bytes, around, n)
-		for column, v := range map[string]string{"actor": k.key, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
+		for column, v := range map[string]string{"actor": k.key + k.via, "invoked_by": k.via, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
 			"arn": "arn:aws:iam::" + account + ":user/" + k.owner, "account_id": account, "access_key_id": k.key, "user_name": k.owner, "principal": k.principal()} {
 			row[column] = v
 		}
