@@ -109,7 +109,7 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 	}
 	// A human's own question is told once and never followed up, and a ring that CloudWatch does not confirm may be anybody's.
 	leads := func(other *incident.Record) bool {
-		return !d.unfolded[other.ID] && !other.Once && (other.Alarm.Confirmed || !rec.Alarm.Confirmed)
+		return other.Folded == "" && !d.unfolded[other.ID] && !other.Once && (other.Alarm.Confirmed || !rec.Alarm.Confirmed)
 	}
 	var lead *incident.Record
 	for _, o := range rec.Outcomes {

@@ -417,7 +417,7 @@ func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(
 	var asking *incident.Record
 	var asked *containment.Outcome
 	for _, other := range d.sorted() {
-		if other.ID == rec.ID || other.Folded != "" || !will(other) {
+		if other.ID == rec.ID || !will(other) {
 			continue
 		}
 		for i, theirs := range other.Outcomes {
