@@ -45,7 +45,7 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 	defer cancel()
 	outcomes, verdicts, again := rec.Outcomes, rec.Verdicts, !rec.Judged.IsZero()
 	brakes := d.readBrakes(ctx, rec)
-	rec.Mode = brakes.Lower(r.Mode)
+	rec.Mode = r.lowered(brakes)
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
 	plans := map[int]plan{}
@@ -288,17 +288,14 @@ func (d *desk) act(ctx context.Context, t task) {
 		}
 		o = &rec.Outcomes[i]
 	}
-	if why := d.overCap(ctx, *o); why != "" {
+	mode, why := d.mayAct(ctx, rec, *o)
+	if why != "" {
 		o.Runbook = o.Step.Runbook
 		d.leave(ctx, rec, o, containment.Asked, why)
 		return
 	}
 	if !d.Clock.Now().Before(d.until) {
 		return // whoever has the desk by now does it
-	}
-	mode := rec.Mode
-	if o.Approved != nil && mode == containment.ModeAsk {
-		mode = containment.ModeAct
 	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
@@ -319,7 +316,7 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 	if err != nil {
 		d.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
 		rec.Note(d.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+report.Safe(err.Error()))
-		return incident.Brakes{Mode: containment.ModeAsk}
+		return incident.Brakes{Mode: containment.ModeAsk, Epoch: d.Epoch}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -330,37 +327,46 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// overCap counts a containment, and says why it must not be made; "" if it may. One that a human has approved always may.
-func (d *desk) overCap(ctx context.Context, o containment.Outcome) string {
+// mayAct counts a containment, and says why it must not be made; "" if it may, in the mode that it returns. One that a human has
+// approved is not counted, and may be made in mode ask. The mode may have been lowered since the step was intended.
+func (d *desk) mayAct(ctx context.Context, rec *incident.Record, o containment.Outcome) (mode containment.Mode, why string) {
+	const low = "the mode was lowered before it was done"
 	if o.Approved != nil {
-		return ""
+		b := d.readBrakes(ctx, rec)
+		if d.lowered(b) == containment.ModeObserve {
+			return "", low
+		}
+		return containment.ModeAct, ""
 	}
 	most := cmp.Or(d.Cap, defaultCap)
 	for range 3 {
 		if d.brakes == nil {
 			b, err := d.Store.Brakes(ctx)
 			if err != nil {
-				return "how many were contained in the last hour could not be read: " + report.Safe(err.Error())
+				return "", "how many were contained in the last hour could not be read: " + report.Safe(err.Error())
 			}
 			d.brakes = &b
 		}
 		b, now := *d.brakes, d.Clock.Now()
 		d.brakes = nil
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
-		if len(b.Contained) >= most {
-			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
+		switch {
+		case d.lowered(b) != containment.ModeAct:
+			return "", low
+		case len(b.Contained) >= most:
+			return "", fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
 		}
 		b.Contained = append(b.Contained, now)
 		b, err := d.Store.SetBrakes(ctx, b)
 		switch {
 		case err == nil:
 			d.brakes = &b
-			return ""
+			return rec.Mode, ""
 		case !errors.Is(err, incident.ErrConflict):
-			return "this containment could not be counted: " + report.Safe(err.Error())
+			return "", "this containment could not be counted: " + report.Safe(err.Error())
 		}
 	}
-	return "this containment could not be counted: somebody keeps changing the brakes"
+	return "", "this containment could not be counted: somebody keeps changing the brakes"
 }
 
 // verify reads one step of unknown outcome back.
