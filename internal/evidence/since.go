@@ -13,7 +13,7 @@ const MaxDeeds = 50
 
 // Since asks what credentials, or the users or roles that they belong to, have done in [From, To) that succeeded, in whatever service:
 // after a containment, whether it holds. A refused call counts for nothing, and a call with a key that is turned off leaves no record
-// at all (https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html).
+// at all (https://docs.aws.amazon.com/AmazonS3/latest/userguide/logging-with-S3.html).
 //
 // A record's time is when the call ended: a download that began before From can be in the answer. IAM's, STS's and sign-in's calls are
 // recorded in us-east-1, so a store of another region alone does not hold them.

@@ -49,10 +49,10 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
 	plans := map[int]plan{}
-	left := r.judgeActors(ctx, rec, actors, plans, brakes, false)
+	left := d.judgeActors(ctx, rec, actors, plans, brakes, false)
 	if total := rec.Alarm.Bytes; total != nil && left > *total/5 {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
-		r.judgeActors(ctx, rec, actors, plans, brakes, true)
+		d.judgeActors(ctx, rec, actors, plans, brakes, true)
 	}
 	rec.JudgedOn, rec.Enough = rec.Basis(), false
 	changed := merge(rec, outcomes, verdicts)
@@ -147,8 +147,8 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
 // credential moved them. plans keeps, by an actor's place, the steps that the account was asked for already.
-func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int]plan, brakes incident.Brakes, spread bool) (left int64) {
-	x := containment.Executor{Account: r.Account, Mode: rec.Mode}
+func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []evidence.Actor, plans map[int]plan, brakes incident.Brakes, spread bool) (left int64) {
+	r, x := d.Responder, containment.Executor{Mode: rec.Mode}
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
 	small := 0
 	for i, a := range actors {
@@ -162,7 +162,7 @@ func (r *Responder) judgeActors(ctx context.Context, rec *incident.Record, actor
 			}
 		}
 		if _, planned := plans[i]; !planned {
-			plans[i] = r.plan(ctx, rec, a)
+			plans[i] = d.plan(ctx, rec, a)
 		}
 		leftAlone := true
 		for _, s := range plans[i].steps {
@@ -234,8 +234,9 @@ type plan struct {
 }
 
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
-func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) plan {
-	target, err := r.Account.Identify(ctx, a.Credential())
+func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) plan {
+	r := d.Responder
+	target, err := d.known.identify(ctx, r.Account, a.Credential(), r.Clock.Now())
 	trouble := ""
 	if err != nil {
 		trouble = report.Safe(err.Error())
@@ -257,7 +258,7 @@ func (r *Responder) plan(ctx context.Context, rec *incident.Record, a evidence.A
 		}
 		return plan{steps, trouble}
 	}
-	before, err := r.Account.Read(ctx, containment.KeyRef(target))
+	before, err := d.known.read(ctx, r.Account, containment.KeyRef(target), r.Clock.Now())
 	if err != nil {
 		r.Log.ErrorContext(ctx, "reading the key's status failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
 		trouble = report.Safe(err.Error())

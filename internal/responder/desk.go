@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type desk struct {
 	broken map[string]error // what this invocation leaves to the next
 	// intended are the incidents whose intended steps this invocation has put itself, and not begun.
 	intended map[string]bool
+	known    lookups
 	brakes   *incident.Brakes // as they were read last; nil where somebody has changed them since
 }
 
@@ -227,6 +229,7 @@ type task struct {
 }
 
 // next lists the incidents whose moves are the most urgent, the oldest first; where none is due, it returns when the first will be.
+// What CloudWatch confirms comes before what it does not: whoever may invoke the function can send any number of rings.
 func (d *desk) next(now time.Time) (batch []task, at time.Time) {
 	due := map[incident.Do][]task{}
 	for _, rec := range d.open {
@@ -242,37 +245,57 @@ func (d *desk) next(now time.Time) (batch []task, at time.Time) {
 	for _, do := range incident.Urgency() {
 		if batch := due[do]; len(batch) > 0 {
 			slices.SortFunc(batch, func(x, y task) int {
-				return cmp.Or(x.rec.Opened.Compare(y.rec.Opened), cmp.Compare(x.rec.ID, y.rec.ID))
+				return cmp.Or(confirmedFirst(x.rec, y.rec), x.rec.Opened.Compare(y.rec.Opened), cmp.Compare(x.rec.ID, y.rec.ID))
 			})
+			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
+				batch = batch[:n]
+			}
+			if do == incident.Judge { // what is found is acted on before the next are judged
+				batch = batch[:min(len(batch), max(d.Workers, 8))]
+			}
 			return batch, now
 		}
 	}
 	return nil, at
 }
 
+func confirmedFirst(x, y *incident.Record) int {
+	switch {
+	case x.Alarm.Confirmed == y.Alarm.Confirmed:
+		return 0
+	case x.Alarm.Confirmed:
+		return -1
+	}
+	return 1
+}
+
 // do has the effects of one kind of move on the incidents that are due for it.
 func (d *desk) do(ctx context.Context, batch []task) {
 	switch batch[0].move.Do {
 	case incident.Act: // one after the other: two incidents may be about one key
-		d.act(ctx, batch[0])
-		delete(d.intended, batch[0].rec.ID)
+		d.each(ctx, batch[:1], func(t task) {
+			d.act(ctx, t)
+			delete(d.intended, t.rec.ID)
+		})
 	case incident.LookUp:
 		d.lookAll(ctx, batch)
 	case incident.Judge:
 		d.each(ctx, batch, func(t task) { d.judge(ctx, t.rec) })
+		batch = slices.DeleteFunc(batch, func(t task) bool { return t.rec.JudgedOn == "" || d.open[t.rec.ID] == nil })
 		slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
-		for _, t := range batch {
+		for _, t := range batch { // one after the other: the first is the one that the others fold into
 			d.fold(ctx, t.rec)
 			d.intended[t.rec.ID] = d.put(ctx, t.rec)
 		}
 	case incident.Tell:
 		d.tellAll(ctx, batch)
 	case incident.Follow: // one after the other: it may open the next window
-		for _, t := range batch[:1] {
+		d.each(ctx, batch[:1], func(t task) {
 			d.follow(ctx, t.rec)
 			d.put(ctx, t.rec)
-		}
+		})
 	default:
+		page := d.nextPage()
 		d.each(ctx, batch, func(t task) {
 			switch t.move.Do {
 			case incident.Verify:
@@ -280,7 +303,7 @@ func (d *desk) do(ctx context.Context, batch []task) {
 			case incident.ReadMetric:
 				d.readMetric(ctx, t.rec)
 				if !t.rec.Once {
-					t.rec.Tell(incident.Page, d.nextPage(), d.channels()...)
+					t.rec.Tell(incident.Page, page, d.channels()...)
 				}
 			case incident.Enrich:
 				d.enrich(ctx, t.rec)
@@ -297,22 +320,39 @@ func (d *desk) do(ctx context.Context, batch []task) {
 
 // each does something for every task, Workers of them at a time.
 func (d *desk) each(ctx context.Context, batch []task, do func(task)) {
-	if d.Workers <= 1 || len(batch) == 1 {
-		for _, t := range batch {
-			if d.take(ctx) == nil {
-				do(t)
-			}
-		}
-		return
-	}
 	if d.take(ctx) != nil {
 		return
 	}
+	d.atOnce(d.Workers, len(batch), func(i int) {
+		defer d.survive(ctx, batch[i].rec.ID)
+		do(batch[i])
+	})
+}
+
+// survive leaves an incident on which the code breaks to the next invocation, and to the alarm on failing ones: one that somebody has
+// made up to break it must not hold up the others.
+func (d *desk) survive(ctx context.Context, id string) {
+	if p := recover(); p != nil {
+		d.Log.ErrorContext(ctx, "the code broke on an incident", "incident", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.giveUp(ctx, id, errors.New("the code broke on it; see the log"))
+	}
+}
+
+// atOnce does n things, so many of them at a time; 0 is one.
+func (r *Responder) atOnce(workers, n int, do func(i int)) {
+	if workers <= 1 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, d.Workers)
-	for _, t := range batch[:min(len(batch), 10*d.Workers)] { // the rest is as urgent the next time
+	slots := make(chan struct{}, workers)
+	for i := range n {
 		slots <- struct{}{}
-		wg.Go(func() { defer func() { <-slots }(); do(t) })
+		wg.Go(func() { defer func() { <-slots }(); do(i) })
 	}
 	wg.Wait()
 }

@@ -153,7 +153,14 @@ func TestTheWindowMovesOnToASecondThief(t *testing.T) {
 
 // A storm: one thief empties many buckets, each with an alarm of its own.
 func TestOneThiefAtManyBucketsIsOneStory(t *testing.T) {
+	for _, workers := range []int{1, 8} {
+		t.Run(fmt.Sprint(workers, " at once"), func(t *testing.T) { storm(t, workers) })
+	}
+}
+
+func storm(t *testing.T, workers int) {
 	w := watched()
+	w.Workers = workers
 	const n = 20
 	for i := range n {
 		name := fmt.Sprintf("bucket-%02d", i)
@@ -330,4 +337,32 @@ func TestTheBrakes(t *testing.T) {
 			t.Errorf("%s: the message does not say %q:\n%s", name, c.says, body)
 		}
 	}
+}
+
+func TestOneBadIncidentDoesNotHoldUpTheOthers(t *testing.T) {
+	w := watched()
+	w.Meter = brokenMeter{w.meter, "bad"}
+	w.meter.Buckets["bad"] = []alarm.Point{{Start: from, Bytes: 1_000_000}}
+	bad := strings.ReplaceAll(strings.ReplaceAll(string(event(1_000_000)), `"exports"`, `"bad"`), "nightlatch-exports", "nightlatch-bad")
+	if _, err := w.Handle(context.Background(), []byte(bad), nil); err == nil || !strings.Contains(err.Error(), "the code broke on it") {
+		t.Errorf("got %v, want an error that Lambda counts", err)
+	}
+	handled, err := w.Handle(context.Background(), event(1_000_000), nil)
+	if err == nil || strings.Contains(err.Error(), "nil pointer") || state(t, handled.Record) != containment.Done {
+		t.Errorf("got %v and %+v, want an error for the bad one and the other done", err, handled.Record.Outcomes)
+	}
+	w.keys(t, "Inactive")
+}
+
+// brokenMeter panics on one bucket.
+type brokenMeter struct {
+	alarm.Meter
+	bucket string
+}
+
+func (m brokenMeter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	if slices.Contains(a.Buckets, m.bucket) {
+		panic("index out of range")
+	}
+	return m.Meter.Read(ctx, a)
 }

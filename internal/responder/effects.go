@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"nightlatch/internal/alarm"
@@ -73,29 +72,23 @@ func (d *desk) lookAll(ctx context.Context, batch []task) {
 	}
 	asked, cancel := context.WithTimeout(ctx, min(lookTime, wait))
 	defer cancel()
-	bytes, usage := map[string]answered{}, map[string]answered{}
-	d.together(func() { bytes = d.askBytes(asked, recs) }, func() { usage = d.askUsage(asked, strange) })
+	answers := make([]map[string]answered, 2) // at once: CloudTrail's lag hides the cost of the second
+	d.atOnce(d.Workers, 2, func(i int) {
+		if i == 0 {
+			answers[i] = d.askBytes(asked, recs)
+		} else {
+			answers[i] = d.askUsage(asked, strange)
+		}
+	})
 	for _, rec := range recs {
-		d.looked(ctx, rec, bytes[rec.ID], usage[rec.ID])
-		if rec.Next(d.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
-			d.put(ctx, rec)
-		}
+		func() {
+			defer d.survive(ctx, rec.ID)
+			d.looked(ctx, rec, answers[0][rec.ID], answers[1][rec.ID])
+			if rec.Next(d.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
+				d.put(ctx, rec)
+			}
+		}()
 	}
-}
-
-// together does things at once, unless one thing is to be done at a time.
-func (d *desk) together(do ...func()) {
-	if d.Workers <= 1 {
-		for _, f := range do {
-			f()
-		}
-		return
-	}
-	var wg sync.WaitGroup
-	for _, f := range do {
-		wg.Go(f)
-	}
-	wg.Wait()
 }
 
 // looked takes in what the trail has answered.
@@ -130,20 +123,29 @@ func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[s
 		a := rec.Alarm
 		windows = append(windows, evidence.Window{ID: rec.ID, Buckets: a.Buckets, From: a.From, To: a.To})
 	}
-	all := map[string]answered{}
-	for _, q := range (evidence.Bytes{Windows: windows, Margin: alarm.Margin}).Batches() {
-		answer, err := r.Trail.Ask(ctx, q)
-		answer.Scanned /= int64(len(q.Windows)) // each bears its part
-		var tallies map[string]evidence.Tally
+	questions := evidence.Bytes{Windows: windows, Margin: alarm.Margin}.Batches()
+	got := make([]answered, len(questions))
+	tallies := make([]map[string]evidence.Tally, len(questions))
+	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) {
+		answer, err := r.Trail.Ask(ctx, questions[i])
+		answer.Scanned /= int64(len(questions[i].Windows)) // each bears its part
 		if err == nil {
-			tallies, err = evidence.ReadBytes(answer.Rows, q, r.Ours)
+			tallies[i], err = evidence.ReadBytes(answer.Rows, questions[i], r.Ours)
 		}
+		got[i] = answered{Answer: answer, err: err, asked: true}
+	})
+	all := map[string]answered{}
+	for i, q := range questions {
 		for _, w := range q.Windows {
-			all[w.ID] = answered{Answer: answer, tally: tallies[w.ID], err: err, asked: true}
+			got[i].tally = tallies[i][w.ID]
+			all[w.ID] = got[i]
 		}
 	}
 	return all
 }
+
+// querySlots is how many of Lake's ten query slots one kind of question takes, in a storm of alarms: others ask too.
+const querySlots = 3
 
 const (
 	// usageSpread is how far apart the windows may begin of incidents that share a question for what is usual, and usageBuckets how many
@@ -154,8 +156,9 @@ const (
 
 // askUsage asks what is usual for the principals that read the incidents' buckets.
 func (r *Responder) askUsage(ctx context.Context, recs []*incident.Record) map[string]answered {
-	all := map[string]answered{}
 	recs = slices.SortedStableFunc(slices.Values(recs), func(x, y *incident.Record) int { return x.Alarm.From.Compare(y.Alarm.From) })
+	var groups [][]*incident.Record
+	var questions []evidence.Usage
 	for len(recs) > 0 {
 		before, buckets, n := recs[0].Alarm.From, []string{}, 0
 		for _, rec := range recs {
@@ -165,12 +168,19 @@ func (r *Responder) askUsage(ctx context.Context, recs []*incident.Record) map[s
 			}
 			buckets, n = union, n+1
 		}
-		answer, err := r.Trail.Ask(ctx, evidence.Usage{Buckets: buckets, Before: before})
-		answer.Scanned /= int64(n) // each bears its part
-		for _, rec := range recs[:n] {
-			all[rec.ID] = answered{Answer: answer, err: err, asked: true}
+		groups, questions, recs = append(groups, recs[:n]), append(questions, evidence.Usage{Buckets: buckets, Before: before}), recs[n:]
+	}
+	got := make([]answered, len(questions))
+	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) {
+		answer, err := r.Trail.Ask(ctx, questions[i])
+		answer.Scanned /= int64(len(groups[i])) // each bears its part
+		got[i] = answered{Answer: answer, err: err, asked: true}
+	})
+	all := map[string]answered{}
+	for i, group := range groups {
+		for _, rec := range group {
+			all[rec.ID] = got[i]
 		}
-		recs = recs[n:]
 	}
 	return all
 }

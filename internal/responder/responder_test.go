@@ -218,6 +218,7 @@ func with(row map[string]string, kv ...string) evidence.Row {
 // meter counts its readings.
 type meter struct {
 	sandbox.Meter
+	mu   sync.Mutex
 	read int
 	errs []error
 	// shown is what the next readings show, one each; after them the whole.
@@ -225,6 +226,8 @@ type meter struct {
 }
 
 func (m *meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.read++
 	if len(m.errs) > 0 {
 		err := m.errs[0]

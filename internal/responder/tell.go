@@ -15,8 +15,6 @@ const pageCooldown = time.Minute
 
 // nextPage is when the next page may go out; zero is at once.
 func (d *desk) nextPage() time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	var last time.Time
 	for _, rec := range d.open {
 		if told := rec.Told(incident.Page); told.After(last) {

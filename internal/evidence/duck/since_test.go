@@ -139,3 +139,20 @@ func TestNobodyIsNotQuiet(t *testing.T) {
 		t.Errorf("got %+v, %v", d, err)
 	}
 }
+
+// TestRealDeeds asks about every key of a red-team run, and counts its successful calls in the plainest way beside it.
+func TestRealDeeds(t *testing.T) {
+	e := loadedFrom(t, published(t, "invictus-stratus-run"))
+	day := time.Date(2023, 7, 10, 0, 0, 0, 0, time.UTC)
+	keys := rows(t, e, raw(`select useridentity.accesskeyid as k, count(distinct eventid) as n, max(useridentity.principalid) as p from %s
+		where errorcode is null and useridentity.accesskeyid <> '' group by 1 order by 2 desc, 1`))
+	if len(keys) < 10 {
+		t.Fatalf("only %d keys were found", len(keys))
+	}
+	for _, k := range keys[:10] {
+		d, err := evidence.ReadSince(rows(t, e, evidence.Since{KeyIDs: []string{k["k"]}, From: day, To: day.AddDate(0, 0, 2)}))
+		if err != nil || fmt.Sprint(d.Calls) != k["n"] || len(d.Listed) == 0 || d.Listed[0].AccessKeyID != k["k"] {
+			t.Errorf("key %s: got %+v, %v, want %s calls", k["k"], d, err, k["n"])
+		}
+	}
+}

@@ -56,8 +56,8 @@ func anyRecords(rnd *rand.Rand, n int) []record {
 			changes = append(changes, set("sharedEventID", fmt.Sprint("shared-", rnd.IntN(5))))
 		case 7:
 			changes = append(changes, size(nil), presigned)
-		case 8:
-			changes = append(changes, resources(), in(b))
+		case 8: // a record that names no bucket is in no window, also where that names none
+			changes = append(changes, resources(), in([]string{b, ""}[rnd.IntN(2)]))
 		case 9:
 			changes = append(changes, keyID(""), set("sharedEventID", fmt.Sprint("shared-", rnd.IntN(5))))
 		}
