@@ -30,7 +30,7 @@ func (r *Responder) Approve(ctx context.Context, c Caller, id string, step int) 
 	if err != nil {
 		return "", err
 	}
-	chain, name := []link{{Credential: cred}}, r.name()
+	chain, followed, name := []link{{Credential: cred}}, false, r.name()
 	for range approvals {
 		rec, err := r.load(ctx, id)
 		if err != nil {
@@ -46,13 +46,11 @@ func (r *Responder) Approve(ctx context.Context, c Caller, id string, step int) 
 		if o := rec.Outcomes[i]; o.State == containment.Intended {
 			return r.seen(ctx, rec, i, "it is approved already, by "+report.Safe(o.Approved.By)), nil
 		}
-		if len(chain) == 1 { // it costs a question, so that it comes after what may refuse for nothing
-			if chain, err = r.trace(ctx, cred); err != nil {
+		if !followed { // it costs a question, so that it comes after what may refuse for nothing
+			if chain, err = r.traced(ctx, cred, rec); err != nil {
 				return "", err
 			}
-			if err := suspected(chain, rec); err != nil {
-				return "", err
-			}
+			followed = true
 		}
 		said, err := r.sensible(ctx, &rec, i)
 		if err != nil {
@@ -61,6 +59,7 @@ func (r *Responder) Approve(ctx context.Context, c Caller, id string, step int) 
 		o, now := &rec.Outcomes[i], r.Clock.Now()
 		if said == "" {
 			o.State, o.At, o.Attempts, o.Detail = containment.Intended, now, 0, ""
+			o.Runbook = nil
 			o.Approved = &containment.Approval{By: report.Safe(c.ARN), At: now}
 			rec.Note(now, fmt.Sprintf("%s %s: approved by %s with %s", o.Action, report.Safe(o.Target), report.Safe(c.ARN), report.Safe(c.AccessKeyID)))
 			rec.Tell(incident.Revised, time.Time{}, r.channels()...)

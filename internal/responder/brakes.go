@@ -100,16 +100,8 @@ func (r *Responder) trusted(ctx context.Context, c Caller) error {
 		}
 		recs = append(recs, rec)
 	}
-	chain, err := r.trace(ctx, cred)
-	if err != nil {
-		return err
-	}
-	for _, rec := range recs {
-		if err := suspected(chain, rec); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = r.traced(ctx, cred, recs...)
+	return err
 }
 
 // Hold keeps a key that a human has restored from being contained again for a day, for what went to the places of this incident: the next
@@ -138,11 +130,7 @@ func (r *Responder) Hold(ctx context.Context, c Caller, id string, step int) (st
 	if err != nil {
 		return "", err
 	}
-	chain, err := r.trace(ctx, cred)
-	if err != nil {
-		return "", err
-	}
-	if err := suspected(chain, rec); err != nil {
+	if _, err := r.traced(ctx, cred, rec); err != nil {
 		return "", err
 	}
 	if _, err := r.brake(ctx, func(b *incident.Brakes) error {

@@ -98,8 +98,21 @@ func (r *Responder) known(c Caller) (actor.Credential, error) {
 	return actor.Credential{}, refuse(BadCaller, "%s with %s is not a kind of credential that Nightlatch knows; %s", c.ARN, c.AccessKeyID, ownTerms)
 }
 
+// traced follows a caller's credential back to where somebody signed in, and refuses him if any of it is in one of the incidents. That
+// is said first, whatever else is wrong with him.
+func (r *Responder) traced(ctx context.Context, cred actor.Credential, recs ...incident.Record) ([]link, error) {
+	chain, err := r.trace(ctx, cred)
+	for _, rec := range recs {
+		if err := suspected(chain, rec); err != nil {
+			return nil, err
+		}
+	}
+	return chain, err
+}
+
 // trace follows a caller's credential back to where somebody signed in: what a thief has minted is his own. The caller's own credential
-// is the first link. What the trail does not show is refused: CloudTrail is minutes behind, and the session may be a thief's.
+// is the first link; beside an error are the links that were found. What the trail does not show is refused: CloudTrail is minutes
+// behind, and the session may be a thief's.
 func (r *Responder) trace(ctx context.Context, cred actor.Credential) ([]link, error) {
 	now := r.Clock.Now()
 	var chain []link
@@ -110,14 +123,14 @@ func (r *Responder) trace(ctx context.Context, cred actor.Credential) ([]link, e
 		}
 		chain = append(chain, l)
 		if len(chain) > maxHops {
-			return nil, refuse(BadCaller, "your session was assumed through more than %d others, and Nightlatch follows no more; %s", maxHops, ownTerms)
+			return chain, refuse(BadCaller, "your session was assumed through more than %d others, and Nightlatch follows no more; %s", maxHops, ownTerms)
 		}
 		minted, err := r.minter(ctx, cred.AccessKeyID, now.Add(-evidence.SessionLife), now)
 		if err != nil {
-			return nil, err
+			return chain, err
 		}
 		if minted == nil {
-			return nil, refuse(BadCaller, "CloudTrail does not show who was given the session %s, so it may be a thief's: it is about five minutes behind, so wait, or %s",
+			return chain, refuse(BadCaller, "CloudTrail does not show who was given the session %s, so it may be a thief's: it is about five minutes behind, so wait, or %s",
 				cred.AccessKeyID, ownTerms)
 		}
 		by := actor.Of(minted.By, r.Ours)
@@ -125,13 +138,13 @@ func (r *Responder) trace(ctx context.Context, cred actor.Credential) ([]link, e
 		case minted.By.Type == "SAMLUser" || minted.By.Type == "WebIdentityUser" || minted.By.Type == "IdentityCenterUser":
 			return append(chain, link{Credential: by}), nil // he has signed in outside AWS
 		case by.Kind == actor.AWSService:
-			return nil, refuse(BadCaller, "the session %s was given to a machine, by %s, and only a human may do this; %s", cred.AccessKeyID, minted.By.InvokedBy, ownTerms)
+			return chain, refuse(BadCaller, "the session %s was given to a machine, by %s, and only a human may do this; %s", cred.AccessKeyID, minted.By.InvokedBy, ownTerms)
 		case !r.Ours[by.AccountID]:
-			return nil, refuse(BadCaller, "the session %s was given to somebody of account %s, who is not known here; %s", cred.AccessKeyID, by.AccountID, ownTerms)
+			return chain, refuse(BadCaller, "the session %s was given to somebody of account %s, who is not known here; %s", cred.AccessKeyID, by.AccountID, ownTerms)
 		case key == "" && minted.By.InvokedBy == "signin.amazonaws.com" && (minted.By.Type == "IAMUser" || minted.By.Type == "Root"):
 			return append(chain, link{Credential: by}), nil // he has signed in to the console
 		case !strings.HasPrefix(key, "AKIA") && !strings.HasPrefix(key, "ASIA"):
-			return nil, refuse(BadCaller, "CloudTrail does not show with which credential the session %s was asked for; %s", cred.AccessKeyID, ownTerms)
+			return chain, refuse(BadCaller, "CloudTrail does not show with which credential the session %s was asked for; %s", cred.AccessKeyID, ownTerms)
 		}
 		cred = by
 	}
@@ -141,11 +154,11 @@ func (r *Responder) trace(ctx context.Context, cred actor.Credential) ([]link, e
 func (r *Responder) traceKey(ctx context.Context, chain []link) ([]link, error) {
 	l := &chain[len(chain)-1]
 	if l.UserName == "" {
-		return nil, refuse(BadCaller, "when the key %s was made cannot be seen here, as it is not a user's; %s", l.AccessKeyID, ownTerms)
+		return chain, refuse(BadCaller, "when the key %s was made cannot be seen here, as it is not a user's; %s", l.AccessKeyID, ownTerms)
 	}
 	keys, err := r.Account.Keys(ctx, l.UserName)
 	if err != nil {
-		return nil, fmt.Errorf("when the key %s was made could not be asked: %w", report.Safe(l.AccessKeyID), err)
+		return chain, fmt.Errorf("when the key %s was made could not be asked: %w", report.Safe(l.AccessKeyID), err)
 	}
 	for _, k := range keys {
 		if k.ID == l.AccessKeyID && k.Status == containment.Active {
@@ -153,14 +166,14 @@ func (r *Responder) traceKey(ctx context.Context, chain []link) ([]link, error) 
 		}
 	}
 	if l.made.IsZero() {
-		return nil, refuse(BadCaller, "the key %s is not an active one of user %s; %s", l.AccessKeyID, l.UserName, ownTerms)
+		return chain, refuse(BadCaller, "the key %s is not an active one of user %s; %s", l.AccessKeyID, l.UserName, ownTerms)
 	}
 	if r.Clock.Now().Sub(l.made) > evidence.HistorySpan {
 		return chain, nil
 	}
 	minted, err := r.minter(ctx, l.AccessKeyID, l.made.Add(-mintTime), l.made.Add(mintTime))
 	if err != nil {
-		return nil, err
+		return chain, err
 	}
 	if minted != nil {
 		chain = append(chain, link{Credential: actor.Of(minted.By, r.Ours)})

@@ -274,7 +274,7 @@ func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor)
 func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
-	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked {
+	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked && (o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
@@ -291,7 +291,7 @@ func (d *desk) act(ctx context.Context, t task) {
 	}
 	mode, why := d.mayAct(ctx, rec, *o)
 	if why != "" {
-		o.Runbook = o.Step.Runbook
+		o.Runbook, o.Approved = o.Step.Runbook, nil // a yes to what is not done now is none to what may be later
 		d.leave(ctx, rec, o, containment.Asked, why)
 		return
 	}
