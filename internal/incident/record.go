@@ -41,6 +41,8 @@ type Record struct {
 	// Folded is the open incident that has the same steps, and tells of them; Joined are the ones that this one tells of.
 	Folded string   `json:"folded_into,omitempty"`
 	Joined []Joined `json:"joined,omitempty"`
+	// JoinedMore counts those that are not named; a crash may count one twice.
+	JoinedMore int `json:"joined_more,omitempty"`
 
 	Evidence evidence.Evidence `json:"evidence"`
 	// History is what is usual for the principals that read these buckets; nil until it is known. It can be as large as the account,

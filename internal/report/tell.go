@@ -46,7 +46,7 @@ func revised(r incident.Record) []string {
 	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was told before."}
 	for i, j := range r.Joined {
 		if i == maxOutcomes {
-			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i))
+			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i+r.JoinedMore))
 			break
 		}
 		lines = append(lines, "Also: "+Safe(j.Answer)+" (incident "+Safe(j.ID)+").")
@@ -197,6 +197,9 @@ func closing(r incident.Record) Message {
 	}
 	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
 		field(&b, "Also", Safe(j.Answer))
+	}
+	if n := len(r.Joined) - maxOutcomes + r.JoinedMore; n > 0 {
+		field(&b, "And", fmt.Sprintf("%d more incidents with the same steps", n))
 	}
 	if n := len(r.FollowUps); n > 0 {
 		for _, u := range r.FollowUps[n-1].Unknown {

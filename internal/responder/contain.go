@@ -126,8 +126,12 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 	now := d.Clock.Now()
 	joined := incident.Joined{ID: rec.ID, Answer: report.Answer(*rec)}
 	if !slices.ContainsFunc(lead.Joined, func(j incident.Joined) bool { return j.ID == rec.ID }) {
-		lead.Joined = append(lead.Joined, joined)
-		lead.Note(now, "incident "+rec.ID+" has the same steps: it is told of here")
+		if len(lead.Joined) < maxJoined {
+			lead.Joined = append(lead.Joined, joined)
+			lead.Note(now, "incident "+rec.ID+" has the same steps: it is told of here")
+		} else {
+			lead.JoinedMore++
+		}
 		if told := lead.Told(incident.Answer, incident.Revised); !told.IsZero() {
 			lead.Tell(incident.Revised, told.Add(pageCooldown), d.channels()...)
 		}
@@ -144,6 +148,9 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 	rec.Tell(incident.Answer, time.Time{}) // nothing of its own
 	rec.Note(now, "folded into incident "+lead.ID+", which has the same steps")
 }
+
+// maxJoined is how many folded incidents one names: it has to fit an item of DynamoDB.
+const maxJoined = 50
 
 // judgeActors judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a
 // credential moved them. plans keeps, by an actor's place, the steps that the account was asked for already.

@@ -289,11 +289,6 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		}
 	case incident.Tell:
 		d.tellAll(ctx, batch)
-	case incident.Follow: // one after the other: it may open the next window
-		d.each(ctx, batch[:1], func(t task) {
-			d.follow(ctx, t.rec)
-			d.put(ctx, t.rec)
-		})
 	default:
 		page := d.nextPage()
 		d.each(ctx, batch, func(t task) {
@@ -307,6 +302,8 @@ func (d *desk) do(ctx context.Context, batch []task) {
 				}
 			case incident.Enrich:
 				d.enrich(ctx, t.rec)
+			case incident.Follow:
+				d.follow(ctx, t.rec)
 			case incident.Remind:
 				d.remind(ctx, t.rec)
 			case incident.Close:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -124,22 +125,33 @@ func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[s
 		windows = append(windows, evidence.Window{ID: rec.ID, Buckets: a.Buckets, From: a.From, To: a.To})
 	}
 	questions := evidence.Bytes{Windows: windows, Margin: alarm.Margin}.Batches()
-	got := make([]answered, len(questions))
-	tallies := make([]map[string]evidence.Tally, len(questions))
-	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) {
-		answer, err := r.Trail.Ask(ctx, questions[i])
-		answer.Scanned /= int64(len(questions[i].Windows)) // each bears its part
-		if err == nil {
-			tallies[i], err = evidence.ReadBytes(answer.Rows, questions[i], r.Ours)
-		}
-		got[i] = answered{Answer: answer, err: err, asked: true}
-	})
+	got := make([]map[string]answered, len(questions))
+	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) { got[i] = r.askOne(ctx, questions[i]) })
 	all := map[string]answered{}
-	for i, q := range questions {
-		for _, w := range q.Windows {
-			got[i].tally = tallies[i][w.ID]
-			all[w.ID] = got[i]
-		}
+	for _, answers := range got {
+		maps.Copy(all, answers)
+	}
+	return all
+}
+
+// askOne asks one bytes question. Where it fails for a reason that may lie in one of its windows, its halves are asked: a thief with
+// thousands of networks at one bucket must not spoil the answer about another.
+func (r *Responder) askOne(ctx context.Context, q evidence.Bytes) map[string]answered {
+	answer, err := r.Trail.Ask(ctx, q)
+	var tallies map[string]evidence.Tally
+	if err == nil {
+		tallies, err = evidence.ReadBytes(answer.Rows, q, r.Ours)
+	}
+	n := len(q.Windows)
+	if err != nil && n > 1 && ctx.Err() == nil && !errors.Is(err, evidence.ErrBusy) && !errors.Is(err, evidence.ErrBudget) {
+		halves := r.askOne(ctx, evidence.Bytes{Windows: q.Windows[:n/2], Margin: q.Margin})
+		maps.Copy(halves, r.askOne(ctx, evidence.Bytes{Windows: q.Windows[n/2:], Margin: q.Margin}))
+		return halves
+	}
+	answer.Scanned /= int64(n) // each bears its part
+	all := map[string]answered{}
+	for _, w := range q.Windows {
+		all[w.ID] = answered{Answer: answer, tally: tallies[w.ID], err: err, asked: true}
 	}
 	return all
 }

@@ -84,7 +84,9 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	}
 	rec.Continued = opened.ID
 	rec.Note(f.At, "the bytes went on after the window: incident "+opened.ID+" asks who moved them")
-	d.listed = time.Time{}
+	d.mu.Lock()
+	d.listed = time.Time{} // it is taken in at once
+	d.mu.Unlock()
 }
 
 // keys looks at the keys of a contained key's user: whether it is still off, and which the user has made since.
