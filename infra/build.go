@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// build compiles a Lambda from source for provided.al2023 on arm64 and puts the policy, where it has one, beside it, as
+// build compiles a Lambda from source for provided.al2023 on arm64, as
 // https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html wants it: one file named bootstrap. norpc leaves out what only
-// the old go1.x runtime needed.
+// the old go1.x runtime needed. A file goes beside it.
 //
 // The same source gives the same bytes, whatever the directory and the commit, so that a deployment without a change is one.
-func build(root, pkg, dir string, policy []byte) error {
+func build(root, pkg, dir, file string, text []byte) error {
 	out, err := filepath.Abs(filepath.Join(dir, "bootstrap"))
 	if err != nil {
 		return err
@@ -21,11 +21,8 @@ func build(root, pkg, dir string, policy []byte) error {
 	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOFLAGS=")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %s: %v: %s", pkg, err, strings.TrimSpace(string(text)))
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %v: %s", pkg, err, strings.TrimSpace(string(said)))
 	}
-	if policy == nil {
-		return nil
-	}
-	return os.WriteFile(filepath.Join(dir, "policy.cedar"), policy, 0o644)
+	return os.WriteFile(filepath.Join(dir, file), text, 0o644)
 }

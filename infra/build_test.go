@@ -16,7 +16,7 @@ func TestTheResponderIsBuilt(t *testing.T) {
 	var sums [2][sha256.Size]byte
 	for i := range sums {
 		dir := t.TempDir()
-		if err := build("..", "./lambdas/responder", dir, policy.ShippedText()); err != nil {
+		if err := build("..", "./lambdas/responder", dir, "policy.cedar", policy.ShippedText()); err != nil {
 			t.Fatal(err)
 		}
 		file, err := os.ReadFile(filepath.Join(dir, "bootstrap"))
@@ -46,7 +46,7 @@ func TestTheResponderIsBuilt(t *testing.T) {
 }
 
 func TestABuildThatFailsIsOneSentence(t *testing.T) {
-	if err := build("..", "./lambdas/nothing", t.TempDir(), nil); err == nil {
+	if err := build("..", "./lambdas/nothing", t.TempDir(), "policy.cedar", nil); err == nil {
 		t.Error("got no error")
 	}
 }

@@ -3,10 +3,7 @@ package main
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -17,76 +14,54 @@ import (
 
 // enroller is the function that switches request metrics on, and the resource that asks it to when the stack changes.
 type enroller struct {
-	function awslambda.CfnFunction
-	role     awsiam.CfnRole
+	lambda
 	enrolled awscdk.CfnResource
-}
-
-// enrollerTimeout is long enough for a thousand buckets, one after the other.
-const enrollerTimeout = 15 * 60 // seconds
-
-// newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
-// that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
-func newEnroller(scope constructs.Construct, s Settings, code string, topic team, queue *string) (enroller, error) {
-	logs := awslogs.NewCfnLogGroup(scope, jsii.String("EnrollerLog"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(s.RetentionDays)})
-	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	statements, err := s.renderAll(append(s3bucket.Grants(), sns.Grants()...), topic)
-	if err != nil {
-		return enroller{}, err
-	}
-	role := awsiam.NewCfnRole(scope, jsii.String("EnrollerRole"), &awsiam.CfnRoleProps{
-		Description: jsii.String("Nightlatch's enroller: request metrics on the watched buckets"), AssumeRolePolicyDocument: forLambda(),
-		Policies: &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("enroller"),
-			PolicyDocument: document(append(statements, encryptForTheTeam(topic), writeItsLog(logs.AttrArn()), keepFailedEvents(queue))...)}},
-	})
-	asset := awss3assets.NewAsset(scope, jsii.String("EnrollerCode"), &awss3assets.AssetProps{Path: jsii.String(code)})
-	env := map[string]*string{}
-	for name, value := range (settings.Enroller{Topic: *topic.arn, EveryBucket: s.every(), FilterID: s.Filter, LogLevel: s.LogLevel}).Environ() {
-		env[name] = jsii.String(value)
-	}
-	function := awslambda.NewCfnFunction(scope, jsii.String("Enroller"), &awslambda.CfnFunctionProps{
-		Description: jsii.String("Nightlatch: switches request metrics on for the watched buckets"),
-		Runtime:     jsii.String("provided.al2023"), Architectures: jsii.Strings("arm64"), Handler: jsii.String("bootstrap"),
-		Code: &awslambda.CfnFunction_CodeProperty{S3Bucket: asset.S3BucketName(), S3Key: asset.S3ObjectKey()}, Role: role.AttrArn(),
-		MemorySize: jsii.Number(s.MemoryMiB), Timeout: jsii.Number(enrollerTimeout),
-		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: env},
-		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
-	})
-	retries := awslambda.NewCfnEventInvokeConfig(scope, jsii.String("EnrollerRetries"), &awslambda.CfnEventInvokeConfigProps{
-		FunctionName: function.Ref(), Qualifier: jsii.String("$LATEST"), MaximumRetryAttempts: jsii.Number(retries), MaximumEventAgeInSeconds: jsii.Number(enrollerEventAge),
-		DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
-			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue}},
-	})
-	enrolled := awscdk.NewCfnResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::RequestMetrics"),
-		Properties: &map[string]any{"ServiceToken": function.AttrArn(), "Buckets": s.names(), "Id": s.Filter}})
-	// A renamed resource would be made first and the old one deleted then, which takes away what the new one has just enrolled.
-	enrolled.OverrideLogicalId(jsii.String("RequestMetrics"))
-	// What it needs is there before it, and goes after it.
-	for _, needed := range []awscdk.CfnResource{role, retries, topic.policy} {
-		enrolled.AddResourceDependency(needed, nil)
-	}
-	if s.every() {
-		findNewBuckets(scope, s, function, enrolled)
-	}
-	return enroller{function, role, enrolled}, nil
 }
 
 // enrollerEventAge is less than CloudFormation waits for a custom resource: what it has given up on must not be done late.
 const enrollerEventAge = 30 * 60 // seconds
 
-// findNewBuckets has the enroller look for new buckets when a trail tells of one, and once a day where none does.
-func findNewBuckets(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
+// newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
+// that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
+func newEnroller(scope constructs.Construct, s Settings, code string, topic team, queue *string) (enroller, error) {
+	f, err := newFunction(scope, s, recipe{
+		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
+		grants:      append(s3bucket.Grants(), sns.Grants()...),
+		environment: settings.Enroller{Topic: *topic.arn, LogLevel: s.LogLevel}.Environ(),
+	}, topic, queue)
+	if err != nil {
+		return enroller{}, err
+	}
+	properties := s.watched()
+	properties["ServiceToken"] = f.function.AttrArn()
+	enrolled := awscdk.NewCfnResource(scope, jsii.String("RequestMetrics"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::RequestMetrics"), Properties: &properties})
+	// A renamed resource would be made first and the old one deleted then, which takes away what the new one has just enrolled.
+	enrolled.OverrideLogicalId(jsii.String("RequestMetrics"))
+	// What it needs is there before it, and goes after it.
+	for _, needed := range []awscdk.CfnResource{f.role, f.retries, topic.policy} {
+		enrolled.AddResourceDependency(needed, nil)
+	}
+	lookAgain(scope, s, f.function, enrolled)
+	return enroller{f, enrolled}, nil
+}
+
+// lookAgain has the enroller look once a day: a configuration that somebody took away is made again. Where every bucket is watched,
+// it finds new ones so, and sooner where a trail tells of them.
+func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
 	target := &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("enroller"), Arn: function.AttrArn()}}
 	for _, r := range []struct {
 		id    string
 		props awsevents.CfnRuleProps
 	}{
-		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for buckets without request metrics"),
+		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for watched buckets without request metrics"),
 			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
 		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
 			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},
 				"detail": map[string]any{"eventSource": []string{"s3.amazonaws.com"}, "eventName": []string{"CreateBucket"}}}}},
 	} {
+		if r.id == "NewBucket" && !s.every() {
+			continue
+		}
 		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
 		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
 			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.EventDataStore.Account), SourceArn: rule.AttrArn()})
@@ -96,13 +71,14 @@ func findNewBuckets(scope constructs.Construct, s Settings, function awslambda.C
 	}
 }
 
-// names are the entries of the setting buckets.
-func (s Settings) names() []string {
+// watched is what the enroller shall enrol: the custom resource's properties, which say when that changes, and the file beside the
+// enroller's code, for its daily look. Hundreds of names do not fit a function's environment, which ends at 4 KB.
+func (s Settings) watched() map[string]any {
 	var names []string
 	for _, b := range s.Buckets {
 		names = append(names, b.Name)
 	}
-	return names
+	return map[string]any{"Buckets": names, "Id": s.Filter}
 }
 
 // every reports whether every bucket is watched.

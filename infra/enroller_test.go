@@ -32,14 +32,14 @@ func TestTheEnroller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(got, settings.Enroller{Topic: aTopic, EveryBucket: c.every, FilterID: c.id}); diff != "" {
+		if diff := cmp.Diff(got, settings.Enroller{Topic: aTopic}); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
 		}
-		// New buckets are looked for only where every bucket is watched, and no longer once the resource is being deleted.
-		for _, id := range []string{"DailyLook", "NewBucket"} {
+		// Nothing is looked for once the resource is being deleted.
+		for id, want := range map[string]bool{"DailyLook": true, "NewBucket": c.every} {
 			_, there := tpl.resources("AWS::Events::Rule")[id]
-			if there != c.every {
-				t.Errorf("rule %s is there: %t, want %t", id, there, c.every)
+			if there != want {
+				t.Errorf("rule %s is there: %t, want %t", id, there, want)
 			}
 			if there && !slices.Contains(at(t, map[string]any(tpl), "Resources", id, "DependsOn").([]any), "RequestMetrics") {
 				t.Errorf("rule %s does not depend on the resource", id)

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,10 +47,14 @@ func synthesize() error {
 	}
 	defer os.RemoveAll(dir)
 	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "enroller")}
-	if err := build(".", "./lambdas/responder", c.responder, s.PolicyText); err != nil {
+	if err := build(".", "./lambdas/responder", c.responder, "policy.cedar", s.PolicyText); err != nil {
 		return err
 	}
-	if err := build(".", "./lambdas/enroller", c.enroller, nil); err != nil {
+	watched, err := json.Marshal(s.watched())
+	if err != nil {
+		return fmt.Errorf("writing what the enroller looks at: %v", err)
+	}
+	if err := build(".", "./lambdas/enroller", c.enroller, "watched.json", watched); err != nil {
 		return err
 	}
 	if _, err := newStack(app, s, c); err != nil {

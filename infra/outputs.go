@@ -23,7 +23,7 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, e enroller,
 }
 
 // testEvent is a manual event as a line for a shell. The answer takes longer than the command line's usual minute, after which it
-// would invoke the function again.
+// would invoke the function again. Version 1 of the command line takes a payload as it is, version 2 in base64, and both a file's bytes.
 func testEvent(s Settings, function string) string {
 	bucket := "nightlatch-test" // where all are watched, none is known by name
 	for _, b := range s.Buckets {
@@ -33,6 +33,6 @@ func testEvent(s Settings, function string) string {
 		}
 	}
 	payload := fmt.Sprintf(`{"nightlatch":{"investigate":{"bucket":"%s","from":"2026-11-01T00:00:00Z","to":"2026-11-01T00:05:00Z"}}}`, bucket)
-	return fmt.Sprintf("aws lambda invoke --region %s --function-name %s --cli-read-timeout 900 --cli-binary-format raw-in-base64-out --payload '%s' /dev/stdout",
-		s.EventDataStore.Region, function, payload)
+	return fmt.Sprintf("echo '%s' | aws lambda invoke --region %s --function-name %s --cli-read-timeout 900 --payload fileb:///dev/stdin /dev/stdout",
+		payload, s.EventDataStore.Region, function)
 }

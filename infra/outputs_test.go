@@ -13,10 +13,11 @@ import (
 	"nightlatch/internal/alarm"
 )
 
-// The line is given to a shell, in which aws only prints what it was given; the payload is read by the responder's own code.
+// The line is given to a shell, in which aws only prints what it was given (lambdas/responder puts the real one to it); the payload is
+// read by the responder's own code.
 func TestTheTestEventWorksAsPrinted(t *testing.T) {
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\ncat\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for buckets, bucket := range map[string]string{"a-bucket,b-bucket": "a-bucket", "*": "nightlatch-test", "*,logs": "logs"} {
@@ -28,13 +29,14 @@ func TestTheTestEventWorksAsPrinted(t *testing.T) {
 		}
 		args := strings.Split(strings.TrimSpace(string(out)), "\n")
 		want := []string{"lambda", "invoke", "--region", "eu-west-1", "--function-name", "Nightlatch-Responder-x1", "--cli-read-timeout", "900",
-			"--cli-binary-format", "raw-in-base64-out", "--payload", args[11], "/dev/stdout"}
-		if diff := cmp.Diff(args, want); diff != "" {
+			"--payload", "fileb:///dev/stdin", "/dev/stdout"}
+		payload := args[len(args)-1]
+		if diff := cmp.Diff(args[:len(args)-1], want); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
 		}
-		event, err := alarm.Parse([]byte(args[11]))
+		event, err := alarm.Parse([]byte(payload))
 		if err != nil || event.Alarm == nil || !cmp.Equal(event.Alarm.Buckets, []string{bucket}) || event.Alarm.To.Sub(event.Alarm.From) != 5*time.Minute {
-			t.Errorf("%s: the responder reads %+v, %v", args[11], event, err)
+			t.Errorf("%s: the responder reads %+v, %v", payload, event, err)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -8,19 +10,22 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// newRole makes the responder's role: what its code declares, and what a function needs to be one. No managed policy: AWS's
+// newRole makes a function's role: what its code declares, and what a function needs to be one. No managed policy: AWS's
 // AWSLambdaBasicExecutionRole writes to every log group of the account.
-func newRole(scope constructs.Construct, s Settings, topic team, logs, queue *string) (awsiam.CfnRole, error) {
-	statements, err := s.renderAll(grantsOf(s), topic)
+func newRole(scope constructs.Construct, s Settings, r recipe, topic team, logs, queue *string) (awsiam.CfnRole, error) {
+	statements, err := s.renderAll(r.grants, topic)
 	if err != nil {
 		return nil, err
 	}
-	statements = append(statements, encryptForTheTeam(topic), writeItsLog(logs), keepFailedEvents(queue))
-	return awsiam.NewCfnRole(scope, jsii.String("ResponderRole"), &awsiam.CfnRoleProps{
-		Description:              jsii.String("Nightlatch's responder, mode " + s.Mode),
+	reasons := whyWide(r.grants, statements)
+	statements = append(statements, encryptForTheTeam(s.EventDataStore, topic), writeItsLog(logs), keepFailedEvents(queue))
+	role := awsiam.NewCfnRole(scope, jsii.String(r.id+"Role"), &awsiam.CfnRoleProps{
+		Description:              jsii.String(r.about),
 		AssumeRolePolicyDocument: forLambda(),
-		Policies:                 &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("responder"), PolicyDocument: document(statements...)}},
-	}), nil
+		Policies:                 &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String(strings.ToLower(r.id)), PolicyDocument: document(statements...)}},
+	})
+	excuse(role, reasons...)
+	return role, nil
 }
 
 // renderAll writes grants as statements, with this deployment's values.
@@ -46,8 +51,12 @@ func forLambda() map[string]any {
 }
 
 // encryptForTheTeam is what publishing to an encrypted topic takes: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-func encryptForTheTeam(topic team) statement {
-	return statement{"Sid": "EncryptForTheTeam", "Effect": "Allow", "Action": []string{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": topic.keyARN}
+// SNS uses the key in the publisher's name, and nobody else may: the key opens nothing that the function could get hold of otherwise.
+// The star is for the end of the service's name, which differs between partitions:
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+func encryptForTheTeam(s Store, topic team) statement {
+	return statement{"Sid": "EncryptForTheTeam", "Effect": "Allow", "Action": []string{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": topic.keyARN,
+		"Condition": map[string]any{"StringLike": map[string]any{"kms:ViaService": "sns." + s.Region + ".*"}}}
 }
 
 // writeItsLog is for one log group, whose ARN ends in ":*", its streams. Lambda makes no group: it is there already.

@@ -64,6 +64,9 @@ func madeForIt(log string) []request {
 		does(denied, "sns:Subscribe", aTopic),
 		does("ExplicitlyDenied OnlyTLS", "sns:Publish", aTopic, "aws:SecureTransport", "false"),
 		does(denied, "kms:Decrypt", strings.Replace(theKey, "1234abcd", "11111111", 1)),
+		does(denied, "kms:Decrypt", theKey), // by itself, and not through SNS
+		does(denied, "kms:GenerateDataKey", theKey, "kms:ViaService", "sns.us-east-1.amazonaws.com"),
+		does(denied, "kms:Decrypt", theKey, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),
 		does(denied, "kms:ScheduleKeyDeletion", theKey),
 	}
 }

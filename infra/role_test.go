@@ -81,7 +81,7 @@ func TestObserveChangesNothing(t *testing.T) {
 
 // A star is a surprise wherever AWS knows something narrower.
 func TestWildcards(t *testing.T) {
-	whole := []string{"ReadMetrics", "KnowItself"} // GetMetricData and GetCallerIdentity know no resources
+	whole := []string{"ReadMetrics", "KnowItself"} // a metric of S3's and the caller itself are no resources
 	for _, mode := range []string{"observe", "ask", "act"} {
 		sids := map[string]bool{}
 		for _, st := range statementsOf(t, synth(t, "mode", mode)) {

@@ -26,6 +26,8 @@ const (
 	account = "111122223333"
 	aStore  = "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
 	aTopic  = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Topic-x1"
+
+	theStack = "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
 )
 
 func TestMain(m *testing.M) {
@@ -55,22 +57,28 @@ func synth(t *testing.T, changes ...string) template {
 	if done, ok := synthesized.Load(key); ok {
 		return done.(template)
 	}
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("node is not there, and the CDK runs in it")
-	}
-	s, err := Read(given(changes...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, inner := withSettings(t, s)
+	out, inner := withSettings(t, read(t, changes...))
 	nestedIn.Store(key, inner)
 	synthesized.Store(key, out)
 	return out
 }
 
-// withSettings returns the stack's template, and those of its nested stacks by their logical id.
-func withSettings(t *testing.T, s Settings) (template, map[string]template) {
+// read reads the settings of a context.
+func read(t *testing.T, changes ...string) Settings {
 	t.Helper()
+	s, err := Read(given(changes...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// unsynthesized is the app with the stack in it, which synthesizes to a directory.
+func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack, dir string) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("node is not there, and the CDK runs in it")
+	}
 	c := code{t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.enroller, "bootstrap"): "not built either"} {
@@ -78,12 +86,19 @@ func withSettings(t *testing.T, s Settings) (template, map[string]template) {
 			t.Fatal(err)
 		}
 	}
-	dir := t.TempDir()
-	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(dir)})
+	dir = t.TempDir()
+	app = awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(dir)})
 	stack, err := newStack(app, s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return app, stack, dir
+}
+
+// withSettings returns the stack's template, and those of its nested stacks by their logical id.
+func withSettings(t *testing.T, s Settings) (template, map[string]template) {
+	t.Helper()
+	_, stack, dir := unsynthesized(t, s)
 	out := filled(t, *assertions.Template_FromStack(stack, nil).ToJSON())
 	inner := map[string]template{}
 	for id, r := range out.resources("AWS::CloudFormation::Stack") {
@@ -139,7 +154,7 @@ func filled(t *testing.T, raw map[string]any) template {
 
 // deployment is what CloudFormation fills in, beside the names that it makes.
 var deployment = map[string]string{"Topic": aTopic, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
-	"AWS::StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/51af3dc0-da77-11e4-872e-1234567db123"}
+	"AWS::StackId": theStack}
 
 // fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {

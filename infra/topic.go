@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -19,6 +20,7 @@ func newTopic(scope constructs.Construct, s Settings) team {
 	key := awskms.NewCfnKey(scope, jsii.String("TopicKey"), &awskms.CfnKeyProps{
 		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(keyPolicy(s.EventDataStore)...),
 	})
+	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // nothing stays encrypted under it but messages on their way
 	topic := awssns.NewCfnTopic(scope, jsii.String("Topic"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch"), KmsMasterKeyId: key.Ref()})
 	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("TopicPolicy"), &awssns.CfnTopicPolicyProps{
 		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(topicPolicy(s.EventDataStore, topic.Ref())...),

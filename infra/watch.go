@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -46,25 +49,36 @@ type tampering struct {
 	about        map[string]any
 }
 
-// tamperings are the calls that EventBridge can see here. IAM's are recorded in us-east-1 only, so what is done to the role itself is not
-// among them. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+// tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+// CloudTrail writes a resource as the caller named it, by name or ARN, and most of Lambda's calls with the API's version behind the name:
+// https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
 func tamperings(r responder, e enroller, topic team) []tampering {
 	ours := []any{map[string]any{"prefix": ringPrefix}, map[string]any{"prefix": watchPrefix}}
 	return []tampering{
 		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
 			"DeleteEventDataStore", "UpdateEventDataStore", "StopEventDataStoreIngestion"}, nil},
-		{"Alarm", "aws.monitoring", []any{"PutMetricAlarm", "PutCompositeAlarm", "SetAlarmState"}, map[string]any{"alarmName": ours}},
+		{"Alarm", "aws.monitoring", []any{"PutMetricAlarm", "PutCompositeAlarm", "PutLogAlarm", "SetAlarmState"}, map[string]any{"alarmName": ours}},
 		{"Alarms", "aws.monitoring", []any{"DeleteAlarms", "DisableAlarmActions"}, map[string]any{"alarmNames": ours}},
 		{"Mute", "aws.monitoring", []any{"PutAlarmMuteRule"}, nil}, // whichever alarms it names: without a name it mutes them all
 		{"Metrics", "aws.s3", []any{"PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"}, nil},
-		// CloudTrail writes Lambda's calls with the API's version behind the name, and a function as the caller named it.
-		{"Function", "aws.lambda", []any{map[string]any{"prefix": "UpdateFunction"}, map[string]any{"prefix": "DeleteFunction"},
-			map[string]any{"prefix": "PutFunction"}, map[string]any{"prefix": "RemovePermission"}}, map[string]any{"functionName": contains(*r.function.Ref())}},
+		{"Function", "aws.lambda", slices.Concat(startsWith("UpdateFunction"), startsWith("DeleteFunction"), startsWith("PutFunction"), startsWith("AddPermission"),
+			startsWith("RemovePermission"), startsWith("PutRuntimeManagementConfig")),
+			map[string]any{"functionName": append(contains(*r.function.Ref()), contains(*e.function.Ref())...)}},
+		{"Log", "aws.logs", []any{"DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "AssociateKmsKey"},
+			map[string]any{"logGroupName": []any{r.logs.Ref(), e.logs.Ref()}}},
+		{"Queue", "aws.sqs", []any{"DeleteQueue", "PurgeQueue", "SetQueueAttributes", "AddPermission", "RemovePermission"},
+			map[string]any{"queueUrl": []any{map[string]any{"suffix": "/" + *r.queue.AttrQueueName()}}}},
 		{"Topic", "aws.sns", []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, map[string]any{"topicArn": []any{topic.arn}}},
 		{"Subscription", "aws.sns", []any{"Unsubscribe", "SetSubscriptionAttributes"}, map[string]any{"subscriptionArn": startsWith(*topic.arn + ":")}},
 		{"Key", "aws.kms", []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, map[string]any{"keyId": contains(*topic.keyID)}},
 		{"Rule", "aws.events", []any{"DisableRule", "DeleteRule", "PutRule"}, map[string]any{"name": startsWith(stackName + "-")}},
 		{"Target", "aws.events", []any{"PutTargets", "RemoveTargets"}, map[string]any{"rule": startsWith(stackName + "-")}},
+		{"Stack", "aws.cloudformation", []any{"DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "CancelUpdateStack",
+			"SetStackPolicy", "UpdateTerminationProtection"}, map[string]any{"stackName": []any{stackName, awscdk.Aws_STACK_ID()}}},
+		// IAM's calls come to EventBridge in us-east-1 only. Elsewhere this rule hears them where somebody sends them on to this region:
+		// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
+		{"Role", "aws.iam", []any{"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
+			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, map[string]any{"roleName": []any{r.role.Ref(), e.role.Ref()}}},
 	}
 }
 
@@ -74,7 +88,7 @@ func watchTampering(scope constructs.Construct, s Settings, r responder, e enrol
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
 	store := s.EventDataStore
 	for _, t := range tamperings(r, e, topic) {
-		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(store.deployer(), e.role.AttrArn())}
+		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(store.cdkRole("deploy"), store.cdkRole("cfn-exec"), e.role.AttrArn())}
 		if t.about != nil {
 			detail["requestParameters"] = t.about
 		}
@@ -91,17 +105,17 @@ func watchTampering(scope constructs.Construct, s Settings, r responder, e enrol
 	}
 }
 
-// nobodyBut matches every caller but sessions of these roles: those with which CloudFormation deploys for the CDK, and the enroller,
-// whose work looks like tampering with the metrics. A caller without a session, such as a user with a key, has no issuer at all, and
-// "anything-but" alone would not match a field that is not there.
+// nobodyBut matches every caller but sessions of these roles: those with which the CDK deploys, and the enroller, whose work looks
+// like tampering with the metrics. A caller without a session, such as a user with a key, has no issuer at all, and "anything-but"
+// alone would not match a field that is not there.
 func nobodyBut(roles ...*string) map[string]any {
 	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{
 		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": roles}},
 	}}}
 }
 
-// deployer is the role with which CloudFormation deploys for the CDK.
-// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-func (s Store) deployer() *string {
-	return jsii.String("arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-cfn-exec-role-" + s.Account + "-" + s.Region)
+// cdkRole is one of the roles that the CDK's bootstrap makes: its command line calls CloudFormation as "deploy", and CloudFormation
+// everything else as "cfn-exec". https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+func (s Store) cdkRole(name string) *string {
+	return jsii.String("arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-" + name + "-role-" + s.Account + "-" + s.Region)
 }

@@ -154,13 +154,14 @@ func (a Alarm) Read(r Reading) Alarm {
 	if r.Period > 0 {
 		a.Period = r.Period
 	}
+	confirmed := a.Confirmed // the window that was confirmed stays: what comes after it is a window of its own
 	a.Confirmed, a.Doubt = false, r.Doubt
 	if a.Source == Rang && r.Threshold > 0 {
 		a.Threshold = &r.Threshold
 	}
 	breaching := func(p Point) bool { return a.breaching(r, p) }
 	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
-	if a.Source == Rang {
+	if a.Source == Rang && !confirmed {
 		a.stretch(r.Points, breaching)
 	}
 	var sum int64

@@ -53,18 +53,19 @@ func (m *Memory) Put(_ context.Context, r Record) (Record, error) {
 		return Record{}, fmt.Errorf("incident %q: %w", r.ID, ErrNotFound)
 	}
 	stored, err := decode(text)
-	switch {
+	if err != nil {
+		return Record{}, err
+	}
+	switch again, err := r.Repeats(stored.Version, stored.Writer); {
 	case err != nil:
 		return Record{}, err
-	case stored.Version == r.Version+1 && stored.Writer == r.Writer && r.Writer != "":
+	case again:
 		return stored, nil
-	case stored.Version != r.Version:
-		return Record{}, conflict(r, stored)
+	}
+	if n := len(stored.Log); len(r.Log) < n || !slices.EqualFunc(r.Log[:n], stored.Log, sameEntry) {
+		return Record{}, fmt.Errorf("incident %q: %w", r.ID, ErrRewritten)
 	}
 	r.Version++
-	if n := len(stored.Log); len(r.Log) < n || !slices.EqualFunc(r.Log[:n], stored.Log, sameEntry) {
-		return Record{}, fmt.Errorf("incident %q: its log only grows, and what was stored is not what is put", r.ID)
-	}
 	return m.keep(r)
 }
 
@@ -143,11 +144,14 @@ func (m *Memory) SetBrakes(_ context.Context, b Brakes) (Brakes, error) {
 	}
 	b.Version++
 	m.brakes = b.clone()
-	return b, nil
+	return b.clone(), nil
 }
 
 func (b Brakes) clone() Brakes {
 	b.Holds, b.Contained = slices.Clone(b.Holds), slices.Clone(b.Contained)
+	for i := range b.Holds {
+		b.Holds[i].Origins = slices.Clone(b.Holds[i].Origins)
+	}
 	return b
 }
 

@@ -17,6 +17,9 @@ var ErrConflict = errors.New("the incident has been changed by somebody else")
 // ErrNotFound says that there is no incident of that id.
 var ErrNotFound = errors.New("there is no such incident")
 
+// ErrRewritten says that a put would change or drop what the stored log says already.
+var ErrRewritten = errors.New("its log only grows, and what was stored of it is not what is put")
+
 // Held says that somebody else holds a lease, and until when.
 type Held struct{ Until time.Time }
 
@@ -34,7 +37,7 @@ type Store interface {
 	Load(ctx context.Context, id string) (Record, error)
 	// Put stores a record whose Version is the stored one's, and returns it with the next version; otherwise ErrConflict. Where the
 	// next version is stored already and its Writer is the record's own, an earlier Put was not lost, and the stored record is
-	// returned. The log only grows: what is stored of it stays.
+	// returned. The log only grows: what is stored of it stays, and a put of anything else is ErrRewritten.
 	Put(context.Context, Record) (Record, error)
 	// Unclosed lists the incidents that are not closed, in the order in which they were opened. It may be some seconds behind.
 	Unclosed(context.Context) ([]Brief, error)
@@ -70,6 +73,18 @@ func (r Record) Brief() Brief {
 	return b
 }
 
+// Repeats judges a put of r where a version by a writer is stored: true where r's own earlier put took effect, ErrConflict where
+// somebody else was faster, and neither where r is the next. It is the one rule of every Store.
+func (r Record) Repeats(version int64, writer string) (bool, error) {
+	switch {
+	case version == r.Version:
+		return false, nil
+	case version == r.Version+1 && writer == r.Writer && writer != "":
+		return true, nil
+	}
+	return false, fmt.Errorf("incident %q: version %d by %q is stored, %d was loaded: %w", r.ID, version, writer, r.Version, ErrConflict)
+}
+
 // Lease is a right that only one holder has at a time.
 type Lease struct {
 	Name, Holder string
@@ -81,11 +96,6 @@ type Wakes interface {
 	// Wake calls the responder about an incident at a time, or soon after it. The same incident and minute may be asked for again, and wake once.
 	// An error leaves open whether it will.
 	Wake(ctx context.Context, id string, at time.Time) error
-}
-
-// conflict says who was faster.
-func conflict(r, stored Record) error {
-	return fmt.Errorf("incident %q: version %d by %q is stored, %d was loaded: %w", r.ID, stored.Version, stored.Writer, r.Version, ErrConflict)
 }
 
 // Brakes is what holds the responder back without a deployment. It can only be held back further: the mode is lowered, never raised.

@@ -106,7 +106,8 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 // fold leaves an incident's steps to an older one that has the same: one thief at many buckets is one story. Each is investigated for
 // itself; only the messages are one.
 func (d *desk) fold(ctx context.Context, rec *incident.Record) {
-	if rec.Once || rec.Folded != "" {
+	// One that others were folded into, or that has done something itself, keeps its story.
+	if rec.Once || rec.Folded != "" || len(rec.Joined) > 0 || slices.ContainsFunc(rec.Outcomes, containment.Outcome.Contained) {
 		return
 	}
 	var lead *incident.Record
@@ -132,7 +133,7 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 		} else {
 			lead.JoinedMore++
 		}
-		if told := lead.Told(incident.Answer, incident.Revised); !told.IsZero() {
+		if told := lead.Told(incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation); !told.IsZero() {
 			lead.Tell(incident.Revised, told.Add(pageCooldown), d.channels()...)
 		}
 		if !d.put(ctx, lead) {

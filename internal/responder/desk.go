@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -78,8 +79,8 @@ func (d *desk) work(ctx context.Context, id string) error {
 
 // result is what this invocation leaves undone, or what its own incident could not be told.
 func (d *desk) result(id string) error {
-	for id, err := range d.broken {
-		return fmt.Errorf("incident %q: %w", id, err)
+	for _, id := range slices.Sorted(maps.Keys(d.broken)) {
+		return fmt.Errorf("incident %q: %w", id, d.broken[id])
 	}
 	if rec := d.open[id]; rec != nil && !rec.Closed.IsZero() && rec.Unheard() {
 		return fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
@@ -394,17 +395,23 @@ func (d *desk) store(ctx context.Context, call func(context.Context, incident.Re
 
 // elsewhere finds another open incident's outcome of the same step.
 func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome) (*incident.Record, *containment.Outcome) {
+	var asking *incident.Record
+	var asked *containment.Outcome
 	for _, other := range d.sorted() {
 		if other.ID == rec.ID || other.Folded != "" {
 			continue
 		}
 		for i, theirs := range other.Outcomes {
-			if theirs.Action == o.Action && theirs.Target == o.Target && theirs.State != containment.Skipped {
-				return other, &other.Outcomes[i]
+			switch {
+			case theirs.Action != o.Action || theirs.Target != o.Target || theirs.State == containment.Skipped:
+			case theirs.State != containment.Asked:
+				return other, &other.Outcomes[i] // what one has done is not done again because an older one only asks
+			case asking == nil:
+				asking, asked = other, &other.Outcomes[i]
 			}
 		}
 	}
-	return nil, nil
+	return asking, asked
 }
 
 // sorted are the open incidents, the oldest first.

@@ -29,6 +29,7 @@ type record struct {
 	EventType          string            `json:"eventType"`
 	ManagementEvent    bool              `json:"managementEvent"`
 	RecipientAccountID string            `json:"recipientAccountId"`
+	SharedEventID      string            `json:"sharedEventID,omitempty"`
 	VPCEndpointID      string            `json:"vpcEndpointId,omitempty"`
 	VPCEndpointAccount string            `json:"vpcEndpointAccountId,omitempty"`
 	EventCategory      string            `json:"eventCategory"`

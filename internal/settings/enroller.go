@@ -1,19 +1,12 @@
 package settings
 
-import (
-	"log/slog"
-	"strconv"
-)
+import "log/slog"
 
-// Enroller is what the enroller's environment says. Which buckets are enrolled stands in the custom resource's properties:
-// hundreds of names do not fit an environment, which ends at 4 KB.
+// Enroller is what the enroller's environment says. Which buckets are enrolled stands in the custom resource's properties, and in a
+// file beside the code: hundreds of names do not fit an environment, which ends at 4 KB.
 type Enroller struct {
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
-	// EveryBucket is whether buckets are enrolled that are found by a daily look or by their creation.
-	EveryBucket bool
-	// FilterID is the request-metrics configuration that such a bucket shall have.
-	FilterID string
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level
 }
@@ -21,21 +14,13 @@ type Enroller struct {
 func (s *Enroller) fields() []field {
 	return []field{
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
-		text("FILTER_ID", "the id of a request-metrics configuration", false, filter, &s.FilterID),
-		{"EVERY_BUCKET", false, "true or false", func(v string) error {
-			if v != "true" && v != "false" {
-				return strconv.ErrSyntax
-			}
-			s.EveryBucket = v == "true"
-			return nil
-		}, func() string { return strconv.FormatBool(s.EveryBucket) }},
 		logLevel(&s.LogLevel),
 	}
 }
 
 // ParseEnroller reads the enroller's environment, as Parse does the responder's.
 func ParseEnroller(environ []string) (Enroller, error) {
-	s := Enroller{FilterID: OwnFilterID}
+	var s Enroller
 	if err := read(s.fields(), environ); err != nil {
 		return Enroller{}, err
 	}

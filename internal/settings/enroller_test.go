@@ -7,16 +7,16 @@ import (
 )
 
 func TestTheEnrollersSettings(t *testing.T) {
-	full := Enroller{Topic: "arn:aws:sns:eu-west-1:111122223333:team", EveryBucket: true, FilterID: "EntireBucket", LogLevel: slog.LevelDebug}
+	full := Enroller{Topic: "arn:aws:sns:eu-west-1:111122223333:team", LogLevel: slog.LevelDebug}
 	if got, err := ParseEnroller(environ(full.Environ())); err != nil || got != full {
 		t.Errorf("got %+v, %v, want %+v", got, err, full)
 	}
-	least := Enroller{Topic: full.Topic, FilterID: OwnFilterID}
+	least := Enroller{Topic: full.Topic}
 	if got, err := ParseEnroller([]string{"NIGHTLATCH_TOPIC=" + full.Topic}); err != nil || got != least {
 		t.Errorf("got %+v, %v, want %+v", got, err, least)
 	}
 	for name, value := range map[string]string{
-		"TOPIC": "team", "EVERY_BUCKET": "1", "FILTER_ID": "", "LOG_LEVEL": "loud", "MODE": "act", "BUCKETS": "*",
+		"TOPIC": "team", "LOG_LEVEL": "loud", "MODE": "act", "BUCKETS": "*",
 	} {
 		env := full.Environ()
 		env[prefix+name] = value

@@ -33,6 +33,15 @@ type Responder struct {
 	ScanBudget int64
 	// FilterID is the request-metrics configuration that a manual event reads.
 	FilterID string
+	// Table is the name of the DynamoDB table that keeps the incidents, in the responder's own account and region. It and the three
+	// below go together: without them incidents live as long as the process, and nothing wakes it.
+	Table string
+	// ScheduleGroup is the name of the EventBridge Scheduler group for what is to be looked at later.
+	ScheduleGroup string
+	// ScheduleRole is the ARN of the role with which Scheduler invokes the responder.
+	ScheduleRole string
+	// DeadLetters is the ARN of the SQS queue that gets what Scheduler could not deliver.
+	DeadLetters string
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level
 }
@@ -55,6 +64,10 @@ var (
 	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
 	tagKey  = regexp.MustCompile(`^[\w .:/=+@-]{1,128}$`)
 	filter  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	table   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
+	group   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
+	queue   = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 )
 
 // field is one setting: how it is read, and how it is written.
@@ -108,6 +121,10 @@ func (s *Responder) fields() []field {
 			}
 			return err
 		}, func() string { return strconv.FormatInt(s.ScanBudget, 10) }},
+		text("TABLE", "the name of a DynamoDB table", false, table, &s.Table),
+		text("SCHEDULE_GROUP", "the name of a schedule group", false, group, &s.ScheduleGroup),
+		text("SCHEDULE_ROLE", "the ARN of an IAM role", false, roleARN, &s.ScheduleRole),
+		text("DEAD_LETTERS", "the ARN of an SQS queue", false, queue, &s.DeadLetters),
 		logLevel(&s.LogLevel),
 	}
 }
@@ -118,6 +135,9 @@ func Parse(environ []string) (Responder, error) {
 	s := Responder{ProtectTag: DefaultProtectTag, FilterID: DefaultFilterID, ScanBudget: DefaultScanBudget}
 	if err := read(s.fields(), environ); err != nil {
 		return Responder{}, err
+	}
+	if all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}; slices.Contains(all[:], "") && all != [len(all)]string{} {
+		return Responder{}, fmt.Errorf("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
 	}
 	return s, nil
 }

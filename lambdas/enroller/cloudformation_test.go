@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -19,7 +21,6 @@ import (
 	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/enroll/s3bucket/s3test"
 	"nightlatch/internal/report"
-	"nightlatch/internal/settings"
 )
 
 const region = "eu-west-1"
@@ -97,9 +98,21 @@ func newWorld(t *testing.T, buckets ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller = &enroller{settings.Enroller{EveryBucket: true, FilterID: settings.OwnFilterID}, region, metrics, w.team,
+	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, metrics, w.team,
 		&http.Client{Timeout: answerTimeout}, slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w
+}
+
+// watches writes the file that the deployment puts beside the code.
+func (w *world) watches(p properties) {
+	w.t.Helper()
+	text, err := json.Marshal(p)
+	if err == nil {
+		err = os.WriteFile(w.watched, text, 0o600)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 type properties = map[string]any

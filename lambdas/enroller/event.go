@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 
 	"github.com/aws/aws-lambda-go/cfn"
 
@@ -32,14 +34,14 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 		}
 		return e.resource(ctx, request)
 	case event.Source == "aws.events" && event.DetailType == "Scheduled Event":
-		return e.look(ctx, enroll.Wish{Buckets: []string{enroll.Everything}})
+		return e.look(ctx, "")
 	case event.Source == "aws.s3" && event.DetailType == "AWS API Call via CloudTrail":
 		name, why := newBucket(raw)
 		if why != "" {
 			e.log.InfoContext(ctx, "the call is passed over", "why", why)
 			return nil
 		}
-		return e.look(ctx, enroll.Wish{Buckets: []string{name}})
+		return e.look(ctx, name)
 	}
 	return fmt.Errorf("the event is no custom resource's, no schedule's and no new bucket's: its source is %q and its detail-type %q",
 		event.Source, event.DetailType)
@@ -71,14 +73,21 @@ func newBucket(raw json.RawMessage) (name, why string) {
 	return event.Detail.RequestParameters.BucketName, ""
 }
 
-// look enrols what nobody has asked for by name. An error is returned where the event's next delivery may do better,
-// and rings: the function's errors are watched.
-func (e *enroller) look(ctx context.Context, wanted enroll.Wish) error {
-	if !e.settings.EveryBucket {
-		e.log.InfoContext(ctx, "the event is passed over", "why", "only named buckets are watched")
-		return nil
+// look enrols what is watched and has no request metrics: all of it, or the one bucket that was made. An error is returned where the
+// event's next delivery may do better, and rings: the function's errors are watched.
+func (e *enroller) look(ctx context.Context, made string) error {
+	wanted, err := e.standing()
+	if err != nil {
+		return err
 	}
-	wanted.Filter = e.settings.FilterID
+	if made != "" {
+		// A rule may be there still while the stack changes over to named buckets.
+		if !slices.Contains(wanted.Buckets, enroll.Everything) {
+			e.log.InfoContext(ctx, "the event is passed over", "why", "only named buckets are watched")
+			return nil
+		}
+		wanted.Buckets = []string{made}
+	}
 	work, cancel := until(ctx, workMargin)
 	defer cancel()
 	r, err := enroll.Reconcile(work, e.metrics, e.region, wanted, enroll.Wish{})
@@ -88,7 +97,11 @@ func (e *enroller) look(ctx context.Context, wanted enroll.Wish) error {
 	// The deployment has named the buckets of other regions; and one that is gone again, or was made elsewhere, is nobody's trouble.
 	r = quiet(r)
 	e.report(ctx, r)
-	message, bad := notice(r)
+	var again []string
+	if made == "" {
+		again = r.Enrolled
+	}
+	message, bad := notice(r, again)
 	if !bad {
 		return nil
 	}
@@ -99,4 +112,17 @@ func (e *enroller) look(ctx context.Context, wanted enroll.Wish) error {
 		return fmt.Errorf("the time was over before %d buckets were done with, %q the first", n, r.Unreached[0])
 	}
 	return nil
+}
+
+// standing is what the deployment wants watched. It is read when it is needed, so that a stack can be deleted without it.
+func (e *enroller) standing() (enroll.Wish, error) {
+	var properties map[string]any
+	text, err := os.ReadFile(e.watched)
+	if err == nil {
+		err = json.Unmarshal(text, &properties)
+	}
+	if err != nil {
+		return enroll.Wish{}, fmt.Errorf("reading what is watched: %v; deploy again", err)
+	}
+	return wish(properties)
 }

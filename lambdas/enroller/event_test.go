@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +26,7 @@ func made(name, bucket, errorCode string) json.RawMessage {
 
 func TestTheDailyLook(t *testing.T) {
 	w := newWorld(t, "a-1", "b-1", "c-1")
+	w.watches(want("nightlatch", "*"))
 	w.s3.Make("us-east-1", "far")
 	w.s3.Put("a-1", "nightlatch", "")
 	for range 2 {
@@ -31,9 +35,10 @@ func TestTheDailyLook(t *testing.T) {
 		}
 		w.has("a-1/nightlatch", "b-1/nightlatch", "c-1/nightlatch")
 	}
-	if len(w.team.told) > 0 {
+	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] WERE NOT WATCHED: 2 buckets" || !strings.Contains(w.team.told[0].Body, "\nb-1, c-1\n") {
 		t.Errorf("the team was told %q", w.team.told)
 	}
+	w.team.told = nil
 	w.s3.Make(region, "late", "denied")
 	w.s3.Fail(func(c s3test.Call) s3test.Fault {
 		switch c.Bucket {
@@ -60,6 +65,7 @@ func TestTheDailyLook(t *testing.T) {
 
 func TestANewBucketIsEnrolled(t *testing.T) {
 	w := newWorld(t, "new", "old")
+	w.watches(want("nightlatch", "*", "logs"))
 	w.s3.Make("us-east-1", "far")
 	for _, event := range []json.RawMessage{
 		made("CreateBucket", "new", ""), made("CreateBucket", "new", ""), made("CreateBucket", "old", "BucketAlreadyOwnedByYou"), made("DeleteBucket", "old", ""),
@@ -78,7 +84,7 @@ func TestANewBucketIsEnrolled(t *testing.T) {
 func TestALookUnderTheirFilterMakesNothing(t *testing.T) {
 	w := newWorld(t, "has", "lacks")
 	w.s3.Put("has", "EntireBucket", "")
-	w.settings.FilterID = "EntireBucket"
+	w.watches(want("EntireBucket", "has", "lacks"))
 	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil {
 		t.Error(err)
 	}
@@ -88,15 +94,62 @@ func TestALookUnderTheirFilterMakesNothing(t *testing.T) {
 	}
 }
 
-// A rule that is still there while the stack changes over to named buckets must not enrol what has just been withdrawn.
-func TestWithNamedBucketsNothingIsLookedFor(t *testing.T) {
-	w := newWorld(t, "new")
-	w.settings.EveryBucket = false
-	for _, event := range []json.RawMessage{json.RawMessage(scheduled), made("CreateBucket", "new", "")} {
-		if err := w.handle(t.Context(), event); err != nil || len(w.s3.Calls()) > 0 {
-			t.Errorf("got %v, or calls", err)
+// What was taken away from a named bucket is made again, and the team hears it. Nobody else's configuration and no other bucket is touched.
+func TestTheDailyLookRepairsNamedBuckets(t *testing.T) {
+	w := newWorld(t, "lost", "kept", "odd", "other")
+	w.watches(want("nightlatch", "lost", "kept", "odd", "gone"))
+	w.s3.Put("lost", "EntireBucket", "")
+	w.s3.Put("kept", "nightlatch", "")
+	w.s3.Put("odd", "nightlatch", "<Prefix>x</Prefix>")
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil {
+		t.Error(err)
+	}
+	w.has("kept/nightlatch", "lost/EntireBucket", "lost/nightlatch", "odd/nightlatch filtered")
+	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: odd" ||
+		!strings.Contains(w.team.told[0].Body, "these buckets (1) and switched them on") || !strings.Contains(w.team.told[0].Body, "\nlost\n") {
+		t.Errorf("the team was told %q", w.team.told)
+	}
+	if ops := slices.Compact(slices.Sorted(operations(w.s3.Calls()))); !slices.Equal(ops, []string{"GetBucketMetricsConfiguration", "PutBucketMetricsConfiguration"}) {
+		t.Errorf("the look made the calls %q", ops)
+	}
+	w.s3.Drop("odd")
+	w.s3.Make(region, "lost")
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.told) != 2 || w.team.told[1].Subject != "[nightlatch] WAS NOT WATCHED: lost" {
+		t.Errorf("got %v, and the team was told %q", err, w.team.told)
+	}
+	w.s3.Calls()
+	// A bucket that was made is nobody's to enrol here, though a rule may be there still while the stack changes over from *.
+	if err := w.handle(t.Context(), made("CreateBucket", "other", "")); err != nil || len(w.s3.Calls()) > 0 {
+		t.Errorf("a new bucket: got %v, or calls", err)
+	}
+}
+
+func operations(calls []s3test.Call) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, c := range calls {
+			if !yield(c.Op) {
+				return
+			}
 		}
 	}
+}
+
+// A look without its file fails, which rings; the stack can be changed and deleted without it.
+func TestALookNeedsItsFile(t *testing.T) {
+	w := newWorld(t, "logs")
+	for name, write := range map[string]func(){
+		"no such file":         func() {},
+		"Buckets is missing":   func() { w.watches(want("nightlatch")) },
+		"deploy again":         func() { os.WriteFile(w.watched, []byte("["), 0o600) },
+		"cannot be a bucket's": func() { w.watches(want("nightlatch", "../etc")) },
+	} {
+		os.Remove(w.watched)
+		write()
+		if err := w.handle(t.Context(), json.RawMessage(scheduled)); err == nil || !strings.Contains(err.Error(), name) || len(w.s3.Calls()) > 0 {
+			t.Errorf("%s: got %v, or calls", name, err)
+		}
+	}
+	succeeded(t, w.request(t.Context(), remove, want("nightlatch", "logs"), nil), "0", "0", "none")
 }
 
 func TestOtherEventsAreErrors(t *testing.T) {

@@ -1,5 +1,5 @@
 // Command enroller is the Lambda that switches request metrics on for the watched buckets. It is the provider of a CloudFormation
-// custom resource, and with every bucket watched it hears of new buckets and looks for them once a day.
+// custom resource, and looks once a day whether the buckets still have them. With every bucket watched it hears of new ones, too.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -30,12 +31,12 @@ func main() {
 
 // enroller is what the function is made of.
 type enroller struct {
-	settings settings.Enroller
-	region   string
-	metrics  enroll.Metrics
-	team     notify.Channel
-	http     *http.Client // to CloudFormation
-	log      *slog.Logger
+	watched string // the file that the deployment put beside the code: the custom resource's properties
+	region  string
+	metrics enroll.Metrics
+	team    notify.Channel
+	http    *http.Client // to CloudFormation
+	log     *slog.Logger
 }
 
 // build makes the enroller that the environment describes. It makes no call to AWS.
@@ -57,5 +58,5 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
-	return &enroller{s, cfg.Region, buckets, topic, &http.Client{Timeout: answerTimeout}, log}, nil
+	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, buckets, topic, &http.Client{Timeout: answerTimeout}, log}, nil
 }

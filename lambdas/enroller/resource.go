@@ -78,7 +78,7 @@ func (e *enroller) fulfil(ctx context.Context, request cfn.Event) (map[string]an
 		return nil, err
 	}
 	e.report(ctx, r)
-	if message, bad := notice(r); bad {
+	if message, bad := notice(r, nil); bad {
 		if err := e.team.Send(ctx, message); err != nil {
 			e.log.ErrorContext(ctx, "the team was not told", "err", err)
 		}

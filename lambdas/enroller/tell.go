@@ -62,8 +62,9 @@ func named(names []string) string {
 	return report.Safe(strings.Join(names, ", "))
 }
 
-// notice is the message about a result, and whether there is anything to tell.
-func notice(r enroll.Result) (report.Message, bool) {
+// notice is the message about a result, and whether there is anything to tell. again are the buckets that lacked their request metrics
+// although they are watched, and have them now.
+func notice(r enroll.Result, again []string) (report.Message, bool) {
 	bad, left, late := unwatched(r), sentences(r.Left), len(r.Unreached)
 	m := report.Message{Subject: "[nightlatch] "}
 	switch refused := len(r.Refused) + len(r.Elsewhere); {
@@ -73,6 +74,10 @@ func notice(r enroll.Result) (report.Message, bool) {
 		m.Subject += fmt.Sprintf("NOT WATCHED: %d buckets", refused)
 	case late > 0:
 		m.Subject += fmt.Sprintf("NOT DONE IN TIME: %d buckets", late)
+	case len(again) == 1:
+		m.Subject += "WAS NOT WATCHED: " + report.Safe(again[0])
+	case len(again) > 1:
+		m.Subject += fmt.Sprintf("WERE NOT WATCHED: %d buckets", len(again))
 	case len(left) > 0:
 		m.Subject += "REQUEST METRICS LEFT ON"
 	default:
@@ -81,6 +86,11 @@ func notice(r enroll.Result) (report.Message, bool) {
 	var sections []string
 	if len(bad) > 0 {
 		sections = append(sections, "No alarm can ring for these buckets, because their request metrics are not switched on:\n"+strings.Join(bad, "\n"))
+	}
+	if len(again) > 0 {
+		sections = append(sections, fmt.Sprintf("The daily look found no request metrics on these buckets (%d) and switched them on; data come in about 15 minutes. "+
+			"Unless a bucket is new, somebody took them away, and until now no alarm could ring for it; CloudTrail knows who, as "+
+			"DeleteBucketMetricsConfiguration:\n%s", len(again), named(again)))
 	}
 	if late > 0 {
 		sections = append(sections, fmt.Sprintf("The time was over before these were done with (%d):\n%s", late, named(r.Unreached)))

@@ -14,6 +14,7 @@ import (
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant/granttest"
+	"nightlatch/internal/mototest"
 	"nightlatch/internal/responder"
 )
 
@@ -53,7 +54,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		}
 	}
 	denials["kms:GenerateDataKey"] = denials["sns:Publish"] // SNS uses the topic's key in the publisher's name
-	endpoint, root := startMoto(t), packed(t)
+	endpoint, root := mototest.Start(t), packed(t)
 	nights := map[string]*night{}
 	for action, d := range denials {
 		d.account = fmt.Sprintf("2000000000%02d", len(nights))

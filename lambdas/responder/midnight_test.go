@@ -30,6 +30,7 @@ import (
 	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/grant/granttest"
+	"nightlatch/internal/mototest"
 	"nightlatch/internal/policy"
 )
 
@@ -87,7 +88,7 @@ const oneLook = 100 * time.Second
 // calls in all the stories together is written down, and the roles are judged by that (infra).
 func TestWholeStoriesAgainstMoto(t *testing.T) {
 	t.Parallel()
-	endpoint := startMoto(t)
+	endpoint := mototest.Start(t)
 	binary := bootstrap(t, ".")
 	stories := map[string]struct {
 		plot

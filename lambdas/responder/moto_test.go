@@ -2,19 +2,15 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
 	"path"
 	"strings"
 	"testing"
@@ -24,41 +20,6 @@ import (
 
 	"nightlatch/internal/grant/granttest"
 )
-
-// startMoto runs moto's server, AWS in memory, and returns its endpoint. It is found by NIGHTLATCH_MOTO or on the PATH.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
-	if err == nil {
-		err = exec.Command(server, "--help").Run()
-	}
-	if err != nil {
-		t.Skipf("SKIPPED, the responder against moto: no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(server, "-H", "127.0.0.1", "-p", port)
-	log := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 200 {
-		if r, err := http.Get("http://" + address + "/moto-api/"); err == nil {
-			r.Body.Close()
-			return "http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("moto does not start:\n%s", log)
-	return ""
-}
 
 // motoAs is moto, playing one account: its own account is told by the header.
 // https://docs.getmoto.org/en/latest/docs/multi_account.html

@@ -75,7 +75,7 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
 	}, nil
 }
 
-// Grants are the permissions that the package needs. GetMetricData knows no resources.
+// Grants are the permissions that the package needs.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 func Grants() []grant.Grant {
 	return []grant.Grant{
@@ -83,8 +83,13 @@ func Grants() []grant.Grant {
 			Sid:     "ReadAlarms",
 			Actions: []string{"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmContributors"},
 			On:      []string{"arn:${Partition}:cloudwatch:${Region}:${Account}:alarm:*"},
+			Why:     "An alarm's name is known only when it rings, and alarms of the team's own making are answered too; they are read, not changed.",
 		},
-		{Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"}},
+		{
+			Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"},
+			Why: "The call's only resource is a dataset of OTLP metrics; S3's metrics are classic ones, and none " +
+				"(https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html).",
+		},
 	}
 }
 

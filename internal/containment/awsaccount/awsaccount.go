@@ -99,13 +99,20 @@ func New(cfg aws.Config, s Settings) (*Account, error) {
 func ReadGrants() []grant.Grant {
 	return []grant.Grant{
 		// STS answers this to everybody, even under a Deny; it stands here so that the list of calls is whole.
-		{Sid: "KnowItself", Actions: []string{"sts:GetCallerIdentity"}, On: []string{"*"}},
+		{
+			Sid: "KnowItself", Actions: []string{"sts:GetCallerIdentity"}, On: []string{"*"},
+			Why: "The call takes no resource (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html).",
+		},
 		{
 			Sid:     "IdentifyUsers",
 			Actions: []string{"iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"},
 			On:      []string{"arn:${Partition}:iam::${Account}:user/*"},
+			Why:     "Whose key moved the bytes is known only when CloudTrail shows the key; it is read, not changed.",
 		},
-		{Sid: "IdentifyRoles", Actions: []string{"iam:GetRole"}, On: []string{"arn:${Partition}:iam::${Account}:role/*"}},
+		{
+			Sid: "IdentifyRoles", Actions: []string{"iam:GetRole"}, On: []string{"arn:${Partition}:iam::${Account}:role/*"},
+			Why: "Whose session moved the bytes is known only when CloudTrail shows it; it is read, not changed.",
+		},
 	}
 }
 
@@ -114,7 +121,10 @@ func ReadGrants() []grant.Grant {
 func WriteGrants() []grant.Grant {
 	users := []string{"arn:${Partition}:iam::${Account}:user/*"}
 	return []grant.Grant{
-		{Sid: "SwitchKeys", Actions: []string{"iam:UpdateAccessKey"}, On: users},
+		{
+			Sid: "SwitchKeys", Actions: []string{"iam:UpdateAccessKey"}, On: users,
+			Why: "Any user's key may be the stolen one. Statements of their own deny it on users with the protecting tag and on those that the deployment names.",
+		},
 		{
 			Sid: "LeaveProtectedKeys", Actions: []string{"iam:UpdateAccessKey"}, On: users, Deny: true,
 			// Null "false" is true when the tag exists, so that any value protects, the empty one too.

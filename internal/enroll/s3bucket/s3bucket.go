@@ -52,17 +52,21 @@ func New(cfg aws.Config) (*Buckets, error) {
 }
 
 // Grants are the permissions that the package needs. Deleting needs the permission to put
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html). The resource is every bucket of the
-// account, and not those of the setting: an update takes a bucket's name out of the role's policy before the configuration
-// is taken off the bucket. IAM knows no condition on a configuration's id.
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html). IAM knows no condition on a
+// configuration's id.
 func Grants() []grant.Grant {
 	return []grant.Grant{
 		{
 			Sid: "EnrolBuckets", Actions: []string{"s3:GetMetricsConfiguration", "s3:PutMetricsConfiguration"},
 			On:   []string{"arn:${Partition}:s3:::*"},
 			When: map[string]map[string]string{"StringEquals": {"aws:ResourceAccount": "${Account}"}},
+			Why: "An update takes a bucket's name out of the role's policy before the configuration is taken off the bucket, so that it is every bucket " +
+				"of this account, and not those of the setting.",
 		},
-		{Sid: "FindBuckets", Actions: []string{"s3:ListAllMyBuckets"}, On: []string{"*"}},
+		{
+			Sid: "FindBuckets", Actions: []string{"s3:ListAllMyBuckets"}, On: []string{"*"},
+			Why: "The call takes no resource (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).",
+		},
 	}
 }
 

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/grant"
+)
+
+const (
+	// retries are of an asynchronous event, such as every alarm's:
+	// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+	retries = 2
+	// timeout is the longest there is: CloudTrail is minutes behind, and a thousand buckets are enrolled one after the other.
+	timeout = 15 * 60 // seconds
+)
+
+// recipe is what one of the stack's functions has for itself.
+type recipe struct {
+	id, about   string // id begins the names of its resources
+	code        string // the directory of its bootstrap
+	grants      []grant.Grant
+	environment map[string]string
+	eventAge    int // seconds after which an asynchronous event is given up
+}
+
+// lambda is one of the stack's Lambdas.
+type lambda struct {
+	function awslambda.CfnFunction
+	role     awsiam.CfnRole
+	retries  awslambda.CfnEventInvokeConfig
+	logs     awslogs.CfnLogGroup
+}
+
+// newFunction makes a Lambda of ours, built in Go for provided.al2023, with a role and a log group of its own. Events on which it
+// fails three times go to the queue. It reserves no concurrency: an account with the default of ten would refuse that.
+func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, queue *string) (lambda, error) {
+	logs := awslogs.NewCfnLogGroup(scope, jsii.String(r.id+"Log"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(s.RetentionDays)})
+	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil) // it is evidence, and outlives the stack
+	role, err := newRole(scope, s, r, topic, logs.AttrArn(), queue)
+	if err != nil {
+		return lambda{}, err
+	}
+	environment := map[string]*string{}
+	for name, value := range r.environment {
+		environment[name] = jsii.String(value)
+	}
+	asset := awss3assets.NewAsset(scope, jsii.String(r.id+"Code"), &awss3assets.AssetProps{Path: jsii.String(r.code)})
+	f := awslambda.NewCfnFunction(scope, jsii.String(r.id), &awslambda.CfnFunctionProps{
+		Description: jsii.String(r.about),
+		Runtime:     jsii.String("provided.al2023"), Architectures: jsii.Strings("arm64"), Handler: jsii.String("bootstrap"),
+		Code:       &awslambda.CfnFunction_CodeProperty{S3Bucket: asset.S3BucketName(), S3Key: asset.S3ObjectKey()},
+		Role:       role.AttrArn(),
+		MemorySize: jsii.Number(s.MemoryMiB), Timeout: jsii.Number(timeout),
+		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: environment},
+		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
+	})
+	retried := awslambda.NewCfnEventInvokeConfig(scope, jsii.String(r.id+"Retries"), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName: f.Ref(), Qualifier: jsii.String("$LATEST"),
+		MaximumRetryAttempts: jsii.Number(retries), MaximumEventAgeInSeconds: jsii.Number(r.eventAge),
+		DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue},
+		},
+	})
+	return lambda{f, role, retried, logs}, nil
+}

@@ -1,0 +1,101 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
+)
+
+// call is one request, for the sentence that tells of its failure: an IAM action, the table or index, and what it is about.
+type call struct{ action, on, about string }
+
+// errCanceled says that a transaction was surely not done, and that its conditions are to be looked at again.
+var errCanceled = errors.New("the transaction was cancelled")
+
+// passing are the reasons of a cancelled transaction that another look can help: the version has moved, or others are writing.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
+var passing = []string{"None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+// reasons are those of a cancelled transaction; nil where err is something else.
+func reasons(err error) []types.CancellationReason {
+	var c *types.TransactionCanceledException
+	if !errors.As(err, &c) {
+		return nil
+	}
+	return c.CancellationReasons
+}
+
+// canceled reports that a transaction was refused for passing reasons alone.
+func canceled(err error) bool {
+	all := reasons(err)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(r types.CancellationReason) bool { return !slices.Contains(passing, aws.ToString(r.Code)) })
+}
+
+// crowded is what remains to say where others write the same all the time.
+func crowded(about string) error {
+	return fmt.Errorf("%s: others write it, or DynamoDB is throttling, all the time; try again in a minute", about)
+}
+
+// failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
+func failed(c call, err error) error {
+	var api smithy.APIError
+	var resp *smithyhttp.ResponseError
+	status := 0
+	if errors.As(err, &resp) {
+		status = resp.HTTPStatusCode()
+	}
+	doing := fmt.Sprintf("%s: calling %s on table %q", c.about, c.action, c.on)
+	if errors.As(err, &api) && status < 500 {
+		return refusal(c, doing, err, api)
+	}
+	switch {
+	case status >= 500:
+		return fmt.Errorf("%s: DynamoDB failed on its side (HTTP %d); try again", doing, status)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: the run was ended before DynamoDB answered; run it again", doing)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: DynamoDB did not answer in time; try again", doing)
+	case status != 0:
+		return fmt.Errorf("%s: the answer (HTTP %d) is not DynamoDB's; see whether a proxy stands between", doing, status)
+	}
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		err = send.Err // without the SDK's own layers, which say nothing to a reader
+	}
+	return fmt.Errorf("%s: no answer came: %v; see whether the responder reaches DynamoDB", doing, err)
+}
+
+// refusal says what DynamoDB refused.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+func refusal(c call, doing string, err error, api smithy.APIError) error {
+	if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
+		return fmt.Errorf("%s: DynamoDB is throttling the table's calls; try again in a minute", doing)
+	}
+	switch api.ErrorCode() {
+	case "AccessDenied", "AccessDeniedException":
+		return fmt.Errorf("%s: %w", c.about, grant.Denied(c.action, fmt.Sprintf("table %q", c.on), api.ErrorMessage()))
+	case "ResourceNotFoundException":
+		return fmt.Errorf("%s: there is no such table or index in this region; deploy again, or correct the table's name", doing)
+	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "InvalidSignatureException",
+		"MissingAuthenticationTokenException", "IncompleteSignatureException":
+		return fmt.Errorf("%s: AWS does not accept the responder's credentials; renew them, and check the clock", doing)
+	case "TransactionCanceledException":
+		for _, r := range reasons(err) {
+			if code := aws.ToString(r.Code); !slices.Contains(passing, code) {
+				return fmt.Errorf("%s: DynamoDB refused an item with %q (%s); see the API reference on CancellationReason", doing, aws.ToString(r.Message), code)
+			}
+		}
+	case "UnknownError": // the SDK's word for an answer that is not AWS's
+		return fmt.Errorf("%s: the answer is not DynamoDB's; see whether a proxy stands between", doing)
+	}
+	return fmt.Errorf("%s: DynamoDB refused with %q (%s); see the errors of that call in the DynamoDB API reference", doing, api.ErrorMessage(), api.ErrorCode())
+}

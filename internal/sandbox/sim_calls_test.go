@@ -1,0 +1,500 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+	"nightlatch/internal/responder"
+)
+
+// event is an event that Lambda holds for the function until it was handled, or the third attempt has failed.
+type event struct {
+	what     string
+	incident string // that it is about; "" where it is forged
+	text     []byte
+	tries    int
+}
+
+// invocation is one run of the function.
+type invocation struct {
+	*thread
+	*world
+	name string
+	// read are the statuses of keys that it has read since its last write of them.
+	read map[string]string
+}
+
+// lifetime is a Lambda's 15 minutes.
+const lifetime = 15 * time.Minute
+
+var shippedPolicy = sync.OnceValue(policy.Shipped)
+
+var errDead = errors.New("the invocation is dead")
+
+// invoke runs the function for an event. What fails is tried twice again, about one and two minutes later, and then goes to the dead-letter
+// queue, whose alarm a human hears. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+func (w *world) invoke(e *event) {
+	w.invocations++
+	e.tries++
+	in := &invocation{world: w, name: fmt.Sprintf("#%d", w.invocations), read: map[string]string{}}
+	var err error = errDead
+	w.tell("%s begins: %s, attempt %d", in.name, e.what, e.tries)
+	deadline := w.now.Add(lifetime)
+	in.thread = w.start(func(t *thread) {
+		defer func() {
+			w.tell("%s ends: %v", in.name, err)
+			if err == nil {
+				return
+			}
+			if e.tries < 3 {
+				w.after(time.Duration(e.tries)*time.Minute+w.between(0, 10*time.Second), func() { w.invoke(e) })
+				return
+			}
+			w.tell("%s goes to the dead-letter queue: somebody is called", e.what)
+			if _, parses := alarm.Parse(e.text); parses == nil { // what nobody can read calls people too, but not to an incident
+				w.heard = append(w.heard, heard{w.now, e.what})
+			}
+		}()
+		in.thread = t
+		_, failed := in.responder().Handle(virtual{context.Background(), deadline}, e.text, nil)
+		err = failed
+	})
+	w.at(deadline, func() {
+		if !in.thread.ended {
+			w.tell("%s is out of time", in.name)
+			in.thread.kill()
+		}
+	})
+}
+
+// responder is the real one, in this world.
+func (in *invocation) responder() *responder.Responder {
+	return &responder.Responder{
+		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
+		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
+		Wakes: simWakes{in}, Name: func() string { return in.name },
+	}
+}
+
+// fault is what goes wrong with one call.
+type fault int
+
+const (
+	fine fault = iota
+	failsBefore
+	failsAfter
+	timesOut
+	throttled
+	denied
+	crashesBefore
+	crashesAfter
+)
+
+func (w *world) fault(service string) fault {
+	switch {
+	case w.chance(w.weather.crash):
+		return crashesBefore + fault(w.IntN(2))
+	case w.chance(w.weather.fault[service]):
+		return failsBefore + fault(w.IntN(5))
+	}
+	return fine
+}
+
+// pace is how long a call to a service takes at most, as a rule.
+var pace = map[string]time.Duration{"store": 30 * time.Millisecond, "meter": 500 * time.Millisecond, "trail": 20 * time.Second, "account": 500 * time.Millisecond,
+	"channel": 300 * time.Millisecond, "wakes": 200 * time.Millisecond}
+
+// half is how long the way to a service takes, or the way back.
+func (in *invocation) half(service string) time.Duration {
+	d := in.between(pace[service]/20, pace[service]/2)
+	if in.chance(in.weather.slow) {
+		d = min(10*d, time.Minute)
+	}
+	if in.chance(in.weather.froze) {
+		d += in.between(time.Minute, 14*time.Minute) // frozen and thawed: whatever it held, it goes on
+	}
+	return d
+}
+
+// timeout is how long the clients wait for an answer, at most.
+const timeout = 2 * time.Minute
+
+// refusal is an error of a call that surely had no effect.
+type refusal struct{ error }
+
+// call plays one call: the way there, the effect, the way back, and what goes wrong with it.
+func call[T any](in *invocation, service, what string, effect func() (T, error)) (T, error) {
+	var none T
+	if in.killed {
+		return none, errDead
+	}
+	in.calls++
+	w, f := in.world, in.fault(service)
+	there := in.half(service)
+	in.pause(there)
+	fails := func(how string) (T, error) {
+		w.faults++
+		w.tell("%s %s.%s: %s", in.name, service, what, how)
+		return none, errors.New(service + " " + how)
+	}
+	if there > timeout && f != crashesBefore { // thawed, the client finds that its time is over before it has sent anything
+		return fails("did not answer in time")
+	}
+	switch f {
+	case crashesBefore:
+		w.faults++
+		w.tell("%s CRASHES before %s.%s", in.name, service, what)
+		in.crash()
+	case failsBefore, throttled, denied:
+		in.pause(in.half(service))
+		_, err := fails(map[fault]string{failsBefore: "failed", throttled: "throttled the call", denied: "denied the call"}[f])
+		if f != failsBefore {
+			err = refusal{err}
+		}
+		return none, err
+	case timesOut:
+		if w.chance(0.5) {
+			effect()
+		}
+		in.pause(w.between(5*time.Second, 30*time.Second))
+		return fails("did not answer in time")
+	}
+	v, err := effect()
+	switch f {
+	case crashesAfter:
+		w.faults++
+		w.tell("%s CRASHES after %s.%s", in.name, service, what)
+		in.crash()
+	case failsAfter:
+		in.pause(in.half(service))
+		return fails("failed on the way back")
+	}
+	w.tell("%s %s.%s%s", in.name, service, what, map[bool]string{true: ": " + fmt.Sprint(err)}[err != nil])
+	in.pause(in.half(service))
+	return v, err
+}
+
+// The world as the responder sees it.
+type (
+	simClock   struct{ *invocation }
+	simStore   struct{ *invocation }
+	simMeter   struct{ *invocation }
+	simTrail   struct{ *invocation }
+	simAccount struct{ *invocation }
+	simChannel struct{ *invocation }
+	simWakes   struct{ *invocation }
+)
+
+func (c simClock) Now() time.Time { return c.now }
+
+func (c simClock) Wait(_ context.Context, until time.Time) error {
+	if c.killed {
+		return errDead
+	}
+	if d := until.Sub(c.now); d > 0 {
+		c.pause(d)
+	}
+	if c.chance(c.weather.crash) {
+		c.tell("%s CRASHES while it waits", c.name)
+		c.crash()
+	}
+	return nil
+}
+
+// file notes what lists will show of a record.
+func (s simStore) file(r incident.Record, err error) (incident.Record, error) {
+	if err == nil {
+		s.briefs = append(s.briefs, filed{s.now, r.Brief()})
+	}
+	return r, err
+}
+
+func (s simStore) Open(ctx context.Context, r incident.Record) (incident.Record, error) {
+	return call(s.invocation, "store", "open "+r.ID, func() (incident.Record, error) { return s.file(s.store.Open(ctx, r)) })
+}
+
+func (s simStore) Load(ctx context.Context, id string) (incident.Record, error) {
+	return call(s.invocation, "store", "load "+id, func() (incident.Record, error) { return s.store.Load(ctx, id) })
+}
+
+func (s simStore) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	what := ""
+	if s.tells {
+		what = fmt.Sprintf("put %s, version %d: %s", r.ID, r.Version+1, gist(r))
+	}
+	return call(s.invocation, "store", what, func() (incident.Record, error) {
+		if s.acts(lostWrite, 0.05) {
+			r.Version++
+			return r, nil
+		}
+		return s.file(s.store.Put(ctx, r))
+	})
+}
+
+// gist is a record in a line.
+func gist(r incident.Record) string {
+	var parts []string
+	for _, o := range r.Outcomes {
+		parts = append(parts, fmt.Sprintf("%s %s (%d)", o.Target, o.State, o.Attempts))
+	}
+	last := ""
+	if len(r.Log) > 0 {
+		last = r.Log[len(r.Log)-1].What
+	}
+	return strings.Join(append(parts, last), "; ")
+}
+
+// known is what lists show, as it was a moment ago.
+func (s simStore) known() map[string]incident.Brief {
+	at := s.now
+	if !s.weather.clear && s.chance(0.3) {
+		at = at.Add(-s.between(0, 5*time.Second))
+	}
+	return s.listed(at)
+}
+
+// all are the incidents as they are.
+func (s simStore) all() map[string]incident.Brief { return s.listed(s.now) }
+
+func (s simStore) listed(at time.Time) map[string]incident.Brief {
+	all := map[string]incident.Brief{}
+	for _, f := range s.briefs {
+		if !f.at.After(at) {
+			all[f.ID] = f.Brief
+		}
+	}
+	return all
+}
+
+func (s simStore) Unclosed(context.Context) ([]incident.Brief, error) {
+	return call(s.invocation, "store", "unclosed", func() ([]incident.Brief, error) {
+		var all []incident.Brief
+		for _, b := range s.known() {
+			if b.Closed.IsZero() {
+				all = append(all, b)
+			}
+		}
+		slices.SortFunc(all, byOpening)
+		return all, nil
+	})
+}
+
+func (s simStore) Recent(_ context.Context, n int) ([]incident.Brief, error) {
+	return call(s.invocation, "store", "recent", func() ([]incident.Brief, error) {
+		var all []incident.Brief
+		for _, b := range s.known() {
+			all = append(all, b)
+		}
+		slices.SortFunc(all, byOpening)
+		slices.Reverse(all)
+		return all[:min(n, len(all))], nil
+	})
+}
+
+func (s simStore) Brakes(ctx context.Context) (incident.Brakes, error) {
+	return call(s.invocation, "store", "brakes", func() (incident.Brakes, error) { return s.store.Brakes(ctx) })
+}
+
+func (s simStore) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
+	return call(s.invocation, "store", "set brakes", func() (incident.Brakes, error) { return s.store.SetBrakes(ctx, b) })
+}
+
+func byOpening(x, y incident.Brief) int {
+	if c := x.Opened.Compare(y.Opened); c != 0 {
+		return c
+	}
+	return strings.Compare(x.ID, y.ID)
+}
+
+func (s simStore) Lease(ctx context.Context, l incident.Lease) error {
+	what := fmt.Sprintf("lease %s for %s until %s", l.Name, l.Holder, l.Until.Format(time.TimeOnly))
+	_, err := call(s.invocation, "store", what, func() (struct{}, error) { return struct{}{}, s.store.Lease(ctx, l) })
+	return err
+}
+
+// Wake makes a one-time schedule. It fires within a minute, so it is named by the first whole minute that is not too early; while it
+// has not fired yet, making it again changes nothing.
+// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
+	_, err := call(k.invocation, "wakes", "wake "+id+" at "+at.Format(time.TimeOnly), func() (struct{}, error) {
+		w, minute := k.world, at.Add(time.Minute-1).Truncate(time.Minute)
+		name := id + minute.Format("-200601021504")
+		if w.woken[name] {
+			return struct{}{}, nil
+		}
+		w.woken[name] = true
+		w.at(minute.Add(w.between(0, time.Minute)), func() {
+			delete(w.woken, name)
+			w.invoke(&event{what: "wake " + id, incident: id, text: fmt.Appendf(nil, `{"nightlatch":{"advance":{"incident":%q}}}`, id)})
+		})
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// Read reads the metric as cloudwatch.Meter does: what does not fit the alarm is doubted.
+func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	return call(m.invocation, "meter", "read "+a.Name, func() (r alarm.Reading, _ error) {
+		w := m.world
+		defer func() {
+			w.tell("%s sees the metric of %s: %d datapoints, doubt %q", m.name, report.Window(a.From, a.To), len(r.Points), r.Doubt)
+		}()
+		if a.Source == alarm.Manual {
+			return alarm.Reading{Buckets: a.Buckets, Points: w.metric(a.Buckets, a.From.Truncate(time.Minute), a.To.Add(time.Minute-1).Truncate(time.Minute))}, nil
+		}
+		i := slices.IndexFunc(w.alarms, func(of *watched) bool { return of.name == a.Name && of.arn() == a.ARN })
+		if i < 0 {
+			return alarm.Reading{Doubt: "no such alarm exists"}, nil
+		}
+		of, age, latest := w.alarms[i], w.now.Sub(a.Since), a.Since.Add(time.Minute)
+		if a.Part > 0 {
+			latest = w.now.Add(time.Minute)
+		}
+		switch {
+		case age > time.Hour && a.Part == 0 || age < -5*time.Minute:
+			return alarm.Reading{Doubt: "the ring is not from the last hour"}, nil
+		case len(a.Buckets) > 0 && !slices.Equal(a.Buckets, of.buckets):
+			return alarm.Reading{Doubt: "the alarm watches other buckets"}, nil
+		case of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
+			return alarm.Reading{Doubt: "the alarm did not ring then"}, nil
+		case a.From.Before(a.Since.Add(-time.Duration(of.periods+5)*time.Minute-3*time.Hour)) || a.To.After(latest):
+			return alarm.Reading{Doubt: "the alarm did not look at that window"}, nil
+		}
+		return alarm.Reading{Buckets: of.buckets, Points: w.metric(of.buckets, a.From.Add(-3*time.Hour), w.now), Threshold: threshold, Period: time.Minute}, nil
+	})
+}
+
+func (t simTrail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, error) {
+	a, err := call(t.invocation, "trail", "ask for "+q.Name(), func() (evidence.Answer, error) {
+		rows, err := answer(seen(t.trail, t.now), q)
+		return evidence.Answer{Engine: "simulation", Rows: rows, Scanned: 1 << 20}, err
+	})
+	if refused := (refusal{}); errors.As(err, &refused) && strings.Contains(err.Error(), "throttled") {
+		err = fmt.Errorf("%v: %w", err, evidence.ErrBusy)
+	}
+	return a, err
+}
+
+func (a simAccount) Identify(ctx context.Context, c actor.Credential) (policy.Target, error) {
+	return call(a.invocation, "account", "identify "+c.AccessKeyID, func() (policy.Target, error) { return a.account.Identify(ctx, c) })
+}
+
+// notRead stands for a status that was asked for and not learned.
+const notRead = "not read"
+
+// Read shows a change as soon as it has reached the copy of IAM that answers.
+func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Doc, error) {
+	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) {
+		u, k := a.account.find(ref.Name)
+		if k == nil || u.Name != ref.Owner {
+			return containment.Doc{Absent: true}, nil
+		}
+		status := k.Status
+		if a.chance(0.5) {
+			status = a.shown(ref.Name)
+		}
+		return containment.Doc{Text: status}, nil
+	})
+	switch {
+	case err != nil:
+		a.read[ref.Name] = notRead
+	case a.read[ref.Name] != notRead || doc.Text == containment.Active: // another incident may have been judged without
+		a.read[ref.Name] = doc.Text
+	}
+	return doc, err
+}
+
+// Keys shows each key's status as Read does.
+func (a simAccount) Keys(_ context.Context, user string) ([]containment.Key, error) {
+	return call(a.invocation, "account", "keys of "+user, func() ([]containment.Key, error) {
+		var all []containment.Key
+		if u := a.account.users[user]; u != nil {
+			for _, k := range u.Keys {
+				status := k.Status
+				if a.chance(0.5) {
+					status = a.shown(k.ID)
+				}
+				all = append(all, containment.Key{ID: k.ID, Status: status, Created: k.Created})
+			}
+		}
+		return all, nil
+	})
+}
+
+func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
+	_, err := call(a.invocation, "account", "write "+ref.Name+" "+doc.Text, func() (struct{}, error) {
+		u, k := a.account.find(ref.Name)
+		if k == nil || u.Name != ref.Owner || doc.Absent {
+			return struct{}{}, fmt.Errorf("no such key: %w", containment.ErrNotDone)
+		}
+		for range 1 + map[bool]int{true: 1}[a.acts(doubleAction, 0.5)] {
+			id := a.intends(ref.Name)
+			a.checkWrite(id, ref.Name, doc.Text)
+			a.world.put(a.name, id, ref.Name, doc.Text)
+			delete(a.read, ref.Name)
+		}
+		return struct{}{}, nil
+	})
+	if refused := (refusal{}); errors.As(err, &refused) {
+		err = fmt.Errorf("%v: %w", err, containment.ErrNotDone)
+	}
+	return err
+}
+
+// simLog is the log: what the responder survives is a bug all the same.
+type simLog struct{ *invocation }
+
+func (simLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+func (l simLog) WithAttrs([]slog.Attr) slog.Handler             { return l }
+func (l simLog) WithGroup(string) slog.Handler                  { return l }
+
+func (l simLog) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "panic" {
+			l.breach(ruleSound, "%s: %s: %s", l.name, r.Message, a.Value)
+		}
+		return true
+	})
+	return nil
+}
+
+func (simChannel) Name() string { return "sns" }
+
+func (c simChannel) Send(_ context.Context, m report.Message) error {
+	_, err := call(c.invocation, "channel", "send "+m.Subject, func() (struct{}, error) {
+		c.checkMessage(m)
+		c.world.told = append(c.world.told, told{c.now, c.name, m})
+		c.react(m)
+		return struct{}{}, nil
+	})
+	if err != errDead && c.acts(swallowedError, 1) {
+		return nil
+	}
+	return err
+}
+
+// acts reports whether a planted bug shows this time. It has a chance of its own: up to then the night is as it would be without it.
+func (w *world) acts(bug plant, p float64) bool { return w.plant == bug && w.chances.Float64() < p }
+
+// plant is a bug that is put in to see it found.
+type plant string
+
+const (
+	lostWrite      plant = "a lost write"      // a put reports success and stores nothing
+	doubleAction   plant = "a double action"   // a write to the account is made twice
+	swallowedError plant = "a swallowed error" // a message that could not be sent counts as sent
+)

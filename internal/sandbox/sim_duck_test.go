@@ -1,0 +1,133 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/duck"
+)
+
+// The simulated trail answers in Go, because an engine per night would take too long. Here DuckDB reads what it has delivered, and gives the
+// same rows to the same questions, one by one.
+func TestSimTrailAnswersAsDuckDB(t *testing.T) {
+	rows := 0
+	for seed := range uint64(30) {
+		w := newWorld(2000+seed, false)
+		w.bystanders()
+		w.run(dusk.Add(time.Hour))
+		now := w.plot.begins.Add(w.between(4*time.Minute, 30*time.Minute))
+		all := seen(w.trail, now)
+		engine := w.load(t, all)
+		from := w.plot.begins.Truncate(time.Minute)
+		for _, of := range [][]string{buckets, buckets[:1]} {
+			for _, q := range []evidence.Question{
+				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: of, From: from, To: from.Add(5 * time.Minute)}}, Margin: alarm.Margin},
+				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: buckets[1:], From: from, To: from.Add(3 * time.Minute)}, {ID: "b", Buckets: of, From: from, To: from.Add(3 * time.Minute)},
+					{ID: "c", Buckets: of, From: from.Add(4 * time.Minute), To: from.Add(6 * time.Minute)}, {ID: "d", Buckets: of, From: from, To: from.Add(3 * time.Minute)}}, Margin: time.Minute},
+				evidence.Since{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: []string{w.mara}, From: from, To: now},
+				evidence.Since{KeyIDs: []string{w.plot.stolen, w.plot.batch}, From: from.AddDate(0, 0, -9), To: now},
+				evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
+				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
+				evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
+			} {
+				want, err := engine.Ask(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := answer(all, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows += len(got)
+				if diff := cmp.Diff(want.Rows, got); diff != "" {
+					t.Fatalf("seed %d, question %+v (-DuckDB +simulated):\n%s", w.seed, q, diff)
+				}
+			}
+		}
+		if err := engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d rows are the same", rows)
+}
+
+// load has DuckDB read what was delivered: what comes twice, twice.
+func (w *world) load(t *testing.T, all []*entry) *duck.Engine {
+	var records []record
+	for _, e := range all {
+		for range e.due {
+			records = append(records, e.record)
+		}
+	}
+	w.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+	text, err := json.Marshal(map[string]any{"Records": records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "trail.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	engine, err := duck.Open(t.Context(), duck.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Load(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	return engine
+}
+
+// bystanders add what no plot has: copies, refusals, listings, VPC endpoints, a service, more actors, agents and origins than are listed,
+// records without a size, and the second record of a cross-account call.
+func (w *world) bystanders() {
+	at := func() time.Time { return w.plot.begins.Add(w.between(-8*time.Minute, 10*time.Minute)) }
+	crowd := 1 + w.IntN(70)
+	for i := range crowd {
+		c := caller{who: iamUser(w.Rand, "crowd", keyID("AKIA", w.Rand)), ip: within("10.1.2"), agent: "Boto3"}
+		if i%3 == 0 {
+			c.endpoint, c.account = "vpce-1", accountID
+		}
+		if i%5 == 0 {
+			c.ip = always("2001:db8:7:8::1")
+		}
+		w.record(c.call(w.Rand, at(), "ListObjects", w.bucket(), "", w.Int64N(1000)))
+		refused := c.call(w.Rand, at(), "GetObject", w.bucket(), "k", 300)
+		refused.ErrorCode = "AccessDenied"
+		w.record(refused)
+	}
+	many := caller{who: roleSession(w.Rand, "web", keyID("AROA", w.Rand), "i-1")}
+	for i := range 40 {
+		many.ip, many.agent = within("192.168."+string(rune('0'+i%10))+string(rune('0'+i/10))), "agent-"+string(rune('A'+i))
+		w.record(many.call(w.Rand, at(), "GetObject", w.bucket(), "k", w.Int64N(5000)))
+		w.record(many.call(w.Rand, at().AddDate(0, 0, -1-i%9), "GetObject", w.bucket(), "k", w.Int64N(5000)))
+	}
+	copies := caller{who: iamUser(w.Rand, "copier", keyID("AKIA", w.Rand)), ip: always("s3.amazonaws.com"), agent: "x"}
+	for _, into := range []string{"elsewhere", buckets[0]} {
+		r := copies.call(w.Rand, at(), "CopyObject", into, "k", 300)
+		r.RequestParameters["x-amz-copy-source"] = "/" + buckets[0] + "/k"
+		w.record(r)
+	}
+	service := caller{who: identity{Type: "AWSService", InvokedBy: "replication.s3.amazonaws.com"}, ip: always("replication.s3.amazonaws.com"), agent: "r"}
+	unsized := service.call(w.Rand, at(), "GetObject", buckets[0], "k", 1)
+	delete(unsized.AdditionalData, "bytesTransferredOut")
+	delete(unsized.AdditionalData, "AuthenticationMethod")
+	w.record(unsized)
+	partner := caller{who: identity{Type: "AWSAccount", PrincipalID: "AIDAPARTNER", AccountID: "999988887777"}, ip: always("203.0.113.5"), agent: "p"}
+	owner := partner.call(w.Rand, at(), "GetObject", buckets[0], "k", 777)
+	owner.SharedEventID = "shared-1"
+	requester := owner
+	requester.EventID, requester.UserIdentity = "0"+owner.EventID, iamUser(w.Rand, "partner", keyID("AKIA", w.Rand))
+	w.record(owner)
+	w.record(requester)
+	point := partner.call(w.Rand, at(), "GetObject", "an-access-point", "k", 55)
+	point.Resources = []resource{{Type: "AWS::S3::Object", ARN: "arn:aws:s3:::" + buckets[1] + "/k"}}
+	w.record(point)
+}

@@ -1,0 +1,371 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/report"
+)
+
+// dusk is when a simulated night begins. It lies in the real past, so that context.WithTimeout makes no timer (see virtual).
+var dusk = time.Date(2024, 3, 4, 0, 0, 0, 0, time.UTC)
+
+// world is one simulated night: what is true in it, beside what the responder gets to see.
+type world struct {
+	timeline
+	seed    uint64
+	weather weather
+	plot    plot
+
+	account *Account
+	// status is the history of each key's status: IAM shows a change some time after it was made.
+	status map[string][]change
+	trail  []*entry
+	bytes  minutes
+	points map[string][]published
+	alarms []*watched
+	store  *incident.Memory
+	briefs []filed
+
+	// threads are the invocations that may still run; events what Lambda holds for the function.
+	invocations int
+	woken       map[string]bool
+
+	// What is true, for the rules.
+	guilty map[string]bool // keys that a thief has used
+	mara   string          // the unique id of the stolen key's user
+	writes []write
+	told   []told
+	heard  []heard // what ended in the dead-letter queue
+	rings  []rung
+	braked time.Time // when a human lowered the mode
+	broken []breach
+	calls  int
+	faults int
+
+	plant   plant
+	chances *rand.Rand
+}
+
+// weather is how badly things go in a night.
+type weather struct {
+	fault map[string]float64 // of a call to a service
+	crash float64            // of a call
+	slow  float64            // a call takes many times as long
+	froze float64            // the invocation is frozen for minutes, and goes on
+	// The trail: a record is delivered after least to most, and some of them much later, twice or never.
+	least, most         time.Duration
+	late, twice, never  float64
+	lost, moved, behind float64 // datapoints
+	iam                 time.Duration
+	repeat              float64 // an event is delivered twice
+	clear               bool
+}
+
+type change struct {
+	visible time.Time
+	status  string
+}
+
+type published struct {
+	alarm.Point
+	visible time.Time
+}
+
+// filed is what a list of incidents shows from a time on.
+type filed struct {
+	at time.Time
+	incident.Brief
+}
+
+// write is one change of a key's status.
+type write struct {
+	at                        time.Time
+	by, key, status, incident string
+	changed                   bool
+}
+
+type told struct {
+	at time.Time
+	by string
+	report.Message
+}
+
+type heard struct {
+	at   time.Time
+	what string
+}
+
+type rung struct {
+	at time.Time
+	id string
+}
+
+// breach is a rule that was broken.
+type breach struct {
+	rule, what string
+}
+
+func (w *world) breach(rule, format string, args ...any) {
+	b := breach{rule, fmt.Sprintf(format, args...)}
+	w.broken = append(w.broken, b)
+	w.tell("BROKEN %s: %s", b.rule, b.what)
+}
+
+// newWorld makes the night of a seed.
+func newWorld(seed uint64, tells bool) *world {
+	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, chances: rand.New(rand.NewPCG(seed, 1))}
+	w.weather = w.forecast()
+	w.cast()
+	return w
+}
+
+// services are what an invocation calls.
+var services = []string{"store", "meter", "trail", "account", "channel", "wakes"}
+
+// forecast says how bad the night is: a quarter are without a fault.
+func (w *world) forecast() weather {
+	f := weather{fault: map[string]float64{}, least: 2 * time.Minute, most: 5 * time.Minute, iam: 3 * time.Second}
+	level := []float64{0, 0.01, 0.05, 0.2}[w.IntN(4)]
+	if level == 0 {
+		f.clear = true
+		return f
+	}
+	for _, s := range services {
+		f.fault[s] = level
+	}
+	if w.chance(0.2) {
+		f.fault[services[w.IntN(len(services))]] = 0.6
+	}
+	f.crash, f.slow, f.froze = level/4, level, level/20
+	f.iam = w.between(0, []time.Duration{10 * time.Second, time.Minute, 4 * time.Minute}[w.IntN(3)])
+	f.repeat = 0.3
+	if w.chance(0.6) {
+		f.most, f.late, f.twice = w.between(6*time.Minute, 15*time.Minute), w.Float64()*0.1, 0.1
+	}
+	if w.chance(0.3) {
+		f.never = w.Float64() * 0.1
+	}
+	if w.chance(0.4) {
+		f.lost, f.moved, f.behind = w.Float64()*0.2, w.Float64()*0.3, w.Float64()*0.3
+	}
+	return f
+}
+
+// --- the account
+
+// put makes a change to a key's status. Everybody sees it once it has spread.
+func (w *world) put(by, incident, key, status string) {
+	_, k := w.account.find(key)
+	if k == nil {
+		return
+	}
+	w.writes = append(w.writes, write{w.now, by, key, status, incident, k.Status != status})
+	k.Status = status
+	w.status[key] = append(w.status[key], change{w.now.Add(w.between(0, w.weather.iam)), status})
+	w.tell("%s: key %s is %s now", by, key, status)
+}
+
+// shown is a key's status as it has spread by now; "" where there is no such key.
+func (w *world) shown(key string) string {
+	_, k := w.account.find(key)
+	if k == nil {
+		return ""
+	}
+	status := containment.Active
+	for _, c := range w.status[key] {
+		if !c.visible.After(w.now) {
+			status = c.status
+		}
+	}
+	return status
+}
+
+// --- traffic, the trail and the metric
+
+// works reports whether a call with this identity goes through. A refused key leaves no record.
+func (w *world) works(who identity) bool {
+	return !strings.HasPrefix(who.AccessKeyID, "AKIA") || who.Type == "Root" || w.shown(who.AccessKeyID) == containment.Active
+}
+
+// read is one call that moves bytes.
+func (w *world) read(c caller, name, bucket string, n int64, presigned bool) bool {
+	if !w.works(c.who) {
+		return false
+	}
+	r := c.call(w.Rand, w.now, name, bucket, "exports/2024/part-"+fmt.Sprint(w.IntN(5000)), n)
+	if presigned {
+		r.AdditionalData["AuthenticationMethod"] = "QueryString"
+	}
+	w.record(r)
+	w.bytes.add(r)
+	return true
+}
+
+// record has CloudTrail deliver a record, at some time.
+func (w *world) record(r record) {
+	f := w.weather
+	var due []time.Time
+	if r.EventTime.Before(dusk) {
+		due = []time.Time{r.EventTime}
+	} else if !w.chance(f.never) {
+		lag := w.between(f.least, f.most)
+		if w.chance(f.late) {
+			lag += w.between(0, 40*time.Minute)
+		}
+		due = append(due, r.EventTime.Add(lag))
+		if w.chance(f.twice) {
+			due = append(due, r.EventTime.Add(lag+w.between(0, 5*time.Minute)))
+		}
+	}
+	w.trail = append(w.trail, enter(r, due...))
+}
+
+// manage is one call to IAM by a credential, on the record.
+func (w *world) manage(c caller, name string, parameters map[string]string) bool {
+	if !w.works(c.who) {
+		return false
+	}
+	r := c.call(w.Rand, w.now, name, "", "", 0)
+	r.EventSource, r.AWSRegion, r.RequestParameters, r.AdditionalData, r.Resources = "iam.amazonaws.com", "us-east-1", parameters, nil, nil
+	r.ManagementEvent, r.EventCategory, r.ReadOnly = true, "Management", false
+	w.record(r)
+	w.tell("%s calls %s %v", c.who.AccessKeyID, name, parameters)
+	return true
+}
+
+// publish ends a minute: its sums become datapoints, late, in another minute, or never.
+func (w *world) publish(minute time.Time) {
+	for _, b := range buckets {
+		n := w.bytes[b][minute]
+		if n == 0 || w.chance(w.weather.lost) {
+			continue
+		}
+		p := published{alarm.Point{Start: minute, Bytes: n}, w.now.Add(w.between(30*time.Second, 90*time.Second))}
+		if w.chance(w.weather.moved) {
+			p.Start = p.Start.Add(time.Minute)
+		}
+		if w.chance(w.weather.behind) {
+			p.visible = p.visible.Add(w.between(0, 10*time.Minute))
+		}
+		w.points[b] = append(w.points[b], p)
+	}
+}
+
+// metric are the datapoints that CloudWatch shows by now.
+func (w *world) metric(of []string, from, to time.Time) []alarm.Point {
+	sums := map[time.Time]int64{}
+	for _, b := range of {
+		for _, p := range w.points[b] {
+			if !p.visible.After(w.now) && !p.Start.Before(from) && p.Start.Before(to) {
+				sums[p.Start] += p.Bytes
+			}
+		}
+	}
+	var list []alarm.Point
+	for t, n := range sums {
+		list = append(list, alarm.Point{Start: t, Bytes: n})
+	}
+	sortPoints(list)
+	return list
+}
+
+// watched is an alarm.
+type watched struct {
+	name    string
+	buckets []string
+	periods int
+	alarmed bool
+	changed time.Time
+}
+
+func (a *watched) arn() string {
+	return "arn:aws:cloudwatch:" + region + ":" + accountID + ":alarm:" + a.name
+}
+
+// evaluate is what CloudWatch does once a minute.
+func (w *world) evaluate(a *watched) {
+	end := w.now.Truncate(time.Minute)
+	points := w.metric(a.buckets, end.Add(-time.Duration(a.periods+1)*time.Minute), end)
+	rings := slices.ContainsFunc(points, func(p alarm.Point) bool { return float64(p.Bytes) > threshold })
+	if rings == a.alarmed {
+		return
+	}
+	a.alarmed, a.changed = rings, w.now
+	if !rings {
+		w.tell("alarm %s is OK", a.name)
+		return
+	}
+	direct := a.ring(w.now, points)
+	parsed, err := alarm.Parse(direct)
+	if err != nil {
+		panic(err)
+	}
+	id := parsed.Alarm.ID()
+	w.rings = append(w.rings, rung{w.now, id})
+	w.tell("alarm %s RINGS: %s", a.name, id)
+	w.deliver("direct", id, direct)
+	w.deliver("EventBridge", id, a.bridge(direct))
+}
+
+// ring is the event that goes straight to the function.
+func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
+	var metrics []any
+	for i, b := range a.buckets {
+		metrics = append(metrics, map[string]any{"id": fmt.Sprintf("m%d", i+1), "returnData": false, "metricStat": map[string]any{
+			"metric": map[string]any{"namespace": "AWS/S3", "name": "BytesDownloaded", "dimensions": map[string]string{"BucketName": b, "FilterId": "EntireBucket"}},
+			"period": 60, "stat": "Sum"}})
+	}
+	text, err := ring(a.name, at, threshold, points, metrics)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// bridge is the same event as EventBridge sends it.
+func (a *watched) bridge(direct []byte) []byte {
+	var in struct {
+		Time      string          `json:"time"`
+		AlarmData json.RawMessage `json:"alarmData"`
+	}
+	if err := json.Unmarshal(direct, &in); err != nil {
+		panic(err)
+	}
+	out, err := json.Marshal(map[string]any{"version": "0", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "account": accountID,
+		"region": region, "time": in.Time, "resources": []string{a.arn()}, "detail": in.AlarmData})
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// deliver has an event reach the function, and sometimes twice.
+func (w *world) deliver(way, id string, text []byte) {
+	for range 1 + map[bool]int{true: 1}[w.chance(w.weather.repeat)] {
+		lag := w.between(100*time.Millisecond, 3*time.Second)
+		if w.chance(w.weather.slow) {
+			lag += w.between(0, 5*time.Minute)
+		}
+		w.after(lag, func() { w.invoke(&event{what: way + " " + id, incident: id, text: text}) })
+	}
+}
+
+// tick is the end of a minute.
+func (w *world) tick() {
+	w.publish(w.now.Truncate(time.Minute).Add(-time.Minute))
+	for _, a := range w.alarms {
+		w.after(w.between(time.Second, 40*time.Second), func() { w.evaluate(a) })
+	}
+	if next := w.now.Add(time.Minute); next.Before(dusk.Add(150 * time.Minute)) {
+		w.at(next, w.tick)
+	}
+}

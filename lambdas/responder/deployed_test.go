@@ -1,0 +1,355 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/enroll/s3bucket/s3test"
+	"nightlatch/internal/mototest"
+)
+
+// motoAccount is the account that moto has for whoever names none.
+const motoAccount = "123456789012"
+
+// deployment is what the CDK's own command line has deployed to moto, and a terminal from which to look at it.
+type deployment struct {
+	t        *testing.T
+	env      []string // of the terminal
+	assembly string   // what was synthesized
+	ids      map[string]string
+	outputs  map[string]string
+}
+
+// deploy runs the README's commands: bootstrap, and deploy. They build the functions, publish them, and create the stack in moto.
+func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
+	t.Helper()
+	// moto finds a template in S3 only by a URL with this name in it.
+	local := strings.Replace(endpoint, "127.0.0.1", "localhost", 1)
+	d := &deployment{t: t, assembly: t.TempDir(), ids: map[string]string{}, outputs: map[string]string{}}
+	// Nothing of the machine's own account; and times as time.Time reads them, in each version of the AWS CLI.
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[default]\ncli_timestamp_format = iso8601\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") || strings.HasPrefix(pair, "CDK_") })
+	d.env = append(d.env, "AWS_CONFIG_FILE="+config, "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL="+local, "AWS_PAGER=", "CDK_DISABLE_CLI_TELEMETRY=1")
+	if server := os.Getenv("NIGHTLATCH_MOTO"); server != "" { // pip puts aws beside it
+		d.env = append(d.env, "PATH="+filepath.Dir(server)+":"+os.Getenv("PATH"))
+	}
+	for _, needed := range []string{"npx --no-install cdk --version", "aws --version"} {
+		if text, err := d.shell(ctx, needed); err != nil {
+			t.Skipf("SKIPPED, the deployment to moto: %q says %v: %s; run npm ci, and pip install awscli", needed, err, text)
+		}
+	}
+	// Without this, moto would run the enroller in Docker.
+	resp, err := http.Post(endpoint+"/moto-api/config", "application/json", strings.NewReader(`{"lambda": {"use_docker": false}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	settings := fmt.Sprintf("-c buckets=%s=1GiB/1m -c eventDataStore=%s -c email=soc@example.com -c mode=act", bucket, storeARN)
+	d.run(ctx, "npx --no-install cdk bootstrap -o "+d.assembly+" "+settings)
+	// Not by a change set: then moto would show no outputs.
+	done := make(chan error, 1)
+	var said []byte
+	go func() {
+		var err error
+		said, err = d.shell(ctx, "npx --no-install cdk deploy --method direct --require-approval never --app "+d.assembly)
+		done <- err
+	}()
+	for d.ids["RequestMetrics"] == "" { // which is the last that CloudFormation waits for
+		select {
+		case err := <-done:
+			t.Fatalf("cdk deploy: %v: %s", err, said)
+		case <-time.After(time.Second):
+		}
+		var stack struct {
+			StackResources []struct{ LogicalResourceID, PhysicalResourceID string }
+		}
+		if out, err := d.shell(ctx, "aws cloudformation describe-stack-resources --stack-name Nightlatch"); err == nil && json.Unmarshal(out, &stack) == nil {
+			for _, r := range stack.StackResources {
+				d.ids[r.LogicalResourceID] = r.PhysicalResourceID
+			}
+		}
+	}
+	d.enrol(ctx, endpoint)
+	if err := <-done; err != nil {
+		t.Fatalf("cdk deploy: %v: %s", err, said)
+	}
+	stack := d.stack(ctx)
+	for _, o := range stack.Outputs {
+		d.outputs[o.OutputKey] = o.OutputValue
+	}
+	if stack.StackStatus != "CREATE_COMPLETE" {
+		t.Errorf("the stack is %s", stack.StackStatus)
+	}
+	return d
+}
+
+type stack struct {
+	StackID, StackStatus string
+	Outputs              []struct{ OutputKey, OutputValue string }
+}
+
+func (d *deployment) stack(ctx context.Context) stack {
+	d.t.Helper()
+	var all struct{ Stacks []stack }
+	d.read(ctx, &all, "aws cloudformation describe-stacks --stack-name Nightlatch")
+	return all.Stacks[0]
+}
+
+// shell runs a line in the repository's root.
+func (d *deployment) shell(ctx context.Context, line string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-c", line)
+	cmd.Dir, cmd.Env = filepath.Join("..", ".."), d.env
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return append(out, said.Bytes()...), err
+	}
+	return out, nil
+}
+
+// run is a line that must work.
+func (d *deployment) run(ctx context.Context, line string) []byte {
+	d.t.Helper()
+	out, err := d.shell(ctx, line)
+	if err != nil {
+		d.t.Fatalf("%s: %v: %s", line, err, out)
+	}
+	return out
+}
+
+// read is a line that prints JSON.
+func (d *deployment) read(ctx context.Context, v any, line string) {
+	d.t.Helper()
+	if out := d.run(ctx, line); json.Unmarshal(out, v) != nil {
+		d.t.Fatalf("%s printed %s", line, out)
+	}
+}
+
+// environment is what a deployed function shows, as a process has it.
+func (d *deployment) environment(ctx context.Context, id string) []string {
+	d.t.Helper()
+	var function struct {
+		Role, Runtime, Handler string // and moto gives every function of a stack its own architecture
+		Timeout                int
+		Environment            struct{ Variables map[string]string }
+	}
+	d.read(ctx, &function, "aws lambda get-function-configuration --function-name "+d.ids[id])
+	if function.Runtime != "provided.al2023" || function.Handler != "bootstrap" || function.Timeout != 900 ||
+		!strings.HasSuffix(function.Role, ":role/"+d.ids[id+"Role"]) {
+		d.t.Errorf("the function is %+v", function)
+	}
+	var env []string
+	for name, value := range function.Environment.Variables {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// code is the directory with what was published for a function.
+func (d *deployment) code(ctx context.Context, id string) string {
+	d.t.Helper()
+	template := d.template()
+	key := template.Resources[id].Properties["Code"].(map[string]any)["S3Key"].(string)
+	d.run(ctx, "aws s3 ls s3://cdk-hnb659fds-assets-"+motoAccount+"-eu-west-1/"+key)
+	return filepath.Join(d.assembly, "asset."+strings.TrimSuffix(key, ".zip"))
+}
+
+type resource struct {
+	Type       string
+	Properties map[string]any
+}
+
+func (d *deployment) template() (t struct{ Resources map[string]resource }) {
+	d.t.Helper()
+	text, err := os.ReadFile(filepath.Join(d.assembly, "Nightlatch.template.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &t)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return t
+}
+
+// leftOut are the types that moto's CloudFormation does not know, and passes over. The alarm that rings is made by hand, of the
+// template's properties; the other alarms, who may publish and subscribe, and what is tried again are seen by nobody here: the
+// simulator and the goldens in infra judge them.
+var leftOut = []string{"AWS::CloudWatch::Alarm", "AWS::Lambda::EventInvokeConfig", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"}
+
+// The whole way, as the README says it: the stack is deployed, to moto, and the midnight played with what stands there. The event data
+// store is one that exists, as moto has no CloudTrail Lake. Only the machine differs: the functions are built once more, for this one.
+func TestMidnightAsDeployed(t *testing.T) {
+	endpoint := mototest.Start(t)
+	ctx := within(t, 10*time.Minute)
+	m := newMidnight(ctx, t, endpoint, plot{account: motoAccount})
+	d := deploy(ctx, t, endpoint)
+
+	var missing []string
+	for id, r := range d.template().Resources {
+		if d.ids[id] == "" && !slices.Contains(leftOut, r.Type) && r.Type != "AWS::Lambda::Permission" { // which has no id of its own
+			missing = append(missing, id+" "+r.Type)
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("moto does not have %q", missing)
+	}
+	var topic struct{ Attributes map[string]string }
+	d.read(ctx, &topic, "aws sns get-topic-attributes --topic-arn "+d.ids["Topic"])
+	if topic.Attributes["KmsMasterKeyId"] != d.ids["TopicKey"] {
+		t.Errorf("the topic is %v, want the key %s", topic.Attributes, d.ids["TopicKey"])
+	}
+	// moto prints the policy as Python would.
+	role := string(d.run(ctx, "aws iam get-role-policy --policy-name responder --role-name "+d.ids["ResponderRole"]))
+	for _, granted := range []string{"'SwitchKeys'", "'LeaveProtectedKeys'", "['" + d.ids["Topic"] + "']", "['" + storeARN + "']"} {
+		if !strings.Contains(role, granted) {
+			t.Errorf("the role in mode act has no %s: %s", granted, role)
+		}
+	}
+
+	if o := d.outputs; o["EnrolledBuckets"] != "1" || o["RefusedBuckets"] != "none" || o["FunctionName"] != d.ids["Responder"] || o["TopicArn"] != d.ids["Topic"] {
+		t.Errorf("the stack's outputs are %v", o)
+	}
+
+	// What the function shows, and beside it only where AWS is.
+	env := append(d.environment(ctx, "Responder"), "LAMBDA_TASK_ROOT="+d.code(ctx, "Responder"), "AWS_REGION="+m.config.Region, "AWS_ACCESS_KEY_ID="+ourKey,
+		"AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x", "AWS_ENDPOINT_URL="+*m.config.BaseEndpoint)
+	m.topic = d.ids["Topic"]
+	d.run(ctx, "aws sns subscribe --protocol sqs --topic-arn "+d.ids["Topic"]+" --notification-endpoint arn:aws:sqs:eu-west-1:"+motoAccount+":team")
+	m.event = d.ring(ctx, m)
+	f := start(t, newRuntimeAPI(t, 4*time.Minute), bootstrap(t, "."), env...)
+	got := m.respond(t, f)
+	if len(got.Outcomes) != 1 || got.Outcomes[0].State != "done" || got.Outcomes[0].Target != m.stolen || !got.Alarm.Confirmed {
+		t.Errorf("got %+v, want a confirmed alarm and the stolen key done", got)
+	}
+	m.keys(ctx, t, "Inactive")
+	if messages := m.messages(ctx, t); len(messages) != 1 || !strings.Contains(messages[0], m.stolen) {
+		t.Errorf("the deployed topic got %q, want one message with the key", messages)
+	}
+
+	// The line for a test event, as it was printed, with the real aws in front of the function.
+	lambda := invoking(t, f, d.ids["Responder"])
+	d.env = append(d.env, "AWS_ENDPOINT_URL_LAMBDA="+lambda.URL)
+	var in incidentJSON
+	if err := json.NewDecoder(bytes.NewReader(d.run(ctx, d.outputs["TestEvent"]))).Decode(&in); err != nil || in.ID == "" || len(in.Outcomes) != 0 {
+		t.Errorf("the test event's answer is %+v, %v", in, err)
+	}
+	if messages := m.messages(ctx, t); len(messages) != 1 || !strings.Contains(messages[0], bucket) {
+		t.Errorf("after the test event the team got %q", messages)
+	}
+	m.keys(ctx, t, "Inactive")
+}
+
+// enrol does what CloudFormation has the deployed enroller do, and moto cannot run: the request goes to the function with the
+// environment that it shows, and its answer to the stack, which waits for it.
+func (d *deployment) enrol(ctx context.Context, endpoint string) {
+	t := d.t
+	t.Helper()
+	s3 := s3test.New("eu-west-1") // moto forgets request metrics
+	t.Cleanup(s3.Close)
+	s3.Make("eu-west-1", bucket)
+	moto, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(moto)
+		// A presigned URL is of one region; moto looks for it here.
+		r.Out.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260304/eu-west-1/cloudformation/aws4_request, SignedHeaders=host, Signature=0")
+	}})
+	t.Cleanup(answers.Close)
+	env := append(d.environment(ctx, "Enroller"), "LAMBDA_TASK_ROOT="+d.code(ctx, "Enroller"), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test",
+		"AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL="+endpoint, "AWS_ENDPOINT_URL_S3="+s3.URL)
+	f := start(t, newRuntimeAPI(t, 2*time.Minute), bootstrap(t, "../enroller"), env...)
+	id := d.stack(ctx).StackID
+	properties := d.template().Resources["RequestMetrics"].Properties
+	properties["ServiceToken"] = "arn:aws:lambda:eu-west-1:" + motoAccount + ":function:" + d.ids["Enroller"]
+	request, err := json.Marshal(map[string]any{"RequestType": "Create", "RequestId": "1", "LogicalResourceId": "RequestMetrics", "StackId": id,
+		"ResponseURL": answers.URL + "/cloudformation_eu-west-1/cfnresponse?stack=" + id, "ResourceProperties": properties})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The second time, the day's look makes again what was taken away: it knows the buckets from the file beside its code.
+	for _, event := range []string{string(request), `{"source":"aws.events","detail-type":"Scheduled Event"}`} {
+		if a := f.invoke(t, []byte(event)); a.failed {
+			t.Fatalf("the enroller says %s; its log:\n%s", a.body, f.logs)
+		}
+		if got := s3.Configs(); !slices.Equal(got, []string{bucket + "/nightlatch"}) {
+			t.Errorf("after %.40s the configurations are %q", event, got)
+		}
+		s3.Make("eu-west-1", bucket) // anew, and without any
+	}
+}
+
+// ring makes the deployed alarm, which moto's CloudFormation has left out, makes it ring, and returns the event that it would send.
+func (d *deployment) ring(ctx context.Context, m *midnight) []byte {
+	t := d.t
+	t.Helper()
+	const name = "nightlatch-" + bucket + "-1m"
+	for _, r := range d.template().Resources {
+		if r.Type != "AWS::CloudWatch::Alarm" || r.Properties["AlarmName"] != name {
+			continue
+		}
+		r.Properties["AlarmActions"] = []string{"arn:aws:lambda:eu-west-1:" + motoAccount + ":function:" + d.ids["Responder"]}
+		text, err := json.Marshal(r.Properties)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.run(ctx, "aws cloudwatch put-metric-alarm --cli-input-json '"+string(text)+"'")
+	}
+	from := m.theftEnd.Add(-time.Minute)
+	d.run(ctx, fmt.Sprintf("aws cloudwatch put-metric-data --namespace AWS/S3 --metric-name BytesDownloaded --dimensions BucketName=%s,FilterId=nightlatch --timestamp %s --value %d",
+		bucket, from.Format(time.RFC3339), taken))
+	d.run(ctx, "aws cloudwatch set-alarm-state --state-value ALARM --state-reason x --alarm-name "+name)
+	var alarms struct {
+		MetricAlarms []struct {
+			AlarmArn              string
+			StateUpdatedTimestamp time.Time
+		}
+	}
+	d.read(ctx, &alarms, "aws cloudwatch describe-alarms --alarm-names "+name)
+	const form = "2006-01-02T15:04:05.000-0700"
+	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
+"state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
+{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"nightlatch"}},"period":60,"stat":"Sum"}}]}}}`,
+		alarms.MetricAlarms[0].AlarmArn, motoAccount, name, alarms.MetricAlarms[0].StateUpdatedTimestamp.UTC().Format(form),
+		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
+}
+
+// invoking is Lambda's Invoke in front of a function that runs here.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+func invoking(t *testing.T, f *function, name string) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		payload, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/2015-03-31/functions/"+name+"/invocations" {
+			http.Error(w, cmp.Or(fmt.Sprint(err), r.URL.Path), http.StatusNotFound)
+			return
+		}
+		a := f.invoke(t, payload)
+		if a.failed {
+			w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		}
+		io.WriteString(w, a.body)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
