@@ -94,6 +94,7 @@ func Grants() []grant.Grant {
 		{
 			Sid: "WakeItself", Actions: []string{"scheduler:CreateSchedule"},
 			On: []string{"arn:${Partition}:scheduler:${Region}:${Account}:schedule/${ScheduleGroup}/*"},
+			Why: "A schedule is named by the incident and the minute that it is for; the group holds nothing else.",
 		},
 		{
 			Sid: "LetSchedulerWakeIt", Actions: []string{"iam:PassRole"}, On: []string{"${ScheduleRole}"},
