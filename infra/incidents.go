@@ -10,9 +10,10 @@ import (
 	"nightlatch/internal/incident/dynamo"
 )
 
-// incidents is where incidents are kept, and what has the responder called about them later. The table, the schedules' group and the role
+// incidents is where incidents are kept, and what has the responder called about them later. The table and the role
 // that wakes the responder have a name with the stack's id in it, because the roles' policies name the table and the table's policy the
-// roles; and the table outlives the stack, so that the next one of the same name must not meet it.
+// roles; and the table outlives the stack, so that the next one of the same name must not meet it. The schedules' group is called as the
+// stack is.
 type incidents struct {
 	stack                    awscdk.Stack
 	store                    Store
@@ -58,7 +59,7 @@ func (i incidents) keep(r responder, a approver) {
 	for _, f := range []awscdk.CfnResource{r.function, a.function} { // they name it, and do not refer to it
 		f.AddResourceDependency(table, nil)
 	}
-	group := awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(i.name)})
+	group := awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
 	awsiam.NewCfnRole(i.stack, jsii.String("WakesRole"), &awsiam.CfnRoleProps{
 		RoleName: jsii.String(i.name), Description: jsii.String("Nightlatch: EventBridge Scheduler calls the responder again"),
 		AssumeRolePolicyDocument: document(forOurSchedules(i.store, group.AttrArn())),

@@ -42,7 +42,7 @@ func (s Settings) forResponder(topic team, kept incidents, queue *string) settin
 	return settings.Responder{
 		Mode: s.Mode, Epoch: s.Epoch, EventDataStore: s.EventDataStore.ARN, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.EventDataStore.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
-		Table: kept.name, ScheduleGroup: kept.name, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
+		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
 	}
 }
 

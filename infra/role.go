@@ -36,7 +36,7 @@ func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([
 	store := s.EventDataStore
 	values := map[string]string{
 		"Account": store.Account, "Region": store.Region, "Partition": store.Partition, "EventDataStore": store.ARN, "Topic": *topic.arn,
-		"Table": kept.tableARN, "ScheduleGroup": kept.name, "ScheduleRole": kept.wakesARN,
+		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.wakesARN,
 	}
 	var statements []statement
 	for _, g := range grants {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // called are the calls that a function made in the tests of the whole program (lambdas/…/testdata/calls.json), with this stack's names.
 func called(t *testing.T, function string) []request {
 	t.Helper()
-	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", kept, "${ScheduleRole}", theWakesRole, "${Account}", account, "${Region}", "eu-west-1",
+	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theWakesRole, "${Account}", account, "${Region}", "eu-west-1",
 		":alarm:*", ":alarm:an alarm of the team's own") // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
@@ -123,8 +124,8 @@ func neverToKept() []request {
 		does(denied, "dynamodb:PutResourcePolicy", theTable),
 		does(denied, "dynamodb:PutItem", theTable+"2"),
 		does(denied, "scheduler:CreateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/desk"),
-		does(denied, "scheduler:DeleteSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+kept+"/desk"),
-		does(denied, "scheduler:UpdateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+kept+"/desk"),
+		does(denied, "scheduler:DeleteSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"),
+		does(denied, "scheduler:UpdateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"),
 		does(denied, "iam:PassRole", theWakesRole, "iam:PassedToService", "lambda.amazonaws.com"),
 		does(denied, "sts:AssumeRole", theWakesRole),
 	}
@@ -214,6 +215,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 			for i := range calls {
 				calls[i].name, calls[i].Identity, calls[i].Policy = name, policyOf(t, statements), policies[calls[i].Resource]
 				calls[i].Principal = "arn:aws:sts::111122223333:assumed-role/Nightlatch-" + role + "-x1/Nightlatch-x1"
+				calls[i].Context["aws:PrincipalArn"] = "arn:aws:iam::111122223333:role/Nightlatch-" + role + "-x1" // which the simulator leaves to us
 				used[calls[i].Action] = used[calls[i].Action] || strings.HasPrefix(calls[i].want, "Allowed")
 			}
 			decided := judge(t, calls)
@@ -245,6 +247,9 @@ func actionsOf(st map[string]any) []string {
 	return out
 }
 
+// session is a role's, whose ARN is what aws:PrincipalArn has; the simulator leaves that to us.
+var session = regexp.MustCompile(`^arn:aws:sts::([0-9]+):assumed-role/([^/]+)/`)
+
 // Incidents are changed by the two functions and nobody else, whatever his own policy lets him do; whom it lets read, reads.
 func TestOnlyOursWriteIncidents(t *testing.T) {
 	tpl := synth(t)
@@ -252,6 +257,10 @@ func TestOnlyOursWriteIncidents(t *testing.T) {
 	var calls []request
 	add := func(principal, want, action string) {
 		c := as(principal, everything, action, theTable)
+		c.Context["aws:PrincipalArn"] = principal
+		if m := session.FindStringSubmatch(principal); m != nil {
+			c.Context["aws:PrincipalArn"] = "arn:aws:iam::" + m[1] + ":role/" + m[2]
+		}
 		c.name, c.want, c.Policy = principal, want, policy
 		calls = append(calls, c)
 	}
