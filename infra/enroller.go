@@ -23,12 +23,12 @@ const enrollerEventAge = 30 * 60 // seconds
 
 // newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
 // that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
-func newEnroller(scope constructs.Construct, s Settings, code string, topic team, queue *string) (enroller, error) {
+func newEnroller(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue *string) (enroller, error) {
 	f, err := newFunction(scope, s, recipe{
 		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
 		grants:      append(s3bucket.Grants(), sns.Grants()...),
 		environment: settings.Enroller{Topic: *topic.arn, LogLevel: s.LogLevel}.Environ(),
-	}, topic, queue)
+	}, topic, kept, queue)
 	if err != nil {
 		return enroller{}, err
 	}

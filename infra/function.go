@@ -26,23 +26,23 @@ type recipe struct {
 	code        string // the directory of its bootstrap
 	grants      []grant.Grant
 	environment map[string]string
-	eventAge    int // seconds after which an asynchronous event is given up
+	eventAge    int // seconds after which an asynchronous event is given up; 0 where there are none
 }
 
 // lambda is one of the stack's Lambdas.
 type lambda struct {
 	function awslambda.CfnFunction
 	role     awsiam.CfnRole
-	retries  awslambda.CfnEventInvokeConfig
+	retries  awslambda.CfnEventInvokeConfig // nil where there are no asynchronous events
 	logs     awslogs.CfnLogGroup
 }
 
-// newFunction makes a Lambda of ours, built in Go for provided.al2023, with a role and a log group of its own. Events on which it
-// fails three times go to the queue. It reserves no concurrency: an account with the default of ten would refuse that.
-func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, queue *string) (lambda, error) {
+// newFunction makes a Lambda of ours, built in Go for provided.al2023, with a role and a log group of its own. Asynchronous events on
+// which it fails three times go to the queue. It reserves no concurrency: an account with the default of ten would refuse that.
+func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, kept incidents, queue *string) (lambda, error) {
 	logs := awslogs.NewCfnLogGroup(scope, jsii.String(r.id+"Log"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(s.RetentionDays)})
 	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil) // it is evidence, and outlives the stack
-	role, err := newRole(scope, s, r, topic, logs.AttrArn(), queue)
+	role, err := newRole(scope, s, r, topic, kept, logs.AttrArn(), queue)
 	if err != nil {
 		return lambda{}, err
 	}
@@ -60,6 +60,9 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, q
 		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: environment},
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
 	})
+	if r.eventAge == 0 {
+		return lambda{f, role, nil, logs}, nil
+	}
 	retried := awslambda.NewCfnEventInvokeConfig(scope, jsii.String(r.id+"Retries"), &awslambda.CfnEventInvokeConfigProps{
 		FunctionName: f.Ref(), Qualifier: jsii.String("$LATEST"),
 		MaximumRetryAttempts: jsii.Number(retries), MaximumEventAgeInSeconds: jsii.Number(r.eventAge),

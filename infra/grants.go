@@ -10,21 +10,28 @@ import (
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
 )
 
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	tell := sns.Grants()
-	for i := range tell {
-		tell[i].On = append(tell[i].On, s.Topics...)
-	}
-	all := slices.Concat(cloudwatch.Grants(), lake.Grants(), awsaccount.ReadGrants(), tell)
+	all := slices.Concat(cloudwatch.Grants(), lake.Grants(), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
 	if s.Mode == "observe" {
 		return all
 	}
 	return slices.Concat(all, awsaccount.WriteGrants(), leaveAlone(awsaccount.WriteGrants(), s.Protected))
+}
+
+// tellGrants are for the team's topic, and the others that are told as well.
+func tellGrants(s Settings) []grant.Grant {
+	tell := sns.Grants()
+	for i := range tell {
+		tell[i].On = append(tell[i].On, s.Topics...)
+	}
+	return tell
 }
 
 // leaveAlone denies every write on who must never be changed, so that IAM itself refuses when the code is wrong: the principals that

@@ -46,8 +46,11 @@ func synthesize() error {
 		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "enroller")}
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller")}
 	if err := build(".", "./lambdas/responder", c.responder, "policy.cedar", s.PolicyText); err != nil {
+		return err
+	}
+	if err := build(".", "./lambdas/approver", c.approver, "", nil); err != nil {
 		return err
 	}
 	watched, err := json.Marshal(s.watched())

@@ -9,9 +9,11 @@ import (
 )
 
 // newOutputs prints what a human needs next.
-func newOutputs(scope constructs.Construct, s Settings, r responder, e enroller, topic team) {
+func newOutputs(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
 	for _, o := range []struct{ id, value, about string }{
 		{"FunctionName", *r.function.Ref(), "The responder"},
+		{"ApproverUrl", *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
+		{"TableName", kept.name, "The incidents; the table outlives the stack"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},

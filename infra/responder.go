@@ -24,21 +24,26 @@ const (
 	queueDays = 14
 )
 
-func newResponder(scope constructs.Construct, s Settings, code string, topic team) (responder, error) {
+func newResponder(scope constructs.Construct, s Settings, code string, topic team, kept incidents) (responder, error) {
 	queue := newQueue(scope)
 	f, err := newFunction(scope, s, recipe{
 		id: "Responder", about: "Nightlatch: answers alarms on the bytes that leave S3 buckets", code: code, eventAge: eventAge, grants: grantsOf(s),
-		// The function reads it with the same code.
-		environment: settings.Responder{
-			Mode: s.Mode, EventDataStore: s.EventDataStore.ARN, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.EventDataStore.Account},
-			Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
-		}.Environ(),
-	}, topic, queue.AttrArn())
+		environment: s.forResponder(topic, kept, queue.AttrArn()).Environ(),
+	}, topic, kept, queue.AttrArn())
 	if err != nil {
 		return responder{}, err
 	}
 	twoWays(scope, s.EventDataStore, f.function)
 	return responder{f, queue}, nil
+}
+
+// forResponder is what the function reads with the same code.
+func (s Settings) forResponder(topic team, kept incidents, queue *string) settings.Responder {
+	return settings.Responder{
+		Mode: s.Mode, Epoch: s.Epoch, EventDataStore: s.EventDataStore.ARN, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.EventDataStore.Account},
+		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
+		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
+	}
 }
 
 // newQueue keeps the events that failed three times. SQS's own encryption needs no key that Lambda would have to be let to.

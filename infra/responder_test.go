@@ -13,11 +13,8 @@ import (
 // The function reads what the stack writes, with the same code.
 func TestTheEnvironmentIsRead(t *testing.T) {
 	tpl := synth(t, "mode", "act", "protected", "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
-		"protectTag", "team:protect", "logLevel", "debug", "topics", "arn:aws:sns:us-east-1:444455556666:soc")
-	var environ []string
-	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any) {
-		environ = append(environ, name+"="+value.(string))
-	}
+		"protectTag", "team:protect", "logLevel", "debug", "topics", "arn:aws:sns:us-east-1:444455556666:soc", "epoch", "2026-03")
+	environ := environOf(t, tpl, "Responder")
 	got, err := settings.Parse(environ)
 	if err != nil {
 		t.Fatal(err)
@@ -26,10 +23,25 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		Mode: "act", EventDataStore: aStore, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
+		Epoch: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theWakesRole, DeadLetters: theQueue,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
+	// The approver's is the same, but for what it does not read.
+	want.FilterID = ""
+	if got, err := settings.ParseApprover(environOf(t, tpl, "Approver")); err != nil || cmp.Diff(got, settings.Approver{Responder: want, Function: "Nightlatch-Responder-x1"}) != "" {
+		t.Errorf("the approver reads %+v, %v", got, err)
+	}
+}
+
+// environOf is a function's environment, as deployed.
+func environOf(t *testing.T, tpl template, function string) (environ []string) {
+	t.Helper()
+	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", function), "Environment", "Variables").(map[string]any) {
+		environ = append(environ, name+"="+deployed.Replace(value.(string)))
+	}
+	return environ
 }
 
 // A function's whole environment holds 4 KB, and what CloudFormation fills in is longer than its token.
@@ -37,15 +49,17 @@ func TestTheFullestEnvironmentFits(t *testing.T) {
 	full := func(arn string, n int) string { return arn + strings.Repeat("x", n-len(arn)) }
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
 	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
-		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug",
+		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64),
 		"topics", strings.Join([]string{full(topic, 300), full(topic+"1", 300), full(topic+"2", maxTopics-602)}, ","))
-	n := len(full(topic, 120)) - len(aTopic)
-	for name, value := range at(t, tpl.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any) {
-		n += len(name) + len(value.(string)) + len(`"":"",`)
-	}
-	t.Logf("%d bytes", n)
-	if n > 4096 {
-		t.Errorf("the environment has %d bytes, want at most 4096", n)
+	for _, function := range []string{"Responder", "Approver"} {
+		n := len(full(topic, 120)) - len(aTopic) + 2*len("us-gov-") // and the queue's and the role's are of that partition
+		for _, pair := range environOf(t, tpl, function) {
+			n += len(pair) + len(`"":"",`) - 1
+		}
+		t.Logf("%s: %d bytes", function, n)
+		if n > 4096 {
+			t.Errorf("the %s's environment has %d bytes, want at most 4096", function, n)
+		}
 	}
 }
 

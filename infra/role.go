@@ -12,13 +12,16 @@ import (
 
 // newRole makes a function's role: what its code declares, and what a function needs to be one. No managed policy: AWS's
 // AWSLambdaBasicExecutionRole writes to every log group of the account.
-func newRole(scope constructs.Construct, s Settings, r recipe, topic team, logs, queue *string) (awsiam.CfnRole, error) {
-	statements, err := s.renderAll(r.grants, topic)
+func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept incidents, logs, queue *string) (awsiam.CfnRole, error) {
+	statements, err := s.renderAll(r.grants, topic, kept)
 	if err != nil {
 		return nil, err
 	}
 	reasons := whyWide(r.grants, statements)
-	statements = append(statements, encryptForTheTeam(s.EventDataStore, topic), writeItsLog(logs), keepFailedEvents(queue))
+	statements = append(statements, encryptForTheTeam(s.EventDataStore, topic), writeItsLog(logs))
+	if queue != nil {
+		statements = append(statements, keepFailedEvents(queue))
+	}
 	role := awsiam.NewCfnRole(scope, jsii.String(r.id+"Role"), &awsiam.CfnRoleProps{
 		Description:              jsii.String(r.about),
 		AssumeRolePolicyDocument: forLambda(),
@@ -29,10 +32,11 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, logs,
 }
 
 // renderAll writes grants as statements, with this deployment's values.
-func (s Settings) renderAll(grants []grant.Grant, topic team) ([]statement, error) {
+func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([]statement, error) {
 	store := s.EventDataStore
 	values := map[string]string{
 		"Account": store.Account, "Region": store.Region, "Partition": store.Partition, "EventDataStore": store.ARN, "Topic": *topic.arn,
+		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.wakesARN,
 	}
 	var statements []statement
 	for _, g := range grants {

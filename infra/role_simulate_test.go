@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // called are the calls that a function made in the tests of the whole program (lambdas/…/testdata/calls.json), with this stack's names.
 func called(t *testing.T, function string) []request {
 	t.Helper()
-	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Account}", account, "${Region}", "eu-west-1",
+	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theWakesRole, "${Account}", account, "${Region}", "eu-west-1",
 		":alarm:*", ":alarm:an alarm of the team's own") // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
@@ -31,7 +32,7 @@ func wanting(calls []request, statements []any) []request {
 	for i, c := range calls {
 		calls[i].want = "Allowed"
 		for _, st := range statements {
-			if st := st.(map[string]any); st["Effect"] == "Allow" && slices.Contains(actionsOf(st), c.Action) {
+			if st := st.(map[string]any); st["Effect"] == "Allow" && slices.Contains(actionsOf(st), c.Action) && covers(st, c.Resource) {
 				calls[i].want += " " + st["Sid"].(string)
 			}
 		}
@@ -45,21 +46,30 @@ func wanting(calls []request, statements []any) []request {
 	return calls
 }
 
+// covers reports whether a statement is on a resource: two may list one action, on a table and on its index.
+func covers(st map[string]any, resource string) bool {
+	on, _ := st["Resource"].([]any)
+	return !strings.Contains(resource, ":dynamodb:") || slices.Contains(on, any(resource))
+}
+
 // madeForIt are the calls that no test of a program can record, because AWS makes them with the function's role: Lambda writes the
 // log and keeps the events that failed, and SNS uses the topic's key.
 func madeForIt(log string) []request {
+	return append(madeForApprover(log), does("Allowed KeepFailedEvents", "sqs:SendMessage", theQueue), does("ExplicitlyDenied OnlyTLS", "sqs:SendMessage", theQueue, "aws:SecureTransport", "false"))
+}
+
+// madeForApprover are those of a function without asynchronous events.
+func madeForApprover(log string) []request {
 	stream := log + ":log-stream:2026/03/04/[$LATEST]0123456789abcdef"
 	return []request{
 		does("Allowed AccountDecides EncryptForTheTeam", "kms:GenerateDataKey", theKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
 		does("Allowed AccountDecides EncryptForTheTeam", "kms:Decrypt", theKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
 		does("Allowed WriteItsLog", "logs:CreateLogStream", stream),
 		does("Allowed WriteItsLog", "logs:PutLogEvents", stream),
-		does("Allowed KeepFailedEvents", "sqs:SendMessage", theQueue),
 		does(denied, "logs:PutLogEvents", strings.Replace(stream, "Nightlatch", "Other", 1)),
 		does(denied, "logs:DeleteLogGroup", log),
 		does(denied, "sqs:ReceiveMessage", theQueue),
 		does(denied, "sqs:SendMessage", theQueue+"2"),
-		does("ExplicitlyDenied OnlyTLS", "sqs:SendMessage", theQueue, "aws:SecureTransport", "false"),
 		does(denied, "sns:Publish", aTopic+"2"),
 		does(denied, "sns:Subscribe", aTopic),
 		does("ExplicitlyDenied OnlyTLS", "sns:Publish", aTopic, "aws:SecureTransport", "false"),
@@ -103,6 +113,33 @@ func neverTheResponder() []request {
 	}
 }
 
+// neverToKept are calls about incidents and schedules that neither of those who keep them must be let to make.
+func neverToKept() []request {
+	return []request{
+		does(denied, "dynamodb:DeleteItem", theTable),
+		does(denied, "dynamodb:UpdateItem", theTable),
+		does(denied, "dynamodb:Scan", theTable),
+		does(denied, "dynamodb:DeleteTable", theTable),
+		does(denied, "dynamodb:UpdateTimeToLive", theTable),
+		does(denied, "dynamodb:PutResourcePolicy", theTable),
+		does(denied, "dynamodb:PutItem", theTable+"2"),
+		does(denied, "scheduler:CreateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/desk"),
+		does(denied, "scheduler:DeleteSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"),
+		does(denied, "scheduler:UpdateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"),
+		does(denied, "iam:PassRole", theWakesRole, "iam:PassedToService", "lambda.amazonaws.com"),
+		does(denied, "sts:AssumeRole", theWakesRole),
+	}
+}
+
+// neverTheApprover are calls that the approver must not be let to make: it takes a yes, and does nothing itself.
+func neverTheApprover() []request {
+	return append(slices.DeleteFunc(neverTheResponder(), func(c request) bool { return c.Action == "cloudwatch:DescribeAlarms" }),
+		does(denied, "iam:UpdateAccessKey", user+"bob"),
+		does(denied, "iam:GetRole", "arn:aws:iam::111122223333:role/etl"),
+		does(denied, "sqs:SendMessage", theQueue),
+		does(denied, "cloudwatch:GetMetricData", "*"))
+}
+
 // switching are the calls to the one action that changes anything, where it is granted. Whatever value the tag has, it protects.
 func switching(tag string) []request {
 	const off = "iam:UpdateAccessKey"
@@ -141,7 +178,7 @@ func neverTheEnroller() []request {
 func TestTheRoleIsJudged(t *testing.T) {
 	const breakGlass = user + "ops/break-glass"
 	responder := func(more ...request) []request {
-		return slices.Concat(madeForIt(theLog), neverTheResponder(), more)
+		return slices.Concat(madeForIt(theLog), neverTheResponder(), neverToKept(), more)
 	}
 	for name, m := range map[string]struct {
 		function string
@@ -153,17 +190,19 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"act": {"responder", []string{"mode", "act", "protected", breakGlass + ",arn:aws:iam::111122223333:role/admin", "protectTag", "team:protect"},
 			responder(append(switching("team:protect"), does("ExplicitlyDenied SwitchKeysNotOfNamed", "iam:UpdateAccessKey", breakGlass),
 				does("Allowed SwitchKeys", "iam:UpdateAccessKey", breakGlass+"-2"))...)},
+		"approver":      {"approver", []string{"mode", "act"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept())},
 		"every bucket":  {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 		"named buckets": {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
-			role := map[string]string{"responder": "ResponderRole", "enroller": "EnrollerRole"}[m.function]
+			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole"}[m.function]
 			statements := at(t, tpl.named(t, "AWS::IAM::Role", role), "Policies", 0, "PolicyDocument", "Statement").([]any)
 			policies := map[string]any{
 				aTopic:   policyOf(t, at(t, tpl.one(t, "AWS::SNS::TopicPolicy"), "PolicyDocument", "Statement")),
 				theKey:   policyOf(t, at(t, tpl.one(t, "AWS::KMS::Key"), "KeyPolicy", "Statement")),
 				theQueue: policyOf(t, at(t, tpl.one(t, "AWS::SQS::QueuePolicy"), "PolicyDocument", "Statement")),
+				theTable: policyOf(t, at(t, tpl.one(t, "AWS::DynamoDB::Table"), "ResourcePolicy", "PolicyDocument", "Statement")),
 			}
 			recorded := wanting(called(t, m.function), statements)
 			for i, c := range recorded {
@@ -175,6 +214,8 @@ func TestTheRoleIsJudged(t *testing.T) {
 			used := map[string]bool{}
 			for i := range calls {
 				calls[i].name, calls[i].Identity, calls[i].Policy = name, policyOf(t, statements), policies[calls[i].Resource]
+				calls[i].Principal = "arn:aws:sts::111122223333:assumed-role/Nightlatch-" + role + "-x1/Nightlatch-x1"
+				calls[i].Context["aws:PrincipalArn"] = "arn:aws:iam::111122223333:role/Nightlatch-" + role + "-x1" // which the simulator leaves to us
 				used[calls[i].Action] = used[calls[i].Action] || strings.HasPrefix(calls[i].want, "Allowed")
 			}
 			decided := judge(t, calls)
@@ -204,4 +245,54 @@ func actionsOf(st map[string]any) []string {
 		out = append(out, a.(string))
 	}
 	return out
+}
+
+// session is a role's, whose ARN is what aws:PrincipalArn has; the simulator leaves that to us.
+var session = regexp.MustCompile(`^arn:aws:sts::([0-9]+):assumed-role/([^/]+)/`)
+
+// Incidents are changed by the two functions and nobody else, whatever his own policy lets him do; whom it lets read, reads.
+func TestOnlyOursWriteIncidents(t *testing.T) {
+	tpl := synth(t)
+	policy := policyOf(t, at(t, tpl.one(t, "AWS::DynamoDB::Table"), "ResourcePolicy", "PolicyDocument", "Statement"))
+	var calls []request
+	add := func(principal, want, action string) {
+		c := as(principal, everything, action, theTable)
+		c.Context["aws:PrincipalArn"] = principal
+		if m := session.FindStringSubmatch(principal); m != nil {
+			c.Context["aws:PrincipalArn"] = "arn:aws:iam::" + m[1] + ":role/" + m[2]
+		}
+		c.name, c.want, c.Policy = principal, want, policy
+		calls = append(calls, c)
+	}
+	for _, action := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete"} {
+		for _, ours := range []string{"Responder", "Approver"} {
+			add("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+ours+"Role-x1/Nightlatch-"+ours+"-x1", "Allowed Everything", "dynamodb:"+action)
+		}
+		for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:sts::111122223333:assumed-role/admin/eve", "arn:aws:iam::111122223333:root",
+			"arn:aws:sts::111122223333:assumed-role/Nightlatch-EnrollerRole-x1/x", "arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x12/x"} {
+			add(other, "ExplicitlyDenied OnlyOursWrite", "dynamodb:"+action)
+		}
+	}
+	for _, action := range []string{"GetItem", "Query", "DescribeTable", "UpdateTable"} {
+		add("arn:aws:iam::111122223333:user/admin", "Allowed Everything", "dynamodb:"+action)
+	}
+	judge(t, calls)
+}
+
+// Scheduler takes the role for the schedules of our group alone, and can do with it what a wake needs.
+func TestTheWakesRoleIsJudged(t *testing.T) {
+	role := synth(t).named(t, "AWS::IAM::Role", "WakesRole")
+	identity := policyOf(t, at(t, role, "Policies", 0, "PolicyDocument", "Statement"))
+	calls := []request{
+		does("Allowed WakeTheResponder", "lambda:InvokeFunction", theFunction),
+		does("Allowed KeepLostWakes", "sqs:SendMessage", theQueue),
+		does(denied, "lambda:InvokeFunction", theEnroller),
+		does(denied, "lambda:UpdateFunctionCode", theFunction),
+		does(denied, "sqs:ReceiveMessage", theQueue),
+		does(denied, "dynamodb:PutItem", theTable),
+	}
+	for i := range calls {
+		calls[i].name, calls[i].Identity = "wakes", identity
+	}
+	judge(t, calls)
 }

@@ -27,6 +27,8 @@ func statementsOf(t *testing.T, tpl template) []any {
 // Every statement of the role, word by word, in each mode.
 func TestTheRole(t *testing.T) {
 	const breakGlass = "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin"
+	golden(t, "role-approver.golden", indented(t, at(t, synth(t).named(t, "AWS::IAM::Role", "ApproverRole"), "Policies", 0, "PolicyDocument", "Statement")))
+	golden(t, "role-wakes.golden", indented(t, synth(t).named(t, "AWS::IAM::Role", "WakesRole")))
 	for name, changes := range map[string][]string{
 		"observe": {"mode", "observe"},
 		"ask":     {},
@@ -63,8 +65,9 @@ func TestTheRoleTellsTheTopics(t *testing.T) {
 var reading = regexp.MustCompile(`^\w+:(Get|List|Describe|StartQuery|CancelQuery)`)
 
 func TestObserveChangesNothing(t *testing.T) {
-	// What it must write to be heard at all: its log, the topic under its key, the queue of failed events.
-	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents"}
+	// What it must write to be heard at all: its log, the topic under its key, the queue of failed events;
+	// and the incident, with what looks at it again.
+	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt"}
 	for _, st := range statementsOf(t, synth(t, "mode", "observe")) {
 		st := st.(map[string]any)
 		actions, many := st["Action"].([]any)

@@ -30,6 +30,8 @@ type Settings struct {
 	PolicyText []byte
 	// Mode is observe, ask or act.
 	Mode string
+	// Epoch tells deployments apart: another one takes a mode up again that was lowered since.
+	Epoch string
 	// Protected are the ARNs of users and roles that are never contained without a human.
 	Protected []string
 	// ProtectTag is the tag whose presence protects a user or role.
@@ -54,7 +56,7 @@ type field struct {
 
 // maxProtected and maxTopics bound the characters of these ARNs: a function's whole environment holds 4 KB
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
-const maxProtected, maxTopics = 2500, 800
+const maxProtected, maxTopics = 2000, 800
 
 var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
@@ -78,6 +80,7 @@ func (s *Settings) fields() []field {
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
+		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Epoch) }},
 		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without *, ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},

@@ -138,7 +138,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, eventDataStore, email, topics, policy, mode, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	const all = "the settings are buckets, eventDataStore, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Logs", `buckets is "Logs", and should be ` + acceptedBuckets + `: "Logs" cannot be a bucket's name`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + acceptedBuckets + `: "logs" stands there twice`},

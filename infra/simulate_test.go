@@ -62,6 +62,10 @@ const (
 	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
 	theEnrollersLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-EnrollerLog-x1"
+	theApproversLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ApproverLog-x1"
+	kept             = "Nightlatch-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f" // the table and the role that wakes, by the stack's id
+	theTable         = "arn:aws:dynamodb:eu-west-1:111122223333:table/" + kept
+	theWakesRole     = "arn:aws:iam::111122223333:role/" + kept
 	user             = "arn:aws:iam::111122223333:user/"
 	anAlarm          = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:"
 )
@@ -69,6 +73,8 @@ const (
 // deployed has the ARNs that CloudFormation would fill in for each resource that a policy names. A log group's ends in ":*":
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-loggroup.html
 var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
+	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
+	"{ApproverLog.Arn}", theApproversLog+":*", "{Wakes.Arn}", "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/"+stackName,
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
 	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
 

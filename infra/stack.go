@@ -10,7 +10,7 @@ import (
 const stackName = "Nightlatch"
 
 // code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct{ responder, enroller string }
+type code struct{ responder, approver, enroller string }
 
 // newStack puts everything together.
 //
@@ -25,18 +25,24 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 		s.EventDataStore = newStore(stack, s.Buckets)
 	}
 	topic := newTopic(stack, s)
-	r, err := newResponder(stack, s, c.responder, topic)
+	kept := newIncidents(stack, s)
+	r, err := newResponder(stack, s, c.responder, topic, kept)
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEnroller(stack, s, c.enroller, topic, r.queue.AttrArn())
+	a, err := newApprover(stack, s, c.approver, topic, kept, r)
+	if err != nil {
+		return nil, err
+	}
+	kept.keep(r, a)
+	e, err := newEnroller(stack, s, c.enroller, topic, kept, r.queue.AttrArn())
 	if err != nil {
 		return nil, err
 	}
 	newAlarms(stack, s, r.function.AttrArn())
-	watchFunctions(stack, r, e, topic.arn)
-	watchTampering(stack, s, r, e, topic)
-	newOutputs(stack, s, r, e, topic)
+	watchFunctions(stack, r, a, e, topic.arn)
+	watchTampering(stack, s, r, a, e, topic, kept)
+	newOutputs(stack, s, r, a, e, topic, kept)
 	if made {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore.ARN),
 			Description: jsii.String("The event data store; it outlives the stack, and another stack takes it as eventDataStore")})

@@ -46,9 +46,8 @@ func newStore(stack awscdk.Stack, buckets []Bucket) Store {
 		}
 		selectors = append(selectors, &awscloudtrail.CfnEventDataStore_AdvancedEventSelectorProperty{Name: jsii.String(sel.name), FieldSelectors: fields})
 	}
-	id := awscdk.Fn_Select(jsii.Number(2), awscdk.Fn_Split(jsii.String("/"), stack.StackId(), nil))
 	store := awscloudtrail.NewCfnEventDataStore(stack, jsii.String("EventDataStore"), &awscloudtrail.CfnEventDataStoreProps{
-		Name: jsii.String(stackName + "-" + *id), AdvancedEventSelectors: selectors,
+		Name: jsii.String(stackName + "-" + *stackID(stack)), AdvancedEventSelectors: selectors,
 		// IAM, STS and sign-in record in us-east-1, and a thief works in any region.
 		MultiRegionEnabled: true, OrganizationEnabled: false, TerminationProtectionEnabled: true,
 		BillingMode: jsii.String("EXTENDABLE_RETENTION_PRICING"), RetentionPeriod: jsii.Number(storeDays),

@@ -17,8 +17,9 @@ const watchPrefix = "watch-nightlatch-"
 // watchFunctions rings when a function fails, is held back, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, e enroller, topic *string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, topic *string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
+	approving := dimensions("FunctionName", *a.function.Ref())
 	enrolling := dimensions("FunctionName", *e.function.Ref())
 	for _, w := range []struct {
 		name, namespace, metric, statistic string
@@ -29,8 +30,9 @@ func watchFunctions(scope constructs.Construct, r responder, e enroller, topic *
 		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, "The responder was held back: the account's concurrency is used up, and alarms wait"},
 		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, "Lambda gave up on events for the responder: an alarm was not answered"},
 		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, "A failed event could not be put in the queue of failed events"},
+		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, "The approver failed: a human's yes may not have been taken. See its log"},
 		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
-		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered: its event waits in the queue of failed events"},
+		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered, or an incident not looked at again: its event waits in the queue of failed events"},
 	} {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
 			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &[]any{topic},
@@ -52,7 +54,7 @@ type tampering struct {
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 // CloudTrail writes a resource as the caller named it, by name or ARN, and most of Lambda's calls with the API's version behind the name:
 // https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
-func tamperings(r responder, e enroller, topic team) []tampering {
+func tamperings(r responder, a approver, e enroller, topic team, kept incidents) []tampering {
 	ours := []any{map[string]any{"prefix": ringPrefix}, map[string]any{"prefix": watchPrefix}}
 	return []tampering{
 		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
@@ -63,9 +65,12 @@ func tamperings(r responder, e enroller, topic team) []tampering {
 		{"Metrics", "aws.s3", []any{"PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"}, nil},
 		{"Function", "aws.lambda", slices.Concat(startsWith("UpdateFunction"), startsWith("DeleteFunction"), startsWith("PutFunction"), startsWith("AddPermission"),
 			startsWith("RemovePermission"), startsWith("PutRuntimeManagementConfig")),
-			map[string]any{"functionName": append(contains(*r.function.Ref()), contains(*e.function.Ref())...)}},
+			map[string]any{"functionName": slices.Concat(contains(*r.function.Ref()), contains(*a.function.Ref()), contains(*e.function.Ref()))}},
+		{"Table", "aws.dynamodb", []any{"DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups"}, map[string]any{"tableName": contains(kept.name)}},
+		{"TablePolicy", "aws.dynamodb", []any{"PutResourcePolicy", "DeleteResourcePolicy"}, map[string]any{"resourceArn": contains(kept.name)}},
+		{"Schedules", "aws.scheduler", []any{"DeleteScheduleGroup"}, nil}, // how CloudTrail names the group is nowhere written
 		{"Log", "aws.logs", []any{"DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "AssociateKmsKey"},
-			map[string]any{"logGroupName": []any{r.logs.Ref(), e.logs.Ref()}}},
+			map[string]any{"logGroupName": []any{r.logs.Ref(), a.logs.Ref(), e.logs.Ref()}}},
 		{"Queue", "aws.sqs", []any{"DeleteQueue", "PurgeQueue", "SetQueueAttributes", "AddPermission", "RemovePermission"},
 			map[string]any{"queueUrl": []any{map[string]any{"suffix": "/" + *r.queue.AttrQueueName()}}}},
 		{"Topic", "aws.sns", []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, map[string]any{"topicArn": []any{topic.arn}}},
@@ -78,16 +83,16 @@ func tamperings(r responder, e enroller, topic team) []tampering {
 		// IAM's calls come to EventBridge in us-east-1 only. Elsewhere this rule hears them where somebody sends them on to this region:
 		// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
 		{"Role", "aws.iam", []any{"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
-			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, map[string]any{"roleName": []any{r.role.Ref(), e.role.Ref()}}},
+			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, map[string]any{"roleName": []any{r.role.Ref(), a.role.Ref(), e.role.Ref(), kept.name}}},
 	}
 }
 
 // watchTampering tells the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
 // management events. A call that takes away the topic or these rules may be the last thing that is not heard.
-func watchTampering(scope constructs.Construct, s Settings, r responder, e enroller, topic team) {
+func watchTampering(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
 	store := s.EventDataStore
-	for _, t := range tamperings(r, e, topic) {
+	for _, t := range tamperings(r, a, e, topic, kept) {
 		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(store.cdkRole("deploy"), store.cdkRole("cfn-exec"), e.role.AttrArn())}
 		if t.about != nil {
 			detail["requestParameters"] = t.about

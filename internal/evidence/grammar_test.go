@@ -56,12 +56,14 @@ func questions(buckets ...string) map[string]Question {
 		"bytes": Bytes{Windows: []Window{{"a", buckets, noon, noon.Add(time.Minute)}}, Margin: 5 * time.Minute},
 		"bytes of several": Bytes{Windows: []Window{{"a", buckets, noon, noon.Add(time.Minute)}, {"b", buckets[:1], noon, noon.Add(time.Minute)},
 			{hostile, append(buckets, hostile), noon.Add(-time.Hour), noon.Add(time.Hour)}, {"none", []string{hostile}, noon, noon}}, Margin: 5 * time.Minute},
-		"since":             Since{KeyIDs: append(buckets, "AKIAEXAMPLESTOLEN001", "ASIAEXAMPLESTOLEN001"), PrincipalIDs: []string{"AIDAEXAMPLEMARA", hostile}, From: noon, To: noon.Add(time.Hour)},
-		"since, of a user":  Since{PrincipalIDs: []string{"AIDAEXAMPLEMARA"}, From: noon, To: noon.Add(time.Hour)},
-		"since, of nobody":  Since{KeyIDs: []string{"", hostile}, From: noon, To: noon.Add(time.Hour)},
-		"usage":             Usage{Buckets: buckets, Before: noon},
-		"who tagged a user": Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
-		"who tagged a role": Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
+		"since":              Since{KeyIDs: append(buckets, "AKIAEXAMPLESTOLEN001", "ASIAEXAMPLESTOLEN001"), PrincipalIDs: []string{"AIDAEXAMPLEMARA", hostile}, From: noon, To: noon.Add(time.Hour)},
+		"since, of a user":   Since{PrincipalIDs: []string{"AIDAEXAMPLEMARA"}, From: noon, To: noon.Add(time.Hour)},
+		"since, of nobody":   Since{KeyIDs: []string{"", hostile}, From: noon, To: noon.Add(time.Hour)},
+		"usage":              Usage{Buckets: buckets, Before: noon},
+		"who tagged a user":  Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
+		"who made a session": Minter{AccessKeyID: "ASIAEXAMPLESESSION01", From: noon, To: noon.Add(time.Hour)},
+		"who made nothing":   Minter{AccessKeyID: hostile, From: noon, To: noon.Add(time.Hour)},
+		"who tagged a role":  Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 	}
 }
 

@@ -115,10 +115,12 @@ type Wakes interface {
 type Brakes struct {
 	// Version counts the puts, as a Record's does.
 	Version int64 `json:"version"`
-	// Mode lowers the deployment's mode; "" leaves it. By and At say who did, and when.
-	Mode containment.Mode `json:"mode,omitempty"`
-	By   string           `json:"by,omitempty"`
-	At   time.Time        `json:"at,omitzero"`
+	// Mode lowers the deployment's mode; "" leaves it. Epoch is the deployment's that it was lowered for: one with another is not
+	// lowered. By and At say who did, and when.
+	Mode  containment.Mode `json:"mode,omitempty"`
+	Epoch string           `json:"epoch,omitempty"`
+	By    string           `json:"by,omitempty"`
+	At    time.Time        `json:"at,omitzero"`
 	// Holds are the keys that were restored lately.
 	Holds []Hold `json:"holds,omitempty"`
 	// Contained are the times of the containments of the last hour, for the cap on them.

@@ -147,10 +147,15 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 		return
 	case containment.Failed:
 		field(b, "NOT DONE", step+detail)
+	case containment.Undone:
+		field(b, "Undone", step+" at "+o.At.UTC().Format(time.TimeOnly)+detail)
 	case containment.Drifted:
 		field(b, "DRIFTED", step+detail)
 	default:
 		field(b, "UNKNOWN", step+": tried, and not seen done"+detail)
+	}
+	if o.Approved != nil {
+		field(b, "Approved by", Safe(o.Approved.By)+" at "+o.Approved.At.UTC().Format(time.TimeOnly))
 	}
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)

@@ -18,6 +18,7 @@ var words = []struct {
 }{
 	{containment.Failed, "NOT CONTAINED"}, {containment.Unknown, "STATE UNKNOWN"}, {containment.Drifted, "DRIFTED"},
 	{containment.Done, "CONTAINED"}, {containment.Asked, "DECIDE"}, {containment.DryRun, "DRY RUN"}, {containment.Already, "ALREADY OFF"},
+	{containment.Undone, "UNDONE"},
 }
 
 // urgency is a state's place among the words; what has none comes last.

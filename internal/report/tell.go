@@ -43,7 +43,7 @@ func Tell(kind incident.Telling, r incident.Record) Message {
 
 // revised says what has changed since the answer was told.
 func revised(r incident.Record) []string {
-	lines := []string{"Later evidence, or a later alarm, has changed what was told before."}
+	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was told before."}
 	for i, j := range r.Joined {
 		if i == maxOutcomes {
 			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i+r.JoinedMore))

@@ -44,7 +44,7 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 	defer cancel()
 	outcomes, verdicts, again := rec.Outcomes, rec.Verdicts, !rec.Judged.IsZero()
 	brakes := d.readBrakes(ctx, rec)
-	rec.Mode = brakes.Lower(r.Mode)
+	rec.Mode = r.lowered(brakes)
 	actors := slices.Clone(rec.Evidence.Actors) // the theft may be in the margin: it is told of before its neighbours
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(report.Weight(*rec, y), report.Weight(*rec, x)) })
 	plans := map[int]plan{}
@@ -293,7 +293,7 @@ func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
 	anyOther := func(*incident.Record) bool { return true }
-	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked {
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked && (o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
@@ -308,20 +308,17 @@ func (d *desk) act(ctx context.Context, t task) {
 		}
 		o = &rec.Outcomes[i]
 	}
-	if why := d.heldBack(ctx, *o); why != "" {
+	mode, why := d.mayAct(ctx, rec, *o)
+	if why != "" {
 		if attempts > 0 && d.perhapsDone(ctx, rec, o) {
 			return
 		}
-		o.Runbook = o.Step.Runbook
+		o.Runbook, o.Approved = o.Step.Runbook, nil // a yes to what is not done now is none to what may be later
 		d.leave(ctx, rec, o, containment.Asked, why)
 		return
 	}
 	if !d.Clock.Now().Before(d.until) {
 		return // whoever has the desk by now does it
-	}
-	mode := rec.Mode
-	if o.Approved != nil && mode == containment.ModeAsk {
-		mode = containment.ModeAct
 	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
@@ -354,7 +351,7 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 	if err != nil {
 		d.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
 		rec.Note(d.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+report.Safe(err.Error()))
-		return incident.Brakes{Mode: containment.ModeAsk}
+		return incident.Brakes{Mode: containment.ModeAsk, Epoch: d.Epoch}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -365,11 +362,16 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
-// "" if it may. One that a human has approved always may.
-func (d *desk) heldBack(ctx context.Context, o containment.Outcome) string {
+// mayAct counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many; "" if
+// it may, in the mode that it returns. One that a human has approved is not counted, and may be made in mode ask.
+func (d *desk) mayAct(ctx context.Context, rec *incident.Record, o containment.Outcome) (mode containment.Mode, why string) {
+	const low = "the mode was lowered before it was done"
 	if o.Approved != nil {
-		return ""
+		b := d.readBrakes(ctx, rec)
+		if d.lowered(b) == containment.ModeObserve {
+			return "", low
+		}
+		return containment.ModeAct, ""
 	}
 	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
 	var failed error
@@ -384,25 +386,25 @@ func (d *desk) heldBack(ctx context.Context, o containment.Outcome) string {
 		}
 		b := *d.brakes
 		d.brakes = nil
-		if slices.ContainsFunc(b.Contained, now.Equal) {
-			return "" // an answer was lost, and the containment counted
-		}
-		if mode := b.Lower(d.Mode); mode != containment.ModeAct {
-			return "the mode is " + string(mode) + " by now"
-		}
+		counted := slices.ContainsFunc(b.Contained, now.Equal) // an answer was lost
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
-		if len(b.Contained) >= most {
-			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
+		switch {
+		case d.lowered(b) != containment.ModeAct:
+			return "", low
+		case counted:
+			return rec.Mode, ""
+		case len(b.Contained) >= most:
+			return "", fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
 		}
 		b.Contained = append(b.Contained, now)
 		b, err := d.Store.SetBrakes(ctx, b)
 		if err == nil {
 			d.brakes = &b
-			return ""
+			return rec.Mode, ""
 		}
 		failed = err
 	}
-	return "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
+	return "", "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
 }
 
 // verify reads one step of unknown outcome back.

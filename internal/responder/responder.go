@@ -37,6 +37,8 @@ type Responder struct {
 	Clock    Clock
 	Log      *slog.Logger
 	Mode     containment.Mode
+	// Epoch tells deployments apart: the mode that was lowered in another one is not lowered any more.
+	Epoch string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Wakes calls the responder again. Where it is nil nothing does: an incident is seen through while it waits, and closed as soon

@@ -75,6 +75,8 @@ type trail struct {
 	// always is returned by every question, errs by the next ones, one each.
 	always error
 	tagger evidence.Row
+	// minted are the calls that gave out credentials, by what they gave.
+	minted map[string]evidence.Row
 	// then are the takers of the windows that begin at next or later.
 	next time.Time
 	then []taker
@@ -120,6 +122,10 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		answer.Rows = tr.since
 		if tr.since == nil {
 			answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		}
+	case "minter":
+		if row := tr.minted[q.(evidence.Minter).AccessKeyID]; row != nil {
+			answer.Rows = []evidence.Row{row}
 		}
 	case "tagged":
 		if tr.tagger != nil {
@@ -284,6 +290,7 @@ type world struct {
 	trail   *trail
 	meter   *meter
 	channel *sandbox.Channel
+	tags    map[string]string // mara's
 }
 
 // thief is mara's stolen key, taking so much to a network it was never seen in.
@@ -293,8 +300,8 @@ func thief(bytes int64) taker { return taker{key: stolen, owner: "mara", bytes: 
 func job(bytes int64) taker { return taker{key: nightly, owner: "nightly", bytes: bytes, ip: office} }
 
 func newWorld() *world {
-	w := &world{account: sandbox.NewAccount(account), clock: sandbox.NewClock(rang), channel: &sandbox.Channel{}}
-	w.account.AddUser("mara", nil, sandbox.Key{ID: stolen, Status: "Active"}, sandbox.Key{ID: neighbour, Status: "Active"})
+	w := &world{account: sandbox.NewAccount(account), clock: sandbox.NewClock(rang), channel: &sandbox.Channel{}, tags: map[string]string{}}
+	w.account.AddUser("mara", w.tags, sandbox.Key{ID: stolen, Status: "Active"}, sandbox.Key{ID: neighbour, Status: "Active"})
 	w.account.AddUser("nightly", nil, sandbox.Key{ID: nightly, Status: "Active"})
 	w.trail = &trail{clock: w.clock, takers: []taker{thief(1_000_000)}}
 	w.meter = &meter{Meter: sandbox.Meter{Threshold: 1000, Buckets: map[string][]alarm.Point{"exports": {{Start: from, Bytes: 1_000_000}}}}}

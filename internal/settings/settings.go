@@ -17,6 +17,8 @@ const prefix = "NIGHTLATCH_"
 type Responder struct {
 	// Mode is observe, ask or act; "" is ask.
 	Mode string
+	// Epoch tells deployments apart: a mode that was lowered in another one is the deployment's again.
+	Epoch string
 	// EventDataStore is the ARN of the CloudTrail Lake event data store.
 	EventDataStore string
 	// Topic is the ARN of the team's SNS topic.
@@ -107,6 +109,7 @@ func logLevel(p *slog.Level) field {
 func (s *Responder) fields() []field {
 	return []field{
 		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
+		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Epoch),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", true, store, &s.EventDataStore),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
@@ -136,10 +139,18 @@ func Parse(environ []string) (Responder, error) {
 	if err := read(s.fields(), environ); err != nil {
 		return Responder{}, err
 	}
-	if all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}; slices.Contains(all[:], "") && all != [len(all)]string{} {
-		return Responder{}, fmt.Errorf("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
+	if err := s.together(); err != nil {
+		return Responder{}, err
 	}
 	return s, nil
+}
+
+// together refuses some of what goes together without the rest.
+func (s Responder) together() error {
+	if all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}; slices.Contains(all[:], "") && all != [len(all)]string{} {
+		return fmt.Errorf("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
+	}
+	return nil
 }
 
 // read sets the fields from an environment.

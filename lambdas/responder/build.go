@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -14,11 +15,16 @@ import (
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
 )
+
+// workers is how many incidents are worked on at the same time: they wait for AWS.
+const workers = 8
 
 // build makes the responder that the environment describes, with the policy that lies in the directory root. It makes no call to AWS.
 func build(cfg aws.Config, environ []string, root string) (*responder.Responder, error) {
@@ -32,7 +38,16 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		return nil, err
 	}
 	clock := responder.System{}
-	r := &responder.Responder{Store: &incident.Memory{}, Clock: clock, Log: log, Mode: mode, Ours: actor.Accounts(s.Accounts...)}
+	r := &responder.Responder{Store: &incident.Memory{}, Clock: clock, Log: log, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...), Workers: workers}
+	if s.Table != "" {
+		if r.Store, err = dynamo.New(cfg, s.Table); err != nil {
+			return nil, err
+		}
+		if r.Wakes, err = scheduler.New(cfg, clock.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
+			Function: own(environ)}); err != nil {
+			return nil, err
+		}
+	}
 	if r.Meter, err = cloudwatch.New(cfg, clock.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
 		return nil, err
 	}
@@ -54,6 +69,17 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		r.PolicyError = err.Error()
 	}
 	return r, nil
+}
+
+// own is the function's name, as Lambda says it.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+func own(environ []string) string {
+	for _, e := range environ {
+		if name, ok := strings.CutPrefix(e, "AWS_LAMBDA_FUNCTION_NAME="); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // readPolicy reads the file that the deployment put beside the binary.

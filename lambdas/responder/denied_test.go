@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,11 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		"iam:ListAccessKeys":                   {plot{}, containment.Unknown, off, "UNKNOWN deactivate-key KEY of mara: tried, and not seen done (it could not be read back: "},
 		"iam:UpdateAccessKey":                  {plot{}, containment.Failed, on, "NOT DONE deactivate-key KEY of mara ("},
 		"sns:Publish":                          {plot{}, containment.Done, off, ""},
+		"dynamodb:PutItem":                     {plot{kept: true}, "", on, ""},
+		"dynamodb:Query":                       {plot{kept: true}, "", on, ""},
+		"dynamodb:GetItem":                     {plot{kept: true}, asked, on, ""},
+		"scheduler:CreateSchedule":             {plot{kept: true}, containment.Done, off, ""},
+		"iam:PassRole":                         {plot{kept: true}, containment.Done, off, ""},
 	}
 	for _, c := range granttest.Read(t, filepath.Join("testdata", "calls.json")) {
 		if _, ok := denials[c.Action]; !ok {
@@ -105,6 +111,15 @@ func (n *night) check(t *testing.T, action string, d denial) {
 		t.Errorf("the step is %q, want %q; the log:\n%s", state, d.state, &n.log)
 	}
 	messages := n.messages(ctx, t)
+	if d.kept { // the event comes again, or the log says it
+		if _, denied, _ := strings.Cut(fmt.Sprint(n.err)+n.log.String(), "may not call "); !strings.Contains(denied, action) {
+			t.Errorf("got %v, want the permission in it or in the log:\n%s", n.err, &n.log)
+		}
+		if state != containment.Done && slices.ContainsFunc(messages, func(m string) bool { return strings.Contains(m, "CONTAINED") }) {
+			t.Errorf("the team was told %q", messages)
+		}
+		return
+	}
 	if d.says == "" { // the event comes again, and then waits in the queue of failed events, over which an alarm rings
 		if !errors.Is(n.err, responder.ErrUnheard) || !strings.Contains(n.err.Error(), "may not call "+action) || !strings.Contains(n.log.String(), "may not call "+action) {
 			t.Errorf("got %v, want an error, and the permission in it and in the log:\n%s", n.err, &n.log)

@@ -47,6 +47,7 @@ type plot struct {
 	contributor bool   // the alarm watches every bucket, and one of them rang
 	role        bool   // the thief has a role's session, not mara's key
 	tag         string // that mara has
+	kept        bool   // incidents are in a table, and the responder is called again
 	env         []string
 }
 
@@ -62,6 +63,7 @@ type midnight struct {
 	stolen       string
 	others       map[string]string // every other key, by user
 	environ      []string          // of the function, without what concerns AWS
+	approver     *granttest.AWS    // before moto for the approver, where incidents are kept
 	config       aws.Config        // what the function reads of AWS
 	event        []byte
 	lake         *laketest.Server
@@ -78,7 +80,11 @@ func (m *midnight) start(t *testing.T, binary string, timeout time.Duration) *fu
 
 // calls are what the function has called, in the words of a grant.
 func (m *midnight) calls() []granttest.Call {
-	return m.aws.Calls(m.store, "${EventDataStore}", m.topic, "${Topic}", m.account, "${Account}", ":eu-west-1:", ":${Region}:")
+	return m.callsOf(m.aws)
+}
+
+func (m *midnight) callsOf(a *granttest.AWS) []granttest.Call {
+	return a.Calls(append(m.named(), m.store, "${EventDataStore}", m.topic, "${Topic}", m.account, "${Account}", ":eu-west-1:", ":${Region}:")...)
 }
 
 // oneLook is a time in which a function can look into the trail once, and decides then.
@@ -97,6 +103,7 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 		"one key is turned off and nothing else":             {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
 		"one of many buckets rang, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
 		"a role's session":                       {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
+		"what is kept is approved by a human":    {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
 		"a question that is too dear is stopped": {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
 	}
 	var all []granttest.Call
@@ -320,6 +327,9 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 	m.aws.Services["cloudtrail"] = m.lake
 	m.environ = append([]string{"NIGHTLATCH_MODE=act", "NIGHTLATCH_EVENT_DATA_STORE=" + m.store, "NIGHTLATCH_TOPIC=" + m.topic,
 		"NIGHTLATCH_ACCOUNTS=" + m.account, "NIGHTLATCH_LOG_LEVEL=debug"}, p.env...)
+	if p.kept {
+		m.keep(ctx, t, cfg)
+	}
 	return m
 }
 
@@ -434,6 +444,10 @@ func (m *midnight) trail(t *testing.T, ids map[string]string) laketest.Answer {
 	for i := range 299 {
 		call(from.Add(time.Duration(i)*200*time.Millisecond), thief, "198.51.100.77", 10_000_000)
 	}
+	fmt.Fprintf(&lines, `{"eventVersion":"1.11","userIdentity":{"type":"SAMLUser","principalId":"idp:olga@example.com","userName":"olga@example.com"},"eventTime":%q,`+
+		`"eventSource":"sts.amazonaws.com","eventName":"AssumeRoleWithSAML","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.9","userAgent":"aws-cli",`+
+		`"responseElements":{"credentials":{"accessKeyId":%q,"sessionToken":"x"}},"eventID":"sign-in","readOnly":true,"managementEvent":true,"recipientAccountId":%q,"eventCategory":"Management"}`+"\n",
+		from.Add(10*time.Minute).Format(time.RFC3339), onCall, m.account)
 	file := filepath.Join(t.TempDir(), "trail.jsonl")
 	if err := os.WriteFile(file, []byte(lines.String()), 0o644); err != nil {
 		t.Fatal(err)

@@ -74,18 +74,21 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)
 		return
 	}
-	call, err := a.read(service, region, r, body)
+	calls, err := a.read(service, region, r, body)
 	if err != nil {
 		a.T.Errorf("a call that is not known here: %s %s: %v", r.Method, r.URL, err)
 		w.WriteHeader(http.StatusNotImplemented)
 		return
 	}
 	a.mu.Lock()
-	a.calls = append(a.calls, call)
+	a.calls = append(a.calls, calls...)
 	a.mu.Unlock()
-	if a.Deny != "" && (a.Deny == call.Action || call.Action == "sns:Publish" && a.Deny == useTheKey) {
-		a.refuse(w, service, call)
-		return
+	call := calls[0]
+	for _, c := range calls {
+		if a.Deny != "" && (a.Deny == c.Action || c.Action == "sns:Publish" && a.Deny == useTheKey) {
+			a.refuse(w, service, c)
+			return
+		}
 	}
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, r)

@@ -15,8 +15,73 @@ import (
 	"github.com/aws/smithy-go/encoding/cbor"
 )
 
-// read finds the action, the resource and the context of a call.
-func (a *AWS) read(service, region string, r *http.Request, body []byte) (Call, error) {
+// read finds the action, the resource and the context of a call, and of what else it takes.
+func (a *AWS) read(service, region string, r *http.Request, body []byte) ([]Call, error) {
+	switch service {
+	case "dynamodb":
+		return a.dynamo(region, r, body)
+	case "scheduler":
+		return a.scheduler(region, r, body)
+	}
+	call, err := a.readOne(service, region, r, body)
+	return []Call{call}, err
+}
+
+// dynamo reads DynamoDB's protocol, AWS JSON. A transaction takes the permission of each of its parts:
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error) {
+	var in struct {
+		TableName, IndexName string
+		TransactItems        []map[string]struct{ TableName string }
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	on := func(action, table string) Call {
+		return Call{Action: "dynamodb:" + action, Resource: fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", region, a.Account, table)}
+	}
+	target := r.Header.Get("X-Amz-Target")
+	switch action := target[strings.LastIndex(target, ".")+1:]; action {
+	case "GetItem", "PutItem", "Query":
+		c := on(action, in.TableName)
+		if in.IndexName != "" {
+			c.Resource += "/index/" + in.IndexName
+		}
+		return []Call{c}, nil
+	case "TransactWriteItems":
+		var all []Call
+		for _, item := range in.TransactItems {
+			for kind, part := range item {
+				if kind != "Put" {
+					return nil, fmt.Errorf("there is no permission for %s here", kind)
+				}
+				all = append(all, on("PutItem", part.TableName))
+			}
+		}
+		if len(all) > 0 {
+			return all, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no resource for %s here", target)
+}
+
+// scheduler reads the REST call that makes a schedule, and has its role passed. What a name has behind its dot is a time.
+func (a *AWS) scheduler(region string, r *http.Request, body []byte) ([]Call, error) {
+	var in struct {
+		GroupName string
+		Target    struct{ RoleArn string }
+	}
+	name, ok := strings.CutPrefix(r.URL.Path, "/schedules/")
+	if err := json.Unmarshal(body, &in); err != nil || !ok || r.Method != http.MethodPost {
+		return nil, fmt.Errorf("it makes no schedule: %v", err)
+	}
+	name, _, _ = strings.Cut(name, ".")
+	pass := Call{Action: "iam:PassRole", Resource: in.Target.RoleArn}
+	pass.set("iam:PassedToService", "scheduler.amazonaws.com")
+	return []Call{{Action: "scheduler:CreateSchedule", Resource: fmt.Sprintf("arn:aws:scheduler:%s:%s:schedule/%s/%s", region, a.Account, in.GroupName, name)}, pass}, nil
+}
+
+func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Call, error) {
 	switch service {
 	case "iam", "sts", "sns":
 		form, err := url.ParseQuery(string(body))

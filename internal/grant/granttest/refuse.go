@@ -32,7 +32,12 @@ func (a *AWS) refuse(w http.ResponseWriter, service string, c Call) {
 		code, status = "KMSAccessDenied", http.StatusBadRequest
 	}
 	switch service {
-	case "cloudtrail":
+	case "scheduler":
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(map[string]string{"Message": message})
+	case "cloudtrail", "dynamodb":
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		w.WriteHeader(http.StatusBadRequest)
 		json.NewEncoder(w).Encode(map[string]string{"__type": "AccessDeniedException", "Message": message})

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/grant"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/scheduler"
+	"nightlatch/internal/settings"
+)
+
+// approver is the function by which a human approves a step, and its URL.
+type approver struct {
+	lambda
+	url *string
+}
+
+// newApprover makes the function behind a URL that IAM authenticates. There is no resource policy: a principal of this account needs
+// lambda:InvokeFunctionUrl and, through the URL, lambda:InvokeFunction in its own policy, and one of another account has no way in.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+func newApprover(scope constructs.Construct, s Settings, code string, topic team, kept incidents, r responder) (approver, error) {
+	f, err := newFunction(scope, s, recipe{
+		id: "Approver", about: "Nightlatch: takes a human's yes to a step, and changes nothing in IAM", code: code, grants: approverGrants(s),
+		environment: settings.Approver{Responder: s.forResponder(topic, kept, r.queue.AttrArn()), Function: *r.function.Ref()}.Environ(),
+	}, topic, kept, nil)
+	if err != nil {
+		return approver{}, err
+	}
+	url := awslambda.NewCfnUrl(scope, jsii.String("ApproverAddress"), &awslambda.CfnUrlProps{TargetFunctionArn: f.function.AttrArn(), AuthType: jsii.String("AWS_IAM")})
+	return approver{f, url.AttrFunctionUrl()}, nil
+}
+
+// approverGrants are the permissions that the approver's code needs. It reads the account, and no roles: the steps that can be approved
+// are about users' keys.
+func approverGrants(s Settings) []grant.Grant {
+	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool { return g.Sid == "IdentifyRoles" })
+	return slices.Concat(account, lake.Grants(), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
+}

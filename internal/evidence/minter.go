@@ -1,0 +1,76 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+
+	"nightlatch/internal/actor"
+)
+
+// SessionLife is how long a credential that somebody was given may last: GetSessionToken's and GetFederationToken's 36 hours.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+const SessionLife = 36 * time.Hour
+
+// Minter asks whom the credential AccessKeyID (AKIA…, ASIA…) was given to, in [From, To): by STS, or by IAM's CreateAccessKey. STS's
+// global endpoint and IAM record in us-east-1, so a store of another region alone does not hold them.
+type Minter struct {
+	AccessKeyID string
+	From, To    time.Time
+}
+
+// Name implements Question.
+func (Minter) Name() string { return "minter" }
+
+// minting are the calls whose answer holds a credential that CloudTrail shows.
+var minting = []string{"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken", "CreateAccessKey"}
+
+// SQL implements Question. An answer has at most one row. The key's id is looked for in the text of the credential that the call returned,
+// because how an engine writes a nested element is not known; where it has none of that name, in everything that was returned, though
+// that holds the session's name, which the caller chose. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+//
+// An id that is none is found nowhere: the empty one would be found everywhere.
+func (q Minter) SQL(s Schema) string {
+	id := uniqueIDs([]string{q.AccessKeyID})
+	if len(id) == 0 {
+		id = []string{"no credential"}
+	}
+	return fmt.Sprintf(`select to_unixtime(eventtime) as at, eventname as call,
+  coalesce(useridentity.type, '') as type,
+  coalesce(useridentity.principalid, '') as principal_id,
+  coalesce(useridentity.arn, '') as arn,
+  coalesce(useridentity.accountid, '') as account_id,
+  coalesce(useridentity.accesskeyid, '') as access_key_id,
+  coalesce(useridentity.username, '') as user_name,
+  coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
+  coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
+  coalesce(useridentity.invokedby, '') as invoked_by,
+  coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of
+from %[1]s
+where eventsource in ('sts.amazonaws.com', 'iam.amazonaws.com') and eventname in (%[2]s) and coalesce(errorcode, '') = ''
+  and eventtime >= %[3]s and eventtime < %[4]s
+  and strpos(coalesce(element_at(responseelements, 'credentials'), element_at(responseelements, 'accessKey'),
+    array_join(map_values(responseelements), ' ')), %[5]s) > 0
+order by case when useridentity.accesskeyid <> '' then 0 else 1 end, eventtime desc
+limit 1`, s.Table, quoteAll(minting), timestamp(q.From), timestamp(q.To), quote(id[0]))
+}
+
+// Minted is a call that gave out a credential, and who made it.
+type Minted struct {
+	At   time.Time
+	Call string
+	By   actor.Identity
+}
+
+// ReadMinter reads the rows of a Minter question; nil where the trail shows no such call.
+func ReadMinter(rows []Row) (*Minted, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	r := &reader{row: rows[0]}
+	m := Minted{At: r.time("at"), Call: r.text("call"), By: actor.Identity{
+		Type: r.text("type"), PrincipalID: r.text("principal_id"), ARN: r.text("arn"), AccountID: r.text("account_id"), AccessKeyID: r.text("access_key_id"),
+		UserName: r.text("user_name"), IssuerARN: r.text("issuer_arn"), IssuerUserName: r.text("issuer_user_name"), InvokedBy: r.text("invoked_by"),
+		OnBehalfOf: r.text("on_behalf_of"),
+	}}
+	return &m, r.err
+}

@@ -1,0 +1,20 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Decided tells the team what somebody has decided, through the approver: were it a thief, they hear it. what and by hold others' texts.
+func Decided(word, what, by, key, means string, at time.Time) Message {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", word)
+	for _, text := range []string{Safe(what) + ", by " + Safe(by) + " with " + Safe(key) + " at " + at.UTC().Format(time.DateTime) + " UTC.", means,
+		"If nobody of you did this, that credential is a thief's."} {
+		for _, line := range wrap(text, width) {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	return Message{Subject: clipped("[nightlatch] " + word + ": " + Safe(what)), Body: b.String()}
+}

@@ -1,0 +1,624 @@
+package responder_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+	"nightlatch/internal/responder"
+	"nightlatch/internal/sandbox"
+)
+
+const (
+	opsKey     = "AKIAEXAMPLEOPSKEY001"
+	opsSession = "ASIAEXAMPLEOPSROLE01"
+)
+
+var (
+	// ops has a key of long ago; oncall is a session that she was given with it.
+	ops    = responder.Caller{ARN: "arn:aws:iam::" + account + ":user/ops/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: account}
+	oncall = responder.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/oncall/olga", UserID: "AROAEXAMPLEONCALL:olga", AccessKeyID: opsSession, AccountID: account}
+)
+
+// by is a call that gave out a credential, as the trail answers.
+func by(id actor.Identity) evidence.Row {
+	return evidence.Row{"at": fmt.Sprint(from.Add(-time.Hour).Unix()), "call": "AssumeRole", "type": id.Type, "principal_id": id.PrincipalID, "arn": id.ARN,
+		"account_id": id.AccountID, "access_key_id": id.AccessKeyID, "user_name": id.UserName, "issuer_arn": id.IssuerARN,
+		"issuer_user_name": id.IssuerUserName, "invoked_by": id.InvokedBy, "on_behalf_of": id.OnBehalfOf}
+}
+
+func user(name, key string) actor.Identity {
+	return actor.Identity{Type: "IAMUser", PrincipalID: "AIDAEXAMPLE" + name, ARN: "arn:aws:iam::" + account + ":user/" + name, AccountID: account, AccessKeyID: key, UserName: name}
+}
+
+func roleSession(role, name, key string) actor.Identity {
+	return actor.Identity{Type: "AssumedRole", PrincipalID: "AROAEXAMPLE" + role + ":" + name, ARN: "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + name,
+		AccountID: account, AccessKeyID: key, IssuerARN: "arn:aws:iam::" + account + ":role/" + role, IssuerUserName: role}
+}
+
+// asks is a world in mode ask, in which olga may decide, and whose responder is about to ask about the stolen key.
+func asks() *world {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	w.account.AddUser("olga", nil, sandbox.Key{ID: opsKey, Status: "Active", Created: from.AddDate(-1, 0, 0)})
+	w.trail.minted = map[string]evidence.Row{opsSession: by(user("olga", opsKey))}
+	return w
+}
+
+// whenTold runs the responder, and do once the team has heard the answer.
+func (w *world) whenTold(t *testing.T, do func(incident.Record)) incident.Record {
+	t.Helper()
+	once := false
+	handled, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+		if !once && !r.Told(incident.Answer).IsZero() {
+			once = true
+			do(r)
+		}
+	})
+	if err != nil || !once {
+		t.Fatalf("got %v, told %t", err, once)
+	}
+	return handled.Record
+}
+
+// refused checks that an error is a refusal of a kind that says something, in ASCII.
+func refused(t *testing.T, err error, kind responder.RefusalKind, says string) {
+	t.Helper()
+	var no responder.Refusal
+	if !errors.As(err, &no) || no.Kind != kind || !strings.Contains(no.Why, says) {
+		t.Errorf("got %v (%q), want a refusal because of the %s that says %q", err, no.Kind, kind, says)
+	}
+	if no.Why != "" && strings.ContainsFunc(no.Why, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		t.Errorf("%q is not plain", no.Why)
+	}
+}
+
+func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
+	for name, who := range map[string]responder.Caller{"with a key": ops, "with a session": oncall} {
+		t.Run(name, func(t *testing.T) {
+			w := asks()
+			var said string
+			r := w.whenTold(t, func(r incident.Record) {
+				var err error
+				if said, err = w.Approve(t.Context(), who, r.ID, 0); err != nil {
+					t.Error(err)
+				}
+				w.keys(t, "Active") // the approver itself changes nothing
+			})
+			o := r.Outcomes[0]
+			if o.State != containment.Done || o.Approved == nil || o.Approved.By != who.ARN || o.Undo == "" || len(o.Runbook) > 0 {
+				t.Errorf("got %+v, want it done, and approved by %s", o, who.ARN)
+			}
+			w.keys(t, "Inactive")
+			w.heard(t, "RANG", "DECIDE", "APPROVED", "REVISED, CONTAINED", "QUIET, CONTAINED")
+			if !strings.HasPrefix(said, "approved; deactivate-key "+stolen+": ") {
+				t.Errorf("the caller hears %q", said)
+			}
+			for _, m := range w.channel.Sent()[2:4] {
+				if !strings.Contains(strings.Join(strings.Fields(m.Body), " "), who.ARN) {
+					t.Errorf("a message does not say who:\n%s", m.Body)
+				}
+			}
+			if !slices.ContainsFunc(r.Log, func(e incident.Entry) bool {
+				return strings.Contains(e.What, "approved by "+who.ARN+" with "+who.AccessKeyID)
+			}) {
+				t.Error("the log does not say who")
+			}
+			if at := w.Wakes.(*sandbox.Wakes).At(); len(at) < 2 {
+				t.Errorf("the responder is called at %v, want a call for the approval", at)
+			}
+		})
+	}
+}
+
+// It reads what became of the step, where the responder is quick.
+func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	w.Clock = hurrying{w.clock, func() { w.finish(t, rec.ID) }}
+	said, err := w.Approve(t.Context(), ops, rec.ID, 1)
+	if want := "approved; deactivate-key " + stolen + ": done, read back as Inactive"; err != nil || said != want {
+		t.Errorf("got %q, %v, want %q", said, err, want)
+	}
+}
+
+// hurrying is a clock in which something is done while somebody waits.
+type hurrying struct {
+	*sandbox.Clock
+	do func()
+}
+
+func (h hurrying) Wait(ctx context.Context, until time.Time) error {
+	h.do()
+	return h.Clock.Wait(ctx, until)
+}
+
+// open is the incident as it stands when the team was told of it.
+func (w *world) open(t *testing.T) incident.Record {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var open incident.Record
+	_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
+		if open = r; !r.Told(incident.Answer).IsZero() {
+			stop()
+		}
+	})
+	if err == nil {
+		t.Fatal("nothing was left open")
+	}
+	if open, err = w.Store.Load(t.Context(), open.ID); err != nil || !open.Closed.IsZero() {
+		t.Fatalf("the incident is %+v, %v", open, err)
+	}
+	return open
+}
+
+// finish has another invocation take the incident up, after the lease of the one that was stopped is over.
+func (w *world) finish(t *testing.T, id string) {
+	t.Helper()
+	second := w.Responder
+	second.Clock = w.clock
+	w.clock.Wait(t.Context(), w.clock.Now().Add(5*time.Minute))
+	if _, err := second.Handle(t.Context(), fmt.Appendf(nil, `{"nightlatch":{"advance":{"incident":%q}}}`, id), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhoMayNotApprove(t *testing.T) {
+	thiefs := user("mara", stolen)
+	theirs := func(role, name, key string) responder.Caller {
+		return responder.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + name, UserID: "AROAEXAMPLE" + role + ":" + name, AccessKeyID: key, AccountID: account}
+	}
+	maras := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account}
+	long := map[string]evidence.Row{}
+	for i := range 9 {
+		long[fmt.Sprintf("ASIAEXAMPLEHOP%06d", i)] = by(roleSession("hop", "x", fmt.Sprintf("ASIAEXAMPLEHOP%06d", i+1)))
+	}
+	hostile := "\x1b[2J\u202e'; drop\n"
+	for name, c := range map[string]struct {
+		caller responder.Caller
+		minted map[string]evidence.Row
+		before func(*world)
+		says   string
+	}{
+		"the stolen key":          {caller: responder.Caller{ARN: thiefs.ARN, UserID: thiefs.PrincipalID, AccessKeyID: stolen, AccountID: account}, says: "is in the evidence of incident"},
+		"its user's other key":    {caller: maras, says: "is in the evidence of incident"},
+		"its user, renamed":       {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/sarah", UserID: "AIDAEXAMPLEmara", AccessKeyID: "AKIAEXAMPLESARAH0001", AccountID: account}, says: "is in the evidence of incident"},
+		"another of the evidence": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/nightly", UserID: "AIDAEXAMPLEnightly", AccessKeyID: nightly, AccountID: account}, says: "is in the evidence"},
+		"a session of a role whose session is in the evidence": {caller: theirs("etl", "other", "ASIAEXAMPLEETL000002"), before: func(w *world) {
+			w.trail.takers = append(w.trail.takers, taker{key: "ASIAEXAMPLEETL000001", owner: "job", role: "etl", bytes: 1, ip: office})
+		}, says: "is in the evidence"},
+		"the owner of the target":                  {caller: maras, before: func(w *world) { w.trail.takers[0].owner = "mara" }, says: "may not decide about it"},
+		"a role assumed with the stolen key":       {caller: oncall, minted: map[string]evidence.Row{opsSession: by(thiefs)}, says: "one that it comes from (" + stolen + "), is in the evidence"},
+		"a role assumed by its user's session":     {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("mara", "ASIAEXAMPLEMARAS0001"))}, says: "is in the evidence"},
+		"through another role":                     {caller: oncall, minted: map[string]evidence.Row{opsSession: by(roleSession("hop", "x", "ASIAEXAMPLEHOP000001")), "ASIAEXAMPLEHOP000001": by(thiefs)}, says: "is in the evidence"},
+		"through more roles than anybody follows":  {caller: theirs("hop", "x", "ASIAEXAMPLEHOP000000"), minted: long, says: "assumed through more than 5 others"},
+		"a session that the trail does not show":   {caller: oncall, minted: map[string]evidence.Row{}, says: "about five minutes behind, so wait, or run the printed command"},
+		"a session that does not say by whom":      {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("olga", ""))}, says: "with which credential the session"},
+		"a machine":                                {caller: oncall, minted: map[string]evidence.Row{opsSession: by(actor.Identity{Type: "AWSService", InvokedBy: "lambda.amazonaws.com" + hostile})}, says: "given to a machine, by lambda.amazonaws.com"},
+		"a session that another account asked for": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(actor.Identity{Type: "AWSAccount", AccountID: "444455556666", PrincipalID: "AIDAEXAMPLEOTHER"})}, says: "somebody of account 444455556666"},
+		"a key made since": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
+			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Second)})
+		}, says: "was made at 2026-03-04 00:07:01, after"},
+		"a session got with a key made since": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("eve", "AKIAEXAMPLEEVESKEY01"))}, before: func(w *world) {
+			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Second)})
+		}, says: "so a thief may have made it"},
+		"a key that the thief made before": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, minted: map[string]evidence.Row{"AKIAEXAMPLEEVESKEY01": by(thiefs)}, before: func(w *world) {
+			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-48 * time.Hour)})
+		}, says: "is in the evidence"},
+		"a key that its user does not have":          {caller: responder.Caller{ARN: ops.ARN, UserID: ops.UserID, AccessKeyID: "AKIAEXAMPLENOSUCHKEY", AccountID: account}, says: "is not an active one of user olga"},
+		"a key that is off":                          {caller: ops, before: func(w *world) { w.account.SetStatus(opsKey, "Inactive") }, says: "is not an active one"},
+		"the root user's key":                        {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":root", UserID: account, AccessKeyID: "AKIAEXAMPLEROOTSKEY1", AccountID: account}, says: "cannot be seen here"},
+		"another account's":                          {caller: responder.Caller{ARN: "arn:aws:iam::444455556666:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: "444455556666"}, says: "of account 444455556666"},
+		"one who says that he is of ours":            {caller: responder.Caller{ARN: "arn:aws:iam::444455556666:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: account}, says: "is not a kind of credential"},
+		"nobody":                                     {caller: responder.Caller{AccountID: account}, says: "is not a kind of credential"},
+		"hostile text":                               {caller: responder.Caller{ARN: hostile, UserID: hostile, AccessKeyID: hostile, AccountID: account}, says: `\x1b[2J\u202e'; drop\n`},
+		"hostile text of an account that is no ours": {caller: responder.Caller{ARN: hostile, AccountID: hostile}, says: `of account \x1b[2J`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := asks()
+			w.trail.takers = append(w.trail.takers, job(10))
+			if c.before != nil {
+				c.before(w)
+			}
+			rec := w.open(t)
+			if c.minted != nil {
+				w.trail.minted = c.minted
+			}
+			said, err := w.Approve(t.Context(), c.caller, rec.ID, 1)
+			refused(t, err, responder.BadCaller, c.says)
+			after, loadErr := w.Store.Load(t.Context(), rec.ID)
+			if said != "" || loadErr != nil || after.Version != rec.Version || after.Outcomes[0].Approved != nil {
+				t.Errorf("got %q, %v; the incident is %+v", said, loadErr, after.Outcomes[0])
+			}
+			w.heard(t, "RANG", "DECIDE")
+		})
+	}
+}
+
+func TestWhoSignedInElsewhereMayApprove(t *testing.T) {
+	for name, id := range map[string]actor.Identity{
+		"by SAML":            {Type: "SAMLUser", PrincipalID: "idp:olga@example.com", UserName: "olga@example.com"},
+		"by OpenID Connect":  {Type: "WebIdentityUser", PrincipalID: "accounts.example.com:olga"},
+		"by Identity Center": {Type: "IdentityCenterUser", AccountID: account, OnBehalfOf: "c2d5e4a4-70b1"},
+		"at the console":     {Type: "IAMUser", PrincipalID: "AIDAEXAMPLEOLGA", ARN: ops.ARN, AccountID: account, UserName: "olga", InvokedBy: "signin.amazonaws.com"},
+	} {
+		w := asks()
+		w.trail.minted = map[string]evidence.Row{opsSession: by(id)}
+		rec := w.open(t)
+		if said, err := w.Approve(t.Context(), oncall, rec.ID, 0); err != nil || !strings.HasPrefix(said, "approved; ") {
+			t.Errorf("%s: got %q, %v", name, said, err)
+		}
+	}
+}
+
+func TestWhatCannotBeApproved(t *testing.T) {
+	for name, c := range map[string]struct {
+		step   int
+		id     string
+		before func(*world, *incident.Record)
+		kind   responder.RefusalKind
+		says   string
+	}{
+		"no such incident":      {id: "nothing-\x1b[2J", kind: responder.NoIncident, says: `there is no incident nothing-\x1b[2J`},
+		"no such step":          {step: 2, kind: responder.BadQuestion, says: "has 1 steps, and 2 is none of them"},
+		"a step less than none": {step: -1, kind: responder.BadQuestion, says: "-1 is none of them"},
+		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = rang }, kind: responder.NotNow, says: "was closed at 2026-03-04 00:11:00"},
+		"a folded one":          {before: func(_ *world, r *incident.Record) { r.Folded = "other" }, kind: responder.NotNow, says: "approve there"},
+		"a step that is done":   {step: 1, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: responder.NotNow, says: "is done, and nothing is asked"},
+		"nothing that is asked": {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: responder.NotNow, says: "no step of incident"},
+		"a step by hand":        {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref = containment.Ref{} }, kind: responder.NotNow, says: "run what its message says"},
+		"one of several":        {before: func(_ *world, r *incident.Record) { r.Outcomes = append(r.Outcomes, r.Outcomes[0]) }, kind: responder.BadQuestion, says: "1 (deactivate-key " + stolen + "), 2 (deactivate-key"},
+		"mode observe":          {before: func(w *world, _ *incident.Record) { w.Mode = containment.ModeObserve }, kind: responder.NotNow, says: "the mode is observe"},
+		"a mode lowered to observe": {before: func(w *world, _ *incident.Record) {
+			w.Store.SetBrakes(context.Background(), incident.Brakes{Mode: containment.ModeObserve})
+		}, kind: responder.NotNow, says: "the mode is observe"},
+		"a key that is gone":           {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref.Name = "AKIAEXAMPLENOSUCHKEY" }, kind: responder.NotNow, says: "is gone"},
+		"a key of a strange status":    {before: func(w *world, _ *incident.Record) { w.account.SetStatus(stolen, "Expired\x1b[2J") }, kind: responder.NotNow, says: `reads as Expired\x1b[2J`},
+		"another's key by now":         {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Target.Owner = "sarah" }, kind: responder.NotNow, says: "is not sarah's any more"},
+		"a user who is protected":      {before: func(w *world, _ *incident.Record) { w.tags["nightlatch:protect"] = "\u202e" }, kind: responder.NotNow, says: "IAM itself denies it to Nightlatch"},
+		"Nightlatch's own":             {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Target.Self = true }, kind: responder.NotNow, says: "Nightlatch's own credential"},
+		"a key of whom nobody can ask": {before: func(w *world, _ *incident.Record) { w.account.Fail("Identify", errors.New("throttled")) }, says: "could not be asked: throttled"},
+		"a key that cannot be read":    {before: func(w *world, _ *incident.Record) { w.account.Fail("Read", errors.New("throttled")) }, says: "could not be read: throttled"},
+		"a trail that does not answer": {before: func(w *world, _ *incident.Record) { w.trail.always = evidence.ErrBusy }, says: "who was given " + opsSession + " could not be asked: no query slot"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := asks()
+			rec := w.open(t)
+			if c.before != nil {
+				c.before(w, &rec)
+				var err error
+				if rec, err = w.Store.Put(t.Context(), rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			id := rec.ID
+			if c.id != "" {
+				id = c.id
+			}
+			said, err := w.Approve(t.Context(), oncall, id, c.step)
+			if c.kind != "" {
+				refused(t, err, c.kind, c.says)
+			} else if err == nil || errors.As(err, new(responder.Refusal)) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want an error that says %q", err, c.says)
+			}
+			if after, err := w.Store.Load(t.Context(), rec.ID); said != "" || err != nil || after.Version != rec.Version {
+				t.Errorf("got %q, %v, and the incident was changed", said, err)
+			}
+		})
+	}
+}
+
+func TestWhatSomebodyHasDoneNeedsNoYes(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	w.account.SetStatus(stolen, containment.Inactive)
+	said, err := w.Approve(t.Context(), ops, rec.ID, 0)
+	after, loadErr := w.Store.Load(t.Context(), rec.ID)
+	if o := after.Outcomes[0]; err != nil || loadErr != nil || !strings.Contains(said, "reads as Inactive already") || o.State != containment.Already || o.Approved != nil {
+		t.Errorf("got %q, %v, %v, %+v", said, err, loadErr, o)
+	}
+}
+
+func TestASecondYesChangesNothing(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	for _, want := range []string{"approved; ", "it is approved already, by " + ops.ARN} {
+		if said, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil || !strings.HasPrefix(said, want) {
+			t.Errorf("got %q, %v, want %q", said, err, want)
+		}
+	}
+	w.finish(t, rec.ID)
+	w.keys(t, "Inactive")
+	if n := w.account.Writes(); n != 1 {
+		t.Errorf("there were %d writes, want 1", n)
+	}
+}
+
+// What the responder puts between the approver's look and its yes is looked at again.
+func TestAYesMeetsAnotherChange(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	store := &meddling{Memory: w.Store.(*incident.Memory), times: 2}
+	w.Store = store
+	if said, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil || !strings.HasPrefix(said, "approved; ") {
+		t.Errorf("got %q, %v", said, err)
+	}
+	w2 := asks()
+	rec2 := w2.open(t)
+	w2.Store = &meddling{Memory: w2.Store.(*incident.Memory), times: 9}
+	_, err := w2.Approve(t.Context(), ops, rec2.ID, 1)
+	refused(t, err, responder.NotNow, "is being changed all the time")
+}
+
+// meddling is a store in which somebody else always puts first.
+type meddling struct {
+	*incident.Memory
+	times int
+}
+
+func (m *meddling) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+	if m.times--; m.times >= 0 {
+		other, err := m.Load(ctx, r.ID)
+		if err != nil {
+			return r, err
+		}
+		other.Writer = "somebody else"
+		other.Note(rang, "meddled")
+		if _, err := m.Memory.Put(ctx, other); err != nil {
+			return r, err
+		}
+	}
+	return m.Memory.Put(ctx, r)
+}
+
+// A yes outlives whatever the responder does between it and the step: evidence that comes later, a crash, a full cap.
+func TestAYesIsNotLost(t *testing.T) {
+	t.Run("later evidence", func(t *testing.T) {
+		w := asks()
+		w.trail.grows = 1 // every look is judged anew
+		r := w.whenTold(t, func(r incident.Record) {
+			if _, err := w.Approve(t.Context(), ops, r.ID, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		if o := r.Outcomes[0]; o.State != containment.Done || o.Approved == nil {
+			t.Errorf("got %+v", o)
+		}
+	})
+	t.Run("judged again before it is done", func(t *testing.T) {
+		w := asks()
+		rec := w.open(t)
+		if _, err := w.Approve(t.Context(), ops, rec.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		approved, err := w.Store.Load(t.Context(), rec.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		approved.JudgedOn = "" // so that it is judged as soon as nothing else is due
+		if _, err := w.Store.Put(t.Context(), approved); err != nil {
+			t.Fatal(err)
+		}
+		w.finish(t, rec.ID)
+		after, err := w.Store.Load(t.Context(), rec.ID)
+		if o := after.Outcomes[0]; err != nil || o.State != containment.Done || o.Approved == nil || o.Approved.By != ops.ARN {
+			t.Errorf("got %+v, %v", o, err)
+		}
+	})
+	t.Run("the cap is for what no human has approved", func(t *testing.T) {
+		w := asks()
+		w.Cap = 1
+		rec := w.open(t)
+		if _, err := w.Store.SetBrakes(t.Context(), incident.Brakes{Contained: []time.Time{w.clock.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Approve(t.Context(), ops, rec.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		w.finish(t, rec.ID)
+		w.keys(t, "Inactive")
+	})
+	t.Run("the mode was lowered to observe since", func(t *testing.T) {
+		w := asks()
+		rec := w.open(t)
+		if _, err := w.Approve(t.Context(), ops, rec.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.LowerMode(t.Context(), ops, containment.ModeObserve); err != nil {
+			t.Fatal(err)
+		}
+		w.finish(t, rec.ID)
+		after, err := w.Store.Load(t.Context(), rec.ID)
+		if o := after.Outcomes[0]; err != nil || o.State != containment.Asked || o.Approved != nil || !strings.Contains(o.Detail, "the mode was lowered") {
+			t.Errorf("got %+v, %v", o, err)
+		}
+		w.keys(t, "Active")
+	})
+}
+
+func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
+	w := asks()
+	w.Mode = containment.ModeAct
+	for _, step := range []struct {
+		to   containment.Mode
+		want string
+	}{
+		{containment.ModeAsk, "the mode is ask now, and was act; a deployment with another epoch takes it up again"},
+		{containment.ModeAsk, "the mode is ask already"},
+		{containment.ModeObserve, "the mode is observe now, and was ask; a deployment with another epoch takes it up again"},
+	} {
+		if said, err := w.LowerMode(t.Context(), oncall, step.to); err != nil || said != step.want {
+			t.Errorf("%s: got %q, %v, want %q", step.to, said, err, step.want)
+		}
+	}
+	_, err := w.LowerMode(t.Context(), ops, containment.ModeAsk)
+	refused(t, err, responder.NotNow, "the mode is observe, and can only be lowered here")
+	_, err = w.LowerMode(t.Context(), ops, containment.ModeAct)
+	refused(t, err, responder.BadQuestion, "not to act")
+	w.heard(t, "MODE LOWERED", "MODE LOWERED")
+	if m := w.channel.Sent()[0]; !strings.Contains(strings.Join(strings.Fields(m.Body), " "), "to ask, from act, by "+oncall.ARN+" with "+opsSession) {
+		t.Errorf("the team hears\n%s", m.Body)
+	}
+	w.channel = &sandbox.Channel{}
+	w.Channels[0] = w.channel
+	w.handle(t)
+	w.keys(t, "Active")
+	w.heard(t, "RANG", "DRY RUN", "QUIET, DRY RUN")
+}
+
+func TestADeploymentWithAnotherEpochTakesTheModeUpAgain(t *testing.T) {
+	w := asks()
+	w.Mode, w.Epoch = containment.ModeAct, "1"
+	if _, err := w.LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
+		t.Fatal(err)
+	}
+	w.Epoch = "2"
+	w.handle(t)
+	w.keys(t, "Inactive")
+}
+
+// A containment that was intended before the mode was lowered is not done after.
+func TestALoweredModeStopsWhatIsIntended(t *testing.T) {
+	w := asks()
+	w.Mode = containment.ModeAct
+	_, err := w.Handle(t.Context(), event(1_000_000), func(r incident.Record) {
+		if len(r.Outcomes) > 0 && r.Outcomes[0].State == containment.Intended {
+			if _, err := w.LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys(t, "Active")
+}
+
+func TestWhoMayNotLowerTheMode(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	thiefs := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account}
+	_, err := w.LowerMode(t.Context(), thiefs, containment.ModeObserve)
+	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
+	w.trail.minted[opsSession] = by(user("mara", stolen))
+	_, err = w.LowerMode(t.Context(), oncall, containment.ModeObserve)
+	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
+	w.finish(t, rec.ID) // and not when it is closed, either
+	_, err = w.LowerMode(t.Context(), thiefs, containment.ModeObserve)
+	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
+	// A key that was made since an incident that is closed is nobody's in particular.
+	w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Minute)})
+	eve := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}
+	if _, err = w.LowerMode(t.Context(), eve, containment.ModeObserve); err != nil {
+		t.Error(err)
+	}
+	if b, err := w.Store.Brakes(t.Context()); err != nil || b.By != eve.ARN {
+		t.Errorf("got %+v, %v", b, err)
+	}
+}
+
+func TestARestoredKeyIsHeldForADay(t *testing.T) {
+	w := asks()
+	w.Mode = containment.ModeAct
+	rec := w.handle(t)
+	w.keys(t, "Inactive")
+	_, err := w.Hold(t.Context(), ops, rec.ID, 0)
+	refused(t, err, responder.NotNow, "restore it first")
+	w.account.SetStatus(stolen, containment.Active)
+	said, err := w.Hold(t.Context(), oncall, rec.ID, 0)
+	if err != nil || !strings.Contains(said, "key "+stolen+" is held until ") || !strings.Contains(said, "198.51.100") {
+		t.Errorf("got %q, %v", said, err)
+	}
+	b, err := w.Store.Brakes(t.Context())
+	if err != nil || len(b.Holds) != 1 || b.Holds[0].By != oncall.ARN || b.Holds[0].Until.Sub(w.clock.Now()) != 24*time.Hour || b.Holds[0].Incident != rec.ID {
+		t.Errorf("got %+v, %v", b, err)
+	}
+	after, err := w.Store.Load(t.Context(), rec.ID)
+	if o := after.Outcomes[0]; err != nil || o.State != containment.Undone || o.Undo != "" || !strings.Contains(o.Detail, oncall.ARN) {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	// Once more: it is one hold. The next alarm asks.
+	if _, err := w.Hold(t.Context(), ops, rec.ID, 1); err != nil {
+		t.Error(err)
+	}
+	if b, _ := w.Store.Brakes(t.Context()); len(b.Holds) != 1 {
+		t.Errorf("there are %d holds", len(b.Holds))
+	}
+	actors := evidence.Actor{AccessKeyID: stolen, Origins: []evidence.Origin{{Network: rec.Evidence.Actors[0].Origins[0].Network}}}
+	for at, held := range map[time.Duration]bool{0: true, 24*time.Hour - time.Second: true, 24 * time.Hour: false} {
+		b, _ := w.Store.Brakes(t.Context())
+		if _, got := b.Holding(actors, w.clock.Now().Add(at)); got != held {
+			t.Errorf("after %v: held is %t", at, got)
+		}
+	}
+}
+
+func TestWhatIsNotHeld(t *testing.T) {
+	for name, c := range map[string]struct {
+		who    responder.Caller
+		before func(*world, *incident.Record)
+		step   int
+		kind   responder.RefusalKind
+		says   string
+	}{
+		"by the thief": {who: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account},
+			kind: responder.BadCaller, says: "is in the evidence"},
+		"by a session of the thief's": {who: oncall, before: func(w *world, _ *incident.Record) { w.trail.minted[opsSession] = by(user("mara", stolen)) }, kind: responder.BadCaller, says: "is in the evidence"},
+		"what was never done":         {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Asked }, step: 1, kind: responder.NotNow, says: "no key that could have been restored"},
+		"nothing":                     {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes = nil }, kind: responder.NotNow, says: "no step of incident"},
+		"from nowhere":                {who: ops, before: func(_ *world, r *incident.Record) { r.Evidence.Actors[0].Origins = nil }, kind: responder.NotNow, says: "shows no place"},
+		"more than are kept": {who: ops, before: func(w *world, _ *incident.Record) {
+			b, _ := w.Store.Brakes(context.Background())
+			for i := range 200 {
+				b.Holds = append(b.Holds, incident.Hold{AccessKeyID: fmt.Sprint(i), Until: w.clock.Now().Add(time.Hour)})
+			}
+			w.Store.SetBrakes(context.Background(), b)
+		}, kind: responder.NotNow, says: "200 keys are held already"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := asks()
+			w.Mode = containment.ModeAct
+			rec := w.handle(t)
+			w.account.SetStatus(stolen, containment.Active)
+			if c.before != nil {
+				c.before(w, &rec)
+				if _, err := w.Store.Put(t.Context(), rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before, _ := w.Store.Brakes(t.Context())
+			said, err := w.Hold(t.Context(), c.who, rec.ID, c.step)
+			refused(t, err, c.kind, c.says)
+			if after, _ := w.Store.Brakes(t.Context()); said != "" || after.Version != before.Version {
+				t.Errorf("got %q, and the brakes were changed", said)
+			}
+		})
+	}
+}
+
+// A team that cannot be told hears of it from the caller.
+func TestALoweringThatNobodyHearsSaysSo(t *testing.T) {
+	w := asks()
+	w.channel.Err = errors.New("throttled")
+	if said, err := w.LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE TOLD") {
+		t.Errorf("got %q, %v", said, err)
+	}
+}
+
+func TestWhatIsToldOfADecisionIsPlain(t *testing.T) {
+	const hostile = "\x1b[2J\r\n\u202eevil"
+	m := report.Decided("APPROVED", string(policy.DeactivateKey)+" "+hostile, hostile, hostile, "x", rang)
+	if strings.ContainsAny(m.Subject+strings.ReplaceAll(m.Body, "\n", ""), "\x1b\r\u202e\n") || strings.Contains(m.Subject, "\n") {
+		t.Errorf("got %q", m)
+	}
+}

@@ -1,0 +1,37 @@
+package settings
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Approver is what the approver's environment says: the responder's settings but for FilterID, which no approval reads, and the function
+// that it has called. The table and the schedules are needed: an approval is for another function to do.
+type Approver struct {
+	Responder
+	// Function is the name of the responder's function.
+	Function string
+}
+
+func (s *Approver) fields() []field {
+	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return f.name == "FILTER_ID" })
+	return append(fields, text("RESPONDER", "the name of a Lambda function", true, group, &s.Function))
+}
+
+// ParseApprover reads the approver's environment, as Parse does the responder's.
+func ParseApprover(environ []string) (Approver, error) {
+	s := Approver{Responder: Responder{ProtectTag: DefaultProtectTag, ScanBudget: DefaultScanBudget}}
+	if err := read(s.fields(), environ); err != nil {
+		return Approver{}, err
+	}
+	if err := s.together(); err != nil {
+		return Approver{}, err
+	}
+	if s.Table == "" {
+		return Approver{}, fmt.Errorf("%sTABLE is missing: it is the name of a DynamoDB table", prefix)
+	}
+	return s, nil
+}
+
+// Environ writes the settings as the environment that ParseApprover reads.
+func (s Approver) Environ() map[string]string { return write(s.fields()) }

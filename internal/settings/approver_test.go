@@ -1,0 +1,41 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTheApproversSettings(t *testing.T) {
+	all := Approver{Responder: full, Function: "Nightlatch-Responder-x1"}
+	all.FilterID = ""
+	got, err := ParseApprover(environ(all.Environ()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, all); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b"} {
+		env := all.Environ()
+		env[prefix+name] = value
+		if got, err := ParseApprover(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+name) || cmp.Diff(got, Approver{}) != "" {
+			t.Errorf("%s=%q: got %+v, %v, want nothing but an error that names it", name, value, got, err)
+		}
+	}
+	for _, required := range []string{"EVENT_DATA_STORE", "TOPIC", "ACCOUNTS", "RESPONDER"} {
+		env := all.Environ()
+		delete(env, prefix+required)
+		if _, err := ParseApprover(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+required+" is missing") {
+			t.Errorf("without %s: got %v", required, err)
+		}
+	}
+	env := all.Environ()
+	for _, name := range []string{"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS"} {
+		delete(env, prefix+name)
+	}
+	if _, err := ParseApprover(environ(env)); err == nil || !strings.Contains(err.Error(), "NIGHTLATCH_TABLE is missing") {
+		t.Errorf("without a table: got %v", err)
+	}
+}

@@ -1,0 +1,30 @@
+// Command approver is the Lambda behind a function URL by which a human approves a step, lowers the mode, or holds a restored key. IAM
+// has authenticated the caller: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. It holds no right to change IAM.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"nightlatch/internal/responder"
+)
+
+func main() {
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		err = fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	var r *responder.Responder
+	if err == nil {
+		r, err = build(cfg, os.Environ())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+		os.Exit(1)
+	}
+	lambda.Start(approver{r, r.Log}.handle)
+}
