@@ -963,10 +963,3 @@ func (c *crashing) Put(ctx context.Context, r incident.Record) (incident.Record,
 	}
 	return c.Store.Put(ctx, r)
 }
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
