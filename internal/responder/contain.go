@@ -340,7 +340,9 @@ func (d *desk) perhapsDone(ctx context.Context, rec *incident.Record, o *contain
 // leave puts why an intended step is not done.
 func (d *desk) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
 	o.State, o.At, o.Detail = state, d.Clock.Now(), why
-	rec.Reminded = 0
+	if state == containment.Asked {
+		rec.Reminded = 0
+	}
 	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), state, why))
 	d.put(ctx, rec)
 }

@@ -142,16 +142,24 @@ func (m *Meter) foreign(a alarm.Alarm) string {
 	return ""
 }
 
-// settle finds the series of a watch over many buckets, and compares buckets and time of the ring with what the event claims.
+// settle finds the series of a watch over many buckets, and compares buckets and time of the ring with what the event claims. What comes
+// after a window that was confirmed so is ours to ask, whether or not the alarm has gone back, or rung anew, since.
 func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAlarm, w *watch) (doubt string, err error) {
 	if w.query == nil {
 		if len(a.Buckets) > 0 && !sameSet(a.Buckets, w.buckets()) {
 			return fmt.Sprintf("the alarm watches %q, not %q as the event claims", w.buckets(), a.Buckets), nil
 		}
+		if a.Part > 0 {
+			return "", nil
+		}
 		return neverRang(config, a.Since), nil
 	}
 	if a.Contributor == "" || len(a.Buckets) > 1 {
 		return "the alarm watches many buckets, and the event does not name the one contributor that rang", nil
+	}
+	if a.Part > 0 && len(a.Buckets) == 1 && w.query.covers(a.Buckets[0]) {
+		w.series = []series{{a.Buckets[0], w.query.filterID}}
+		return "", nil
 	}
 	c, err := m.contributor(ctx, a.Name, a.Contributor)
 	if err != nil {

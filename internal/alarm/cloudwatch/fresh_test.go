@@ -97,6 +97,13 @@ func TestReadOnlyWhatRangJustNow(t *testing.T) {
 		"the contributor is no bucket": {[]func() moment{ringOfEvery}, func(m *moment) { m.contributor.ContributorAttributes = nil }, "names no bucket"},
 		"the contributor is gone": {[]func() moment{ringOfEvery}, func(m *moment) { m.contributor.ContributorId = aws.String("other") },
 			`no contributor "6d442278dba546f6" in ALARM (any more)`},
+		"the contributor is gone, after the window that rang": {[]func() moment{ringOfEvery}, func(m *moment) {
+			m.now, m.in.Part, m.contributor.ContributorId = at(90), 1, aws.String("other")
+		}, ""},
+		"it went back and rang anew, after the window that rang": {both, func(m *moment) {
+			m.now, m.in.Part = at(90), 1
+			m.config.StateTransitionedTimestamp, m.contributor.StateTransitionedTimestamp = aws.Time(at(60)), aws.Time(at(60))
+		}, ""},
 		"another contributor made the alarm ring": {[]func() moment{ringOfEvery}, state(types.StateValueAlarm, at(-600)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
