@@ -203,6 +203,9 @@ func (a *Alarm) stretch(points []Point, breaching func(Point) bool) {
 		return
 	}
 	latest, earliest := a.Since.Add(maxWindow), a.Since.Add(-maxWindow-5*a.Period)
+	if a.Part > 0 {
+		earliest = a.From // what flowed before is the window before's
+	}
 	for _, p := range points {
 		if breaching(p) && !p.Start.Before(a.To) && !p.Start.After(a.To.Add(a.Period)) && p.Start.Before(latest) {
 			a.To = p.Start.Add(a.Period)

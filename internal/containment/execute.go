@@ -80,7 +80,15 @@ type Approval struct {
 // then on.
 func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown || o.State == Drifted }
 
-// Executor does steps. It is the only code that calls Account.Write.
+// Open reports whether the step waits for a human: it was asked, or surely not done.
+func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }
+
+// SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps.
+func (o Outcome) SameStep(p Outcome) bool {
+	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID
+}
+
+// Executor does steps. It and Undo, which the responder never calls, are the only code that calls Account.Write.
 type Executor struct {
 	Account Account
 	Mode    Mode

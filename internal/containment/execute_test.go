@@ -23,6 +23,7 @@ type fakeAccount struct {
 	refuse, before, after []error
 	// meddle is what somebody else makes of the setting between the write and the next read.
 	meddle *Doc
+	back   bool // what is to be written is Active
 	calls  []string
 }
 
@@ -48,7 +49,7 @@ func (f *fakeAccount) Read(_ context.Context, r Ref) (Doc, error) {
 
 func (f *fakeAccount) Write(_ context.Context, r Ref, d Doc) error {
 	f.calls = append(f.calls, "write")
-	if r != KeyRef(someKey()) || d != (Doc{Text: Inactive}) {
+	if r != KeyRef(someKey()) || d != map[bool]Doc{false: isInactive, true: isActive}[f.back] {
 		f.t.Errorf("Write(%+v, %+v): not what the step says", r, d)
 	}
 	take := func(faults *[]error) error {

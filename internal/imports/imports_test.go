@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +23,8 @@ var stages = []string{"policy", "alarm", "evidence", "containment", "incident", 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
 var deploying = []string{"enroll"}
 
-// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use.
+// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. The deployment has none: it finds
+// what was deployed and speaks to its approver, for a human at the command line, and knows nothing of incidents.
 var adapters = map[string]struct{ parent, client string }{
 	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
@@ -28,6 +32,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
 	"incident/dynamo":        {"incident", "github.com/aws/aws-sdk-go-v2/service/dynamodb"},
 	"incident/scheduler":     {"incident", "github.com/aws/aws-sdk-go-v2/service/scheduler"},
+	"deployment":             {"", "github.com/aws/aws-sdk-go-v2/service/cloudformation"},
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 }
@@ -118,9 +123,11 @@ func may(from, to string) (bool, string) {
 	case from == "sandbox":
 		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
 	case isLambda(from):
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck", "a Lambda carries no sandbox and no DuckDB"
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck" && to != "deployment",
+			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || to == "responder" || to == "sandbox" || to == "evidence/duck", "the command talks to no AWS account"
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
+			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
 	}
@@ -151,7 +158,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
@@ -165,12 +172,37 @@ func TestWhatALambdaLinks(t *testing.T) {
 		}
 		for _, dep := range p.Deps {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest", "nightlatch/internal/enroll/s3bucket/s3test",
-				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest"} {
+				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)
 				}
 			}
 		}
+	}
+}
+
+// The responder locks and never unlocks: only a human at the command line takes a step back.
+func TestOnlyTheCommandUnlocks(t *testing.T) {
+	callers := 0
+	for _, root := range []string{"../../internal", "../../lambdas"} {
+		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if strings.Contains(string(text), "containment.Undo(") {
+				if callers++; !strings.Contains(filepath.ToSlash(path), "internal/cmd/nightlatch/") {
+					t.Errorf("%s calls containment.Undo", path)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if callers == 0 {
+		t.Error("nobody calls containment.Undo: this test looks in the wrong place")
 	}
 }
 

@@ -13,11 +13,18 @@ import (
 // process. The zero value is ready.
 type Memory struct {
 	mu      sync.Mutex
-	records map[string][]byte
-	briefs  map[string]Brief
+	records map[string]kept
 	order   []string // of opening
 	leases  map[string]Lease
 	brakes  Brakes
+}
+
+// kept is one record: its JSON form, and of it what a put is judged by and a list shows.
+type kept struct {
+	text   []byte
+	brief  Brief
+	writer string
+	log    []Entry
 }
 
 const maxRecords = 2000
@@ -26,8 +33,8 @@ const maxRecords = 2000
 func (m *Memory) Open(_ context.Context, r Record) (Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if text, ok := m.records[r.ID]; ok {
-		return decode(text)
+	if k, ok := m.records[r.ID]; ok {
+		return decode(k.text)
 	}
 	r.Version = 1
 	return m.keep(r)
@@ -37,32 +44,28 @@ func (m *Memory) Open(_ context.Context, r Record) (Record, error) {
 func (m *Memory) Load(_ context.Context, id string) (Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	text, ok := m.records[id]
+	k, ok := m.records[id]
 	if !ok {
 		return Record{}, fmt.Errorf("incident %q: %w", id, ErrNotFound)
 	}
-	return decode(text)
+	return decode(k.text)
 }
 
 // Put implements Store.
 func (m *Memory) Put(_ context.Context, r Record) (Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	text, ok := m.records[r.ID]
+	k, ok := m.records[r.ID]
 	if !ok {
 		return Record{}, fmt.Errorf("incident %q: %w", r.ID, ErrNotFound)
 	}
-	stored, err := decode(text)
-	if err != nil {
-		return Record{}, err
-	}
-	switch again, err := r.Repeats(stored.Version, stored.Writer); {
+	switch again, err := r.Repeats(k.brief.Version, k.writer); {
 	case err != nil:
 		return Record{}, err
 	case again:
-		return stored, nil
+		return decode(k.text)
 	}
-	if n := len(stored.Log); len(r.Log) < n || !slices.EqualFunc(r.Log[:n], stored.Log, sameEntry) {
+	if n := len(k.log); len(r.Log) < n || !slices.EqualFunc(r.Log[:n], k.log, sameEntry) {
 		return Record{}, fmt.Errorf("incident %q: %w", r.ID, ErrRewritten)
 	}
 	r.Version++
@@ -75,16 +78,15 @@ func (m *Memory) keep(r Record) (Record, error) {
 		return Record{}, fmt.Errorf("incident %q: %v", r.ID, err)
 	}
 	if m.records == nil {
-		m.records, m.briefs = map[string][]byte{}, map[string]Brief{}
+		m.records = map[string]kept{}
 	}
 	if _, known := m.records[r.ID]; !known {
 		if m.order = append(m.order, r.ID); len(m.order) > maxRecords {
 			delete(m.records, m.order[0])
-			delete(m.briefs, m.order[0])
 			m.order = m.order[1:]
 		}
 	}
-	m.records[r.ID], m.briefs[r.ID] = text, r.Brief()
+	m.records[r.ID] = kept{text, r.Brief(), r.Writer, slices.Clone(r.Log)}
 	return decode(text)
 }
 
@@ -94,7 +96,7 @@ func (m *Memory) Unclosed(context.Context) ([]Brief, error) {
 	defer m.mu.Unlock()
 	var all []Brief
 	for _, id := range m.order {
-		if b := m.briefs[id]; b.Closed.IsZero() {
+		if b := m.records[id].brief; b.Closed.IsZero() {
 			all = append(all, b)
 		}
 	}
@@ -108,7 +110,7 @@ func (m *Memory) Recent(_ context.Context, n int) ([]Brief, error) {
 	var all []Brief
 	for _, id := range slices.Backward(m.order) {
 		if len(all) < n {
-			all = append(all, m.briefs[id])
+			all = append(all, m.records[id].brief)
 		}
 	}
 	return all, nil

@@ -94,7 +94,7 @@ func (r Record) Next(now time.Time) Move {
 	if !settled && !(judged && r.Once) && !later.than(r.nextLook()) {
 		return Move{Do: LookUp}
 	}
-	if judged && !r.Once {
+	if judged && !r.Once && !r.pending() { // before a step is seen done, it cannot be seen undone
 		if m, ok := r.nextFollowUp(&later); ok {
 			return m
 		}
@@ -213,11 +213,11 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 	return since.Add(offsets[done]), true
 }
 
-// reminderDue is when open asks are repeated; false where there are none, or a human was called in already.
+// reminderDue is when what waits for a human is repeated; false where there are none, or a human was called in already.
 func (r Record) reminderDue() (time.Time, bool) {
 	var asked time.Time
 	for _, o := range r.Outcomes {
-		if o.State == containment.Asked && o.At.After(asked) {
+		if o.Open() && o.At.After(asked) {
 			asked = o.At
 		}
 	}
@@ -231,9 +231,10 @@ func (r Record) reminderDue() (time.Time, bool) {
 func (r Record) LastReminder() bool { return r.Reminded == len(reminders)-1 }
 
 // Tell puts one message for each channel in line, not before a time; zero is at once. It takes the place of those that no channel was
-// given yet: each message says all that there is to say when it is sent.
+// given yet, unless these are louder: each message says all that there is to say when it is sent, but not how loud it is.
 func (r *Record) Tell(kind Telling, notBefore time.Time, channels ...string) {
-	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 })
+	loud := func(k Telling) int { return slices.Index(tellings, k) }
+	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 && loud(n.Kind) <= loud(kind) })
 	for _, c := range channels {
 		r.Notified = append(r.Notified, Notice{Kind: kind, Channel: c, NotBefore: notBefore})
 	}
@@ -255,13 +256,17 @@ func (r Record) unjudged() bool { return r.Judged.IsZero() || !r.Once && r.Basis
 
 // Basis is what a verdict stands on, in short: two that are equal cannot lead to two verdicts.
 func (r Record) Basis() string {
-	digest := ""
-	for _, l := range r.Looks {
+	return fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", r.Digest(), r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
+}
+
+// Digest is the digest of the last answer; "" where there is none.
+func (r Record) Digest() string {
+	for _, l := range slices.Backward(r.Looks) {
 		if l.Digest != "" {
-			digest = l.Digest
+			return l.Digest
 		}
 	}
-	return fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", digest, r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
+	return ""
 }
 
 // settled reports whether looking again can change nothing that matters: it is enough for the policy, or the last look was the last
@@ -313,32 +318,38 @@ func (r Record) HistoryDue() bool {
 	return (r.History == nil || !r.History.Before.Equal(r.Alarm.From)) && r.HistoryAsked < MaxHistory
 }
 
-// Complete reports whether the last look makes the evidence complete: the settling time is over, and the look before it saw the
-// same in the same window. A newest-event watermark would prove nothing: events arrive in no order.
+// Complete reports whether the last answer makes the evidence complete: the settling time is over, and the answer before it was
+// the same for the same window. A newest-event watermark would prove nothing: events arrive in no order. A look that failed neither
+// adds to it nor takes anything away.
 func (r Record) Complete() bool {
-	n := len(r.Looks)
+	answered := slices.DeleteFunc(slices.Clone(r.Looks), func(l Look) bool { return l.Digest == "" })
+	n := len(answered)
 	if n < 2 {
 		return false
 	}
-	last, before := r.Looks[n-1], r.Looks[n-2]
-	return !last.At.Before(last.To.Add(evidence.Settling)) && last.Digest != "" && last.Digest == before.Digest &&
-		last.From.Equal(before.From) && last.To.Equal(before.To)
+	sameWindow := func(x, y Look) bool { return x.From.Equal(y.From) && x.To.Equal(y.To) }
+	last, before := answered[n-1], answered[n-2]
+	return !last.At.Before(last.To.Add(evidence.Settling)) && last.Digest == before.Digest && sameWindow(last, before) &&
+		sameWindow(last, r.Looks[len(r.Looks)-1])
 }
 
-// Unheard reports whether no channel has accepted any of the incident's messages, though there are channels.
+// Unheard reports whether no channel has accepted any message that says more than that it rang, though there are channels.
+// A folded incident is told of by the one that it is folded into.
 func (r Record) Unheard() bool {
 	for _, n := range r.Notified {
-		if n.accepted() {
+		if n.accepted() && n.Kind != Page {
 			return false
 		}
 	}
-	return len(r.Notified) > 0
+	return len(r.Notified) > 0 && r.Folded == ""
 }
 
 // TellAgain is an incident that nobody heard, to be told once more: a later delivery of its ring finds it closed.
 func (r Record) TellAgain(now time.Time) Record {
 	for i := range r.Notified {
-		r.Notified[i].Tries = 0
+		if !r.Notified[i].accepted() {
+			r.Notified[i].Tries = 0
+		}
 	}
 	r.Closed = time.Time{}
 	r.Note(now, "nobody has heard: telling again")

@@ -214,7 +214,14 @@ func TestComplete(t *testing.T) {
 			r.Looks[0].Digest, r.Looks[1].Digest = "", ""
 			return r
 		}(), false},
-		"one failed":                        {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = ""; return r }(), false},
+		"one failed":              {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = ""; return r }(), false},
+		"a failed one in between": {func() Record { r := looked(opened(), 0, 1, settled); r.Looks[1].Digest = ""; return r }(), true},
+		"a failed one after it":   {func() Record { r := looked(opened(), 0, settled, settled+1); r.Looks[2].Digest = ""; return r }(), true},
+		"a failed one after it, for a grown window": {func() Record {
+			r := looked(opened(), 0, settled, settled+1)
+			r.Looks[2].Digest, r.Looks[2].To = "", ringing
+			return r
+		}(), false},
 		"the window grew between the two":   {func() Record { r := looked(opened(), 0, settled); r.Looks[0].To = ringing; return r }(), false},
 		"the window begins somewhere else":  {func() Record { r := looked(opened(), 0, settled); r.Looks[0].From = ringing; return r }(), false},
 		"the first of three differs":        {func() Record { r := looked(opened(), 0, settled, settled); r.Looks[0].Digest = "less"; return r }(), true},
@@ -233,11 +240,13 @@ func TestUnheard(t *testing.T) {
 		notified []Notice
 		want     bool
 	}{
-		"no channels":          {nil, false},
-		"not told yet":         {[]Notice{{}}, true},
-		"told":                 {[]Notice{{Tries: 1}}, false},
-		"not taken":            {[]Notice{{Tries: 5, Error: "x"}}, true},
-		"one of two has heard": {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
+		"no channels":                            {nil, false},
+		"not told yet":                           {[]Notice{{}}, true},
+		"told":                                   {[]Notice{{Tries: 1}}, false},
+		"not taken":                              {[]Notice{{Tries: 5, Error: "x"}}, true},
+		"the page was heard, the answer was not": {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 5, Error: "x"}}, true},
+		"the closing was heard":                  {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
+		"one of two has heard":                   {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
 	} {
 		if got := (Record{Notified: c.notified}).Unheard(); got != c.want {
 			t.Errorf("%s: Unheard = %t, want %t", name, got, c.want)
@@ -429,4 +438,22 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 		return errors.New("an unknown move " + string(m.Do))
 	}
 	return nil
+}
+
+// A storm goes on while an escalation waits its turn: what another incident adds must not take its place.
+func TestALouderMessageIsNotReplaced(t *testing.T) {
+	for _, c := range []struct{ waits, comes Telling }{{Escalation, Revised}, {Closing, Revised}, {Again, Revised}, {Reminder, Answer}} {
+		var r Record
+		r.Tell(c.waits, time.Time{}, "sns")
+		r.Tell(c.comes, time.Time{}.Add(time.Hour), "sns")
+		if len(r.Notified) != 2 || r.Notified[0].Kind != c.waits || r.Notified[1].Kind != c.comes {
+			t.Errorf("%s waits, %s comes: %+v, want both", c.waits, c.comes, r.Notified)
+		}
+	}
+	var r Record
+	for _, k := range []Telling{Page, Answer, Revised, Revised, Again, Escalation} {
+		if r.Tell(k, time.Time{}, "sns", "chat"); len(r.Notified) != 2 || r.Notified[0].Kind != k || r.Notified[1].Kind != k {
+			t.Errorf("%s comes: %+v, want it in the place of the quieter one", k, r.Notified)
+		}
+	}
 }

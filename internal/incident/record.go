@@ -142,6 +142,9 @@ const (
 	Closing    Telling = "closing"    // it is over
 )
 
+// tellings are the messages, the loudest last.
+var tellings = []Telling{Page, Answer, Revised, Again, Reminder, Escalation, Closing}
+
 // Notice is one message to one channel.
 type Notice struct {
 	Kind    Telling   `json:"kind,omitempty"`

@@ -58,19 +58,32 @@ type Brief struct {
 	Version int64     `json:"version"`
 	Opened  time.Time `json:"opened"`
 	Closed  time.Time `json:"closed,omitzero"`
+	// Escalated is when a human was called in.
+	Escalated time.Time `json:"escalated,omitzero"`
 	// Subject is the incident in one line, as it was told last; "" before.
 	Subject string `json:"subject,omitempty"`
 }
 
 // Brief is what a list says of the record.
 func (r Record) Brief() Brief {
-	b := Brief{ID: r.ID, Version: r.Version, Opened: r.Opened, Closed: r.Closed}
+	b := Brief{ID: r.ID, Version: r.Version, Opened: r.Opened, Closed: r.Closed, Escalated: r.Escalated}
 	for _, n := range r.Notified {
 		if n.Subject != "" {
 			b.Subject = n.Subject
 		}
 	}
 	return b
+}
+
+// State is where the incident stands, in a word: closed, escalated or open.
+func (b Brief) State() string {
+	switch {
+	case !b.Closed.IsZero():
+		return "closed"
+	case !b.Escalated.IsZero():
+		return "escalated"
+	}
+	return "open"
 }
 
 // Repeats judges a put of r where a version by a writer is stored: true where r's own earlier put took effect, ErrConflict where

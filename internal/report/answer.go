@@ -70,12 +70,12 @@ func answer(b *strings.Builder, r incident.Record) {
 	if len(r.Outcomes) == 0 {
 		field(b, "No step", noStep(r))
 	}
-	for i, o := range r.Outcomes {
+	for i := range r.Outcomes {
 		if i == maxOutcomes {
 			field(b, "And", fmt.Sprintf("%d more steps, in the incident's JSON", len(r.Outcomes)-i))
 			break
 		}
-		outcome(b, o)
+		outcome(b, r, i)
 	}
 	if r.Alarm.AccessKeyID != "" {
 		field(b, "You asked", suspect(r))
@@ -123,7 +123,8 @@ func unexplained(r incident.Record) string {
 // maxOutcomes is how many steps the answer spells out.
 const maxOutcomes = 12
 
-func outcome(b *strings.Builder, o containment.Outcome) {
+func outcome(b *strings.Builder, r incident.Record, i int) {
+	o := r.Outcomes[i]
 	step := Safe(string(o.Action)) + " " + Safe(o.Target)
 	if o.Step.Planned() {
 		step += " of " + Safe(o.Step.Target.Owner)
@@ -158,6 +159,9 @@ func outcome(b *strings.Builder, o containment.Outcome) {
 	}
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)
+	}
+	if o.State == containment.Asked && o.Step.Planned() && !r.Once && r.Mode != containment.ModeObserve {
+		raw(b, "Or", fmt.Sprintf("go tool nightlatch approve %s %d", Safe(r.ID), i+1))
 	}
 	if o.Undo != "" {
 		raw(b, "To undo", o.Undo)

@@ -27,6 +27,11 @@ func JSON(r incident.Record) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("incident %q as JSON: %v", r.ID, err)
 	}
+	return ascii(text), nil
+}
+
+// ascii writes what is not ASCII in a JSON text as JSON escapes it, and ends it with a line break.
+func ascii(text []byte) []byte {
 	var b bytes.Buffer
 	for _, c := range string(text) {
 		switch {
@@ -40,7 +45,7 @@ func JSON(r incident.Record) ([]byte, error) {
 		}
 	}
 	b.WriteByte('\n')
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 // orEmpty keeps null out of the JSON: who reads it loops over lists.

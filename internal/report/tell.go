@@ -84,7 +84,7 @@ func found(r incident.Record) []string {
 
 func escalated(r incident.Record) []string {
 	for _, o := range r.Outcomes {
-		if o.State == containment.Asked {
+		if o.Open() {
 			return []string{"NOBODY HAS ANSWERED, and Nightlatch does not ask again. Somebody with rights in this account has to decide now."}
 		}
 	}
@@ -176,24 +176,24 @@ func closing(r incident.Record) Message {
 	var b strings.Builder
 	open := 0
 	for _, o := range r.Outcomes {
-		if o.State == containment.Asked {
+		if o.Open() {
 			open++
 		}
 	}
 	end := "QUIET"
-	if open > 0 {
+	switch n := len(r.FollowUps); {
+	case open > 0:
 		end = "CLOSED, NOBODY ANSWERED"
+	case n > 0 && !r.FollowUps[n-1].Quiet():
+		end = "CLOSED, NOT ALL SEEN"
 	}
 	fmt.Fprintf(&b, "%s\n\n", end)
 	for _, line := range wrap(Answer(r)+".", width) {
 		fmt.Fprintln(&b, line)
 	}
 	fmt.Fprintln(&b)
-	for i, o := range r.Outcomes {
-		if i == maxOutcomes {
-			break
-		}
-		outcome(&b, o)
+	for i := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
+		outcome(&b, r, i)
 	}
 	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
 		field(&b, "Also", Safe(j.Answer))

@@ -3,7 +3,6 @@ package responder
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,7 +53,7 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 		rec.Note(r.Clock.Now(), report.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
 		d.judgeActors(ctx, rec, actors, plans, brakes, true)
 	}
-	rec.JudgedOn, rec.Enough = rec.Basis(), false
+	rec.JudgedOn, rec.Enough, rec.Enriched = rec.Basis(), false, false
 	changed := merge(rec, outcomes, verdicts)
 	switch {
 	case !again:
@@ -67,29 +66,24 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 }
 
 // merge puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
-// different now that the team should hear of.
+// different now that the team should hear of. Each outcome has its verdict at the same place.
 func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
-	decided := func(all []incident.Verdict, o containment.Outcome) policy.Decision {
-		for _, v := range all {
-			if v.Action == o.Action && v.Target == o.Target {
-				return v.Decision
-			}
-		}
-		return policy.Leave
-	}
-	for _, old := range outcomes {
-		i := slices.IndexFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+	for k, old := range outcomes {
+		i := slices.IndexFunc(rec.Outcomes, old.SameStep)
 		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
 		switch {
-		case i < 0 && old.State != containment.Skipped:
-			rec.Outcomes = append(rec.Outcomes, old)
+		case i < 0 && old.State != containment.Skipped: // its actor is seen no more; what was done or asked stays, with its verdict
+			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
 		case i < 0:
 		case stands:
-			if now := decided(rec.Verdicts, old); now != decided(verdicts, old) && now != policy.Contain && old.Contained() {
+			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
+			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
 				changed = true
 			}
 			rec.Outcomes[i] = old
+		case old.State == containment.Skipped && verdicts[k].Decision != policy.Leave && rec.Outcomes[i].State != containment.Intended:
+			rec.Outcomes[i] = old // another incident has it
 		case old.State == rec.Outcomes[i].State:
 			rec.Outcomes[i] = old // as long as it is asked, it was asked then
 		default:
@@ -97,8 +91,11 @@ func merge(rec *incident.Record, outcomes []containment.Outcome, verdicts []inci
 		}
 	}
 	for _, o := range rec.Outcomes {
-		known := slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.Action == old.Action && o.Target == old.Target })
+		known := slices.ContainsFunc(outcomes, o.SameStep)
 		changed = changed || !known && o.State != containment.Skipped
+		if !slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.SameStep(old) && o.State == old.State }) && o.State == containment.Asked {
+			rec.Reminded = 0 // what is asked anew is repeated anew
+		}
 	}
 	return changed
 }
@@ -110,12 +107,16 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 	if rec.Once || rec.Folded != "" || len(rec.Joined) > 0 || slices.ContainsFunc(rec.Outcomes, containment.Outcome.Contained) {
 		return
 	}
+	// A human's own question is told once and never followed up, and a ring that CloudWatch does not confirm may be anybody's.
+	leads := func(other *incident.Record) bool {
+		return other.Folded == "" && !d.unfolded[other.ID] && !other.Once && (other.Alarm.Confirmed || !rec.Alarm.Confirmed)
+	}
 	var lead *incident.Record
 	for _, o := range rec.Outcomes {
 		if o.State == containment.Skipped {
 			continue
 		}
-		other, theirs := d.elsewhere(rec, o)
+		other, theirs := d.elsewhere(rec, o, leads)
 		if other == nil || lead != nil && other != lead || o.State == containment.Intended && theirs.State == containment.Asked {
 			return
 		}
@@ -183,13 +184,17 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 					report.Safe(h.Incident) + " and cleared these origins until " + h.Until.UTC().Format("2006-01-02 15:04")}}
 			}
 			leftAlone = leftAlone && v.Decision == policy.Leave
-			rec.Verdicts = append(rec.Verdicts, verdict(v))
 			o := r.outcome(x, s, v)
 			o.AccessKeyID = a.AccessKeyID
 			if o.Detail == "" {
 				o.Detail = plans[i].trouble
 			}
-			rec.Outcomes = append(rec.Outcomes, o)
+			// A key that is used directly and through a service is two actors and one step: what weighs more is its verdict.
+			if i := slices.IndexFunc(rec.Outcomes, o.SameStep); i < 0 || !s.Planned() {
+				rec.Outcomes, rec.Verdicts = append(rec.Outcomes, o), append(rec.Verdicts, verdict(v))
+			} else if weight(v.Decision) > weight(rec.Verdicts[i].Decision) {
+				rec.Outcomes[i], rec.Verdicts[i] = o, verdict(v)
+			}
 			rec.Note(r.Clock.Now(), fmt.Sprintf("%s %s: %s", s.Action, report.Safe(s.Target.ID), v.Decision))
 		}
 		if leftAlone && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
@@ -197,6 +202,11 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 		}
 	}
 	return left + rec.Evidence.Others.Bytes
+}
+
+// weight orders what may become of a step.
+func weight(d policy.Decision) int {
+	return slices.Index([]policy.Decision{policy.Leave, policy.Ask, policy.Contain}, d)
 }
 
 // maxSpread is how many small actors a spread names: the largest say enough about where to look.
@@ -282,12 +292,14 @@ func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor)
 func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
-	if other, theirs := d.elsewhere(rec, *o); other != nil && theirs.State != containment.Asked && (o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
+	anyOther := func(*incident.Record) bool { return true }
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked &&
+		(o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
 	attempts := o.Attempts
-	if fresh := attempts == 1 && d.intended[rec.ID]; fresh {
+	if fresh := attempts == 1 && d.intended[rec.ID] == rec.Version; fresh {
 		attempts = 0
 	} else {
 		o.Attempts++
@@ -297,8 +309,10 @@ func (d *desk) act(ctx context.Context, t task) {
 		}
 		o = &rec.Outcomes[i]
 	}
-	mode, why := d.mayAct(ctx, rec, *o)
-	if why != "" {
+	if why := d.heldBack(ctx, rec, *o); why != "" {
+		if attempts > 0 && d.perhapsDone(ctx, rec, o) {
+			return
+		}
 		o.Runbook, o.Approved = o.Step.Runbook, nil // a yes to what is not done now is none to what may be later
 		d.leave(ctx, rec, o, containment.Asked, why)
 		return
@@ -306,15 +320,31 @@ func (d *desk) act(ctx context.Context, t task) {
 	if !d.Clock.Now().Before(d.until) {
 		return // whoever has the desk by now does it
 	}
+	mode := rec.Mode
+	if o.Approved != nil {
+		mode = containment.ModeAct
+	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
 	d.reached(ctx, rec, o)
 	d.put(ctx, rec)
 }
 
+// perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before: nobody is asked to do what is done.
+func (d *desk) perhapsDone(ctx context.Context, rec *incident.Record, o *containment.Outcome) bool {
+	if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.Before {
+		return false
+	}
+	o.State, o.Detail = containment.Executor{Account: d.Account}.Verify(ctx, o.Step)
+	d.reached(ctx, rec, o)
+	d.put(ctx, rec)
+	return true
+}
+
 // leave puts why an intended step is not done.
 func (d *desk) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
 	o.State, o.At, o.Detail = state, d.Clock.Now(), why
+	rec.Reminded = 0
 	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, report.Safe(o.Target), state, why))
 	d.put(ctx, rec)
 }
@@ -336,46 +366,47 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// mayAct counts a containment, and says why it must not be made; "" if it may, in the mode that it returns. One that a human has
-// approved is not counted, and may be made in mode ask. The mode may have been lowered since the step was intended.
-func (d *desk) mayAct(ctx context.Context, rec *incident.Record, o containment.Outcome) (mode containment.Mode, why string) {
-	const low = "the mode was lowered before it was done"
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
+// "" if it may. One that a human has approved is not counted, and may be made in mode ask.
+func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
 	if o.Approved != nil {
-		b := d.readBrakes(ctx, rec)
-		if d.lowered(b) == containment.ModeObserve {
-			return "", low
+		if mode := d.lowered(d.readBrakes(ctx, rec)); mode == containment.ModeObserve {
+			return "the mode is " + string(mode) + " by now"
 		}
-		return containment.ModeAct, ""
+		return ""
 	}
-	most := cmp.Or(d.Cap, defaultCap)
-	for range 3 {
+	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
+	var failed error
+	for range 4 {
 		if d.brakes == nil {
 			b, err := d.Store.Brakes(ctx)
 			if err != nil {
-				return "", "how many were contained in the last hour could not be read: " + report.Safe(err.Error())
+				failed = err
+				continue
 			}
 			d.brakes = &b
 		}
-		b, now := *d.brakes, d.Clock.Now()
+		b := *d.brakes
 		d.brakes = nil
+		if slices.ContainsFunc(b.Contained, now.Equal) {
+			return "" // an answer was lost, and the containment counted
+		}
+		if mode := d.lowered(b); mode != containment.ModeAct {
+			return "the mode is " + string(mode) + " by now"
+		}
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
-		switch {
-		case d.lowered(b) != containment.ModeAct:
-			return "", low
-		case len(b.Contained) >= most:
-			return "", fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
+		if len(b.Contained) >= most {
+			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
 		}
 		b.Contained = append(b.Contained, now)
 		b, err := d.Store.SetBrakes(ctx, b)
-		switch {
-		case err == nil:
+		if err == nil {
 			d.brakes = &b
-			return rec.Mode, ""
-		case !errors.Is(err, incident.ErrConflict):
-			return "", "this containment could not be counted: " + report.Safe(err.Error())
+			return ""
 		}
+		failed = err
 	}
-	return "", "this containment could not be counted: somebody keeps changing the brakes"
+	return "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
 }
 
 // verify reads one step of unknown outcome back.

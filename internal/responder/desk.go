@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 )
 
@@ -28,8 +29,10 @@ type desk struct {
 	listed time.Time  // when the open incidents were listed last
 	open   map[string]*incident.Record
 	broken map[string]error // what this invocation leaves to the next
-	// intended are the incidents whose intended steps this invocation has put itself, and not begun.
-	intended map[string]bool
+	// intended are the versions of the incidents whose intended steps this invocation has put itself, and not begun.
+	intended map[string]int64
+	// unfolded are the incidents of a batch that are judged, and not put yet: nothing folds into them.
+	unfolded map[string]bool
 	known    lookups
 	brakes   *incident.Brakes // as they were read last; nil where somebody has changed them since
 }
@@ -77,13 +80,17 @@ func (d *desk) work(ctx context.Context, id string) error {
 	}
 }
 
-// result is what this invocation leaves undone, or what its own incident could not be told.
+// result is what this invocation leaves undone, or what it has closed and could not tell: its own incident, or, where it was called for
+// all of them, any.
 func (d *desk) result(id string) error {
 	for _, id := range slices.Sorted(maps.Keys(d.broken)) {
 		return fmt.Errorf("incident %q: %w", id, d.broken[id])
 	}
-	if rec := d.open[id]; rec != nil && !rec.Closed.IsZero() && rec.Unheard() {
-		return fmt.Errorf("incident %q: %w: %s", id, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+	for _, rec := range d.open {
+		if (rec.ID != id && id != Desk) || rec.Closed.IsZero() || !rec.Unheard() {
+			continue
+		}
+		return fmt.Errorf("incident %q: %w: %s", rec.ID, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
 	}
 	return nil
 }
@@ -131,6 +138,10 @@ func (d *desk) take(ctx context.Context) error {
 	now := d.Clock.Now()
 	if d.until.Sub(now) > leaseTime*3/4 {
 		return nil
+	}
+	if !now.Before(d.until) { // others may have been here in between
+		clear(d.intended)
+		d.listed = time.Time{}
 	}
 	err := d.Store.Lease(ctx, incident.Lease{Name: Desk, Holder: d.name, Now: now, Until: now.Add(leaseTime)})
 	if err == nil {
@@ -251,7 +262,7 @@ func (d *desk) next(now time.Time) (batch []task, at time.Time) {
 			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
 				batch = batch[:n]
 			}
-			if do == incident.Judge { // what is found is acted on before the next are judged
+			if do != incident.LookUp { // what is found is acted on before the next are judged, and the lease does not end before the batch
 				batch = batch[:min(len(batch), max(d.Workers, 8))]
 			}
 			return batch, now
@@ -284,9 +295,16 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		d.each(ctx, batch, func(t task) { d.judge(ctx, t.rec) })
 		batch = slices.DeleteFunc(batch, func(t task) bool { return t.rec.JudgedOn == "" || d.open[t.rec.ID] == nil })
 		slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
+		d.unfolded = map[string]bool{}
+		for _, t := range batch {
+			d.unfolded[t.rec.ID] = true
+		}
 		for _, t := range batch { // one after the other: the first is the one that the others fold into
 			d.fold(ctx, t.rec)
-			d.intended[t.rec.ID] = d.put(ctx, t.rec)
+			delete(d.unfolded, t.rec.ID)
+			if d.put(ctx, t.rec) {
+				d.intended[t.rec.ID] = t.rec.Version
+			}
 		}
 	case incident.Tell:
 		d.tellAll(ctx, batch)
@@ -393,25 +411,37 @@ func (d *desk) store(ctx context.Context, call func(context.Context, incident.Re
 	}
 }
 
-// elsewhere finds another open incident's outcome of the same step.
-func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome) (*incident.Record, *containment.Outcome) {
+// elsewhere finds the outcome of the same step in another open incident, of those that will do: first one that is more than asked, because
+// what one has done is not done again when an older one only asks.
+func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(*incident.Record) bool) (*incident.Record, *containment.Outcome) {
 	var asking *incident.Record
 	var asked *containment.Outcome
 	for _, other := range d.sorted() {
-		if other.ID == rec.ID || other.Folded != "" {
+		if other.ID == rec.ID || !will(other) {
 			continue
 		}
 		for i, theirs := range other.Outcomes {
 			switch {
-			case theirs.Action != o.Action || theirs.Target != o.Target || theirs.State == containment.Skipped:
+			case !theirs.SameStep(o) || theirs.State == containment.Skipped || usedAgain(rec, o, theirs):
 			case theirs.State != containment.Asked:
-				return other, &other.Outcomes[i] // what one has done is not done again because an older one only asks
+				return other, &other.Outcomes[i]
 			case asking == nil:
 				asking, asked = other, &other.Outcomes[i]
 			}
 		}
 	}
 	return asking, asked
+}
+
+// usedAgain reports whether a key that another incident has contained was turned on again and has taken more since: that is a theft
+// of its own, with a verdict of its own.
+func usedAgain(rec *incident.Record, o, theirs containment.Outcome) bool {
+	if !theirs.Contained() && theirs.State != containment.Already || !o.Step.Planned() || o.Step.Before == o.Step.After {
+		return false
+	}
+	return slices.ContainsFunc(rec.Evidence.Actors, func(a evidence.Actor) bool {
+		return a.AccessKeyID == o.AccessKeyID && a.LastSeen.After(theirs.At.Add(spreads))
+	})
 }
 
 // sorted are the open incidents, the oldest first.

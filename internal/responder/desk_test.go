@@ -366,3 +366,37 @@ func (m brokenMeter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, er
 	}
 	return m.Meter.Read(ctx, a)
 }
+
+// forgetful is a store that loses its answer to SetBrakes, having stored them or not.
+type forgetful struct {
+	incident.Store
+	before, after int
+}
+
+func (f *forgetful) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
+	if f.before--; f.before >= 0 {
+		return incident.Brakes{}, errors.New("throttled")
+	}
+	stored, err := f.Store.SetBrakes(ctx, b)
+	if f.after--; f.after >= 0 {
+		return incident.Brakes{}, errors.New("no answer in time")
+	}
+	return stored, err
+}
+
+func TestACountThatIsNotAnsweredIsLookedUp(t *testing.T) {
+	for _, c := range []struct {
+		before, after int
+		want          containment.State
+	}{{0, 1, containment.Done}, {2, 0, containment.Done}, {2, 1, containment.Done}, {9, 0, containment.Asked}} {
+		w := newWorld()
+		store := w.Store
+		w.Store = &forgetful{store, c.before, c.after}
+		if got := state(t, w.handle(t)); got != c.want {
+			t.Errorf("%d failures and %d lost answers: %s, want %s", c.before, c.after, got, c.want)
+		}
+		if b, err := store.Brakes(context.Background()); err != nil || c.want == containment.Done && len(b.Contained) != 1 {
+			t.Errorf("%d failures and %d lost answers: counted %v, %v; want one", c.before, c.after, b.Contained, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
@@ -56,12 +57,17 @@ func (d *desk) follow(ctx context.Context, rec *incident.Record) {
 
 // onward reads the metric after the window. A theft that goes on, or a second thief, rings nothing while the alarm stays in ALARM.
 func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
-	if !rec.Alarm.Confirmed || rec.Continued != "" {
+	if !rec.Alarm.Confirmed {
 		return
 	}
-	reading, err := d.Meter.Read(ctx, rec.Alarm)
-	if err != nil {
-		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(err.Error()))
+	after := rec.Alarm
+	after.Part++ // what comes after a ring may be looked at when the ring itself is too old to be believed
+	reading, err := d.Meter.Read(ctx, after)
+	if doubt := reading.Doubt; err != nil || doubt != "" {
+		if err != nil {
+			doubt = err.Error()
+		}
+		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(doubt))
 		return
 	}
 	next, flows := rec.Alarm.Onward(reading)
@@ -75,7 +81,16 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 			stopped = o.At
 		}
 	}
-	f.Hot = rec.Stepped() && next.To.After(stopped.Add(spreads))
+	cold := stopped.Add(spreads)
+	if n := len(rec.FollowUps); n > 0 { // nor is what the look before could see; datapoints come late
+		if seen := rec.FollowUps[n-1].At.Add(-alarm.Margin); seen.After(cold) {
+			cold = seen
+		}
+	}
+	f.Hot = rec.Stepped() && next.To.After(cold)
+	if rec.Continued != "" {
+		return
+	}
 	opened := d.newRecord(ctx, next)
 	opened.Follows = rec.ID
 	if opened, err = d.store(ctx, d.Store.Open, opened); err != nil {
@@ -101,7 +116,7 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
 			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
 			o.State, o.Detail = containment.Drifted, "it is ACTIVE: somebody has turned it on again, or the change did not last"
-		case k.ID == o.Step.Ref.Name:
+		case k.ID == o.Step.Ref.Name && o.State != containment.Done:
 			o.State, o.Detail = containment.Done, "read back as "+k.Status
 		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
 			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", report.Safe(o.Step.Ref.Owner), report.Safe(k.ID),
@@ -115,17 +130,21 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 // A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
 func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
+	stopped := map[string]time.Time{} // since when each key can do nothing
 	for _, o := range rec.Outcomes {
 		if !o.Contained() {
 			continue
 		}
-		if from := o.At.Add(spreads); q.From.IsZero() || from.Before(q.From) {
+		from := o.At.Add(spreads)
+		stopped[o.AccessKeyID] = from
+		if q.From.IsZero() || from.Before(q.From) {
 			q.From = from
 		}
+		q.KeyIDs = append(q.KeyIDs, o.AccessKeyID) // later evidence may not show its actor any more
 		for _, a := range rec.Evidence.Actors {
 			if a.AccessKeyID == o.AccessKeyID {
 				id, _, _ := strings.Cut(a.PrincipalID, ":")
-				q.KeyIDs, q.PrincipalIDs = append(q.KeyIDs, a.AccessKeyID), append(q.PrincipalIDs, id)
+				q.PrincipalIDs = append(q.PrincipalIDs, id)
 			}
 		}
 	}
@@ -145,11 +164,17 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 		f.Unknown = append(f.Unknown, "what the credential has done since: "+d.failed(ctx, rec, q.Name(), err))
 		return
 	}
+	if deeds.Unlisted > 0 {
+		f.Unknown = append(f.Unknown, report.Plural(deeds.Unlisted, "more kind")+" of calls since, which CloudTrail's answer has no room to list")
+	}
 	for _, deed := range deeds.Listed {
 		key := deed.AccessKeyID
 		session := key == "" || strings.HasPrefix(key, "ASIA")
 		if !slices.Contains(q.KeyIDs, key) && !session && !(deed.Writes && slices.Contains(mints, deed.Service)) {
 			continue // the owner's other keys go on with their work
+		}
+		if deed.Last.Before(stopped[key]) {
+			continue // the question is for all keys, from the first that was contained on
 		}
 		if key == "" {
 			key = "no key"
@@ -178,23 +203,23 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 	target.ID = key
 	s := containment.DeactivateKey(target, containment.Doc{Text: containment.Active})
 	rec.Reminded = 0
-	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
+	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, AccessKeyID: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
 		Detail: "made after " + o.Target + " was used for the theft: whoever has that one may have made it"})
 	rec.Verdicts = append(rec.Verdicts, incident.Verdict{Action: s.Action, Target: key, Decision: policy.Ask,
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})
 }
 
-// remind repeats what is asked, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
+// remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
 func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 	open := 0
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
-		if o.State != containment.Asked {
+		if !o.Open() {
 			continue
 		}
 		if open++; o.Step.Planned() {
 			if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
-				o.State, o.Undo, o.Detail = containment.Already, o.Step.Undo, "it reads as "+doc.Text+" now: somebody has done it by hand"
+				o.State, o.Undo, o.Runbook, o.Detail = containment.Already, o.Step.Undo, nil, "it reads as "+doc.Text+" now: somebody has done it by hand"
 				rec.Note(d.Clock.Now(), fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
 				open--
 			}

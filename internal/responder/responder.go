@@ -78,7 +78,7 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 	if err != nil {
 		return Handled{}, err
 	}
-	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, intended: map[string]bool{}}
+	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, intended: map[string]int64{}}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":

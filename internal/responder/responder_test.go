@@ -46,6 +46,8 @@ type taker struct {
 	ip            string
 	// stranger: it never read these buckets before. The others read them from the office, days ago.
 	stranger bool
+	// via is the service that called in its name; "" is none.
+	via string
 }
 
 func (k taker) principal() string {
@@ -78,6 +80,16 @@ type trail struct {
 	// then are the takers of the windows that begin at next or later.
 	next time.Time
 	then []taker
+	// at are the takers at a bucket, where they are others.
+	at map[string][]taker
+	// lastSeen is when the takers in then took their last; zero is in the first window.
+	lastSeen time.Time
+	// since is what the credentials have done since; nil is nothing.
+	since []evidence.Row
+	// unsteady is until when each look finds a little more.
+	unsteady time.Time
+	// failing is the question that is not answered; "" is none.
+	failing string
 
 	mu    sync.Mutex // two questions are asked at once
 	errs  []error
@@ -89,6 +101,9 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.asked = append(tr.asked, asking{name: q.Name()})
+	if tr.failing == q.Name() {
+		return evidence.Answer{}, evidence.ErrBusy
+	}
 	if tr.always != nil {
 		return evidence.Answer{}, tr.always
 	}
@@ -104,7 +119,10 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	case "usage":
 		answer.Rows = tr.usage()
 	case "since":
-		answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		answer.Rows = tr.since
+		if tr.since == nil {
+			answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
+		}
 	case "minter":
 		if row := tr.minted[q.(evidence.Minter).AccessKeyID]; row != nil {
 			answer.Rows = []evidence.Row{row}
@@ -117,10 +135,20 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		if tr.looks++; !tr.clock.Now().Before(tr.late) {
 			for _, w := range q.(evidence.Bytes).Windows {
 				takers := tr.takers
+				if there, ok := tr.at[w.Buckets[0]]; ok {
+					takers = there
+				}
+				if tr.clock.Now().Before(tr.unsteady) {
+					takers = slices.Clone(takers)
+					takers[0].bytes += tr.looks
+				}
 				if !tr.next.IsZero() && !w.From.Before(tr.next) {
 					takers = tr.then
 				}
 				for _, row := range tr.bytes(takers, w.Buckets[0]) {
+					if !tr.next.IsZero() && !w.From.Before(tr.next) && !tr.lastSeen.IsZero() && row["part"] == "actor" {
+						row = with(row, "last_seen", fmt.Sprint(tr.lastSeen.Unix()))
+					}
 					answer.Rows = append(answer.Rows, with(row, "window_no", fmt.Sprint(q.(evidence.Bytes).Numbers()[w.ID])))
 				}
 			}
@@ -163,7 +191,7 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 			continue
 		}
 		row := numbers(k.bytes, around, n)
-		for column, v := range map[string]string{"actor": k.key, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
+		for column, v := range map[string]string{"actor": k.key + k.via, "invoked_by": k.via, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
 			"arn": "arn:aws:iam::" + account + ":user/" + k.owner, "account_id": account, "access_key_id": k.key, "user_name": k.owner, "principal": k.principal()} {
 			row[column] = v
 		}

@@ -1,5 +1,8 @@
-// Command nightlatch answers an S3 BytesDownloaded alarm on this machine: the same responder that runs as a Lambda, over
-// CloudTrail files and an account held in memory. It talks to no AWS account.
+// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo and respond: the same responder that runs as a Lambda,
+// over CloudTrail files and an account held in memory. They talk to no AWS account, and read no AWS configuration.
+//
+// The other commands are for the human whom a deployed Nightlatch has called: they show its incidents, approve what it asks, take back
+// what it did, and hold it back, with the human's own credentials.
 package main
 
 import (
@@ -9,15 +12,25 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"nightlatch/internal/grant"
+	"nightlatch/internal/report"
 )
 
 // cli is the command line.
 type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Play the midnight: an account of a few hundred users, weeks of trail, a stolen key, and the responder that stops it. Nothing outside this machine is touched."`
 	Respond respondCmd `cmd:"" help:"Answer an alarm from CloudTrail files: who took the bytes, and what would be done about it. Nothing outside this machine is touched."`
+
+	Incidents incidentsCmd `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
+	Incident  incidentCmd  `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
+	Approve   approveCmd   `cmd:"" help:"Say yes to a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
+	Restore   restoreCmd   `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
+	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
 }
 
 // streams are where a command reads and writes.
@@ -35,12 +48,12 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
-// run returns the exit code: 0 when the responder ran, whatever it found; 2 for bad input; 1 when it could not finish.
+// run returns the exit code: 0 when it did what was asked, whatever it found; 2 for bad input; 1 when it could not, or was refused.
 func run(ctx context.Context, args []string, s streams) (code int) {
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("nightlatch"), kong.UsageOnError(), kong.Writers(s.out, s.err),
-		kong.Description("The responder to S3 BytesDownloaded alarms, on this machine."),
+		kong.Description("The responder to S3 BytesDownloaded alarms: on this machine, and what to say to a deployed one."),
 		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
 	if err != nil {
 		fmt.Fprintln(s.err, "nightlatch:", err)
@@ -58,12 +71,23 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return 2
 	}
 	if err := k.Run(); err != nil {
-		fmt.Fprintln(s.err, "nightlatch:", err)
 		var bad badInput
 		if errors.As(err, &bad) {
+			fmt.Fprintln(s.err, "nightlatch:", err)
 			return 2
 		}
+		fmt.Fprintln(s.err, "nightlatch:", sentence(err))
 		return 1
 	}
 	return 0
+}
+
+// sentence is an error for the human: what AWS denies, it denies him, and the names in it are others'.
+func sentence(err error) string {
+	text := err.Error()
+	var denied grant.Denial
+	if errors.As(err, &denied) {
+		text = strings.Replace(text, denied.Error(), denied.Of("you"), 1)
+	}
+	return report.Plain(text)
 }

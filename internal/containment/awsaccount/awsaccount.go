@@ -1,4 +1,5 @@
-// Package awsaccount is the AWS account in which steps are done: IAM, asked and changed with the responder's own role.
+// Package awsaccount is the AWS account in which steps are done: IAM, asked and changed with the responder's own role,
+// or by a human who takes a step back with credentials of his own.
 //
 // The calls are described in https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html and
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html. The one call that changes anything is

@@ -64,7 +64,7 @@ func failed(c call, err error) error {
 	case ok && throttled(api.ErrorCode()):
 		return fmt.Errorf("calling %s on %s: AWS is throttling the account's calls; try again in a minute", c.action, c.on)
 	case ok && staleCredentials[api.ErrorCode()]:
-		return fmt.Errorf("calling %s on %s: AWS does not accept the responder's credentials; renew them, and check the clock", c.action, c.on)
+		return fmt.Errorf("calling %s on %s: AWS does not accept the credentials; renew them, and check the clock", c.action, c.on)
 	case ok && status < 500:
 		return fmt.Errorf("calling %s on %s: AWS refused with %q (%s); see the errors of that call in the IAM API reference",
 			c.action, c.on, api.ErrorMessage(), api.ErrorCode())
@@ -81,7 +81,7 @@ func failed(c call, err error) error {
 		}
 		return fmt.Errorf("calling %s on %s: AWS failed on its side (HTTP %d); try again", c.action, c.on, resp.HTTPStatusCode())
 	}
-	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether the responder reaches AWS", c.action, c.on, cause(err))
+	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether AWS can be reached from here", c.action, c.on, cause(err))
 }
 
 func throttled(code string) bool {

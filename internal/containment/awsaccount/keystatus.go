@@ -44,9 +44,9 @@ func (a *Account) Write(ctx context.Context, r containment.Ref, d containment.Do
 	}
 	failure := failed(call{"iam:UpdateAccessKey", fmt.Sprintf("key %q of user %q", r.Name, r.Owner)}, err)
 	if refused(err) {
-		return fmt.Errorf("%v: %w", failure, containment.ErrNotDone)
+		return fmt.Errorf("%w: %w", failure, containment.ErrNotDone)
 	}
-	return fmt.Errorf("%v; whether the key is %s now is not known, read it back", failure, d.Text)
+	return fmt.Errorf("%w; whether the key is %s now is not known, read it back", failure, d.Text)
 }
 
 // keyStatus finds a key among its user's keys; "" if the user or the key does not exist.

@@ -3,13 +3,13 @@
 // The table's keys are pk and sk, both strings. What it holds:
 //
 //	pk              sk             what
-//	incident#ID     record         version, writer, opened, closed, subject, list; the record's JSON, compressed, without its log
+//	incident#ID     record         version, writer, opened, closed, escalated, subject, list; the record's JSON, compressed, without its log
 //	incident#ID     part#00001     what of a large record does not fit one item, which ends at 400 KB; of the version that it names
 //	incident#ID     log#00000000   lines of the log, compressed, written once: what one put added is one item
 //	lease#NAME      lease          holder, until
 //	brakes          brakes         version; the JSON of what holds the responder back
 //
-// The index "lists" (keys list and opened, both strings; projected: version, closed, subject) holds the records alone: list is
+// The index "lists" (keys list and opened, both strings; projected: version, closed, escalated, subject) holds the records alone: list is
 // open.N or closed.N, N a hash of the id. One list of all incidents would be one partition, which takes 1,000 writes a second, and
 // slows the table where it is full: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html,
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/gsi-throttling.html.
@@ -52,7 +52,7 @@ const (
 )
 
 // Projected are the attributes that the index holds beside the keys of both.
-func Projected() []string { return []string{"version", "closed", "subject"} }
+func Projected() []string { return []string{"version", "closed", "escalated", "subject"} }
 
 const (
 	// shards is how many lists each of the two is: 4,000 writes a second. More may be made, never fewer.

@@ -446,7 +446,7 @@ func TestFailuresAreSentences(t *testing.T) {
 			{fault{status: 400, code: "ProvisionedThroughputExceededException"}, "DynamoDB is throttling the table's calls"},
 			{fault{status: 400, code: "TransactionInProgressException"}, "DynamoDB is throttling the table's calls"},
 			{fault{status: 400, code: "ResourceNotFoundException"}, "there is no such table or index in this region; deploy again"},
-			{fault{status: 400, code: "UnrecognizedClientException"}, "AWS does not accept the responder's credentials; renew them"},
+			{fault{status: 400, code: "UnrecognizedClientException"}, "AWS does not accept the credentials; renew them"},
 			{fault{status: 400, code: "ValidationException"}, `DynamoDB refused with "no" (ValidationException); see`},
 			{fault{status: 400, code: "IdempotentParameterMismatchException"}, `DynamoDB refused with "no" (IdempotentParameterMismatchException); see`},
 			{cancel("None", "ValidationError"), `DynamoDB refused an item with "no" (ValidationError); see`},

@@ -71,7 +71,7 @@ func failed(c call, err error) error {
 	if errors.As(err, &send) {
 		err = send.Err // without the SDK's own layers, which say nothing to a reader
 	}
-	return fmt.Errorf("%s: no answer came: %v; see whether the responder reaches DynamoDB", doing, err)
+	return fmt.Errorf("%s: no answer came: %v; see whether DynamoDB can be reached from here", doing, err)
 }
 
 // refusal says what DynamoDB refused.
@@ -87,7 +87,7 @@ func refusal(c call, doing string, err error, api smithy.APIError) error {
 		return fmt.Errorf("%s: there is no such table or index in this region; deploy again, or correct the table's name", doing)
 	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "InvalidSignatureException",
 		"MissingAuthenticationTokenException", "IncompleteSignatureException":
-		return fmt.Errorf("%s: AWS does not accept the responder's credentials; renew them, and check the clock", doing)
+		return fmt.Errorf("%s: AWS does not accept the credentials; renew them, and check the clock", doing)
 	case "TransactionCanceledException":
 		for _, r := range reasons(err) {
 			if code := aws.ToString(r.Code); !slices.Contains(passing, code) {

@@ -129,6 +129,9 @@ func encode(r incident.Record, from head) (incident.Record, head, []keyed, error
 	if !b.Closed.IsZero() {
 		record["closed"] = stamp(b.Closed)
 	}
+	if !b.Escalated.IsZero() {
+		record["escalated"] = stamp(b.Escalated)
+	}
 	items := []keyed{{isRecord, record}}
 	for i, body := range bodies[1:] {
 		items = append(items, keyed{isPart, item{"pk": text(pk(r.ID)), "sk": text(partKey(i + 1)), "version": number(int(to.version)), "body": binary(body)}})
@@ -261,6 +264,9 @@ func briefOf(i item) (incident.Brief, error) {
 	}
 	if i["closed"] != nil {
 		b.Closed, err = timeOf(i, "closed")
+	}
+	if i["escalated"] != nil && err == nil {
+		b.Escalated, err = timeOf(i, "escalated")
 	}
 	return b, err
 }

@@ -93,7 +93,7 @@ func Grants() []grant.Grant {
 	return []grant.Grant{
 		{
 			Sid: "WakeItself", Actions: []string{"scheduler:CreateSchedule"},
-			On: []string{"arn:${Partition}:scheduler:${Region}:${Account}:schedule/${ScheduleGroup}/*"},
+			On:  []string{"arn:${Partition}:scheduler:${Region}:${Account}:schedule/${ScheduleGroup}/*"},
 			Why: "A schedule is named by the incident and the minute that it is for; the group holds nothing else.",
 		},
 		{

@@ -434,10 +434,10 @@ func unclosed(t *testing.T, s incident.Store) {
 	all := opens(t, s, 30)
 	same(t, "Unclosed", briefs(all), list())
 
-	all[3].Notified = []incident.Notice{{Channel: "sns", Subject: "CONTAINED é \u202e"}}
+	all[3].Notified, all[3].Escalated = []incident.Notice{{Channel: "sns", Subject: "CONTAINED é \u202e"}}, Ringing.Add(15*time.Minute)
 	all[3] = mustPut(t, s, all[3])
-	if all[3].Brief().Subject == "" {
-		t.Error("the brief has no subject")
+	if b := all[3].Brief(); b.Subject == "" || b.State() != "escalated" {
+		t.Errorf("the brief has no subject, or is not escalated: %+v", b)
 	}
 	same(t, "Unclosed after a put", briefs(all), list())
 

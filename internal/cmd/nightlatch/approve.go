@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/deployment"
+	"nightlatch/internal/report"
+)
+
+// approveCmd says yes to a step that is asked.
+type approveCmd struct {
+	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
+	Step     int    `arg:"" optional:"" placeholder:"STEP" help:"The step's number in the incident; without it the only one that is asked."`
+	place
+	inTable
+	atURL
+	Yes bool `help:"Do not ask at the terminal."`
+}
+
+// approvable reports whether a step waits for a yes, and Nightlatch can do it.
+func approvable(o containment.Outcome) bool { return o.State == containment.Asked && o.Step.Planned() }
+
+// Run shows the step, asks, and has the approver record the yes: it knows who asks from IAM, and looks again whether the step makes sense.
+func (c *approveCmd) Run(ctx context.Context, s streams) error {
+	d, err := c.open(ctx, s, c.inTable, c.atURL)
+	if err != nil {
+		return err
+	}
+	store, err := kept(ctx, d)
+	if err != nil {
+		return err
+	}
+	rec, err := load(ctx, store, c.Incident)
+	if err != nil {
+		return err
+	}
+	number, o, err := pick(rec, c.Step, "waiting for a yes", approvable)
+	if err != nil {
+		return err
+	}
+	url, err := d.Approver(ctx)
+	if err != nil {
+		return err
+	}
+	show(s, rec, number, o)
+	brakes, err := store.Brakes(ctx)
+	if err != nil {
+		return err
+	}
+	if brakes.Mode != "" {
+		fmt.Fprintf(s.err, "The mode was lowered to %s by %s at %s UTC, until a deployment raises it.\n", report.Safe(string(brakes.Mode)), report.Safe(brakes.By),
+			brakes.At.UTC().Format("2006-01-02 15:04"))
+	}
+	fmt.Fprintf(s.err, "The yes goes to %s.\n", url)
+	if err := confirm(s, c.Yes, fmt.Sprintf("Approve step %d: %s?", number, step(o))); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.err, waiting)
+	// The number that was shown, though it may be the only one: what is asked may change in between.
+	said, err := d.Approve(ctx, deployment.Step{Incident: rec.ID, Step: number})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, report.Plain(said))
+	return err
+}
+
+// modeCmd lowers the mode.
+type modeCmd struct {
+	Mode string `arg:"" placeholder:"observe|ask" help:"observe: it only says what it would do. ask: everything waits for a human."`
+	place
+	atURL
+}
+
+// Run has the approver lower the mode at once.
+func (c *modeCmd) Run(ctx context.Context, s streams) error {
+	mode, err := containment.ParseMode(c.Mode)
+	switch {
+	case err != nil || c.Mode == "":
+		return badInput{fmt.Errorf("mode %q is none of observe and ask", c.Mode)}
+	case mode == containment.ModeAct:
+		return badInput{fmt.Errorf("the mode can only be lowered here, to ask or observe; to raise it, deploy with -c mode=act")}
+	}
+	d, err := c.open(ctx, s, inTable{}, c.atURL)
+	if err != nil {
+		return err
+	}
+	url, err := d.Approver(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "Lowering the mode to %s, at %s.\n%s\n", mode, url, waiting)
+	said, err := d.LowerMode(ctx, string(mode))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, report.Plain(said))
+	return err
+}

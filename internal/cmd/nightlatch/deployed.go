@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/deployment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/report"
+)
+
+// place says where a deployment is.
+type place struct {
+	Stack   string `default:"Nightlatch" placeholder:"NAME" help:"The CloudFormation stack of the deployment (${default})."`
+	Region  string `placeholder:"REGION" help:"Its region, where the AWS configuration has another one or none."`
+	Profile string `placeholder:"NAME" help:"The profile of the AWS configuration whose credentials are used."`
+}
+
+// inTable names the table.
+type inTable struct {
+	Table string `placeholder:"NAME" help:"The table of incidents, by name, instead of the stack's output TableName."`
+}
+
+// atURL names the approver.
+type atURL struct {
+	URL string `name:"url" placeholder:"URL" help:"The approver's function URL, instead of the stack's output ApproverUrl."`
+}
+
+// open finds out who the human is to AWS, and says so before anything is asked or changed.
+func (p place) open(ctx context.Context, s streams, table inTable, approver atURL) (*deployment.Deployment, error) {
+	settings := deployment.Settings{Stack: p.Stack, Region: p.Region, Profile: p.Profile, Table: table.Table, URL: approver.URL, Token: func() (string, error) {
+		fmt.Fprint(s.err, "Code of your MFA device: ")
+		return readLine(s.in)
+	}}
+	if err := settings.Check(); err != nil {
+		return nil, badInput{err}
+	}
+	d, err := deployment.Open(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(s.err, "Account %s, region %s, as %s.\n", d.Account, d.Region, report.Safe(d.Caller))
+	return d, nil
+}
+
+// kept is the table of incidents, which is only read here: nobody but Nightlatch's own functions may write to it.
+func kept(ctx context.Context, d *deployment.Deployment) (*dynamo.Store, error) {
+	table, err := d.Table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dynamo.New(d.Config(), table)
+}
+
+var incidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+
+// load reads one incident.
+func load(ctx context.Context, store *dynamo.Store, id string) (incident.Record, error) {
+	if !incidentID.MatchString(id) {
+		return incident.Record{}, badInput{fmt.Errorf("%q is not the id of an incident; go tool nightlatch incidents lists them", id)}
+	}
+	rec, err := store.Load(ctx, id)
+	if errors.Is(err, incident.ErrNotFound) {
+		return incident.Record{}, fmt.Errorf("there is no incident %s in this table; go tool nightlatch incidents lists those that there are", id)
+	}
+	return rec, err
+}
+
+// pick finds the step that is meant: by its number, the first being 1, or for 0 the only one that fits. what says what fits.
+func pick(rec incident.Record, number int, what string, fits func(containment.Outcome) bool) (int, containment.Outcome, error) {
+	var all []string
+	last := 0
+	for i, o := range rec.Outcomes {
+		if fits(o) {
+			last = i + 1
+			all = append(all, fmt.Sprintf("%d (%s)", last, step(o)))
+		}
+	}
+	switch {
+	case number < 0 || number > len(rec.Outcomes):
+		return 0, containment.Outcome{}, badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, report.Plural(int64(len(rec.Outcomes)), "step"))}
+	case number > 0 && !rec.Outcomes[number-1].Step.Planned():
+		o := rec.Outcomes[number-1]
+		return 0, o, fmt.Errorf("step %d of incident %s, %s, is none that Nightlatch can do: run by hand what the incident says", number, rec.ID, step(o))
+	case number > 0 && !fits(rec.Outcomes[number-1]):
+		o := rec.Outcomes[number-1]
+		return 0, o, fmt.Errorf("step %d of incident %s, %s, is not %s: it is %s", number, rec.ID, step(o), what, report.Safe(string(o.State)))
+	case number > 0:
+		return number, rec.Outcomes[number-1], nil
+	case len(all) == 0:
+		return 0, containment.Outcome{}, fmt.Errorf("incident %s has no step that is %s", rec.ID, what)
+	case len(all) > 1:
+		return 0, containment.Outcome{}, badInput{fmt.Errorf("incident %s has several steps that are %s, say which: %s", rec.ID, what, strings.Join(all, ", "))}
+	}
+	return last, rec.Outcomes[last-1], nil
+}
+
+// step is a step in a few words.
+func step(o containment.Outcome) string {
+	text := report.Safe(string(o.Action)) + " " + report.Safe(o.Target)
+	if o.Step.Target.Owner != "" {
+		text += " of " + report.Safe(o.Step.Target.Owner)
+	}
+	return text
+}
+
+// show says which step of which incident is meant, before anything is done about it.
+func show(s streams, rec incident.Record, number int, o containment.Outcome) {
+	fmt.Fprintf(s.err, "Incident %s, opened %s UTC, mode %s, %s: %s.\n", rec.ID, rec.Opened.UTC().Format("2006-01-02 15:04"), report.Safe(string(rec.Mode)),
+		rec.Brief().State(), report.Answer(rec))
+	fmt.Fprintf(s.err, "Step %d: %s, %s at %s UTC.\n", number, step(o), report.Safe(string(o.State)), o.At.UTC().Format("2006-01-02 15:04:05"))
+}
+
+// confirm asks the human at the terminal, unless he has said yes beforehand.
+func confirm(s streams, yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	f, ok := s.in.(*os.File)
+	if ok {
+		info, err := f.Stat()
+		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	if !ok {
+		return badInput{errors.New("there is no terminal to ask you on: add --yes if you mean it; nothing was changed")}
+	}
+	fmt.Fprintf(s.err, "%s Type yes: ", question)
+	if answer, err := readLine(s.in); err != nil || answer != "yes" {
+		return errors.New("that was not a yes; nothing was changed")
+	}
+	return nil
+}
+
+// waiting is said before a word to the approver, which asks CloudTrail who speaks.
+const waiting = "Waiting for the approver, for some minutes if need be ..."
+
+// readLine reads one line and nothing after it.
+func readLine(in io.Reader) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); ; {
+		n, err := in.Read(b)
+		switch {
+		case n == 1 && b[0] == '\n':
+			return strings.TrimSpace(string(line)), nil
+		case n == 1:
+			line = append(line, b[0])
+		case err != nil:
+			return strings.TrimSpace(string(line)), err
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/report"
+)
+
+// incidentsCmd lists what a deployment has seen.
+type incidentsCmd struct {
+	place
+	inTable
+	Number int  `short:"n" default:"20" help:"How many, the latest first (${default})."`
+	JSON   bool `name:"json" help:"Print the list as nightlatch.incidents/1."`
+}
+
+// Run lists the latest incidents.
+func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
+	if c.Number < 1 || c.Number > 1000 {
+		return badInput{fmt.Errorf("--number is %d; give 1 to 1000", c.Number)}
+	}
+	d, err := c.open(ctx, s, c.inTable, atURL{})
+	if err != nil {
+		return err
+	}
+	store, err := kept(ctx, d)
+	if err != nil {
+		return err
+	}
+	briefs, err := store.Recent(ctx, c.Number)
+	if err != nil {
+		return err
+	}
+	brakes, err := store.Brakes(ctx)
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		_, err = io.WriteString(s.out, report.Incidents(briefs, brakes))
+		return err
+	}
+	text, err := report.IncidentsJSON(briefs, brakes)
+	if err != nil {
+		return err
+	}
+	_, err = s.out.Write(text)
+	return err
+}
+
+// incidentCmd shows one incident.
+type incidentCmd struct {
+	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
+	place
+	inTable
+	JSON bool `name:"json" help:"Print the incident as nightlatch.incident/1."`
+}
+
+// Run shows one incident, and what can be done about its steps.
+func (c *incidentCmd) Run(ctx context.Context, s streams) error {
+	d, err := c.open(ctx, s, c.inTable, atURL{})
+	if err != nil {
+		return err
+	}
+	store, err := kept(ctx, d)
+	if err != nil {
+		return err
+	}
+	rec, err := load(ctx, store, c.Incident)
+	if err != nil {
+		return err
+	}
+	if err := printIncident(s.out, rec, c.JSON); err != nil || c.JSON {
+		return err
+	}
+	return printSteps(s.out, rec)
+}
+
+// printSteps lists the steps by their numbers, with the command for each that one can say something to.
+func printSteps(out io.Writer, rec incident.Record) error {
+	for i, o := range rec.Outcomes {
+		if i == 0 {
+			fmt.Fprint(out, "\nSTEPS\n")
+		}
+		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), report.Safe(string(o.State)))
+		switch {
+		case approvable(o) && rec.Closed.IsZero() && rec.Folded == "":
+			line += fmt.Sprintf("; go tool nightlatch approve %s %d", rec.ID, i+1)
+		case restorable(o) && o.State != containment.Undone:
+			line += fmt.Sprintf("; go tool nightlatch restore %s %d", rec.ID, i+1)
+		}
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

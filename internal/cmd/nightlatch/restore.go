@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/deployment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/report"
+	"nightlatch/internal/responder"
+)
+
+// restoreCmd takes a step back.
+type restoreCmd struct {
+	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
+	Step     int    `arg:"" optional:"" placeholder:"STEP" help:"The step's number in the incident; without it the only one that was done."`
+	place
+	inTable
+	atURL
+	Yes bool `help:"Do not ask at the terminal."`
+}
+
+// restorable reports whether a step was done, or may have been, by Nightlatch or by hand instead: only that can be taken back. What was so
+// before the incident is none of it.
+func restorable(o containment.Outcome) bool {
+	switch o.State {
+	case containment.Done, containment.Unknown, containment.Already, containment.Undone, containment.Drifted:
+		return o.Step.Planned() && o.Step.Before != o.Step.After
+	}
+	return false
+}
+
+// Run takes a step back with the human's own credentials: the responder locks, and never unlocks.
+func (c *restoreCmd) Run(ctx context.Context, s streams) error {
+	d, err := c.open(ctx, s, c.inTable, c.atURL)
+	if err != nil {
+		return err
+	}
+	store, err := kept(ctx, d)
+	if err != nil {
+		return err
+	}
+	rec, err := load(ctx, store, c.Incident)
+	if err != nil {
+		return err
+	}
+	number, o, err := pick(rec, c.Step, "done in it", restorable)
+	if err != nil {
+		return err
+	}
+	if in := o.Step.Target.AccountID; in != "" && in != d.Account {
+		return fmt.Errorf("%s is in account %s, and your credentials are of account %s; nothing was changed", report.Safe(o.Target), report.Safe(in), d.Account)
+	}
+	account, err := awsaccount.New(d.Config(), awsaccount.Settings{})
+	if err != nil {
+		return err
+	}
+	show(s, rec, number, o)
+	fmt.Fprintf(s.err, "It goes back from %s to %s%s.\n", report.Safe(o.Step.After.Text), report.Safe(o.Step.Before.Text), cleared(rec, o))
+	if err := confirm(s, c.Yes, fmt.Sprintf("Restore %s?", report.Safe(o.Target))); err != nil {
+		return err
+	}
+	if err := restore(ctx, s, account, o, responder.System{}); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.err, waiting)
+	said, err := d.Hold(ctx, deployment.Step{Incident: rec.ID, Step: number})
+	if err != nil {
+		return fmt.Errorf("no hold is known to be set, so the NEXT ALARM MAY CONTAIN %s AGAIN; set it with the same command: %w", report.Safe(o.Target), err)
+	}
+	_, err = fmt.Fprintln(s.out, report.Plain(said))
+	return err
+}
+
+// cleared says what the hold is about to clear: where the key was used from in this incident.
+func cleared(rec incident.Record, o containment.Outcome) string {
+	for _, a := range rec.Evidence.Actors {
+		if a.AccessKeyID != o.Step.Ref.Name || len(a.Origins) == 0 {
+			continue
+		}
+		var places []string
+		for _, origin := range a.Origins {
+			places = append(places, origin.Place())
+		}
+		return ", and for a day Nightlatch asks before it contains the key for what it does from " + report.List(places)
+	}
+	return ""
+}
+
+// pauses are between the readings of what was written: IAM shows a change within seconds, mostly.
+var pauses = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+
+// restore writes what was there before, reads it back, and says so.
+func restore(ctx context.Context, s streams, account containment.Account, o containment.Outcome, clock responder.Clock) error {
+	state, err := containment.Undo(ctx, account, o.Step)
+	for _, pause := range pauses {
+		if state != containment.Unknown {
+			break
+		}
+		fmt.Fprintln(s.err, "It is not seen restored yet; reading it again ...")
+		if clock.Wait(ctx, clock.Now().Add(pause)) != nil {
+			break
+		}
+		if again, why := containment.ReadUndone(ctx, account, o.Step); again != containment.Unknown {
+			state, err = again, why
+		}
+	}
+	before := report.Safe(o.Step.Before.Text)
+	switch state {
+	case containment.Undone:
+		_, err = fmt.Fprintf(s.out, "Restored: %s is %s, read back.\n", step(o), before)
+	case containment.Already:
+		_, err = fmt.Fprintf(s.out, "Nothing to restore: %s is %s already.\n", step(o), before)
+	case containment.Unknown:
+		err = fmt.Errorf("UNKNOWN whether %s is %s now: %w; run the same command again to see", step(o), before, err)
+	default:
+		err = fmt.Errorf("%s: not restored: %w", step(o), err)
+	}
+	return err
+}

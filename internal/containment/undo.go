@@ -1,0 +1,63 @@
+package containment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Undo takes a step back that was done: where the setting reads as the step has left it, it is set to what it was before, and read
+// back. It is for a human with credentials of his own: the responder locks and never unlocks.
+//
+// It returns Undone; Already where it is as before; Drifted where it is neither as before nor as the step has left it, and is left so;
+// Failed where surely nothing was changed; and Unknown where it was written, or may have been, and is not seen so. The error says why it
+// is none of the first two.
+func Undo(ctx context.Context, a Account, s Step) (State, error) {
+	switch {
+	case !s.Planned() || s.Before == s.After || s.Before.Absent:
+		return Failed, errors.New("this step changed nothing that could be taken back")
+	case s.Ref != KeyRef(s.Target):
+		return Failed, fmt.Errorf("the step is on %q and changes %q of %q: such a record is not Nightlatch's", s.Target.ID, s.Ref.Name, s.Ref.Owner)
+	}
+	doc, err := a.Read(ctx, s.Ref)
+	switch {
+	case err != nil:
+		return Failed, fmt.Errorf("nothing was changed, because what is there now could not be read: %w", err)
+	case doc == s.Before:
+		return Already, nil
+	case doc != s.After:
+		return Drifted, fmt.Errorf("the state has drifted since, and nothing was changed: expected %s, found %s", state(s.After), state(doc))
+	}
+	werr := a.Write(ctx, s.Ref, s.Before)
+	if errors.Is(werr, ErrNotDone) {
+		return Failed, werr
+	}
+	now, err := ReadUndone(ctx, a, s)
+	if now == Unknown && werr != nil {
+		err = werr
+	}
+	return now, err
+}
+
+// ReadUndone reads back whether a step that Undo has written is taken back: Undone, Unknown while it reads as before or cannot be read
+// (IAM shows a change late), or Drifted. The error says why it is not the first.
+func ReadUndone(ctx context.Context, a Account, s Step) (State, error) {
+	doc, err := a.Read(ctx, s.Ref)
+	switch {
+	case err != nil:
+		return Unknown, fmt.Errorf("it could not be read back: %w", err)
+	case doc == s.Before:
+		return Undone, nil
+	case doc == s.After:
+		return Unknown, fmt.Errorf("it still reads as %s", state(doc))
+	}
+	return Drifted, fmt.Errorf("it reads as %s: somebody else has changed it", state(doc))
+}
+
+// state is a document in a word.
+func state(d Doc) string {
+	if d.Absent {
+		return "nothing: it was deleted"
+	}
+	return d.Text
+}

@@ -1,0 +1,166 @@
+package deployment
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"nightlatch/internal/settings"
+)
+
+const (
+	// answerTimeout bounds one word to the approver. It is long, because the approver asks CloudTrail first who speaks, and because giving
+	// up on a word that it is still heeding buys nothing but an unknown outcome; and there is one attempt.
+	answerTimeout = 5 * time.Minute
+	// maxAnswer is the most bytes of an answer that are read.
+	maxAnswer = 64 << 10
+)
+
+// Refused is the approver's no, in its own words. Nothing was done.
+type Refused struct{ Sentence string }
+
+// Error implements error.
+func (r Refused) Error() string { return r.Sentence }
+
+// Step names a step of an incident to the approver: the first is 1.
+type Step struct {
+	Incident string `json:"incident"`
+	Step     int    `json:"step"`
+}
+
+// Approve says yes to a step that is asked, and returns the approver's sentence. The error is Refused where it says no; after any other
+// error that does not say so, whether it was heard is not known.
+func (d *Deployment) Approve(ctx context.Context, s Step) (said string, err error) {
+	return d.post(ctx, "approve", s)
+}
+
+// Hold has Nightlatch ask about the key of a step that was taken back, instead of containing it, where it is used from the origins that
+// are known. Errors are as Approve's.
+func (d *Deployment) Hold(ctx context.Context, s Step) (said string, err error) {
+	return d.post(ctx, "hold", s)
+}
+
+// LowerMode lowers the mode of the deployment at once. Errors are as Approve's.
+func (d *Deployment) LowerMode(ctx context.Context, mode string) (said string, err error) {
+	return d.post(ctx, "mode", struct {
+		Mode string `json:"mode"`
+	}{mode})
+}
+
+// Approver is the approver's URL.
+func (d *Deployment) Approver(ctx context.Context) (string, error) {
+	u, err := d.approver(ctx)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
+// functionURL is a Lambda function URL's host: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
+var functionURL = regexp.MustCompile(`^[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.aws$`)
+
+func (d *Deployment) approver(ctx context.Context) (*url.URL, error) {
+	text := d.settings.URL
+	if text == "" {
+		var err error
+		if text, err = d.output(ctx, settings.ApproverOutput, "--url"); err != nil {
+			return nil, err
+		}
+	}
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	if m := functionURL.FindStringSubmatch(u.Host); m != nil && m[1] != d.Region {
+		return nil, fmt.Errorf("the approver is in region %s, and this is region %s; give --region %s", m[1], d.Region, m[1])
+	}
+	return u, nil
+}
+
+// post sends one signed request, once. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+func (d *Deployment) post(ctx context.Context, what string, body any) (string, error) {
+	u, err := d.approver(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath(what).String(), bytes.NewReader(text))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	credentials, err := d.cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return "", unsigned(err)
+	}
+	sum := sha256.Sum256(text)
+	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), "lambda", d.Region, time.Now()); err != nil {
+		return "", fmt.Errorf("signing the request to the approver: %v", err)
+	}
+	resp, err := d.client().Do(req)
+	if err != nil {
+		var failure *url.Error
+		if errors.As(err, &failure) {
+			err = failure.Err // without the URL, which was printed
+		}
+		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it was heard is not known, look at the incident before you repeat it", u.Host, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", fmt.Errorf("the approver's answer broke off: %v; whether it was heard is not known, look at the incident before you repeat it", err)
+	}
+	return heard(resp.StatusCode, answer)
+}
+
+// client trusts whom the AWS configuration trusts, and follows nobody: what was signed for one host is not for another.
+func (d *Deployment) client() *http.Client {
+	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if b, ok := d.cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		c.Transport = b.GetTransport()
+	}
+	return c
+}
+
+// heard reads an answer: the approver's own, or Lambda's about it.
+func heard(status int, text []byte) (string, error) {
+	var answer struct{ Said, Refused, Message string }
+	if err := json.Unmarshal(text, &answer); err != nil {
+		answer.Message = ""
+	}
+	said, refused := strings.TrimSpace(answer.Said), strings.TrimSpace(answer.Refused)
+	switch {
+	case status == http.StatusOK && said != "":
+		return said, nil
+	case status >= 400 && refused != "":
+		return "", Refused{refused}
+	case status == http.StatusForbidden:
+		return "", fmt.Errorf("AWS does not let you call the approver (AWS: %+.300q); that takes lambda:InvokeFunctionUrl and lambda:InvokeFunction on its function: "+
+			"grant both, or see which policy denies them", answer.Message)
+	case status == http.StatusNotFound:
+		return "", errors.New("there is no approver at that URL; deploy again, or correct --url")
+	case status == http.StatusTooManyRequests:
+		return "", errors.New("the approver is being throttled by Lambda, and nothing was done; try again in a minute")
+	case status >= 500:
+		return "", fmt.Errorf("the approver failed (HTTP %d); whether it did anything is not known, look at the incident before you repeat it", status)
+	}
+	return "", fmt.Errorf("the answer (HTTP %d) is not the approver's; see whether the URL is right, and whether a proxy stands between", status)
+}

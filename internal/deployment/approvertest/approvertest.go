@@ -1,0 +1,152 @@
+// Package approvertest plays the approver behind its function URL, for tests. It checks each request's signature by itself, as AWS describes
+// it: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+package approvertest
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Approver is a function URL of AuthType AWS_IAM.
+type Approver struct {
+	// URL is its own, CA the file of the certificate that it is to be trusted by: AWS_CA_BUNDLE.
+	URL, CA string
+
+	secret, region string
+
+	mu    sync.Mutex
+	next  http.HandlerFunc
+	heard []string
+}
+
+// New starts an approver until the test ends. It lets in what is signed with a secret key for a region.
+func New(t testing.TB, secret, region string) *Approver {
+	a := &Approver{secret: secret, region: region}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(a.serve))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	a.URL, a.CA = server.URL+"/", filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(a.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Answer has the approver answer what is let in.
+func (a *Approver) Answer(status int, body string) {
+	a.Serve(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	})
+}
+
+// Serve has a function answer what is let in; it may read the body again.
+func (a *Approver) Serve(f http.HandlerFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.next = f
+}
+
+// Heard are the requests that were let in since it was asked last: method, path and body.
+func (a *Approver) Heard() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	heard := a.heard
+	a.heard = nil
+	return heard
+}
+
+func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = a.signed(r, body)
+	}
+	if err != nil {
+		// Lambda itself says no more than that it is forbidden.
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `{"Message":%q}`, "test: "+err.Error())
+		return
+	}
+	a.mu.Lock()
+	a.heard = append(a.heard, r.Method+" "+r.URL.Path+" "+string(body))
+	next := a.next
+	a.mu.Unlock()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	next(w, r)
+}
+
+// signed checks a request's signature, version 4.
+func (a *Approver) signed(r *http.Request, body []byte) error {
+	rest, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
+	if !ok {
+		return fmt.Errorf("the request is not signed")
+	}
+	fields := map[string]string{}
+	for _, f := range strings.Split(rest, ", ") {
+		name, value, _ := strings.Cut(f, "=")
+		fields[name] = value
+	}
+	date := r.Header.Get("X-Amz-Date")
+	at, err := time.Parse("20060102T150405Z", date)
+	if err != nil || time.Since(at).Abs() > 5*time.Minute {
+		return fmt.Errorf("signed at %q", date)
+	}
+	scope := date[:8] + "/" + a.region + "/lambda/aws4_request"
+	if _, got, _ := strings.Cut(fields["Credential"], "/"); got != scope {
+		return fmt.Errorf("signed for %s, want %s", got, scope)
+	}
+	names := strings.Split(fields["SignedHeaders"], ";")
+	var headers strings.Builder
+	for _, n := range names {
+		value := strings.Join(r.Header.Values(n), ",")
+		switch n {
+		case "host":
+			value = r.Host
+		case "content-length":
+			value = fmt.Sprint(r.ContentLength)
+		}
+		fmt.Fprintf(&headers, "%s:%s\n", n, strings.TrimSpace(value))
+	}
+	for _, must := range []string{"host", "x-amz-date", "x-amz-security-token"} {
+		if !slices.Contains(names, must) && (must != "x-amz-security-token" || r.Header.Get(must) != "") {
+			return fmt.Errorf("%s is not signed", must)
+		}
+	}
+	canonical := strings.Join([]string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, headers.String(), fields["SignedHeaders"], digest(body)}, "\n")
+	key := []byte("AWS4" + a.secret)
+	for _, part := range []string{date[:8], a.region, "lambda", "aws4_request"} {
+		key = sign(key, part)
+	}
+	if want := hex.EncodeToString(sign(key, "AWS4-HMAC-SHA256\n"+date+"\n"+scope+"\n"+digest([]byte(canonical)))); fields["Signature"] != want {
+		return fmt.Errorf("the signature is not that of the request")
+	}
+	return nil
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func sign(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}

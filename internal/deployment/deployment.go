@@ -1,0 +1,190 @@
+// Package deployment is a deployed Nightlatch as a human at a command line sees it: where its table and its approver are, who the human
+// is to AWS, and a signed word to the approver. All of it happens with the human's own credentials.
+//
+// The calls are described in https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html,
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html and
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html.
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+
+	"nightlatch/internal/settings"
+)
+
+const (
+	// callTimeout bounds one call with its repeats: AWS answers in tens of milliseconds, and a human is waiting.
+	callTimeout = 10 * time.Second
+	// attempts is how often a reading call is made that fails in passing.
+	attempts = 3
+	// backoff bounds the wait between two attempts.
+	backoff = 300 * time.Millisecond
+)
+
+// Settings say which deployment is meant.
+type Settings struct {
+	// Stack is the name of the CloudFormation stack.
+	Stack string
+	// Region and Profile take the place of what the AWS configuration says; "" leaves it.
+	Region, Profile string
+	// Table and URL are the table's name and the approver's URL. What is given here is not looked up in the stack.
+	Table, URL string
+	// Token asks the human for a code of his MFA device, where a profile wants one.
+	Token func() (string, error)
+}
+
+var (
+	stackName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
+	regionName = regexp.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`)
+	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// Check finds what is not well formed, in one sentence.
+func (s Settings) Check() error {
+	switch {
+	case !stackName.MatchString(s.Stack):
+		return fmt.Errorf("--stack %q is not the name of a CloudFormation stack", s.Stack)
+	case s.Region != "" && !regionName.MatchString(s.Region):
+		return fmt.Errorf("--region %q is not an AWS region; write it as eu-west-1", s.Region)
+	case s.URL != "":
+		_, err := parseURL(s.URL)
+		return err
+	}
+	return nil
+}
+
+// parseURL refuses what a signed request should not be sent to.
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%q is not the URL of an approver; it looks like https://ID.lambda-url.REGION.on.aws/", s)
+	}
+	return u, nil
+}
+
+// Deployment is one deployment, and the human who talks to it. It is not safe for use by several goroutines.
+type Deployment struct {
+	// Account, Region and Caller are where the calls go and who makes them, as STS says.
+	Account, Region, Caller string
+
+	cfg      aws.Config
+	settings Settings
+	outputs  map[string]string // of the stack; nil until it was asked
+}
+
+// Open reads the AWS configuration and asks STS who the human is. Nothing of the deployment is asked yet.
+func Open(ctx context.Context, s Settings) (*Deployment, error) {
+	options := []func(*config.LoadOptions) error{
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, backoff })
+		}),
+		config.WithLogger(logging.Nop{}), // what is worth a human's time is in the error
+		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) { o.TokenProvider = s.Token }),
+	}
+	if s.Region != "" {
+		options = append(options, config.WithRegion(s.Region))
+	}
+	if s.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(s.Profile))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	var profile config.SharedConfigProfileNotExistError
+	switch {
+	case errors.As(err, &profile):
+		return nil, fmt.Errorf("the AWS configuration has no profile %q; aws configure list-profiles shows those that it has", profile.Profile)
+	case err != nil:
+		return nil, fmt.Errorf("reading the AWS configuration: %.300q; correct it, or give another --profile", err.Error())
+	case cfg.Region == "":
+		return nil, errors.New("no AWS region is set; give --region, or set AWS_REGION")
+	case !regionName.MatchString(cfg.Region):
+		return nil, fmt.Errorf("the AWS configuration's region is %q, which is none; give --region", cfg.Region)
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return nil, unsigned(err)
+	}
+	d := &Deployment{Region: cfg.Region, cfg: cfg, settings: s}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	me, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, failed(call{"sts:GetCallerIdentity", "yourself"}, err)
+	}
+	if d.Account, d.Caller = aws.ToString(me.Account), aws.ToString(me.Arn); !accountID.MatchString(d.Account) || d.Caller == "" {
+		return nil, fmt.Errorf("sts:GetCallerIdentity named no principal (%q in account %q); see whether its endpoint is AWS's", d.Caller, d.Account)
+	}
+	return d, nil
+}
+
+// unsigned says why there are no credentials to sign with.
+func unsigned(err error) error {
+	var sso *ssocreds.InvalidTokenError
+	var op *smithy.OperationError
+	switch {
+	case errors.As(err, &sso):
+		return errors.New("your AWS sign-in has expired; run aws sso login, with --profile if you use one")
+	case errors.As(err, &op) && op.Service() == "ec2imds": // the last place that is looked at
+		return errors.New("no AWS credentials were found; run aws sso login, set AWS_PROFILE, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	case errors.Is(err, context.Canceled):
+		return errors.New("the run was ended before there were credentials")
+	}
+	return fmt.Errorf("there are no AWS credentials to work with: %.300q; sign in again, with aws sso login if that is how, or give another --profile", err.Error())
+}
+
+// Config is what the other adapters are made with: the human's credentials, and the region.
+func (d *Deployment) Config() aws.Config { return d.cfg.Copy() }
+
+// Table is the name of the table of incidents.
+func (d *Deployment) Table(ctx context.Context) (string, error) {
+	if d.settings.Table != "" {
+		return d.settings.Table, nil
+	}
+	return d.output(ctx, settings.TableOutput, "--table")
+}
+
+// output is one output of the stack; flag is what gives it without one.
+func (d *Deployment) output(ctx context.Context, key, flag string) (string, error) {
+	if d.outputs == nil {
+		if err := d.describe(ctx, flag); err != nil {
+			return "", err
+		}
+	}
+	if d.outputs[key] == "" {
+		return "", fmt.Errorf("stack %q in account %s, region %s has no output %s: it is not Nightlatch, or an older one, or not deployed to its end; deploy it, or give %s",
+			d.settings.Stack, d.Account, d.Region, key, flag)
+	}
+	return d.outputs[key], nil
+}
+
+func (d *Deployment) describe(ctx context.Context, flag string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	out, err := cloudformation.NewFromConfig(d.cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.settings.Stack})
+	// The name is well formed, so that only a stack that does not exist fails the validation:
+	// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html#API_DescribeStacks_Errors
+	if code(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {
+		return fmt.Errorf("there is no stack %q in account %s, region %s; give --stack, --region or --profile, or %s", d.settings.Stack, d.Account, d.Region, flag)
+	}
+	if err != nil {
+		return failed(call{"cloudformation:DescribeStacks", fmt.Sprintf("stack %q", d.settings.Stack)}, err)
+	}
+	d.outputs = map[string]string{}
+	for _, o := range out.Stacks[0].Outputs {
+		d.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	return nil
+}

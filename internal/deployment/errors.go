@@ -1,0 +1,80 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/grant"
+)
+
+// call is one request, for the sentence that tells of its failure: an IAM action, and what it is about.
+type call struct{ action, on string }
+
+// code is AWS's word for an error; "" where AWS has not answered.
+func code(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return ""
+	}
+	return api.ErrorCode()
+}
+
+// failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
+// https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+func failed(c call, err error) error {
+	var api smithy.APIError
+	var resp *smithyhttp.ResponseError
+	status := 0
+	if errors.As(err, &resp) {
+		status = resp.HTTPStatusCode()
+	}
+	doing := fmt.Sprintf("calling %s on %s", c.action, c.on)
+	if errors.As(err, &api) && status < 500 {
+		return refusal(c, doing, api, status)
+	}
+	switch {
+	case status >= 500:
+		return fmt.Errorf("%s: AWS failed on its side (HTTP %d); try again", doing, status)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: the run was ended before AWS answered", doing)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: AWS did not answer in time; try again", doing)
+	}
+	return fmt.Errorf("%s: no answer came: %v; see whether the region is right and AWS can be reached from here", doing, cause(err))
+}
+
+// refusal says what AWS refused.
+func refusal(c call, doing string, api smithy.APIError, status int) error {
+	if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
+		return fmt.Errorf("%s: AWS is throttling the account's calls; try again in a minute", doing)
+	}
+	switch api.ErrorCode() {
+	case "AccessDenied", "AccessDeniedException":
+		return grant.Denied(c.action, c.on, api.ErrorMessage())
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+		return errors.New("your AWS credentials have expired; sign in again")
+	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken":
+		return errors.New("AWS does not accept your credentials; sign in again, and check this machine's clock")
+	case "UnknownError": // the SDK's word for an answer that is not AWS's
+		return fmt.Errorf("%s: the answer (HTTP %d) is not AWS's; see whether a proxy stands between", doing, status)
+	}
+	return fmt.Errorf("%s: AWS refused with %q (%s); see the errors of that call in its API reference", doing, api.ErrorMessage(), api.ErrorCode())
+}
+
+// cause leaves out the SDK's own layers, which say nothing to a reader.
+func cause(err error) error {
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		return send.Err
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"nightlatch/internal/incident"
+)
+
+// Incidents is a list of incidents as a text, in the order given, and what holds the responder back, if anything does.
+func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
+	var b strings.Builder
+	const stamp = "2006-01-02 15:04"
+	id, state := len("INCIDENT"), len("STATE")
+	for _, x := range briefs {
+		id, state = max(id, len(Safe(x.ID))), max(state, len(x.State()))
+	}
+	if len(briefs) == 0 {
+		b.WriteString("No incidents.\n")
+	} else {
+		fmt.Fprintf(&b, "%-*s  %-*s  %-*s  %s\n", id, "INCIDENT", len(stamp), "OPENED (UTC)", state, "STATE", "WHAT")
+	}
+	for _, x := range briefs {
+		what := strings.TrimPrefix(Safe(x.Subject), "[nightlatch] ")
+		if what == "" {
+			what = "nobody was told yet"
+		}
+		fmt.Fprintf(&b, "%-*s  %s  %-*s  %s\n", id, Safe(x.ID), x.Opened.UTC().Format(stamp), state, x.State(), what)
+	}
+	if brakes.Mode != "" {
+		fmt.Fprintf(&b, "\nMode lowered to %s by %s at %s UTC, until a deployment raises it.\n", Safe(string(brakes.Mode)), Safe(brakes.By), brakes.At.UTC().Format(stamp))
+	}
+	for _, h := range brakes.Holds {
+		fmt.Fprintf(&b, "Hold until %s UTC: %s is asked about, not contained, from %s (%s, after incident %s).\n",
+			h.Until.UTC().Format(stamp), Safe(h.AccessKeyID), List(h.Origins), Safe(h.By), Safe(h.Incident))
+	}
+	return b.String()
+}
+
+// IncidentsSchema names the JSON form of a list. Fields are only ever added.
+const IncidentsSchema = "nightlatch.incidents/1"
+
+// IncidentsJSON is the same as JSON, indented, in ASCII only.
+func IncidentsJSON(briefs []incident.Brief, brakes incident.Brakes) ([]byte, error) {
+	type line struct {
+		incident.Brief
+		State string `json:"state"`
+	}
+	list := struct {
+		Schema    string          `json:"schema"`
+		Incidents []line          `json:"incidents"`
+		Brakes    incident.Brakes `json:"brakes"`
+	}{IncidentsSchema, []line{}, brakes}
+	for _, b := range briefs {
+		list.Incidents = append(list.Incidents, line{b, b.State()})
+	}
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("the incidents as JSON: %v", err)
+	}
+	return ascii(text), nil
+}
