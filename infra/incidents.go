@@ -59,10 +59,10 @@ func (i incidents) keep(r responder, a approver) {
 	for _, f := range []awscdk.CfnResource{r.function, a.function} { // they name it, and do not refer to it
 		f.AddResourceDependency(table, nil)
 	}
-	group := awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
+	awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
 	awsiam.NewCfnRole(i.stack, jsii.String("WakesRole"), &awsiam.CfnRoleProps{
 		RoleName: jsii.String(i.name), Description: jsii.String("Nightlatch: EventBridge Scheduler calls the responder again"),
-		AssumeRolePolicyDocument: document(forOurSchedules(i.store, group.AttrArn())),
+		AssumeRolePolicyDocument: document(forOurSchedules(i.store)),
 		Policies: &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("wakes"), PolicyDocument: document(
 			statement{"Sid": "WakeTheResponder", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": r.function.AttrArn()},
 			statement{"Sid": "KeepLostWakes", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": r.queue.AttrArn()})}},
@@ -81,7 +81,8 @@ func onlyOurs(table string, writers ...*string) statement {
 
 // forOurSchedules lets Scheduler take a role for the schedules of one group, and nobody else's:
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
-func forOurSchedules(s Store, group *string) statement {
+func forOurSchedules(s Store) statement {
+	group := "arn:" + s.Partition + ":scheduler:" + s.Region + ":" + s.Account + ":schedule-group/" + stackName
 	return statement{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "scheduler.amazonaws.com"},
 		"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": s.Account}, "ArnEquals": map[string]any{"aws:SourceArn": group}}}
 }

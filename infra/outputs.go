@@ -6,14 +6,16 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/settings"
 )
 
 // newOutputs prints what a human needs next.
 func newOutputs(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
 	for _, o := range []struct{ id, value, about string }{
 		{"FunctionName", *r.function.Ref(), "The responder"},
-		{"ApproverUrl", *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
-		{"TableName", kept.name, "The incidents; the table outlives the stack"},
+		{settings.ApproverOutput, *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
+		{settings.TableOutput, kept.name, "The incidents; the table outlives the stack"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},

@@ -439,7 +439,7 @@ func TestAYesIsNotLost(t *testing.T) {
 		}
 		w.finish(t, rec.ID)
 		after, err := w.Store.Load(t.Context(), rec.ID)
-		if o := after.Outcomes[0]; err != nil || o.State != containment.Asked || o.Approved != nil || !strings.Contains(o.Detail, "the mode was lowered") {
+		if o := after.Outcomes[0]; err != nil || o.State != containment.Asked || o.Approved != nil || !strings.Contains(o.Detail, "the mode is observe by now") {
 			t.Errorf("got %+v, %v", o, err)
 		}
 		w.keys(t, "Active")

@@ -293,7 +293,8 @@ func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
 	anyOther := func(*incident.Record) bool { return true }
-	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked && (o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked &&
+		(o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
@@ -308,8 +309,7 @@ func (d *desk) act(ctx context.Context, t task) {
 		}
 		o = &rec.Outcomes[i]
 	}
-	mode, why := d.mayAct(ctx, rec, *o)
-	if why != "" {
+	if why := d.heldBack(ctx, rec, *o); why != "" {
 		if attempts > 0 && d.perhapsDone(ctx, rec, o) {
 			return
 		}
@@ -319,6 +319,10 @@ func (d *desk) act(ctx context.Context, t task) {
 	}
 	if !d.Clock.Now().Before(d.until) {
 		return // whoever has the desk by now does it
+	}
+	mode := rec.Mode
+	if o.Approved != nil {
+		mode = containment.ModeAct
 	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
@@ -364,16 +368,14 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// mayAct counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many; "" if
-// it may, in the mode that it returns. One that a human has approved is not counted, and may be made in mode ask.
-func (d *desk) mayAct(ctx context.Context, rec *incident.Record, o containment.Outcome) (mode containment.Mode, why string) {
-	const low = "the mode was lowered before it was done"
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
+// "" if it may. One that a human has approved is not counted, and may be made in mode ask.
+func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
 	if o.Approved != nil {
-		b := d.readBrakes(ctx, rec)
-		if d.lowered(b) == containment.ModeObserve {
-			return "", low
+		if mode := d.lowered(d.readBrakes(ctx, rec)); mode == containment.ModeObserve {
+			return "the mode is " + string(mode) + " by now"
 		}
-		return containment.ModeAct, ""
+		return ""
 	}
 	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
 	var failed error
@@ -388,25 +390,25 @@ func (d *desk) mayAct(ctx context.Context, rec *incident.Record, o containment.O
 		}
 		b := *d.brakes
 		d.brakes = nil
-		counted := slices.ContainsFunc(b.Contained, now.Equal) // an answer was lost
+		if mode := d.lowered(b); mode != containment.ModeAct {
+			return "the mode is " + string(mode) + " by now"
+		}
+		if slices.ContainsFunc(b.Contained, now.Equal) {
+			return "" // an answer was lost, and the containment counted
+		}
 		b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
-		switch {
-		case d.lowered(b) != containment.ModeAct:
-			return "", low
-		case counted:
-			return rec.Mode, ""
-		case len(b.Contained) >= most:
-			return "", fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
+		if len(b.Contained) >= most {
+			return fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained))
 		}
 		b.Contained = append(b.Contained, now)
 		b, err := d.Store.SetBrakes(ctx, b)
 		if err == nil {
 			d.brakes = &b
-			return rec.Mode, ""
+			return ""
 		}
 		failed = err
 	}
-	return "", "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
+	return "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
 }
 
 // verify reads one step of unknown outcome back.

@@ -13,12 +13,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
 	"nightlatch/internal/grant/granttest"
-	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/dynamo/dynamotest"
 )
 
 const (
@@ -38,19 +36,7 @@ func (m *midnight) named() []string {
 // keep makes the table and the schedules' group, and says so to the function.
 func (m *midnight) keep(ctx context.Context, t *testing.T, cfg aws.Config) {
 	t.Helper()
-	text := func(name string) dbtypes.AttributeDefinition {
-		return dbtypes.AttributeDefinition{AttributeName: &name, AttributeType: dbtypes.ScalarAttributeTypeS}
-	}
-	keys := func(hash, sort string) []dbtypes.KeySchemaElement {
-		return []dbtypes.KeySchemaElement{{AttributeName: &hash, KeyType: dbtypes.KeyTypeHash}, {AttributeName: &sort, KeyType: dbtypes.KeyTypeRange}}
-	}
-	_, err := dynamodb.NewFromConfig(cfg).CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName: aws.String(keptIn), BillingMode: dbtypes.BillingModePayPerRequest,
-		AttributeDefinitions: []dbtypes.AttributeDefinition{text(dynamo.PartitionKey), text(dynamo.SortKey), text(dynamo.IndexPartitionKey), text(dynamo.IndexSortKey)},
-		KeySchema:            keys(dynamo.PartitionKey, dynamo.SortKey),
-		GlobalSecondaryIndexes: []dbtypes.GlobalSecondaryIndex{{IndexName: aws.String(dynamo.Index), KeySchema: keys(dynamo.IndexPartitionKey, dynamo.IndexSortKey),
-			Projection: &dbtypes.Projection{ProjectionType: dbtypes.ProjectionTypeInclude, NonKeyAttributes: dynamo.Projected()}}},
-	})
+	err := dynamotest.Table(ctx, cfg, keptIn)
 	if err == nil {
 		_, err = scheduler.NewFromConfig(cfg).CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: aws.String(keptIn)})
 	}

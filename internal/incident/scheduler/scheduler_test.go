@@ -268,7 +268,8 @@ func TestWhatTheSchedulerNeeds(t *testing.T) {
 		t.Errorf("New without a clock = %v, %v", w, err)
 	}
 	want := []grant.Grant{
-		{Sid: "WakeItself", Actions: []string{"scheduler:CreateSchedule"}, On: []string{"arn:${Partition}:scheduler:${Region}:${Account}:schedule/${ScheduleGroup}/*"}},
+		{Sid: "WakeItself", Actions: []string{"scheduler:CreateSchedule"}, On: []string{"arn:${Partition}:scheduler:${Region}:${Account}:schedule/${ScheduleGroup}/*"},
+			Why: "A schedule is named by the incident and the minute that it is for; the group holds nothing else."},
 		{Sid: "LetSchedulerWakeIt", Actions: []string{"iam:PassRole"}, On: []string{"${ScheduleRole}"},
 			When: map[string]map[string]string{"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}},
 	}
