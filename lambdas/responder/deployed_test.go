@@ -73,7 +73,7 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 		said, err = d.shell(ctx, "npx --no-install cdk deploy --method direct --require-approval never --app "+d.assembly)
 		done <- err
 	}()
-	for d.ids["RequestMetrics"] == "" { // which is the last that CloudFormation waits for
+	for d.ids["RequestMetrics"] == "" || !d.made(ctx, "Enroller") { // which is the last that CloudFormation waits for; moto names things before they are there
 		select {
 		case err := <-done:
 			t.Fatalf("cdk deploy: %v: %s", err, said)
@@ -100,6 +100,12 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 		t.Errorf("the stack is %s", stack.StackStatus)
 	}
 	return d
+}
+
+// made reports whether a function is there.
+func (d *deployment) made(ctx context.Context, id string) bool {
+	_, err := d.shell(ctx, "aws lambda get-function-configuration --function-name "+d.ids[id])
+	return err == nil
 }
 
 // leaveOutTheURL takes the approver's URL out of the stack's outputs: moto's CloudFormation knows no AWS::Lambda::Url, and would stumble.

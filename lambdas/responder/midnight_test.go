@@ -63,7 +63,6 @@ type midnight struct {
 	stolen       string
 	others       map[string]string // every other key, by user
 	environ      []string          // of the function, without what concerns AWS
-	approver     *granttest.AWS    // before moto for the approver, where incidents are kept
 	config       aws.Config        // what the function reads of AWS
 	event        []byte
 	lake         *laketest.Server
