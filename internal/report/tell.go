@@ -196,7 +196,7 @@ func closing(r incident.Record) Message {
 		outcome(&b, r, i)
 	}
 	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
-		field(&b, "Also", Safe(j.Answer))
+		field(&b, "Also", Safe(j.Answer)+" (incident "+Safe(j.ID)+")")
 	}
 	if n := len(r.Joined) - maxOutcomes + r.JoinedMore; n > 0 {
 		field(&b, "And", fmt.Sprintf("%d more incidents with the same steps", n))
