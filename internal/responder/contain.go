@@ -292,14 +292,18 @@ func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor)
 func (d *desk) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
+	fresh := o.Attempts == 1 && d.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
 	anyOther := func(*incident.Record) bool { return true }
 	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked &&
 		(o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
+		if o.Attempts > 0 && !fresh && d.perhapsDone(ctx, rec, o) {
+			return // it was us, perhaps: then the undo line is ours to tell
+		}
 		d.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
 	}
 	attempts := o.Attempts
-	if fresh := attempts == 1 && d.intended[rec.ID] == rec.Version; fresh {
+	if fresh {
 		attempts = 0
 	} else {
 		o.Attempts++
