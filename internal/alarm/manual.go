@@ -38,7 +38,7 @@ func parseOurs(top map[string]json.RawMessage) (Event, error) {
 	case (ours.Investigate == nil) == (ours.Advance == nil):
 		return Event{}, errors.New(`nightlatch: give "investigate" or "advance", one of the two`)
 	case ours.Advance != nil:
-		if !incidentID.MatchString(ours.Advance.Incident) {
+		if !IncidentID.MatchString(ours.Advance.Incident) {
 			return Event{}, fmt.Errorf("nightlatch.advance.incident: %s is not an incident's id", quote(ours.Advance.Incident))
 		}
 		return Event{Advance: ours.Advance.Incident}, nil

@@ -30,7 +30,8 @@ type Event struct {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 var BucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-var incidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+// IncidentID is what an incident can be called: see Alarm.ID.
+var IncidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 
 // Parse reads any event that starts or continues an incident. Its errors are one sentence about what arrived.
 func Parse(event []byte) (Event, error) {

@@ -35,16 +35,7 @@ func (q Minter) SQL(s Schema) string {
 		id = []string{"no credential"}
 	}
 	return fmt.Sprintf(`select to_unixtime(eventtime) as at, eventname as call,
-  coalesce(useridentity.type, '') as type,
-  coalesce(useridentity.principalid, '') as principal_id,
-  coalesce(useridentity.arn, '') as arn,
-  coalesce(useridentity.accountid, '') as account_id,
-  coalesce(useridentity.accesskeyid, '') as access_key_id,
-  coalesce(useridentity.username, '') as user_name,
-  coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
-  coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
-  coalesce(useridentity.invokedby, '') as invoked_by,
-  coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of
+  `+identity+`
 from %[1]s
 where eventsource in ('sts.amazonaws.com', 'iam.amazonaws.com') and eventname in (%[2]s) and coalesce(errorcode, '') = ''
   and eventtime >= %[3]s and eventtime < %[4]s
@@ -67,10 +58,6 @@ func ReadMinter(rows []Row) (*Minted, error) {
 		return nil, nil
 	}
 	r := &reader{row: rows[0]}
-	m := Minted{At: r.time("at"), Call: r.text("call"), By: actor.Identity{
-		Type: r.text("type"), PrincipalID: r.text("principal_id"), ARN: r.text("arn"), AccountID: r.text("account_id"), AccessKeyID: r.text("access_key_id"),
-		UserName: r.text("user_name"), IssuerARN: r.text("issuer_arn"), IssuerUserName: r.text("issuer_user_name"), InvokedBy: r.text("invoked_by"),
-		OnBehalfOf: r.text("on_behalf_of"),
-	}}
+	m := Minted{At: r.time("at"), Call: r.text("call"), By: r.identity()}
 	return &m, r.err
 }

@@ -47,11 +47,28 @@ type Evidence struct {
 	Others Others  `json:"others"`
 }
 
-// explainedEnough is the part of the alarmed bytes from which on CloudTrail explains the alarm.
-const explainedEnough = 0.8
+// ExplainedEnough is the part of the alarmed bytes from which on CloudTrail explains the alarm.
+const ExplainedEnough = 0.8
 
 // Explains reports whether CloudTrail shows enough of the alarmed bytes to explain the alarm.
-func (e Evidence) Explains() bool { return e.Explained != nil && *e.Explained >= explainedEnough }
+func (e Evidence) Explains() bool { return e.Explained != nil && *e.Explained >= ExplainedEnough }
+
+// Places names where a key's bytes went, each once: the networks and VPC endpoints of its first actor. They are what a hold on the key clears.
+func (e Evidence) Places(accessKeyID string) []string {
+	var places []string
+	for _, a := range e.Actors {
+		if a.AccessKeyID != accessKeyID {
+			continue
+		}
+		for _, o := range a.Origins {
+			if p := o.Place(); p != "" && !slices.Contains(places, p) {
+				places = append(places, p)
+			}
+		}
+		break
+	}
+	return places
+}
 
 // FallsShort reports whether it shows less. Where the alarmed bytes are not known, it neither explains nor falls short.
 func (e Evidence) FallsShort() bool { return e.Explained != nil && !e.Explains() }

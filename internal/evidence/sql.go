@@ -73,17 +73,8 @@ func (s Schema) calls(from, to time.Time, watched, each string) string {
       else coalesce(try(url_decode(copy_source)), copy_source) end`
 	return fmt.Sprintf(`logged as (
   select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, to_unixtime(eventtime) as unix, eventname,
-    coalesce(useridentity.type, '') as type,
-    coalesce(useridentity.principalid, '') as principal_id,
-    coalesce(useridentity.arn, '') as arn,
-    coalesce(useridentity.accountid, '') as account_id,
-    coalesce(useridentity.accesskeyid, '') as access_key_id,
-    coalesce(useridentity.username, '') as user_name,
-    coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
+    `+identity+`,
     coalesce(useridentity.sessioncontext.sessionissuer.principalid, '') as issuer_id,
-    coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
-    coalesce(useridentity.invokedby, '') as invoked_by,
-    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of,
     coalesce(sourceipaddress, '') as source_ip,
     coalesce(vpcendpointid, '') as vpc_endpoint,
     coalesce(vpcendpointaccountid, '') as vpc_endpoint_account,
@@ -122,6 +113,18 @@ calls as (
 		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.Table, timestamp(from), timestamp(to),
 		quoteAll(objectLevel), watched, network, each, s.parameter("x-amz-copy-source"), bytesOut)
 }
+
+// identity are the columns that say who called; reader.identity reads them.
+const identity = `coalesce(useridentity.type, '') as type,
+    coalesce(useridentity.principalid, '') as principal_id,
+    coalesce(useridentity.arn, '') as arn,
+    coalesce(useridentity.accountid, '') as account_id,
+    coalesce(useridentity.accesskeyid, '') as access_key_id,
+    coalesce(useridentity.username, '') as user_name,
+    coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
+    coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
+    coalesce(useridentity.invokedby, '') as invoked_by,
+    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of`
 
 // unindent takes the indentation away, which counts towards Lake's limit for a statement. It must not touch a literal: no name that a
 // question asks for holds a line's end.

@@ -243,12 +243,17 @@ func digest(t Tally) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-func readActor(r *reader, ours actor.Ours) Actor {
-	c := actor.Of(actor.Identity{
+// identity reads the columns that say who called.
+func (r *reader) identity() actor.Identity {
+	return actor.Identity{
 		Type: r.text("type"), PrincipalID: r.text("principal_id"), ARN: r.text("arn"), AccountID: r.text("account_id"),
 		AccessKeyID: r.text("access_key_id"), UserName: r.text("user_name"), IssuerARN: r.text("issuer_arn"),
 		IssuerUserName: r.text("issuer_user_name"), InvokedBy: r.text("invoked_by"), OnBehalfOf: r.text("on_behalf_of"),
-	}, ours)
+	}
+}
+
+func readActor(r *reader, ours actor.Ours) Actor {
+	c := actor.Of(r.identity(), ours)
 	return Actor{
 		Kind: c.Kind, Via: c.Via, AccessKeyID: c.AccessKeyID, PrincipalARN: c.PrincipalARN, PrincipalID: c.PrincipalID,
 		AccountID: c.AccountID, UserName: c.UserName, RoleName: c.RoleName, Session: c.Session, OnBehalfOf: c.OnBehalfOf,

@@ -35,7 +35,7 @@ func Start(t *testing.T) string {
 	free.Close()
 	_, port, _ := net.SplitHostPort(address)
 	cmd := exec.Command(server, "-H", "127.0.0.1", "-p", port)
-	log := &buffer{}
+	log := &Log{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -62,20 +62,21 @@ func Config(endpoint string) aws.Config {
 	}
 }
 
-// buffer is a log that is read while it is written.
-type buffer struct {
+// Log is what a process prints, read while it is written.
+type Log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
 }
 
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

@@ -29,13 +29,18 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 		fmt.Fprintf(&b, "%-*s  %s  %-*s  %s\n", id, Safe(x.ID), x.Opened.UTC().Format(stamp), state, x.State(), what)
 	}
 	if brakes.Mode != "" {
-		fmt.Fprintf(&b, "\nMode lowered to %s by %s at %s UTC, until a deployment raises it.\n", Safe(string(brakes.Mode)), Safe(brakes.By), brakes.At.UTC().Format(stamp))
+		fmt.Fprintf(&b, "\nMode %s.\n", Lowered(brakes))
 	}
 	for _, h := range brakes.Holds {
 		fmt.Fprintf(&b, "Hold until %s UTC: %s is asked about, not contained, from %s (%s, after incident %s).\n",
 			h.Until.UTC().Format(stamp), Safe(h.AccessKeyID), List(h.Origins), Safe(h.By), Safe(h.Incident))
 	}
 	return b.String()
+}
+
+// Lowered says to what the mode was lowered, by whom and when: "lowered to ask by …". It is for brakes that have a mode.
+func Lowered(b incident.Brakes) string {
+	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment raises it", Safe(string(b.Mode)), Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
 }
 
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 )
 
@@ -220,14 +221,11 @@ type Time struct {
 	At   time.Time
 }
 
-// explained is the part of the alarmed bytes from which on the evidence is called there.
-const explained = 0.8
-
 // Times are when it rang, when the evidence was there, when the first step was done and seen done, and when it was quiet.
 func Times(r incident.Record) []Time {
 	times := []Time{{"Rang", r.Alarm.Since}}
 	for _, l := range r.Looks {
-		if r.Alarm.Bytes != nil && float64(l.Bytes) >= explained*float64(*r.Alarm.Bytes) {
+		if r.Alarm.Bytes != nil && float64(l.Bytes) >= evidence.ExplainedEnough*float64(*r.Alarm.Bytes) {
 			times = append(times, Time{"Evidence", l.At})
 			break
 		}

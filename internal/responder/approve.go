@@ -201,7 +201,7 @@ func (r *Responder) seen(ctx context.Context, rec incident.Record, i int, said s
 		if err != nil {
 			break
 		}
-		at := slices.IndexFunc(now.Outcomes, func(n containment.Outcome) bool { return n.Action == o.Action && n.Target == o.Target })
+		at := slices.IndexFunc(now.Outcomes, o.SameStep)
 		if at >= 0 && now.Outcomes[at].State != containment.Intended {
 			done := now.Outcomes[at]
 			return fmt.Sprintf("%s; %s: %s, %s", said, step, done.State, report.Safe(done.Detail))

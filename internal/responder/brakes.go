@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"nightlatch/internal/containment"
-	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/report"
 )
@@ -176,15 +175,7 @@ func (r *Responder) newHold(ctx context.Context, rec incident.Record, o containm
 	if doc.Text != containment.Active {
 		return incident.Hold{}, refuse(NotNow, "key %s does not read as Active: restore it first, with your own credentials: nightlatch restore %s", o.Target, rec.ID)
 	}
-	i := slices.IndexFunc(rec.Evidence.Actors, func(a evidence.Actor) bool { return a.AccessKeyID == o.Step.Ref.Name })
-	var places []string
-	if i >= 0 {
-		for _, origin := range rec.Evidence.Actors[i].Origins {
-			if p := origin.Place(); p != "" && !slices.Contains(places, p) {
-				places = append(places, p)
-			}
-		}
-	}
+	places := rec.Evidence.Places(o.Step.Ref.Name)
 	if len(places) == 0 {
 		return incident.Hold{}, refuse(NotNow, "the evidence of incident %s shows no place that key %s was used from, so there is none to clear", rec.ID, o.Target)
 	}
@@ -199,7 +190,7 @@ func (r *Responder) undone(ctx context.Context, c Caller, id string, o containme
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(rec.Outcomes, func(n containment.Outcome) bool { return n.Action == o.Action && n.Target == o.Target })
+		i := slices.IndexFunc(rec.Outcomes, o.SameStep)
 		if i < 0 || rec.Outcomes[i].State == containment.Undone {
 			return nil
 		}

@@ -254,7 +254,8 @@ type plan struct {
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
 func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor) plan {
 	r := d.Responder
-	target, err := d.known.identify(ctx, r.Account, a.Credential(), r.Clock.Now())
+	who := a.Credential()
+	target, err := d.known.targets.get(who, r.Clock.Now(), func() (policy.Target, error) { return r.Account.Identify(ctx, who) })
 	trouble := ""
 	if err != nil {
 		trouble = report.Safe(err.Error())
@@ -276,7 +277,8 @@ func (d *desk) plan(ctx context.Context, rec *incident.Record, a evidence.Actor)
 		}
 		return plan{steps, trouble}
 	}
-	before, err := d.known.read(ctx, r.Account, containment.KeyRef(target), r.Clock.Now())
+	ref := containment.KeyRef(target)
+	before, err := d.known.docs.get(ref, r.Clock.Now(), func() (containment.Doc, error) { return r.Account.Read(ctx, ref) })
 	if err != nil {
 		r.Log.ErrorContext(ctx, "reading the key's status failed", "incident", rec.ID, "key", a.AccessKeyID, "err", err)
 		trouble = report.Safe(err.Error())

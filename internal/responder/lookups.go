@@ -1,7 +1,6 @@
 package responder
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -14,53 +13,36 @@ import (
 // one key, and IAM answers some twenty questions a second. What is only known from here is never written on: a step reads its
 // setting back.
 type lookups struct {
-	mu      sync.Mutex
-	since   time.Time
-	targets map[actor.Credential]policy.Target
-	docs    map[containment.Ref]containment.Doc
+	targets moment[actor.Credential, policy.Target]
+	docs    moment[containment.Ref, containment.Doc]
 }
 
 // remembers is how long that is: what a thief changes in that time is seen when the step is read back.
 const remembers = 10 * time.Second
 
-func (k *lookups) forget(now time.Time) {
-	if now.Sub(k.since) >= remembers || now.Before(k.since) {
-		k.since, k.targets, k.docs = now, map[actor.Credential]policy.Target{}, map[containment.Ref]containment.Doc{}
-	}
+// moment keeps answers, each for remembers at most. The zero value is ready.
+type moment[K comparable, V any] struct {
+	mu    sync.Mutex
+	since time.Time
+	kept  map[K]V
 }
 
-// identify is Account.Identify. An answer with an error is not kept.
-func (k *lookups) identify(ctx context.Context, account containment.Account, c actor.Credential, now time.Time) (policy.Target, error) {
-	k.mu.Lock()
-	k.forget(now)
-	t, ok := k.targets[c]
-	k.mu.Unlock()
+// get returns what is kept, or asks. An answer with an error is not kept.
+func (m *moment[K, V]) get(key K, now time.Time, ask func() (V, error)) (V, error) {
+	m.mu.Lock()
+	if m.kept == nil || now.Sub(m.since) >= remembers || now.Before(m.since) {
+		m.since, m.kept = now, map[K]V{}
+	}
+	v, ok := m.kept[key]
+	m.mu.Unlock()
 	if ok {
-		return t, nil
+		return v, nil
 	}
-	t, err := account.Identify(ctx, c)
+	v, err := ask()
 	if err == nil {
-		k.mu.Lock()
-		k.targets[c] = t
-		k.mu.Unlock()
+		m.mu.Lock()
+		m.kept[key] = v
+		m.mu.Unlock()
 	}
-	return t, err
-}
-
-// read is Account.Read.
-func (k *lookups) read(ctx context.Context, account containment.Account, ref containment.Ref, now time.Time) (containment.Doc, error) {
-	k.mu.Lock()
-	k.forget(now)
-	doc, ok := k.docs[ref]
-	k.mu.Unlock()
-	if ok {
-		return doc, nil
-	}
-	doc, err := account.Read(ctx, ref)
-	if err == nil {
-		k.mu.Lock()
-		k.docs[ref] = doc
-		k.mu.Unlock()
-	}
-	return doc, err
+	return v, err
 }

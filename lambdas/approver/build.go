@@ -43,12 +43,8 @@ func build(cfg aws.Config, environ []string) (*responder.Responder, error) {
 	if r.Wakes, err = scheduler.New(cfg, clock.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return nil, err
 	}
-	for _, arn := range append([]string{s.Topic}, s.Topics...) {
-		topic, err := sns.New(cfg, arn)
-		if err != nil {
-			return nil, err
-		}
-		r.Channels = append(r.Channels, topic)
+	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
+		return nil, err
 	}
 	return r, nil
 }

@@ -57,12 +57,8 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
 		return nil, err
 	}
-	for _, arn := range append([]string{s.Topic}, s.Topics...) {
-		topic, err := sns.New(cfg, arn)
-		if err != nil {
-			return nil, err
-		}
-		r.Channels = append(r.Channels, topic)
+	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
+		return nil, err
 	}
 	if r.Policy, err = readPolicy(filepath.Join(root, "policy.cedar")); err != nil {
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)

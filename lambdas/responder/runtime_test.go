@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"nightlatch/internal/mototest"
 )
 
 // bootstrap builds a Lambda as the deployment does and returns its path.
@@ -72,13 +73,13 @@ func newRuntimeAPI(t testing.TB, timeout time.Duration) *runtimeAPI {
 // function is a running bootstrap.
 type function struct {
 	api  *runtimeAPI
-	logs *lockedBuffer
+	logs *mototest.Log
 }
 
 // start runs a bootstrap in an environment of its own.
 func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *function {
 	t.Helper()
-	f := &function{api: api, logs: &lockedBuffer{}}
+	f := &function{api: api, logs: &mototest.Log{}}
 	cmd := exec.Command(binary)
 	cmd.Env = append([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(api.URL, "http://"), "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stderr, cmd.Stdout = f.logs, f.logs
@@ -111,21 +112,4 @@ func (f *function) invoke(t testing.TB, event []byte) answer {
 		t.Fatalf("the function does not answer; its log:\n%s", f.logs)
 	}
 	panic("unreachable")
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

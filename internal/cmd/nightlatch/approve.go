@@ -24,15 +24,7 @@ func approvable(o containment.Outcome) bool { return o.State == containment.Aske
 
 // Run shows the step, asks, and has the approver record the yes: it knows who asks from IAM, and looks again whether the step makes sense.
 func (c *approveCmd) Run(ctx context.Context, s streams) error {
-	d, err := c.open(ctx, s, c.inTable, c.atURL)
-	if err != nil {
-		return err
-	}
-	store, err := kept(ctx, d)
-	if err != nil {
-		return err
-	}
-	rec, err := load(ctx, store, c.Incident)
+	d, store, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
 	if err != nil {
 		return err
 	}
@@ -50,8 +42,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if brakes.Mode != "" {
-		fmt.Fprintf(s.err, "The mode was lowered to %s by %s at %s UTC, until a deployment raises it.\n", report.Safe(string(brakes.Mode)), report.Safe(brakes.By),
-			brakes.At.UTC().Format("2006-01-02 15:04"))
+		fmt.Fprintf(s.err, "The mode was %s.\n", report.Lowered(brakes))
 	}
 	fmt.Fprintf(s.err, "The yes goes to %s.\n", url)
 	if err := confirm(s, c.Yes, fmt.Sprintf("Approve step %d: %s?", number, step(o))); err != nil {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
@@ -59,11 +59,23 @@ func kept(ctx context.Context, d *deployment.Deployment) (*dynamo.Store, error) 
 	return dynamo.New(d.Config(), table)
 }
 
-var incidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+// openIncident opens a deployment, its table and one incident of it.
+func (p place) openIncident(ctx context.Context, s streams, table inTable, approver atURL, id string) (*deployment.Deployment, *dynamo.Store, incident.Record, error) {
+	d, err := p.open(ctx, s, table, approver)
+	if err != nil {
+		return nil, nil, incident.Record{}, err
+	}
+	store, err := kept(ctx, d)
+	if err != nil {
+		return nil, nil, incident.Record{}, err
+	}
+	rec, err := load(ctx, store, id)
+	return d, store, rec, err
+}
 
 // load reads one incident.
 func load(ctx context.Context, store *dynamo.Store, id string) (incident.Record, error) {
-	if !incidentID.MatchString(id) {
+	if !alarm.IncidentID.MatchString(id) {
 		return incident.Record{}, badInput{fmt.Errorf("%q is not the id of an incident; go tool nightlatch incidents lists them", id)}
 	}
 	rec, err := store.Load(ctx, id)

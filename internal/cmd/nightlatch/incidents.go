@@ -61,15 +61,7 @@ type incidentCmd struct {
 
 // Run shows one incident, and what can be done about its steps.
 func (c *incidentCmd) Run(ctx context.Context, s streams) error {
-	d, err := c.open(ctx, s, c.inTable, atURL{})
-	if err != nil {
-		return err
-	}
-	store, err := kept(ctx, d)
-	if err != nil {
-		return err
-	}
-	rec, err := load(ctx, store, c.Incident)
+	_, _, rec, err := c.openIncident(ctx, s, c.inTable, atURL{}, c.Incident)
 	if err != nil {
 		return err
 	}

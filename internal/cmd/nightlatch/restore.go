@@ -35,15 +35,7 @@ func restorable(o containment.Outcome) bool {
 
 // Run takes a step back with the human's own credentials: the responder locks, and never unlocks.
 func (c *restoreCmd) Run(ctx context.Context, s streams) error {
-	d, err := c.open(ctx, s, c.inTable, c.atURL)
-	if err != nil {
-		return err
-	}
-	store, err := kept(ctx, d)
-	if err != nil {
-		return err
-	}
-	rec, err := load(ctx, store, c.Incident)
+	d, _, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
 	if err != nil {
 		return err
 	}
@@ -77,17 +69,11 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 
 // cleared says what the hold is about to clear: where the key was used from in this incident.
 func cleared(rec incident.Record, o containment.Outcome) string {
-	for _, a := range rec.Evidence.Actors {
-		if a.AccessKeyID != o.Step.Ref.Name || len(a.Origins) == 0 {
-			continue
-		}
-		var places []string
-		for _, origin := range a.Origins {
-			places = append(places, origin.Place())
-		}
-		return ", and for a day Nightlatch asks before it contains the key for what it does from " + report.List(places)
+	places := rec.Evidence.Places(o.Step.Ref.Name)
+	if len(places) == 0 {
+		return ""
 	}
-	return ""
+	return ", and for a day Nightlatch asks before it contains the key for what it does from " + report.List(places)
 }
 
 // pauses are between the readings of what was written: IAM shows a change within seconds, mostly.

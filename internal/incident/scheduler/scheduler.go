@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
 )
@@ -47,7 +48,6 @@ var (
 	roleARN      = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\x21-\x7e]+$`)
 	queueARN     = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	incidentID   = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 )
 
 // Wakes makes schedules in one region. It is safe for use by several goroutines.
@@ -109,7 +109,7 @@ func Grants() []grant.Grant {
 //
 // One incident and minute is one schedule, because it is one name.
 func (w *Wakes) Wake(ctx context.Context, id string, at time.Time) error {
-	if !incidentID.MatchString(id) {
+	if !alarm.IncidentID.MatchString(id) {
 		return fmt.Errorf("incident %.60q cannot be woken: that is no incident's id", id)
 	}
 	if soonest := w.now().Add(timeout); at.Before(soonest) {

@@ -60,6 +60,19 @@ func New(cfg aws.Config, arn string) (*Topic, error) {
 	return &Topic{arn: arn, client: client}, nil
 }
 
+// Channels makes a channel to each of several topics.
+func Channels(cfg aws.Config, arns ...string) ([]notify.Channel, error) {
+	var all []notify.Channel
+	for _, arn := range arns {
+		topic, err := New(cfg, arn)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, topic)
+	}
+	return all, nil
+}
+
 // Grants are the permissions that the package needs.
 func Grants() []grant.Grant {
 	return []grant.Grant{{Sid: "TellTheTeam", Actions: []string{"sns:Publish"}, On: []string{"${Topic}"}}}
