@@ -66,27 +66,25 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	d.run(ctx, "npx --no-install cdk bootstrap -o "+d.assembly+" "+settings)
 	d.leaveOutTheURL()
 	// Not by a change set: then moto would show no outputs.
-	done := make(chan error, 1)
-	var said []byte
-	go func() {
-		var err error
-		said, err = d.shell(ctx, "npx --no-install cdk deploy --method direct --require-approval never --app "+d.assembly)
-		done <- err
-	}()
-	for d.ids["RequestMetrics"] == "" || !d.made(ctx, "Enroller") { // which is the last that CloudFormation waits for; moto names things before they are there
+	done, said := make(chan error, 1), &mototest.Log{}
+	cmd := d.command(ctx, "npx --no-install cdk deploy --progress events --method direct --require-approval never --app "+d.assembly)
+	cmd.Stdout, cmd.Stderr = said, said
+	go func() { done <- cmd.Run() }()
+	// moto makes a stack's resources while it answers CreateStack, and whoever looks at them meanwhile makes them a second time, the one
+	// that waits for the enroller too. So nobody looks before the CDK tells of the stack's events, which it asks for then.
+	for !strings.Contains(said.String(), "CREATE_IN_PROGRESS") {
 		select {
 		case err := <-done:
 			t.Fatalf("cdk deploy: %v: %s", err, said)
 		case <-time.After(time.Second):
 		}
-		var stack struct {
-			StackResources []struct{ LogicalResourceID, PhysicalResourceID string }
-		}
-		if out, err := d.shell(ctx, "aws cloudformation describe-stack-resources --stack-name Nightlatch"); err == nil && json.Unmarshal(out, &stack) == nil {
-			for _, r := range stack.StackResources {
-				d.ids[r.LogicalResourceID] = r.PhysicalResourceID
-			}
-		}
+	}
+	var resources struct {
+		StackResources []struct{ LogicalResourceID, PhysicalResourceID string }
+	}
+	d.read(ctx, &resources, "aws cloudformation describe-stack-resources --stack-name Nightlatch")
+	for _, r := range resources.StackResources {
+		d.ids[r.LogicalResourceID] = r.PhysicalResourceID
 	}
 	d.enrol(ctx, endpoint)
 	if err := <-done; err != nil {
@@ -100,12 +98,6 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 		t.Errorf("the stack is %s", stack.StackStatus)
 	}
 	return d
-}
-
-// made reports whether a function is there.
-func (d *deployment) made(ctx context.Context, id string) bool {
-	_, err := d.shell(ctx, "aws lambda get-function-configuration --function-name "+d.ids[id])
-	return err == nil
 }
 
 // leaveOutTheURL takes the approver's URL out of the stack's outputs: moto's CloudFormation knows no AWS::Lambda::Url, and would stumble.
@@ -141,10 +133,16 @@ func (d *deployment) stack(ctx context.Context) stack {
 	return all.Stacks[0]
 }
 
-// shell runs a line in the repository's root.
-func (d *deployment) shell(ctx context.Context, line string) ([]byte, error) {
+// command is a line for a shell in the repository's root.
+func (d *deployment) command(ctx context.Context, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
 	cmd.Dir, cmd.Env = filepath.Join("..", ".."), d.env
+	return cmd
+}
+
+// shell runs a line.
+func (d *deployment) shell(ctx context.Context, line string) ([]byte, error) {
+	cmd := d.command(ctx, line)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
