@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 )
 
@@ -27,15 +26,10 @@ func code(err error) string {
 // failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
 // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 func failed(c call, err error) error {
-	var api smithy.APIError
-	var resp *smithyhttp.ResponseError
-	status := 0
-	if errors.As(err, &resp) {
-		status = resp.HTTPStatusCode()
-	}
 	doing := fmt.Sprintf("calling %s on %s", c.action, c.on)
-	if errors.As(err, &api) && status < 500 {
-		return refusal(c, doing, api, status)
+	refused, status := awserr.Refusal(err)
+	if refused != nil {
+		return refusal(c, doing, refused, status)
 	}
 	switch {
 	case status >= 500:
@@ -45,12 +39,12 @@ func failed(c call, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: AWS did not answer in time; try again", doing)
 	}
-	return fmt.Errorf("%s: no answer came: %v; see whether the region is right and AWS can be reached from here", doing, cause(err))
+	return fmt.Errorf("%s: no answer came: %v; see whether the region is right and AWS can be reached from here", doing, awserr.Cause(err))
 }
 
 // refusal says what AWS refused.
 func refusal(c call, doing string, api smithy.APIError, status int) error {
-	if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
+	if awserr.Throttled(api.ErrorCode()) {
 		return fmt.Errorf("%s: AWS is throttling the account's calls; try again in a minute", doing)
 	}
 	switch api.ErrorCode() {
@@ -64,17 +58,4 @@ func refusal(c call, doing string, api smithy.APIError, status int) error {
 		return fmt.Errorf("%s: the answer (HTTP %d) is not AWS's; see whether a proxy stands between", doing, status)
 	}
 	return fmt.Errorf("%s: AWS refused with %q (%s); see the errors of that call in its API reference", doing, api.ErrorMessage(), api.ErrorCode())
-}
-
-// cause leaves out the SDK's own layers, which say nothing to a reader.
-func cause(err error) error {
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		return send.Err
-	}
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
 }

@@ -15,7 +15,10 @@ import (
 )
 
 // leaves know nothing of the others; every package may import them.
-var leaves = []string{"grant", "settings", "actor"}
+var leaves = []string{"grant", "settings", "actor", awserr}
+
+// awserr reads the SDK's errors for the adapters, and for nobody else.
+const awserr = "awserr"
 
 // stages stand in the order in which an incident goes through them: each may import those before it.
 var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
@@ -43,8 +46,9 @@ var bans = []struct {
 	allowed func(pkg string) bool
 	why     string
 }{
-	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { _, ok := adapters[p]; return ok || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
-	{"github.com/aws/smithy-go", func(p string) bool { _, ok := adapters[p]; return ok }, "AWS errors are classified once, next to the adapter"},
+	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
+	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
+	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
 	{"github.com/aws/aws-lambda-go", isLambda, "the Lambda runtime belongs to the roots"},
 	{"github.com/aws/jsii-runtime-go", isInfra, "jsii needs Node: it has no place outside the deployment"},
 	{"github.com/aws/aws-cdk-go", isInfra, "the CDK needs Node: it has no place outside the deployment"},
@@ -55,8 +59,9 @@ var bans = []struct {
 	{"time/tzdata", func(string) bool { return false }, "all times are UTC"},
 }
 
-func isLambda(p string) bool { return strings.HasPrefix(p, "lambdas/") }
-func isInfra(p string) bool  { return strings.HasPrefix(p, "infra") }
+func isAdapter(p string) bool { _, ok := adapters[p]; return ok }
+func isLambda(p string) bool  { return strings.HasPrefix(p, "lambdas/") }
+func isInfra(p string) bool   { return strings.HasPrefix(p, "infra") }
 
 type pkg struct {
 	ImportPath string

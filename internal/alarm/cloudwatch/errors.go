@@ -1,15 +1,13 @@
 package cloudwatch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 )
 
@@ -24,36 +22,18 @@ func missing(err error) bool {
 
 // failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
 func failed(c call, err error) error {
-	var api smithy.APIError
-	var resp *smithyhttp.ResponseError
-	status := 0
-	if errors.As(err, &resp) {
-		status = resp.HTTPStatusCode()
+	refused, status := awserr.Refusal(err)
+	if refused != nil {
+		return refusal(c, refused)
 	}
-	if errors.As(err, &api) && status < 500 {
-		return refusal(c, api)
-	}
-	switch {
-	case status >= 500:
-		return fmt.Errorf("calling %s on %s: CloudWatch failed on its side (HTTP %d); try again", c.action, c.on, status)
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("calling %s on %s: the run was ended before CloudWatch answered; run it again", c.action, c.on)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("calling %s on %s: CloudWatch did not answer in time; try again", c.action, c.on)
-	case status != 0:
-		return fmt.Errorf("calling %s on %s: the answer (HTTP %d) is not CloudWatch's; see whether a proxy stands between", c.action, c.on, status)
-	}
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		err = send.Err // without the SDK's own layers, which say nothing to a reader
-	}
-	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether the responder reaches CloudWatch", c.action, c.on, err)
+	return awserr.Silence{Doing: fmt.Sprintf("calling %s on %s", c.action, c.on), Service: "CloudWatch", Ended: "; run it again", Late: "; try again",
+		Reach: "the responder reaches CloudWatch"}.Sentence(status, err)
 }
 
 // refusal says what CloudWatch refused. The codes are those of
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html.
 func refusal(c call, api smithy.APIError) error {
-	if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
+	if awserr.Throttled(api.ErrorCode()) {
 		return fmt.Errorf("calling %s on %s: CloudWatch is throttling the account's calls; try again in a minute", c.action, c.on)
 	}
 	switch api.ErrorCode() {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 )
 
@@ -61,7 +61,7 @@ func failed(c call, err error) error {
 		return grant.Denied(c.action, c.on, api.ErrorMessage())
 	case missing(err):
 		return fmt.Errorf("calling %s on %s: IAM does not know it; see whether it was deleted or renamed", c.action, c.on)
-	case ok && throttled(api.ErrorCode()):
+	case ok && awserr.Throttled(api.ErrorCode()):
 		return fmt.Errorf("calling %s on %s: AWS is throttling the account's calls; try again in a minute", c.action, c.on)
 	case ok && staleCredentials[api.ErrorCode()]:
 		return fmt.Errorf("calling %s on %s: AWS does not accept the credentials; renew them, and check the clock", c.action, c.on)
@@ -81,23 +81,5 @@ func failed(c call, err error) error {
 		}
 		return fmt.Errorf("calling %s on %s: AWS failed on its side (HTTP %d); try again", c.action, c.on, resp.HTTPStatusCode())
 	}
-	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether AWS can be reached from here", c.action, c.on, cause(err))
-}
-
-func throttled(code string) bool {
-	_, ok := retry.DefaultThrottleErrorCodes[code]
-	return ok
-}
-
-// cause leaves out the SDK's own layers, which say nothing to a reader.
-func cause(err error) error {
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		return send.Err
-	}
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
+	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether AWS can be reached from here", c.action, c.on, awserr.Cause(err))
 }

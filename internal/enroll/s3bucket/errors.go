@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/enroll"
 	"nightlatch/internal/grant"
 )
@@ -53,7 +53,6 @@ func about(bucket string) string {
 func failed(action, bucket string, err error) error {
 	on := about(bucket)
 	code, status := answer(err)
-	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	switch code {
 	case "NoSuchBucket":
 		return fmt.Errorf("%s %w; correct its name, or take it out of the setting buckets", on, enroll.ErrGone)
@@ -75,7 +74,7 @@ func failed(action, bucket string, err error) error {
 		return fmt.Errorf("%s somebody else changes it at this moment; deploy again", on)
 	}
 	switch {
-	case throttled || status == 503:
+	case awserr.Throttled(code) || status == 503:
 		return fmt.Errorf("%s S3 is throttling the account's calls; deploy again in a minute", on)
 	case code != "" && status < 500:
 		return fmt.Errorf("%s S3 refused %s with %s (HTTP %d); see the S3 API reference", on, action, code, status)
@@ -88,11 +87,7 @@ func failed(action, bucket string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s S3 did not answer in time; deploy again", on)
 	}
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		err = send.Err // without the SDK's own layers, which say nothing to a reader
-	}
-	return fmt.Errorf("%s no answer came: %v; see whether the enroller reaches S3", on, err)
+	return fmt.Errorf("%s no answer came: %v; see whether the enroller reaches S3", on, awserr.Unsent(err))
 }
 
 // whereabouts is where S3 says that the bucket is.

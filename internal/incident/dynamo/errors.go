@@ -1,17 +1,15 @@
 package dynamo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 )
 
@@ -47,37 +45,18 @@ func crowded(about string) error {
 
 // failed makes the one sentence about a call that failed: what was asked of what, and what to do about it.
 func failed(c call, err error) error {
-	var api smithy.APIError
-	var resp *smithyhttp.ResponseError
-	status := 0
-	if errors.As(err, &resp) {
-		status = resp.HTTPStatusCode()
-	}
 	doing := fmt.Sprintf("%s: calling %s on table %q", c.about, c.action, c.on)
-	if errors.As(err, &api) && status < 500 {
-		return refusal(c, doing, err, api)
+	refused, status := awserr.Refusal(err)
+	if refused != nil {
+		return refusal(c, doing, err, refused)
 	}
-	switch {
-	case status >= 500:
-		return fmt.Errorf("%s: DynamoDB failed on its side (HTTP %d); try again", doing, status)
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: the run was ended before DynamoDB answered; run it again", doing)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: DynamoDB did not answer in time; try again", doing)
-	case status != 0:
-		return fmt.Errorf("%s: the answer (HTTP %d) is not DynamoDB's; see whether a proxy stands between", doing, status)
-	}
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		err = send.Err // without the SDK's own layers, which say nothing to a reader
-	}
-	return fmt.Errorf("%s: no answer came: %v; see whether DynamoDB can be reached from here", doing, err)
+	return awserr.Silence{Doing: doing, Service: "DynamoDB", Ended: "; run it again", Late: "; try again", Reach: "DynamoDB can be reached from here"}.Sentence(status, err)
 }
 
 // refusal says what DynamoDB refused.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 func refusal(c call, doing string, err error, api smithy.APIError) error {
-	if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
+	if awserr.Throttled(api.ErrorCode()) {
 		return fmt.Errorf("%s: DynamoDB is throttling the table's calls; try again in a minute", doing)
 	}
 	switch api.ErrorCode() {

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 )
 
@@ -17,14 +16,9 @@ var throttleCodes = map[string]struct{}{"Throttled": {}, "KMSThrottling": {}}
 
 // failed makes the one sentence about a message that was not taken.
 func (t *Topic) failed(err error) error {
-	var api smithy.APIError
-	var resp *smithyhttp.ResponseError
-	status := 0
-	if errors.As(err, &resp) {
-		status = resp.HTTPStatusCode()
-	}
-	if errors.As(err, &api) && status < 500 {
-		return t.refused(api)
+	refused, status := awserr.Refusal(err)
+	if refused != nil {
+		return t.refused(refused)
 	}
 	switch {
 	case status >= 500:
@@ -34,11 +28,7 @@ func (t *Topic) failed(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("publishing to SNS topic %q: SNS did not answer in time; the message may have been sent, try again", t.arn)
 	}
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		err = send.Err // without the SDK's own layers, which say nothing to a reader
-	}
-	return fmt.Errorf("publishing to SNS topic %q: no answer came: %v; see whether the responder reaches SNS", t.arn, err)
+	return fmt.Errorf("publishing to SNS topic %q: no answer came: %v; see whether the responder reaches SNS", t.arn, awserr.Unsent(err))
 }
 
 // refused says what SNS refused and what to do about it.
@@ -55,8 +45,7 @@ func (t *Topic) refused(api smithy.APIError) error {
 // refusal is refused, of what no permission heals.
 func refusal(api smithy.APIError) string {
 	code := api.ErrorCode()
-	_, throttled := retry.DefaultThrottleErrorCodes[code]
-	if _, own := throttleCodes[code]; own || throttled {
+	if _, own := throttleCodes[code]; own || awserr.Throttled(code) {
 		return "SNS is throttling; try again in a minute"
 	}
 	switch code {

@@ -1,0 +1,79 @@
+// Package awserr reads the errors of AWS's SDK for the adapters, which make their one sentence of them: what AWS has answered, or why no
+// answer of its own came. What a code means is each adapter's to say.
+//
+// How the SDK wraps errors: https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/handle-errors.html
+package awserr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Refusal is AWS's own no to a call; nil where it did not answer, or failed on its side. Status is that of HTTP, 0 where nothing came.
+func Refusal(err error) (refusal smithy.APIError, status int) {
+	var resp *smithyhttp.ResponseError
+	if errors.As(err, &resp) {
+		status = resp.HTTPStatusCode()
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) && status < 500 {
+		return api, status
+	}
+	return nil, status
+}
+
+// Throttled reports whether a code says that the account calls too often.
+func Throttled(code string) bool {
+	_, ok := retry.DefaultThrottleErrorCodes[code]
+	return ok
+}
+
+// Unsent is what kept a request from being sent, without the SDK's own layers, which say nothing to a reader; other errors stay as
+// they are.
+func Unsent(err error) error {
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		return send.Err
+	}
+	return err
+}
+
+// Cause is Unsent, and of other errors what lies below the name of the operation.
+func Cause(err error) error {
+	var send *smithyhttp.RequestSendError
+	var op *smithy.OperationError
+	if !errors.As(err, &send) && errors.As(err, &op) {
+		return op.Err
+	}
+	return Unsent(err)
+}
+
+// Silence is a call to a service that it has not answered as itself.
+type Silence struct {
+	// Doing is what was being done to what; Service the service's name.
+	Doing, Service string
+	// Ended and Late follow on what is said of a run that was ended, and of an answer that was late: "; try again".
+	Ended, Late string
+	// Reach is what to look at where nothing came back: "the responder reaches CloudWatch".
+	Reach string
+}
+
+// Sentence says why there is no answer, and what to do about it. status is Refusal's.
+func (s Silence) Sentence(status int, err error) error {
+	switch {
+	case status >= 500:
+		return fmt.Errorf("%s: %s failed on its side (HTTP %d); try again", s.Doing, s.Service, status)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: the run was ended before %s answered%s", s.Doing, s.Service, s.Ended)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %s did not answer in time%s", s.Doing, s.Service, s.Late)
+	case status != 0:
+		return fmt.Errorf("%s: the answer (HTTP %d) is not %s's; see whether a proxy stands between", s.Doing, status, s.Service)
+	}
+	return fmt.Errorf("%s: no answer came: %v; see whether %s", s.Doing, Unsent(err), s.Reach)
+}
