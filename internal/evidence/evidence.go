@@ -1,23 +1,14 @@
 // Package evidence asks CloudTrail who moved the bytes, and reconciles the answer with the metric.
 //
-// Questions are SQL SELECTs in Trino's dialect over the schema of CloudTrail Lake
-// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-limitations.html); engines below this package run them.
+// Questions are SQL SELECTs in Trino's dialect, over the schema of CloudTrail Lake
+// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-limitations.html) or over CloudTrail's own files as Athena reads them;
+// engines below this package run them.
 package evidence
 
 import (
 	"context"
 	"errors"
 )
-
-// Schema is the seam between the questions and an engine: where the records stand, and how a field of them is spelled.
-type Schema struct {
-	// Table is what stands behind FROM: an event data store's id, a table's name.
-	Table string
-}
-
-// MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
-// (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html).
-const MaxStatement = 10_000
 
 // Question is one question to the trail. Questions cross the border to an engine, not SQL.
 type Question interface {
@@ -32,10 +23,10 @@ type Row map[string]string
 
 // Answer is what an engine found.
 type Answer struct {
-	// Engine names what answered: "cloudtrail-lake", "duckdb".
+	// Engine names what answered: "cloudtrail-lake", "athena", "duckdb".
 	Engine string
 	Rows   []Row
-	// Scanned is what the engine read for it, in bytes: what Lake bills.
+	// Scanned is what the engine read for it, in bytes: what Lake and Athena bill.
 	Scanned int64
 	// Lost names, one sentence each, what could not be read and is missing from the rows.
 	Lost []string

@@ -39,10 +39,10 @@ func (q Minter) SQL(s Schema) string {
 from %[1]s
 where eventsource in ('sts.amazonaws.com', 'iam.amazonaws.com') and eventname in (%[2]s) and coalesce(errorcode, '') = ''
   and eventtime >= %[3]s and eventtime < %[4]s
-  and strpos(coalesce(element_at(responseelements, 'credentials'), element_at(responseelements, 'accessKey'),
-    array_join(map_values(responseelements), ' ')), %[5]s) > 0
+  and strpos(coalesce(%[6]s, %[7]s, %[8]s), %[5]s) > 0
 order by case when useridentity.accesskeyid <> '' then 0 else 1 end, eventtime desc
-limit 1`, s.Table, quoteAll(minting), timestamp(q.From), timestamp(q.To), quote(id[0]))
+limit 1`, s.records(q.From, q.To), quoteAll(minting), timestamp(q.From), timestamp(q.To), quote(id[0]),
+		s.inner("responseelements", "credentials"), s.inner("responseelements", "accessKey"), s.returned())
 }
 
 // Minted is a call that gave out a credential, and who made it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,8 +49,6 @@ func (q Since) SQL(s Schema) string {
 	if len(keys)+len(principals) == 0 {
 		somebody = 0
 	}
-	// A sign-in that failed has no error code, only this answer:
-	// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
 	return fmt.Sprintf(`with found as (
   select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, eventsource, eventname,
     coalesce(useridentity.accesskeyid, '') as access_key_id,
@@ -60,7 +59,7 @@ func (q Since) SQL(s Schema) string {
     case when eventsource = 's3.amazonaws.com' then %[1]s end as sent
   from %[2]s
   where eventtime >= %[3]s and eventtime < %[4]s and coalesce(errorcode, '') = ''
-    and coalesce(element_at(responseelements, eventname), '') <> 'Failure'
+    and coalesce(%[11]s, '') <> 'Failure'
     and (useridentity.accesskeyid in (%[5]s) or split_part(useridentity.principalid, ':', 1) in (%[6]s)
       or useridentity.sessioncontext.sessionissuer.principalid in (%[6]s))
 ),
@@ -88,7 +87,17 @@ placed as (
 select part, access_key_id, principal_id, service, name, writes, calls, bytes, first_seen, last_seen, source_ip, vpc_endpoint, origins, places
 from placed
 where place <= %[8]d and 1 = %[9]d
-order by part, place`, s.sent(), s.Table, timestamp(q.From), timestamp(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut)
+order by part, place`, s.sent(), s.records(q.From, q.To), timestamp(q.From), timestamp(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut, s.signedIn())
+}
+
+// signedIn is how a sign-in went, NULL for other calls: one that failed has no error code, only this answer, under its own name.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
+func (s Schema) signedIn() string {
+	var went []string
+	for _, call := range []string{"ConsoleLogin", "CheckMfa", "SwitchRole", "ExitRole", "RenewRole"} {
+		went = append(went, s.member("responseelements", call))
+	}
+	return "coalesce(" + strings.Join(went, ", ") + ")"
 }
 
 // anyOf is a list to be in; of none, one that nothing is in.

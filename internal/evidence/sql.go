@@ -25,21 +25,6 @@ func timestamp(t time.Time) string {
 	return "timestamp '" + t.UTC().Format("2006-01-02 15:04:05") + "'"
 }
 
-// parameter is a request parameter of a record, NULL where it is missing.
-func (s Schema) parameter(key string) string {
-	return "element_at(requestparameters, " + quote(key) + ")"
-}
-
-// additional is a field of additionalEventData, NULL where it is missing.
-func (s Schema) additional(key string) string {
-	return "element_at(additionaleventdata, " + quote(key) + ")"
-}
-
-// sent is what a call took out of S3 as the record says, NULL where it has no number.
-func (s Schema) sent() string {
-	return "try_cast(" + s.additional("bytesTransferredOut") + " as double)"
-}
-
 // bytesOut is a count of bytes sent. One that no call can have (NaN, less than 0, over a petabyte) is none: it would spoil every sum.
 const bytesOut = "case when sent between 0 and 1e15 then sent end"
 
@@ -110,7 +95,7 @@ calls as (
   from once
   where copy = 1
 )`, s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
-		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.Table, timestamp(from), timestamp(to),
+		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.records(from, to), timestamp(from), timestamp(to),
 		quoteAll(objectLevel), watched, network, each, s.parameter("x-amz-copy-source"), bytesOut)
 }
 

@@ -31,7 +31,8 @@ from %[1]s
 where eventsource = 'iam.amazonaws.com' and eventname in (%[2]s) and %[3]s = %[4]s and coalesce(errorcode, '') = ''
   and eventtime >= %[5]s and eventtime < %[6]s
 order by case when strpos(lower(coalesce(%[7]s, '')), lower(%[8]s)) > 0 then 0 else 1 end, eventtime desc
-limit 1`, s.Table, quoteAll(calls), s.parameter(field), quote(name), timestamp(q.From), timestamp(q.To), s.parameter("tags"), quote(q.Tag))
+limit 1`, s.records(q.From, q.To), quoteAll(calls), s.parameter(field), quote(name), timestamp(q.From), timestamp(q.To),
+		s.inner("requestparameters", "tags"), quote(q.Tag))
 }
 
 // Tagger is who tagged a principal, and when.

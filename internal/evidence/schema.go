@@ -1,0 +1,90 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+)
+
+// Schema is the seam between the questions and an engine: where the records stand, and how a field of them is spelled. There are two
+// forms. In CloudTrail Lake's, an object of any keys is a map of strings:
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html
+type Schema struct {
+	// Table is what stands behind FROM: an event data store's id, a table's name.
+	Table string
+	// Files says that the records have the other form, that of CloudTrail's own files as Athena reads them: such an object is its JSON as
+	// text, a time and a flag are text, and the table has a partition for each account, region and day of delivery, the last in a
+	// column "day", written 2026/03/04. https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
+	Files bool
+}
+
+// MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
+// (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html).
+const MaxStatement = 10_000
+
+const (
+	// Lateness is how long after an event its record is still looked for among the files: CloudTrail delivers within minutes, promises no
+	// time, and delivers after an outage what it owes.
+	Lateness = 3 * 24 * time.Hour
+	// clocks is how far the clock that names a file's day may be behind the one that stamps a record.
+	clocks = 15 * time.Minute
+)
+
+// Days are the first and the last day of delivery, as the files' folders are named, under which records of [from, to) can lie: a record
+// is delivered after the call, so that a late one lies under a later day.
+func Days(from, to time.Time) (first, last string) {
+	const folder = "2006/01/02"
+	return from.Add(-clocks).UTC().Format(folder), to.Add(Lateness).UTC().Format(folder)
+}
+
+// records is what stands behind FROM for the records of [from, to). It gives the files' columns the form that Lake's have, but for the
+// objects of any keys, which parameter, additional and response read.
+//
+// A time that is none is in no span, and does not spoil the query.
+func (s Schema) records(from, to time.Time) string {
+	if !s.Files {
+		return s.Table
+	}
+	first, last := Days(from, to)
+	return fmt.Sprintf(`(
+  select eventid, sharedeventid, try(cast(from_iso8601_timestamp(eventtime) as timestamp)) as eventtime, eventsource, eventname, useridentity,
+    sourceipaddress, useragent, errorcode, requestparameters, responseelements, additionaleventdata, resources, vpcendpointid, vpcendpointaccountid,
+    eventcategory, readonly = 'true' as readonly, managementevent = 'true' as managementevent
+  from %s
+  where day between %s and %s
+) as records`, s.Table, quote(first), quote(last))
+}
+
+// member is a scalar under a key of an object of any keys, as text, NULL where it is missing.
+func (s Schema) member(column, key string) string {
+	if s.Files {
+		return "json_extract_scalar(" + column + ", " + quote(`$["`+key+`"]`) + ")"
+	}
+	return "element_at(" + column + ", " + quote(key) + ")"
+}
+
+// inner is the text of whatever stands under a key, NULL where it is missing. How an engine writes it is its own affair.
+func (s Schema) inner(column, key string) string {
+	if s.Files {
+		return "json_format(json_extract(" + column + ", " + quote(`$["`+key+`"]`) + "))"
+	}
+	return "element_at(" + column + ", " + quote(key) + ")"
+}
+
+// parameter is a request parameter of a record, NULL where it is missing.
+func (s Schema) parameter(key string) string { return s.member("requestparameters", key) }
+
+// additional is a field of additionalEventData, NULL where it is missing.
+func (s Schema) additional(key string) string { return s.member("additionaleventdata", key) }
+
+// sent is what a call took out of S3 as the record says, NULL where it has no number.
+func (s Schema) sent() string {
+	return "try_cast(" + s.additional("bytesTransferredOut") + " as double)"
+}
+
+// returned is the text of everything that a call returned, NULL where it returned nothing.
+func (s Schema) returned() string {
+	if s.Files {
+		return "responseelements"
+	}
+	return "array_join(map_values(responseelements), ' ')"
+}
