@@ -29,6 +29,14 @@ func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer,
 	return evidence.Answer{Engine: "duckdb", Rows: rows, Scanned: e.bytes(), Lost: e.lost()}, nil
 }
 
+// Exec runs a statement that answers nothing, such as one that makes another table.
+func (e *Engine) Exec(ctx context.Context, statement string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, err := e.db.ExecContext(ctx, statement)
+	return err
+}
+
 func (e *Engine) query(ctx context.Context, query string) ([]evidence.Row, error) {
 	rows, err := e.db.QueryContext(ctx, query)
 	if err != nil {

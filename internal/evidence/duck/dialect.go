@@ -16,7 +16,11 @@ var dialect = []string{
 
 	"create macro json_format(j) as cast(j as varchar)",
 	"create macro json_parse(s) as cast(s as json)",
-	"create macro json_extract_scalar(j, p) as json_extract_string(j, p)",
+	// Trino writes a key with any characters as $["key"], DuckDB as $."key".
+	`create macro trino_path(p) as system.main.regexp_replace(p, '\["([^"]*)"\]', '."\1"', 'g')`,
+	// What is no JSON holds nothing in Trino, and is an error in DuckDB.
+	"create macro json_extract(j, p) as case when json_valid(j) then system.main.json_extract(j, trino_path(p)) end",
+	"create macro json_extract_scalar(j, p) as case when json_valid(j) and json_type(j, trino_path(p)) not in ('OBJECT', 'ARRAY') then json_extract_string(j, trino_path(p)) end",
 
 	"create macro regexp_like(s, re) as regexp_matches(s, re)",
 	// Trino replaces every match, DuckDB the first.

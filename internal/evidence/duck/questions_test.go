@@ -3,8 +3,11 @@ package duck_test
 // The counting rules, one sub-test each: the questions' own SQL, run by DuckDB over a few records.
 
 import (
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,7 +21,9 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/duck"
+	"nightlatch/internal/evidence/enginetest"
 )
 
 const (
@@ -131,10 +136,12 @@ func each(n int, changes func(i int) []change) []record {
 // lone stands for half a surrogate pair, which Go cannot write.
 const lone = "@LONE@"
 
-// trail is an engine over the records, each with an eventID of its own unless it has one.
+// trail is an engine over the records, each with an eventID of its own unless it has one. It has them in both forms: as Lake would, and
+// in a trail's files as Athena would, delivered now and then hours or days late, in an organization's folders.
 func trail(t *testing.T, records []record) *duck.Engine {
 	t.Helper()
 	var text strings.Builder
+	var delivered []enginetest.Record
 	for i, r := range records {
 		if r["eventID"] == nil {
 			r["eventID"] = fmt.Sprintf("event-%04d", i)
@@ -143,28 +150,95 @@ func trail(t *testing.T, records []record) *duck.Engine {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text.WriteString(strings.ReplaceAll(string(line), lone, `\ud800`) + "\n")
+		line = []byte(strings.ReplaceAll(string(line), lone, `\ud800`))
+		text.Write(append(line, '\n'))
+		happened, _ := time.Parse(time.RFC3339, fmt.Sprint(r["eventTime"]))
+		late := []time.Duration{3 * time.Minute, 8 * time.Minute, 5 * time.Hour, 13 * time.Hour, 60 * time.Hour}[i%5]
+		delivered = append(delivered, enginetest.Record{JSON: line, Delivered: happened.Add(late), Account: account, Region: athena.Regions()[i%7]})
 	}
 	path := filepath.Join(t.TempDir(), "trail.jsonl")
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return loadedFrom(t, path)
+	return loadedFrom(t, path, delivered)
 }
 
-func loadedFrom(t *testing.T, path string) *duck.Engine {
+// loadedFrom is an engine over what lies at path, and over the same records as they were delivered.
+func loadedFrom(t *testing.T, path string, delivered []enginetest.Record) *duck.Engine {
 	t.Helper()
 	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	if err := e.Load(t.Context(), path); err != nil {
+	dir := t.TempDir()
+	table := athena.Table{Location: "s3://trail-bucket/logs/AWSLogs/o-exampleorg/", Accounts: []string{account}}
+	if err := errors.Join(e.Load(t.Context(), path), enginetest.Lay(dir, table, delivered), enginetest.Load(t.Context(), e, table, dir)); err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
+// real is an engine over the published records of a folder, as if each had been delivered five minutes after the call.
+func real(t *testing.T, folder string) *duck.Engine {
+	t.Helper()
+	dir := published(t, folder)
+	files, err := filepath.Glob(filepath.Join(dir, "*.json.gz"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in %s: %v", dir, err)
+	}
+	var delivered []enginetest.Record
+	add := func(text json.RawMessage) {
+		var r struct {
+			EventTime string
+			Shipped   string `json:"@timestamp"` // what a log shipper wrote in its place
+		}
+		if err := json.Unmarshal(text, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.EventTime == "" {
+			r.EventTime = r.Shipped
+			text = append([]byte(`{"eventTime":"`+r.Shipped+`",`), text[1:]...)
+		}
+		happened, err := time.Parse(time.RFC3339, r.EventTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delivered = append(delivered, enginetest.Record{JSON: text, Delivered: happened.Add(5 * time.Minute), Account: account, Region: "us-east-1"})
+	}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for read := json.NewDecoder(z); ; {
+			var one json.RawMessage
+			if err := read.Decode(&one); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			var many struct{ Records []json.RawMessage }
+			if err := json.Unmarshal(one, &many); err != nil {
+				t.Fatal(err)
+			}
+			if many.Records == nil {
+				many.Records = []json.RawMessage{one}
+			}
+			for _, r := range many.Records {
+				add(r)
+			}
+		}
+		f.Close()
+	}
+	return loadedFrom(t, dir, delivered)
+}
+
+// rows are the answer, which has to be the same in both forms of the records.
 func rows(t *testing.T, e *duck.Engine, q evidence.Question) []evidence.Row {
 	t.Helper()
 	answer, err := e.Ask(t.Context(), q)
@@ -173,6 +247,16 @@ func rows(t *testing.T, e *duck.Engine, q evidence.Question) []evidence.Row {
 	}
 	if len(answer.Lost) > 0 {
 		t.Errorf("lost: %q", answer.Lost)
+	}
+	if _, plain := q.(raw); plain {
+		return answer.Rows
+	}
+	inFiles, err := e.Ask(t.Context(), enginetest.OfFiles{Question: q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(inFiles.Rows, answer.Rows); diff != "" {
+		t.Errorf("Athena's form has other rows than Lake's (got -, want +):\n%s", diff)
 	}
 	return answer.Rows
 }
@@ -783,7 +867,7 @@ func published(t *testing.T, folder string) string {
 }
 
 func TestRealExfiltration(t *testing.T) {
-	e := loadedFrom(t, published(t, "otrf-ec2-proxy-s3-exfiltration"))
+	e := real(t, "otrf-ec2-proxy-s3-exfiltration")
 	hour := time.Date(2020, 9, 14, 1, 0, 0, 0, time.UTC)
 	stolen := evidence.Window{Buckets: []string{"mordors3stack-s3bucket-llp2yingx64a"}}
 	for name, c := range map[string]struct {
@@ -820,7 +904,7 @@ func (q raw) SQL(s evidence.Schema) string { return fmt.Sprintf(string(q), s.Tab
 // TestRealManagementEvents asks about every bucket that a red-team run touched: 267 of its calls say how many bytes they
 // moved, and none is a data event.
 func TestRealManagementEvents(t *testing.T) {
-	e := loadedFrom(t, published(t, "invictus-stratus-run"))
+	e := real(t, "invictus-stratus-run")
 	var buckets []string
 	for _, r := range rows(t, e, raw("select distinct element_at(requestparameters, 'bucketName') as b from %s where element_at(requestparameters, 'bucketName') is not null order by 1")) {
 		buckets = append(buckets, r["b"])

@@ -142,7 +142,7 @@ func TestNobodyIsNotQuiet(t *testing.T) {
 
 // TestRealDeeds asks about every key of a red-team run, and counts its successful calls in the plainest way beside it.
 func TestRealDeeds(t *testing.T) {
-	e := loadedFrom(t, published(t, "invictus-stratus-run"))
+	e := real(t, "invictus-stratus-run")
 	day := time.Date(2023, 7, 10, 0, 0, 0, 0, time.UTC)
 	keys := rows(t, e, raw(`select useridentity.accesskeyid as k, count(distinct eventid) as n, max(useridentity.principalid) as p from %s
 		where errorcode is null and useridentity.accesskeyid <> '' group by 1 order by 2 desc, 1`))

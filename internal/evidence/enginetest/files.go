@@ -1,0 +1,283 @@
+// Package enginetest has CloudTrail's files as Athena sees them, in DuckDB, for tests: that the questions have the same answers from every
+// engine. A trail's files are laid as a trail lays them
+// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html), and read as the table over them
+// says, with the types that Hive's JSON reader makes of a record.
+//
+// Only _test files import it.
+package enginetest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/athena"
+	"nightlatch/internal/evidence/duck"
+)
+
+// Schema is how the questions are asked of the files.
+var Schema = evidence.Schema{Table: athena.Database + "." + athena.TableName, Files: true}
+
+// OfFiles is a question to an engine that has the files too: it is asked of them.
+type OfFiles struct{ evidence.Question }
+
+// SQL implements evidence.Question.
+func (q OfFiles) SQL(evidence.Schema) string { return q.Question.SQL(Schema) }
+
+// Record is one record as it stands in a file, and when and where it was delivered.
+type Record struct {
+	JSON            json.RawMessage
+	Delivered       time.Time
+	Account, Region string
+}
+
+// Lay writes records into files under root, which stands for S3, as a trail lays them: by account, region, day and five minutes of delivery.
+func Lay(root string, table athena.Table, records []Record) error {
+	files := map[string][]json.RawMessage{}
+	for _, r := range records {
+		at := r.Delivered.UTC().Truncate(5 * time.Minute)
+		name := fmt.Sprintf("%s_CloudTrail_%s_%s_Nightlatch.json.gz", r.Account, r.Region, at.Format("20060102T1504Z"))
+		path := filepath.Join(Path(root, table.Folder(r.Account, r.Region, at)), name)
+		files[path] = append(files[path], r.JSON)
+	}
+	for path, records := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		z, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
+		_, begun := z.Write([]byte(`{"Records":[`))
+		for i, r := range records {
+			if i > 0 {
+				begun = cmp.Or(begun, second(z.Write([]byte(","))))
+			}
+			begun = cmp.Or(begun, second(z.Write(r)))
+		}
+		if err := errors.Join(begun, second(z.Write([]byte("]}"))), z.Close(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func second(_ int, err error) error { return err }
+
+// Path is where an s3:// URL lies under root.
+func Path(root, url string) string { return filepath.Join(root, strings.TrimPrefix(url, "s3://")) }
+
+// Load has the engine read the files that lie under root where the table's partitions are, as Athena's would be read: into a table of its
+// own, beside the one that Engine.Load fills. Files anywhere else under root are not the table's.
+func Load(ctx context.Context, e *duck.Engine, table athena.Table, root string) error {
+	rows, err := os.CreateTemp("", "nightlatch-files-*.jsonl")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(rows.Name())
+	out := bufio.NewWriter(rows)
+	for _, account := range table.Accounts {
+		for _, region := range athena.Regions() {
+			base := strings.TrimSuffix(Path(root, table.Folder(account, region, time.Time{})), "/0001/01/01")
+			err := filepath.WalkDir(base, func(path string, entry fs.DirEntry, err error) error {
+				switch {
+				case errors.Is(err, fs.ErrNotExist):
+					return nil
+				case err != nil || entry.IsDir():
+					return err
+				}
+				day, err := filepath.Rel(base, filepath.Dir(path))
+				if err != nil {
+					return err
+				}
+				return shape(out, path, table, map[string]any{"account": account, "region": region, "day": filepath.ToSlash(day)})
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if err := errors.Join(out.Flush(), rows.Close()); err != nil {
+		return err
+	}
+	var columns []string
+	for _, c := range slices.Concat(table.Columns(), table.Partitions()) {
+		columns = append(columns, fmt.Sprintf("%q: '%s'", c.Name, parse(c.Type).duck()))
+	}
+	for _, statement := range []string{"create schema if not exists " + athena.Database,
+		fmt.Sprintf("create or replace table %s as select * from read_json('%s', columns={%s}, format='newline_delimited', maximum_object_size=67108864)",
+			Schema.Table, rows.Name(), strings.Join(columns, ", "))} {
+		if err := e.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shape writes the records of a file, each as the row that the table makes of it.
+func shape(out *bufio.Writer, path string, table athena.Table, partition map[string]any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	var file struct{ Records []json.RawMessage }
+	if err := json.NewDecoder(z).Decode(&file); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	write := json.NewEncoder(out)
+	for _, record := range file.Records {
+		fields := members(record)
+		row := map[string]any{}
+		for _, c := range table.Columns() {
+			row[c.Name] = parse(c.Type).value(fields[c.Name])
+		}
+		for name, v := range partition {
+			row[name] = v
+		}
+		if err := write.Encode(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// members are the fields of an object by their names in lower case, as Hive compares them; nil where it is none.
+func members(text json.RawMessage) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(text, &m) != nil {
+		return nil
+	}
+	lower := map[string]json.RawMessage{}
+	for name, v := range m {
+		lower[strings.ToLower(name)] = v
+	}
+	return lower
+}
+
+// kind is a type of Hive's: a string, an object of known fields, or a list.
+// https://docs.aws.amazon.com/athena/latest/ug/data-types.html
+type kind struct {
+	fields []field
+	of     *kind
+}
+
+type field struct {
+	name string
+	kind kind
+}
+
+// parse reads a type as Table.Columns writes it.
+func parse(text string) kind {
+	k, rest := parsed(text)
+	if rest != "" {
+		panic("a type goes on with " + rest)
+	}
+	return k
+}
+
+func parsed(text string) (kind, string) {
+	if rest, ok := strings.CutPrefix(text, "string"); ok {
+		return kind{}, rest
+	}
+	if rest, ok := strings.CutPrefix(text, "array<"); ok {
+		of, rest := parsed(rest)
+		return kind{of: &of}, strings.TrimPrefix(rest, ">")
+	}
+	rest, ok := strings.CutPrefix(text, "struct<")
+	if !ok {
+		panic("no type begins with " + text)
+	}
+	var k kind
+	for !strings.HasPrefix(rest, ">") {
+		name, after, _ := strings.Cut(rest, ":")
+		of, left := parsed(after)
+		k.fields = append(k.fields, field{name, of})
+		rest = strings.TrimPrefix(left, ",")
+	}
+	return k, rest[1:]
+}
+
+// duck is the type in DuckDB's spelling.
+func (k kind) duck() string {
+	switch {
+	case k.of != nil:
+		return k.of.duck() + "[]"
+	case k.fields == nil:
+		return "VARCHAR"
+	}
+	var fields []string
+	for _, f := range k.fields {
+		fields = append(fields, fmt.Sprintf("%q %s", f.name, f.kind.duck()))
+	}
+	return "STRUCT(" + strings.Join(fields, ", ") + ")"
+}
+
+// value is what the column holds of a field: of a string, whatever it is in JSON, its text.
+func (k kind) value(text json.RawMessage) any {
+	if len(text) == 0 || string(text) == "null" {
+		return nil
+	}
+	switch {
+	case k.of != nil:
+		var elements []json.RawMessage
+		if json.Unmarshal(text, &elements) != nil {
+			return nil
+		}
+		values := []any{}
+		for _, e := range elements {
+			values = append(values, k.of.value(e))
+		}
+		return values
+	case k.fields != nil:
+		m := members(text)
+		if m == nil {
+			return nil
+		}
+		row := map[string]any{}
+		for _, f := range k.fields {
+			row[f.name] = f.kind.value(m[f.name])
+		}
+		return row
+	}
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		return s
+	}
+	return again(text)
+}
+
+// again writes a value's JSON anew, as a reader does that has parsed it: its numbers stay as they are written, and half of a surrogate pair,
+// which no text holds, becomes the replacement character.
+func again(text json.RawMessage) string {
+	var v any
+	read := json.NewDecoder(bytes.NewReader(text))
+	read.UseNumber()
+	if read.Decode(&v) != nil {
+		return string(text)
+	}
+	var b strings.Builder
+	write := json.NewEncoder(&b)
+	write.SetEscapeHTML(false)
+	if write.Encode(v) != nil {
+		return string(text)
+	}
+	return strings.TrimSpace(b.String())
+}
