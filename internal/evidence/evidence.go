@@ -28,6 +28,8 @@ type Answer struct {
 	Rows   []Row
 	// Scanned is what the engine read for it, in bytes: what Lake and Athena bill.
 	Scanned int64
+	// Instead says why another engine answered than the one that is asked first; "" where it is that.
+	Instead string
 	// Lost names, one sentence each, what could not be read and is missing from the rows.
 	Lost []string
 }

@@ -183,7 +183,7 @@ func (r *Responder) traceKey(ctx context.Context, chain []link) ([]link, error) 
 
 // minter asks who was given a credential; nil where the trail does not show it.
 func (r *Responder) minter(ctx context.Context, key string, from, to time.Time) (*evidence.Minted, error) {
-	answer, err := r.Trail.Ask(ctx, evidence.Minter{AccessKeyID: key, From: from, To: to})
+	answer, err := r.ask(ctx, evidence.Minter{AccessKeyID: key, From: from, To: to})
 	var minted *evidence.Minted
 	if err == nil {
 		minted, err = evidence.ReadMinter(answer.Rows)

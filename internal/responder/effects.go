@@ -78,9 +78,12 @@ func (d *desk) lookAll(ctx context.Context, batch []task) {
 		if i == 0 {
 			answers[i] = d.askBytes(asked, recs)
 		} else {
-			answers[i] = d.askUsage(asked, strange)
+			answers[i] = d.askUsage(asked, d.ask, strange)
 		}
 	})
+	if stale := stale(recs, strange, answers[0]); len(stale) > 0 {
+		maps.Copy(answers[1], d.askUsage(asked, d.Second.Ask, stale))
+	}
 	for _, rec := range recs {
 		func() {
 			defer d.survive(ctx, rec.ID)
@@ -115,10 +118,15 @@ type answered struct {
 	tally evidence.Tally
 	err   error
 	asked bool
+	// behind: the first engine answered too, and shows less.
+	behind bool
 }
 
-// askBytes asks who moved the bytes of several incidents, with as few questions as there can be.
-func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[string]answered {
+// asking asks one question.
+type asking func(context.Context, evidence.Question) (evidence.Answer, error)
+
+// askWindows asks who moved the bytes of several incidents, with as few questions as there can be.
+func (r *Responder) askWindows(ctx context.Context, ask asking, recs []*incident.Record) map[string]answered {
 	var windows []evidence.Window
 	for _, rec := range recs {
 		a := rec.Alarm
@@ -126,7 +134,7 @@ func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[s
 	}
 	questions := evidence.Bytes{Windows: windows, Margin: alarm.Margin}.Batches()
 	got := make([]map[string]answered, len(questions))
-	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) { got[i] = r.askOne(ctx, questions[i]) })
+	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) { got[i] = r.askOne(ctx, ask, questions[i]) })
 	all := map[string]answered{}
 	for _, answers := range got {
 		maps.Copy(all, answers)
@@ -136,16 +144,16 @@ func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[s
 
 // askOne asks one bytes question. Where it fails for a reason that may lie in one of its windows, its halves are asked: a thief with
 // thousands of networks at one bucket must not spoil the answer about another.
-func (r *Responder) askOne(ctx context.Context, q evidence.Bytes) map[string]answered {
-	answer, err := r.Trail.Ask(ctx, q)
+func (r *Responder) askOne(ctx context.Context, ask asking, q evidence.Bytes) map[string]answered {
+	answer, err := ask(ctx, q)
 	var tallies map[string]evidence.Tally
 	if err == nil {
 		tallies, err = evidence.ReadBytes(answer.Rows, q, r.Ours)
 	}
 	n := len(q.Windows)
 	if err != nil && n > 1 && ctx.Err() == nil && !errors.Is(err, evidence.ErrBusy) && !errors.Is(err, evidence.ErrBudget) {
-		halves := r.askOne(ctx, evidence.Bytes{Windows: q.Windows[:n/2], Margin: q.Margin})
-		maps.Copy(halves, r.askOne(ctx, evidence.Bytes{Windows: q.Windows[n/2:], Margin: q.Margin}))
+		halves := r.askOne(ctx, ask, evidence.Bytes{Windows: q.Windows[:n/2], Margin: q.Margin})
+		maps.Copy(halves, r.askOne(ctx, ask, evidence.Bytes{Windows: q.Windows[n/2:], Margin: q.Margin}))
 		return halves
 	}
 	answer.Scanned /= int64(n) // each bears its part
@@ -167,7 +175,7 @@ const (
 )
 
 // askUsage asks what is usual for the principals that read the incidents' buckets.
-func (r *Responder) askUsage(ctx context.Context, recs []*incident.Record) map[string]answered {
+func (r *Responder) askUsage(ctx context.Context, ask asking, recs []*incident.Record) map[string]answered {
 	recs = slices.SortedStableFunc(slices.Values(recs), func(x, y *incident.Record) int { return x.Alarm.From.Compare(y.Alarm.From) })
 	var groups [][]*incident.Record
 	var questions []evidence.Usage
@@ -184,7 +192,7 @@ func (r *Responder) askUsage(ctx context.Context, recs []*incident.Record) map[s
 	}
 	got := make([]answered, len(questions))
 	r.atOnce(min(r.Workers, querySlots), len(questions), func(i int) {
-		answer, err := r.Trail.Ask(ctx, questions[i])
+		answer, err := ask(ctx, questions[i])
 		answer.Scanned /= int64(len(groups[i])) // each bears its part
 		got[i] = answered{Answer: answer, err: err, asked: true}
 	})
@@ -227,6 +235,9 @@ func (r *Responder) readBytes(ctx context.Context, rec *incident.Record, bytes a
 		return rec.Evidence // the same answer, and what is usual was known when it came first
 	}
 	e := evidence.Reconcile(rec.Alarm, bytes.tally, rec.History)
+	if bytes.Instead != "" && rec.Evidence.Engine != bytes.Engine {
+		rec.Note(look.At, report.Safe(bytes.Engine+" was asked: "+bytes.Instead))
+	}
 	e.Engine = bytes.Engine
 	e.Lost = append(e.Lost, bytes.Lost...)
 	return e
@@ -289,7 +300,7 @@ func (r *Responder) tagger(ctx context.Context, rec *incident.Record, target pol
 	if target.Type == policy.Role {
 		q.User, q.Role = "", target.Owner
 	}
-	answer, err := r.Trail.Ask(ctx, q)
+	answer, err := r.ask(ctx, q)
 	rec.Evidence.Queries++
 	rec.Evidence.BytesScanned += answer.Scanned
 	var tagger *evidence.Tagger

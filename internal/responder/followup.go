@@ -153,7 +153,7 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 	}
 	asked, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	answer, err := d.Trail.Ask(asked, q)
+	answer, err := d.ask(asked, q)
 	rec.Evidence.Queries++
 	rec.Evidence.BytesScanned += answer.Scanned
 	var deeds evidence.Deeds

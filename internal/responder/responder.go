@@ -29,8 +29,10 @@ type Clock interface {
 
 // Responder is everything that the sequence works with. What is not said to be optional is needed.
 type Responder struct {
-	Meter    alarm.Meter
-	Trail    evidence.Trail
+	Meter alarm.Meter
+	Trail evidence.Trail
+	// Second is asked where Trail fails, has no room, or stays behind; nil where there is none.
+	Second   evidence.Trail
 	Account  containment.Account
 	Store    incident.Store
 	Channels []notify.Channel
