@@ -27,7 +27,7 @@ const account = "111122223333"
 var days = regexp.MustCompile(`day between '([0-9/]+)' and '([0-9/]+)'`)
 
 // folders resolves a question as Athena would: the projected partitions whose day the statement asks for, as the folders that they name.
-func folders(t *testing.T, table athena.Table, q evidence.Question) map[string]bool {
+func folders(t testing.TB, table athena.Table, q evidence.Question) map[string]bool {
 	t.Helper()
 	found := days.FindAllStringSubmatch(q.SQL(Schema), -1)
 	if len(found) != 1 {
@@ -46,7 +46,7 @@ func folders(t *testing.T, table athena.Table, q evidence.Question) map[string]b
 	return read
 }
 
-func date(t *testing.T, day string) time.Time {
+func date(t testing.TB, day string) time.Time {
 	t.Helper()
 	d, err := time.Parse("2006/01/02", day)
 	if err != nil {
