@@ -83,6 +83,14 @@ func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown
 // Open reports whether the step waits for a human: it was asked, or surely not done.
 func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }
 
+// Name is how a step is named on a command line: deactivate-key:AKIA…. Unlike its number it stays what it is.
+func (o Outcome) Name() string { return string(o.Action) + ":" + o.Target }
+
+// Command is the line that approves or restores the step of an incident.
+func (o Outcome) Command(verb, incident string) string {
+	return command("go", "tool", "nightlatch", verb, incident, o.Name())
+}
+
 // SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps.
 func (o Outcome) SameStep(p Outcome) bool {
 	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"nightlatch/internal/proof"
 	"nightlatch/internal/settings"
 )
 
@@ -35,10 +35,12 @@ type Refused struct{ Sentence string }
 // Error implements error.
 func (r Refused) Error() string { return r.Sentence }
 
-// Step names a step of an incident to the approver: the first is 1.
+// Step names a step of an incident to the approver, as the human was shown it. The first is 1.
 type Step struct {
 	Incident string `json:"incident"`
 	Step     int    `json:"step"`
+	Action   string `json:"action"`
+	Target   string `json:"target"`
 }
 
 // Approve says yes to a step that is asked, and returns the approver's sentence. The error is Refused where it says no; after any other
@@ -90,32 +92,45 @@ func (d *Deployment) approver(ctx context.Context) (*url.URL, error) {
 	return u, nil
 }
 
-// post sends one signed request, once. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
-func (d *Deployment) post(ctx context.Context, what string, body any) (string, error) {
+// post sends one word in one signed request, once, with the proof of whose word it is: Lambda lets the request in and does not tell who has
+// sent it in a way that nobody could forge. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+func (d *Deployment) post(ctx context.Context, what string, word any) (string, error) {
 	u, err := d.approver(ctx)
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(body)
+	table, err := d.Table(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(word)
 	if err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath(what).String(), bytes.NewReader(text))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/json")
 	credentials, err := d.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return "", unsigned(err)
 	}
-	sum := sha256.Sum256(text)
-	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), "lambda", d.Region, time.Now()); err != nil {
+	e, now := proof.Envelope{Word: text}, time.Now()
+	if e.Proof, err = proof.Sign(ctx, credentials, proof.Word{To: proof.Deployment{Account: d.Account, Region: d.Region, Table: table}, Path: "/" + what, Text: text}, now); err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath(what).String(), bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), "lambda", d.Region, now); err != nil {
 		return "", fmt.Errorf("signing the request to the approver: %v", err)
 	}
-	resp, err := d.client().Do(req)
+	resp, err := proof.Client(d.cfg).Do(req)
 	if err != nil {
 		var failure *url.Error
 		if errors.As(err, &failure) {
@@ -129,15 +144,6 @@ func (d *Deployment) post(ctx context.Context, what string, body any) (string, e
 		return "", fmt.Errorf("the approver's answer broke off: %v; whether it was heard is not known, look at the incident before you repeat it", err)
 	}
 	return heard(resp.StatusCode, answer)
-}
-
-// client trusts whom the AWS configuration trusts, and follows nobody: what was signed for one host is not for another.
-func (d *Deployment) client() *http.Client {
-	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if b, ok := d.cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		c.Transport = b.GetTransport()
-	}
-	return c
 }
 
 // heard reads an answer: the approver's own, or Lambda's about it.

@@ -161,7 +161,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 		raw(b, "Run", line)
 	}
 	if o.State == containment.Asked && o.Step.Planned() && !r.Once && r.Mode != containment.ModeObserve {
-		raw(b, "Or", fmt.Sprintf("go tool nightlatch approve %s %d", Safe(r.ID), i+1))
+		raw(b, "Or", o.Command("approve", r.ID))
 	}
 	if o.Undo != "" {
 		raw(b, "To undo", o.Undo)

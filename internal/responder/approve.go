@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
 )
 
@@ -21,25 +21,36 @@ const (
 	sees, seesEvery = 20 * time.Second, 2 * time.Second
 )
 
-// Approve records a human's yes to a step that is asked, and has the responder called, which alone may do it. step counts the incident's
-// outcomes from 1, as its JSON lists them; 0 is the only one that is asked. It returns what was done in a sentence, or a Refusal.
+// Shown is a step of an incident as a human was shown it. Numbers move when evidence that came later is judged: what he has read is what
+// he decides about.
+type Shown struct {
+	Incident string `json:"incident"`
+	// Step counts the incident's outcomes from 1, as its JSON lists them; Action and Target are what stood there.
+	Step   int           `json:"step"`
+	Action policy.Action `json:"action"`
+	Target string        `json:"target"`
+}
+
+// Approve records a human's yes to a step that is asked, and has the responder called, which alone may do it. It returns what was done in
+// a sentence, or a Refusal.
 //
 // Between the ask and the yes the world went on: that the step still makes sense is looked at anew, each time before the yes is put.
-func (r *Responder) Approve(ctx context.Context, c Caller, id string, step int) (string, error) {
+// The same yes a second time, within the minutes for which its proof is good, is harmless: it is to the same step, which is done once.
+func (r *Responder) Approve(ctx context.Context, c Caller, s Shown) (string, error) {
 	cred, err := r.known(c)
 	if err != nil {
 		return "", err
 	}
 	chain, followed, name := []link{{Credential: cred}}, false, r.name()
 	for range approvals {
-		rec, err := r.load(ctx, id)
+		rec, err := r.load(ctx, s.Incident)
 		if err != nil {
 			return "", err
 		}
 		if err := suspected(chain, rec); err != nil {
 			return "", err
 		}
-		i, err := r.approvable(ctx, rec, step)
+		i, err := r.approvable(ctx, rec, s)
 		if err != nil {
 			return "", err
 		}
@@ -94,7 +105,7 @@ func (r *Responder) load(ctx context.Context, id string) (incident.Record, error
 }
 
 // approvable is the index of the outcome that can be approved: one that is asked, or was approved and is about to be done.
-func (r *Responder) approvable(ctx context.Context, rec incident.Record, step int) (int, error) {
+func (r *Responder) approvable(ctx context.Context, rec incident.Record, s Shown) (int, error) {
 	if !rec.Closed.IsZero() {
 		return 0, refuse(NotNow, "incident %s was closed at %s; run the printed command with your own credentials", rec.ID, rec.Closed.UTC().Format(time.DateTime))
 	}
@@ -108,7 +119,7 @@ func (r *Responder) approvable(ctx context.Context, rec incident.Record, step in
 	if r.lowered(brakes) == containment.ModeObserve {
 		return 0, refuse(NotNow, "the mode is observe, in which Nightlatch changes nothing; run the printed command with your own credentials")
 	}
-	i, err := chosen(rec, step, "asked", func(o containment.Outcome) bool { return o.State == containment.Asked })
+	i, err := chosen(rec, s)
 	if err != nil {
 		return 0, err
 	}
@@ -122,32 +133,19 @@ func (r *Responder) approvable(ctx context.Context, rec incident.Record, step in
 	return i, nil
 }
 
-// chosen is the index of the outcome that step names, or, where that is 0, of the only one that fits.
-func chosen(rec incident.Record, step int, what string, fits func(containment.Outcome) bool) (int, error) {
-	switch {
-	case step < 0 || step > len(rec.Outcomes):
-		return 0, refuse(BadQuestion, "incident %s has %d steps, and %d is none of them", rec.ID, len(rec.Outcomes), step)
-	case step > 0:
-		return step - 1, nil
+// chosen is the index of the outcome that was shown.
+func chosen(rec incident.Record, s Shown) (int, error) {
+	if s.Action == "" || s.Target == "" {
+		return 0, refuse(BadQuestion, "it is not said what step %d was when it was shown; say its action and its target", s.Step)
 	}
-	var all []string
-	only := 0
-	for i, o := range rec.Outcomes {
-		if fits(o) {
-			only = i
-			all = append(all, fmt.Sprintf("%d (%s %s)", i+1, o.Action, report.Safe(o.Target)))
-		}
+	if s.Step < 1 || s.Step > len(rec.Outcomes) {
+		return 0, refuse(BadQuestion, "incident %s has %d steps, and %d is none of them", rec.ID, len(rec.Outcomes), s.Step)
 	}
-	switch {
-	case len(all) == 0:
-		return 0, refuse(NotNow, "no step of incident %s is %s", rec.ID, what)
-	case len(all) > 1:
-		if n := len(all); n > maxFound {
-			all = append(all[:maxFound], fmt.Sprintf("%d more", n-maxFound))
-		}
-		return 0, Refusal{BadQuestion, "several steps are " + what + ", so say which: " + strings.Join(all, ", ")}
+	if o := rec.Outcomes[s.Step-1]; o.Action != s.Action || o.Target != s.Target {
+		return 0, refuse(NotNow, "step %d of incident %s is %s %s now, and not %s %s, as you were shown: look at the incident again", s.Step, rec.ID,
+			string(o.Action), o.Target, string(s.Action), s.Target)
 	}
-	return only, nil
+	return s.Step - 1, nil
 }
 
 // sensible looks whether a step still makes sense. Where somebody has done it meanwhile, the record says so, and the sentence is not "".

@@ -55,6 +55,12 @@ func asks() *world {
 	return w
 }
 
+// shown is a step of an incident as somebody reads it.
+func shown(rec incident.Record, step int) responder.Shown {
+	o := rec.Outcomes[step-1]
+	return responder.Shown{Incident: rec.ID, Step: step, Action: o.Action, Target: o.Target}
+}
+
 // whenTold runs the responder, and do once the team has heard the answer.
 func (w *world) whenTold(t *testing.T, do func(incident.Record)) incident.Record {
 	t.Helper()
@@ -90,7 +96,7 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 			var said string
 			r := w.whenTold(t, func(r incident.Record) {
 				var err error
-				if said, err = w.Approve(t.Context(), who, r.ID, 0); err != nil {
+				if said, err = w.Approve(t.Context(), who, shown(r, 1)); err != nil {
 					t.Error(err)
 				}
 				w.keys(t, "Active") // the approver itself changes nothing
@@ -126,7 +132,7 @@ func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	w.Clock = hurrying{w.clock, func() { w.finish(t, rec.ID) }}
-	said, err := w.Approve(t.Context(), ops, rec.ID, 1)
+	said, err := w.Approve(t.Context(), ops, shown(rec, 1))
 	if want := "approved; deactivate-key " + stolen + ": done, read back as Inactive"; err != nil || said != want {
 		t.Errorf("got %q, %v, want %q", said, err, want)
 	}
@@ -234,7 +240,7 @@ func TestWhoMayNotApprove(t *testing.T) {
 			if c.minted != nil {
 				w.trail.minted = c.minted
 			}
-			said, err := w.Approve(t.Context(), c.caller, rec.ID, 1)
+			said, err := w.Approve(t.Context(), c.caller, shown(rec, 1))
 			refused(t, err, responder.BadCaller, c.says)
 			after, loadErr := w.Store.Load(t.Context(), rec.ID)
 			if said != "" || loadErr != nil || after.Version != rec.Version || after.Outcomes[0].Approved != nil {
@@ -255,7 +261,7 @@ func TestWhoSignedInElsewhereMayApprove(t *testing.T) {
 		w := asks()
 		w.trail.minted = map[string]evidence.Row{opsSession: by(id)}
 		rec := w.open(t)
-		if said, err := w.Approve(t.Context(), oncall, rec.ID, 0); err != nil || !strings.HasPrefix(said, "approved; ") {
+		if said, err := w.Approve(t.Context(), oncall, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
 			t.Errorf("%s: got %q, %v", name, said, err)
 		}
 	}
@@ -263,21 +269,27 @@ func TestWhoSignedInElsewhereMayApprove(t *testing.T) {
 
 func TestWhatCannotBeApproved(t *testing.T) {
 	for name, c := range map[string]struct {
-		step   int
-		id     string
+		shown  func(*responder.Shown) // instead of what was
 		before func(*world, *incident.Record)
 		kind   responder.RefusalKind
 		says   string
 	}{
-		"no such incident":      {id: "nothing-\x1b[2J", kind: responder.NoIncident, says: `there is no incident nothing-\x1b[2J`},
-		"no such step":          {step: 2, kind: responder.BadQuestion, says: "has 1 steps, and 2 is none of them"},
-		"a step less than none": {step: -1, kind: responder.BadQuestion, says: "-1 is none of them"},
+		"no such incident":      {shown: func(s *responder.Shown) { s.Incident = "nothing-\x1b[2J" }, kind: responder.NoIncident, says: `there is no incident nothing-\x1b[2J`},
+		"no such step":          {shown: func(s *responder.Shown) { s.Step = 2 }, kind: responder.BadQuestion, says: "has 1 steps, and 2 is none of them"},
+		"a step less than none": {shown: func(s *responder.Shown) { s.Step = -1 }, kind: responder.BadQuestion, says: "-1 is none of them"},
 		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = rang }, kind: responder.NotNow, says: "was closed at 2026-03-04 00:11:00"},
 		"a folded one":          {before: func(_ *world, r *incident.Record) { r.Folded = "other" }, kind: responder.NotNow, says: "approve there"},
-		"a step that is done":   {step: 1, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: responder.NotNow, says: "is done, and nothing is asked"},
-		"nothing that is asked": {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: responder.NotNow, says: "no step of incident"},
+		"a step that is done":   {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: responder.NotNow, says: "is done, and nothing is asked"},
 		"a step by hand":        {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref = containment.Ref{} }, kind: responder.NotNow, says: "run what its message says"},
-		"one of several":        {before: func(_ *world, r *incident.Record) { r.Outcomes = append(r.Outcomes, r.Outcomes[0]) }, kind: responder.BadQuestion, says: "1 (deactivate-key " + stolen + "), 2 (deactivate-key"},
+		"no step in particular": {shown: func(s *responder.Shown) { s.Step = 0 }, kind: responder.BadQuestion, says: "has 1 steps, and 0 is none of them"},
+		"a number alone":        {shown: func(s *responder.Shown) { s.Action, s.Target = "", "" }, kind: responder.BadQuestion, says: "it is not said what step 1 was when it was shown"},
+		"a number that another key has by now": {before: func(_ *world, r *incident.Record) {
+			other := r.Outcomes[0]
+			other.Target = neighbour
+			r.Outcomes = []containment.Outcome{other, r.Outcomes[0]}
+		}, kind: responder.NotNow, says: " is deactivate-key " + neighbour + " now, and not deactivate-key " + stolen + ", as you were shown: look at the incident again"},
+		"another action by now": {shown: func(s *responder.Shown) { s.Action = policy.BlockOnBucket }, kind: responder.NotNow, says: "and not block-on-bucket " + stolen},
+		"a hostile target":      {shown: func(s *responder.Shown) { s.Target = "\x1b[2J" }, kind: responder.NotNow, says: `and not deactivate-key \x1b[2J`},
 		"mode observe":          {before: func(w *world, _ *incident.Record) { w.Mode = containment.ModeObserve }, kind: responder.NotNow, says: "the mode is observe"},
 		"a mode lowered to observe": {before: func(w *world, _ *incident.Record) {
 			w.Store.SetBrakes(context.Background(), incident.Brakes{Mode: containment.ModeObserve})
@@ -294,6 +306,7 @@ func TestWhatCannotBeApproved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := asks()
 			rec := w.open(t)
+			asked := shown(rec, 1)
 			if c.before != nil {
 				c.before(w, &rec)
 				var err error
@@ -301,11 +314,10 @@ func TestWhatCannotBeApproved(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			id := rec.ID
-			if c.id != "" {
-				id = c.id
+			if c.shown != nil {
+				c.shown(&asked)
 			}
-			said, err := w.Approve(t.Context(), oncall, id, c.step)
+			said, err := w.Approve(t.Context(), oncall, asked)
 			if c.kind != "" {
 				refused(t, err, c.kind, c.says)
 			} else if err == nil || errors.As(err, new(responder.Refusal)) || !strings.Contains(err.Error(), c.says) {
@@ -322,7 +334,7 @@ func TestWhatSomebodyHasDoneNeedsNoYes(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	w.account.SetStatus(stolen, containment.Inactive)
-	said, err := w.Approve(t.Context(), ops, rec.ID, 0)
+	said, err := w.Approve(t.Context(), ops, shown(rec, 1))
 	after, loadErr := w.Store.Load(t.Context(), rec.ID)
 	if o := after.Outcomes[0]; err != nil || loadErr != nil || !strings.Contains(said, "reads as Inactive already") || o.State != containment.Already || o.Approved != nil {
 		t.Errorf("got %q, %v, %v, %+v", said, err, loadErr, o)
@@ -333,7 +345,7 @@ func TestASecondYesChangesNothing(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	for _, want := range []string{"approved; ", "it is approved already, by " + ops.ARN} {
-		if said, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil || !strings.HasPrefix(said, want) {
+		if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.HasPrefix(said, want) {
 			t.Errorf("got %q, %v, want %q", said, err, want)
 		}
 	}
@@ -350,13 +362,13 @@ func TestAYesMeetsAnotherChange(t *testing.T) {
 	rec := w.open(t)
 	store := &meddling{Memory: w.Store.(*incident.Memory), times: 2}
 	w.Store = store
-	if said, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil || !strings.HasPrefix(said, "approved; ") {
+	if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
 		t.Errorf("got %q, %v", said, err)
 	}
 	w2 := asks()
 	rec2 := w2.open(t)
 	w2.Store = &meddling{Memory: w2.Store.(*incident.Memory), times: 9}
-	_, err := w2.Approve(t.Context(), ops, rec2.ID, 1)
+	_, err := w2.Approve(t.Context(), ops, shown(rec2, 1))
 	refused(t, err, responder.NotNow, "is being changed all the time")
 }
 
@@ -387,7 +399,7 @@ func TestAYesIsNotLost(t *testing.T) {
 		w := asks()
 		w.trail.grows = 1 // every look is judged anew
 		r := w.whenTold(t, func(r incident.Record) {
-			if _, err := w.Approve(t.Context(), ops, r.ID, 0); err != nil {
+			if _, err := w.Approve(t.Context(), ops, shown(r, 1)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -398,7 +410,7 @@ func TestAYesIsNotLost(t *testing.T) {
 	t.Run("judged again before it is done", func(t *testing.T) {
 		w := asks()
 		rec := w.open(t)
-		if _, err := w.Approve(t.Context(), ops, rec.ID, 0); err != nil {
+		if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 			t.Fatal(err)
 		}
 		approved, err := w.Store.Load(t.Context(), rec.ID)
@@ -422,7 +434,7 @@ func TestAYesIsNotLost(t *testing.T) {
 		if _, err := w.Store.SetBrakes(t.Context(), incident.Brakes{Contained: []time.Time{w.clock.Now()}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Approve(t.Context(), ops, rec.ID, 0); err != nil {
+		if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 			t.Fatal(err)
 		}
 		w.finish(t, rec.ID)
@@ -431,7 +443,7 @@ func TestAYesIsNotLost(t *testing.T) {
 	t.Run("the mode was lowered to observe since", func(t *testing.T) {
 		w := asks()
 		rec := w.open(t)
-		if _, err := w.Approve(t.Context(), ops, rec.ID, 0); err != nil {
+		if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.LowerMode(t.Context(), ops, containment.ModeObserve); err != nil {
@@ -487,6 +499,26 @@ func TestADeploymentWithAnotherEpochTakesTheModeUpAgain(t *testing.T) {
 	w.keys(t, "Inactive")
 }
 
+// Whoever has got hold of a word that lowered the mode may send it again while it lives. It was said about a deployment that is over.
+func TestAWordThatLoweredTheModeDoesNotLowerTheNextDeployments(t *testing.T) {
+	w := asks()
+	w.Mode, w.Epoch = containment.ModeAct, "1"
+	earlier := ops
+	earlier.Signed = w.clock.Now().Add(time.Minute) // her clock is ahead
+	if _, err := w.LowerMode(t.Context(), earlier, containment.ModeAsk); err != nil {
+		t.Fatal(err)
+	}
+	w.Epoch = "2"
+	w.clock.Wait(t.Context(), w.clock.Now().Add(3*time.Minute))
+	_, err := w.LowerMode(t.Context(), earlier, containment.ModeAsk)
+	refused(t, err, responder.NotNow, "a deployment has taken the mode up since this was said; say it again")
+	now := ops
+	now.Signed = w.clock.Now()
+	if said, err := w.LowerMode(t.Context(), now, containment.ModeAsk); err != nil || !strings.HasPrefix(said, "the mode is ask now, and was act") {
+		t.Errorf("got %q, %v", said, err)
+	}
+}
+
 // A containment that was intended before the mode was lowered is not done after.
 func TestALoweredModeStopsWhatIsIntended(t *testing.T) {
 	w := asks()
@@ -532,10 +564,10 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 	w.Mode = containment.ModeAct
 	rec := w.handle(t)
 	w.keys(t, "Inactive")
-	_, err := w.Hold(t.Context(), ops, rec.ID, 0)
+	_, err := w.Hold(t.Context(), ops, shown(rec, 1))
 	refused(t, err, responder.NotNow, "restore it first")
 	w.account.SetStatus(stolen, containment.Active)
-	said, err := w.Hold(t.Context(), oncall, rec.ID, 0)
+	said, err := w.Hold(t.Context(), oncall, shown(rec, 1))
 	if err != nil || !strings.Contains(said, "key "+stolen+" is held until ") || !strings.Contains(said, "198.51.100") {
 		t.Errorf("got %q, %v", said, err)
 	}
@@ -548,7 +580,7 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	// Once more: it is one hold. The next alarm asks.
-	if _, err := w.Hold(t.Context(), ops, rec.ID, 1); err != nil {
+	if _, err := w.Hold(t.Context(), ops, shown(rec, 1)); err != nil {
 		t.Error(err)
 	}
 	if b, _ := w.Store.Brakes(t.Context()); len(b.Holds) != 1 {
@@ -567,15 +599,15 @@ func TestWhatIsNotHeld(t *testing.T) {
 	for name, c := range map[string]struct {
 		who    responder.Caller
 		before func(*world, *incident.Record)
-		step   int
 		kind   responder.RefusalKind
 		says   string
 	}{
 		"by the thief": {who: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account},
 			kind: responder.BadCaller, says: "is in the evidence"},
 		"by a session of the thief's": {who: oncall, before: func(w *world, _ *incident.Record) { w.trail.minted[opsSession] = by(user("mara", stolen)) }, kind: responder.BadCaller, says: "is in the evidence"},
-		"what was never done":         {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Asked }, step: 1, kind: responder.NotNow, says: "no key that could have been restored"},
-		"nothing":                     {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes = nil }, kind: responder.NotNow, says: "no step of incident"},
+		"what was never done":         {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Asked }, kind: responder.NotNow, says: "no key that could have been restored"},
+		"nothing":                     {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes = nil }, kind: responder.BadQuestion, says: "has 0 steps, and 1 is none of them"},
+		"another by now":              {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].Target = neighbour }, kind: responder.NotNow, says: "as you were shown: look at the incident again"},
 		"from nowhere":                {who: ops, before: func(_ *world, r *incident.Record) { r.Evidence.Actors[0].Origins = nil }, kind: responder.NotNow, says: "shows no place"},
 		"more than are kept": {who: ops, before: func(w *world, _ *incident.Record) {
 			b, _ := w.Store.Brakes(context.Background())
@@ -589,6 +621,7 @@ func TestWhatIsNotHeld(t *testing.T) {
 			w := asks()
 			w.Mode = containment.ModeAct
 			rec := w.handle(t)
+			restored := shown(rec, 1)
 			w.account.SetStatus(stolen, containment.Active)
 			if c.before != nil {
 				c.before(w, &rec)
@@ -597,7 +630,7 @@ func TestWhatIsNotHeld(t *testing.T) {
 				}
 			}
 			before, _ := w.Store.Brakes(t.Context())
-			said, err := w.Hold(t.Context(), c.who, rec.ID, c.step)
+			said, err := w.Hold(t.Context(), c.who, restored)
 			refused(t, err, c.kind, c.says)
 			if after, _ := w.Store.Brakes(t.Context()); said != "" || after.Version != before.Version {
 				t.Errorf("got %q, and the brakes were changed", said)

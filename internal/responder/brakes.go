@@ -15,6 +15,9 @@ import (
 const (
 	// holdTime is how long a restored key is asked about and not contained.
 	holdTime = 24 * time.Hour
+	// ahead is how far a caller's clock may be before ours, and a bit. Who has lowered the mode before a deployment took it up again did not
+	// mean that deployment: his word, sent again, does not lower it. In one epoch a word said twice changes nothing.
+	ahead = 2 * time.Minute
 	// maxHolds bounds the holds that are kept at once.
 	maxHolds = 200
 	// lookedBack is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
@@ -47,6 +50,8 @@ func (r *Responder) LowerMode(ctx context.Context, c Caller, mode containment.Mo
 			return errUnchanged
 		case asked.Lower(was) == was:
 			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment raises it, with another epoch", string(was))
+		case b.Mode != "" && b.Epoch != r.Epoch && c.Signed.Before(b.At.Add(ahead)):
+			return refuse(NotNow, "a deployment has taken the mode up since this was said; say it again")
 		}
 		b.Mode, b.Epoch, b.By, b.At = mode, r.Epoch, report.Safe(c.ARN), now
 		return nil
@@ -104,20 +109,20 @@ func (r *Responder) trusted(ctx context.Context, c Caller) error {
 }
 
 // Hold keeps a key that a human has restored from being contained again for a day, for what went to the places of this incident: the next
-// alarm asks about it. step is as in Approve; 0 is the only key that was turned off.
-func (r *Responder) Hold(ctx context.Context, c Caller, id string, step int) (string, error) {
+// alarm asks about it. A hold that is said twice is one, until a day after the second; it holds nothing that is not active.
+func (r *Responder) Hold(ctx context.Context, c Caller, s Shown) (string, error) {
 	cred, err := r.known(c)
 	if err != nil {
 		return "", err
 	}
-	rec, err := r.load(ctx, id)
+	rec, err := r.load(ctx, s.Incident)
 	if err != nil {
 		return "", err
 	}
 	if err := suspected([]link{{Credential: cred}}, rec); err != nil {
 		return "", err
 	}
-	i, err := chosen(rec, step, "one that was done", holdable)
+	i, err := chosen(rec, s)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +149,7 @@ func (r *Responder) Hold(ctx context.Context, c Caller, id string, step int) (st
 	}); err != nil {
 		return "", err
 	}
-	if err := r.undone(ctx, c, id, o); err != nil {
+	if err := r.undone(ctx, c, rec.ID, o); err != nil {
 		return "", err
 	}
 	said := fmt.Sprintf("key %s is held until %s: an alarm about it asks, as long as its bytes go to %s", report.Safe(o.Target),

@@ -15,8 +15,8 @@ import (
 	"nightlatch/internal/report"
 )
 
-// Caller is who asks for an approval, as IAM has authenticated him.
-// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload
+// Caller is who asks for an approval, as STS says by his own signature.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 type Caller struct {
 	// ARN is the caller's: of a user, the root user, or a session of a role.
 	ARN string
@@ -26,6 +26,8 @@ type Caller struct {
 	AccessKeyID string
 	// AccountID is the account of the credential.
 	AccountID string
+	// Signed is when he signed what he asks for, by his own clock.
+	Signed time.Time
 }
 
 // Refusal is a no, in a sentence for the caller.

@@ -13,38 +13,40 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/proof"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
 )
 
-// build makes of the responder what an approval needs: no metric, no policy, and an account that the role lets it read only. It makes no
-// call to AWS.
-func build(cfg aws.Config, environ []string) (*responder.Responder, error) {
+// build makes of the responder what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks
+// STS for whom it is. It makes no call to AWS.
+func build(cfg aws.Config, environ []string) (approver, error) {
 	s, err := settings.ParseApprover(environ)
 	if err != nil {
-		return nil, err
+		return approver{}, err
 	}
 	mode, err := containment.ParseMode(s.Mode)
 	if err != nil {
-		return nil, err
+		return approver{}, err
 	}
 	clock := responder.System{}
 	r := &responder.Responder{Clock: clock, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...),
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
-		return nil, err
+		return approver{}, err
 	}
 	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
-		return nil, err
+		return approver{}, err
 	}
 	if r.Store, err = dynamo.New(cfg, s.Table); err != nil {
-		return nil, err
+		return approver{}, err
 	}
 	if r.Wakes, err = scheduler.New(cfg, clock.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
-		return nil, err
+		return approver{}, err
 	}
 	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
-		return nil, err
+		return approver{}, err
 	}
-	return r, nil
+	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, clock.Now)
+	return approver{r, prover, r.Log}, err
 }

@@ -13,25 +13,32 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/proof"
 	"nightlatch/internal/report"
 	"nightlatch/internal/responder"
 )
 
 // decisions is what a human may decide, as the responder's own code does it.
 type decisions interface {
-	Approve(ctx context.Context, c responder.Caller, id string, step int) (string, error)
+	Approve(ctx context.Context, c responder.Caller, s responder.Shown) (string, error)
 	LowerMode(ctx context.Context, c responder.Caller, mode containment.Mode) (string, error)
-	Hold(ctx context.Context, c responder.Caller, id string, step int) (string, error)
+	Hold(ctx context.Context, c responder.Caller, s responder.Shown) (string, error)
+}
+
+// prover finds out who has signed the word that came on a path; proof.Unproven where that is nobody.
+type prover interface {
+	Caller(ctx context.Context, path string, e proof.Envelope) (proof.Identity, error)
 }
 
 // approver answers the function URL.
 type approver struct {
 	decisions
+	prover
 	log *slog.Logger
 }
 
-// maxBody is how long a question may be, in bytes.
-const maxBody = 8 << 10
+// maxBody is how long a question may be with its proof, in bytes.
+const maxBody = 16 << 10
 
 // statuses are the HTTP statuses of refusals; what is no refusal is a failure of ours.
 var statuses = map[responder.RefusalKind]int{
@@ -39,15 +46,15 @@ var statuses = map[responder.RefusalKind]int{
 	responder.NoIncident: http.StatusNotFound, responder.NotNow: http.StatusConflict,
 }
 
-// handle answers one request:
+// handle answers one request, {"word": …, "proof": …}, whose word is
 //
-//	POST /approve {"incident": ID, "step": N}    N counts from 1; 0 is the only step that is asked
+//	POST /approve {"incident": ID, "step": N, "action": ACTION, "target": TARGET}    N counts from 1; the rest is what the human was shown
 //	POST /mode    {"mode": "observe" or "ask"}
-//	POST /hold    {"incident": ID, "step": N}
+//	POST /hold    {"incident": ID, "step": N, "action": ACTION, "target": TARGET}
 //
 // with 200 {"said": …}, or 400, 403, 404, 409 or 500 {"refused": …}; each a sentence in ASCII.
 func (a approver) handle(ctx context.Context, e events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
-	said, err := a.decide(ctx, e)
+	said, caller, err := a.decide(ctx, e)
 	if err == nil {
 		return answer(http.StatusOK, map[string]string{"said": said})
 	}
@@ -56,8 +63,8 @@ func (a approver) handle(ctx context.Context, e events.LambdaFunctionURLRequest)
 	if errors.As(err, &no) {
 		status = statuses[no.Kind]
 	}
-	caller := callerOf(e)
-	a.log.ErrorContext(ctx, "refused", "path", e.RawPath, "status", status, "arn", caller.ARN, "key", caller.AccessKeyID, "ip", e.RequestContext.HTTP.SourceIP, "err", err)
+	a.log.ErrorContext(ctx, "refused", "path", e.RawPath, "status", status, "arn", caller.ARN, "key", caller.AccessKeyID, "claimed", claimed(e),
+		"ip", e.RequestContext.HTTP.SourceIP, "err", err)
 	return answer(status, map[string]string{"refused": report.Plain(err.Error())})
 }
 
@@ -66,73 +73,89 @@ func answer(status int, body map[string]string) (events.LambdaFunctionURLRespons
 	return events.LambdaFunctionURLResponse{StatusCode: status, Headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}, Body: string(text)}, err
 }
 
-// callerOf is who IAM says that it is; nobody where IAM was not asked.
-func callerOf(e events.LambdaFunctionURLRequest) responder.Caller {
+// claimed is the key that the request was let in with, as it says. Lambda writes that where the call came through the URL; whoever may invoke
+// the function writes it himself: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-request-payload
+func claimed(e events.LambdaFunctionURLRequest) string {
 	if e.RequestContext.Authorizer == nil || e.RequestContext.Authorizer.IAM == nil {
-		return responder.Caller{}
+		return ""
 	}
-	iam := e.RequestContext.Authorizer.IAM
-	return responder.Caller{ARN: iam.UserARN, UserID: iam.UserID, AccessKeyID: iam.AccessKey, AccountID: iam.AccountID}
+	return e.RequestContext.Authorizer.IAM.AccessKey
 }
 
-func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest) (string, error) {
-	caller := callerOf(e)
-	if caller.ARN == "" || caller.UserID == "" || caller.AccessKeyID == "" {
-		return "", responder.Refusal{Kind: responder.BadCaller, Why: "IAM does not say who you are; call the function URL, with a signed request"}
-	}
-	var step struct {
-		Incident string `json:"incident"`
-		Step     int    `json:"step"`
-	}
-	var mode struct {
+// decide finds out who asks, and does what he asks for. The caller is nobody until STS has said who it is.
+func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest) (said string, caller responder.Caller, err error) {
+	var shown responder.Shown
+	var lowered struct {
 		Mode containment.Mode `json:"mode"`
 	}
+	var word any
+	var do func() (string, error)
 	switch e.RequestContext.HTTP.Method + " " + e.RawPath {
 	case "POST /approve":
-		if err := read(e, &step); err != nil {
-			return "", err
-		}
-		return a.Approve(ctx, caller, step.Incident, step.Step)
+		word, do = &shown, func() (string, error) { return a.Approve(ctx, caller, shown) }
 	case "POST /hold":
-		if err := read(e, &step); err != nil {
-			return "", err
-		}
-		return a.Hold(ctx, caller, step.Incident, step.Step)
+		word, do = &shown, func() (string, error) { return a.Hold(ctx, caller, shown) }
 	case "POST /mode":
-		if err := read(e, &mode); err != nil {
-			return "", err
-		}
-		return a.LowerMode(ctx, caller, mode.Mode)
+		word, do = &lowered, func() (string, error) { return a.LowerMode(ctx, caller, lowered.Mode) }
+	default:
+		return "", caller, responder.Refusal{Kind: responder.BadQuestion, Why: "what is known here is POST /approve, POST /mode and POST /hold"}
 	}
-	return "", responder.Refusal{Kind: responder.BadQuestion, Why: "what is known here is POST /approve, POST /mode and POST /hold"}
+	if claimed(e) == "" {
+		return "", caller, responder.Refusal{Kind: responder.BadCaller, Why: "IAM does not say who you are; call the function URL, with a signed request"}
+	}
+	envelope, err := open(e, word)
+	if err != nil {
+		return "", caller, responder.Refusal{Kind: responder.BadQuestion, Why: err.Error()}
+	}
+	id, err := a.Caller(ctx, e.RawPath, envelope)
+	var unproven proof.Unproven
+	switch {
+	case errors.As(err, &unproven):
+		return "", caller, responder.Refusal{Kind: responder.BadCaller, Why: report.Plain(unproven.Why)}
+	case err != nil:
+		return "", caller, err
+	}
+	caller = responder.Caller{ARN: id.ARN, UserID: id.UserID, AccessKeyID: id.AccessKeyID, AccountID: id.Account, Signed: id.Signed}
+	if claimed(e) != id.AccessKeyID { // a key is one principal's: the rest of what the request says of its sender is not needed
+		return "", caller, responder.Refusal{Kind: responder.BadCaller, Why: "the request came with the key " + report.Safe(claimed(e)) + ", and its proof is " +
+			report.Safe(id.AccessKeyID) + "'s: nobody speaks for somebody else here"}
+	}
+	said, err = do()
+	return said, caller, err
 }
 
-// read reads the body: one JSON object with no field that is not known. A field that is not read may be one that was meant.
-func read(e events.LambdaFunctionURLRequest, into any) error {
-	bad := responder.Refusal{Kind: responder.BadQuestion}
+// open opens what came, and reads the word in it.
+func open(e events.LambdaFunctionURLRequest, word any) (proof.Envelope, error) {
+	var envelope proof.Envelope
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
 		var err error
 		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			bad.Why = "the body is not base64, as it says that it is"
-			return bad
+			return envelope, errors.New("the body is not base64, as it says that it is")
 		}
 	}
 	if len(body) > maxBody {
-		bad.Why = "the body is longer than 8 KB"
-		return bad
+		return envelope, errors.New("the body is longer than 16 KB")
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(into)
+	err := read(body, &envelope)
 	if err == nil {
-		if _, more := dec.Token(); more != io.EOF {
-			err = errors.New("there is something behind the object")
-		}
+		err = read(envelope.Word, word)
 	}
 	if err != nil {
-		bad.Why = "the body cannot be read: " + report.Safe(err.Error())
-		return bad
+		return envelope, errors.New("the body cannot be read: " + report.Safe(err.Error()))
+	}
+	return envelope, nil
+}
+
+// read reads one JSON object with no field that is not known. A field that is not read may be one that was meant.
+func read(text []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, more := dec.Token(); more != io.EOF {
+		return errors.New("there is something behind the object")
 	}
 	return nil
 }

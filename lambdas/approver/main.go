@@ -1,5 +1,6 @@
 // Command approver is the Lambda behind a function URL by which a human approves a step, lowers the mode, or holds a restored key. IAM
-// has authenticated the caller: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. It holds no right to change IAM.
+// lets the caller in (https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html), and STS says who he is, by the proof that he sends.
+// It holds no right to change IAM.
 package main
 
 import (
@@ -9,8 +10,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
-
-	"nightlatch/internal/responder"
 )
 
 func main() {
@@ -18,13 +17,13 @@ func main() {
 	if err != nil {
 		err = fmt.Errorf("reading the AWS configuration: %w", err)
 	}
-	var r *responder.Responder
+	var a approver
 	if err == nil {
-		r, err = build(cfg, os.Environ())
+		a, err = build(cfg, os.Environ())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)
 		os.Exit(1)
 	}
-	lambda.Start(approver{r, r.Log}.handle)
+	lambda.Start(a.handle)
 }

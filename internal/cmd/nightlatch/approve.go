@@ -5,30 +5,28 @@ import (
 	"fmt"
 
 	"nightlatch/internal/containment"
-	"nightlatch/internal/deployment"
 	"nightlatch/internal/report"
 )
 
 // approveCmd says yes to a step that is asked.
 type approveCmd struct {
 	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
-	Step     int    `arg:"" optional:"" placeholder:"STEP" help:"The step's number in the incident; without it the only one that is asked."`
+	chosen
 	place
 	inTable
 	atURL
-	Yes bool `help:"Do not ask at the terminal."`
 }
 
 // approvable reports whether a step waits for a yes, and Nightlatch can do it.
 func approvable(o containment.Outcome) bool { return o.State == containment.Asked && o.Step.Planned() }
 
-// Run shows the step, asks, and has the approver record the yes: it knows who asks from IAM, and looks again whether the step makes sense.
+// Run shows the step, asks, and has the approver record the yes: it proves who asks, and looks again whether the step makes sense.
 func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	d, store, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
 	if err != nil {
 		return err
 	}
-	number, o, err := pick(rec, c.Step, "waiting for a yes", approvable)
+	number, o, err := c.pick(rec, "waiting for a yes", approvable)
 	if err != nil {
 		return err
 	}
@@ -49,8 +47,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	fmt.Fprintln(s.err, waiting)
-	// The number that was shown, though it may be the only one: what is asked may change in between.
-	said, err := d.Approve(ctx, deployment.Step{Incident: rec.ID, Step: number})
+	said, err := d.Approve(ctx, shown(rec, number, o))
 	if err != nil {
 		return err
 	}
@@ -62,6 +59,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 type modeCmd struct {
 	Mode string `arg:"" placeholder:"observe|ask" help:"observe: it only says what it would do. ask: everything waits for a human."`
 	place
+	inTable
 	atURL
 }
 
@@ -74,7 +72,7 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	case mode == containment.ModeAct:
 		return badInput{fmt.Errorf("the mode can only be lowered here, to ask or observe; to raise it, deploy with -c mode=act")}
 	}
-	d, err := c.open(ctx, s, inTable{}, c.atURL)
+	d, err := c.open(ctx, s, c.inTable, c.atURL)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"nightlatch/internal/alarm"
@@ -85,33 +86,63 @@ func load(ctx context.Context, store *dynamo.Store, id string) (incident.Record,
 	return rec, err
 }
 
-// pick finds the step that is meant: by its number, the first being 1, or for 0 the only one that fits. what says what fits.
-func pick(rec incident.Record, number int, what string, fits func(containment.Outcome) bool) (int, containment.Outcome, error) {
-	var all []string
-	last := 0
+// chosen is the argument that says which step is meant.
+type chosen struct {
+	Step string `arg:"" optional:"" placeholder:"STEP" help:"The step, by its name as the messages print it (deactivate-key:AKIA...) or by its number; without it the only one that fits."`
+	Yes  bool   `help:"Do not ask at the terminal. The step has to be named: what a number stands for may have changed since you read it."`
+}
+
+// pick finds the step that is meant: by its name, or by its number, the first being 1, or the only one that fits. what says what fits.
+func (c chosen) pick(rec incident.Record, what string, fits func(containment.Outcome) bool) (int, containment.Outcome, error) {
+	no := func(err error) (int, containment.Outcome, error) { return 0, containment.Outcome{}, err }
+	number, numbered := strconv.Atoi(c.Step)
+	var named, fitting []int
 	for i, o := range rec.Outcomes {
+		if o.Name() == c.Step {
+			named = append(named, i+1)
+		}
 		if fits(o) {
-			last = i + 1
-			all = append(all, fmt.Sprintf("%d (%s)", last, step(o)))
+			fitting = append(fitting, i+1)
 		}
 	}
-	switch {
-	case number < 0 || number > len(rec.Outcomes):
-		return 0, containment.Outcome{}, badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, report.Plural(int64(len(rec.Outcomes)), "step"))}
-	case number > 0 && !rec.Outcomes[number-1].Step.Planned():
-		o := rec.Outcomes[number-1]
-		return 0, o, fmt.Errorf("step %d of incident %s, %s, is none that Nightlatch can do: run by hand what the incident says", number, rec.ID, step(o))
-	case number > 0 && !fits(rec.Outcomes[number-1]):
-		o := rec.Outcomes[number-1]
-		return 0, o, fmt.Errorf("step %d of incident %s, %s, is not %s: it is %s", number, rec.ID, step(o), what, report.Safe(string(o.State)))
-	case number > 0:
-		return number, rec.Outcomes[number-1], nil
-	case len(all) == 0:
-		return 0, containment.Outcome{}, fmt.Errorf("incident %s has no step that is %s", rec.ID, what)
-	case len(all) > 1:
-		return 0, containment.Outcome{}, badInput{fmt.Errorf("incident %s has several steps that are %s, say which: %s", rec.ID, what, strings.Join(all, ", "))}
+	several := func(numbers []int) error {
+		var all []string
+		for _, n := range numbers {
+			all = append(all, fmt.Sprintf("%d (%s)", n, step(rec.Outcomes[n-1])))
+		}
+		return badInput{fmt.Errorf("incident %s has several steps that are %s, say which: %s", rec.ID, what, strings.Join(all, ", "))}
 	}
-	return last, rec.Outcomes[last-1], nil
+	switch {
+	case c.Yes && (c.Step == "" || numbered == nil):
+		return no(badInput{errors.New("--yes goes with the step's name, as the messages and nightlatch incident print it: what a number stands for may have changed since; nothing was changed")})
+	case c.Step == "" && len(fitting) == 0:
+		return no(fmt.Errorf("incident %s has no step that is %s", rec.ID, what))
+	case c.Step == "" && len(fitting) > 1:
+		return no(several(fitting))
+	case c.Step == "":
+		return fitting[0], rec.Outcomes[fitting[0]-1], nil
+	case len(named) > 1:
+		return no(several(named))
+	case len(named) == 1:
+		number = named[0]
+	case numbered != nil:
+		return no(badInput{fmt.Errorf("incident %s has no step %s; nightlatch incident %s shows those that it has", rec.ID, report.Safe(c.Step), rec.ID)})
+	case number < 1 || number > len(rec.Outcomes):
+		return no(badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, report.Plural(int64(len(rec.Outcomes)), "step"))})
+	}
+	switch o := rec.Outcomes[number-1]; {
+	case !o.Step.Planned():
+		return no(fmt.Errorf("step %d of incident %s, %s, is none that Nightlatch can do: run by hand what the incident says", number, rec.ID, step(o)))
+	case !fits(o):
+		return no(fmt.Errorf("step %d of incident %s, %s, is not %s: it is %s", number, rec.ID, step(o), what, report.Safe(string(o.State))))
+	default:
+		return number, o, nil
+	}
+}
+
+// shown names a step to the approver as it was shown.
+func shown(rec incident.Record, number int, o containment.Outcome) deployment.Step {
+	return deployment.Step{Incident: rec.ID, Step: number, Action: string(o.Action), Target: o.Target}
 }
 
 // step is a step in a few words.

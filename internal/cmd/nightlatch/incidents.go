@@ -80,9 +80,9 @@ func printSteps(out io.Writer, rec incident.Record) error {
 		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), report.Safe(string(o.State)))
 		switch {
 		case approvable(o) && rec.Closed.IsZero() && rec.Folded == "":
-			line += fmt.Sprintf("; go tool nightlatch approve %s %d", rec.ID, i+1)
+			line += "; " + o.Command("approve", rec.ID)
 		case restorable(o) && o.State != containment.Undone:
-			line += fmt.Sprintf("; go tool nightlatch restore %s %d", rec.ID, i+1)
+			line += "; " + o.Command("restore", rec.ID)
 		}
 		if _, err := fmt.Fprintln(out, line); err != nil {
 			return err

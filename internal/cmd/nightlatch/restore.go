@@ -7,7 +7,6 @@ import (
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
-	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/report"
 	"nightlatch/internal/responder"
@@ -16,11 +15,10 @@ import (
 // restoreCmd takes a step back.
 type restoreCmd struct {
 	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
-	Step     int    `arg:"" optional:"" placeholder:"STEP" help:"The step's number in the incident; without it the only one that was done."`
+	chosen
 	place
 	inTable
 	atURL
-	Yes bool `help:"Do not ask at the terminal."`
 }
 
 // restorable reports whether a step was done, or may have been, by Nightlatch or by hand instead: only that can be taken back. What was so
@@ -39,7 +37,7 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	number, o, err := pick(rec, c.Step, "done in it", restorable)
+	number, o, err := c.pick(rec, "done in it", restorable)
 	if err != nil {
 		return err
 	}
@@ -59,7 +57,7 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	fmt.Fprintln(s.err, waiting)
-	said, err := d.Hold(ctx, deployment.Step{Incident: rec.ID, Step: number})
+	said, err := d.Hold(ctx, shown(rec, number, o))
 	if err != nil {
 		return fmt.Errorf("no hold is known to be set, so the NEXT ALARM MAY CONTAIN %s AGAIN; set it with the same command: %w", report.Safe(o.Target), err)
 	}
