@@ -235,10 +235,10 @@ func TestFailuresAreSentences(t *testing.T) {
 func opened(t *testing.T) (*Deployment, *approvertest.Approver) {
 	t.Helper()
 	awsFails(t, "nothing", nil)
-	a := approvertest.New(t, secret, "eu-west-1")
+	a := approvertest.New(t, secret, "111122223333/eu-west-1/Nightlatch-incidents")
 	t.Setenv("AWS_CA_BUNDLE", a.CA)
 	s := ours
-	s.URL = a.URL
+	s.URL, s.Table = a.URL, "Nightlatch-incidents"
 	d, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -246,13 +246,19 @@ func opened(t *testing.T) (*Deployment, *approvertest.Approver) {
 	return d, a
 }
 
+var theirs = Step{"x-1", 2, "deactivate-key", "AKIAEXAMPLESTOLEN001"}
+
 func TestTheApproverIsSpokenToInSignedWords(t *testing.T) {
 	d, a := opened(t)
 	a.Answer(200, `{"said":"so be it"}`)
 	for want, call := range map[string]func() (string, error){
-		`POST /approve {"incident":"x-1","step":2}`: func() (string, error) { return d.Approve(t.Context(), Step{"x-1", 2}) },
-		`POST /hold {"incident":"x-1","step":2}`:    func() (string, error) { return d.Hold(t.Context(), Step{"x-1", 2}) },
-		`POST /mode {"mode":"observe"}`:             func() (string, error) { return d.LowerMode(t.Context(), "observe") },
+		`POST /approve {"incident":"x-1","step":2,"action":"deactivate-key","target":"AKIAEXAMPLESTOLEN001"}`: func() (string, error) {
+			return d.Approve(t.Context(), theirs)
+		},
+		`POST /hold {"incident":"x-1","step":2,"action":"deactivate-key","target":"\u003cAKIA \u2028\u0026\u003e"}`: func() (string, error) {
+			return d.Hold(t.Context(), Step{"x-1", 2, "deactivate-key", "<AKIA \u2028&>"})
+		},
+		`POST /mode {"mode":"observe"}`: func() (string, error) { return d.LowerMode(t.Context(), "observe") },
 	} {
 		said, err := call()
 		if err != nil || said != "so be it" {
@@ -268,10 +274,11 @@ func TestTheApproverIsSpokenToInSignedWords(t *testing.T) {
 			d.cfg.Credentials = credentials.NewStaticCredentialsProvider("ASIAEXAMPLEHUMAN0001", "another", "token")
 		},
 		"signed for ": func(d *Deployment) { d.Region = "us-east-1" },
+		"the proof: the signature is not that of the request": func(d *Deployment) { d.settings.Table = "Another-incidents" },
 	} {
 		other := *d
 		change(&other)
-		_, err := other.Approve(t.Context(), Step{"x-1", 2})
+		_, err := other.Approve(t.Context(), theirs)
 		says(t, err, "AWS does not let you call the approver (AWS: \"test: "+name)
 	}
 	if heard := a.Heard(); len(heard) != 0 {
@@ -307,7 +314,7 @@ func TestWhatTheApproverAnswers(t *testing.T) {
 			w.WriteHeader(c.status)
 			io.WriteString(w, c.body)
 		})
-		said, err := d.Approve(t.Context(), Step{"x-1", 1})
+		said, err := d.Approve(t.Context(), theirs)
 		says(t, err, c.want)
 		if errors.As(err, new(Refused)) != c.refused || strings.Contains(err.Error(), "is not known") != c.open || said != "" {
 			t.Errorf("%d %s: %q, %#v", c.status, c.body, said, err)
@@ -329,7 +336,7 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 		},
 	} {
 		a.Serve(f)
-		_, err := d.Approve(t.Context(), Step{"x-1", 1})
+		_, err := d.Approve(t.Context(), theirs)
 		says(t, err, name)
 		says(t, err, "whether it was heard is not known, look at the incident before you repeat it")
 		if heard := a.Heard(); len(heard) != 1 {
@@ -337,11 +344,11 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 		}
 	}
 	t.Setenv("AWS_CA_BUNDLE", "")
-	d, err := Open(t.Context(), Settings{Stack: "N", URL: a.URL})
+	d, err := Open(t.Context(), Settings{Stack: "N", URL: a.URL, Table: "Nightlatch-incidents"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.Approve(t.Context(), Step{"x-1", 1})
+	_, err = d.Approve(t.Context(), theirs)
 	says(t, err, "certificate")
 	if heard := a.Heard(); len(heard) != 0 {
 		t.Errorf("somebody who is not trusted heard %q", heard)

@@ -20,14 +20,18 @@ var leaves = []string{"grant", "settings", "actor", awserr}
 // awserr reads the SDK's errors for the adapters, and for nobody else.
 const awserr = "awserr"
 
+// proof is what a human signs and the approver has STS judge.
+const proof = "proof"
+
 // stages stand in the order in which an incident goes through them: each may import those before it.
 var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
 var deploying = []string{"enroll"}
 
-// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. The deployment has none: it finds
-// what was deployed and speaks to its approver, for a human at the command line, and knows nothing of incidents.
+// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. Two have none. The deployment finds
+// what was deployed and speaks to its approver, for a human at the command line, and knows nothing of incidents. The proof is what the two
+// say to each other, so that one package signs and judges it; the answer that it reads is the only one of AWS's that no client reads.
 var adapters = map[string]struct{ parent, client string }{
 	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
@@ -36,6 +40,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"incident/dynamo":        {"incident", "github.com/aws/aws-sdk-go-v2/service/dynamodb"},
 	"incident/scheduler":     {"incident", "github.com/aws/aws-sdk-go-v2/service/scheduler"},
 	"deployment":             {"", "github.com/aws/aws-sdk-go-v2/service/cloudformation"},
+	proof:                    {"", "encoding/xml"},
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 }
@@ -49,6 +54,7 @@ var bans = []struct {
 	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
 	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
 	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
+	{"nightlatch/internal/" + proof, func(p string) bool { return p == "deployment" || p == "lambdas/approver" }, "who signs a word, and who asks whose it is"},
 	{"github.com/aws/aws-lambda-go", isLambda, "the Lambda runtime belongs to the roots"},
 	{"github.com/aws/jsii-runtime-go", isInfra, "jsii needs Node: it has no place outside the deployment"},
 	{"github.com/aws/aws-cdk-go", isInfra, "the CDK needs Node: it has no place outside the deployment"},
@@ -117,6 +123,8 @@ func may(from, to string) (bool, string) {
 			return false, "an alarm is read before anything is decided"
 		}
 		return i >= 0 && i < stage, "a stage imports only the stages before it"
+	case from == "deployment" && to == proof:
+		return true, ""
 	case isAdapter:
 		// Its parent, and the stages whose types stand in its parent's interface.
 		i, parent := slices.Index(stages, to), slices.Index(stages, adapter.parent)
@@ -163,7 +171,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", proof, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

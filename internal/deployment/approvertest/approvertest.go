@@ -1,5 +1,5 @@
-// Package approvertest plays the approver behind its function URL, for tests. It checks each request's signature by itself, as AWS describes
-// it: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+// Package approvertest plays the approver behind its function URL, and STS, for tests. It checks signatures by itself, as AWS describes
+// them: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package approvertest
 
 import (
@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ import (
 type Approver struct {
 	// URL is its own, CA the file of the certificate that it is to be trusted by: AWS_CA_BUNDLE.
 	URL, CA string
+	// Deployment is ACCOUNT/REGION/TABLE, which proofs have to be for.
+	Deployment string
 
 	secret, region string
 
@@ -34,9 +37,9 @@ type Approver struct {
 	heard []string
 }
 
-// New starts an approver until the test ends. It lets in what is signed with a secret key for a region.
-func New(t testing.TB, secret, region string) *Approver {
-	a := &Approver{secret: secret, region: region}
+// New starts an approver until the test ends. It lets in what is signed with a secret key for the deployment's region.
+func New(t testing.TB, secret, deployment string) *Approver {
+	a := &Approver{secret: secret, region: strings.Split(deployment, "/")[1], Deployment: deployment}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(a.serve))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
 	server.StartTLS()
@@ -64,7 +67,7 @@ func (a *Approver) Serve(f http.HandlerFunc) {
 	a.next = f
 }
 
-// Heard are the requests that were let in since it was asked last: method, path and body.
+// Heard are the requests that were let in, and whose words were proven, since it was asked last: method, path and word.
 func (a *Approver) Heard() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,7 +79,11 @@ func (a *Approver) Heard() []string {
 func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
-		err = a.signed(r, body)
+		err = Signed(r, body, a.secret, a.region, "lambda")
+	}
+	var word string
+	if err == nil {
+		word, err = a.proven(r.URL.Path, body)
 	}
 	if err != nil {
 		// Lambda itself says no more than that it is forbidden.
@@ -85,15 +92,43 @@ func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mu.Lock()
-	a.heard = append(a.heard, r.Method+" "+r.URL.Path+" "+string(body))
+	a.heard = append(a.heard, r.Method+" "+r.URL.Path+" "+word)
 	next := a.next
 	a.mu.Unlock()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	next(w, r)
 }
 
-// signed checks a request's signature, version 4.
-func (a *Approver) signed(r *http.Request, body []byte) error {
+// proven opens an envelope, and checks that its proof is the signature of a call that is about its word.
+func (a *Approver) proven(path string, body []byte) (word string, err error) {
+	var e struct {
+		Word  json.RawMessage
+		Proof struct{ Authorization, Date, Token string }
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return "", err
+	}
+	const call = "Action=GetCallerIdentity&Version=2011-06-15"
+	r, err := http.NewRequest(http.MethodPost, "https://sts."+a.region+".amazonaws.com/", strings.NewReader(call))
+	if err != nil {
+		return "", err
+	}
+	for name, value := range map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded", "Authorization": e.Proof.Authorization, "X-Amz-Date": e.Proof.Date, "X-Amz-Security-Token": e.Proof.Token,
+		"X-Nightlatch-Deployment": a.Deployment, "X-Nightlatch-Word": path + " " + digest(e.Word),
+	} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	if err := Signed(r, []byte(call), a.secret, a.region, "sts", "X-Nightlatch-Deployment", "X-Nightlatch-Word"); err != nil {
+		return "", fmt.Errorf("the proof: %w", err)
+	}
+	return string(e.Word), nil
+}
+
+// Signed checks a request's signature, version 4, which has to be over some headers.
+func Signed(r *http.Request, body []byte, secret, region, service string, headers ...string) error {
 	rest, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
 	if !ok {
 		return fmt.Errorf("the request is not signed")
@@ -108,12 +143,12 @@ func (a *Approver) signed(r *http.Request, body []byte) error {
 	if err != nil || time.Since(at).Abs() > 5*time.Minute {
 		return fmt.Errorf("signed at %q", date)
 	}
-	scope := date[:8] + "/" + a.region + "/lambda/aws4_request"
+	scope := date[:8] + "/" + region + "/" + service + "/aws4_request"
 	if _, got, _ := strings.Cut(fields["Credential"], "/"); got != scope {
 		return fmt.Errorf("signed for %s, want %s", got, scope)
 	}
 	names := strings.Split(fields["SignedHeaders"], ";")
-	var headers strings.Builder
+	var signed strings.Builder
 	for _, n := range names {
 		value := strings.Join(r.Header.Values(n), ",")
 		switch n {
@@ -122,16 +157,16 @@ func (a *Approver) signed(r *http.Request, body []byte) error {
 		case "content-length":
 			value = fmt.Sprint(r.ContentLength)
 		}
-		fmt.Fprintf(&headers, "%s:%s\n", n, strings.TrimSpace(value))
+		fmt.Fprintf(&signed, "%s:%s\n", n, strings.TrimSpace(value))
 	}
-	for _, must := range []string{"host", "x-amz-date", "x-amz-security-token"} {
-		if !slices.Contains(names, must) && (must != "x-amz-security-token" || r.Header.Get(must) != "") {
+	for _, must := range append([]string{"host", "x-amz-date", "x-amz-security-token"}, headers...) {
+		if !slices.Contains(names, strings.ToLower(must)) && (must != "x-amz-security-token" || r.Header.Get(must) != "") {
 			return fmt.Errorf("%s is not signed", must)
 		}
 	}
-	canonical := strings.Join([]string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, headers.String(), fields["SignedHeaders"], digest(body)}, "\n")
-	key := []byte("AWS4" + a.secret)
-	for _, part := range []string{date[:8], a.region, "lambda", "aws4_request"} {
+	canonical := strings.Join([]string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, signed.String(), fields["SignedHeaders"], digest(body)}, "\n")
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{date[:8], region, service, "aws4_request"} {
 		key = sign(key, part)
 	}
 	if want := hex.EncodeToString(sign(key, "AWS4-HMAC-SHA256\n"+date+"\n"+scope+"\n"+digest([]byte(canonical)))); fields["Signature"] != want {
