@@ -76,7 +76,7 @@ func TestDeployedStories(t *testing.T) {
 			}}))
 			e.Defer(front.Close)
 			e.Values["stage"] = st
-			st.approver = approvertest.New(t, secret, "eu-west-1")
+			st.approver = approvertest.New(t, secret, st.account+"/eu-west-1/"+table)
 			st.approver.Answer(200, `{"said":"Noted."}`)
 			st.config = aws.Config{Region: "eu-west-1", BaseEndpoint: &front.URL, Credentials: credentials.NewStaticCredentialsProvider(stagehand, "test", "")}
 			if err := st.deploy(t); err != nil {
@@ -186,6 +186,10 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 			rec.Outcomes[0].Step.Target.AccountID = value
 		case "by-hand":
 			rec.Outcomes[0].Step.Ref = containment.Ref{}
+		case "first": // the step of another key before it
+			other := rec.Outcomes[0]
+			other.Target, other.Step.Ref.Name = value, value
+			rec.Outcomes = append([]containment.Outcome{other}, rec.Outcomes...)
 		case "again": // the same step once more
 			rec.Outcomes = append(rec.Outcomes, rec.Outcomes[0])
 		default:
