@@ -17,14 +17,14 @@ import (
 
 	"nightlatch/internal/grant/granttest"
 	"nightlatch/internal/incident/dynamo/dynamotest"
+	"nightlatch/internal/proof"
 )
 
 const (
 	// keptIn is the name of the table, and of the schedules' group and role.
 	keptIn = "Nightlatch-kept"
-	// theirKey is what the approver signs with; onCall is the human's session, which she got by signing in elsewhere.
+	// theirKey is what the approver signs with.
 	theirKey = "ASIAEXAMPLEAPPROVER1"
-	onCall   = "ASIAEXAMPLEONCALL001"
 )
 
 // named are the names of what keeps incidents, and the placeholders of grants for them.
@@ -47,12 +47,21 @@ func (m *midnight) keep(ctx context.Context, t *testing.T, cfg aws.Config) {
 		"NIGHTLATCH_DEAD_LETTERS=arn:aws:sqs:eu-west-1:"+m.account+":failed", "AWS_LAMBDA_FUNCTION_NAME=Nightlatch-Responder-x1")
 }
 
-// asksIn is one request to the approver's URL, by the human on call, and the answer's status and sentence.
-func asksIn(t *testing.T, f *function, account, path, body string) (status int, sentence string) {
+// says is one word to the approver's URL, proven by the human on call, and the answer's status and sentence. key is what the request is let in
+// with, which whoever may invoke the function writes himself.
+func (m *midnight) says(t *testing.T, f *function, key, path, word string) (status int, sentence string) {
 	t.Helper()
+	p, err := proof.Sign(t.Context(), m.onCall, proof.Word{To: proof.Deployment{Account: m.account, Region: "eu-west-1", Table: keptIn}, Path: path, Text: []byte(word)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(proof.Envelope{Word: []byte(word), Proof: p})
+	if err != nil {
+		t.Fatal(err)
+	}
 	event := fmt.Sprintf(`{"version":"2.0","rawPath":%q,"requestContext":{"authorizer":{"iam":{"accessKey":%q,"accountId":%q,"callerId":"AROAEXAMPLEONCALL:olga","userArn":%q,
 "userId":"AROAEXAMPLEONCALL:olga"}},"http":{"method":"POST","path":%q,"sourceIp":"203.0.113.9"}},"body":%q,"isBase64Encoded":false}`,
-		path, onCall, account, "arn:aws:sts::"+account+":assumed-role/oncall/olga", path, body)
+		path, key, m.account, "arn:aws:sts::"+m.account+":assumed-role/oncall/olga", path, body)
 	a := f.invoke(t, []byte(event))
 	var answer struct {
 		StatusCode int
@@ -89,17 +98,25 @@ func (m *midnight) aHumanApproves(t *testing.T, binary string) {
 		return start(t, newRuntimeAPI(t, 2*time.Minute), bootstrap(t, "../approver"), env...)
 	}
 	f := approver()
-	if status, said := asksIn(t, f, m.account, "/mode", `{"mode":"ask"}`); status != 200 || said != "the mode is ask already" {
+	onCall := m.onCall.AccessKeyID
+	if status, said := m.says(t, f, onCall, "/mode", `{"mode":"ask"}`); status != 200 || said != "the mode is ask already" {
 		t.Errorf("got %d %q", status, said)
 	}
-	if status, said := asksIn(t, f, m.account, "/approve", `{"incident":"nothing","step":1}`); status != 404 {
+	if status, said := m.says(t, f, onCall, "/approve", `{"incident":"nothing","step":1,"action":"deactivate-key","target":"AKIAX"}`); status != 404 {
 		t.Errorf("got %d %q", status, said)
 	}
-	question := fmt.Sprintf(`{"incident":%q,"step":0}`, first.ID)
-	if status, said := asksIn(t, approver("NIGHTLATCH_SCAN_BUDGET=1"), m.account, "/approve", question); status != 500 || !strings.Contains(said, "who was given "+onCall+" could not be asked") {
+	const asked = `{"incident":%q,"step":1,"action":"deactivate-key","target":%q}`
+	question := fmt.Sprintf(asked, first.ID, m.stolen)
+	if status, said := m.says(t, f, onCall, "/approve", fmt.Sprintf(asked, first.ID, m.others["colleague"])); status != 409 || !strings.Contains(said, "as you were shown") {
+		t.Errorf("a step that is another now: got %d %q", status, said)
+	}
+	if status, said := m.says(t, f, m.stolen, "/approve", question); status != 403 || !strings.Contains(said, "nobody speaks for somebody else here") {
+		t.Errorf("the thief with her proof: got %d %q", status, said)
+	}
+	if status, said := m.says(t, approver("NIGHTLATCH_SCAN_BUDGET=1"), onCall, "/approve", question); status != 500 || !strings.Contains(said, "who was given "+onCall+" could not be asked") {
 		t.Errorf("a question that is too dear: got %d %q", status, said)
 	}
-	if status, said := asksIn(t, f, m.account, "/approve", question); status != 200 || !strings.HasPrefix(said, "approved; deactivate-key "+m.stolen+": the responder does it") {
+	if status, said := m.says(t, f, onCall, "/approve", question); status != 200 || !strings.HasPrefix(said, "approved; deactivate-key "+m.stolen+": the responder does it") {
 		t.Errorf("got %d %q", status, said)
 	}
 	m.keys(ctx, t, "Active") // the approver itself has no right to
@@ -110,7 +127,7 @@ func (m *midnight) aHumanApproves(t *testing.T, binary string) {
 	}
 	m.keys(ctx, t, "Inactive")
 	m.hears(ctx, t, "REVISED", "NOT QUIET") // her other key was made a minute ago, by this test
-	if status, said := asksIn(t, f, m.account, "/approve", fmt.Sprintf(`{"incident":%q,"step":1}`, first.ID)); status != 409 || !strings.Contains(said, "is done, and nothing is asked") {
+	if status, said := m.says(t, f, onCall, "/approve", question); status != 409 || !strings.Contains(said, "is done, and nothing is asked") {
 		t.Errorf("got %d %q", status, said)
 	}
 	if !t.Failed() {

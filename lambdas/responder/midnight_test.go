@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/encoding/cbor"
 
 	"nightlatch/internal/evidence"
@@ -61,6 +62,7 @@ type midnight struct {
 	sqs          *sqs.Client
 	queue        string
 	stolen       string
+	onCall       aws.Credentials   // the human's session, which she got by signing in elsewhere
 	others       map[string]string // every other key, by user
 	environ      []string          // of the function, without what concerns AWS
 	config       aws.Config        // what the function reads of AWS
@@ -321,6 +323,9 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 	must(err)
 
 	m.event = m.alarmInCloudWatch(ctx, t, cloudwatch.NewFromConfig(cfg))
+	session, err := sts.NewFromConfig(cfg).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + p.account + ":role/oncall"), RoleSessionName: aws.String("olga")})
+	must(err)
+	m.onCall = aws.Credentials{AccessKeyID: *session.Credentials.AccessKeyId, SecretAccessKey: *session.Credentials.SecretAccessKey, SessionToken: *session.Credentials.SessionToken}
 	m.lake = laketest.New(m.trail(t, ids))
 	t.Cleanup(m.lake.Close)
 	m.aws.Services["cloudtrail"] = m.lake
@@ -446,7 +451,7 @@ func (m *midnight) trail(t *testing.T, ids map[string]string) laketest.Answer {
 	fmt.Fprintf(&lines, `{"eventVersion":"1.11","userIdentity":{"type":"SAMLUser","principalId":"idp:olga@example.com","userName":"olga@example.com"},"eventTime":%q,`+
 		`"eventSource":"sts.amazonaws.com","eventName":"AssumeRoleWithSAML","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.9","userAgent":"aws-cli",`+
 		`"responseElements":{"credentials":{"accessKeyId":%q,"sessionToken":"x"}},"eventID":"sign-in","readOnly":true,"managementEvent":true,"recipientAccountId":%q,"eventCategory":"Management"}`+"\n",
-		from.Add(10*time.Minute).Format(time.RFC3339), onCall, m.account)
+		from.Add(10*time.Minute).Format(time.RFC3339), m.onCall.AccessKeyID, m.account)
 	file := filepath.Join(t.TempDir(), "trail.jsonl")
 	if err := os.WriteFile(file, []byte(lines.String()), 0o644); err != nil {
 		t.Fatal(err)
