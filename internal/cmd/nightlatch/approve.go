@@ -22,6 +22,9 @@ func approvable(o containment.Outcome) bool { return o.State == containment.Aske
 
 // Run shows the step, asks, and has the approver record the yes: it proves who asks, and looks again whether the step makes sense.
 func (c *approveCmd) Run(ctx context.Context, s streams) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	d, store, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
 	if err != nil {
 		return err

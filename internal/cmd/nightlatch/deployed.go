@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -92,10 +93,24 @@ type chosen struct {
 	Yes  bool   `help:"Do not ask at the terminal. The step has to be named: what a number stands for may have changed since you read it."`
 }
 
+// stepName is what a step can be called by: a number, or its name.
+var stepName = regexp.MustCompile(`^(-?[0-9]+|[a-z-]+:.+)$`)
+
+// check finds what is wrong with the argument before anybody is asked.
+func (c chosen) check() error {
+	switch {
+	case c.Step != "" && !stepName.MatchString(c.Step):
+		return badInput{fmt.Errorf("%q is neither a step's number nor its name, which is like deactivate-key:AKIA...", c.Step)}
+	case c.Yes && !strings.Contains(c.Step, ":"):
+		return badInput{errors.New("--yes goes with the step's name, as the messages and nightlatch incident print it: what a number stands for may have changed since; nothing was changed")}
+	}
+	return nil
+}
+
 // pick finds the step that is meant: by its name, or by its number, the first being 1, or the only one that fits. what says what fits.
 func (c chosen) pick(rec incident.Record, what string, fits func(containment.Outcome) bool) (int, containment.Outcome, error) {
 	no := func(err error) (int, containment.Outcome, error) { return 0, containment.Outcome{}, err }
-	number, numbered := strconv.Atoi(c.Step)
+	number, err := strconv.Atoi(c.Step)
 	var named, fitting []int
 	for i, o := range rec.Outcomes {
 		if o.Name() == c.Step {
@@ -113,8 +128,6 @@ func (c chosen) pick(rec incident.Record, what string, fits func(containment.Out
 		return badInput{fmt.Errorf("incident %s has several steps that are %s, say which: %s", rec.ID, what, strings.Join(all, ", "))}
 	}
 	switch {
-	case c.Yes && (c.Step == "" || numbered == nil):
-		return no(badInput{errors.New("--yes goes with the step's name, as the messages and nightlatch incident print it: what a number stands for may have changed since; nothing was changed")})
 	case c.Step == "" && len(fitting) == 0:
 		return no(fmt.Errorf("incident %s has no step that is %s", rec.ID, what))
 	case c.Step == "" && len(fitting) > 1:
@@ -125,7 +138,7 @@ func (c chosen) pick(rec incident.Record, what string, fits func(containment.Out
 		return no(several(named))
 	case len(named) == 1:
 		number = named[0]
-	case numbered != nil:
+	case err != nil:
 		return no(badInput{fmt.Errorf("incident %s has no step %s; nightlatch incident %s shows those that it has", rec.ID, report.Safe(c.Step), rec.ID)})
 	case number < 1 || number > len(rec.Outcomes):
 		return no(badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, report.Plural(int64(len(rec.Outcomes)), "step"))})

@@ -33,6 +33,9 @@ func restorable(o containment.Outcome) bool {
 
 // Run takes a step back with the human's own credentials: the responder locks, and never unlocks.
 func (c *restoreCmd) Run(ctx context.Context, s streams) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	d, _, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func TestExitCodes(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", none)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", none)
 	for args, want := range map[string]int{
-		"--help": 0, "restore --help": 0, "pretend": 2, "mode act": 2, "mode": 2, "approve": 2, "approve x-1 one": 2, "incidents -n 0": 2, "incidents --stack a_b": 2,
+		"--help": 0, "restore --help": 0, "pretend": 2, "mode act": 2, "mode": 2, "approve": 2, "approve x-1 one": 2, "approve x-1 --yes": 2, "restore x-1 1 --yes": 2, "incidents -n 0": 2, "incidents --stack a_b": 2,
 		"mode ask --url http://x/": 2, "incidents": 1, "mode ask": 1, "approve x-1": 1, "restore x-1 1": 1,
 	} {
 		var out, errs bytes.Buffer
