@@ -100,7 +100,7 @@ var stepName = regexp.MustCompile(`^(-?[0-9]+|[a-z-]+:.+)$`)
 func (c chosen) check() error {
 	switch {
 	case c.Step != "" && !stepName.MatchString(c.Step):
-		return badInput{fmt.Errorf("%q is neither a step's number nor its name, which is like deactivate-key:AKIA...", c.Step)}
+		return badInput{fmt.Errorf("%q is neither a step's number nor its name, which looks like deactivate-key:KEY", c.Step)}
 	case c.Yes && !strings.Contains(c.Step, ":"):
 		return badInput{errors.New("--yes goes with the step's name, as the messages and nightlatch incident print it: what a number stands for may have changed since; nothing was changed")}
 	}
