@@ -18,6 +18,7 @@ import (
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/patience"
 )
 
 const engine = "cloudtrail-lake"
@@ -61,7 +62,7 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 	if settings.Budget < 0 {
 		return nil, fmt.Errorf("the budget of bytes scanned is %d: it must be 0 (no limit) or more", settings.Budget)
 	}
-	t := &Trail{store: s, budget: settings.Budget, wait: wait}
+	t := &Trail{store: s, budget: settings.Budget, wait: patience.Wait}
 	if settings.Account != "" && settings.Account != s.account {
 		t.owner = aws.String(s.account)
 	}
@@ -108,7 +109,7 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 		if !errors.Is(err, errExhausted) || runs == maxRuns {
 			return evidence.Answer{}, err
 		}
-		if ended := t.wait(ctx, pause.next()); ended != nil {
+		if ended := t.wait(ctx, pause.Next()); ended != nil {
 			return evidence.Answer{}, fmt.Errorf("%w, and the time ended before it could run again: %w", err, ended)
 		}
 	}

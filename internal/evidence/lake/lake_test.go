@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -241,16 +240,5 @@ func TestTwoQuestionsAtOnce(t *testing.T) {
 	both.Wait()
 	if _, err := f.Ask(t.Context(), ask("")); err != nil {
 		t.Errorf("each question has the whole budget: got %v", err)
-	}
-}
-
-func TestWaitEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := wait(ctx, time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if err := wait(t.Context(), time.Nanosecond); err != nil {
-		t.Errorf("got %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/patience"
 )
 
 const (
@@ -65,7 +66,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 		return fmt.Errorf("the %s query was not run again, %d of %d bytes are used up: %w", q.name, q.earlier, t.budget, evidence.ErrBudget)
 	}
 	out, err := patiently(ctx, t, func() (*cloudtrail.StartQueryOutput, error) {
-		longer, cancel := linger(ctx, startGrace)
+		longer, cancel := patience.Linger(ctx, startGrace)
 		defer cancel()
 		return t.client.StartQuery(longer, &cloudtrail.StartQueryInput{
 			QueryStatement:               aws.String(q.sql),
@@ -74,7 +75,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 	})
 	if err != nil {
 		err = explain(ctx, err, "StartQuery", fmt.Sprintf("starting the %s query on %s", q.name, t.store.arn))
-		if _, refused := errors.AsType[*refusedError](err); refused {
+		if _, refused := errors.AsType[*patience.Refused](err); refused {
 			return fmt.Errorf("%w: %w", err, evidence.ErrBusy)
 		}
 		return err
@@ -89,7 +90,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 func (t *Trail) await(ctx context.Context, q *query) error {
 	doing := fmt.Sprintf("waiting for the %s query %s on %s", q.name, q.id, t.store.arn)
 	for pause := pollWait; ; {
-		if err := t.wait(ctx, pause.next()); err != nil {
+		if err := t.wait(ctx, pause.Next()); err != nil {
 			return explain(ctx, err, "", doing)
 		}
 		out, err := patiently(ctx, t, func() (*cloudtrail.DescribeQueryOutput, error) {
