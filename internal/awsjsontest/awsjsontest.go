@@ -24,8 +24,8 @@ type Fault struct {
 	Message string
 	// Status is the HTTP status; 0 means 400, with which these services answer all errors of the caller.
 	Status int
-	// Reason is a member of some services' errors.
-	Reason string
+	// Reason and AthenaErrorCode are members that some of Athena's errors have beside.
+	Reason, AthenaErrorCode string
 	// After makes the call take effect first: it failed, but it happened.
 	After bool
 }
@@ -150,8 +150,10 @@ func answer(w http.ResponseWriter, out any, err error) {
 			panic(http.ErrAbortHandler) // net/http's way to cut a connection
 		}
 		said := map[string]string{"__type": fault.Code, "message": fault.Message}
-		if fault.Reason != "" {
-			said["Reason"] = fault.Reason
+		for name, value := range map[string]string{"Reason": fault.Reason, "AthenaErrorCode": fault.AthenaErrorCode} {
+			if value != "" {
+				said[name] = value
+			}
 		}
 		out, status = said, cmp.Or(fault.Status, http.StatusBadRequest)
 	}
