@@ -149,7 +149,7 @@ func answer(w http.ResponseWriter, out any, err error) {
 		if fault.Code == "" {
 			panic(http.ErrAbortHandler) // net/http's way to cut a connection
 		}
-		said := map[string]string{"__type": fault.Code, "message": fault.Message}
+		said := map[string]string{"__type": fault.Code, "Message": fault.Message}
 		for name, value := range map[string]string{"Reason": fault.Reason, "AthenaErrorCode": fault.AthenaErrorCode} {
 			if value != "" {
 				said[name] = value

@@ -108,7 +108,7 @@ var failures = []struct {
 }{
 	{[]int32{0, 1, 2, 3, 4, 5, 6, 7, 8}, []string{"exhausted resources"},
 		"athena ran out of resources for it, narrow its time span or ask again later", true},
-	{[]int32{1400, 1401, 1403, 1404, 1405, 1406, 1602}, []string{"reduce your request rate", "slowdown", "slow down", "throttl"},
+	{[]int32{1400, 1401, 1403, 1404, 1405, 1406, 1602}, []string{"reduce your request rate", "slowdown", "throttlingexception"},
 		"other load slowed down what it needs, ask again later", true},
 	{[]int32{234}, []string{"lake formation", "principal does not have any privilege"},
 		"lake formation does not let the function's role read the table, grant it SELECT and DESCRIBE on it there", false},
