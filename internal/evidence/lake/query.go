@@ -34,10 +34,11 @@ const exhaustedText = "Query exhausted resources at this scale factor"
 type query struct {
 	name    string
 	sql     string
-	id      string // what Lake calls it; "" until it is started
-	earlier int64  // bytes that earlier runs of the same question scanned
-	scanned int64  // bytes of this run, as far as reported
-	ended   bool   // nothing is left to cancel
+	id      string        // what Lake calls it; "" until it is started
+	earlier int64         // bytes that earlier runs of the same question scanned
+	scanned int64         // bytes of this run, as far as reported
+	ran     time.Duration // how long Lake worked on it, as far as reported
+	ended   bool          // nothing is left to cancel
 }
 
 // run takes one query from its start to its rows. It leaves nothing running.
@@ -103,7 +104,8 @@ func (t *Trail) await(ctx context.Context, q *query) error {
 			return explain(ctx, err, "DescribeQuery", doing)
 		}
 		if s := out.QueryStatistics; s != nil {
-			q.scanned = max(q.scanned, aws.ToInt64(s.BytesScanned)) // a running total
+			q.scanned = max(q.scanned, aws.ToInt64(s.BytesScanned)) // running totals
+			q.ran = max(q.ran, time.Duration(aws.ToInt32(s.ExecutionTimeInMillis))*time.Millisecond)
 		}
 		switch out.QueryStatus {
 		case types.QueryStatusFinished:
