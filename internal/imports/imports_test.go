@@ -15,7 +15,7 @@ import (
 )
 
 // leaves know nothing of the others; every package may import them.
-var leaves = []string{"grant", "settings", "actor", awserr}
+var leaves = []string{"grant", "settings", "actor", "patience", awserr}
 
 // awserr reads the SDK's errors for the adapters, and for nobody else.
 const awserr = "awserr"
@@ -35,6 +35,7 @@ var deploying = []string{"enroll"}
 var adapters = map[string]struct{ parent, client string }{
 	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
+	"evidence/athena":        {"evidence", "github.com/aws/aws-sdk-go-v2/service/athena"},
 	"evidence/duck":          {"evidence", "github.com/duckdb/"},
 	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
 	"incident/dynamo":        {"incident", "github.com/aws/aws-sdk-go-v2/service/dynamodb"},
@@ -184,7 +185,8 @@ func TestWhatALambdaLinks(t *testing.T) {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest", "nightlatch/internal/enroll/s3bucket/s3test",
+			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest",
+				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awsjsontest", "nightlatch/internal/enroll/s3bucket/s3test",
 				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)

@@ -68,18 +68,17 @@ func (r *Responder) askBytes(ctx context.Context, recs []*incident.Record) map[s
 	}
 	for id, second := range r.askWindows(ctx, r.Second.Ask, late) {
 		first := all[id]
+		scanned, queued, ran := first.Scanned+second.Scanned, first.Queued+second.Queued, first.Ran+second.Ran
 		switch {
 		case second.err != nil:
 			r.Log.WarnContext(ctx, "the second engine did not answer", "incident", id, "err", second.err)
 		case second.tally.Bytes > first.tally.Bytes:
 			second.behind = true
 			second.Instead = first.Engine + " shows only " + report.Bytes(first.tally.Bytes) + " so far"
-			second.Scanned += first.Scanned
-			all[id] = second
-		default:
-			first.Scanned += second.Scanned
-			all[id] = first
+			first = second
 		}
+		first.Scanned, first.Queued, first.Ran = scanned, queued, ran
+		all[id] = first
 	}
 	return all
 }
