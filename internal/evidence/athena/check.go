@@ -23,8 +23,11 @@ func (t Table) reported() map[string]string {
 	return all
 }
 
-// harmless are parameters that say nothing about how the files are read: Hive and Glue write them, and a deployment may describe its table.
-var harmless = []string{"transient_lastDdlTime", "comment", "classification", "serde.param.serialization.format"}
+// harmless are parameters that say nothing about how the files are read: Hive, Glue and Trino write them, statistics among them, and a
+// deployment may describe its table.
+var harmless = []string{"transient_lastDdlTime", "comment", "classification", "serde.param.serialization.format", "last_modified_by", "last_modified_time",
+	"numFiles", "numRows", "numPartitions", "rawDataSize", "totalSize", "COLUMN_STATS_ACCURATE", "bucketing_version", "presto_query_id", "presto_version",
+	"trino_query_id", "trino_version"}
 
 // check demands that the table is as Table says. Nothing of it is kept for the next query: between two somebody may change it.
 func (t *Trail) check(ctx context.Context, q *query) error {

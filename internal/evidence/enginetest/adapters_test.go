@@ -1,0 +1,158 @@
+package enginetest
+
+import (
+	"context"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/athena"
+	"nightlatch/internal/evidence/athena/athenatest"
+	"nightlatch/internal/evidence/duck"
+	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/evidence/lake/laketest"
+	"nightlatch/internal/sandbox"
+)
+
+const storeID = "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
+
+// floats are the columns that a query computes as doubles: Trino prints them in Java's form, "4.294967296E10", and DuckDB does not.
+var floats = regexp.MustCompile(`bytes$|_seen$|^at$`)
+
+// java prints a whole number as Java prints a double: https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/lang/Double.html#toString(double)
+func java(text string) string {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return text
+	}
+	if v < 1e7 {
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'E', -1, 64), "E+")
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	return mantissa + "E" + strings.TrimPrefix(exponent, "0")
+}
+
+// One night in a trail's files, delivered late and twice, and the questions of an incident: whichever engine is asked, over HTTP, in pages,
+// after refusals, the answers are those of DuckDB over the files themselves.
+func TestEveryEngineHasTheSameAnswers(t *testing.T) {
+	root := t.TempDir()
+	night, err := sandbox.NewMidnight(7, filepath.Join(root, "trail"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 800, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	table := athena.Table{Location: "s3://trail/AWSLogs/", Accounts: []string{account}}
+	if err := e.Load(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	if err := Load(t.Context(), e, table, root); err != nil {
+		t.Fatal(err)
+	}
+	answer := func(sql string) ([]map[string]string, int64, error) {
+		a, err := e.Ask(context.Background(), statement(strings.ReplaceAll(sql, "from "+storeID, "from "+duck.Table)))
+		var rows []map[string]string
+		for _, r := range a.Rows {
+			row := map[string]string{}
+			for name, v := range r {
+				if row[name] = v; floats.MatchString(name) {
+					row[name] = java(v)
+				}
+			}
+			rows = append(rows, row)
+		}
+		return rows, a.Scanned, err
+	}
+	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")}
+	store := laketest.New(answer)
+	t.Cleanup(store.Close)
+	files := athenatest.New(table, answer)
+	t.Cleanup(files.Close)
+	cfg.BaseEndpoint = aws.String(store.URL())
+	overLake, err := lake.New(cfg, lake.Settings{EventDataStore: "arn:aws:cloudtrail:eu-west-1:" + account + ":eventdatastore/" + storeID, Account: account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.BaseEndpoint = aws.String(files.URL())
+	overAthena, err := athena.New(cfg, athena.Settings{Table: table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Page(7)
+	files.Page(7)
+
+	a, err := alarm.Parse(night.Event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := a.Alarm.From, a.Alarm.To
+	buckets := []string{"customer-exports", "finance-ledger", "model-artifacts"}
+	q := evidence.Bytes{Windows: []evidence.Window{{ID: "all", Buckets: buckets, From: from, To: to}, {ID: "one", Buckets: buckets[:1], From: from.Add(-24 * time.Hour), To: to}}, Margin: alarm.Margin}
+	read := map[string]struct {
+		evidence.Question
+		read func([]evidence.Row) (any, error)
+	}{
+		"bytes": {q, func(rows []evidence.Row) (any, error) { return evidence.ReadBytes(rows, q, actor.Accounts(account)) }},
+		"usage": {evidence.Usage{Buckets: buckets, Before: from}, func(rows []evidence.Row) (any, error) { return evidence.ReadUsage(rows, from) }},
+		"since": {evidence.Since{KeyIDs: []string{night.Stolen, night.Neighbour}, From: from.AddDate(0, 0, -14), To: to},
+			func(rows []evidence.Row) (any, error) { return evidence.ReadSince(rows) }},
+		"tagged": {evidence.Tagged{User: night.Owner, Tag: "nightlatch:protect", From: from.AddDate(0, 0, -14), To: to},
+			func(rows []evidence.Row) (any, error) { return evidence.ReadTagged(rows) }},
+		"minter": {evidence.Minter{AccessKeyID: night.Stolen, From: from.AddDate(0, 0, -14), To: to},
+			func(rows []evidence.Row) (any, error) { return evidence.ReadMinter(rows) }},
+	}
+	for name, c := range read {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			direct, err := e.Ask(t.Context(), c.Question)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(direct.Rows) == 0 && (name == "bytes" || name == "usage" || name == "since") {
+				t.Fatal("nothing is found, so that nothing is compared")
+			}
+			want, err := c.read(direct.Rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store.Fail(laketest.GetQueryResults, awsjsontest.Throttled)
+			files.Fail(athenatest.GetQueryResults, awsjsontest.Throttled)
+			for engine, trail := range map[string]evidence.Trail{"cloudtrail-lake": overLake, "athena": overAthena} {
+				got, err := trail.Ask(t.Context(), c.Question)
+				if err != nil {
+					t.Fatalf("%s: %v", engine, err)
+				}
+				if len(got.Rows) != len(direct.Rows) || got.Engine != engine {
+					t.Errorf("%s: %d rows, want %d", got.Engine, len(got.Rows), len(direct.Rows))
+				}
+				for i := range got.Rows { // row for row; numbers are compared as they are read
+					for column, v := range direct.Rows[i] {
+						if g := got.Rows[i][column]; g != v && !floats.MatchString(column) {
+							t.Fatalf("%s: row %d has %s %q, want %q", engine, i, column, g, v)
+						}
+					}
+				}
+				if is, err := c.read(got.Rows); err != nil || !cmp.Equal(is, want) {
+					t.Errorf("%s: %v, got -, want +:\n%s", engine, err, cmp.Diff(is, want))
+				}
+			}
+		})
+	}
+}
