@@ -23,8 +23,9 @@ func (t Table) reported() map[string]string {
 	return all
 }
 
-// harmless are parameters that say nothing about how the files are read: Hive and Glue write them, and a deployment may describe its table.
-var harmless = []string{"transient_lastDdlTime", "comment", "classification", "serde.param.serialization.format"}
+// harmless are the parameters that may stand there too, since Hive writes them by itself, or a table is described. Any other could change how
+// the files are read: skip.header.line.count, serde.param.ignore.malformed.json, …
+var harmless = []string{"transient_lastDdlTime", "comment", "serde.param.serialization.format"}
 
 // check demands that the table is as Table says. Nothing of it is kept for the next query: between two somebody may change it.
 func (t *Trail) check(ctx context.Context, q *query) error {
