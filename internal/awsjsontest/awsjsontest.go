@@ -74,6 +74,7 @@ type Service struct {
 
 	mu     sync.Mutex
 	faults map[string][]Fault
+	bodies map[string]string
 	onCall func(operation string)
 }
 
@@ -85,6 +86,16 @@ func (s *Service) Fail(operation string, faults ...Fault) {
 		s.faults = map[string][]Fault{}
 	}
 	s.faults[operation] = append(s.faults[operation], faults...)
+}
+
+// Serve makes an operation take effect and answer "200 OK" with this body, whatever there is to say.
+func (s *Service) Serve(operation, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bodies == nil {
+		s.bodies = map[string]string{}
+	}
+	s.bodies[operation] = body
 }
 
 // OnCall sets what is run when a call has come in, before it has an effect.
@@ -131,13 +142,17 @@ func (s *Service) serve(call Request) (any, error) {
 	if next := s.faults[call.Operation]; len(next) > 0 {
 		fault, s.faults[call.Operation] = &next[0], next[1:]
 	}
+	body, canned := s.bodies[call.Operation]
 	s.mu.Unlock()
 	if fault != nil && !fault.After {
 		return nil, *fault
 	}
 	out, err := s.Do(call)
-	if fault != nil {
+	switch {
+	case fault != nil:
 		return nil, *fault
+	case canned:
+		return json.RawMessage(body), nil
 	}
 	return out, err
 }

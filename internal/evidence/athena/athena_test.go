@@ -147,6 +147,31 @@ func TestAskNeverReturnsSomeRowsAsAll(t *testing.T) {
 	}
 }
 
+// A service, or a proxy before it, can answer "200 OK" and leave out what the answer should hold.
+func TestAnAnswerThatLacksWhatItShouldHoldIsNone(t *testing.T) {
+	for name, c := range map[string]struct{ operation, body, want string }{
+		"no table":            {athenatest.GetTableMetadata, `{}`, "athena answered without the table, so that nothing was asked"},
+		"no query id":         {athenatest.StartQueryExecution, `{}`, "athena answered without a query id"},
+		"no query":            {athenatest.GetQueryExecution, `{}`, "athena answered without the query's state"},
+		"no state":            {athenatest.GetQueryExecution, `{"QueryExecution":{}}`, "athena answered without the query's state"},
+		"no result":           {athenatest.GetQueryResults, `{}`, "athena answered without them"},
+		"no columns":          {athenatest.GetQueryResults, `{"ResultSet":{"Rows":[]}}`, "without the names of their columns"},
+		"no header":           {athenatest.GetQueryResults, `{"ResultSet":{"Rows":[],"ResultSetMetadata":{"ColumnInfo":[{"Name":"a","Type":"varchar"}]}}}`, "without the names"},
+		"a value is missing":  {athenatest.GetQueryResults, `{"ResultSet":{"Rows":[{"Data":[{"VarCharValue":"a"}]},{"Data":[]}],"ResultSetMetadata":{"ColumnInfo":[{"Name":"a","Type":"varchar"}]}}}`, "row 1: it has 0 values for 1 columns"},
+		"a value is too much": {athenatest.GetQueryResults, `{"ResultSet":{"Rows":[{"Data":[{"VarCharValue":"a"}]},{"Data":[{},{}]}],"ResultSetMetadata":{"ColumnInfo":[{"Name":"a","Type":"varchar"}]}}}`, "row 1: it has 2 values for 1 columns"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, 0, rowsOf(1)...)
+			f.Serve(c.operation, c.body)
+			got, err := f.Ask(t.Context(), ask(""))
+			says(t, err, c.want)
+			if diff := cmp.Diff(got, evidence.Answer{}); diff != "" {
+				t.Errorf("an answer beside an error (-got +want):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestAskBoundsThePages(t *testing.T) {
 	f := newFixture(t, 0, rowsOf(athena.MaxPages+1)...)
 	f.Page(1)

@@ -23,8 +23,8 @@ func (t Table) reported() map[string]string {
 	return all
 }
 
-// harmless are parameters that say nothing about how the files are read: Hive, Glue and Trino write them, statistics among them, and a
-// deployment may describe its table.
+// harmless are the parameters that may stand there too: Hive, Glue and Trino write them by themselves, statistics among them, or a table is
+// described. Any other could change how the files are read: skip.header.line.count, serde.param.ignore.malformed.json, …
 var harmless = []string{"transient_lastDdlTime", "comment", "classification", "serde.param.serialization.format", "last_modified_by", "last_modified_time",
 	"numFiles", "numRows", "numPartitions", "rawDataSize", "totalSize", "COLUMN_STATS_ACCURATE", "bucketing_version", "presto_query_id", "presto_version",
 	"trino_query_id", "trino_version"}

@@ -126,12 +126,11 @@ var failures = []struct {
 
 // failure is the sentence about a query that failed: reason is Athena's text, in which others choose some of the words.
 func (t Table) failure(reason string, e *types.AthenaError) error {
-	var kind int32 = -1
-	again := false
+	kind, again := int32(-1), false
 	if e != nil {
-		kind, again = aws.ToInt32(e.ErrorType), e.Retryable
-		if e.ErrorType == nil {
-			kind = -1
+		again = e.Retryable
+		if e.ErrorType != nil {
+			kind = *e.ErrorType
 		}
 		if reason == "" {
 			reason = aws.ToString(e.ErrorMessage)

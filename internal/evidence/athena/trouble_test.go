@@ -39,10 +39,18 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"results denied":     {athenatest.GetQueryResults, athenatest.ResultsDenied, 1, []string{"may not call s3:GetObject on the bucket for results"}},
 		"results gone":       {athenatest.GetQueryResults, athenatest.ResultsGone, 1, []string{"reading the rows", "its result is gone, see that the bucket for results is there"}},
 		"query id not found": {athenatest.GetQueryExecution, athenatest.QueryNotFound, 1, []string{"not known any more"}},
-		"expired token":      {athenatest.StartQueryExecution, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
-		"fault of athena":    {athenatest.StartQueryExecution, athenatest.InternalServer, athena.CallAttempts, []string{"a fault of its own"}},
-		"cut off":            {athenatest.GetQueryExecution, awsjsontest.Cut, athena.CallAttempts, []string{"could not be reached", "EOF"}},
-		"anything else":      {athenatest.StartQueryExecution, athenatest.Fault{Code: "UnsupportedOperationException", Message: "no\x1b[2J"}, 1, []string{`did not accept the call (UnsupportedOperationException: "no\x1b[2J")`}},
+		"query away, by the text": {athenatest.GetQueryExecution, athenatest.Fault{Code: "InvalidRequestException", Message: "QueryExecution x was not found"}, 1,
+			[]string{"not known any more"}},
+		"result away, by the text": {athenatest.GetQueryResults, athenatest.Fault{Code: "InvalidRequestException", Message: "Could not find results"}, 1,
+			[]string{"its result is gone"}},
+		"not succeeded any more": {athenatest.GetQueryResults, athenatest.Fault{Code: "InvalidRequestException", AthenaErrorCode: "INVALID_QUERY_EXECUTION_STATE"}, 1,
+			[]string{"now shows no rows, so that there is no answer"}},
+		"fault of athena, as a refusal": {athenatest.GetQueryExecution, athenatest.Fault{Code: "InternalServerException", Message: "x"}, athena.CallAttempts,
+			[]string{"a fault of its own"}},
+		"expired token":   {athenatest.StartQueryExecution, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
+		"fault of athena": {athenatest.StartQueryExecution, athenatest.InternalServer, athena.CallAttempts, []string{"a fault of its own"}},
+		"cut off":         {athenatest.GetQueryExecution, awsjsontest.Cut, athena.CallAttempts, []string{"could not be reached", "EOF"}},
+		"anything else":   {athenatest.StartQueryExecution, athenatest.Fault{Code: "UnsupportedOperationException", Message: "no\x1b[2J"}, 1, []string{`did not accept the call (UnsupportedOperationException: "no\x1b[2J")`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 0, rowsOf(1)...)
