@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,6 +25,9 @@ import (
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/sandbox"
 )
+
+// whole compares what is not exported too.
+var whole = cmp.Exporter(func(reflect.Type) bool { return true })
 
 const storeID = "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
 
@@ -149,8 +153,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 						}
 					}
 				}
-				if is, err := c.read(got.Rows); err != nil || !cmp.Equal(is, want) {
-					t.Errorf("%s: %v, got -, want +:\n%s", engine, err, cmp.Diff(is, want))
+				if is, err := c.read(got.Rows); err != nil || !cmp.Equal(is, want, whole) {
+					t.Errorf("%s: %v, got -, want +:\n%s", engine, err, cmp.Diff(is, want, whole))
 				}
 			}
 		})
