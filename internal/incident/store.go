@@ -141,7 +141,7 @@ type Hold struct {
 // with every place that the actor's bytes went to.
 func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	for _, h := range b.Holds {
-		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.Omitted > 0 {
+		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.OmittedOrigins > 0 {
 			continue
 		}
 		if !slices.ContainsFunc(a.Origins, func(o evidence.Origin) bool { return !slices.Contains(h.Origins, o.Place()) }) {
