@@ -61,9 +61,11 @@ type Outcome struct {
 	Detail string `json:"detail,omitempty"`
 	// Runbook is what a human runs instead, or approves.
 	Runbook []string `json:"runbook,omitempty"`
-	// At is when the state was reached; Attempts how often it was written, counted before the write.
-	At       time.Time `json:"at"`
-	Attempts int       `json:"attempts,omitempty"`
+	// At is when the state was reached; Attempts how often it was written, counted before the write. Throttled counts the writes that
+	// are not among them, because AWS surely refused them only for now: the step stays intended.
+	At        time.Time `json:"at"`
+	Attempts  int       `json:"attempts,omitempty"`
+	Throttled int       `json:"throttled,omitempty"`
 	// Approved is who said yes to a step that was asked; nil where nobody has.
 	Approved *Approval `json:"approved,omitempty"`
 	Step     Step      `json:"step"`
@@ -112,7 +114,7 @@ func (x Executor) Gate(s Step, d policy.Decision) State {
 }
 
 // Do writes one intended step and reads it back. attempts is how often that was tried before, as written down then: a step
-// that may have been written already is read before it is written again.
+// that may have been written already is read before it is written again. One that AWS surely refused only for now stays Intended.
 func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) {
 	if x.Mode != ModeAct || !s.Planned() {
 		return Asked, "the mode does not allow a write"
@@ -124,7 +126,10 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 	}
 	if err := x.Account.Write(ctx, s.Ref, s.After); err != nil {
 		// Where it was tried before, this refusal does not prove that the earlier attempt came to nothing.
-		if attempts == 0 && errors.Is(err, ErrNotDone) {
+		switch {
+		case attempts == 0 && errors.Is(err, ErrThrottled):
+			return Intended, err.Error()
+		case attempts == 0 && errors.Is(err, ErrNotDone):
 			return Failed, err.Error()
 		}
 		if state, detail := x.Verify(ctx, s); state == Done || state == Drifted {

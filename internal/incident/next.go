@@ -52,8 +52,10 @@ const explainedTooMuch = 1.1
 // Limits on what is tried again.
 const (
 	maxVerify = 6 // with doubling waits from two seconds on: about a minute
-	maxTell   = 5
-	maxMetric = 4
+	// MaxThrottled is how often a write is tried that AWS refuses only for now, with the same waits: about two minutes.
+	MaxThrottled = 7
+	maxTell      = 5
+	maxMetric    = 4
 	// MaxHistory is how often the history is asked for: a question over two weeks may need more than the time of one look.
 	MaxHistory = 3
 )
@@ -81,7 +83,7 @@ func (r Record) Next(now time.Time) Move {
 		return m
 	}
 	settled := r.settled()
-	if settled && r.unjudged() {
+	if settled && r.unjudged() && !slices.ContainsFunc(r.Outcomes, intended) { // what was decided is done first
 		return Move{Do: Judge}
 	}
 	if r.enrichDue() {
@@ -121,7 +123,7 @@ func (s *soonest) than(at time.Time) bool {
 
 func (r Record) nextStep(later *soonest) (Move, bool) {
 	for i, o := range r.Outcomes {
-		if o.State == containment.Intended {
+		if intended(o) && (o.Throttled == 0 || !later.than(o.At.Add(time.Second<<o.Throttled))) {
 			return Move{Do: Act, Outcome: i}, true
 		}
 	}
@@ -132,6 +134,8 @@ func (r Record) nextStep(later *soonest) (Move, bool) {
 	}
 	return Move{}, false
 }
+
+func intended(o containment.Outcome) bool { return o.State == containment.Intended }
 
 // Stepped reports whether anything was done or asked: then the team hears how it ended.
 func (r Record) Stepped() bool {
@@ -150,7 +154,7 @@ func (r Record) enrichDue() bool {
 
 // pending reports whether a step is still to be done, or to be read back.
 func (r Record) pending() bool {
-	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State == containment.Intended || verifiable(o) })
+	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return intended(o) || verifiable(o) })
 }
 
 // nextTelling is the first message that is due. A channel that fails does not keep the next one from being told; what tells of

@@ -43,6 +43,10 @@ func unknown(attempts int, at time.Duration) containment.Outcome {
 	return containment.Outcome{State: containment.Unknown, Attempts: attempts, At: after(at)}
 }
 
+func throttled(n int) containment.Outcome {
+	return containment.Outcome{State: containment.Intended, Throttled: n, At: after(0)}
+}
+
 func wait(d time.Duration) Move { return Move{Do: Wait, At: after(d)} }
 
 func TestNextBeforeTheVerdict(t *testing.T) {
@@ -169,6 +173,11 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"32 to the last":                                 {judged(unknown(5, 0)), 2 * time.Second, wait(32 * time.Second)},
 		"after that the team hears that it is not known": {judged(unknown(6, 0)), 0, Move{Do: Tell}},
 		"the second is verified while the first waits":   {judged(unknown(5, 0), unknown(1, 0)), 2 * time.Second, Move{Do: Verify, Outcome: 1}},
+		"what was throttled waits two seconds":           {judged(throttled(1)), time.Second, wait(2 * time.Second)},
+		"then it is done":                                {judged(throttled(1)), 2 * time.Second, Move{Do: Act}},
+		"64 seconds before the last try":                 {judged(throttled(MaxThrottled - 1)), time.Second, wait(64 * time.Second)},
+		"another step does not wait for it":              {judged(throttled(3), state(containment.Intended)), time.Second, Move{Do: Act, Outcome: 1}},
+		"nor is it judged anew before it is done":        {with(judged(throttled(3)), func(r *Record) { r.Once = false; r.Deadline = time.Time{} }), time.Second, wait(8 * time.Second)},
 		"the shorter wait counts":                        {judged(unknown(5, 0), unknown(1, 0)), time.Second, wait(2 * time.Second)},
 		"nothing to do but tell":                         {judged(state(containment.Asked), state(containment.Skipped), state(containment.Failed)), 0, Move{Do: Tell}},
 		"told is told":                                   {told(ok), 0, Move{Do: Close}},
@@ -416,6 +425,12 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 		o := &r.Outcomes[m.Outcome]
 		if (m.Do == Act) != (o.State == containment.Intended) {
 			return errors.New("a step is done twice, or verified before it is done")
+		}
+		if m.Do == Act && luck() {
+			if o.Throttled, o.At = o.Throttled+1, now; o.Throttled == MaxThrottled {
+				o.State = containment.Failed
+			}
+			return nil
 		}
 		o.Attempts, o.At, o.State = o.Attempts+1, now, containment.Unknown
 		if luck() {

@@ -411,8 +411,8 @@ func (d *desk) store(ctx context.Context, call func(context.Context, incident.Re
 	}
 }
 
-// elsewhere finds the outcome of the same step in another open incident, of those that will do: first one that is more than asked, because
-// what one has done is not done again when an older one only asks.
+// elsewhere finds the outcome of the same step in another open incident, of those that will do: first one that does not wait for a human,
+// because what one has done is not done again when an older one only asks, or could not do it.
 func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(*incident.Record) bool) (*incident.Record, *containment.Outcome) {
 	var asking *incident.Record
 	var asked *containment.Outcome
@@ -423,7 +423,7 @@ func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(
 		for i, theirs := range other.Outcomes {
 			switch {
 			case !theirs.SameStep(o) || theirs.State == containment.Skipped || usedAgain(rec, o, theirs):
-			case theirs.State != containment.Asked:
+			case !theirs.Open():
 				return other, &other.Outcomes[i]
 			case asking == nil:
 				asking, asked = other, &other.Outcomes[i]

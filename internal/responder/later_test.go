@@ -536,6 +536,68 @@ func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
 	}
 }
 
+// A thief can have the account's calls throttled. What AWS refuses for now is tried again, and counted once among the hour's containments.
+func TestAContainmentThatIsThrottledIsTriedAgain(t *testing.T) {
+	throttled := fmt.Errorf("calling iam:UpdateAccessKey: AWS is throttling: %w", containment.ErrThrottled)
+	for name, c := range map[string]struct {
+		times int
+		lower bool
+		state containment.State
+		took  time.Duration
+		heard []string
+	}{
+		"for a while": {times: 3, state: containment.Done, took: 14 * time.Second, heard: []string{"RANG", "CONTAINED", "QUIET, CONTAINED"}},
+		"the mode is lowered meanwhile": {times: 3, lower: true, state: containment.Asked, took: 2 * time.Second,
+			heard: []string{"RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE"}},
+		"all the time": {times: 100, state: containment.Failed, took: 126 * time.Second,
+			heard: []string{"RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED", "CLOSED, NOBODY ANSWERED, NOT CONTAINED"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Cap = 1
+			w.account.Fail("Write", slices.Repeat([]error{throttled}, c.times)...)
+			var judged time.Time
+			r := w.watch(t, func(r incident.Record) {
+				judged = r.Judged
+				if c.lower && len(r.Outcomes) > 0 && r.Outcomes[0].Throttled == 1 {
+					b, _ := w.Store.Brakes(context.Background())
+					b.Mode = containment.ModeAsk
+					w.Store.SetBrakes(context.Background(), b)
+				}
+			})
+			if o := r.Outcomes[0]; o.State != c.state || o.At.Sub(judged) != c.took {
+				t.Errorf("%s %v after the verdict, want %s after %v: %s", o.State, o.At.Sub(judged), c.state, c.took, o.Detail)
+			}
+			w.heard(t, c.heard...)
+			if c.times == 3 && !c.lower {
+				w.keys(t, "Inactive")
+			}
+		})
+	}
+}
+
+// What one incident was refused is no reason for another not to do it: the account may let it by then.
+func TestAStepThatFailedIsNotLeftToTheIncidentThatFailed(t *testing.T) {
+	w := watched()
+	w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
+	var second incident.Record
+	w.watch(t, func(r incident.Record) {
+		if second.ID != "" || r.Told(incident.Reminder).IsZero() {
+			return
+		}
+		second.ID = "on its way"
+		second = w.deliver(t, w.ringAt("other", 1_000_000)) // left to the one at the desk
+	})
+	second, err := w.Store.Load(context.Background(), second.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, second); got != containment.Done || second.Folded != "" {
+		t.Errorf("the second incident's step is %s (%s), folded into %q; want it done", got, second.Outcomes[0].Detail, second.Folded)
+	}
+	w.keys(t, "Inactive")
+}
+
 // deeds is what a credential has done, as the question for it prints it.
 func deeds(key string, last time.Time, kinds int) []evidence.Row {
 	return []evidence.Row{{"part": "all", "calls": fmt.Sprint(3 * kinds), "bytes": "0"}, {"part": "deed", "access_key_id": key, "principal_id": "AIDAEXAMPLElars",
