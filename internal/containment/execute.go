@@ -78,9 +78,14 @@ type Approval struct {
 	At time.Time `json:"at"`
 }
 
-// Contained reports whether the step was written, or may have been, also where somebody has changed it since: what is watched from
-// then on.
+// Contained reports whether the step was written, or may have been, also where somebody has changed it since.
 func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown || o.State == Drifted }
+
+// Watched reports whether it is looked after that the step holds: it was contained, or somebody else has done it.
+func (o Outcome) Watched() bool { return o.Contained() || o.State == Already }
+
+// Tried reports whether Nightlatch itself has written the step, or tried to.
+func (o Outcome) Tried() bool { return o.Attempts+o.Throttled > 0 }
 
 // Open reports whether the step waits for a human: it was asked, or surely not done.
 func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }

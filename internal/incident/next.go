@@ -198,7 +198,7 @@ func (r Record) nextFollowUp(later *soonest) (Move, bool) {
 func (r Record) FollowUpDue() (time.Time, bool) {
 	since, offsets := r.Judged, followUps[1:]
 	for _, o := range r.Outcomes {
-		if o.Contained() {
+		if o.Watched() {
 			offsets = followUps
 			if o.At.After(since) {
 				since = o.At

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func found(r incident.Record) []string {
 		if i == maxOutcomes {
 			break
 		}
-		if o.State != containment.Skipped && o.State != containment.Asked {
+		if o.Tried() && o.State != containment.Skipped && o.State != containment.Asked {
 			lines = append(lines, "Tried: "+Safe(string(o.Action))+" "+Safe(o.Target)+", "+Safe(string(o.State))+" at "+o.At.UTC().Format(time.TimeOnly)+".")
 		}
 	}
@@ -89,7 +90,11 @@ func escalated(r incident.Record) []string {
 			return []string{"NOBODY HAS ANSWERED, and Nightlatch does not ask again. Somebody with rights in this account has to decide now."}
 		}
 	}
-	return []string{"What was done has NOT STOPPED it, and Nightlatch does no more by itself. Somebody with rights in this account has to come now."}
+	what := "It has NOT STOPPED"
+	if slices.ContainsFunc(r.Outcomes, containment.Outcome.Tried) {
+		what = "What was done has NOT STOPPED it"
+	}
+	return []string{what + ", and Nightlatch does no more by itself. Somebody with rights in this account has to come now."}
 }
 
 // FollowUp is one look after the verdict, in a sentence.

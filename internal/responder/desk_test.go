@@ -15,6 +15,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
 	"nightlatch/internal/sandbox"
 )
 
@@ -127,6 +128,39 @@ func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
 	}
 	if r.Escalated.IsZero() || w.account.Status("AKIAEXAMPLEMADESINCE") != "Active" || w.account.Writes() != 1 {
 		t.Errorf("escalated %v, the new key %s, %d writes; want escalated, active and one", r.Escalated, w.account.Status("AKIAEXAMPLEMADESINCE"), w.account.Writes())
+	}
+}
+
+// Somebody was faster. Whether it holds is looked after all the same, and nobody is told that Nightlatch did it.
+func TestAKeyThatWasOffAlreadyIsLookedAfter(t *testing.T) {
+	w := watched()
+	w.account.SetStatus(stolen, containment.Inactive)
+	w.trail.since = deeds(stolen, from.Add(50*time.Minute), 1) // and has done something, all the same
+	r := w.watch(t, func(r incident.Record) {
+		switch len(r.FollowUps) {
+		case 1:
+			w.account.SetStatus(stolen, containment.Active)
+			w.account.AddUser("mara", nil, sandbox.Key{ID: "AKIAEXAMPLEMADESINCE", Status: "Active", Created: w.clock.Now()})
+		case 2:
+			w.account.SetStatus(stolen, containment.Inactive)
+		}
+	})
+	if len(r.FollowUps) != 4 || !r.FollowUps[0].Quiet() || r.Outcomes[0].State != containment.Already || w.account.Writes() != 0 {
+		t.Fatalf("follow-ups %+v, %+v; want four, the first quiet, and the key off without a write", r.FollowUps, r.Outcomes)
+	}
+	for i, want := range map[int]string{1: stolen + " of mara is ACTIVE again; user mara has a new key, AKIAEXAMPLEMADESINCE", 3: stolen + ": 3 calls GetObject succeeded since"} {
+		if got := report.FollowUp(r.FollowUps[i]); !strings.Contains(got, want) {
+			t.Errorf("look %d found %q, want %q", i, got, want)
+		}
+	}
+	if got := w.subjects(); got[1] != "ALREADY OFF" || !strings.HasPrefix(got[2], "NOT QUIET, DRIFTED") || !w.said("ESCALATED") {
+		t.Errorf("the team heard %q", got)
+	}
+	for _, m := range w.channel.Sent() {
+		if body := unwrap(m.Body); strings.Contains(body, "Tried:") || strings.Contains(body, "Done deactivate-key") || strings.Contains(body, "What was done") ||
+			strings.Contains(strings.ReplaceAll(m.Subject, "NOT CONTAINED", ""), "CONTAINED") {
+			t.Errorf("the team is told that Nightlatch did something:\n%s\n%s", m.Subject, m.Body)
+		}
 	}
 }
 
