@@ -178,23 +178,22 @@ func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTell }
 
 func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
 
-// nextFollowUp is what is due after the verdict: another look into the trail where it was not complete, then whether it holds and
-// has stopped; and what is asked, again.
+// nextFollowUp is what is due after the verdict: another look into the trail where it was not complete; what is asked, again; then whether
+// it holds and has stopped, at the last of which it is closed.
 func (r Record) nextFollowUp(later *soonest) (Move, bool) {
-	if at, ok := r.FollowUpDue(); ok && !later.than(at) {
-		if n := len(r.Looks); !r.Evidence.Complete && n > 0 && r.Looks[n-1].At.Before(at) {
-			return Move{Do: LookUp}, true
-		}
-		return Move{Do: Follow}, true
+	at, ok := r.FollowUpDue()
+	follow := ok && !later.than(at)
+	if n := len(r.Looks); follow && !r.Evidence.Complete && n > 0 && r.Looks[n-1].At.Before(at) {
+		return Move{Do: LookUp}, true
 	}
 	if at, ok := r.reminderDue(); ok && !later.than(at) {
 		return Move{Do: Remind}, true
 	}
-	return Move{}, false
+	return Move{Do: Follow}, follow
 }
 
 // FollowUpDue is when it is looked at again; false where that was done often enough. The count begins anew with each step that is
-// done. Where none was, there is nothing to look at at once.
+// done. Where none was, there is nothing to look at at once. A look that comes late stands for all that were due by then.
 func (r Record) FollowUpDue() (time.Time, bool) {
 	since, offsets := r.Judged, followUps[1:]
 	for _, o := range r.Outcomes {
@@ -206,10 +205,8 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 		}
 	}
 	done := 0
-	for _, f := range r.FollowUps {
-		if !f.At.Before(since) {
-			done++
-		}
+	if n := len(r.FollowUps); n > 0 {
+		done = passed(offsets, r.FollowUps[n-1].At.Sub(since))
 	}
 	if done >= len(offsets) {
 		return time.Time{}, false
@@ -217,22 +214,49 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 	return since.Add(offsets[done]), true
 }
 
+// passed is how many of the offsets, which grow, have passed after so long.
+func passed(offsets []time.Duration, after time.Duration) int {
+	n := 0
+	for n < len(offsets) && offsets[n] <= after {
+		n++
+	}
+	return n
+}
+
 // reminderDue is when what waits for a human is repeated; false where there are none, or a human was called in already.
 func (r Record) reminderDue() (time.Time, bool) {
-	var asked time.Time
-	for _, o := range r.Outcomes {
-		if o.Open() && o.At.After(asked) {
-			asked = o.At
-		}
-	}
+	asked := r.asked()
 	if asked.IsZero() || r.Folded != "" || r.Reminded >= len(reminders) {
 		return time.Time{}, false
 	}
 	return asked.Add(reminders[r.Reminded]), true
 }
 
-// LastReminder reports whether the reminder that is due is the last: then it is escalated.
-func (r Record) LastReminder() bool { return r.Reminded == len(reminders)-1 }
+// asked is since when something waits for a human: since he was told of the last such step, or, where nobody heard, since it does. Zero
+// where nothing waits.
+func (r Record) asked() time.Time {
+	var asked, told time.Time
+	for _, o := range r.Outcomes {
+		if o.Open() && o.At.After(asked) {
+			asked = o.At
+		}
+	}
+	for _, n := range r.Notified {
+		if n.accepted() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (told.IsZero() || n.At.Before(told)) {
+			told = n.At
+		}
+	}
+	if asked.IsZero() || told.IsZero() {
+		return asked
+	}
+	return told
+}
+
+// Remind counts the reminder that is due, and with it those that were missed, and reports whether it is the last: then it is escalated.
+func (r *Record) Remind(now time.Time) (last bool) {
+	r.Reminded = max(r.Reminded+1, passed(reminders, now.Sub(r.asked())))
+	return r.Reminded >= len(reminders)
+}
 
 // Tell puts one message for each channel in line, not before a time; zero is at once. It takes the place of those that no channel was
 // given yet, unless these are louder: each message says all that there is to say when it is sent, but not how loud it is.

@@ -89,6 +89,28 @@ func TestAnAskIsRepeatedAndEscalated(t *testing.T) {
 	w.keys(t, "Active")
 }
 
+// Nobody woke for an hour after the answer: the team hears once that nobody has answered, and it is looked at once.
+func TestWhatWasMissedIsNotDoneBackToBack(t *testing.T) {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	ctx := context.Background()
+	first, err := w.Handle(until{ctx, w.clock.Now().Add(8 * time.Minute)}, event(1_000_000), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.heard(t, "RANG", "DECIDE")
+	w.clock.Wait(ctx, w.clock.Now().Add(time.Hour))
+	w.deliver(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`))
+	r, err := w.Store.Load(ctx, first.Record.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.heard(t, "RANG", "DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	if len(r.FollowUps) != 1 || r.Closed.IsZero() {
+		t.Errorf("it was looked at %d times, closed %v; want once, and closed", len(r.FollowUps), r.Closed)
+	}
+}
+
 func TestAnAskThatAHumanHasDoneIsNotRepeated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk

@@ -222,6 +222,7 @@ func byHand(rec *incident.Record, o *containment.Outcome, doc containment.Doc, n
 
 // remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
 func (d *desk) remind(ctx context.Context, rec *incident.Record) {
+	last := rec.Remind(d.Clock.Now())
 	open := 0
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
@@ -235,8 +236,6 @@ func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 			}
 		}
 	}
-	last := rec.LastReminder()
-	rec.Reminded++
 	switch {
 	case open == 0:
 	case last:
