@@ -160,6 +160,35 @@ func Page(rang []incident.Record) Message {
 // maxPaged is how many alarms one page names.
 const maxPaged = 20
 
+// Doubted is the answer to several rings that CloudWatch does not confirm, none of which asks anything of anybody; to one it is the whole answer.
+func Doubted(rang []incident.Record) Message {
+	switch len(rang) {
+	case 0:
+		return Message{}
+	case 1:
+		return Text(rang[0])
+	}
+	var b strings.Builder
+	what := Plural(int64(len(rang)), "alarm") + " NOT CONFIRMED, nothing to do"
+	fmt.Fprintf(&b, "%s\n\n", what)
+	for i, r := range rang {
+		if i == maxPaged {
+			fmt.Fprintf(&b, "and %d more since\n", len(rang)-i)
+			break
+		}
+		for j, line := range wrap(Answer(r)+". NOT CONFIRMED: "+Safe(r.Alarm.Doubt)+". Incident "+Safe(r.ID), width-2) {
+			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
+		}
+	}
+	b.WriteString("\n")
+	for _, line := range wrap("Whoever may invoke the function can make such rings up: look who may, and who does. go tool nightlatch incidents lists them all. "+
+		"What CloudWatch confirms, or a human has to decide, is told at once and for itself.", width) {
+		fmt.Fprintln(&b, line)
+	}
+	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", Safe(string(rang[0].Mode)))
+	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}
+}
+
 // ring is one alarm in a line of the page.
 func ring(r incident.Record) string {
 	a := r.Alarm

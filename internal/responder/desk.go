@@ -301,6 +301,7 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		}
 		for _, t := range batch { // one after the other: the first is the one that the others fold into
 			d.fold(ctx, t.rec)
+			d.holdAnswer(t.rec)
 			delete(d.unfolded, t.rec.ID)
 			if d.put(ctx, t.rec) {
 				d.intended[t.rec.ID] = t.rec.Version

@@ -598,6 +598,74 @@ func TestAStepThatFailedIsNotLeftToTheIncidentThatFailed(t *testing.T) {
 	w.keys(t, "Inactive")
 }
 
+// forged is a ring that CloudWatch does not confirm: the n-th of its alarm.
+func (w *world) forged(name string, n int) []byte {
+	e := w.ringAt(name, 0)
+	delete(w.meter.Buckets, name)
+	w.trail.at[name] = nil
+	return []byte(strings.ReplaceAll(string(e), "2026-03-04T00:11:00.000", fmt.Sprintf("2026-03-04T00:%02d:%02d.000", 10+n/60, n%60)))
+}
+
+// Whoever may invoke the function can make up any number of rings. They are answered, and the team is not flooded; what CloudWatch
+// confirms is told for itself, as if there were none of them.
+func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
+	for name, alarms := range map[string]int{"of one alarm": 1, "each of another": 100} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Workers = 4
+			var ids []string
+			var events [][]byte
+			for i := range 50 {
+				events = append(events, w.forged(fmt.Sprint("forged-", i%alarms), i))
+			}
+			more, real := 0, incident.Record{}
+			events = append(events, event(1_000_000))
+			w.Handle(context.Background(), events[0], func(r incident.Record) {
+				if more == 0 { // the others come while somebody is at the desk
+					for more++; more < len(events); more++ {
+						ids = append(ids, w.deliver(t, events[more]).ID)
+					}
+				}
+				if len(ids) < 80 && !r.Told(incident.Answer).IsZero() && !r.Alarm.Confirmed { // and some after the first answers
+					for i := range 30 {
+						ids = append(ids, w.deliver(t, w.forged(fmt.Sprint("later-", i%alarms), 60+i)).ID)
+					}
+				}
+			})
+			for _, id := range ids {
+				r, err := w.Store.Load(context.Background(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Alarm.Confirmed {
+					real = r
+				} else if r.Told(incident.Answer).IsZero() || r.Closed.IsZero() {
+					t.Errorf("%s: nobody heard of it, or it is open: %+v", id, r.Notified)
+				}
+			}
+			if got := state(t, real); got != containment.Done || real.Told(incident.Answer).Sub(real.Outcomes[0].At) > 0 {
+				t.Errorf("the true ring's step is %s at %v, told at %v", got, real.Outcomes[0].At, real.Told(incident.Answer))
+			}
+			answers, sum := 0, 0
+			for _, m := range w.channel.Sent() {
+				n := 1
+				if strings.Contains(m.Subject, "NOT CONFIRMED") {
+					fmt.Sscanf(m.Subject, "[nightlatch] %d alarms", &n)
+					if !strings.Contains(m.Body, fmt.Sprintf("and %d more since", n-20)) {
+						t.Errorf("the message counts wrong:\n%s", m.Body)
+					}
+				} else if !strings.Contains(m.Subject, "NOBODY FOUND") {
+					continue
+				}
+				answers, sum = answers+1, sum+n
+			}
+			if answers > 4 || sum != 80 {
+				t.Errorf("%d answers to %d forged rings: %q; want few, to all 80", answers, sum, w.subjects())
+			}
+		})
+	}
+}
+
 // deeds is what a credential has done, as the question for it prints it.
 func deeds(key string, last time.Time, kinds int) []evidence.Row {
 	return []evidence.Row{{"part": "all", "calls": fmt.Sprint(3 * kinds), "bytes": "0"}, {"part": "deed", "access_key_id": key, "principal_id": "AIDAEXAMPLElars",
