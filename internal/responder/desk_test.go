@@ -153,6 +153,53 @@ func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
 	}
 }
 
+// busy is a meter whose bucket is above the threshold in every minute until now.
+type busy struct {
+	*meter
+	clock *sandbox.Clock
+}
+
+func (b busy) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	m := sandbox.Meter{Threshold: b.Threshold, Buckets: map[string][]alarm.Point{}}
+	for at := from; at.Before(b.clock.Now().Add(-2 * time.Minute)); at = at.Add(time.Minute) {
+		m.Buckets["exports"] = append(m.Buckets["exports"], alarm.Point{Start: at, Bytes: 1_000_000})
+	}
+	return m.Read(ctx, a)
+}
+
+// A bucket that is only busy keeps its alarm in ALARM for ever. Nightlatch does not look for ever, and says when it looks no further.
+func TestTheWindowsOfABusyBucketComeToAnEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		taker taker
+		mode  containment.Mode
+	}{"the usual": {job(1_000_000), containment.ModeAct}, "an ask that nobody answers": {thief(1_000_000), containment.ModeAsk}} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Meter, w.Mode, w.trail.takers = busy{w.meter, w.clock}, c.mode, []taker{c.taker}
+			w.handle(t)
+			all, err := w.Store.Recent(context.Background(), 100)
+			if err != nil || len(all) != 24 {
+				t.Fatalf("%d windows were looked at, %v; want 24", len(all), err)
+			}
+			last, err := w.Store.Load(context.Background(), all[0].ID)
+			if err != nil || last.Escalated.IsZero() || last.Closed.IsZero() || last.Alarm.Part != 23 {
+				t.Fatalf("window %d is escalated at %v, closed at %v, %v; want both", last.Alarm.Part+1, last.Escalated, last.Closed, err)
+			}
+			told := 0
+			for _, m := range w.channel.Sent() {
+				if body := unwrap(m.Body); strings.Contains(body, "LOOKS NO FURTHER") {
+					if told++; !strings.Contains(body, "alarm nightlatch-exports has been in ALARM for 24 windows") || !strings.Contains(body, "Incident "+last.ID) {
+						t.Errorf("the message says %s", m.Body)
+					}
+				}
+			}
+			if told != 2 || !w.said("NOT QUIET") || !w.said("ESCALATED") {
+				t.Errorf("%d messages say that it looks no further, want one at once and an escalation: %q", told, w.subjects())
+			}
+		})
+	}
+}
+
 // Somebody was faster. Whether it holds is looked after all the same, and nobody is told that Nightlatch did it.
 func TestAKeyThatWasOffAlreadyIsLookedAfter(t *testing.T) {
 	w := watched()

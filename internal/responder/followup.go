@@ -91,6 +91,12 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	if rec.Continued != "" {
 		return
 	}
+	if rec.Alarm.Part+1 >= maxWindows {
+		rec.Folded = "" // what it has to say is its own
+		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch LOOKS NO FURTHER until it rings again: "+
+			"see why it does not go back to OK, and raise its threshold if the bucket is only busy", report.Safe(rec.Alarm.Name), maxWindows))
+		return
+	}
 	opened := d.newRecord(ctx, next)
 	opened.Follows = rec.ID
 	if opened, err = d.store(ctx, d.Store.Open, opened); err != nil {
@@ -103,6 +109,10 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	d.listed = time.Time{} // it is taken in at once
 	d.mu.Unlock()
 }
+
+// maxWindows is how many windows of one ring are looked at, which takes some hours: an alarm that stays in ALARM for longer is about a bucket
+// that is busy, or a theft that a human does not end. Each window costs questions.
+const maxWindows = 24
 
 // keys looks at the keys of the user whose key was turned off: whether it is still off, and which the user has made since.
 func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Outcome, f *incident.FollowUp) {
