@@ -54,13 +54,16 @@ func (d *desk) work(ctx context.Context, id string) error {
 		case errors.As(err, &held):
 			done, err := d.leaveTo(ctx, held, id)
 			if done || err != nil {
-				return err
+				return cmp.Or(err, d.result(id))
 			}
 			continue
 		case err != nil:
 			return fmt.Errorf("taking the desk: %w", err)
 		}
 		wake, err := d.run(ctx)
+		if errors.As(err, &held) {
+			continue // somebody has thought this one dead, and sits here now; or has been, and gone
+		}
 		if err == nil && !wake.IsZero() {
 			err = d.wake(ctx, wake)
 		}

@@ -481,6 +481,51 @@ func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
 	}
 }
 
+// deaf wakes nobody, once it fails.
+type deaf struct {
+	incident.Wakes
+	err error
+}
+
+func (d *deaf) Wake(ctx context.Context, id string, at time.Time) error {
+	if d.err != nil {
+		return d.err
+	}
+	return d.Wakes.Wake(ctx, id, at)
+}
+
+// An invocation that stood still for longer than its lease leaves the work to whoever sits at the desk by then, and sees that somebody
+// looks after him: that is no error, and rings no alarm. What nobody would do is one.
+func TestADeskThatWasLostIsNoErrorWhereSomebodyLooksAfterIt(t *testing.T) {
+	for name, broken := range map[string]error{"he is looked after": nil, "nobody is called": errors.New("the scheduler is gone")} {
+		t.Run(name, func(t *testing.T) {
+			w, ctx := watched(), context.Background()
+			wakes := w.Wakes.(*sandbox.Wakes)
+			ears := &deaf{Wakes: wakes}
+			w.Wakes = ears
+			var until time.Time
+			_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
+				if len(r.Looks) == 0 || !until.IsZero() {
+					return
+				}
+				w.clock.Wait(ctx, w.clock.Now().Add(5*time.Minute))
+				now := w.clock.Now()
+				until = now.Add(4 * time.Minute)
+				if err := w.Store.Lease(ctx, incident.Lease{Name: "desk", Holder: "another", Now: now, Until: until}); err != nil {
+					t.Fatal(err)
+				}
+				ears.err = broken
+			})
+			if (err != nil) != (broken != nil) || broken != nil && !strings.Contains(err.Error(), "having the responder called again") {
+				t.Errorf("got %v, want an error only where nobody looks after it", err)
+			}
+			if at := wakes.At(); broken == nil && !at[len(at)-1].Equal(until.Add(time.Second)) {
+				t.Errorf("the last wake is at %v, want it just after %v", at[len(at)-1], until)
+			}
+		})
+	}
+}
+
 // The page went out, and then the topic was taken away: nobody knows what was done. The invocation that closes it fails, so that
 // Lambda's metric rings.
 func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
