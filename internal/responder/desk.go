@@ -44,6 +44,8 @@ const (
 	listEvery = 15 * time.Second
 	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
 	handOver = lookTime + 30*time.Second
+	// leastTime is what an invocation must have, so that a move is begun in it.
+	leastTime = handOver + 10*time.Second
 )
 
 // work sits down at the desk, if it is free, until nothing is due. id is the incident that this invocation was called for.

@@ -442,6 +442,17 @@ func TestTheBrakes(t *testing.T) {
 	}
 }
 
+// Such a function would call itself again without end, and do nothing. The error rings the alarm on failed invocations.
+func TestAFunctionWithTooLittleTimeSaysSo(t *testing.T) {
+	for has, want := range map[time.Duration]bool{time.Minute: false, 150 * time.Second: false, 160*time.Second - 1: false, 3 * time.Minute: true, 15 * time.Minute: true} {
+		w := watched()
+		handled, err := w.Handle(until{context.Background(), w.clock.Now().Add(has)}, event(1_000_000), nil)
+		if (err == nil) != want || !want && (!strings.Contains(err.Error(), "give the function a timeout of 3 minutes at least") || len(w.Wakes.(*sandbox.Wakes).At()) > 0) {
+			t.Errorf("with %v: %v, incident %q, wakes at %v", has, err, handled.Record.ID, w.Wakes.(*sandbox.Wakes).At())
+		}
+	}
+}
+
 func TestOneBadIncidentDoesNotHoldUpTheOthers(t *testing.T) {
 	w := watched()
 	w.Meter = brokenMeter{w.meter, "bad"}
