@@ -55,7 +55,9 @@ const (
 	// MaxThrottled is how often a write is tried that AWS refuses only for now, with the same waits: about two minutes.
 	MaxThrottled = 7
 	maxTell      = 5
-	maxMetric    = 4
+	// maxAgain is how often all of maxTell is done again where nobody has heard, after doubling waits from five minutes on: some ten hours.
+	maxAgain  = 7
+	maxMetric = 4
 	// MaxHistory is how often the history is asked for: a question over two weeks may need more than the time of one look.
 	MaxHistory = 3
 )
@@ -372,7 +374,7 @@ func (r Record) Unheard() bool {
 	return len(r.Notified) > 0 && r.Folded == ""
 }
 
-// TellAgain is an incident that nobody heard, to be told once more: a later delivery of its ring finds it closed.
+// TellAgain is an incident that nobody heard, to be told once more: also where a later delivery of its ring finds it closed.
 func (r Record) TellAgain(now time.Time) Record {
 	for i := range r.Notified {
 		if !r.Notified[i].accepted() {
@@ -382,4 +384,20 @@ func (r Record) TellAgain(now time.Time) Record {
 	r.Closed = time.Time{}
 	r.Note(now, "nobody has heard: telling again")
 	return r
+}
+
+// TellLater puts what nobody has heard in line once more, where the incident would be closed: after a wait that grows. It reports false
+// where somebody has heard, nobody comes again, or that was done often enough.
+func (r *Record) TellLater(now time.Time) bool {
+	if r.Once || !r.Unheard() || r.ToldAgain >= maxAgain {
+		return false
+	}
+	*r = r.TellAgain(now)
+	for i, n := range r.Notified {
+		if !n.accepted() {
+			r.Notified[i].NotBefore = now.Add(5 * time.Minute << r.ToldAgain)
+		}
+	}
+	r.ToldAgain++
+	return true
 }

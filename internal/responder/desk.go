@@ -95,9 +95,14 @@ func (d *desk) result(id string) error {
 		if (rec.ID != id && id != Desk) || rec.Closed.IsZero() || !rec.Unheard() {
 			continue
 		}
-		return fmt.Errorf("incident %q: %w: %s", rec.ID, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+		return fmt.Errorf("incident %q: %w", rec.ID, unheard(*rec))
 	}
 	return nil
+}
+
+// unheard is ErrUnheard with what a channel said last.
+func unheard(rec incident.Record) error {
+	return fmt.Errorf("%w: %s", ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
 }
 
 // leaveTo leaves what rang to the one who sits at the desk, and sees to it that somebody looks after him. A human who waits for
@@ -332,6 +337,14 @@ func (d *desk) do(ctx context.Context, batch []task) {
 			case incident.Remind:
 				d.remind(ctx, t.rec)
 			case incident.Close:
+				if t.rec.TellLater(d.Clock.Now()) {
+					if d.put(ctx, t.rec) {
+						d.mu.Lock()
+						d.giveUp(ctx, t.rec.ID, unheard(*t.rec))
+						d.mu.Unlock()
+					}
+					return
+				}
 				t.rec.Closed = d.Clock.Now()
 				t.rec.Note(t.rec.Closed, "closed")
 			}

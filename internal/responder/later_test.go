@@ -552,6 +552,40 @@ func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
 	}
 }
 
+// Nobody delivers the ring again: the wakes alone see to it that it is told, once the topic is back. Until then each round is an error.
+func TestWhatNobodyHeardIsToldOnceSomebodyCan(t *testing.T) {
+	for name, rounds := range map[string]int{"the topic comes back": 3, "it does not": 100} {
+		t.Run(name, func(t *testing.T) {
+			w, ctx := watched(), context.Background()
+			w.channel.Err = errors.New("no such topic")
+			wakes := w.Wakes.(*sandbox.Wakes)
+			first, err := w.Handle(ctx, event(1_000_000), nil)
+			if !errors.Is(err, responder.ErrUnheard) {
+				t.Fatalf("got %v, want that the team could not be told", err)
+			}
+			begun, failed, n := w.clock.Now(), 1, len(wakes.At())
+			for i := n - 1; i < len(wakes.At()); i++ {
+				if failed > rounds {
+					w.channel.Err = nil
+				}
+				w.clock.Wait(ctx, wakes.At()[i])
+				if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); errors.Is(err, responder.ErrUnheard) {
+					failed++
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := w.Store.Load(ctx, first.Record.ID)
+			if err != nil || r.Closed.IsZero() || r.Unheard() != (rounds == 100) || w.said("CONTAINED") != (rounds == 3) {
+				t.Errorf("closed %v, unheard %t, %v; the team heard %q", r.Closed, r.Unheard(), err, w.subjects())
+			}
+			if took := r.Closed.Sub(begun); rounds == 3 && failed != 4 || rounds == 100 && (failed != 8 || took < 10*time.Hour || took > 12*time.Hour) {
+				t.Errorf("%d rounds failed, closed after %v", failed, took)
+			}
+		})
+	}
+}
+
 func TestWhatCouldNotBeSeenIsNotQuiet(t *testing.T) {
 	w := watched()
 	denied := errors.New("AccessDenied: iam:ListAccessKeys")
