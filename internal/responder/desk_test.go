@@ -114,15 +114,19 @@ func TestWhatWasMissedIsNotDoneBackToBack(t *testing.T) {
 func TestAnAskThatAHumanHasDoneIsNotRepeated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
-	_, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+	r := w.watch(t, func(r incident.Record) {
 		if !r.Told(incident.Answer).IsZero() {
 			w.account.SetStatus(stolen, containment.Inactive)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.heard(t, "RANG", "DECIDE", "QUIET, ALREADY OFF")
+	o := r.Outcomes[0]
+	if o.At.Sub(r.Judged) != 5*time.Minute || len(o.Runbook) > 0 || o.Undo == "" || o.Tried() {
+		t.Errorf("seen done %v after the verdict, %+v; want it after 5 minutes, with its undo and nothing left to run", o.At.Sub(r.Judged), o)
+	}
+	if n := len(r.FollowUps); n == 0 || r.FollowUps[n-1].At.Sub(o.At) != 30*time.Minute {
+		t.Errorf("it is not looked after from then on: %+v", r.FollowUps)
+	}
 }
 
 func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
