@@ -151,6 +151,14 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	return Hold{}, false
 }
 
+// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more.
+func (b Brakes) In(epoch string) Brakes {
+	if b.Epoch != epoch {
+		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
+	}
+	return b
+}
+
 // Lower is the mode that is left of the deployment's.
 func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
 	order := []containment.Mode{containment.ModeObserve, containment.ModeAsk, containment.ModeAct}
