@@ -16,7 +16,8 @@ const (
 	// retries are of an asynchronous event, such as every alarm's:
 	// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 	retries = 2
-	// timeout is the longest there is: CloudTrail is minutes behind, and a thousand buckets are enrolled one after the other.
+	// timeout is the longest there is: CloudTrail is minutes behind, and a thousand buckets are enrolled one after the other. It is no
+	// setting: with less than three minutes the responder could begin nothing, and refuses to work.
 	timeout = 15 * 60 // seconds
 )
 

@@ -8,6 +8,7 @@ package containment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"nightlatch/internal/actor"
@@ -60,6 +61,9 @@ func (s Step) Planned() bool { return s.Ref != Ref{} }
 // ErrNotDone says that a write surely did not happen. Any other error of a write leaves the state unknown.
 var ErrNotDone = errors.New("nothing was changed")
 
+// ErrThrottled is an ErrNotDone: AWS refused a write only because the account makes too many calls, and may do it later.
+var ErrThrottled = fmt.Errorf("%w for now", ErrNotDone)
+
 // Key is one access key of a user.
 type Key struct {
 	ID      string
@@ -77,7 +81,7 @@ type Account interface {
 	Read(context.Context, Ref) (Doc, error)
 	// Keys lists the access keys of an IAM user; none where there is no such user.
 	Keys(ctx context.Context, user string) ([]Key, error)
-	// Write sets it. The error is ErrNotDone only where surely nothing happened; after any other error the state is unknown
-	// and Read must tell. Write never deletes an access key.
+	// Write sets it. The error is ErrNotDone only where surely nothing happened, as ErrThrottled where it may be tried again;
+	// after any other error the state is unknown and Read must tell. Write never deletes an access key.
 	Write(context.Context, Ref, Doc) error
 }

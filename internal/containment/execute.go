@@ -61,9 +61,11 @@ type Outcome struct {
 	Detail string `json:"detail,omitempty"`
 	// Runbook is what a human runs instead, or approves.
 	Runbook []string `json:"runbook,omitempty"`
-	// At is when the state was reached; Attempts how often it was written, counted before the write.
-	At       time.Time `json:"at"`
-	Attempts int       `json:"attempts,omitempty"`
+	// At is when the state was reached; Attempts how often it was written, counted before the write. Throttled counts the writes that
+	// are not among them, because AWS surely refused them only for now: the step stays intended.
+	At        time.Time `json:"at"`
+	Attempts  int       `json:"attempts,omitempty"`
+	Throttled int       `json:"throttled,omitempty"`
 	// Approved is who said yes to a step that was asked; nil where nobody has.
 	Approved *Approval `json:"approved,omitempty"`
 	Step     Step      `json:"step"`
@@ -76,9 +78,14 @@ type Approval struct {
 	At time.Time `json:"at"`
 }
 
-// Contained reports whether the step was written, or may have been, also where somebody has changed it since: what is watched from
-// then on.
+// Contained reports whether the step was written, or may have been, also where somebody has changed it since.
 func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown || o.State == Drifted }
+
+// Watched reports whether it is looked after that the step holds: it was contained, or somebody else has done it.
+func (o Outcome) Watched() bool { return o.Contained() || o.State == Already }
+
+// Tried reports whether Nightlatch itself has written the step, or tried to.
+func (o Outcome) Tried() bool { return o.Attempts+o.Throttled > 0 }
 
 // Open reports whether the step waits for a human: it was asked, or surely not done.
 func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }
@@ -120,7 +127,7 @@ func (x Executor) Gate(s Step, d policy.Decision) State {
 }
 
 // Do writes one intended step and reads it back. attempts is how often that was tried before, as written down then: a step
-// that may have been written already is read before it is written again.
+// that may have been written already is read before it is written again. One that AWS surely refused only for now stays Intended.
 func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) {
 	if x.Mode != ModeAct || !s.Planned() {
 		return Asked, "the mode does not allow a write"
@@ -132,7 +139,10 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 	}
 	if err := x.Account.Write(ctx, s.Ref, s.After); err != nil {
 		// Where it was tried before, this refusal does not prove that the earlier attempt came to nothing.
-		if attempts == 0 && errors.Is(err, ErrNotDone) {
+		switch {
+		case attempts == 0 && errors.Is(err, ErrThrottled):
+			return Intended, err.Error()
+		case attempts == 0 && errors.Is(err, ErrNotDone):
 			return Failed, err.Error()
 		}
 		if state, detail := x.Verify(ctx, s); state == Done || state == Drifted {

@@ -61,7 +61,7 @@ func (f *fakeAccount) Write(_ context.Context, r Ref, d Doc) error {
 		return err
 	}
 	if err := take(&f.refuse); err != nil {
-		return fmt.Errorf("%w: %v", ErrNotDone, err)
+		return fmt.Errorf("%w: %w", ErrNotDone, err)
 	}
 	if err := take(&f.before); err != nil {
 		return err
@@ -161,8 +161,11 @@ func TestDo(t *testing.T) {
 		calls    string
 		left     Doc
 	}{
-		"it is done": {fakeAccount{doc: isActive}, 0, Done, "read back as Inactive", "write read", isInactive},
-		"refused":    {fakeAccount{doc: isActive, refuse: []error{errors.New("AccessDenied")}}, 0, Failed, "AccessDenied", "write", isActive},
+		"it is done":      {fakeAccount{doc: isActive}, 0, Done, "read back as Inactive", "write read", isInactive},
+		"refused":         {fakeAccount{doc: isActive, refuse: []error{errors.New("AccessDenied")}}, 0, Failed, "AccessDenied", "write", isActive},
+		"refused for now": {fakeAccount{doc: isActive, refuse: []error{ErrThrottled}}, 0, Intended, "nothing was changed for now", "write", isActive},
+		"the second attempt is throttled, the first unseen": {fakeAccount{doc: isActive, refuse: []error{ErrThrottled}}, 1, Unknown,
+			"nothing was changed for now", "read write read", isActive},
 		"it timed out before it took effect": {fakeAccount{doc: isActive, before: []error{errTimeout}}, 0, Unknown, "request timed out", "write read",
 			isActive},
 		"it timed out after it took effect": {fakeAccount{doc: isActive, after: []error{errTimeout}}, 0, Done, "read back as Inactive", "write read",

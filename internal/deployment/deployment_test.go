@@ -62,10 +62,16 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	create("Nightlatch", `"TableName":{"Value":"Nightlatch-incidents"},"ApproverUrl":{"Value":"https://abc123.lambda-url.eu-west-1.on.aws/"}`)
+	if epoch, known := d.Epoch(); known {
+		t.Errorf("the epoch is %q before anything is deployed", epoch)
+	}
+	create("Nightlatch", `"Mode":{"Value":"act, epoch 2026-11-24"},"TableName":{"Value":"Nightlatch-incidents"},"ApproverUrl":{"Value":"https://abc123.lambda-url.eu-west-1.on.aws/"}`)
 	create("Other", `"Something":{"Value":"else"}`)
 	if table, err := d.Table(t.Context()); err != nil || table != "Nightlatch-incidents" {
 		t.Errorf("Table = %q, %v", table, err)
+	}
+	if epoch, known := d.Epoch(); !known || epoch != "2026-11-24" {
+		t.Errorf("Epoch = %q, %t", epoch, known)
 	}
 	if url, err := d.Approver(t.Context()); err != nil || url != "https://abc123.lambda-url.eu-west-1.on.aws/" {
 		t.Errorf("Approver = %q, %v", url, err)
@@ -75,6 +81,9 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = other.Approver(t.Context())
+	if epoch, known := other.Epoch(); known {
+		t.Errorf("the epoch is %q of a stack that does not say", epoch)
+	}
 	says(t, err, `stack "Other" in account 123456789012, region eu-west-1 has no output ApproverUrl: it is not Nightlatch, or an older one, or not deployed to its end; deploy it, or give --url`)
 	far, err := Open(t.Context(), Settings{Stack: "Nightlatch", Region: "us-west-2", Table: "given", URL: "https://abc123.lambda-url.eu-west-1.on.aws"})
 	if err != nil {

@@ -183,7 +183,9 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 			act.compare(h, a.From)
 		}
 		if extra := len(act.Origins) - MaxDetails; extra > 0 {
-			act.Origins, act.Omitted = act.Origins[:MaxDetails], act.Omitted+int64(extra)
+			act.Origins = act.Origins[:MaxDetails]
+			act.Omitted += int64(extra)
+			act.OmittedOrigins += int64(extra)
 		}
 		e.Actors = append(e.Actors, act)
 	}

@@ -101,9 +101,9 @@ func TestReconcileListsTwentyOrigins(t *testing.T) {
 	for i := range 35 {
 		origins = append(origins, Origin{Network: string(rune('a' + i)), Bytes: 100 - int64(i), Calls: 1})
 	}
-	a := Reconcile(alarm.Alarm{From: noon}, Tally{Actors: []Actor{{Origins: origins, Omitted: 2}}}, &History{}).Actors[0]
-	if len(a.Origins) != MaxDetails || a.Omitted != 2+15 || *a.UnfamiliarBytes != 35*100-34*35/2 {
-		t.Errorf("got %d origins, %d omitted, %d bytes unfamiliar, want 20, 17, 2905", len(a.Origins), a.Omitted, *a.UnfamiliarBytes)
+	a := Reconcile(alarm.Alarm{From: noon}, Tally{Actors: []Actor{{Origins: origins, Omitted: 2, OmittedOrigins: 1}}}, &History{}).Actors[0]
+	if len(a.Origins) != MaxDetails || a.Omitted != 2+15 || a.OmittedOrigins != 1+15 || *a.UnfamiliarBytes != 35*100-34*35/2 {
+		t.Errorf("got %d origins, %d omitted (%d of them origins), %d bytes unfamiliar, want 20, 17, 16, 2905", len(a.Origins), a.Omitted, a.OmittedOrigins, *a.UnfamiliarBytes)
 	}
 }
 

@@ -52,7 +52,9 @@ type Actor struct {
 	FirstSeen time.Time        `json:"first_seen"`
 	LastSeen  time.Time        `json:"last_seen"`
 	// Omitted counts the origins, agents, calls, error codes and buckets that are not listed: those beyond MaxDetails.
-	Omitted int64 `json:"omitted,omitempty"`
+	// OmittedOrigins counts the origins among them: bytes may have gone to a place that is not listed.
+	Omitted        int64 `json:"omitted,omitempty"`
+	OmittedOrigins int64 `json:"omitted_origins,omitempty"`
 
 	// What Usage adds; nil while the history is unknown.
 	HistoryDays     *int64     `json:"history_days"`
@@ -214,6 +216,7 @@ func readTally(rows []Row, ours actor.Ours) (Tally, error) {
 		for _, n := range a.unlisted {
 			a.Omitted += n
 		}
+		a.OmittedOrigins = a.unlisted["origin"]
 		t.Actors = append(t.Actors, *a)
 	}
 	slices.SortStableFunc(t.Actors, func(x, y Actor) int {
@@ -231,7 +234,7 @@ func digest(t Tally) string {
 	actors := t.Actors
 	t.Actors, t.MarginBytes, t.Others.Actors = nil, 0, 0
 	for _, a := range actors {
-		if a.MarginBytes, a.Omitted = 0, 0; len(a.Calls) > 0 {
+		if a.MarginBytes, a.Omitted, a.OmittedOrigins = 0, 0, 0; len(a.Calls) > 0 {
 			t.Actors = append(t.Actors, a)
 		}
 	}

@@ -319,8 +319,8 @@ func TestUnlistedDetailsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Actors[0].Omitted != 1+10+100 {
-		t.Errorf("got %d omitted, want 111", got.Actors[0].Omitted)
+	if a := got.Actors[0]; a.Omitted != 1+10+100 || a.OmittedOrigins != 100 {
+		t.Errorf("got %d omitted, %d of them origins; want 111 and 100", a.Omitted, a.OmittedOrigins)
 	}
 }
 

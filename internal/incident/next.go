@@ -52,7 +52,11 @@ const explainedTooMuch = 1.1
 // Limits on what is tried again.
 const (
 	maxVerify = 6 // with doubling waits from two seconds on: about a minute
-	maxTell   = 5
+	// MaxThrottled is how often a write is tried that AWS refuses only for now, with the same waits: about two minutes.
+	MaxThrottled = 7
+	maxTell      = 5
+	// maxAgain is how often all of maxTell is done again where nobody has heard, after doubling waits from five minutes on: some ten hours.
+	maxAgain  = 7
 	maxMetric = 4
 	// MaxHistory is how often the history is asked for: a question over two weeks may need more than the time of one look.
 	MaxHistory = 3
@@ -81,7 +85,7 @@ func (r Record) Next(now time.Time) Move {
 		return m
 	}
 	settled := r.settled()
-	if settled && r.unjudged() {
+	if settled && r.unjudged() && !slices.ContainsFunc(r.Outcomes, intended) { // what was decided is done first
 		return Move{Do: Judge}
 	}
 	if r.enrichDue() {
@@ -121,7 +125,7 @@ func (s *soonest) than(at time.Time) bool {
 
 func (r Record) nextStep(later *soonest) (Move, bool) {
 	for i, o := range r.Outcomes {
-		if o.State == containment.Intended {
+		if intended(o) && (o.Throttled == 0 || !later.than(o.At.Add(time.Second<<o.Throttled))) {
 			return Move{Do: Act, Outcome: i}, true
 		}
 	}
@@ -132,6 +136,8 @@ func (r Record) nextStep(later *soonest) (Move, bool) {
 	}
 	return Move{}, false
 }
+
+func intended(o containment.Outcome) bool { return o.State == containment.Intended }
 
 // Stepped reports whether anything was done or asked: then the team hears how it ended.
 func (r Record) Stepped() bool {
@@ -150,7 +156,7 @@ func (r Record) enrichDue() bool {
 
 // pending reports whether a step is still to be done, or to be read back.
 func (r Record) pending() bool {
-	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State == containment.Intended || verifiable(o) })
+	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return intended(o) || verifiable(o) })
 }
 
 // nextTelling is the first message that is due. A channel that fails does not keep the next one from being told; what tells of
@@ -174,27 +180,26 @@ func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTell }
 
 func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
 
-// nextFollowUp is what is due after the verdict: another look into the trail where it was not complete, then whether it holds and
-// has stopped; and what is asked, again.
+// nextFollowUp is what is due after the verdict: another look into the trail where it was not complete; what is asked, again; then whether
+// it holds and has stopped, at the last of which it is closed.
 func (r Record) nextFollowUp(later *soonest) (Move, bool) {
-	if at, ok := r.FollowUpDue(); ok && !later.than(at) {
-		if n := len(r.Looks); !r.Evidence.Complete && n > 0 && r.Looks[n-1].At.Before(at) {
-			return Move{Do: LookUp}, true
-		}
-		return Move{Do: Follow}, true
+	at, ok := r.FollowUpDue()
+	follow := ok && !later.than(at)
+	if n := len(r.Looks); follow && !r.Evidence.Complete && n > 0 && r.Looks[n-1].At.Before(at) {
+		return Move{Do: LookUp}, true
 	}
 	if at, ok := r.reminderDue(); ok && !later.than(at) {
 		return Move{Do: Remind}, true
 	}
-	return Move{}, false
+	return Move{Do: Follow}, follow
 }
 
 // FollowUpDue is when it is looked at again; false where that was done often enough. The count begins anew with each step that is
-// done. Where none was, there is nothing to look at at once.
+// done. Where none was, there is nothing to look at at once. A look that comes late stands for all that were due by then.
 func (r Record) FollowUpDue() (time.Time, bool) {
 	since, offsets := r.Judged, followUps[1:]
 	for _, o := range r.Outcomes {
-		if o.Contained() {
+		if o.Watched() {
 			offsets = followUps
 			if o.At.After(since) {
 				since = o.At
@@ -202,10 +207,8 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 		}
 	}
 	done := 0
-	for _, f := range r.FollowUps {
-		if !f.At.Before(since) {
-			done++
-		}
+	if n := len(r.FollowUps); n > 0 {
+		done = passed(offsets, r.FollowUps[n-1].At.Sub(since))
 	}
 	if done >= len(offsets) {
 		return time.Time{}, false
@@ -213,22 +216,49 @@ func (r Record) FollowUpDue() (time.Time, bool) {
 	return since.Add(offsets[done]), true
 }
 
+// passed is how many of the offsets, which grow, have passed after so long.
+func passed(offsets []time.Duration, after time.Duration) int {
+	n := 0
+	for n < len(offsets) && offsets[n] <= after {
+		n++
+	}
+	return n
+}
+
 // reminderDue is when what waits for a human is repeated; false where there are none, or a human was called in already.
 func (r Record) reminderDue() (time.Time, bool) {
-	var asked time.Time
-	for _, o := range r.Outcomes {
-		if o.Open() && o.At.After(asked) {
-			asked = o.At
-		}
-	}
+	asked := r.asked()
 	if asked.IsZero() || r.Folded != "" || r.Reminded >= len(reminders) {
 		return time.Time{}, false
 	}
 	return asked.Add(reminders[r.Reminded]), true
 }
 
-// LastReminder reports whether the reminder that is due is the last: then it is escalated.
-func (r Record) LastReminder() bool { return r.Reminded == len(reminders)-1 }
+// asked is since when something waits for a human: since he was told of the last such step, or, where nobody heard, since it does. Zero
+// where nothing waits.
+func (r Record) asked() time.Time {
+	var asked, told time.Time
+	for _, o := range r.Outcomes {
+		if o.Open() && o.At.After(asked) {
+			asked = o.At
+		}
+	}
+	for _, n := range r.Notified {
+		if n.accepted() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (told.IsZero() || n.At.Before(told)) {
+			told = n.At
+		}
+	}
+	if asked.IsZero() || told.IsZero() {
+		return asked
+	}
+	return told
+}
+
+// Remind counts the reminder that is due, and with it those that were missed, and reports whether it is the last: then it is escalated.
+func (r *Record) Remind(now time.Time) (last bool) {
+	r.Reminded = max(r.Reminded+1, passed(reminders, now.Sub(r.asked())))
+	return r.Reminded >= len(reminders)
+}
 
 // Tell puts one message for each channel in line, not before a time; zero is at once. It takes the place of those that no channel was
 // given yet, unless these are louder: each message says all that there is to say when it is sent, but not how loud it is.
@@ -344,7 +374,7 @@ func (r Record) Unheard() bool {
 	return len(r.Notified) > 0 && r.Folded == ""
 }
 
-// TellAgain is an incident that nobody heard, to be told once more: a later delivery of its ring finds it closed.
+// TellAgain is an incident that nobody heard, to be told once more: also where a later delivery of its ring finds it closed.
 func (r Record) TellAgain(now time.Time) Record {
 	for i := range r.Notified {
 		if !r.Notified[i].accepted() {
@@ -354,4 +384,20 @@ func (r Record) TellAgain(now time.Time) Record {
 	r.Closed = time.Time{}
 	r.Note(now, "nobody has heard: telling again")
 	return r
+}
+
+// TellLater puts what nobody has heard in line once more, where the incident would be closed: after a wait that grows. It reports false
+// where somebody has heard, nobody comes again, or that was done often enough.
+func (r *Record) TellLater(now time.Time) bool {
+	if r.Once || !r.Unheard() || r.ToldAgain >= maxAgain {
+		return false
+	}
+	*r = r.TellAgain(now)
+	for i, n := range r.Notified {
+		if !n.accepted() {
+			r.Notified[i].NotBefore = now.Add(5 * time.Minute << r.ToldAgain)
+		}
+	}
+	r.ToldAgain++
+	return true
 }

@@ -43,6 +43,10 @@ func unknown(attempts int, at time.Duration) containment.Outcome {
 	return containment.Outcome{State: containment.Unknown, Attempts: attempts, At: after(at)}
 }
 
+func throttled(n int) containment.Outcome {
+	return containment.Outcome{State: containment.Intended, Throttled: n, At: after(0)}
+}
+
 func wait(d time.Duration) Move { return Move{Do: Wait, At: after(d)} }
 
 func TestNextBeforeTheVerdict(t *testing.T) {
@@ -169,6 +173,11 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"32 to the last":                                 {judged(unknown(5, 0)), 2 * time.Second, wait(32 * time.Second)},
 		"after that the team hears that it is not known": {judged(unknown(6, 0)), 0, Move{Do: Tell}},
 		"the second is verified while the first waits":   {judged(unknown(5, 0), unknown(1, 0)), 2 * time.Second, Move{Do: Verify, Outcome: 1}},
+		"what was throttled waits two seconds":           {judged(throttled(1)), time.Second, wait(2 * time.Second)},
+		"then it is done":                                {judged(throttled(1)), 2 * time.Second, Move{Do: Act}},
+		"64 seconds before the last try":                 {judged(throttled(MaxThrottled - 1)), time.Second, wait(64 * time.Second)},
+		"another step does not wait for it":              {judged(throttled(3), state(containment.Intended)), time.Second, Move{Do: Act, Outcome: 1}},
+		"nor is it judged anew before it is done":        {with(judged(throttled(3)), func(r *Record) { r.Once = false; r.Deadline = time.Time{} }), time.Second, wait(8 * time.Second)},
 		"the shorter wait counts":                        {judged(unknown(5, 0), unknown(1, 0)), time.Second, wait(2 * time.Second)},
 		"nothing to do but tell":                         {judged(state(containment.Asked), state(containment.Skipped), state(containment.Failed)), 0, Move{Do: Tell}},
 		"told is told":                                   {told(ok), 0, Move{Do: Close}},
@@ -194,6 +203,66 @@ func TestNextAfterTheVerdict(t *testing.T) {
 				t.Errorf("Next (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Nobody woke for an hour: what was due meanwhile is done once.
+func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
+	kept := func(s containment.State) Record {
+		r := judged(containment.Outcome{State: s, At: after(time.Minute)})
+		r.Notified, r.Once, r.Evidence.Complete, r.Enough, r.JudgedOn = nil, false, true, true, ""
+		r.JudgedOn = r.Basis()
+		return r
+	}
+	lookedAgain := func(r Record, at ...time.Duration) Record {
+		for _, d := range at {
+			r.FollowUps = append(r.FollowUps, FollowUp{At: after(time.Minute + d)})
+		}
+		return r
+	}
+	reminded := func(r Record, at ...time.Duration) (Record, bool) {
+		last := false
+		for _, d := range at {
+			last = r.Remind(after(time.Minute + d))
+		}
+		return r, last
+	}
+	told := func(r Record, kind Telling, at time.Duration) Record {
+		r.Notified = append(r.Notified, Notice{Kind: kind, Tries: 1, At: after(time.Minute + at)})
+		return r
+	}
+	for name, c := range map[string]struct {
+		record Record
+		due    time.Duration // after the verdict; negative is never
+	}{
+		"a look in time":              {lookedAgain(kept(containment.Done), 0), 5 * time.Minute},
+		"one that is a little late":   {lookedAgain(kept(containment.Done), 0, 6*time.Minute), 15 * time.Minute},
+		"one that stands for two":     {lookedAgain(kept(containment.Done), 0, 15*time.Minute), 30 * time.Minute},
+		"one that stands for all":     {lookedAgain(kept(containment.Done), time.Hour), -1},
+		"the first of what was asked": {lookedAgain(kept(containment.Asked), 20*time.Minute), 30 * time.Minute},
+		"a look before it was done":   {lookedAgain(kept(containment.Done), -time.Second), 0},
+	} {
+		if at, ok := c.record.FollowUpDue(); ok != (c.due >= 0) || ok && !at.Equal(after(time.Minute+c.due)) {
+			t.Errorf("%s: the next is due at %v, %t; want %v after the verdict", name, at, ok, c.due)
+		}
+	}
+	for name, c := range map[string]struct {
+		record Record
+		at     []time.Duration
+		count  int
+		last   bool
+	}{
+		"in time":                         {kept(containment.Asked), []time.Duration{5 * time.Minute}, 1, false},
+		"the second in time":              {kept(containment.Asked), []time.Duration{5 * time.Minute, 10 * time.Minute}, 2, false},
+		"one was missed":                  {kept(containment.Asked), []time.Duration{12 * time.Minute}, 2, false},
+		"all were missed":                 {kept(containment.Failed), []time.Duration{time.Hour}, 3, true},
+		"it was told only now":            {told(kept(containment.Asked), Answer, time.Hour), []time.Duration{65 * time.Minute}, 1, false},
+		"told again, it was known before": {told(told(kept(containment.Asked), Answer, 0), Revised, 9*time.Minute), []time.Duration{10 * time.Minute}, 2, false},
+		"that it rang is no ask":          {told(kept(containment.Asked), Page, 9*time.Minute), []time.Duration{10 * time.Minute}, 2, false},
+	} {
+		if r, last := reminded(c.record, c.at...); r.Reminded != c.count || last != c.last {
+			t.Errorf("%s: %d reminders are done, the last %t; want %d, %t", name, r.Reminded, last, c.count, c.last)
+		}
 	}
 }
 
@@ -410,12 +479,18 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 			r.Tell(Again, now.Add(time.Minute), "sns")
 		}
 	case Remind:
-		r.Reminded++
+		r.Remind(now)
 		r.Tell(Reminder, time.Time{}, "sns")
 	case Act, Verify:
 		o := &r.Outcomes[m.Outcome]
 		if (m.Do == Act) != (o.State == containment.Intended) {
 			return errors.New("a step is done twice, or verified before it is done")
+		}
+		if m.Do == Act && luck() {
+			if o.Throttled, o.At = o.Throttled+1, now; o.Throttled == MaxThrottled {
+				o.State = containment.Failed
+			}
+			return nil
 		}
 		o.Attempts, o.At, o.State = o.Attempts+1, now, containment.Unknown
 		if luck() {

@@ -73,6 +73,8 @@ type Record struct {
 	// what was done has not stopped it.
 	Reminded  int       `json:"reminded,omitempty"`
 	Escalated time.Time `json:"escalated,omitzero"`
+	// ToldAgain counts how often all was told again because nobody had heard of it.
+	ToldAgain int `json:"told_again,omitempty"`
 	// Closed is when nothing was left to do.
 	Closed time.Time `json:"closed,omitzero"`
 

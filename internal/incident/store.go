@@ -141,7 +141,7 @@ type Hold struct {
 // with every place that the actor's bytes went to.
 func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	for _, h := range b.Holds {
-		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.Omitted > 0 {
+		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.OmittedOrigins > 0 {
 			continue
 		}
 		if !slices.ContainsFunc(a.Origins, func(o evidence.Origin) bool { return !slices.Contains(h.Origins, o.Place()) }) {
@@ -149,6 +149,14 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 		}
 	}
 	return Hold{}, false
+}
+
+// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more.
+func (b Brakes) In(epoch string) Brakes {
+	if b.Epoch != epoch {
+		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
+	}
+	return b
 }
 
 // Lower is the mode that is left of the deployment's.

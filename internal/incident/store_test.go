@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	"nightlatch/internal/evidence"
 )
 
 // Whoever may ring may ring often: a process keeps the latest of them.
@@ -57,6 +60,27 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if got := open(0); got.Version != 1 {
 		t.Errorf("a forgotten ring is opened at version %d, want 1", got.Version)
+	}
+}
+
+// What is not listed of an actor beside its origins (a tool with 21 names for itself) says nothing about where the bytes went.
+func TestAHoldIsBoundToOriginsAlone(t *testing.T) {
+	now := time.Date(2026, 3, 4, 0, 11, 0, 0, time.UTC)
+	b := Brakes{Holds: []Hold{{AccessKeyID: "AKIA1", Until: now.Add(time.Hour), Origins: []string{"203.0.113.0/24", "vpce-1"}}}}
+	cleared := []evidence.Origin{{Network: "203.0.113.0/24"}, {VPCEndpoint: "vpce-1"}}
+	for name, c := range map[string]struct {
+		actor evidence.Actor
+		want  bool
+	}{
+		"all are listed":           {evidence.Actor{Origins: cleared}, true},
+		"agents are not listed":    {evidence.Actor{Origins: cleared, Omitted: 3}, true},
+		"an origin is not listed":  {evidence.Actor{Origins: cleared, Omitted: 3, OmittedOrigins: 1}, false},
+		"one that was not cleared": {evidence.Actor{Origins: append(cleared, evidence.Origin{Network: "198.51.100.0/24"})}, false},
+	} {
+		c.actor.AccessKeyID = "AKIA1"
+		if _, got := b.Holding(c.actor, now); got != c.want {
+			t.Errorf("%s: held is %t, want %t", name, got, c.want)
+		}
 	}
 }
 

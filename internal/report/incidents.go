@@ -40,7 +40,7 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 
 // Lowered says to what the mode was lowered, by whom and when: "lowered to ask by …". It is for brakes that have a mode.
 func Lowered(b incident.Brakes) string {
-	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment raises it", Safe(string(b.Mode)), Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
+	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment with another epoch raises it", Safe(string(b.Mode)), Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
 }
 
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.

@@ -76,6 +76,9 @@ func judged(r incident.Record, d policy.Decision, s containment.State, detail st
 	case containment.Asked, containment.DryRun, containment.Failed:
 		o.Runbook = o.Step.Runbook
 	}
+	if o.Contained() || s == containment.Failed {
+		o.Attempts = 1
+	}
 	r.Verdicts = append(r.Verdicts, incident.Verdict{Action: o.Action, Target: stolen, Decision: d, Reasons: reasons})
 	r.Outcomes = append(r.Outcomes, o)
 	if detail != "" {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func found(r incident.Record) []string {
 		if i == maxOutcomes {
 			break
 		}
-		if o.State != containment.Skipped && o.State != containment.Asked {
+		if o.Tried() && o.State != containment.Skipped && o.State != containment.Asked {
 			lines = append(lines, "Tried: "+Safe(string(o.Action))+" "+Safe(o.Target)+", "+Safe(string(o.State))+" at "+o.At.UTC().Format(time.TimeOnly)+".")
 		}
 	}
@@ -89,7 +90,11 @@ func escalated(r incident.Record) []string {
 			return []string{"NOBODY HAS ANSWERED, and Nightlatch does not ask again. Somebody with rights in this account has to decide now."}
 		}
 	}
-	return []string{"What was done has NOT STOPPED it, and Nightlatch does no more by itself. Somebody with rights in this account has to come now."}
+	what := "It has NOT STOPPED"
+	if slices.ContainsFunc(r.Outcomes, containment.Outcome.Tried) {
+		what = "What was done has NOT STOPPED it"
+	}
+	return []string{what + ", and Nightlatch does no more by itself. Somebody with rights in this account has to come now."}
 }
 
 // FollowUp is one look after the verdict, in a sentence.
@@ -154,6 +159,35 @@ func Page(rang []incident.Record) Message {
 
 // maxPaged is how many alarms one page names.
 const maxPaged = 20
+
+// Doubted is the answer to several rings that CloudWatch does not confirm, none of which asks anything of anybody; to one it is the whole answer.
+func Doubted(rang []incident.Record) Message {
+	switch len(rang) {
+	case 0:
+		return Message{}
+	case 1:
+		return Text(rang[0])
+	}
+	var b strings.Builder
+	what := Plural(int64(len(rang)), "alarm") + " NOT CONFIRMED, nothing to do"
+	fmt.Fprintf(&b, "%s\n\n", what)
+	for i, r := range rang {
+		if i == maxPaged {
+			fmt.Fprintf(&b, "and %d more since\n", len(rang)-i)
+			break
+		}
+		for j, line := range wrap(Answer(r)+". NOT CONFIRMED: "+Safe(r.Alarm.Doubt)+". Incident "+Safe(r.ID), width-2) {
+			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
+		}
+	}
+	b.WriteString("\n")
+	for _, line := range wrap("Whoever may invoke the function can make such rings up: look who may, and who does. go tool nightlatch incidents lists them all. "+
+		"What CloudWatch confirms, or a human has to decide, is told at once and for itself.", width) {
+		fmt.Fprintln(&b, line)
+	}
+	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", Safe(string(rang[0].Mode)))
+	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}
+}
 
 // ring is one alarm in a line of the page.
 func ring(r incident.Record) string {

@@ -156,9 +156,7 @@ func (r *Responder) sensible(ctx context.Context, rec *incident.Record, i int) (
 	case err != nil:
 		return "", fmt.Errorf("what %s is set to now could not be read: %w", report.Safe(o.Target), err)
 	case doc == o.Step.After:
-		now := r.Clock.Now()
-		o.State, o.At, o.Undo, o.Detail = containment.Already, now, o.Step.Undo, "it reads as "+doc.Text+" now: somebody has done it by hand"
-		rec.Note(now, fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
+		byHand(rec, o, doc, r.Clock.Now())
 		return report.Safe(o.Target) + " reads as " + report.Safe(doc.Text) + " already: somebody has done it, and nothing was changed", nil
 	case doc.Absent:
 		return "", refuse(NotNow, "%s is gone: somebody has deleted it, and there is nothing to do", o.Target)

@@ -26,12 +26,7 @@ const (
 
 // lowered is the mode that the brakes leave of the deployment's. They lower the mode of their own epoch: a deployment with another has
 // taken the mode up again, knowingly.
-func (r *Responder) lowered(b incident.Brakes) containment.Mode {
-	if b.Epoch != r.Epoch {
-		return r.Mode
-	}
-	return b.Lower(r.Mode)
-}
+func (r *Responder) lowered(b incident.Brakes) containment.Mode { return b.In(r.Epoch).Lower(r.Mode) }
 
 // LowerMode lowers the mode at once. It never raises it: that is a deployment's, with another epoch.
 func (r *Responder) LowerMode(ctx context.Context, c Caller, mode containment.Mode) (string, error) {

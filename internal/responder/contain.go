@@ -117,7 +117,11 @@ func (d *desk) fold(ctx context.Context, rec *incident.Record) {
 			continue
 		}
 		other, theirs := d.elsewhere(rec, o, leads)
-		if other == nil || lead != nil && other != lead || o.State == containment.Intended && theirs.State == containment.Asked {
+		if other == nil || lead != nil && other != lead {
+			return
+		}
+		// What waits for a human there may be done here; but in a storm not every incident tries what was refused a moment ago.
+		if o.State == containment.Intended && (theirs.State == containment.Asked || theirs.State == containment.Failed && d.Clock.Now().Sub(theirs.At) >= pageCooldown) {
 			return
 		}
 		lead = other
@@ -296,7 +300,7 @@ func (d *desk) act(ctx context.Context, t task) {
 	o := &rec.Outcomes[i]
 	fresh := o.Attempts == 1 && d.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
 	anyOther := func(*incident.Record) bool { return true }
-	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked &&
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && !theirs.Open() &&
 		(o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
 		if o.Attempts > 0 && !fresh && d.perhapsDone(ctx, rec, o) {
 			return // it was us, perhaps: then the undo line is ours to tell
@@ -332,6 +336,12 @@ func (d *desk) act(ctx context.Context, t task) {
 	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
+	if o.State == containment.Intended { // surely not written
+		o.Attempts, o.Throttled = 0, o.Throttled+1
+		if o.Throttled >= incident.MaxThrottled {
+			o.State = containment.Failed
+		}
+	}
 	d.reached(ctx, rec, o)
 	d.put(ctx, rec)
 }
@@ -375,10 +385,11 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 const defaultCap = 10
 
 // heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
-// "" if it may. One that a human has approved is not counted, and may be made in mode ask.
+// "" if it may. One that a human has approved is not counted, and may be made in mode ask; one that was throttled is counted already.
 func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
-	if o.Approved != nil {
-		if mode := d.lowered(d.readBrakes(ctx, rec)); mode == containment.ModeObserve {
+	if o.Approved != nil || o.Throttled > 0 {
+		mode := d.lowered(d.readBrakes(ctx, rec))
+		if mode == containment.ModeObserve || o.Approved == nil && mode != containment.ModeAct {
 			return "the mode is " + string(mode) + " by now"
 		}
 		return ""

@@ -44,6 +44,8 @@ const (
 	listEvery = 15 * time.Second
 	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
 	handOver = lookTime + 30*time.Second
+	// leastTime is what an invocation must have, so that a move is begun in it.
+	leastTime = handOver + 10*time.Second
 )
 
 // work sits down at the desk, if it is free, until nothing is due. id is the incident that this invocation was called for.
@@ -54,13 +56,16 @@ func (d *desk) work(ctx context.Context, id string) error {
 		case errors.As(err, &held):
 			done, err := d.leaveTo(ctx, held, id)
 			if done || err != nil {
-				return err
+				return cmp.Or(err, d.result(id))
 			}
 			continue
 		case err != nil:
 			return fmt.Errorf("taking the desk: %w", err)
 		}
 		wake, err := d.run(ctx)
+		if errors.As(err, &held) {
+			continue // somebody has thought this one dead, and sits here now; or has been, and gone
+		}
 		if err == nil && !wake.IsZero() {
 			err = d.wake(ctx, wake)
 		}
@@ -90,9 +95,14 @@ func (d *desk) result(id string) error {
 		if (rec.ID != id && id != Desk) || rec.Closed.IsZero() || !rec.Unheard() {
 			continue
 		}
-		return fmt.Errorf("incident %q: %w: %s", rec.ID, ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+		return fmt.Errorf("incident %q: %w", rec.ID, unheard(*rec))
 	}
 	return nil
+}
+
+// unheard is ErrUnheard with what a channel said last.
+func unheard(rec incident.Record) error {
+	return fmt.Errorf("%w: %s", ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
 }
 
 // leaveTo leaves what rang to the one who sits at the desk, and sees to it that somebody looks after him. A human who waits for
@@ -301,6 +311,7 @@ func (d *desk) do(ctx context.Context, batch []task) {
 		}
 		for _, t := range batch { // one after the other: the first is the one that the others fold into
 			d.fold(ctx, t.rec)
+			d.holdAnswer(t.rec)
 			delete(d.unfolded, t.rec.ID)
 			if d.put(ctx, t.rec) {
 				d.intended[t.rec.ID] = t.rec.Version
@@ -326,6 +337,14 @@ func (d *desk) do(ctx context.Context, batch []task) {
 			case incident.Remind:
 				d.remind(ctx, t.rec)
 			case incident.Close:
+				if t.rec.TellLater(d.Clock.Now()) {
+					if d.put(ctx, t.rec) {
+						d.mu.Lock()
+						d.giveUp(ctx, t.rec.ID, unheard(*t.rec))
+						d.mu.Unlock()
+					}
+					return
+				}
 				t.rec.Closed = d.Clock.Now()
 				t.rec.Note(t.rec.Closed, "closed")
 			}
@@ -411,8 +430,8 @@ func (d *desk) store(ctx context.Context, call func(context.Context, incident.Re
 	}
 }
 
-// elsewhere finds the outcome of the same step in another open incident, of those that will do: first one that is more than asked, because
-// what one has done is not done again when an older one only asks.
+// elsewhere finds the outcome of the same step in another open incident, of those that will do: first one that does not wait for a human,
+// because what one has done is not done again when an older one only asks, or could not do it.
 func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(*incident.Record) bool) (*incident.Record, *containment.Outcome) {
 	var asking *incident.Record
 	var asked *containment.Outcome
@@ -423,7 +442,7 @@ func (d *desk) elsewhere(rec *incident.Record, o containment.Outcome, will func(
 		for i, theirs := range other.Outcomes {
 			switch {
 			case !theirs.SameStep(o) || theirs.State == containment.Skipped || usedAgain(rec, o, theirs):
-			case theirs.State != containment.Asked:
+			case !theirs.Open():
 				return other, &other.Outcomes[i]
 			case asking == nil:
 				asking, asked = other, &other.Outcomes[i]

@@ -15,6 +15,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
 	"nightlatch/internal/sandbox"
 )
 
@@ -88,18 +89,44 @@ func TestAnAskIsRepeatedAndEscalated(t *testing.T) {
 	w.keys(t, "Active")
 }
 
+// Nobody woke for an hour after the answer: the team hears once that nobody has answered, and it is looked at once.
+func TestWhatWasMissedIsNotDoneBackToBack(t *testing.T) {
+	w := watched()
+	w.Mode = containment.ModeAsk
+	ctx := context.Background()
+	first, err := w.Handle(until{ctx, w.clock.Now().Add(8 * time.Minute)}, event(1_000_000), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.heard(t, "RANG", "DECIDE")
+	w.clock.Wait(ctx, w.clock.Now().Add(time.Hour))
+	w.deliver(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`))
+	r, err := w.Store.Load(ctx, first.Record.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.heard(t, "RANG", "DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	if len(r.FollowUps) != 1 || r.Closed.IsZero() {
+		t.Errorf("it was looked at %d times, closed %v; want once, and closed", len(r.FollowUps), r.Closed)
+	}
+}
+
 func TestAnAskThatAHumanHasDoneIsNotRepeated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
-	_, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+	r := w.watch(t, func(r incident.Record) {
 		if !r.Told(incident.Answer).IsZero() {
 			w.account.SetStatus(stolen, containment.Inactive)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.heard(t, "RANG", "DECIDE", "QUIET, ALREADY OFF")
+	o := r.Outcomes[0]
+	if o.At.Sub(r.Judged) != 5*time.Minute || len(o.Runbook) > 0 || o.Undo == "" || o.Tried() {
+		t.Errorf("seen done %v after the verdict, %+v; want it after 5 minutes, with its undo and nothing left to run", o.At.Sub(r.Judged), o)
+	}
+	if n := len(r.FollowUps); n == 0 || r.FollowUps[n-1].At.Sub(o.At) != 30*time.Minute {
+		t.Errorf("it is not looked after from then on: %+v", r.FollowUps)
+	}
 }
 
 func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
@@ -127,6 +154,86 @@ func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
 	}
 	if r.Escalated.IsZero() || w.account.Status("AKIAEXAMPLEMADESINCE") != "Active" || w.account.Writes() != 1 {
 		t.Errorf("escalated %v, the new key %s, %d writes; want escalated, active and one", r.Escalated, w.account.Status("AKIAEXAMPLEMADESINCE"), w.account.Writes())
+	}
+}
+
+// busy is a meter whose bucket is above the threshold in every minute until now.
+type busy struct {
+	*meter
+	clock *sandbox.Clock
+}
+
+func (b busy) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	m := sandbox.Meter{Threshold: b.Threshold, Buckets: map[string][]alarm.Point{}}
+	for at := from; at.Before(b.clock.Now().Add(-2 * time.Minute)); at = at.Add(time.Minute) {
+		m.Buckets["exports"] = append(m.Buckets["exports"], alarm.Point{Start: at, Bytes: 1_000_000})
+	}
+	return m.Read(ctx, a)
+}
+
+// A bucket that is only busy keeps its alarm in ALARM for ever. Nightlatch does not look for ever, and says when it looks no further.
+func TestTheWindowsOfABusyBucketComeToAnEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		taker taker
+		mode  containment.Mode
+	}{"the usual": {job(1_000_000), containment.ModeAct}, "an ask that nobody answers": {thief(1_000_000), containment.ModeAsk}} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Meter, w.Mode, w.trail.takers = busy{w.meter, w.clock}, c.mode, []taker{c.taker}
+			w.handle(t)
+			all, err := w.Store.Recent(context.Background(), 100)
+			if err != nil || len(all) != 24 {
+				t.Fatalf("%d windows were looked at, %v; want 24", len(all), err)
+			}
+			last, err := w.Store.Load(context.Background(), all[0].ID)
+			if err != nil || last.Escalated.IsZero() || last.Closed.IsZero() || last.Alarm.Part != 23 {
+				t.Fatalf("window %d is escalated at %v, closed at %v, %v; want both", last.Alarm.Part+1, last.Escalated, last.Closed, err)
+			}
+			told := 0
+			for _, m := range w.channel.Sent() {
+				if body := unwrap(m.Body); strings.Contains(body, "LOOKS NO FURTHER") {
+					if told++; !strings.Contains(body, "alarm nightlatch-exports has been in ALARM for 24 windows") || !strings.Contains(body, "Incident "+last.ID) {
+						t.Errorf("the message says %s", m.Body)
+					}
+				}
+			}
+			if told != 2 || !w.said("NOT QUIET") || !w.said("ESCALATED") {
+				t.Errorf("%d messages say that it looks no further, want one at once and an escalation: %q", told, w.subjects())
+			}
+		})
+	}
+}
+
+// Somebody was faster. Whether it holds is looked after all the same, and nobody is told that Nightlatch did it.
+func TestAKeyThatWasOffAlreadyIsLookedAfter(t *testing.T) {
+	w := watched()
+	w.account.SetStatus(stolen, containment.Inactive)
+	w.trail.since = deeds(stolen, from.Add(50*time.Minute), 1) // and has done something, all the same
+	r := w.watch(t, func(r incident.Record) {
+		switch len(r.FollowUps) {
+		case 1:
+			w.account.SetStatus(stolen, containment.Active)
+			w.account.AddUser("mara", nil, sandbox.Key{ID: "AKIAEXAMPLEMADESINCE", Status: "Active", Created: w.clock.Now()})
+		case 2:
+			w.account.SetStatus(stolen, containment.Inactive)
+		}
+	})
+	if len(r.FollowUps) != 4 || !r.FollowUps[0].Quiet() || r.Outcomes[0].State != containment.Already || w.account.Writes() != 0 {
+		t.Fatalf("follow-ups %+v, %+v; want four, the first quiet, and the key off without a write", r.FollowUps, r.Outcomes)
+	}
+	for i, want := range map[int]string{1: stolen + " of mara is ACTIVE again; user mara has a new key, AKIAEXAMPLEMADESINCE", 3: stolen + ": 3 calls GetObject succeeded since"} {
+		if got := report.FollowUp(r.FollowUps[i]); !strings.Contains(got, want) {
+			t.Errorf("look %d found %q, want %q", i, got, want)
+		}
+	}
+	if got := w.subjects(); got[1] != "ALREADY OFF" || !strings.HasPrefix(got[2], "NOT QUIET, DRIFTED") || !w.said("ESCALATED") {
+		t.Errorf("the team heard %q", got)
+	}
+	for _, m := range w.channel.Sent() {
+		if body := unwrap(m.Body); strings.Contains(body, "Tried:") || strings.Contains(body, "Done deactivate-key") || strings.Contains(body, "What was done") ||
+			strings.Contains(strings.ReplaceAll(m.Subject, "NOT CONTAINED", ""), "CONTAINED") {
+			t.Errorf("the team is told that Nightlatch did something:\n%s\n%s", m.Subject, m.Body)
+		}
 	}
 }
 
@@ -335,6 +442,17 @@ func TestTheBrakes(t *testing.T) {
 		}
 		if body := w.told(t).Body; !strings.Contains(strings.Join(strings.Fields(body), " "), c.says) {
 			t.Errorf("%s: the message does not say %q:\n%s", name, c.says, body)
+		}
+	}
+}
+
+// Such a function would call itself again without end, and do nothing. The error rings the alarm on failed invocations.
+func TestAFunctionWithTooLittleTimeSaysSo(t *testing.T) {
+	for has, want := range map[time.Duration]bool{time.Minute: false, 150 * time.Second: false, 160*time.Second - 1: false, 3 * time.Minute: true, 15 * time.Minute: true} {
+		w := watched()
+		handled, err := w.Handle(until{context.Background(), w.clock.Now().Add(has)}, event(1_000_000), nil)
+		if (err == nil) != want || !want && (!strings.Contains(err.Error(), "give the function a timeout of 3 minutes at least") || len(w.Wakes.(*sandbox.Wakes).At()) > 0) {
+			t.Errorf("with %v: %v, incident %q, wakes at %v", has, err, handled.Record.ID, w.Wakes.(*sandbox.Wakes).At())
 		}
 	}
 }

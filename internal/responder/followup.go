@@ -26,7 +26,7 @@ func (d *desk) follow(ctx context.Context, rec *incident.Record) {
 	f := incident.FollowUp{At: d.Clock.Now()}
 	d.onward(ctx, rec, &f)
 	for i := range rec.Outcomes {
-		if o := &rec.Outcomes[i]; o.Contained() && o.Step.Ref.Type == containment.KeyStatus {
+		if o := &rec.Outcomes[i]; o.Watched() && o.Step.Ref.Type == containment.KeyStatus {
 			d.keys(ctx, rec, o, &f)
 		}
 	}
@@ -77,7 +77,7 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	// What flowed before the step was done, or soon after, is the theft that was found, and no news.
 	stopped := rec.Judged
 	for _, o := range rec.Outcomes {
-		if o.Contained() && o.At.After(stopped) {
+		if o.Watched() && o.At.After(stopped) {
 			stopped = o.At
 		}
 	}
@@ -89,6 +89,12 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	}
 	f.Hot = rec.Stepped() && next.To.After(cold)
 	if rec.Continued != "" {
+		return
+	}
+	if rec.Alarm.Part+1 >= maxWindows {
+		rec.Folded = "" // what it has to say is its own
+		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch LOOKS NO FURTHER until it rings again: "+
+			"see why it does not go back to OK, and raise its threshold if the bucket is only busy", report.Safe(rec.Alarm.Name), maxWindows))
 		return
 	}
 	opened := d.newRecord(ctx, next)
@@ -104,7 +110,11 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	d.mu.Unlock()
 }
 
-// keys looks at the keys of a contained key's user: whether it is still off, and which the user has made since.
+// maxWindows is how many windows of one ring are looked at, which takes some hours: an alarm that stays in ALARM for longer is about a bucket
+// that is busy, or a theft that a human does not end. Each window costs questions.
+const maxWindows = 24
+
+// keys looks at the keys of the user whose key was turned off: whether it is still off, and which the user has made since.
 func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Outcome, f *incident.FollowUp) {
 	keys, err := d.Account.Keys(ctx, o.Step.Ref.Owner)
 	if err != nil {
@@ -116,6 +126,10 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
 			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
 			o.State, o.Detail = containment.Drifted, "it is ACTIVE: somebody has turned it on again, or the change did not last"
+		case k.ID == o.Step.Ref.Name && !o.Tried(): // whoever has turned it off, it was not us
+			if o.State != containment.Already {
+				o.State, o.Detail = containment.Already, "it reads as "+k.Status+" again: somebody else has turned it off"
+			}
 		case k.ID == o.Step.Ref.Name && o.State != containment.Done:
 			o.State, o.Detail = containment.Done, "read back as "+k.Status
 		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
@@ -126,13 +140,13 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 	}
 }
 
-// since looks at what the contained credentials and their users have done since, once there is time enough that the trail can show it.
+// since looks at what the credentials that were turned off and their users have done since, once there is time enough that the trail can show it.
 // A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
 func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
 	stopped := map[string]time.Time{} // since when each key can do nothing
 	for _, o := range rec.Outcomes {
-		if !o.Contained() {
+		if !o.Watched() {
 			continue
 		}
 		from := o.At.Add(spreads)
@@ -208,8 +222,16 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})
 }
 
+// byHand writes down that a step that waited for a human reads as it shall: somebody has done it, and not Nightlatch, whatever it tried.
+func byHand(rec *incident.Record, o *containment.Outcome, doc containment.Doc, now time.Time) {
+	o.State, o.At, o.Attempts, o.Throttled, o.Undo, o.Runbook = containment.Already, now, 0, 0, o.Step.Undo, nil
+	o.Detail = "it reads as " + doc.Text + " now: somebody has done it by hand"
+	rec.Note(now, fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
+}
+
 // remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
 func (d *desk) remind(ctx context.Context, rec *incident.Record) {
+	last := rec.Remind(d.Clock.Now())
 	open := 0
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
@@ -218,14 +240,11 @@ func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 		}
 		if open++; o.Step.Planned() {
 			if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
-				o.State, o.Undo, o.Runbook, o.Detail = containment.Already, o.Step.Undo, nil, "it reads as "+doc.Text+" now: somebody has done it by hand"
-				rec.Note(d.Clock.Now(), fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
+				byHand(rec, o, doc, d.Clock.Now())
 				open--
 			}
 		}
 	}
-	last := rec.LastReminder()
-	rec.Reminded++
 	switch {
 	case open == 0:
 	case last:

@@ -481,6 +481,51 @@ func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
 	}
 }
 
+// deaf wakes nobody, once it fails.
+type deaf struct {
+	incident.Wakes
+	err error
+}
+
+func (d *deaf) Wake(ctx context.Context, id string, at time.Time) error {
+	if d.err != nil {
+		return d.err
+	}
+	return d.Wakes.Wake(ctx, id, at)
+}
+
+// An invocation that stood still for longer than its lease leaves the work to whoever sits at the desk by then, and sees that somebody
+// looks after him: that is no error, and rings no alarm. What nobody would do is one.
+func TestADeskThatWasLostIsNoErrorWhereSomebodyLooksAfterIt(t *testing.T) {
+	for name, broken := range map[string]error{"he is looked after": nil, "nobody is called": errors.New("the scheduler is gone")} {
+		t.Run(name, func(t *testing.T) {
+			w, ctx := watched(), context.Background()
+			wakes := w.Wakes.(*sandbox.Wakes)
+			ears := &deaf{Wakes: wakes}
+			w.Wakes = ears
+			var until time.Time
+			_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
+				if len(r.Looks) == 0 || !until.IsZero() {
+					return
+				}
+				w.clock.Wait(ctx, w.clock.Now().Add(5*time.Minute))
+				now := w.clock.Now()
+				until = now.Add(4 * time.Minute)
+				if err := w.Store.Lease(ctx, incident.Lease{Name: "desk", Holder: "another", Now: now, Until: until}); err != nil {
+					t.Fatal(err)
+				}
+				ears.err = broken
+			})
+			if (err != nil) != (broken != nil) || broken != nil && !strings.Contains(err.Error(), "having the responder called again") {
+				t.Errorf("got %v, want an error only where nobody looks after it", err)
+			}
+			if at := wakes.At(); broken == nil && !at[len(at)-1].Equal(until.Add(time.Second)) {
+				t.Errorf("the last wake is at %v, want it just after %v", at[len(at)-1], until)
+			}
+		})
+	}
+}
+
 // The page went out, and then the topic was taken away: nobody knows what was done. The invocation that closes it fails, so that
 // Lambda's metric rings.
 func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
@@ -504,6 +549,40 @@ func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
 	}
 	if n := count(w.subjects(), "RANG"); n != 1 {
 		t.Errorf("the page was told %d times", n)
+	}
+}
+
+// Nobody delivers the ring again: the wakes alone see to it that it is told, once the topic is back. Until then each round is an error.
+func TestWhatNobodyHeardIsToldOnceSomebodyCan(t *testing.T) {
+	for name, rounds := range map[string]int{"the topic comes back": 3, "it does not": 100} {
+		t.Run(name, func(t *testing.T) {
+			w, ctx := watched(), context.Background()
+			w.channel.Err = errors.New("no such topic")
+			wakes := w.Wakes.(*sandbox.Wakes)
+			first, err := w.Handle(ctx, event(1_000_000), nil)
+			if !errors.Is(err, responder.ErrUnheard) {
+				t.Fatalf("got %v, want that the team could not be told", err)
+			}
+			begun, failed, n := w.clock.Now(), 1, len(wakes.At())
+			for i := n - 1; i < len(wakes.At()); i++ {
+				if failed > rounds {
+					w.channel.Err = nil
+				}
+				w.clock.Wait(ctx, wakes.At()[i])
+				if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); errors.Is(err, responder.ErrUnheard) {
+					failed++
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := w.Store.Load(ctx, first.Record.ID)
+			if err != nil || r.Closed.IsZero() || r.Unheard() != (rounds == 100) || w.said("CONTAINED") != (rounds == 3) {
+				t.Errorf("closed %v, unheard %t, %v; the team heard %q", r.Closed, r.Unheard(), err, w.subjects())
+			}
+			if took := r.Closed.Sub(begun); rounds == 3 && failed != 4 || rounds == 100 && (failed != 8 || took < 10*time.Hour || took > 12*time.Hour) {
+				t.Errorf("%d rounds failed, closed after %v", failed, took)
+			}
+		})
 	}
 }
 
@@ -531,6 +610,136 @@ func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
 			} else {
 				w.heard(t, "RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
 					"CLOSED, NOBODY ANSWERED, NOT CONTAINED")
+			}
+		})
+	}
+}
+
+// A thief can have the account's calls throttled. What AWS refuses for now is tried again, and counted once among the hour's containments.
+func TestAContainmentThatIsThrottledIsTriedAgain(t *testing.T) {
+	throttled := fmt.Errorf("calling iam:UpdateAccessKey: AWS is throttling: %w", containment.ErrThrottled)
+	for name, c := range map[string]struct {
+		times int
+		lower bool
+		state containment.State
+		took  time.Duration
+		heard []string
+	}{
+		"for a while": {times: 3, state: containment.Done, took: 14 * time.Second, heard: []string{"RANG", "CONTAINED", "QUIET, CONTAINED"}},
+		"the mode is lowered meanwhile": {times: 3, lower: true, state: containment.Asked, took: 2 * time.Second,
+			heard: []string{"RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE"}},
+		"all the time": {times: 100, state: containment.Failed, took: 126 * time.Second,
+			heard: []string{"RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED", "CLOSED, NOBODY ANSWERED, NOT CONTAINED"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Cap = 1
+			w.account.Fail("Write", slices.Repeat([]error{throttled}, c.times)...)
+			var judged time.Time
+			r := w.watch(t, func(r incident.Record) {
+				judged = r.Judged
+				if c.lower && len(r.Outcomes) > 0 && r.Outcomes[0].Throttled == 1 {
+					b, _ := w.Store.Brakes(context.Background())
+					b.Mode = containment.ModeAsk
+					w.Store.SetBrakes(context.Background(), b)
+				}
+			})
+			if o := r.Outcomes[0]; o.State != c.state || o.At.Sub(judged) != c.took {
+				t.Errorf("%s %v after the verdict, want %s after %v: %s", o.State, o.At.Sub(judged), c.state, c.took, o.Detail)
+			}
+			w.heard(t, c.heard...)
+			if c.times == 3 && !c.lower {
+				w.keys(t, "Inactive")
+			}
+		})
+	}
+}
+
+// What one incident was refused is no reason for another not to do it: the account may let it by then.
+func TestAStepThatFailedIsNotLeftToTheIncidentThatFailed(t *testing.T) {
+	w := watched()
+	w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
+	var second incident.Record
+	w.watch(t, func(r incident.Record) {
+		if second.ID != "" || r.Told(incident.Reminder).IsZero() {
+			return
+		}
+		second.ID = "on its way"
+		second = w.deliver(t, w.ringAt("other", 1_000_000)) // left to the one at the desk
+	})
+	second, err := w.Store.Load(context.Background(), second.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, second); got != containment.Done || second.Folded != "" {
+		t.Errorf("the second incident's step is %s (%s), folded into %q; want it done", got, second.Outcomes[0].Detail, second.Folded)
+	}
+	w.keys(t, "Inactive")
+}
+
+// forged is a ring that CloudWatch does not confirm: the n-th of its alarm.
+func (w *world) forged(name string, n int) []byte {
+	e := w.ringAt(name, 0)
+	delete(w.meter.Buckets, name)
+	w.trail.at[name] = nil
+	return []byte(strings.ReplaceAll(string(e), "2026-03-04T00:11:00.000", fmt.Sprintf("2026-03-04T00:%02d:%02d.000", 10+n/60, n%60)))
+}
+
+// Whoever may invoke the function can make up any number of rings. They are answered, and the team is not flooded; what CloudWatch
+// confirms is told for itself, as if there were none of them.
+func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
+	for name, alarms := range map[string]int{"of one alarm": 1, "each of another": 100} {
+		t.Run(name, func(t *testing.T) {
+			w := watched()
+			w.Workers = 4
+			var ids []string
+			var events [][]byte
+			for i := range 50 {
+				events = append(events, w.forged(fmt.Sprint("forged-", i%alarms), i))
+			}
+			more, real := 0, incident.Record{}
+			events = append(events, event(1_000_000))
+			w.Handle(context.Background(), events[0], func(r incident.Record) {
+				if more == 0 { // the others come while somebody is at the desk
+					for more++; more < len(events); more++ {
+						ids = append(ids, w.deliver(t, events[more]).ID)
+					}
+				}
+				if len(ids) < 80 && !r.Told(incident.Answer).IsZero() && !r.Alarm.Confirmed { // and some after the first answers
+					for i := range 30 {
+						ids = append(ids, w.deliver(t, w.forged(fmt.Sprint("later-", i%alarms), 60+i)).ID)
+					}
+				}
+			})
+			for _, id := range ids {
+				r, err := w.Store.Load(context.Background(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Alarm.Confirmed {
+					real = r
+				} else if r.Told(incident.Answer).IsZero() || r.Closed.IsZero() {
+					t.Errorf("%s: nobody heard of it, or it is open: %+v", id, r.Notified)
+				}
+			}
+			if got := state(t, real); got != containment.Done || real.Told(incident.Answer).Sub(real.Outcomes[0].At) > 0 {
+				t.Errorf("the true ring's step is %s at %v, told at %v", got, real.Outcomes[0].At, real.Told(incident.Answer))
+			}
+			answers, sum := 0, 0
+			for _, m := range w.channel.Sent() {
+				n := 1
+				if strings.Contains(m.Subject, "NOT CONFIRMED") {
+					fmt.Sscanf(m.Subject, "[nightlatch] %d alarms", &n)
+					if !strings.Contains(m.Body, fmt.Sprintf("and %d more since", n-20)) {
+						t.Errorf("the message counts wrong:\n%s", m.Body)
+					}
+				} else if !strings.Contains(m.Subject, "NOBODY FOUND") {
+					continue
+				}
+				answers, sum = answers+1, sum+n
+			}
+			if answers > 4 || sum != 80 {
+				t.Errorf("%d answers to %d forged rings: %q; want few, to all 80", answers, sum, w.subjects())
 			}
 		})
 	}

@@ -80,6 +80,11 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 	if err != nil {
 		return Handled{}, err
 	}
+	// Without the time for one move it would do nothing but call itself again, for ever.
+	if until, ok := ctx.Deadline(); ok && r.Wakes != nil && parsed.Ignored == "" && until.Sub(r.Clock.Now()) < leastTime {
+		return Handled{}, fmt.Errorf("this invocation has %v, and needs %v: give the function a timeout of 3 minutes at least, 15 are best",
+			until.Sub(r.Clock.Now()).Round(time.Second), leastTime)
+	}
 	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, intended: map[string]int64{}}
 	id := parsed.Advance
 	switch {

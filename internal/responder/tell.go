@@ -1,10 +1,12 @@
 package responder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/report"
 )
@@ -27,20 +29,73 @@ func (d *desk) nextPage() time.Time {
 	return last.Add(pageCooldown)
 }
 
-// tellAll sends the messages that are due. Those that only say that something rang go out as one.
-func (d *desk) tellAll(ctx context.Context, batch []task) {
-	var messages []task
-	channel := "" // of the page that goes out now
-	for _, t := range batch {
-		switch n := t.rec.Notified[t.move.Notice]; {
-		case n.Kind != incident.Page:
-			messages = append(messages, t)
-		case channel == "":
-			channel = n.Channel
+const (
+	// doubtedCooldown is how soon after the answer to a ring that CloudWatch does not confirm, and that asks nothing of anybody, the next such
+	// answer goes out: whoever may invoke the function can make up any number. Shorter than such an incident is open.
+	doubtedCooldown = 15 * time.Minute
+	// fewDoubted are told at once all the same, each of another alarm.
+	fewDoubted = 3
+)
+
+// doubted reports whether an incident's answer may wait for others: its ring is not confirmed, though CloudWatch could be asked, and there
+// is nothing that anybody has to do.
+func doubted(rec *incident.Record) bool {
+	return rec.Alarm.Source == alarm.Rang && !rec.Alarm.Confirmed && rec.MetricError == "" && !rec.Stepped()
+}
+
+// holdAnswer holds the answer of an incident back that was judged, where that may wait.
+func (d *desk) holdAnswer(rec *incident.Record) {
+	at := d.nextAnswer(rec)
+	for i := range rec.Notified {
+		if n := &rec.Notified[i]; n.Kind == incident.Answer && n.Tries == 0 {
+			n.NotBefore = at
 		}
 	}
-	if channel != "" {
-		d.page(ctx, channel)
+}
+
+// nextAnswer is when an incident's answer may go out; zero is at once.
+func (d *desk) nextAnswer(rec *incident.Record) time.Time {
+	if !doubted(rec) {
+		return time.Time{}
+	}
+	var last time.Time
+	n, same, since := 0, false, d.Clock.Now().Add(-doubtedCooldown)
+	for _, other := range d.sorted() {
+		told := other.Told(incident.Answer)
+		if !told.After(since) || !doubted(other) {
+			continue
+		}
+		n++
+		same = same || other.Alarm.ARN == rec.Alarm.ARN
+		if told.After(last) {
+			last = told
+		}
+	}
+	if !same && n < fewDoubted {
+		return time.Time{}
+	}
+	return last.Add(doubtedCooldown)
+}
+
+// tellAll sends the messages that are due. Those that only say that something rang go out as one, and so do the answers to what is doubted.
+func (d *desk) tellAll(ctx context.Context, batch []task) {
+	var messages []task
+	page, answer := "", "" // the channels to which these go out now
+	for _, t := range batch {
+		switch n := t.rec.Notified[t.move.Notice]; {
+		case n.Kind == incident.Page:
+			page = cmp.Or(page, n.Channel)
+		case n.Kind == incident.Answer && doubted(t.rec):
+			answer = cmp.Or(answer, n.Channel)
+		default:
+			messages = append(messages, t)
+		}
+	}
+	if page != "" {
+		d.asOne(ctx, page, report.Page, func(_ *incident.Record, n incident.Notice) bool { return n.Kind == incident.Page })
+	}
+	if answer != "" {
+		d.asOne(ctx, answer, report.Doubted, func(rec *incident.Record, n incident.Notice) bool { return n.Kind == incident.Answer && doubted(rec) })
 	}
 	d.each(ctx, messages, func(t task) {
 		n := &t.rec.Notified[t.move.Notice]
@@ -50,13 +105,13 @@ func (d *desk) tellAll(ctx context.Context, batch []task) {
 	})
 }
 
-// page tells one channel of everything that rang and of which it has not heard.
-func (d *desk) page(ctx context.Context, channel string) {
+// asOne tells one channel in one message of all of which it has not heard.
+func (d *desk) asOne(ctx context.Context, channel string, write func([]incident.Record) report.Message, unheard func(*incident.Record, incident.Notice) bool) {
 	var recs []*incident.Record
-	var rang []incident.Record
+	var all []incident.Record
 	of := func(rec *incident.Record) *incident.Notice {
 		for i, n := range rec.Notified {
-			if n.Kind == incident.Page && n.Channel == channel && !n.Settled() {
+			if unheard(rec, n) && n.Channel == channel && !n.Settled() {
 				return &rec.Notified[i]
 			}
 		}
@@ -64,10 +119,10 @@ func (d *desk) page(ctx context.Context, channel string) {
 	}
 	for _, rec := range d.sorted() {
 		if of(rec) != nil {
-			recs, rang = append(recs, rec), append(rang, *rec)
+			recs, all = append(recs, rec), append(all, *rec)
 		}
 	}
-	message := report.Page(rang)
+	message := write(all)
 	err := d.send(ctx, channel, message)
 	for _, rec := range recs {
 		d.told(ctx, rec, of(rec), message, err)

@@ -42,7 +42,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if brakes.Mode != "" {
+	if brakes = inForce(d, brakes); brakes.Mode != "" {
 		fmt.Fprintf(s.err, "The mode was %s.\n", report.Lowered(brakes))
 	}
 	fmt.Fprintf(s.err, "The yes goes to %s.\n", url)

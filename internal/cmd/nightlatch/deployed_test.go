@@ -128,8 +128,8 @@ func (st *stage) front(moto http.Handler) http.Handler {
 // deploy makes what a deployment has for the commands: the stack's outputs and the table; and mara, with her key.
 func (st *stage) deploy(t *testing.T) error {
 	ctx := t.Context()
-	template := fmt.Sprintf(`{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{%q:{"Value":%q},%q:{"Value":%q}}}`,
-		settings.TableOutput, table, settings.ApproverOutput, st.approver.URL)
+	template := fmt.Sprintf(`{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{%q:{"Value":%q},%q:{"Value":%q},%q:{"Value":%q}}}`,
+		settings.TableOutput, table, settings.ApproverOutput, st.approver.URL, settings.ModeOutput, settings.DeployedMode("act", "two"))
 	if _, err := cloudformation.NewFromConfig(st.config).CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("Nightlatch"), TemplateBody: &template}); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/report"
 )
@@ -39,6 +40,7 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	brakes = inForce(d, brakes)
 	if !c.JSON {
 		_, err = io.WriteString(s.out, report.Incidents(briefs, brakes))
 		return err
@@ -49,6 +51,14 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	}
 	_, err = s.out.Write(text)
 	return err
+}
+
+// inForce is what is left of the brakes in the deployment's epoch, where that is known.
+func inForce(d *deployment.Deployment, b incident.Brakes) incident.Brakes {
+	if epoch, known := d.Epoch(); known {
+		return b.In(epoch)
+	}
+	return b
 }
 
 // incidentCmd shows one incident.

@@ -46,6 +46,12 @@ func denied(err error) bool {
 	return ok && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "AccessDeniedException")
 }
 
+// throttled reports that AWS would have done it, had the account made fewer calls.
+func throttled(err error) bool {
+	api, _, ok := answer(err)
+	return ok && awserr.Throttled(api.ErrorCode())
+}
+
 // staleCredentials are the codes that say that the request's signature was not accepted.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 var staleCredentials = map[string]bool{
@@ -61,7 +67,7 @@ func failed(c call, err error) error {
 		return grant.Denied(c.action, c.on, api.ErrorMessage())
 	case missing(err):
 		return fmt.Errorf("calling %s on %s: IAM does not know it; see whether it was deleted or renamed", c.action, c.on)
-	case ok && awserr.Throttled(api.ErrorCode()):
+	case throttled(err):
 		return fmt.Errorf("calling %s on %s: AWS is throttling the account's calls; try again in a minute", c.action, c.on)
 	case ok && staleCredentials[api.ErrorCode()]:
 		return fmt.Errorf("calling %s on %s: AWS does not accept the credentials; renew them, and check the clock", c.action, c.on)

@@ -43,7 +43,10 @@ func (a *Account) Write(ctx context.Context, r containment.Ref, d containment.Do
 		return nil
 	}
 	failure := failed(call{"iam:UpdateAccessKey", fmt.Sprintf("key %q of user %q", r.Name, r.Owner)}, err)
-	if refused(err) {
+	switch {
+	case refused(err) && throttled(err):
+		return fmt.Errorf("%w: %w", failure, containment.ErrThrottled)
+	case refused(err):
 		return fmt.Errorf("%w: %w", failure, containment.ErrNotDone)
 	}
 	return fmt.Errorf("%w; whether the key is %s now is not known, read it back", failure, d.Text)

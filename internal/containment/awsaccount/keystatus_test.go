@@ -91,6 +91,9 @@ func TestWriteKnowsWhetherItHappened(t *testing.T) {
 			if got := errors.Is(err, containment.ErrNotDone); got != tc.notDone {
 				t.Errorf("ErrNotDone: got %v, want %v (%v)", got, tc.notDone, err)
 			}
+			if got := errors.Is(err, containment.ErrThrottled); got != (name == "throttled") {
+				t.Errorf("ErrThrottled: got %v (%v)", got, err)
+			}
 			if !strings.Contains(err.Error(), tc.says) || strings.ContainsAny(err.Error(), "\n") {
 				t.Errorf("got %q, want %q in it", err, tc.says)
 			}
