@@ -12,7 +12,8 @@ type Grant struct {
 	// Actions are IAM actions, "iam:UpdateAccessKey".
 	Actions []string
 	// On are the resources, as ARNs in which ${Account}, ${Region} and ${Partition} stand for the deployment's own
-	// and ${EventDataStore}, ${Topic}, ${Table}, ${ScheduleGroup} (a name) and ${ScheduleRole} for what it was given. "*" only where AWS knows no narrower resource.
+	// and ${EventDataStore}, ${Topic}, ${Table}, ${ScheduleGroup} (a name), ${ScheduleRole}, ${TrailBucket}, ${TrailPrefix} (of keys),
+	// ${TrailKey} and ${ResultBucket} for what it was given. "*" only where AWS knows no narrower resource.
 	On []string
 	// Why says, in a sentence or two, why On is not narrower, where it has a star and Deny is not set. It stands in the deployed template.
 	Why string

@@ -11,6 +11,8 @@ import (
 
 // The names of what a deployment makes. There is one deployment in an account and region, and so one of each.
 const (
+	// Catalog is Athena's name for the account's Glue Data Catalog, which each account has.
+	Catalog = "AwsDataCatalog"
 	// Database and TableName are the table's in the Glue Data Catalog.
 	Database, TableName = "nightlatch", "trail"
 	// WorkGroup is the workgroup that the queries run in: its limit on bytes scanned holds whatever a query asks for.

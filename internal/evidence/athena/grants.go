@@ -1,0 +1,98 @@
+package athena
+
+import "nightlatch/internal/grant"
+
+// athenaAsks: the function itself reads no file and writes none; Athena does with the function's rights, and says so in this key:
+// https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html
+// https://docs.aws.amazon.com/athena/latest/ug/security-iam-athena-calledvia.html
+func athenaAsks(also map[string]map[string]string) map[string]map[string]string {
+	when := map[string]map[string]string{"ForAnyValue:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}}
+	for operator, keys := range also {
+		when[operator] = keys
+	}
+	return when
+}
+
+// Grants are the permissions for the calls that a Trail makes, and for what Athena does for it with its caller's rights: reading the table's
+// definition in the Glue Data Catalog, reading the trail's files, writing and reading results. A deployment gives the placeholders their values:
+//
+//   - ${TrailBucket} is the ARN of the bucket with the trail's files,
+//   - ${TrailPrefix} what the files' keys begin with, Table.Location without "s3://BUCKET/", "[PREFIX/]AWSLogs/[ORGANIZATION/]",
+//   - ${ResultBucket} the ARN of the bucket that the workgroup writes results to.
+//
+// Which resource an action is granted on:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonathena.html
+// https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html (a table's parents are needed with it, and the
+// database "default" with every query)
+// https://docs.aws.amazon.com/athena/latest/ug/managed-policies.html (the result bucket)
+//
+// glue:GetPartitions is not among them: partitions that are projected are not looked up
+// (https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html).
+func Grants() []grant.Grant {
+	const glue = "arn:${Partition}:glue:${Region}:${Account}:"
+	return []grant.Grant{
+		{
+			Sid:     "AskAthena",
+			Actions: []string{"athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StopQueryExecution"},
+			On:      []string{"arn:${Partition}:athena:${Region}:${Account}:workgroup/" + WorkGroup},
+		},
+		{
+			Sid:     "CheckTheTrailsTable",
+			Actions: []string{"athena:GetTableMetadata"},
+			On:      []string{"arn:${Partition}:athena:${Region}:${Account}:datacatalog/" + Catalog},
+		},
+		{
+			Sid:     "ReadTheTrailsTable",
+			Actions: []string{"glue:GetTable", "glue:GetDatabase"},
+			On:      []string{glue + "catalog", glue + "database/" + Database, glue + "table/" + Database + "/" + TableName},
+		},
+		{
+			Sid:     "ReadTheDefaultDatabase",
+			Actions: []string{"glue:GetDatabase"},
+			On:      []string{glue + "database/default"},
+		},
+		{
+			Sid:     "ReadTheTrailsFiles",
+			Actions: []string{"s3:GetObject"},
+			On:      []string{"${TrailBucket}/${TrailPrefix}*"},
+			Why:     "A trail's files are below one prefix, under names that are known only when they are written.",
+			When:    athenaAsks(nil),
+		},
+		{
+			Sid:     "ListTheTrailsFiles",
+			Actions: []string{"s3:ListBucket"},
+			On:      []string{"${TrailBucket}"},
+			When:    athenaAsks(map[string]map[string]string{"StringLike": {"s3:prefix": "${TrailPrefix}*"}}),
+		},
+		{
+			Sid:     "FindTheBuckets",
+			Actions: []string{"s3:GetBucketLocation"},
+			On:      []string{"${TrailBucket}", "${ResultBucket}"},
+			When:    athenaAsks(nil),
+		},
+		{
+			Sid:     "KeepResults",
+			Actions: []string{"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
+			On:      []string{"${ResultBucket}/*"},
+			Why:     "The bucket holds the results of these queries and nothing else; Athena names each by the query's id.",
+			When:    athenaAsks(nil),
+		},
+		{
+			Sid:     "ListResults",
+			Actions: []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"},
+			On:      []string{"${ResultBucket}"},
+			When:    athenaAsks(nil),
+		},
+	}
+}
+
+// KeyGrants are for a trail whose files are encrypted with a KMS key, ${TrailKey} by its ARN; the key's own policy must allow it too.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail-decrypt.html
+func KeyGrants() []grant.Grant {
+	return []grant.Grant{{
+		Sid:     "DecryptTheTrailsFiles",
+		Actions: []string{"kms:Decrypt"},
+		On:      []string{"${TrailKey}"},
+		When:    map[string]map[string]string{"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}},
+	}}
+}
