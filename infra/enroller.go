@@ -64,7 +64,7 @@ func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFun
 		}
 		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
 		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
-			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.EventDataStore.Account), SourceArn: rule.AttrArn()})
+			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.Home.Account), SourceArn: rule.AttrArn()})
 		// They go before the buckets are withdrawn, or a look would enrol them again.
 		rule.AddResourceDependency(enrolled, nil)
 		invoke.AddResourceDependency(enrolled, nil)

@@ -63,8 +63,3 @@ func onlyTLS(action string, resource *string) statement {
 	return statement{"Sid": "OnlyTLS", "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource,
 		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}}}
 }
-
-// alarmARN is the ARN of the alarms whose name fits a pattern.
-func (s Store) alarmARN(pattern string) string {
-	return "arn:" + s.Partition + ":cloudwatch:" + s.Region + ":" + s.Account + ":alarm:" + pattern
-}

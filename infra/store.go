@@ -6,19 +6,6 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Store is an event data store, by its ARN and the parts of it. One that the stack makes has no ARN yet, and no account and region
-// where those of the deployment are not known.
-type Store struct{ ARN, Partition, Region, Account string }
-
-// environment is where the stack goes: to the store. That account and region are known now makes every name and ARN plain text; where
-// they are not, CloudFormation fills them in. https://docs.aws.amazon.com/cdk/v2/guide/environments.html
-func (s Store) environment() *awscdk.Environment {
-	if s.Account == "" {
-		return nil
-	}
-	return &awscdk.Environment{Account: jsii.String(s.Account), Region: jsii.String(s.Region)}
-}
-
 // storeDays is how long a new store keeps events: as long as its ingestion pays for. It is more than any question looks back.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake-manage-costs.html
 const storeDays = 366
@@ -28,9 +15,9 @@ const closed = "AWS has closed CloudTrail Lake to new customers on 2026-05-31, s
 	"and the deployment fails and is rolled back; then deploy to an account that has a store already, and give its ARN: -c eventDataStore=ARN. " +
 	"https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake-service-availability-change.html"
 
-// newStore makes an event data store. It is evidence: it outlives the stack, and cannot be deleted before somebody takes its protection
+// newStore makes an event data store, and returns its ARN. It is evidence: it outlives the stack, and cannot be deleted before somebody takes its protection
 // away. Its name has the stack's id in it, because the one that an earlier stack left behind keeps its own.
-func newStore(stack awscdk.Stack, buckets []Bucket) Store {
+func newStore(stack awscdk.Stack, buckets []Bucket) string {
 	awscdk.Annotations_Of(stack).AddWarningV2(jsii.String("nightlatch:CloudTrailLakeIsClosed"), jsii.String(closed))
 	var selectors []any
 	for _, sel := range selectorsFor(*stack.Partition(), buckets) {
@@ -53,7 +40,7 @@ func newStore(stack awscdk.Stack, buckets []Bucket) Store {
 		BillingMode: jsii.String("EXTENDABLE_RETENTION_PRICING"), RetentionPeriod: jsii.Number(storeDays),
 	})
 	store.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	return Store{ARN: *store.AttrEventDataStoreArn(), Partition: *stack.Partition(), Region: *stack.Region(), Account: *stack.Account()}
+	return *store.AttrEventDataStoreArn()
 }
 
 // maxValues is how many values the conditions of all selectors hold together:

@@ -91,9 +91,8 @@ func tamperings(r responder, a approver, e enroller, topic team, kept incidents)
 // management events. A call that takes away the topic or these rules may be the last thing that is not heard.
 func watchTampering(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
-	store := s.EventDataStore
 	for _, t := range tamperings(r, a, e, topic, kept) {
-		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(store.cdkRole("deploy"), store.cdkRole("cfn-exec"), e.role.AttrArn())}
+		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(s.Home.cdkRole("deploy"), s.Home.cdkRole("cfn-exec"), e.role.AttrArn())}
 		if t.about != nil {
 			detail["requestParameters"] = t.about
 		}
@@ -117,10 +116,4 @@ func nobodyBut(roles ...*string) map[string]any {
 	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{
 		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": roles}},
 	}}}
-}
-
-// cdkRole is one of the roles that the CDK's bootstrap makes: its command line calls CloudFormation as "deploy", and CloudFormation
-// everything else as "cfn-exec". https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-func (s Store) cdkRole(name string) *string {
-	return jsii.String("arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-" + name + "-role-" + s.Account + "-" + s.Region)
 }

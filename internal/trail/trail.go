@@ -60,15 +60,18 @@ func Look(ctx context.Context, r Reader, arn string, w Wish) (Trail, error) {
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html#awscloudtrail-resources-for-iam-policies
 var form = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
 
+// folder is a prefix that can stand in the table's location, where $ and { begin a partition.
+var folder = regexp.MustCompile(`^[A-Za-z0-9!_./=+:@-]*$`)
+
 // place refuses a trail of another account or region: what was made elsewhere cannot be looked at from here.
 func (w Wish) place(arn string) error {
 	switch m := form.FindStringSubmatch(arn); {
 	case m == nil:
-		return fmt.Errorf("%q is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME", arn)
+		return fmt.Errorf("%+q is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME", arn)
 	case m[3] != w.Account:
-		return fmt.Errorf("trail %q is of another account than the deployment, %s; deploy with the trail's account, or give a trail of this one", arn, w.Account)
+		return fmt.Errorf("trail %+q is of another account than the deployment, %s; deploy with the trail's account, or give a trail of this one", arn, w.Account)
 	case m[2] != w.Region:
-		return fmt.Errorf("trail %q was made in another region than the deployment's, %s; deploy there, or give a trail that was made here", arn, w.Region)
+		return fmt.Errorf("trail %+q was made in another region than the deployment's, %s; deploy there, or give a trail that was made here", arn, w.Region)
 	}
 	return nil
 }
@@ -77,34 +80,32 @@ func (t Trail) partition() string { return strings.Split(t.ARN+":", ":")[1] }
 
 // Location is where the accounts' folders lie, with the slash at its end: s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/].
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
-func (t Trail) Location() string { return "s3://" + t.Bucket + "/" + t.folder() }
+func (t Trail) Location() string { return "s3://" + t.Bucket + "/" + t.Folder() }
 
-// Files is the pattern of the ARNs of one account's files.
-func (t Trail) Files(account string) string {
-	return "arn:" + t.partition() + ":s3:::" + t.Bucket + "/" + t.folder() + account + "/CloudTrail/*"
-}
-
-func (t Trail) folder() string {
-	folder := "AWSLogs/"
+// Folder is what the keys of all files begin with: Location without the bucket.
+func (t Trail) Folder() string {
+	f := "AWSLogs/"
 	if t.Prefix != "" {
-		folder = t.Prefix + "/" + folder
+		f = t.Prefix + "/" + f
 	}
 	if t.Organization != "" {
-		folder += t.Organization + "/"
+		f += t.Organization + "/"
 	}
-	return folder
+	return f
 }
 
 // Wrong is why the trail cannot be asked who read the buckets, in one sentence that says what to change; nil where it can.
 func (t Trail) Wrong(w Wish) error {
-	name := fmt.Sprintf("trail %q", t.ARN)
+	name := fmt.Sprintf("trail %+q", t.ARN)
 	switch {
 	case t.Bucket == "" || t.DeliveryError == "NoSuchBucket":
-		return fmt.Errorf("%s: there is no such bucket as its %q; make it, or give the trail another", name, t.Bucket)
+		return fmt.Errorf("%s: there is no such bucket as its %+q; make it, or give the trail another", name, t.Bucket)
+	case !folder.MatchString(t.Prefix):
+		return fmt.Errorf("%s puts its files under the prefix %+q, which cannot stand in Athena's table; give the trail a prefix of letters, digits and !_./=+:@-", name, t.Prefix)
 	case !t.Logging:
 		return fmt.Errorf("%s is stopped, and records nothing; start it: aws cloudtrail start-logging --name %s", name, t.ARN)
 	case t.DeliveryError != "":
-		return fmt.Errorf("%s cannot write to its bucket %q (S3 says %+q); put the bucket's policy and key right", name, t.Bucket, t.DeliveryError)
+		return fmt.Errorf("%s cannot write to its bucket %+q (S3 says %+q); put the bucket's policy and key right", name, t.Bucket, t.DeliveryError)
 	}
 	var missing []string
 	for _, b := range w.Buckets {
@@ -118,16 +119,16 @@ func (t Trail) Wrong(w Wish) error {
 	case missing[0] == Everything:
 		return fmt.Errorf("%s does not record the reads of every bucket; select S3 data events of all buckets, or name the watched buckets", name)
 	case len(missing) == 1:
-		return fmt.Errorf("%s does not record every read of bucket %q; select its S3 data events, reads and writes", name, missing[0])
+		return fmt.Errorf("%s does not record every read of bucket %+q; select its S3 data events, reads and writes", name, missing[0])
 	}
-	return fmt.Errorf("%s does not record every read of %d watched buckets, %q the first; select their S3 data events, reads and writes", name, len(missing), missing[0])
+	return fmt.Errorf("%s does not record every read of %d watched buckets, %+q the first; select their S3 data events, reads and writes", name, len(missing), missing[0])
 }
 
 // Warnings are what the trail leaves out that would make an answer better, a sentence each.
 func (t Trail) Warnings() []string {
 	var all []string
 	warn := func(format string, a ...any) {
-		all = append(all, fmt.Sprintf("trail %q "+format, append([]any{t.ARN}, a...)...))
+		all = append(all, fmt.Sprintf("trail %+q "+format, append([]any{t.ARN}, a...)...))
 	}
 	if !t.MultiRegion {
 		warn("records one region: IAM's, STS's and sign-in's calls are recorded elsewhere, so that what a thief does next is not seen; make it a multi-region trail")

@@ -112,6 +112,8 @@ func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
 		{aTrail, with(func(t *Trail) { t.Logging = false }),
 			`trail "` + aTrail + `" is stopped, and records nothing; start it: aws cloudtrail start-logging --name ` + aTrail},
 		{aTrail, with(func(t *Trail) { t.DeliveryError = "NoSuchBucket" }), `trail "` + aTrail + `": there is no such bucket as its "files"; make it, or give the trail another`},
+		{aTrail, with(func(t *Trail) { t.Prefix = "${day}" }),
+			`trail "` + aTrail + `" puts its files under the prefix "${day}", which cannot stand in Athena's table; give the trail a prefix of letters, digits and !_./=+:@-`},
 		{aTrail, with(func(t *Trail) { t.DeliveryError = "AccessDenied\n\u202e" }),
 			`trail "` + aTrail + `" cannot write to its bucket "files" (S3 says "AccessDenied\n\u202e"); put the bucket's policy and key right`},
 		{aTrail, with(func(t *Trail) {
@@ -170,19 +172,18 @@ func TestWhatATrailLeavesOutIsWarnedOf(t *testing.T) {
 // As https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html lays files out.
 func TestWhereTheFilesLie(t *testing.T) {
 	for _, c := range []struct {
-		trail           Trail
-		location, files string
+		trail            Trail
+		location, folder string
 	}{
-		{Trail{ARN: aTrail, Bucket: "files"}, "s3://files/AWSLogs/", "arn:aws:s3:::files/AWSLogs/111122223333/CloudTrail/*"},
-		{Trail{ARN: aTrail, Bucket: "files", Prefix: "a/b"}, "s3://files/a/b/AWSLogs/", "arn:aws:s3:::files/a/b/AWSLogs/111122223333/CloudTrail/*"},
-		{Trail{ARN: strings.Replace(aTrail, "aws", "aws-us-gov", 1), Bucket: "files", Prefix: "a", Organization: "o-exampleorg"},
-			"s3://files/a/AWSLogs/o-exampleorg/", "arn:aws-us-gov:s3:::files/a/AWSLogs/o-exampleorg/111122223333/CloudTrail/*"},
+		{Trail{Bucket: "files"}, "s3://files/AWSLogs/", "AWSLogs/"},
+		{Trail{Bucket: "files", Prefix: "a/b"}, "s3://files/a/b/AWSLogs/", "a/b/AWSLogs/"},
+		{Trail{Bucket: "files", Prefix: "a", Organization: "o-exampleorg"}, "s3://files/a/AWSLogs/o-exampleorg/", "a/AWSLogs/o-exampleorg/"},
 	} {
 		if got := c.trail.Location(); got != c.location {
 			t.Errorf("got %s, want %s", got, c.location)
 		}
-		if got := c.trail.Files("111122223333"); got != c.files {
-			t.Errorf("got %s, want %s", got, c.files)
+		if got := c.trail.Folder(); got != c.folder {
+			t.Errorf("got %s, want %s", got, c.folder)
 		}
 	}
 }

@@ -16,7 +16,7 @@ var errStrange = errors.New("the answer has no such thing in it")
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrail.html#API_GetTrail_Errors and
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html#API_DescribeOrganization_Errors.
 func failed(action, arn string, err error) error {
-	on := fmt.Sprintf("trail %q", arn)
+	on := fmt.Sprintf("trail %+q", arn)
 	refused, status := awserr.Refusal(err)
 	switch {
 	case errors.Is(err, errStrange):
