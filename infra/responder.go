@@ -24,8 +24,7 @@ const (
 	queueDays = 14
 )
 
-func newResponder(scope constructs.Construct, s Settings, code string, topic team, kept incidents) (responder, error) {
-	queue := newQueue(scope)
+func newResponder(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue awssqs.CfnQueue) (responder, error) {
 	f, err := newFunction(scope, s, recipe{
 		id: "Responder", about: "Nightlatch: answers alarms on the bytes that leave S3 buckets", code: code, eventAge: eventAge, grants: grantsOf(s),
 		environment: s.forResponder(topic, kept, queue.AttrArn()).Environ(),
@@ -39,8 +38,12 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic tea
 
 // forResponder is what the function reads with the same code.
 func (s Settings) forResponder(topic team, kept incidents, queue *string) settings.Responder {
+	var location string
+	if s.Trail != "" {
+		location = s.Files.location()
+	}
 	return settings.Responder{
-		Mode: s.Mode, Epoch: s.Epoch, EventDataStore: s.EventDataStore, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
+		Mode: s.Mode, Epoch: s.Epoch, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
 		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
 	}

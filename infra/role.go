@@ -35,6 +35,7 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept 
 func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([]statement, error) {
 	values := map[string]string{
 		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
+		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
 		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.wakesARN,
 	}
 	var statements []statement
@@ -47,6 +48,8 @@ func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([
 	}
 	return statements, nil
 }
+
+func (s Settings) bucketARN(name string) string { return "arn:" + s.Home.Partition + ":s3:::" + name }
 
 // forLambda lets the Lambda service take a role, and nobody else.
 func forLambda() map[string]any {

@@ -24,6 +24,8 @@ type Settings struct {
 	EventDataStore string
 	// Trail is the same of a CloudTrail trail, whose files Athena is asked about.
 	Trail string
+	// Files are the trail's, as soon as the stack knows them.
+	Files Files
 	// Evidence is lake or athena: which of the two is asked first. The other one, where it is there, is asked when that fails.
 	Evidence string
 	// Home is where the stack goes.

@@ -25,10 +25,16 @@ var update = flag.Bool("update", false, "write the goldens")
 const (
 	account = "111122223333"
 	aStore  = "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
+	aTrail  = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"
 	aTopic  = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Topic-x1"
 
 	theStack = "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
 )
+
+var home = Home{"aws", "eu-west-1", account}
+
+// lookedUp is what the enroller answers about aTrail.
+var lookedUp = map[string]string{"Bucket": "files", "Folder": "a/AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-0123456789ab"}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -154,7 +160,7 @@ func filled(t *testing.T, raw map[string]any) template {
 
 // deployment is what CloudFormation fills in, beside the names that it makes.
 var deployment = map[string]string{"Topic": aTopic, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
-	"AWS::StackId": theStack}
+	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1"}
 
 // fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {
@@ -173,8 +179,13 @@ func fill(node any) any {
 			return text
 		}
 		if att, ok := n["Fn::GetAtt"].([]any); ok {
-			if att[0] == "EventDataStore" {
+			switch att[0] {
+			case "EventDataStore":
 				return aStore
+			case "Trail":
+				return lookedUp[att[1].(string)]
+			case "TrailFiles", "Results":
+				return "arn:aws:s3:::" + deployment[att[0].(string)]
 			}
 			return fmt.Sprintf("{%v.%v}", att[0], att[1])
 		}

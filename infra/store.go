@@ -23,13 +23,8 @@ func newStore(stack awscdk.Stack, buckets []Bucket) string {
 	for _, sel := range selectorsFor(*stack.Partition(), buckets) {
 		var fields []any
 		for _, c := range sel.conditions {
-			p := &awscloudtrail.CfnEventDataStore_AdvancedFieldSelectorProperty{Field: jsii.String(c.field)}
-			if c.prefixes {
-				p.StartsWith = jsii.Strings(c.values...)
-			} else {
-				p.EqualTo = jsii.Strings(c.values...)
-			}
-			fields = append(fields, p)
+			fields = append(fields, &awscloudtrail.CfnEventDataStore_AdvancedFieldSelectorProperty{Field: jsii.String(c.field),
+				EqualTo: c.of(equals), StartsWith: c.of(startsSo), NotEquals: c.of(differs)})
 		}
 		selectors = append(selectors, &awscloudtrail.CfnEventDataStore_AdvancedEventSelectorProperty{Name: jsii.String(sel.name), FieldSelectors: fields})
 	}
@@ -41,52 +36,4 @@ func newStore(stack awscdk.Stack, buckets []Bucket) string {
 	})
 	store.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
 	return *store.AttrEventDataStoreArn()
-}
-
-// maxValues is how many values the conditions of all selectors hold together:
-// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
-const maxValues = 500
-
-// selector takes the events that meet all of its conditions; an event that any selector takes is kept.
-type selector struct {
-	name       string
-	conditions []condition
-}
-
-// condition is met by a field that has one of the values, or begins with one.
-type condition struct {
-	field    string
-	values   []string
-	prefixes bool
-}
-
-// selectorsFor are the events that Nightlatch asks for: reads of the watched buckets; copies, which name the bucket that they go to, so
-// that no bucket of ours would select them; and what tells where a credential comes from and what else it did.
-// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
-func selectorsFor(partition string, buckets []Bucket) []selector {
-	objects := []condition{{field: "eventCategory", values: []string{"Data"}}, {field: "resources.type", values: []string{"AWS::S3::Object"}}}
-	reads := append([]condition{{field: "readOnly", values: []string{"true"}}}, objects...)
-	watched := condition{field: "resources.ARN", prefixes: true}
-	for _, b := range buckets {
-		watched.values = append(watched.values, "arn:"+partition+":s3:::"+b.Name+"/")
-	}
-	if !(Settings{Buckets: buckets}).every() {
-		reads = append(reads, watched)
-	}
-	return []selector{
-		{"Reads of the watched buckets", reads},
-		{"Copies", append([]condition{{field: "eventName", values: []string{"CopyObject", "UploadPartCopy"}}}, objects...)},
-		{"What a credential did", []condition{{field: "eventCategory", values: []string{"Management"}}, {field: "eventSource", values: []string{
-			"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com"}}}},
-	}
-}
-
-// values is how many values the selectors have together.
-func values(selectors []selector) (n int) {
-	for _, s := range selectors {
-		for _, c := range s.conditions {
-			n += len(c.values)
-		}
-	}
-	return n
 }

@@ -50,7 +50,7 @@ func TestANewStoreKeepsTheReadsOfEveryBucket(t *testing.T) {
 
 func TestTheSelectorsHoldTheBuckets(t *testing.T) {
 	const most = 487
-	for n, says := range map[int]string{most: "", most + 3: "the 490 buckets are 3 more than the selectors of one store hold; watch *, or give the ARN"} {
+	for n, says := range map[int]string{most: "", most + 3: "the 490 buckets are 3 more than its selectors hold; watch *, or give the ARN"} {
 		s, err := Read(given("buckets", many(n, ""), "eventDataStore", "create"))
 		if (err != nil) != (says != "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("%d buckets: got %v, want %q", n, err, says)

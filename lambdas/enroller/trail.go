@@ -72,7 +72,7 @@ func trailData(t trail.Trail) map[string]any {
 		parts := strings.Split(t.ARN, ":")
 		key = "arn:" + parts[1] + ":kms:" + parts[3] + ":" + parts[4] + ":key/none"
 	}
-	return map[string]any{"Location": t.Location(), "Bucket": t.Bucket, "Folder": t.Folder(), "Key": key}
+	return map[string]any{"Bucket": t.Bucket, "Folder": t.Folder(), "Key": key}
 }
 
 // lookAtTrail tells the team when the trail has become wrong since it was deployed. An error is returned where it could not be looked at,

@@ -36,7 +36,7 @@ func records(bucket string) func(*trailtest.Trail) {
 func TestATrailIsLookedUp(t *testing.T) {
 	w := newWorld(t)
 	w.aws.Make(aTrail, "files")
-	data := map[string]any{"Location": "s3://files/AWSLogs/", "Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none"}
+	data := map[string]any{"Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none"}
 	for _, request := range []cfn.RequestType{create, update} {
 		got := w.request(t.Context(), request, wantTrail(aTrail, "logs"), wantTrail(aTrail, "*"))
 		if got.Status != cfn.StatusSuccess || got.PhysicalResourceID != trailID || cmp.Diff(got.Data, data) != "" {
@@ -48,7 +48,7 @@ func TestATrailIsLookedUp(t *testing.T) {
 	w.aws.Change(aTrail, func(t *trailtest.Trail) {
 		t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"], t.Trail["KmsKeyId"] = true, "a", key
 	})
-	data = map[string]any{"Location": "s3://files/a/AWSLogs/o-exampleorg/", "Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key}
+	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key}
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "*"), nil); cmp.Diff(got.Data, data) != "" || len(w.team.told) > 0 {
 		t.Errorf("got %+v, and the team was told %q", got, w.team.told)
 	}
