@@ -42,11 +42,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// without takes a setting out of what is given.
+const without = "(without)"
+
+// onlyAthena are the changes to a deployment with a trail and no store.
+func onlyAthena(trail string, more ...string) []string {
+	return append([]string{"eventDataStore", without, "trail", trail}, more...)
+}
+
 // given is a CDK context with what must be given, and what a test changes.
 func given(changes ...string) map[string]any {
 	context := map[string]any{"buckets": "a-bucket,b-bucket", "eventDataStore": aStore, "email": "soc@example.com"}
 	for i := 0; i < len(changes); i += 2 {
-		context[changes[i]] = changes[i+1]
+		if context[changes[i]] = changes[i+1]; changes[i+1] == without {
+			delete(context, changes[i])
+		}
 	}
 	return context
 }
