@@ -91,7 +91,7 @@ func TestTamperingIsHeard(t *testing.T) {
 		queues     = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	)
 	rules := synth(t, "trail", aTrail).resources("AWS::Events::Rule") // with both engines there are all of them
-	type tried struct{ source, name, params, rule string } // rule hears it, "" for none
+	type tried struct{ source, name, params, rule string }            // rule hears it, "" for none
 	calls := []tried{
 		{"aws.cloudtrail", "StopLogging", `{"name":"main"}`, "CloudTrail"},
 		{"aws.cloudtrail", "DeleteTrail", `{"name":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"}`, "CloudTrail"},
