@@ -221,6 +221,11 @@ func fill(node any) any {
 			out = append(out, fill(v))
 		}
 		return out
+	case string: // what cdk-nag reads
+		for ref, value := range deployment {
+			n = strings.ReplaceAll(n, "<"+ref+">", value)
+		}
+		return n
 	}
 	return node
 }

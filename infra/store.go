@@ -12,7 +12,7 @@ const storeDays = 366
 
 // closed is what everybody hears who lets a store be made.
 const closed = "AWS has closed CloudTrail Lake to new customers on 2026-05-31, so that it may refuse to create this event data store, " +
-	"and the deployment fails and is rolled back; then deploy to an account that has a store already, and give its ARN: -c eventDataStore=ARN. " +
+	"and the deployment fails and is rolled back; then give a trail, -c trail=create, or the ARN of a store that is there already, -c eventDataStore=ARN. " +
 	"https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake-service-availability-change.html"
 
 // newStore makes an event data store, and returns its ARN. It is evidence: it outlives the stack, and cannot be deleted before somebody takes its protection
