@@ -91,6 +91,8 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 		return a.query(service, form)
 	case "cloudtrail":
 		return a.cloudTrail(region, r, body)
+	case "athena":
+		return a.athena(region, r, body)
 	case "organizations":
 		target := r.Header.Get("X-Amz-Target")
 		if !strings.HasSuffix(target, ".DescribeOrganization") {
@@ -159,6 +161,31 @@ func (a *AWS) cloudTrail(region string, r *http.Request, body []byte) (Call, err
 	}
 	if c.Resource == "" {
 		return c, fmt.Errorf("%s is about no trail and no event data store", c.Action)
+	}
+	return c, nil
+}
+
+// athena reads Athena's protocol, AWS JSON. A call about a query is about the workgroup that it runs in, and there is one. What Athena itself
+// does with the caller's rights, no call shows.
+func (a *AWS) athena(region string, r *http.Request, body []byte) (Call, error) {
+	var in struct{ CatalogName, WorkGroup, QueryExecutionId string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return Call{}, err
+	}
+	target := r.Header.Get("X-Amz-Target")
+	c := Call{Action: "athena:" + target[strings.LastIndex(target, ".")+1:], Resource: fmt.Sprintf("arn:aws:athena:%s:%s:", region, a.Account)}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case in.CatalogName != "":
+		c.Resource += "datacatalog/" + in.CatalogName
+	case in.WorkGroup != "":
+		a.workgroup = in.WorkGroup
+		c.Resource += "workgroup/" + in.WorkGroup
+	case in.QueryExecutionId != "" && a.workgroup != "":
+		c.Resource += "workgroup/" + a.workgroup
+	default:
+		return c, fmt.Errorf("%s is about no workgroup and no catalog", c.Action)
 	}
 	return c, nil
 }
