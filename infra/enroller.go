@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
+	"nightlatch/internal/trail/cloudtrail"
 )
 
 // enroller is the function that switches request metrics on, and the resource that asks it to when the stack changes.
@@ -24,10 +25,14 @@ const enrollerEventAge = 30 * 60 // seconds
 // newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
 // that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
 func newEnroller(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue *string) (enroller, error) {
+	grants := append(s3bucket.Grants(), sns.Grants()...)
+	if s.Trail != "" {
+		grants = append(grants, cloudtrail.Grants()...)
+	}
 	f, err := newFunction(scope, s, recipe{
 		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
-		grants:      append(s3bucket.Grants(), sns.Grants()...),
-		environment: settings.Enroller{Topic: *topic.arn, LogLevel: s.LogLevel}.Environ(),
+		grants:      grants,
+		environment: settings.Enroller{Topic: *topic.arn, Trail: s.Trail, LogLevel: s.LogLevel}.Environ(),
 	}, topic, kept, queue)
 	if err != nil {
 		return enroller{}, err
@@ -43,6 +48,20 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 	}
 	lookAgain(scope, s, f.function, enrolled)
 	return enroller{f, enrolled}, nil
+}
+
+// lookUp has the enroller look at a trail that is there already, while the stack is deployed: where its files lie, and whether they hold the
+// reads of the watched buckets.
+func (e enroller) lookUp(scope constructs.Construct, s Settings, topic team) Files {
+	trail := awscdk.NewCfnResource(scope, jsii.String("Trail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"),
+		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"]}})
+	for _, needed := range []awscdk.CfnResource{e.role, e.retries, topic.policy} {
+		trail.AddResourceDependency(needed, nil)
+	}
+	is := func(attribute string) string {
+		return *trail.GetAtt(jsii.String(attribute), awscdk.ResolutionTypeHint_STRING).ToString()
+	}
+	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}
 }
 
 // lookAgain has the enroller look once a day: a configuration that somebody took away is made again. Where every bucket is watched,
@@ -64,7 +83,7 @@ func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFun
 		}
 		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
 		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
-			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.EventDataStore.Account), SourceArn: rule.AttrArn()})
+			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.Home.Account), SourceArn: rule.AttrArn()})
 		// They go before the buckets are withdrawn, or a look would enrol them again.
 		rule.AddResourceDependency(enrolled, nil)
 		invoke.AddResourceDependency(enrolled, nil)

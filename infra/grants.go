@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/alarm/cloudwatch"
 	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
@@ -18,11 +19,26 @@ import (
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), lake.Grants(), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
+	all := slices.Concat(cloudwatch.Grants(), askGrants(s), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
 	if s.Mode == "observe" {
 		return all
 	}
 	return slices.Concat(all, awsaccount.WriteGrants(), leaveAlone(awsaccount.WriteGrants(), s.Protected))
+}
+
+// askGrants are for the engines that are asked.
+func askGrants(s Settings) []grant.Grant {
+	var ask []grant.Grant
+	if s.EventDataStore != "" {
+		ask = append(ask, lake.Grants()...)
+	}
+	if s.Trail != "" {
+		ask = append(ask, athena.Grants()...)
+	}
+	if s.Files.Key != "" {
+		ask = append(ask, athena.KeyGrants()...)
+	}
+	return ask
 }
 
 // tellGrants are for the team's topic, and the others that are told as well.

@@ -16,16 +16,15 @@ import (
 // stack is.
 type incidents struct {
 	stack                    awscdk.Stack
-	store                    Store
+	home                     Home
 	name, tableARN, wakesARN string
 }
 
 func newIncidents(stack awscdk.Stack, s Settings) incidents {
-	store := s.EventDataStore
 	name := stackName + "-" + *stackID(stack)
 	return incidents{
-		stack: stack, store: store, name: name, tableARN: "arn:" + store.Partition + ":dynamodb:" + store.Region + ":" + store.Account + ":table/" + name,
-		wakesARN: "arn:" + store.Partition + ":iam::" + store.Account + ":role/" + name,
+		stack: stack, home: s.Home, name: name, tableARN: s.Home.arn("dynamodb", "table/"+name),
+		wakesARN: "arn:" + s.Home.Partition + ":iam::" + s.Home.Account + ":role/" + name,
 	}
 }
 
@@ -62,7 +61,7 @@ func (i incidents) keep(r responder, a approver) {
 	awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
 	awsiam.NewCfnRole(i.stack, jsii.String("WakesRole"), &awsiam.CfnRoleProps{
 		RoleName: jsii.String(i.name), Description: jsii.String("Nightlatch: EventBridge Scheduler calls the responder again"),
-		AssumeRolePolicyDocument: document(forOurSchedules(i.store)),
+		AssumeRolePolicyDocument: document(forOurSchedules(i.home)),
 		Policies: &[]any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("wakes"), PolicyDocument: document(
 			statement{"Sid": "WakeTheResponder", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": r.function.AttrArn()},
 			statement{"Sid": "KeepLostWakes", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": r.queue.AttrArn()})}},
@@ -81,8 +80,8 @@ func onlyOurs(table string, writers ...*string) statement {
 
 // forOurSchedules lets Scheduler take a role for the schedules of one group, and nobody else's:
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
-func forOurSchedules(s Store) statement {
-	group := "arn:" + s.Partition + ":scheduler:" + s.Region + ":" + s.Account + ":schedule-group/" + stackName
+func forOurSchedules(h Home) statement {
+	group := h.arn("scheduler", "schedule-group/"+stackName)
 	return statement{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "scheduler.amazonaws.com"},
-		"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": s.Account}, "ArnEquals": map[string]any{"aws:SourceArn": group}}}
+		"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": h.Account}, "ArnEquals": map[string]any{"aws:SourceArn": group}}}
 }

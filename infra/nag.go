@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -25,11 +26,35 @@ func excuse(resource awscdk.CfnResource, findings ...finding) {
 	for _, f := range findings {
 		rule := map[string]any{"id": f.rule, "reason": f.reason}
 		if f.on != "" {
-			rule["applies_to"] = []string{f.on}
+			rule["applies_to"] = []string{flat(resource.Stack().Resolve(jsii.String(f.on)))}
 		}
 		rules = append(rules, rule)
 	}
 	resource.AddMetadata(jsii.String("cdk_nag"), map[string]any{"rules_to_suppress": rules})
+}
+
+// flat writes what CloudFormation fills in as cdk-nag does in its findings: <Logical.Attribute>, <AWS::Partition>.
+// https://github.com/cdklabs/cdk-nag/blob/main/src/utils/flatten-cfn-reference.ts
+func flat(node any) string {
+	switch n := node.(type) {
+	case string:
+		return n
+	case map[string]any:
+		if ref, ok := n["Ref"].(string); ok {
+			return "<" + ref + ">"
+		}
+		if att, ok := n["Fn::GetAtt"].([]any); ok {
+			return fmt.Sprintf("<%v.%v>", att...)
+		}
+		if join, ok := n["Fn::Join"].([]any); ok {
+			var parts []string
+			for _, part := range join[1].([]any) {
+				parts = append(parts, flat(part))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+	}
+	return fmt.Sprint(node)
 }
 
 // whyWide are the reasons why statements that grant something have a star in their resources, as the grants give them, in the order

@@ -48,6 +48,9 @@ func TestNagFindsNothingUnexplained(t *testing.T) {
 		"named buckets": nil,
 		"thresholds":    {"buckets", "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m", "mode", "observe"},
 		"every bucket":  {"buckets", "*"},
+		"a trail":       onlyAthena(aTrail),
+		"a new trail":   onlyAthena(made),
+		"both":          {"trail", aTrail, "evidence", "athena"},
 		"act":           {"mode", "act", "protected", user + "ops/break-glass", "metricsFilter", "EntireBucket"},
 	} {
 		t.Run(name, func(t *testing.T) {

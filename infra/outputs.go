@@ -39,5 +39,5 @@ func testEvent(s Settings, function string) string {
 	}
 	payload := fmt.Sprintf(`{"nightlatch":{"investigate":{"bucket":"%s","from":"2026-11-01T00:00:00Z","to":"2026-11-01T00:05:00Z"}}}`, bucket)
 	return fmt.Sprintf("echo '%s' | aws lambda invoke --region %s --function-name %s --cli-read-timeout 900 --payload fileb:///dev/stdin /dev/stdout",
-		payload, s.EventDataStore.Region, function)
+		payload, s.Home.Region, function)
 }

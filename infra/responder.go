@@ -24,8 +24,7 @@ const (
 	queueDays = 14
 )
 
-func newResponder(scope constructs.Construct, s Settings, code string, topic team, kept incidents) (responder, error) {
-	queue := newQueue(scope)
+func newResponder(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue awssqs.CfnQueue) (responder, error) {
 	f, err := newFunction(scope, s, recipe{
 		id: "Responder", about: "Nightlatch: answers alarms on the bytes that leave S3 buckets", code: code, eventAge: eventAge, grants: grantsOf(s),
 		environment: s.forResponder(topic, kept, queue.AttrArn()).Environ(),
@@ -33,14 +32,18 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic tea
 	if err != nil {
 		return responder{}, err
 	}
-	twoWays(scope, s.EventDataStore, f.function)
+	twoWays(scope, s.Home, f.function)
 	return responder{f, queue}, nil
 }
 
 // forResponder is what the function reads with the same code.
 func (s Settings) forResponder(topic team, kept incidents, queue *string) settings.Responder {
+	var location string
+	if s.Trail != "" {
+		location = s.Files.location()
+	}
 	return settings.Responder{
-		Mode: s.Mode, Epoch: s.Epoch, EventDataStore: s.EventDataStore.ARN, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.EventDataStore.Account},
+		Mode: s.Mode, Epoch: s.Epoch, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
 		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
 	}
@@ -66,10 +69,10 @@ func newQueue(scope constructs.Construct) awssqs.CfnQueue {
 // One permission serves all alarms. One for each would fill the function's policy, 20 KB, with about fifty.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
-func twoWays(scope constructs.Construct, s Store, function awslambda.CfnFunction) {
+func twoWays(scope constructs.Construct, h Home, function awslambda.CfnFunction) {
 	awslambda.NewCfnPermission(scope, jsii.String("AlarmsInvoke"), &awslambda.CfnPermissionProps{
 		Action: jsii.String("lambda:InvokeFunction"), FunctionName: function.AttrArn(), Principal: jsii.String("lambda.alarms.cloudwatch.amazonaws.com"),
-		SourceAccount: jsii.String(s.Account), SourceArn: jsii.String(s.alarmARN(ringPrefix + "*")),
+		SourceAccount: jsii.String(h.Account), SourceArn: jsii.String(h.alarmARN(ringPrefix + "*")),
 	})
 	rule := awsevents.NewCfnRule(scope, jsii.String("Rings"), &awsevents.CfnRuleProps{
 		Description: jsii.String("Nightlatch: alarms that ring, to the responder"),

@@ -18,7 +18,7 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept 
 		return nil, err
 	}
 	reasons := whyWide(r.grants, statements)
-	statements = append(statements, encryptForTheTeam(s.EventDataStore, topic), writeItsLog(logs))
+	statements = append(statements, encryptForTheTeam(s.Home, topic), writeItsLog(logs))
 	if queue != nil {
 		statements = append(statements, keepFailedEvents(queue))
 	}
@@ -33,9 +33,9 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept 
 
 // renderAll writes grants as statements, with this deployment's values.
 func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([]statement, error) {
-	store := s.EventDataStore
 	values := map[string]string{
-		"Account": store.Account, "Region": store.Region, "Partition": store.Partition, "EventDataStore": store.ARN, "Topic": *topic.arn,
+		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
+		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
 		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.wakesARN,
 	}
 	var statements []statement
@@ -49,6 +49,8 @@ func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([
 	return statements, nil
 }
 
+func (s Settings) bucketARN(name string) string { return "arn:" + s.Home.Partition + ":s3:::" + name }
+
 // forLambda lets the Lambda service take a role, and nobody else.
 func forLambda() map[string]any {
 	return document(statement{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "lambda.amazonaws.com"}})
@@ -58,9 +60,9 @@ func forLambda() map[string]any {
 // SNS uses the key in the publisher's name, and nobody else may: the key opens nothing that the function could get hold of otherwise.
 // The star is for the end of the service's name, which differs between partitions:
 // https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-func encryptForTheTeam(s Store, topic team) statement {
+func encryptForTheTeam(h Home, topic team) statement {
 	return statement{"Sid": "EncryptForTheTeam", "Effect": "Allow", "Action": []string{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": topic.keyARN,
-		"Condition": map[string]any{"StringLike": map[string]any{"kms:ViaService": "sns." + s.Region + ".*"}}}
+		"Condition": map[string]any{"StringLike": map[string]any{"kms:ViaService": "sns." + h.Region + ".*"}}}
 }
 
 // writeItsLog is for one log group, whose ARN ends in ":*", its streams. Lambda makes no group: it is there already.

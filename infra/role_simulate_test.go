@@ -14,7 +14,7 @@ import (
 // called are the calls that a function made in the tests of the whole program (lambdas/…/testdata/calls.json), with this stack's names.
 func called(t *testing.T, function string) []request {
 	t.Helper()
-	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theWakesRole, "${Account}", account, "${Region}", "eu-west-1",
+	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theWakesRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
 		":alarm:*", ":alarm:an alarm of the team's own") // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
@@ -190,9 +190,14 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"act": {"responder", []string{"mode", "act", "protected", breakGlass + ",arn:aws:iam::111122223333:role/admin", "protectTag", "team:protect"},
 			responder(append(switching("team:protect"), does("ExplicitlyDenied SwitchKeysNotOfNamed", "iam:UpdateAccessKey", breakGlass),
 				does("Allowed SwitchKeys", "iam:UpdateAccessKey", breakGlass+"-2"))...)},
-		"approver":      {"approver", []string{"mode", "act"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept())},
-		"every bucket":  {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
-		"named buckets": {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
+		"approver": {"approver", []string{"mode", "act"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept())},
+		"athena": {"responder", onlyAthena(aTrail, "mode", "act"), responder(slices.Concat(switching(awsaccount.ProtectTag),
+			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]))...)},
+		"both engines":      {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
+		"athena's approver": {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
+		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), lookingAtTrails(aTrail))},
+		"every bucket":      {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
+		"named buckets":     {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
@@ -204,9 +209,15 @@ func TestTheRoleIsJudged(t *testing.T) {
 				theQueue: policyOf(t, at(t, tpl.one(t, "AWS::SQS::QueuePolicy"), "PolicyDocument", "Statement")),
 				theTable: policyOf(t, at(t, tpl.one(t, "AWS::DynamoDB::Table"), "ResourcePolicy", "PolicyDocument", "Statement")),
 			}
+			policies[lookedUp["Key"]] = document(keyPolicy(home)[0]) // as a key's policy is where the account's own speak
+			for _, p := range tpl.resources("AWS::S3::BucketPolicy") {
+				policies["arn:aws:s3:::"+p["Bucket"].(string)] = policyOf(t, at(t, p, "PolicyDocument", "Statement"))
+			}
 			recorded := wanting(called(t, m.function), statements)
 			for i, c := range recorded {
-				if name == "observe" && c.Action == "iam:UpdateAccessKey" { // what the others do, this mode has no right to
+				ask, look := strings.HasPrefix(c.Action, "cloudtrail:") && m.function != "enroller", strings.HasPrefix(c.Action, "cloudtrail:") || strings.HasPrefix(c.Action, "organizations:")
+				switch { // what the others do, this deployment has no right to
+				case name == "observe" && c.Action == "iam:UpdateAccessKey", ask && slices.Contains(m.changes, without), m.function == "enroller" && look && !slices.Contains(m.changes, "trail"):
 					recorded[i].want = denied
 				}
 			}
@@ -214,6 +225,9 @@ func TestTheRoleIsJudged(t *testing.T) {
 			used := map[string]bool{}
 			for i := range calls {
 				calls[i].name, calls[i].Identity, calls[i].Policy = name, policyOf(t, statements), policies[calls[i].Resource]
+				if bucket, _, ok := strings.Cut(calls[i].Resource, "/"); ok && strings.HasPrefix(bucket, "arn:aws:s3:::") {
+					calls[i].Policy = policies[bucket]
+				}
 				calls[i].Principal = "arn:aws:sts::111122223333:assumed-role/Nightlatch-" + role + "-x1/Nightlatch-x1"
 				calls[i].Context["aws:PrincipalArn"] = "arn:aws:iam::111122223333:role/Nightlatch-" + role + "-x1" // which the simulator leaves to us
 				used[calls[i].Action] = used[calls[i].Action] || strings.HasPrefix(calls[i].want, "Allowed")

@@ -33,6 +33,7 @@ func TestTheRole(t *testing.T) {
 		"observe": {"mode", "observe"},
 		"ask":     {},
 		"act":     {"mode", "act", "protected", breakGlass, "protectTag", "team:protect"},
+		"athena":  onlyAthena(aTrail),
 	} {
 		tpl := synth(t, changes...)
 		golden(t, "role-"+name+".golden", indented(t, statementsOf(t, tpl)))
@@ -67,8 +68,9 @@ var reading = regexp.MustCompile(`^\w+:(Get|List|Describe|StartQuery|CancelQuery
 func TestObserveChangesNothing(t *testing.T) {
 	// What it must write to be heard at all: its log, the topic under its key, the queue of failed events;
 	// and the incident, with what looks at it again.
-	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt"}
-	for _, st := range statementsOf(t, synth(t, "mode", "observe")) {
+	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt",
+		"AskAthena", "KeepResults", "DecryptTheTrailsFiles"} // and Athena's answers
+	for _, st := range statementsOf(t, synth(t, "mode", "observe", "trail", aTrail)) {
 		st := st.(map[string]any)
 		actions, many := st["Action"].([]any)
 		if !many {
@@ -87,7 +89,7 @@ func TestWildcards(t *testing.T) {
 	whole := []string{"ReadMetrics", "KnowItself"} // a metric of S3's and the caller itself are no resources
 	for _, mode := range []string{"observe", "ask", "act"} {
 		sids := map[string]bool{}
-		for _, st := range statementsOf(t, synth(t, "mode", mode)) {
+		for _, st := range statementsOf(t, synth(t, "mode", mode, "trail", aTrail)) {
 			st := st.(map[string]any)
 			sid := st["Sid"].(string)
 			if sids[sid] {

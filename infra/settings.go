@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -19,8 +20,16 @@ import (
 type Settings struct {
 	// Buckets are the watched buckets, with the thresholds of each.
 	Buckets []Bucket
-	// EventDataStore is the CloudTrail Lake store that is asked. The stack goes to its account and region. Without an ARN it is made.
-	EventDataStore Store
+	// EventDataStore is the ARN of the CloudTrail Lake store that is asked, made where one is made, and "" where there is none.
+	EventDataStore string
+	// Trail is the same of a CloudTrail trail, whose files Athena is asked about.
+	Trail string
+	// Files are the trail's, as soon as the stack knows them.
+	Files Files
+	// Evidence is lake or athena: which of the two is asked first. The other one, where it is there, is asked when that fails.
+	Evidence string
+	// Home is where the stack goes.
+	Home Home
 	// Email are the addresses that subscribe to the team's topic.
 	Email []string
 	// Topics are the ARNs of SNS topics that the responder tells as well as the team's.
@@ -60,6 +69,8 @@ const maxProtected, maxTopics = 2000, 800
 
 var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	trailARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
+	engine    = regexp.MustCompile(`^(` + settings.Lake + `|` + settings.Athena + `)$`)
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 	topicARN  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
@@ -75,13 +86,17 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 func (s *Settings) fields() []field {
 	return []field{
 		{"buckets", acceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
-		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", true, s.setStore},
+		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", false,
+			func(v string) error { return s.setSource("eventDataStore", v, storeARN, &s.EventDataStore) }},
+		{"trail", "the ARN of an existing CloudTrail trail, or create", "", false,
+			func(v string) error { return s.setSource("trail", v, trailARN, &s.Trail) }},
+		{"evidence", "lake or athena", "", false, func(v string) error { return match(v, engine, &s.Evidence) }},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
 		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Epoch) }},
-		{"protected", "ARNs of IAM users and roles of the store's account with commas between them, without *, ? and $, up to " +
+		{"protected", "ARNs of IAM users and roles of the deployment's account with commas between them, without *, ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
 		{"retention", "one of the numbers of days that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or up to 3653", "365", false,
@@ -130,7 +145,32 @@ func Read(context map[string]any) (Settings, error) {
 			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, cut(v), f.accepts)
 		}
 	}
+	if err := s.chooseEngine(); err != nil {
+		return Settings{}, err
+	}
 	return s, nil
+}
+
+// noEvidence is what to give, and what it costs, by the prices of the README.
+const noEvidence = "neither trail nor eventDataStore is given, and Nightlatch asks one of them who read the buckets: give -c trail=ARN or -c trail=create " +
+	"(CloudTrail writes files, $1.00 a million reads, and Athena reads them, $5.00 a TB), or, in an account that has CloudTrail Lake already, " +
+	"-c eventDataStore=ARN or -c eventDataStore=create ($0.75 a GB, about $1.35 a million reads, and $0.005 a GB asked)"
+
+// chooseEngine says which engine is asked first: as given, or Lake where there is a store.
+func (s *Settings) chooseEngine() error {
+	switch {
+	case s.EventDataStore == "" && s.Trail == "":
+		return errors.New(noEvidence)
+	case s.Evidence == settings.Lake && s.EventDataStore == "":
+		return errors.New("evidence is \"lake\", and no eventDataStore is given: give -c eventDataStore=ARN, or leave evidence out and Athena is asked about the trail's files")
+	case s.Evidence == settings.Athena && s.Trail == "":
+		return errors.New("evidence is \"athena\", and no trail is given: give -c trail=ARN or -c trail=create, or leave evidence out and CloudTrail Lake is asked")
+	case s.Evidence == "" && s.EventDataStore != "":
+		s.Evidence = settings.Lake
+	case s.Evidence == "":
+		s.Evidence = settings.Athena
+	}
+	return nil
 }
 
 // cut keeps a value that is hundreds of names from hiding what is wrong with it.
@@ -230,20 +270,32 @@ func oneOf(v string, ok func(int) bool, p *int) error {
 	return nil
 }
 
-// setStore comes after the buckets, which a store that is made must hold.
-func (s *Settings) setStore(v string) error {
-	if v == "create" {
-		if n := values(selectorsFor("aws", s.Buckets)); n > maxValues {
-			return fmt.Errorf("the %d buckets are %d more than the selectors of one store hold; watch *, or give the ARN of a store that you have made",
-				len(s.Buckets), n-maxValues)
+// made is the value of a store or a trail that the stack makes.
+const made = "create"
+
+// setSource reads the ARN of an event data store or a trail, or that one is made. It comes after the buckets, whose reads one that is made
+// must hold. What exists says where the stack goes.
+func (s *Settings) setSource(key, v string, form *regexp.Regexp, p *string) error {
+	m := form.FindStringSubmatch(v)
+	switch {
+	case v == made:
+		selectors := selectorsFor("aws", s.Buckets)
+		if key == "trail" {
+			selectors = trailSelectors("aws", s.Buckets)
 		}
-		return nil
-	}
-	m := storeARN.FindStringSubmatch(v)
-	if m == nil {
+		if n := values(selectors); n > maxValues {
+			return fmt.Errorf("the %d buckets are %d more than its selectors hold; watch *, or give the ARN of one that you have made", len(s.Buckets), n-maxValues)
+		}
+	case m == nil:
 		return errNot
+	default:
+		home := Home{m[1], m[2], m[3]}
+		if s.Home != (Home{}) && s.Home != home {
+			return fmt.Errorf("it is in account %s and region %s, and the eventDataStore in %s and %s; they belong together", home.Account, home.Region, s.Home.Account, s.Home.Region)
+		}
+		s.Home = home
 	}
-	s.EventDataStore = Store{ARN: v, Partition: m[1], Region: m[2], Account: m[3]}
+	*p = v
 	return nil
 }
 
@@ -267,7 +319,7 @@ func (s *Settings) setPolicy(v string) error {
 	return nil
 }
 
-// setProtected comes after the store: a principal of another account can never be met, so its ARN is a mistake that protects nobody.
+// setProtected comes after the home is known: a principal of another account can never be met, so its ARN is a mistake that protects nobody.
 func (s *Settings) setProtected(v string) error {
 	if len(v) > maxProtected {
 		return fmt.Errorf("these are %d characters; use the tag instead", len(v))
@@ -281,8 +333,8 @@ func (s *Settings) setProtected(v string) error {
 // checkProtected finds the principal of another account, as soon as the account is known.
 func (s Settings) checkProtected() error {
 	for _, arn := range s.Protected {
-		if account := principal.FindStringSubmatch(arn)[1]; s.EventDataStore.Account != "" && account != s.EventDataStore.Account {
-			return fmt.Errorf("%q is not of account %s", arn, s.EventDataStore.Account)
+		if account := principal.FindStringSubmatch(arn)[1]; s.Home.Account != "" && account != s.Home.Account {
+			return fmt.Errorf("%q is not of account %s", arn, s.Home.Account)
 		}
 	}
 	return nil
@@ -295,21 +347,24 @@ func (s *Settings) setLogLevel(v string) error {
 	return s.LogLevel.UnmarshalText([]byte(v))
 }
 
-// deployTo takes the account and region to which the caller's credentials deploy; "" is unknown. An existing store must be there, and a
-// new one will be.
+// deployTo takes the account and region to which the caller's credentials deploy; "" is unknown. An existing store or trail must be there,
+// and a new one will be.
 func (s *Settings) deployTo(account, region string) error {
-	store := &s.EventDataStore
 	switch {
 	case account == "":
 		return nil
-	case store.ARN == "":
-		store.Account, store.Region = account, region
+	case s.Home == Home{}:
+		s.Home.Account, s.Home.Region = account, region
 		if err := s.checkProtected(); err != nil {
 			return fmt.Errorf("protected is %q, and should be ARNs of the account that is deployed to: %v", strings.Join(s.Protected, ","), err)
 		}
-	case account != store.Account || region != store.Region:
-		return fmt.Errorf("eventDataStore is %q, in account %s and region %s, and should be in those of the deployment, %s and %s: "+
-			"the alarms, the keys and the store belong together", store.ARN, store.Account, store.Region, account, region)
+	case account != s.Home.Account || region != s.Home.Region:
+		key, arn, word := "eventDataStore", s.EventDataStore, "store"
+		if arn == "" || arn == made {
+			key, arn, word = "trail", s.Trail, "trail"
+		}
+		return fmt.Errorf("%s is %q, in account %s and region %s, and should be in those of the deployment, %s and %s: "+
+			"the alarms, the keys and the %s belong together", key, arn, s.Home.Account, s.Home.Region, account, region, word)
 	}
 	return nil
 }

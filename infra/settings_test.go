@@ -19,7 +19,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Read(map[string]any{
-		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore,
+		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket",
@@ -36,10 +36,10 @@ func TestEverySettingIsRead(t *testing.T) {
 			{"plain", []Threshold{{1 << 30, minute}, {50 << 30, day}}},
 			{everyBucket, []Threshold{{2 << 40, minute}}},
 		},
-		EventDataStore: Store{aStore, "aws", "eu-west-1", account},
-		Email:          []string{"soc@example.com", "a.b+c@mail.example.co"},
-		Topics:         []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
-		Policy:         file, PolicyText: []byte(own), Mode: "act",
+		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home,
+		Email:  []string{"soc@example.com", "a.b+c@mail.example.co"},
+		Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
+		Policy: file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
 	}
@@ -55,7 +55,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	}
 	want := Settings{
 		Buckets:        []Bucket{{"a-bucket", defaults("a-bucket")}, {"b-bucket", defaults("b-bucket")}},
-		EventDataStore: Store{aStore, "aws", "eu-west-1", account}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
+		EventDataStore: aStore, Evidence: "lake", Home: home, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
 		Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
@@ -96,6 +96,14 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"buckets", "*=1GiB/24h", "CloudWatch adds up a day for named buckets only"},
 		{"eventDataStore", "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e", "should be the ARN of an existing CloudTrail Lake event data store"},
 		{"eventDataStore", "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", "should be the ARN of an existing CloudTrail Lake event data store"},
+		{"trail", "main", "should be the ARN of an existing CloudTrail trail, or create"},
+		{"trail", aStore, "should be the ARN of an existing CloudTrail trail, or create"},
+		{"trail", "arn:aws:s3:::files", "should be the ARN of an existing CloudTrail trail, or create"},
+		{"trail", strings.Replace(aTrail, account, "444455556666", 1), "it is in account 444455556666 and region eu-west-1, and the eventDataStore in 111122223333 and eu-west-1; they belong together"},
+		{"trail", strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), "it is in account 111122223333 and region us-east-1, and the eventDataStore in 111122223333 and eu-west-1; they belong together"},
+		{"evidence", "duck", "should be lake or athena"},
+		{"evidence", "", "should be lake or athena"},
+		{"evidence", "athena", "and no trail is given: give -c trail=ARN or -c trail=create, or leave evidence out and CloudTrail Lake is asked"},
 		{"email", "soc", `"soc" is not`},
 		{"email", "soc@example.com, ops@example.com", `" ops@example.com" is not`},
 		{"email", "soc@example.com,soc@example.com", "stands there twice"},
@@ -138,7 +146,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, eventDataStore, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	const all = "the settings are buckets, eventDataStore, trail, evidence, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Logs", `buckets is "Logs", and should be ` + acceptedBuckets + `: "Logs" cannot be a bucket's name`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + acceptedBuckets + `: "logs" stands there twice`},
@@ -159,7 +167,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	}
 	context := given("buckets", many(500, ""), "eventDataStore", "create")
 	const more = `eventDataStore is "create", and should be the ARN of an existing CloudTrail Lake event data store, or create: ` +
-		"the 500 buckets are 13 more than the selectors of one store hold; watch *, or give the ARN of a store that you have made"
+		"the 500 buckets are 13 more than its selectors hold; watch *, or give the ARN of one that you have made"
 	if _, err := Read(context); err == nil || err.Error() != more {
 		t.Errorf("got %v, want %s", err, more)
 	}
@@ -170,7 +178,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 }
 
 func TestWhatMustBeGivenIsMissed(t *testing.T) {
-	for _, key := range []string{"buckets", "eventDataStore", "email"} {
+	for _, key := range []string{"buckets", "email"} {
 		context := given()
 		delete(context, key)
 		if _, err := Read(context); err == nil || !strings.HasPrefix(err.Error(), key+" is missing") {
@@ -184,25 +192,64 @@ func TestWhatMustBeGivenIsMissed(t *testing.T) {
 	}
 }
 
-func TestTheStoreIsWhereTheStackGoes(t *testing.T) {
+// One of the two must be there, and the one that is asked first.
+func TestWhichEvidenceIsAsked(t *testing.T) {
+	for _, c := range []struct{ store, trail, evidence, first, says string }{
+		{aStore, "", "", "lake", ""},
+		{aStore, "", "lake", "lake", ""},
+		{made, "", "", "lake", ""},
+		{"", aTrail, "", "athena", ""},
+		{"", made, "athena", "athena", ""},
+		{aStore, aTrail, "", "lake", ""},
+		{aStore, made, "athena", "athena", ""},
+		{made, aTrail, "lake", "lake", ""},
+		{aStore, "", "athena", "", `evidence is "athena", and no trail is given: give -c trail=ARN or -c trail=create, or leave evidence out and CloudTrail Lake is asked`},
+		{"", aTrail, "lake", "", `evidence is "lake", and no eventDataStore is given: give -c eventDataStore=ARN, or leave evidence out and Athena is asked about the trail's files`},
+		{"", "", "", "", "neither trail nor eventDataStore is given, and Nightlatch asks one of them who read the buckets: give -c trail=ARN or -c trail=create " +
+			"(CloudTrail writes files, $1.00 a million reads, and Athena reads them, $5.00 a TB), or, in an account that has CloudTrail Lake already, " +
+			"-c eventDataStore=ARN or -c eventDataStore=create ($0.75 a GB, about $1.35 a million reads, and $0.005 a GB asked)"},
+		{"", "", "athena", "", noEvidence},
+	} {
+		context := given()
+		for key, v := range map[string]string{"eventDataStore": c.store, "trail": c.trail, "evidence": c.evidence} {
+			if delete(context, key); v != "" {
+				context[key] = v
+			}
+		}
+		got, err := Read(context)
+		if got.Evidence != c.first || err == nil && c.says != "" || err != nil && err.Error() != c.says {
+			t.Errorf("%+v: got %q, %v", c, got.Evidence, err)
+		}
+	}
+}
+
+func TestTheStackGoesToItsEvidence(t *testing.T) {
 	const elsewhere = "eventDataStore is \"" + aStore + "\", in account 111122223333 and region eu-west-1, and should be in those of the deployment, "
+	const elsewhereToo = "trail is \"" + aTrail + "\", in account 111122223333 and region eu-west-1, and should be in those of the deployment, "
 	const bob = "arn:aws:iam::444455556666:user/bob"
 	for _, c := range []struct {
-		store, protected, account, region string
-		want                              Store
-		says                              string
+		store, trail, protected, account, region string
+		want                                     Home
+		says                                     string
 	}{
-		{aStore, "", "", "us-east-1", Store{aStore, "aws", "eu-west-1", account}, ""}, // no credentials: the command line's region means nothing
-		{aStore, "", account, "eu-west-1", Store{aStore, "aws", "eu-west-1", account}, ""},
-		{aStore, "", account, "eu-central-1", Store{}, elsewhere + "111122223333 and eu-central-1: the alarms, the keys and the store belong together"},
-		{aStore, "", "444455556666", "eu-west-1", Store{}, elsewhere + "444455556666 and eu-west-1: the alarms, the keys and the store belong together"},
-		{"create", bob, "", "us-east-1", Store{}, ""},
-		{"create", bob, "444455556666", "eu-west-1", Store{Account: "444455556666", Region: "eu-west-1"}, ""},
-		{"create", bob, account, "eu-west-1", Store{}, `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
+		{aStore, "", "", "", "us-east-1", home, ""}, // no credentials: the command line's region means nothing
+		{aStore, "", "", account, "eu-west-1", home, ""},
+		{aStore, "", "", account, "eu-central-1", Home{}, elsewhere + "111122223333 and eu-central-1: the alarms, the keys and the store belong together"},
+		{aStore, "", "", "444455556666", "eu-west-1", Home{}, elsewhere + "444455556666 and eu-west-1: the alarms, the keys and the store belong together"},
+		{made, "", bob, "", "us-east-1", Home{}, ""},
+		{made, "", bob, "444455556666", "eu-west-1", Home{Account: "444455556666", Region: "eu-west-1"}, ""},
+		{made, "", bob, account, "eu-west-1", Home{}, `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
+		{"", aTrail, "", account, "eu-west-1", home, ""},
+		{"", aTrail, "", account, "us-east-1", Home{}, elsewhereToo + "111122223333 and us-east-1: the alarms, the keys and the trail belong together"},
+		{made, aTrail, "", "444455556666", "eu-west-1", Home{}, elsewhereToo + "444455556666 and eu-west-1: the alarms, the keys and the trail belong together"},
+		{"", made, "", account, "us-east-1", Home{Account: account, Region: "us-east-1"}, ""},
+		{aStore, made, "", "", "", home, ""},
 	} {
-		context := given("eventDataStore", c.store)
-		if c.protected != "" {
-			context["protected"] = c.protected
+		context := given()
+		for key, v := range map[string]string{"eventDataStore": c.store, "trail": c.trail, "protected": c.protected} {
+			if delete(context, key); v != "" {
+				context[key] = v
+			}
 		}
 		s, err := Read(context)
 		if err != nil {
@@ -211,9 +258,9 @@ func TestTheStoreIsWhereTheStackGoes(t *testing.T) {
 		err = s.deployTo(c.account, c.region)
 		switch {
 		case c.says != "" && (err == nil || err.Error() != c.says):
-			t.Errorf("%s to %s %s: got %v, want %s", c.store, c.account, c.region, err, c.says)
-		case c.says == "" && (err != nil || s.EventDataStore != c.want):
-			t.Errorf("%s to %s %s: got %+v, %v, want %+v", c.store, c.account, c.region, s.EventDataStore, err, c.want)
+			t.Errorf("%+v: got %v", c, err)
+		case c.says == "" && (err != nil || s.Home != c.want):
+			t.Errorf("%+v: got %+v, %v", c, s.Home, err)
 		}
 	}
 }

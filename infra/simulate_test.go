@@ -65,6 +65,7 @@ const (
 	theApproversLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ApproverLog-x1"
 	kept             = "Nightlatch-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f" // the table and the role that wakes, by the stack's id
 	theTable         = "arn:aws:dynamodb:eu-west-1:111122223333:table/" + kept
+	theTrail         = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/" + kept // that the stack makes
 	theWakesRole     = "arn:aws:iam::111122223333:role/" + kept
 	user             = "arn:aws:iam::111122223333:user/"
 	anAlarm          = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:"

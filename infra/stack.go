@@ -18,15 +18,30 @@ type code struct{ responder, approver, enroller string }
 func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error) {
 	stack := awscdk.NewStack(app, jsii.String(stackName), &awscdk.StackProps{
 		Description: jsii.String("Nightlatch: answers alarms on the bytes that leave S3 buckets"),
-		Env:         s.EventDataStore.environment(),
+		Env:         s.Home.environment(),
 	})
-	made := s.EventDataStore.ARN == ""
-	if made {
+	s.Home = s.Home.in(stack)
+	makes := s // what there is to make is still to be seen in it
+	if makes.EventDataStore == made {
 		s.EventDataStore = newStore(stack, s.Buckets)
+	}
+	if makes.Trail == made {
+		s.Trail, s.Files = newTrail(stack, s)
 	}
 	topic := newTopic(stack, s)
 	kept := newIncidents(stack, s)
-	r, err := newResponder(stack, s, c.responder, topic, kept)
+	queue := newQueue(stack)
+	e, err := newEnroller(stack, s, c.enroller, topic, kept, queue.AttrArn())
+	if err != nil {
+		return nil, err
+	}
+	if s.Trail != "" && makes.Trail != made {
+		s.Files = e.lookUp(stack, s, topic)
+	}
+	if s.Trail != "" {
+		s.Files = newAthena(stack, s)
+	}
+	r, err := newResponder(stack, s, c.responder, topic, kept, queue)
 	if err != nil {
 		return nil, err
 	}
@@ -35,17 +50,17 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 		return nil, err
 	}
 	kept.keep(r, a)
-	e, err := newEnroller(stack, s, c.enroller, topic, kept, r.queue.AttrArn())
-	if err != nil {
-		return nil, err
-	}
 	newAlarms(stack, s, r.function.AttrArn())
 	watchFunctions(stack, r, a, e, topic.arn)
 	watchTampering(stack, s, r, a, e, topic, kept)
 	newOutputs(stack, s, r, a, e, topic, kept)
-	if made {
-		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore.ARN),
+	if makes.EventDataStore == made {
+		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),
 			Description: jsii.String("The event data store; it outlives the stack, and another stack takes it as eventDataStore")})
+	}
+	if makes.Trail == made {
+		awscdk.NewCfnOutput(stack, jsii.String("TrailArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.Trail),
+			Description: jsii.String("The trail; it and its files outlive the stack, and another stack takes it as trail")})
 	}
 	return stack, nil
 }
@@ -58,13 +73,8 @@ func document(statements ...statement) map[string]any {
 	return map[string]any{"Version": "2012-10-17", "Statement": statements}
 }
 
-// onlyTLS denies every call to a topic or queue that comes unencrypted.
-func onlyTLS(action string, resource *string) statement {
+// onlyTLS denies every call to a topic, queue or bucket that comes unencrypted.
+func onlyTLS(action string, resource any) statement {
 	return statement{"Sid": "OnlyTLS", "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource,
 		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}}}
-}
-
-// alarmARN is the ARN of the alarms whose name fits a pattern.
-func (s Store) alarmARN(pattern string) string {
-	return "arn:" + s.Partition + ":cloudwatch:" + s.Region + ":" + s.Account + ":alarm:" + pattern
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -35,11 +36,7 @@ func TestANewStoreIsUsedLikeAGivenOne(t *testing.T) {
 }
 
 func TestANewStoreKeepsTheReadsOfEveryBucket(t *testing.T) {
-	all := selectorsFor("aws", []Bucket{{Name: "a-bucket"}, {Name: everyBucket}})
-	if len(all) > 5 {
-		t.Errorf("there are %d selectors, and a store takes five", len(all))
-	}
-	for _, s := range all {
+	for _, s := range selectorsFor("aws", []Bucket{{Name: "a-bucket"}, {Name: everyBucket}}) {
 		for _, c := range s.conditions {
 			if c.field == "resources.ARN" {
 				t.Errorf("%s: only of %q", s.name, c.values)
@@ -49,14 +46,20 @@ func TestANewStoreKeepsTheReadsOfEveryBucket(t *testing.T) {
 }
 
 func TestTheSelectorsHoldTheBuckets(t *testing.T) {
-	const most = 487
-	for n, says := range map[int]string{most: "", most + 3: "the 490 buckets are 3 more than the selectors of one store hold; watch *, or give the ARN"} {
-		s, err := Read(given("buckets", many(n, ""), "eventDataStore", "create"))
-		if (err != nil) != (says != "") || err != nil && !strings.Contains(err.Error(), says) {
-			t.Errorf("%d buckets: got %v, want %q", n, err, says)
-		}
-		if got := values(selectorsFor("aws", s.Buckets)); err == nil && got != maxValues {
-			t.Errorf("%d buckets: %d values, want %d", n, got, maxValues)
+	for key, c := range map[string]struct {
+		most int
+		of   func(string, []Bucket) []selector
+	}{"eventDataStore": {487, selectorsFor}, "trail": {490, trailSelectors}} {
+		for _, n := range []int{c.most, c.most + 3} {
+			s, err := Read(given("buckets", many(n, ""), key, made))
+			says := fmt.Sprintf(`%s is "create", and should be the ARN of an existing CloudTrail`, key)
+			more := fmt.Sprintf("the %d buckets are 3 more than its selectors hold; watch *, or give the ARN of one that you have made", n)
+			if (err != nil) != (n > c.most) || err != nil && (!strings.HasPrefix(err.Error(), says) || !strings.HasSuffix(err.Error(), more)) {
+				t.Errorf("%s of %d buckets: got %v", key, n, err)
+			}
+			if selectors := c.of("aws", s.Buckets); err == nil && (values(selectors) != maxValues || len(selectors) > 5) {
+				t.Errorf("%s of %d buckets: %d values in %d selectors, want %d in at most five", key, n, values(selectors), len(selectors), maxValues)
+			}
 		}
 	}
 }

@@ -18,12 +18,12 @@ type team struct {
 // https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 func newTopic(scope constructs.Construct, s Settings) team {
 	key := awskms.NewCfnKey(scope, jsii.String("TopicKey"), &awskms.CfnKeyProps{
-		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(keyPolicy(s.EventDataStore)...),
+		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(keyPolicy(s.Home)...),
 	})
 	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // nothing stays encrypted under it but messages on their way
 	topic := awssns.NewCfnTopic(scope, jsii.String("Topic"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch"), KmsMasterKeyId: key.Ref()})
 	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("TopicPolicy"), &awssns.CfnTopicPolicyProps{
-		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(topicPolicy(s.EventDataStore, topic.Ref())...),
+		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(topicPolicy(s.Home, topic.Ref())...),
 	})
 	subscriptions := constructs.NewConstruct(scope, jsii.String("Subscriptions"))
 	for _, address := range s.Email {
@@ -36,23 +36,23 @@ func newTopic(scope constructs.Construct, s Settings) team {
 
 // ourAlarms is the condition that an alarm of this stack is behind a call, and not somebody else's through the same service:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-func ourAlarms(s Store) map[string]any {
+func ourAlarms(h Home) map[string]any {
 	return map[string]any{
-		"StringEquals": map[string]any{"aws:SourceAccount": s.Account},
-		"ArnLike":      map[string]any{"aws:SourceArn": s.alarmARN(watchPrefix + "*")},
+		"StringEquals": map[string]any{"aws:SourceAccount": h.Account},
+		"ArnLike":      map[string]any{"aws:SourceArn": h.alarmARN(watchPrefix + "*")},
 	}
 }
 
 // keyPolicy lets the account's IAM policies speak (the responder's role has its own statement there), and the two services that
 // publish. EventBridge takes no condition: "Adding the aws:SourceAccount and aws:SourceArn to a AWS KMS policy is not supported for
 // EventBridge-to-encrypted topics" (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
-func keyPolicy(s Store) []statement {
+func keyPolicy(h Home) []statement {
 	use := []string{"kms:Decrypt", "kms:GenerateDataKey*"}
 	return []statement{
-		{"Sid": "AccountDecides", "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:" + s.Partition + ":iam::" + s.Account + ":root"},
+		{"Sid": "AccountDecides", "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:" + h.Partition + ":iam::" + h.Account + ":root"},
 			"Action": "kms:*", "Resource": "*"},
 		{"Sid": "AlarmsEncrypt", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
-			"Action": use, "Resource": "*", "Condition": ourAlarms(s)},
+			"Action": use, "Resource": "*", "Condition": ourAlarms(h)},
 		{"Sid": "EventsEncrypt", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
 			"Action": use, "Resource": "*"},
 	}
@@ -60,11 +60,11 @@ func keyPolicy(s Store) []statement {
 
 // topicPolicy lets the two services publish. The responder needs no statement here: its role's policy is enough within an account.
 // EventBridge takes no condition here either (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html).
-func topicPolicy(s Store, topic *string) []statement {
+func topicPolicy(h Home, topic *string) []statement {
 	return []statement{
 		onlyTLS("sns:Publish", topic),
 		{"Sid": "AlarmsPublish", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
-			"Action": "sns:Publish", "Resource": topic, "Condition": ourAlarms(s)},
+			"Action": "sns:Publish", "Resource": topic, "Condition": ourAlarms(h)},
 		{"Sid": "EventsPublish", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
 			"Action": "sns:Publish", "Resource": topic},
 	}

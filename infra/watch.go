@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/evidence/athena"
 )
 
 // watchPrefix begins the names of the alarms on Nightlatch itself. They are not the responder's to answer, so it is not ringPrefix:
@@ -54,9 +56,9 @@ type tampering struct {
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 // CloudTrail writes a resource as the caller named it, by name or ARN, and most of Lambda's calls with the API's version behind the name:
 // https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
-func tamperings(r responder, a approver, e enroller, topic team, kept incidents) []tampering {
+func tamperings(s Settings, r responder, a approver, e enroller, topic team, kept incidents) []tampering {
 	ours := []any{map[string]any{"prefix": ringPrefix}, map[string]any{"prefix": watchPrefix}}
-	return []tampering{
+	all := []tampering{
 		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
 			"DeleteEventDataStore", "UpdateEventDataStore", "StopEventDataStoreIngestion"}, nil},
 		{"Alarm", "aws.monitoring", []any{"PutMetricAlarm", "PutCompositeAlarm", "PutLogAlarm", "SetAlarmState"}, map[string]any{"alarmName": ours}},
@@ -85,15 +87,29 @@ func tamperings(r responder, a approver, e enroller, topic team, kept incidents)
 		{"Role", "aws.iam", []any{"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
 			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, map[string]any{"roleName": []any{r.role.Ref(), a.role.Ref(), e.role.Ref(), kept.name}}},
 	}
+	if s.Trail == "" {
+		return all
+	}
+	all = append(all,
+		tampering{"Athena", "aws.athena", []any{"UpdateWorkGroup", "DeleteWorkGroup"}, map[string]any{"workGroup": []any{athena.WorkGroup}}},
+		tampering{"Catalog", "aws.glue", []any{"UpdateTable", "DeleteTable", "BatchDeleteTable"}, map[string]any{"databaseName": []any{athena.Database}}},
+		tampering{"Database", "aws.glue", []any{"UpdateDatabase", "DeleteDatabase"}, map[string]any{"name": []any{athena.Database}}},
+		tampering{"Bucket", "aws.s3", slices.Concat([]any{"DeleteBucket"}, startsWith("PutBucket"), startsWith("DeleteBucket")),
+			map[string]any{"bucketName": []any{s.Files.Bucket, s.Files.Results}}},
+	)
+	if s.Files.Key != "" {
+		id := awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String("/"), jsii.String(s.Files.Key), nil))
+		all = append(all, tampering{"TrailKey", "aws.kms", []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, map[string]any{"keyId": contains(*id)}})
+	}
+	return all
 }
 
 // watchTampering tells the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
 // management events. A call that takes away the topic or these rules may be the last thing that is not heard.
 func watchTampering(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
-	store := s.EventDataStore
-	for _, t := range tamperings(r, a, e, topic, kept) {
-		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(store.cdkRole("deploy"), store.cdkRole("cfn-exec"), e.role.AttrArn())}
+	for _, t := range tamperings(s, r, a, e, topic, kept) {
+		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(s.Home.cdkRole("deploy"), s.Home.cdkRole("cfn-exec"), e.role.AttrArn())}
 		if t.about != nil {
 			detail["requestParameters"] = t.about
 		}
@@ -117,10 +133,4 @@ func nobodyBut(roles ...*string) map[string]any {
 	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{
 		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": roles}},
 	}}}
-}
-
-// cdkRole is one of the roles that the CDK's bootstrap makes: its command line calls CloudFormation as "deploy", and CloudFormation
-// everything else as "cfn-exec". https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-func (s Store) cdkRole(name string) *string {
-	return jsii.String("arn:" + s.Partition + ":iam::" + s.Account + ":role/cdk-hnb659fds-" + name + "-role-" + s.Account + "-" + s.Region)
 }

@@ -90,8 +90,8 @@ func TestTamperingIsHeard(t *testing.T) {
 		functions  = "arn:aws:lambda:eu-west-1:111122223333:function:"
 		queues     = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	)
-	rules := synth(t).resources("AWS::Events::Rule")
-	type tried struct{ source, name, params, rule string } // rule hears it, "" for none
+	rules := synth(t, "trail", aTrail).resources("AWS::Events::Rule") // with both engines there are all of them
+	type tried struct{ source, name, params, rule string }            // rule hears it, "" for none
 	calls := []tried{
 		{"aws.cloudtrail", "StopLogging", `{"name":"main"}`, "CloudTrail"},
 		{"aws.cloudtrail", "DeleteTrail", `{"name":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"}`, "CloudTrail"},
@@ -182,6 +182,27 @@ func TestTamperingIsHeard(t *testing.T) {
 		{"aws.iam", "DeleteRolePermissionsBoundary", `{"roleName":"Nightlatch-ResponderRole-x1"}`, "Role"},
 		{"aws.iam", "UpdateAssumeRolePolicy", `{"roleName":"Nightlatch-ResponderRole-x1"}`, "Role"},
 		{"aws.iam", "DeleteRole", `{"roleName":"Nightlatch-EnrollerRole-x1"}`, "Role"},
+		{"aws.athena", "UpdateWorkGroup", `{"workGroup":"nightlatch","configurationUpdates":{"bytesScannedCutoffPerQuery":10000000}}`, "Athena"},
+		{"aws.athena", "DeleteWorkGroup", `{"workGroup":"nightlatch","recursiveDeleteOption":true}`, "Athena"},
+		{"aws.athena", "UpdateWorkGroup", `{"workGroup":"primary"}`, ""},
+		{"aws.athena", "StartQueryExecution", `{"workGroup":"nightlatch"}`, ""},
+		{"aws.glue", "UpdateTable", `{"databaseName":"nightlatch","tableInput":{"name":"trail"}}`, "Catalog"},
+		{"aws.glue", "DeleteTable", `{"databaseName":"nightlatch","name":"trail"}`, "Catalog"},
+		{"aws.glue", "BatchDeleteTable", `{"databaseName":"nightlatch","tablesToDelete":["trail"]}`, "Catalog"},
+		{"aws.glue", "UpdateTable", `{"databaseName":"sales","tableInput":{"name":"trail"}}`, ""},
+		{"aws.glue", "DeleteDatabase", `{"name":"nightlatch"}`, "Database"},
+		{"aws.glue", "UpdateDatabase", `{"name":"nightlatch","databaseInput":{"name":"nightlatch"}}`, "Database"},
+		{"aws.glue", "DeleteDatabase", `{"name":"sales"}`, ""},
+		{"aws.s3", "PutBucketPolicy", `{"bucketName":"files","bucketPolicy":{}}`, "Bucket"},
+		{"aws.s3", "DeleteBucketPolicy", `{"bucketName":"files"}`, "Bucket"},
+		{"aws.s3", "PutBucketLifecycle", `{"bucketName":"files","LifecycleConfiguration":{}}`, "Bucket"},
+		{"aws.s3", "PutBucketPublicAccessBlock", `{"bucketName":"nightlatch-results-x1"}`, "Bucket"},
+		{"aws.s3", "DeleteBucket", `{"bucketName":"files"}`, "Bucket"},
+		{"aws.s3", "GetBucketPolicy", `{"bucketName":"files"}`, ""},
+		{"aws.s3", "PutBucketPolicy", `{"bucketName":"files-of-others"}`, ""},
+		{"aws.kms", "DisableKey", `{"keyId":"` + lookedUp["Key"] + `"}`, "TrailKey"},
+		{"aws.kms", "ScheduleKeyDeletion", `{"keyId":"0a1b2c3d-0000-4000-8000-0123456789ab","pendingWindowInDays":7}`, "TrailKey"},
+		{"aws.kms", "PutKeyPolicy", `{"keyId":"0a1b2c3d-0000-4000-8000-0123456789ab","policyName":"default"}`, "TrailKey"},
 		{"aws.iam", "PutRolePolicy", `{"roleName":"etl"}`, ""},
 		{"aws.iam", "UpdateAccessKey", `{"userName":"mara","status":"Inactive"}`, ""},
 	}
@@ -231,7 +252,7 @@ func tampers(name string) *regexp.Regexp {
 
 // EventBridge takes 2,048 characters a pattern, and the team gets a sentence, not a record.
 func TestTamperingRules(t *testing.T) {
-	for id, rule := range synth(t).resources("AWS::Events::Rule") {
+	for id, rule := range synth(t, "trail", aTrail).resources("AWS::Events::Rule") {
 		text, err := json.Marshal(rule["EventPattern"])
 		if err != nil || len(text) > 2048 {
 			t.Errorf("%s: the pattern has %d characters, %v", id, len(text), err)

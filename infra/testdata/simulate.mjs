@@ -3,9 +3,12 @@
 import { getDenialReasons, getGrantReasons, runSimulation, runUnsafeSimulation } from '@cloud-copilot/iam-simulate';
 import { readFileSync } from 'node:fs';
 
+// The services through which a call came are a list: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+const listed = ({ 'aws:CalledVia': via, ...context }) => (via ? { ...context, 'aws:CalledVia': [via] } : context);
+
 async function judge({ principal, action, resource, account, context, identity, policy }) {
   const simulation = {
-    request: { principal, action, resource: { resource, accountId: account }, contextVariables: context },
+    request: { principal, action, resource: { resource, accountId: account }, contextVariables: listed(context) },
     identityPolicies: identity ? [{ name: 'identity', policy: identity }] : [],
     resourcePolicy: policy ?? undefined,
     serviceControlPolicies: [],

@@ -23,11 +23,14 @@ const awserr = "awserr"
 // proof is what a human signs and the approver has STS judge.
 const proof = "proof"
 
+// engines is what the functions that ask the trail have in common: which engines that are.
+const engines = "lambdas/engines"
+
 // stages stand in the order in which an incident goes through them: each may import those before it.
 var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
-var deploying = []string{"enroll"}
+var deploying = []string{"enroll", "trail"}
 
 // adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. Two have none. The deployment finds
 // what was deployed and speaks to its approver, for a human at the command line, and knows nothing of incidents. The proof is what the two
@@ -44,7 +47,12 @@ var adapters = map[string]struct{ parent, client string }{
 	proof:                    {"", "encoding/xml"},
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
+	"trail/cloudtrail":       {"trail", "github.com/aws/aws-sdk-go-v2/service/organizations"},
 }
+
+// shared are the SDK clients that more than one adapter uses: CloudTrail is the service of trails and of CloudTrail Lake, and to read how a
+// trail is configured is another thing than to ask what it has recorded.
+var shared = map[string][]string{"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"}}
 
 // bans are what only some may import, and why.
 var bans = []struct {
@@ -137,7 +145,7 @@ func may(from, to string) (bool, string) {
 	case from == "sandbox":
 		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
 	case isLambda(from):
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck" && to != "deployment",
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder" || to == engines) && to != "sandbox" && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
@@ -166,7 +174,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 				}
 			}
 			for other, a := range adapters {
-				if strings.HasPrefix(imported, a.client) && other != name {
+				if strings.HasPrefix(imported, a.client) && other != name && !slices.Contains(shared[imported], name) {
 					t.Errorf("%s imports %s: only %s does", name, imported, other)
 				}
 			}
@@ -186,7 +194,7 @@ func TestWhatALambdaLinks(t *testing.T) {
 		}
 		for _, dep := range p.Deps {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest",
-				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awsjsontest", "nightlatch/internal/enroll/s3bucket/s3test",
+				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awsjsontest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
 				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)

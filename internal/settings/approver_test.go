@@ -24,7 +24,7 @@ func TestTheApproversSettings(t *testing.T) {
 			t.Errorf("%s=%q: got %+v, %v, want nothing but an error that names it", name, value, got, err)
 		}
 	}
-	for _, required := range []string{"EVENT_DATA_STORE", "TOPIC", "ACCOUNTS", "RESPONDER"} {
+	for _, required := range []string{"TOPIC", "ACCOUNTS", "RESPONDER"} {
 		env := all.Environ()
 		delete(env, prefix+required)
 		if _, err := ParseApprover(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+required+" is missing") {

@@ -7,6 +7,8 @@ import "log/slog"
 type Enroller struct {
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
+	// Trail is the ARN of the trail whose files are asked, which is looked at once a day; "" where there is none.
+	Trail string
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level
 }
@@ -14,6 +16,7 @@ type Enroller struct {
 func (s *Enroller) fields() []field {
 	return []field{
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
+		text("TRAIL", "the ARN of a trail", false, trail, &s.Trail),
 		logLevel(&s.LogLevel),
 	}
 }

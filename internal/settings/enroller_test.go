@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheEnrollersSettings(t *testing.T) {
-	full := Enroller{Topic: "arn:aws:sns:eu-west-1:111122223333:team", LogLevel: slog.LevelDebug}
+	full := Enroller{Topic: "arn:aws:sns:eu-west-1:111122223333:team", Trail: "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", LogLevel: slog.LevelDebug}
 	if got, err := ParseEnroller(environ(full.Environ())); err != nil || got != full {
 		t.Errorf("got %+v, %v, want %+v", got, err, full)
 	}
@@ -16,7 +16,7 @@ func TestTheEnrollersSettings(t *testing.T) {
 		t.Errorf("got %+v, %v, want %+v", got, err, least)
 	}
 	for name, value := range map[string]string{
-		"TOPIC": "team", "LOG_LEVEL": "loud", "MODE": "act", "BUCKETS": "*",
+		"TOPIC": "team", "TRAIL": "main", "LOG_LEVEL": "loud", "MODE": "act", "BUCKETS": "*",
 	} {
 		env := full.Environ()
 		env[prefix+name] = value

@@ -19,8 +19,12 @@ type Responder struct {
 	Mode string
 	// Epoch tells deployments apart: a mode that was lowered in another one is the deployment's again.
 	Epoch string
-	// EventDataStore is the ARN of the CloudTrail Lake event data store.
+	// Evidence is Lake or Athena: which of the two is asked first. The other one, if it is there, is asked when that fails.
+	Evidence string
+	// EventDataStore is the ARN of the CloudTrail Lake event data store; "" where Lake is not asked.
 	EventDataStore string
+	// TrailLocation is where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]; "" where Athena is not asked.
+	TrailLocation string
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
 	// Topics are the ARNs of other SNS topics that are told as well.
@@ -55,12 +59,18 @@ const (
 	DefaultScanBudget = 2 << 40 // about $10 at $0.005 a GB
 )
 
+// The engines that can be asked what CloudTrail has recorded: CloudTrail Lake, and Athena about a trail's files.
+const Lake, Athena = "lake", "athena"
+
 // OwnFilterID is the request-metrics configuration that the enroller makes. Whatever has this id is Nightlatch's, and
 // nothing else is.
 const OwnFilterID = "nightlatch"
 
 var (
 	store   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
+	trail   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128}$`)
+	engine  = regexp.MustCompile(`^(` + Lake + `|` + Athena + `)$`)
+	files   = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$`)
 	topic   = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	account = regexp.MustCompile(`^[0-9]{12}$`)
 	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
@@ -110,7 +120,9 @@ func (s *Responder) fields() []field {
 	return []field{
 		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
 		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Epoch),
-		text("EVENT_DATA_STORE", "the ARN of an event data store", true, store, &s.EventDataStore),
+		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
+		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),
+		text("TRAIL_LOCATION", "where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", false, files, &s.TrailLocation),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
@@ -145,8 +157,20 @@ func Parse(environ []string) (Responder, error) {
 	return s, nil
 }
 
-// together refuses some of what goes together without the rest.
-func (s Responder) together() error {
+// together refuses some of what goes together without the rest, and says which engine is first where nobody has.
+func (s *Responder) together() error {
+	switch {
+	case s.EventDataStore == "" && s.TrailLocation == "":
+		return fmt.Errorf("%[1]sEVENT_DATA_STORE and %[1]sTRAIL_LOCATION are missing: give one of them, or both", prefix)
+	case s.Evidence == Lake && s.EventDataStore == "":
+		return fmt.Errorf("%[1]sEVIDENCE is %[2]q, and %[1]sEVENT_DATA_STORE is missing", prefix, Lake)
+	case s.Evidence == Athena && s.TrailLocation == "":
+		return fmt.Errorf("%[1]sEVIDENCE is %[2]q, and %[1]sTRAIL_LOCATION is missing", prefix, Athena)
+	case s.Evidence == "" && s.EventDataStore != "":
+		s.Evidence = Lake
+	case s.Evidence == "":
+		s.Evidence = Athena
+	}
 	if all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}; slices.Contains(all[:], "") && all != [len(all)]string{} {
 		return fmt.Errorf("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
 	}

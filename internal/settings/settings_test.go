@@ -17,7 +17,7 @@ func environ(m map[string]string) []string {
 }
 
 var full = Responder{
-	Mode: "act", Epoch: "2026-03", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
+	Mode: "act", Epoch: "2026-03", Evidence: "athena", TrailLocation: "s3://files/a/b/AWSLogs/o-exampleorg/", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
 	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{"111122223333", "444455556666"},
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",
@@ -36,7 +36,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
-	for _, optional := range []string{"MODE", "EPOCH", "TOPICS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "LOG_LEVEL",
+	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "LOG_LEVEL",
 		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS"} {
 		delete(env, prefix+optional)
 	}
@@ -44,7 +44,7 @@ func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Responder{EventDataStore: full.EventDataStore, Topic: full.Topic, Accounts: full.Accounts,
+	want := Responder{Evidence: "lake", EventDataStore: full.EventDataStore, Topic: full.Topic, Accounts: full.Accounts,
 		ProtectTag: DefaultProtectTag, FilterID: DefaultFilterID, ScanBudget: DefaultScanBudget}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -53,7 +53,7 @@ func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for name, value := range map[string]string{
-		"MODE": "kill", "EPOCH": "a b", "EVENT_DATA_STORE": "0b8a2a3e", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",
+		"MODE": "kill", "EPOCH": "a b", "EVENT_DATA_STORE": "0b8a2a3e", "EVIDENCE": "duck", "TRAIL_LOCATION": "s3://files/AWSLogs", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",
 		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "MOOD": "act",
 		"TABLE": "arn:aws:dynamodb:eu-west-1:111122223333:table/incidents", "SCHEDULE_GROUP": "a b", "SCHEDULE_ROLE": "arn:aws:iam::111122223333:user/bob",
 		"DEAD_LETTERS": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed",
@@ -68,7 +68,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 			t.Errorf("%s=%q: got a value beside an error:\n%s", name, value, diff)
 		}
 	}
-	for _, required := range []string{"EVENT_DATA_STORE", "TOPIC", "ACCOUNTS"} {
+	for _, required := range []string{"TOPIC", "ACCOUNTS"} {
 		env := full.Environ()
 		delete(env, prefix+required)
 		if _, err := Parse(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+required+" is missing") {
@@ -92,6 +92,37 @@ func TestTheTableAndTheSchedulesGoTogether(t *testing.T) {
 		}
 		if diff := cmp.Diff(got, Responder{}); diff != "" {
 			t.Errorf("a value beside an error:\n%s", diff)
+		}
+	}
+}
+
+// One engine is enough, and the one that is asked first must be there.
+func TestWhichEngineIsFirst(t *testing.T) {
+	for _, c := range []struct {
+		without  []string
+		evidence string
+		first    string
+		says     string
+	}{
+		{nil, "", "lake", ""},
+		{nil, "lake", "lake", ""},
+		{nil, "athena", "athena", ""},
+		{[]string{"TRAIL_LOCATION"}, "", "lake", ""},
+		{[]string{"EVENT_DATA_STORE"}, "", "athena", ""},
+		{[]string{"EVENT_DATA_STORE"}, "lake", "", `NIGHTLATCH_EVIDENCE is "lake", and NIGHTLATCH_EVENT_DATA_STORE is missing`},
+		{[]string{"TRAIL_LOCATION"}, "athena", "", `NIGHTLATCH_EVIDENCE is "athena", and NIGHTLATCH_TRAIL_LOCATION is missing`},
+		{[]string{"EVENT_DATA_STORE", "TRAIL_LOCATION"}, "", "", "NIGHTLATCH_EVENT_DATA_STORE and NIGHTLATCH_TRAIL_LOCATION are missing: give one of them, or both"},
+	} {
+		env := full.Environ()
+		for _, name := range append(c.without, "EVIDENCE") {
+			delete(env, prefix+name)
+		}
+		if c.evidence != "" {
+			env[prefix+"EVIDENCE"] = c.evidence
+		}
+		got, err := Parse(environ(env))
+		if got.Evidence != c.first || err == nil && c.says != "" || err != nil && err.Error() != c.says {
+			t.Errorf("%q without %q: got %q, %v, want %q, %s", c.evidence, c.without, got.Evidence, err, c.first, c.says)
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
-	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/proof"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
+	"nightlatch/lambdas/engines"
 )
 
 // build makes of the responder what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks
@@ -35,7 +35,7 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return approver{}, err
 	}
-	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
+	if r.Trail, r.Second, err = engines.Of(cfg, s.Responder); err != nil {
 		return approver{}, err
 	}
 	if r.Store, err = dynamo.New(cfg, s.Table); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 
 	"nightlatch/internal/grant/granttest"
+	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
 var goldens = flag.Bool("update", false, "write the goldens")
@@ -39,17 +40,20 @@ func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
 	t.Helper()
 	w, sns := newWorld(t, "b-1", "b-2", "odd"), &topic{}
 	w.s3.Put("odd", "nightlatch", "<Prefix>x</Prefix>")
-	aws := &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLE", Deny: deny, Services: map[string]http.Handler{"s3": w.s3, "sns": sns}}
+	aws := &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLE", Deny: deny, Services: map[string]http.Handler{"s3": w.s3, "sns": sns, "cloudtrail": w.aws, "organizations": w.aws}}
 	proxy := httptest.NewServer(aws)
 	t.Cleanup(proxy.Close)
 	for name, value := range map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": aws.Caller, "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x", "AWS_ENDPOINT_URL": proxy.URL} {
 		t.Setenv(name, value)
 	}
-	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=" + theTopic})
+	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=" + theTopic, "NIGHTLATCH_TRAIL=" + aTrail})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller.metrics, w.enroller.team = e.metrics, e.team
+	w.enroller.account, w.enroller.metrics, w.enroller.trail, w.enroller.trails, w.enroller.team = e.account, e.metrics, e.trail, e.trails, e.team
+	w.aws.Make(aTrail, "files")
+	w.aws.Join("o-exampleorg")
+	w.aws.Change(aTrail, func(t *trailtest.Trail) { t.Trail["IsOrganizationTrail"] = true })
 	return w, aws, sns
 }
 
@@ -62,11 +66,14 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 	succeeded(t, w.request(t.Context(), create, everything, nil), "2", "0", `bucket "odd"`)
 	succeeded(t, w.request(t.Context(), update, named, everything), "1", "1", "none")
 	succeeded(t, w.request(t.Context(), remove, named, nil), "0", "1", "none")
+	if got := w.request(t.Context(), create, wantTrail(aTrail, "b-1"), nil); got.Data["Folder"] != "AWSLogs/o-exampleorg/" {
+		t.Errorf("the trail's resource is %+v", got)
+	}
 	w.has("odd/nightlatch filtered")
 	if len(sns.told) != 1 || !strings.HasPrefix(sns.told[0], "[nightlatch] NOT WATCHED: odd\n") {
 		t.Errorf("the team was told %q", sns.told)
 	}
-	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", ours, "${Account}"))
+	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
 }
 
 // Whatever is missing, CloudFormation and the team hear which permission it is; and where the team cannot be told, the log has it.
@@ -79,10 +86,15 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 		tried[c.Action] = true
 		t.Run(c.Action, func(t *testing.T) {
 			w, _, sns := deployed(t, c.Action)
-			got := w.request(t.Context(), create, want("nightlatch", "*"), nil)
+			asked := want("nightlatch", "*")
+			if strings.HasPrefix(c.Action, "cloudtrail:") || strings.HasPrefix(c.Action, "organizations:") {
+				asked = wantTrail(aTrail, "b-1")
+			}
+			got := w.request(t.Context(), create, asked, nil)
 			told := fmt.Sprint(got.Data["Refused"])
 			switch c.Action {
-			case "s3:ListAllMyBuckets": // nothing can be done at all
+			case "s3:ListAllMyBuckets", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors", "organizations:DescribeOrganization":
+				// nothing can be done at all
 				if told = got.Reason; got.Status != cfn.StatusFailed || len(w.s3.Configs()) != 1 {
 					t.Errorf("got %+v and %q, want a failure and nothing done", got, w.s3.Configs())
 				}

@@ -21,6 +21,8 @@ import (
 	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/enroll/s3bucket/s3test"
 	"nightlatch/internal/report"
+	"nightlatch/internal/trail/cloudtrail"
+	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
 const region = "eu-west-1"
@@ -82,6 +84,7 @@ type world struct {
 	*enroller
 	t    *testing.T
 	s3   *s3test.Server
+	aws  *trailtest.Server // CloudTrail
 	cfn  *cloudFormation
 	team *team
 	log  *bytes.Buffer
@@ -89,16 +92,25 @@ type world struct {
 
 func newWorld(t *testing.T, buckets ...string) *world {
 	t.Helper()
-	w := &world{t: t, s3: s3test.New(region), cfn: &cloudFormation{t: t}, team: &team{}, log: &bytes.Buffer{}}
+	w := &world{t: t, s3: s3test.New(region), aws: trailtest.New(), cfn: &cloudFormation{t: t}, team: &team{}, log: &bytes.Buffer{}}
 	w.cfn.Server = httptest.NewServer(w.cfn)
 	t.Cleanup(w.s3.Close)
 	t.Cleanup(w.cfn.Close)
 	w.s3.Make(region, buckets...)
-	metrics, err := s3bucket.New(aws.Config{Region: region, BaseEndpoint: &w.s3.URL, Credentials: credentials.NewStaticCredentialsProvider("ASIAEXAMPLE", "x", "x")})
+	cloudTrail := httptest.NewServer(w.aws)
+	t.Cleanup(cloudTrail.Close)
+	config := func(endpoint string) aws.Config {
+		return aws.Config{Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("ASIAEXAMPLE", "x", "x")}
+	}
+	metrics, err := s3bucket.New(config(w.s3.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, metrics, w.team,
+	trails, err := cloudtrail.New(config(cloudTrail.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, w.team,
 		&http.Client{Timeout: answerTimeout}, slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w
 }
@@ -126,8 +138,12 @@ func want(id string, buckets ...string) properties {
 }
 
 func (w *world) event(request cfn.RequestType, now, before properties) json.RawMessage {
+	id := "RequestMetrics"
+	if _, ok := now["Trail"]; ok {
+		id = "Trail"
+	}
 	raw, err := json.Marshal(cfn.Event{RequestType: request, RequestID: "r-1", StackID: "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/1",
-		LogicalResourceID: "RequestMetrics", ResourceType: "Custom::RequestMetrics", ResponseURL: w.cfn.URL + "/?X-Amz-Signature=secret",
+		LogicalResourceID: id, ResourceType: "Custom::" + id, ResponseURL: w.cfn.URL + "/?X-Amz-Signature=secret",
 		ResourceProperties: now, OldResourceProperties: before})
 	if err != nil {
 		w.t.Fatal(err)

@@ -34,7 +34,7 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 		}
 		return e.resource(ctx, request)
 	case event.Source == "aws.events" && event.DetailType == "Scheduled Event":
-		return e.look(ctx, "")
+		return errors.Join(e.look(ctx, ""), e.lookAtTrail(ctx))
 	case event.Source == "aws.s3" && event.DetailType == "AWS API Call via CloudTrail":
 		name, why := newBucket(raw)
 		if why != "" {

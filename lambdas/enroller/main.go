@@ -1,5 +1,6 @@
-// Command enroller is the Lambda that switches request metrics on for the watched buckets. It is the provider of a CloudFormation
-// custom resource, and looks once a day whether the buckets still have them. With every bucket watched it hears of new ones, too.
+// Command enroller is the Lambda that switches request metrics on for the watched buckets, and looks the trail up whose files are asked. It
+// is the provider of CloudFormation's custom resources for both, and looks once a day whether the buckets still have them, and whether the
+// trail still records. With every bucket watched it hears of new ones, too.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -18,6 +20,8 @@ import (
 	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
+	"nightlatch/internal/trail"
+	"nightlatch/internal/trail/cloudtrail"
 )
 
 func main() {
@@ -33,7 +37,10 @@ func main() {
 type enroller struct {
 	watched string // the file that the deployment put beside the code: the custom resource's properties
 	region  string
+	account string
 	metrics enroll.Metrics
+	trail   string // the ARN of the trail that is looked at once a day, "" for none
+	trails  trail.Reader
 	team    notify.Channel
 	http    *http.Client // to CloudFormation
 	log     *slog.Logger
@@ -53,10 +60,16 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 	if err != nil {
 		return nil, err
 	}
+	trails, err := cloudtrail.New(cfg)
+	if err != nil {
+		return nil, err
+	}
 	topic, err := sns.New(cfg, s.Topic)
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
-	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, buckets, topic, &http.Client{Timeout: answerTimeout}, log}, nil
+	account := strings.Split(s.Topic, ":")[4] // the team's topic is the deployment's own
+	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, topic,
+		&http.Client{Timeout: answerTimeout}, log}, nil
 }

@@ -11,10 +11,13 @@ import (
 	"nightlatch/internal/enroll"
 )
 
-// physicalID never changes: were it another one after an update, CloudFormation would take that for a replacement and have the
+// A resource's id never changes: were it another one after an update, CloudFormation would take that for a replacement and have the
 // old one deleted, and with it what the new one has just enrolled.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-const physicalID = "nightlatch-request-metrics"
+const physicalID, trailID = "nightlatch-request-metrics", "nightlatch-trail"
+
+// trailType is the resource that looks a trail up; every other one is about request metrics.
+const trailType = "Custom::Trail"
 
 // What is left of the invocation's time when the work ends, and when the answer can wait no longer. Telling the team takes up to
 // 15 seconds, and the answer up to three times answerTimeout.
@@ -28,6 +31,9 @@ const (
 func (e *enroller) resource(ctx context.Context, request cfn.Event) error {
 	answer := cfn.Response{
 		RequestID: request.RequestID, StackID: request.StackID, LogicalResourceID: request.LogicalResourceID, PhysicalResourceID: physicalID,
+	}
+	if request.ResourceType == trailType {
+		answer.PhysicalResourceID = trailID
 	}
 	last, cancel := until(ctx, answerMargin)
 	defer cancel()
@@ -53,14 +59,18 @@ func (e *enroller) attempt(last, ctx context.Context, request cfn.Event) (map[st
 				done <- outcome{nil, fmt.Errorf("the enroller broke (%v); report it as a bug", p)}
 			}
 		}()
-		data, err := e.fulfil(ctx, request)
+		do := e.fulfil
+		if request.ResourceType == trailType {
+			do = e.lookUp
+		}
+		data, err := do(ctx, request)
 		done <- outcome{data, err}
 	}()
 	select {
 	case o := <-done:
 		return o.data, o.err
 	case <-last.Done():
-		return nil, errors.New("the time was over before the buckets were enrolled; see the enroller's log, and deploy again")
+		return nil, errors.New("the time was over before it was done; see the enroller's log, and deploy again")
 	}
 }
 

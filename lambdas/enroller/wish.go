@@ -28,13 +28,9 @@ func wish(properties map[string]any) (enroll.Wish, error) {
 			}
 			w.Filter = id
 		case "Buckets":
-			list, _ := value.([]any)
-			for _, entry := range list {
-				bucket, _ := entry.(string)
-				if bucket != enroll.Everything && !enroll.ValidName(bucket) {
-					return enroll.Wish{}, fmt.Errorf("the property Buckets names %q, which cannot be a bucket's name", entry)
-				}
-				w.Buckets = append(w.Buckets, bucket)
+			var err error
+			if w.Buckets, err = buckets(value); err != nil {
+				return enroll.Wish{}, err
 			}
 		default:
 			if !slices.Contains(given, name) {
@@ -46,9 +42,25 @@ func wish(properties map[string]any) (enroll.Wish, error) {
 	case w.Filter == "":
 		return enroll.Wish{}, errors.New("the property Id is missing: it is the id of a request-metrics configuration")
 	case len(w.Buckets) == 0:
-		return enroll.Wish{}, errors.New("the property Buckets is missing: it is a list of bucket names, or *")
+		return enroll.Wish{}, errNoBuckets
 	}
 	return w, nil
+}
+
+var errNoBuckets = errors.New("the property Buckets is missing: it is a list of bucket names, or *")
+
+// buckets reads the property Buckets.
+func buckets(value any) ([]string, error) {
+	var all []string
+	list, _ := value.([]any)
+	for _, entry := range list {
+		bucket, _ := entry.(string)
+		if bucket != enroll.Everything && !enroll.ValidName(bucket) {
+			return nil, fmt.Errorf("the property Buckets names %q, which cannot be a bucket's name", entry)
+		}
+		all = append(all, bucket)
+	}
+	return all, nil
 }
 
 // once reads what an earlier wish was, past whatever is wrong with it.

@@ -13,7 +13,6 @@ import (
 	"nightlatch/internal/alarm/cloudwatch"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
-	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
@@ -21,6 +20,7 @@ import (
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
+	"nightlatch/lambdas/engines"
 )
 
 // workers is how many incidents are worked on at the same time: they wait for AWS.
@@ -54,7 +54,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return nil, err
 	}
-	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
+	if r.Trail, r.Second, err = engines.Of(cfg, s); err != nil {
 		return nil, err
 	}
 	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {

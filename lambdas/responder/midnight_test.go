@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +30,10 @@ import (
 	"github.com/aws/smithy-go/encoding/cbor"
 
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/athena"
+	"nightlatch/internal/evidence/athena/athenatest"
 	"nightlatch/internal/evidence/duck"
+	"nightlatch/internal/evidence/enginetest"
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/grant/granttest"
 	"nightlatch/internal/mototest"
@@ -49,6 +54,8 @@ type plot struct {
 	role        bool   // the thief has a role's session, not mara's key
 	tag         string // that mara has
 	kept        bool   // incidents are in a table, and the responder is called again
+	files       bool   // there is a trail and no event data store: Athena is asked about its files
+	both        bool   // there are both, and the store is not there any more
 	env         []string
 }
 
@@ -68,6 +75,7 @@ type midnight struct {
 	config       aws.Config        // what the function reads of AWS
 	event        []byte
 	lake         *laketest.Server
+	athena       *athenatest.Server
 	theftEnd     time.Time
 	contributors cbor.List
 }
@@ -103,9 +111,13 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 	}{
 		"one key is turned off and nothing else":             {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
 		"one of many buckets rang, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
-		"a role's session":                       {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
-		"what is kept is approved by a human":    {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
-		"a question that is too dear is stopped": {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+		"a role's session":                                              {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
+		"what is kept is approved by a human":                           {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
+		"a question that is too dear is stopped":                        {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+		"one key is turned off by what the files of a trail show":       {plot{account: "100000000006", files: true}, (*midnight).theKeyIsTurnedOff},
+		"a role's session, in the files":                                {plot{account: "100000000007", files: true, role: true}, (*midnight).aHumanIsAsked},
+		"a question to the files that is too dear is stopped":           {plot{account: "100000000008", files: true, env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+		"one key is turned off by the files, as the store is not there": {plot{account: "100000000009", both: true}, (*midnight).theKeyIsTurnedOff},
 	}
 	var all []granttest.Call
 	told := 0
@@ -147,10 +159,13 @@ func (m *midnight) theKeyIsTurnedOff(t *testing.T, binary string) {
 		!strings.Contains(messages[0], "aws iam update-access-key --user-name mara --access-key-id "+m.stolen+" --status Active") {
 		t.Errorf("got messages %q, want one with the key and the undo line", messages)
 	}
-	queries := len(m.lake.Queries())
+	queries := len(m.lake.Queries()) + len(m.athena.Queries())
+	if engine := first.Evidence.Engine; engine != map[bool]string{false: "cloudtrail-lake", true: "athena"}[m.files || m.both] || !strings.Contains(messages[0], "EVIDENCE ("+engine+",") {
+		t.Errorf("the evidence is of %s, and the message is:\n%s", engine, messages)
+	}
 
 	again := m.respond(t, f)
-	if again.ID != first.ID || len(m.lake.Queries()) != queries || len(m.messages(ctx, t)) != 0 {
+	if again.ID != first.ID || len(m.lake.Queries())+len(m.athena.Queries()) != queries || len(m.messages(ctx, t)) != 0 {
 		t.Errorf("the second delivery asked or told again")
 	}
 	m.keys(ctx, t, "Inactive")
@@ -185,6 +200,14 @@ func (m *midnight) nothingIsSeen(t *testing.T, binary string) {
 			t.Errorf("a query is left %s", q.Status)
 		}
 	}
+	for _, q := range m.athena.Queries() {
+		if q.Status != athenatest.Cancelled {
+			t.Errorf("a query of the files is left %s", q.Status)
+		}
+	}
+	if asked := len(m.athena.Queries()) > 0; asked != m.files {
+		t.Errorf("the files were asked: %t", asked)
+	}
 	m.keys(t.Context(), t, "Active")
 	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.HasPrefix(messages[0], "COULD NOT LOOK") {
 		t.Errorf("got messages %q, want one that says so", messages)
@@ -196,6 +219,7 @@ type incidentJSON struct {
 	ID       string
 	Alarm    struct{ Confirmed bool }
 	Evidence struct {
+		Engine   string
 		Complete bool
 		Actors   []struct {
 			AccessKeyID string `json:"access_key_id"`
@@ -326,11 +350,22 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 	session, err := sts.NewFromConfig(cfg).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + p.account + ":role/oncall"), RoleSessionName: aws.String("olga")})
 	must(err)
 	m.onCall = aws.Credentials{AccessKeyID: *session.Credentials.AccessKeyId, SecretAccessKey: *session.Credentials.SecretAccessKey, SessionToken: *session.Credentials.SessionToken}
-	m.lake = laketest.New(m.trail(t, ids))
+	table := athena.Table{Location: "s3://trail/AWSLogs/", Accounts: []string{m.account}}
+	answer := m.trail(t, ids, table)
+	m.lake, m.athena = laketest.New(answer), athenatest.New(table, athenatest.Answer(answer))
 	t.Cleanup(m.lake.Close)
-	m.aws.Services["cloudtrail"] = m.lake
-	m.environ = append([]string{"NIGHTLATCH_MODE=act", "NIGHTLATCH_EVENT_DATA_STORE=" + m.store, "NIGHTLATCH_TOPIC=" + m.topic,
-		"NIGHTLATCH_ACCOUNTS=" + m.account, "NIGHTLATCH_LOG_LEVEL=debug"}, p.env...)
+	t.Cleanup(m.athena.Close)
+	m.aws.Services["cloudtrail"], m.aws.Services["athena"] = m.lake, m.athena
+	m.environ = append([]string{"NIGHTLATCH_MODE=act", "NIGHTLATCH_TOPIC=" + m.topic, "NIGHTLATCH_ACCOUNTS=" + m.account, "NIGHTLATCH_LOG_LEVEL=debug"}, p.env...)
+	if !p.files {
+		m.environ = append(m.environ, "NIGHTLATCH_EVENT_DATA_STORE="+m.store)
+	}
+	if p.files || p.both {
+		m.environ = append(m.environ, "NIGHTLATCH_TRAIL_LOCATION="+table.Location)
+	}
+	if p.both {
+		m.lake.Fail(laketest.StartQuery, slices.Repeat([]laketest.Fault{laketest.StoreNotFound}, 50)...)
+	}
 	if p.kept {
 		m.keep(ctx, t, cfg)
 	}
@@ -415,10 +450,12 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
 }
 
-// trail writes two weeks of calls and the theft, and answers Lake's queries from them with DuckDB.
-func (m *midnight) trail(t *testing.T, ids map[string]string) laketest.Answer {
+// trail writes two weeks of calls and the theft, and answers Lake's queries from them with DuckDB, and Athena's from the same calls as a
+// trail delivers them in files.
+func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table) laketest.Answer {
 	t.Helper()
 	var lines strings.Builder
+	var delivered []enginetest.Record
 	n := 0
 	call := func(at time.Time, identity, ip string, bytes int) {
 		n++
@@ -461,7 +498,18 @@ func (m *midnight) trail(t *testing.T, ids map[string]string) laketest.Answer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { engine.Close() })
-	if err := engine.Load(t.Context(), file); err != nil {
+	for line := range strings.Lines(lines.String()) {
+		var r struct {
+			EventTime time.Time
+			AWSRegion string
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		delivered = append(delivered, enginetest.Record{JSON: json.RawMessage(line), Delivered: r.EventTime.Add(7 * time.Minute), Account: m.account, Region: r.AWSRegion})
+	}
+	root := t.TempDir()
+	if err := errors.Join(engine.Load(t.Context(), file), enginetest.Lay(root, table, delivered), enginetest.Load(t.Context(), engine, table, root)); err != nil {
 		t.Fatal(err)
 	}
 	store := m.store[strings.LastIndex(m.store, "/")+1:]

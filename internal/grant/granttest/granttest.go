@@ -51,6 +51,8 @@ type AWS struct {
 	mu     sync.Mutex
 	calls  []Call
 	stores map[string]string // the event data store of each query
+	// workgroup is the one that Athena's queries run in.
+	workgroup string
 }
 
 // scope is what a request is signed with: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html

@@ -90,7 +90,15 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 		}
 		return a.query(service, form)
 	case "cloudtrail":
-		return a.lake(region, r, body)
+		return a.cloudTrail(region, r, body)
+	case "athena":
+		return a.athena(region, r, body)
+	case "organizations":
+		target := r.Header.Get("X-Amz-Target")
+		if !strings.HasSuffix(target, ".DescribeOrganization") {
+			return Call{}, fmt.Errorf("there is no resource for %s here", target)
+		}
+		return Call{Action: "organizations:DescribeOrganization", Resource: "*"}, nil
 	case "monitoring":
 		return a.cloudWatch(region, r, body)
 	case "s3":
@@ -129,15 +137,18 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 
 var from = regexp.MustCompile(`(?i)\bfrom ([0-9a-f]{8}-[0-9a-f-]{27})\b`)
 
-// lake reads CloudTrail's protocol, AWS JSON. Each call is about the event data store that the query's text names.
-func (a *AWS) lake(region string, r *http.Request, body []byte) (Call, error) {
-	var in struct{ QueryStatement, QueryId, EventDataStoreOwnerAccountId string }
+// cloudTrail reads CloudTrail's protocol, AWS JSON. Each call is about the trail that it names, or the event data store that the query's
+// text names.
+func (a *AWS) cloudTrail(region string, r *http.Request, body []byte) (Call, error) {
+	var in struct{ Name, TrailName, QueryStatement, QueryId, EventDataStoreOwnerAccountId string }
 	if err := json.Unmarshal(body, &in); err != nil {
 		return Call{}, err
 	}
 	target := r.Header.Get("X-Amz-Target")
 	c := Call{Action: "cloudtrail:" + target[strings.LastIndex(target, ".")+1:]}
-	if in.QueryStatement == "" {
+	if trail := in.Name + in.TrailName; trail != "" {
+		c.Resource = trail
+	} else if in.QueryStatement == "" {
 		a.mu.Lock()
 		c.Resource = a.stores[in.QueryId]
 		a.mu.Unlock()
@@ -149,7 +160,32 @@ func (a *AWS) lake(region string, r *http.Request, body []byte) (Call, error) {
 		c.Resource = fmt.Sprintf("arn:aws:cloudtrail:%s:%s:eventdatastore/%s", region, owner, store[1])
 	}
 	if c.Resource == "" {
-		return c, fmt.Errorf("%s is about no event data store", c.Action)
+		return c, fmt.Errorf("%s is about no trail and no event data store", c.Action)
+	}
+	return c, nil
+}
+
+// athena reads Athena's protocol, AWS JSON. A call about a query is about the workgroup that it runs in, and there is one. What Athena itself
+// does with the caller's rights, no call shows.
+func (a *AWS) athena(region string, r *http.Request, body []byte) (Call, error) {
+	var in struct{ CatalogName, WorkGroup, QueryExecutionId string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return Call{}, err
+	}
+	target := r.Header.Get("X-Amz-Target")
+	c := Call{Action: "athena:" + target[strings.LastIndex(target, ".")+1:], Resource: fmt.Sprintf("arn:aws:athena:%s:%s:", region, a.Account)}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case in.CatalogName != "":
+		c.Resource += "datacatalog/" + in.CatalogName
+	case in.WorkGroup != "":
+		a.workgroup = in.WorkGroup
+		c.Resource += "workgroup/" + in.WorkGroup
+	case in.QueryExecutionId != "" && a.workgroup != "":
+		c.Resource += "workgroup/" + a.workgroup
+	default:
+		return c, fmt.Errorf("%s is about no workgroup and no catalog", c.Action)
 	}
 	return c, nil
 }

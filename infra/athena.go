@@ -1,0 +1,64 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsathena"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/evidence/athena"
+	"nightlatch/internal/settings"
+)
+
+// resultDays is how long an answer of Athena's stays in its bucket: the responder reads it at once.
+const resultDays = 3
+
+// newAthena makes what Athena needs to be asked about a trail's files: a table over them, a workgroup with a limit, and a bucket for its
+// answers. It returns the files with that bucket.
+func newAthena(scope constructs.Construct, s Settings) Files {
+	f := s.Files
+	results := newBucket(scope, "Results", resultDays, false)
+	f.Results = *results.Ref()
+	awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{
+		Bucket: results.Ref(), PolicyDocument: document(onlyTLS("s3:*", []string{*results.AttrArn(), *results.AttrArn() + "/*"})),
+	})
+	awsathena.NewCfnWorkGroup(scope, jsii.String("WorkGroup"), &awsathena.CfnWorkGroupProps{
+		Name: jsii.String(athena.WorkGroup), Description: jsii.String("Nightlatch: who reads the watched buckets"), RecursiveDeleteOption: true,
+		WorkGroupConfiguration: &awsathena.CfnWorkGroup_WorkGroupConfigurationProperty{
+			EnforceWorkGroupConfiguration: true, PublishCloudWatchMetricsEnabled: false, RequesterPaysEnabled: false,
+			// The responder's own limit on a question, which is about as much money as in Lake: $5 a TB.
+			BytesScannedCutoffPerQuery: jsii.Number(settings.DefaultScanBudget),
+			EngineVersion:              &awsathena.CfnWorkGroup_EngineVersionProperty{SelectedEngineVersion: jsii.String("Athena engine version 3")},
+			ResultConfiguration: &awsathena.CfnWorkGroup_ResultConfigurationProperty{
+				OutputLocation: jsii.String("s3://" + f.Results + "/"), ExpectedBucketOwner: jsii.String(s.Home.Account),
+				EncryptionConfiguration: &awsathena.CfnWorkGroup_EncryptionConfigurationProperty{EncryptionOption: jsii.String("SSE_S3")},
+			},
+		},
+	})
+	database := awsglue.NewCfnDatabase(scope, jsii.String("Database"), &awsglue.CfnDatabaseProps{CatalogId: jsii.String(s.Home.Account),
+		DatabaseInput: &awsglue.CfnDatabase_DatabaseInputProperty{Name: jsii.String(athena.Database), Description: jsii.String("Nightlatch: CloudTrail's files")}})
+	table := s.table()
+	awsglue.NewCfnTable(scope, jsii.String("Table"), &awsglue.CfnTableProps{CatalogId: jsii.String(s.Home.Account), DatabaseName: jsii.String(athena.Database),
+		TableInput: &awsglue.CfnTable_TableInputProperty{
+			Name: jsii.String(athena.TableName), TableType: jsii.String("EXTERNAL_TABLE"), Parameters: table.Parameters(), PartitionKeys: columns(table.Partitions()),
+			StorageDescriptor: &awsglue.CfnTable_StorageDescriptorProperty{
+				Columns: columns(table.Columns()), Location: jsii.String(table.Location), InputFormat: jsii.String(athena.InputFormat), OutputFormat: jsii.String(athena.OutputFormat),
+				SerdeInfo: &awsglue.CfnTable_SerdeInfoProperty{SerializationLibrary: jsii.String(athena.SerDe)},
+			},
+		}}).AddResourceDependency(database, nil)
+	return f
+}
+
+// table is the table that the responder will demand.
+func (s Settings) table() athena.Table {
+	return athena.Table{Location: s.Files.location(), Accounts: []string{s.Home.Account}}
+}
+
+func columns(all []athena.Column) []any {
+	var out []any
+	for _, c := range all {
+		out = append(out, &awsglue.CfnTable_ColumnProperty{Name: jsii.String(c.Name), Type: jsii.String(c.Type)})
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"nightlatch/internal/settings"
+)
+
+// What is made for Athena, word by word, and what is made more where the trail is made too.
+func TestWhatAthenaNeedsIsMade(t *testing.T) {
+	for name, c := range map[string]struct {
+		changes []string
+		kinds   []string
+	}{
+		"athena": {onlyAthena(aTrail), []string{"AWS::Athena::WorkGroup", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Custom::Trail"}},
+		"trail":  {onlyAthena(made), []string{"AWS::Athena::WorkGroup", "AWS::CloudTrail::Trail", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::S3::Bucket", "AWS::S3::BucketPolicy"}},
+	} {
+		tpl, found := synth(t, c.changes...), map[string]any{}
+		without := map[string]bool{}
+		for _, r := range synth(t)["Resources"].(map[string]any) {
+			without[r.(map[string]any)["Type"].(string)] = true
+		}
+		kinds := map[string]bool{}
+		for id, r := range tpl["Resources"].(map[string]any) {
+			if kind := r.(map[string]any)["Type"].(string); !without[kind] {
+				found[id], kinds[kind] = r, true
+			}
+		}
+		if got := slices.Sorted(maps.Keys(kinds)); !slices.Equal(got, c.kinds) {
+			t.Errorf("%s: there are %q, want %q", name, got, c.kinds)
+		}
+		golden(t, name+".golden", indented(t, found))
+	}
+}
+
+// The responder demands the table that was deployed; that is made of its environment.
+func TestTheTableIsTheOneThatIsDemanded(t *testing.T) {
+	for trail, location := range map[string]string{aTrail: "s3://files/a/AWSLogs/", made: "s3://nightlatch-trailfiles-x1/AWSLogs/"} {
+		for _, both := range []bool{false, true} {
+			changes, store, first := onlyAthena(trail), "", "athena"
+			if both {
+				changes, store, first = []string{"trail", trail}, aStore, "lake"
+			}
+			tpl := synth(t, changes...)
+			got, err := settings.Parse(environOf(t, tpl, "Responder"))
+			if err != nil || got.TrailLocation != location || got.Evidence != first || got.EventDataStore != store {
+				t.Errorf("%q: the responder reads %+v, %v", changes, got, err)
+			}
+			approver, err := settings.ParseApprover(environOf(t, tpl, "Approver"))
+			if err != nil || approver.TrailLocation != location {
+				t.Errorf("%q: the approver reads %+v, %v", changes, approver, err)
+			}
+			enroller, err := settings.ParseEnroller(environOf(t, tpl, "Enroller"))
+			if arn := map[string]string{aTrail: aTrail, made: theTrail}[trail]; err != nil || enroller.Trail != arn {
+				t.Errorf("%q: the enroller reads %+v, %v, want the trail %s", changes, enroller, err, arn)
+			}
+			table := at(t, tpl.one(t, "AWS::Glue::Table"), "TableInput").(map[string]any)
+			s := Settings{Files: Files{Bucket: location[len("s3://") : len(location)-len("/AWSLogs/")], Folder: "AWSLogs/"}, Home: home}
+			for name, value := range s.table().Parameters() {
+				if got := at(t, table, "Parameters", name); got != value {
+					t.Errorf("%q: %s is %v, want %s", changes, name, got, value)
+				}
+			}
+			if got := at(t, table, "StorageDescriptor", "Location"); got != location {
+				t.Errorf("%q: the table lies at %v, want %s", changes, got, location)
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/aws/jsii-runtime-go"
+)
+
+// maxValues is how many values the conditions of all selectors of an event data store, or of a trail, hold together:
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
+const maxValues = 500
+
+// selector takes the events that meet all of its conditions; an event that any selector takes is kept.
+type selector struct {
+	name       string
+	conditions []condition
+}
+
+// condition is met by a field that has one of the values, begins with one, or has none of them.
+type condition struct {
+	field  string
+	values []string
+	is     operator
+}
+
+type operator int
+
+const (
+	equals operator = iota
+	startsSo
+	differs
+)
+
+// of are the values where the condition has this operator.
+func (c condition) of(is operator) *[]*string {
+	if c.is != is {
+		return nil
+	}
+	return jsii.Strings(c.values...)
+}
+
+// selectorsFor are the events that Nightlatch asks for: reads of the watched buckets; copies, which name the bucket that they go to, so
+// that no bucket of ours would select them; and what tells where a credential comes from and what else it did.
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
+func selectorsFor(partition string, buckets []Bucket) []selector {
+	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", values: []string{
+		"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com"}}))
+}
+
+// trailSelectors are those of a trail, which can choose no service whose management events it takes, and leave out these two only. They
+// are many, and tell nothing of S3.
+func trailSelectors(partition string, buckets []Bucket) []selector {
+	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", is: differs, values: []string{"kms.amazonaws.com", "rdsdata.amazonaws.com"}}))
+}
+
+func did(what condition) selector {
+	return selector{"What a credential did", []condition{{field: "eventCategory", values: []string{"Management"}}, what}}
+}
+
+func objectSelectors(partition string, buckets []Bucket) []selector {
+	objects := []condition{{field: "eventCategory", values: []string{"Data"}}, {field: "resources.type", values: []string{"AWS::S3::Object"}}}
+	reads := append([]condition{{field: "readOnly", values: []string{"true"}}}, objects...)
+	watched := condition{field: "resources.ARN", is: startsSo}
+	for _, b := range buckets {
+		watched.values = append(watched.values, "arn:"+partition+":s3:::"+b.Name+"/")
+	}
+	if !(Settings{Buckets: buckets}).every() {
+		reads = append(reads, watched)
+	}
+	return []selector{
+		{"Reads of the watched buckets", reads},
+		{"Copies", slices.Concat([]condition{{field: "eventName", values: []string{"CopyObject", "UploadPartCopy"}}}, objects)},
+	}
+}
+
+// values is how many values the selectors have together.
+func values(selectors []selector) (n int) {
+	for _, s := range selectors {
+		for _, c := range s.conditions {
+			n += len(c.values)
+		}
+	}
+	return n
+}

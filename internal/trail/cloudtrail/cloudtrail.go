@@ -1,0 +1,112 @@
+// Package cloudtrail reads CloudTrail's trails: GetTrail, GetTrailStatus and GetEventSelectors, and of a trail that records an organization
+// the organization's id, which stands in the paths of its files.
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrail.html
+package cloudtrail
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+
+	"nightlatch/internal/grant"
+	"nightlatch/internal/trail"
+)
+
+// callTimeout bounds one call with its retries.
+const callTimeout = 15 * time.Second
+
+// Trails are the trails of one account and region. It is safe for use by several goroutines.
+type Trails struct {
+	client        *cloudtrail.Client
+	organizations *organizations.Client
+}
+
+var _ trail.Reader = (*Trails)(nil)
+
+// New reaches the trails of cfg's region with cfg's credentials.
+func New(cfg aws.Config) (*Trails, error) {
+	switch {
+	case cfg.Credentials == nil:
+		return nil, errors.New("the trails need credentials, and the AWS configuration has none; sign in or set a profile")
+	case cfg.Region == "":
+		return nil, errors.New("the trails need a region, and the AWS configuration has none; set AWS_REGION")
+	}
+	return &Trails{cloudtrail.NewFromConfig(cfg), organizations.NewFromConfig(cfg)}, nil
+}
+
+// Grants are the permissions that the package needs.
+func Grants() []grant.Grant {
+	return []grant.Grant{
+		{Sid: "ReadTheTrail", Actions: []string{"cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"}, On: []string{"${Trail}"}},
+		{
+			Sid: "KnowTheOrganization", Actions: []string{"organizations:DescribeOrganization"}, On: []string{"*"},
+			Why: "The call takes no resource (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsorganizations.html).",
+		},
+	}
+}
+
+// Read reads a trail, as it is configured and as it is doing.
+func (t *Trails) Read(ctx context.Context, arn string) (trail.Trail, error) {
+	out := trail.Trail{ARN: arn}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	got, err := t.client.GetTrail(ctx, &cloudtrail.GetTrailInput{Name: &arn})
+	if err == nil && got.Trail == nil {
+		err = errStrange
+	}
+	if err != nil {
+		return trail.Trail{}, failed("cloudtrail:GetTrail", arn, err)
+	}
+	out.Bucket, out.Prefix, out.Key = aws.ToString(got.Trail.S3BucketName), aws.ToString(got.Trail.S3KeyPrefix), aws.ToString(got.Trail.KmsKeyId)
+	out.MultiRegion = aws.ToBool(got.Trail.IsMultiRegionTrail)
+	status, err := t.client.GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: &arn})
+	if err != nil {
+		return trail.Trail{}, failed("cloudtrail:GetTrailStatus", arn, err)
+	}
+	out.Logging, out.DeliveryError = aws.ToBool(status.IsLogging), aws.ToString(status.LatestDeliveryError)
+	selectors, err := t.client.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: &arn})
+	if err != nil {
+		return trail.Trail{}, failed("cloudtrail:GetEventSelectors", arn, err)
+	}
+	out.Selectors = selectorsOf(selectors)
+	if !aws.ToBool(got.Trail.IsOrganizationTrail) {
+		return out, nil
+	}
+	org, err := t.organizations.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
+	if err == nil && (org.Organization == nil || aws.ToString(org.Organization.Id) == "") {
+		err = errStrange
+	}
+	if err != nil {
+		return trail.Trail{}, failed("organizations:DescribeOrganization", arn, err)
+	}
+	out.Organization = *org.Organization.Id
+	return out, nil
+}
+
+// selectorsOf are a trail's selectors of either kind; it has only one of them.
+func selectorsOf(got *cloudtrail.GetEventSelectorsOutput) []trail.Selector {
+	var all []trail.Selector
+	for _, s := range got.AdvancedEventSelectors {
+		var one trail.Selector
+		for _, f := range s.FieldSelectors {
+			one = append(one, trail.Condition{Field: aws.ToString(f.Field), Equals: f.Equals, StartsWith: f.StartsWith, EndsWith: f.EndsWith,
+				NotEquals: f.NotEquals, NotStartsWith: f.NotStartsWith, NotEndsWith: f.NotEndsWith})
+		}
+		all = append(all, one)
+	}
+	for _, s := range got.EventSelectors {
+		// AWS leaves out what is the default: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
+		b := trail.Basic{ReadWrite: string(s.ReadWriteType), Management: s.IncludeManagementEvents == nil || *s.IncludeManagementEvents, Exclude: s.ExcludeManagementEventSources}
+		for _, r := range s.DataResources {
+			if aws.ToString(r.Type) == "AWS::S3::Object" {
+				b.Objects = append(b.Objects, r.Values...)
+			}
+		}
+		all = append(all, b.Selectors()...)
+	}
+	return all
+}

@@ -1,0 +1,167 @@
+// Package trail judges a CloudTrail trail by what CloudTrail says of it: whether its files hold what Nightlatch asks Athena for, and where
+// they lie. It is pure; trail/cloudtrail reads.
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Trail is what CloudTrail says of a trail.
+type Trail struct {
+	// ARN names it, with the account and the region in which it was made.
+	ARN string
+	// Bucket holds its files, behind Prefix, which may be "". Key is the ARN of the KMS key that encrypts them, "" where S3's own does.
+	Bucket, Prefix, Key string
+	// Organization is the id of the organization whose accounts it records, "" where it records one account.
+	Organization string
+	// MultiRegion says that it records every region.
+	MultiRegion bool
+	// Logging says that it records now. DeliveryError is S3's code for why the last files were not delivered, "" where they were.
+	Logging       bool
+	DeliveryError string
+	// Selectors choose the events that it records: those that any of them takes.
+	Selectors []Selector
+}
+
+// Reader reads a trail by its ARN. Every error is one sentence that names the trail and what to do; errors.Is finds ErrGone in it.
+type Reader interface {
+	Read(ctx context.Context, arn string) (Trail, error)
+}
+
+// ErrGone says that there is no such trail.
+var ErrGone = errors.New("there is no such trail")
+
+// Wish is what a deployment needs of a trail: to be of its account and region, and the reads of these buckets; Everything stands for all.
+type Wish struct {
+	Account, Region string
+	Buckets         []string
+}
+
+// Everything is the entry that stands for every bucket.
+const Everything = "*"
+
+// Look reads a trail, and says why it cannot be asked who read the buckets, in one sentence that says what to change.
+func Look(ctx context.Context, r Reader, arn string, w Wish) (Trail, error) {
+	if err := w.place(arn); err != nil {
+		return Trail{}, err
+	}
+	t, err := r.Read(ctx, arn)
+	if err != nil {
+		return Trail{}, err
+	}
+	return t, t.Wrong(w)
+}
+
+// form is a trail's ARN, of a partition, region and account.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html#awscloudtrail-resources-for-iam-policies
+var form = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
+
+// folder is a prefix that can stand in the table's location, where $ and { begin a partition.
+var folder = regexp.MustCompile(`^[A-Za-z0-9!_./=+:@-]*$`)
+
+// place refuses a trail of another account or region: what was made elsewhere cannot be looked at from here.
+func (w Wish) place(arn string) error {
+	switch m := form.FindStringSubmatch(arn); {
+	case m == nil:
+		return fmt.Errorf("%+q is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME", arn)
+	case m[3] != w.Account:
+		return fmt.Errorf("trail %+q is of another account than the deployment, %s; deploy with the trail's account, or give a trail of this one", arn, w.Account)
+	case m[2] != w.Region:
+		return fmt.Errorf("trail %+q was made in another region than the deployment's, %s; deploy there, or give a trail that was made here", arn, w.Region)
+	}
+	return nil
+}
+
+func (t Trail) partition() string { return strings.Split(t.ARN+":", ":")[1] }
+
+// Location is where the accounts' folders lie, with the slash at its end: s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/].
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+func (t Trail) Location() string { return "s3://" + t.Bucket + "/" + t.Folder() }
+
+// Folder is what the keys of all files begin with: Location without the bucket.
+func (t Trail) Folder() string {
+	f := "AWSLogs/"
+	if t.Prefix != "" {
+		f = t.Prefix + "/" + f
+	}
+	if t.Organization != "" {
+		f += t.Organization + "/"
+	}
+	return f
+}
+
+// Wrong is why the trail cannot be asked who read the buckets, in one sentence that says what to change; nil where it can.
+func (t Trail) Wrong(w Wish) error {
+	name := fmt.Sprintf("trail %+q", t.ARN)
+	switch {
+	case t.Bucket == "" || t.DeliveryError == "NoSuchBucket":
+		return fmt.Errorf("%s: there is no such bucket as its %+q; make it, or give the trail another", name, t.Bucket)
+	case !folder.MatchString(t.Prefix):
+		return fmt.Errorf("%s puts its files under the prefix %+q, which cannot stand in Athena's table; give the trail a prefix of letters, digits and !_./=+:@-", name, t.Prefix)
+	case !t.Logging:
+		return fmt.Errorf("%s is stopped, and records nothing; start it: aws cloudtrail start-logging --name %s", name, t.ARN)
+	case t.DeliveryError != "":
+		return fmt.Errorf("%s cannot write to its bucket %+q (S3 says %+q); put the bucket's policy and key right", name, t.Bucket, t.DeliveryError)
+	}
+	var missing []string
+	for _, b := range w.Buckets {
+		if !t.records(dataEvent("GetObject", true, t.bucketARN(b))) {
+			missing = append(missing, b)
+		}
+	}
+	switch {
+	case len(missing) == 0:
+		return nil
+	case missing[0] == Everything:
+		return fmt.Errorf("%s does not record the reads of every bucket; select S3 data events of all buckets, or name the watched buckets", name)
+	case len(missing) == 1:
+		return fmt.Errorf("%s does not record every read of bucket %+q; select its S3 data events, reads and writes", name, missing[0])
+	}
+	return fmt.Errorf("%s does not record every read of %d watched buckets, %+q the first; select their S3 data events, reads and writes", name, len(missing), missing[0])
+}
+
+// Warnings are what the trail leaves out that would make an answer better, a sentence each.
+func (t Trail) Warnings() []string {
+	var all []string
+	warn := func(format string, a ...any) {
+		all = append(all, fmt.Sprintf("trail %+q "+format, append([]any{t.ARN}, a...)...))
+	}
+	if !t.MultiRegion {
+		warn("records one region: IAM's, STS's and sign-in's calls are recorded elsewhere, so that what a thief does next is not seen; make it a multi-region trail")
+	}
+	for _, copying := range []string{"CopyObject", "UploadPartCopy"} {
+		if !t.records(dataEvent(copying, false, t.bucketARN(Everything))) {
+			warn("does not record %s in every bucket: a copy out of a watched bucket is recorded with the bucket that it goes to; select it for all buckets", copying)
+			break
+		}
+	}
+	for _, service := range []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"} {
+		if !t.records(managementEvent(service, true)) || !t.records(managementEvent(service, false)) {
+			warn("does not record every management event of %s: what else a credential did is not seen; select management events, reads and writes", service)
+			break
+		}
+	}
+	return all
+}
+
+// bucketARN begins the ARNs of a bucket's objects.
+func (t Trail) bucketARN(bucket string) string {
+	all := "arn:" + t.partition() + ":s3:::"
+	if bucket == Everything {
+		return all
+	}
+	return all + bucket + "/"
+}
+
+func (t Trail) records(e event) bool {
+	for _, s := range t.Selectors {
+		if s.takes(e) {
+			return true
+		}
+	}
+	return false
+}

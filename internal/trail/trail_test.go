@@ -1,0 +1,189 @@
+package trail
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const aTrail = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"
+
+func all(sel ...Selector) []Selector { return sel }
+
+// data takes S3's data events that meet more conditions, too.
+func data(more ...Condition) Selector {
+	return append(Selector{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.type", Equals: []string{"AWS::S3::Object"}}}, more...)
+}
+
+func list(v ...string) []string { return v }
+
+// Of each way to choose data events: does it take every read of the watched buckets?
+func TestWhichBucketsATrailRecords(t *testing.T) {
+	objects := func(buckets ...string) []string {
+		var out []string
+		for _, b := range buckets {
+			out = append(out, "arn:aws:s3:::"+b)
+		}
+		return out
+	}
+	basic := func(readWrite string, values ...string) []Selector {
+		return Basic{ReadWrite: readWrite, Objects: values}.Selectors()
+	}
+	for name, c := range map[string]struct {
+		selectors []Selector
+		buckets   []string
+		whole     bool
+	}{
+		"none at all":                         {nil, list("logs"), false},
+		"management events only":              {Basic{ReadWrite: "All", Management: true}.Selectors(), list("logs"), false},
+		"basic, every bucket":                 {basic("All", "arn:aws:s3"), list("logs", "*"), true},
+		"basic, every bucket, written longer": {basic("All", "arn:aws:s3:::"), list("logs", "*"), true},
+		"basic, the default":                  {basic("", "arn:aws:s3"), list("logs"), true},
+		"basic, reads":                        {basic("ReadOnly", objects("logs/")...), list("logs"), true},
+		"basic, writes":                       {basic("WriteOnly", "arn:aws:s3"), list("logs"), false},
+		"basic, both buckets":                 {basic("All", objects("logs/", "exports/")...), list("logs", "exports"), true},
+		"basic, one of two":                   {basic("All", objects("logs/")...), list("logs", "exports"), false},
+		"basic, a part of the bucket":         {basic("All", objects("logs/2026/")...), list("logs"), false},
+		"basic, a name that begins like it":   {basic("All", objects("logs-old/")...), list("logs"), false},
+		"basic, all are watched":              {basic("All", objects("logs/")...), list("*"), false},
+		"basic, in two selectors":             {append(basic("WriteOnly", "arn:aws:s3"), basic("ReadOnly", objects("logs/")...)...), list("logs"), true},
+
+		"advanced, every bucket":         {all(data()), list("logs", "*"), true},
+		"advanced, reads":                {all(data(Condition{Field: "readOnly", Equals: list("true")})), list("*"), true},
+		"advanced, writes":               {all(data(Condition{Field: "readOnly", Equals: list("false")})), list("logs"), false},
+		"advanced, the bucket":           {all(data(Condition{Field: "resources.ARN", StartsWith: objects("logs/")})), list("logs"), true},
+		"advanced, without the slash":    {all(data(Condition{Field: "resources.ARN", StartsWith: objects("log")})), list("logs"), true},
+		"advanced, a part":               {all(data(Condition{Field: "resources.ARN", StartsWith: objects("logs/2026/")})), list("logs"), false},
+		"advanced, one object":           {all(data(Condition{Field: "resources.ARN", Equals: objects("logs/a")})), list("logs"), false},
+		"advanced, some ends":            {all(data(Condition{Field: "resources.ARN", EndsWith: list(".csv")})), list("logs"), false},
+		"advanced, not the bucket":       {all(data(Condition{Field: "resources.ARN", NotStartsWith: objects("logs/")})), list("logs"), false},
+		"advanced, not a part":           {all(data(Condition{Field: "resources.ARN", NotStartsWith: objects("logs/tmp/")})), list("logs"), false},
+		"advanced, not another":          {all(data(Condition{Field: "resources.ARN", NotStartsWith: objects("temp/")})), list("logs"), true},
+		"advanced, all but one":          {all(data(Condition{Field: "resources.ARN", NotStartsWith: objects("temp/")})), list("*"), false},
+		"advanced, not one object":       {all(data(Condition{Field: "resources.ARN", NotEquals: objects("logs/a")})), list("logs"), false},
+		"advanced, not some ends":        {all(data(Condition{Field: "resources.ARN", NotEndsWith: list("/health")})), list("logs"), false},
+		"advanced, GetObject":            {all(data(Condition{Field: "eventName", Equals: list("PutObject", "GetObject")})), list("logs"), true},
+		"advanced, Get…":                 {all(data(Condition{Field: "eventName", StartsWith: list("Get")})), list("logs"), true},
+		"advanced, not GetObject":        {all(data(Condition{Field: "eventName", NotEquals: list("GetObject")})), list("logs"), false},
+		"advanced, not HeadObject":       {all(data(Condition{Field: "eventName", NotEquals: list("HeadObject")})), list("logs"), true},
+		"advanced, not …Object":          {all(data(Condition{Field: "eventName", NotEndsWith: list("Object")})), list("logs"), false},
+		"advanced, not of a role":        {all(data(Condition{Field: "userIdentity.arn", NotStartsWith: list("arn:aws:sts::111122223333:assumed-role/etl")})), list("logs"), false},
+		"advanced, of a role":            {all(data(Condition{Field: "userIdentity.arn", StartsWith: list("arn:aws:sts::111122223333:assumed-role/etl")})), list("logs"), false},
+		"advanced, of another service":   {all(data(Condition{Field: "eventSource", Equals: list("s3-outposts.amazonaws.com")})), list("logs"), false},
+		"advanced, of another kind":      {all(Selector{{Field: "eventCategory", Equals: list("Data")}, {Field: "resources.type", Equals: list("AWS::S3::AccessPoint")}}), list("logs"), false},
+		"advanced, all and only another": {all(data(Condition{Field: "resources.ARN", StartsWith: objects("temp/")}), data()), list("logs"), true},
+	} {
+		tr := Trail{ARN: aTrail, Bucket: "files", Logging: true, Selectors: c.selectors}
+		if err := tr.Wrong(Wish{"111122223333", "eu-west-1", c.buckets}); (err == nil) != c.whole {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// reader has one trail.
+type reader struct {
+	trail Trail
+	reads int
+}
+
+func (r *reader) Read(_ context.Context, arn string) (Trail, error) {
+	r.reads++
+	r.trail.ARN = arn
+	return r.trail, nil
+}
+
+// Each is one sentence that names the trail, and says what to change.
+func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
+	good := Trail{Bucket: "files", Logging: true, MultiRegion: true, Selectors: all(data())}
+	with := func(change func(*Trail)) Trail { c := good; change(&c); return c }
+	for _, c := range []struct {
+		arn   string
+		trail Trail
+		want  string
+	}{
+		{aTrail, good, ""},
+		{"main", good, `"main" is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME`},
+		{strings.Replace(aTrail, "trail/", "eventdatastore/", 1), good, `"arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/main" is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME`},
+		{strings.Replace(aTrail, "111122223333", "444455556666", 1), good,
+			`trail "arn:aws:cloudtrail:eu-west-1:444455556666:trail/main" is of another account than the deployment, 111122223333; deploy with the trail's account, or give a trail of this one`},
+		{strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), good,
+			`trail "arn:aws:cloudtrail:us-east-1:111122223333:trail/main" was made in another region than the deployment's, eu-west-1; deploy there, or give a trail that was made here`},
+		{aTrail, with(func(t *Trail) { t.Logging = false }),
+			`trail "` + aTrail + `" is stopped, and records nothing; start it: aws cloudtrail start-logging --name ` + aTrail},
+		{aTrail, with(func(t *Trail) { t.DeliveryError = "NoSuchBucket" }), `trail "` + aTrail + `": there is no such bucket as its "files"; make it, or give the trail another`},
+		{aTrail, with(func(t *Trail) { t.Prefix = "${day}" }),
+			`trail "` + aTrail + `" puts its files under the prefix "${day}", which cannot stand in Athena's table; give the trail a prefix of letters, digits and !_./=+:@-`},
+		{aTrail, with(func(t *Trail) { t.DeliveryError = "AccessDenied\n\u202e" }),
+			`trail "` + aTrail + `" cannot write to its bucket "files" (S3 says "AccessDenied\n\u202e"); put the bucket's policy and key right`},
+		{aTrail, with(func(t *Trail) {
+			t.Selectors = all(data(Condition{Field: "resources.ARN", StartsWith: list("arn:aws:s3:::logs/")}))
+		}),
+			`trail "` + aTrail + `" does not record every read of bucket "exports"; select its S3 data events, reads and writes`},
+		{aTrail, with(func(t *Trail) { t.Selectors = nil }),
+			`trail "` + aTrail + `" does not record every read of 2 watched buckets, "logs" the first; select their S3 data events, reads and writes`},
+	} {
+		r := &reader{trail: c.trail}
+		_, err := Look(t.Context(), r, c.arn, Wish{"111122223333", "eu-west-1", list("logs", "exports")})
+		if got := fmt.Sprint(err); got != c.want && !(c.want == "" && err == nil) {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+		if elsewhere := c.arn != aTrail; elsewhere != (r.reads == 0) {
+			t.Errorf("%s was read %d times", c.arn, r.reads)
+		}
+	}
+	_, err := Look(t.Context(), &reader{trail: Trail{Bucket: "files", Logging: true}}, aTrail, Wish{"111122223333", "eu-west-1", list("*", "logs")})
+	if want := `trail "` + aTrail + `" does not record the reads of every bucket; select S3 data events of all buckets, or name the watched buckets`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestWhatATrailLeavesOutIsWarnedOf(t *testing.T) {
+	management := Basic{ReadWrite: "All", Management: true, Exclude: list("kms.amazonaws.com")}.Selectors()
+	copies := data(Condition{Field: "eventName", Equals: list("CopyObject", "UploadPartCopy")})
+	full := append(all(copies), management...)
+	for name, c := range map[string]struct {
+		trail Trail
+		says  []string
+	}{
+		"nothing":           {Trail{MultiRegion: true, Selectors: full}, nil},
+		"one region":        {Trail{Selectors: full}, list("records one region")},
+		"copies":            {Trail{MultiRegion: true, Selectors: management}, list("does not record CopyObject in every bucket")},
+		"copies elsewhere":  {Trail{MultiRegion: true, Selectors: append(all(data(Condition{Field: "resources.ARN", StartsWith: list("arn:aws:s3:::logs/")})), management...)}, list("does not record CopyObject")},
+		"parts of copies":   {Trail{MultiRegion: true, Selectors: append(all(data(Condition{Field: "eventName", Equals: list("CopyObject")})), management...)}, list("does not record UploadPartCopy")},
+		"management events": {Trail{MultiRegion: true, Selectors: all(copies)}, list("every management event of iam.amazonaws.com")},
+		"writes only":       {Trail{MultiRegion: true, Selectors: append(all(copies), Basic{ReadWrite: "WriteOnly", Management: true}.Selectors()...)}, list("every management event of iam.amazonaws.com")},
+		"all of it":         {Trail{}, list("records one region", "does not record CopyObject", "every management event")},
+	} {
+		c.trail.ARN = aTrail
+		got := c.trail.Warnings()
+		if len(got) != len(c.says) {
+			t.Errorf("%s: got %q", name, got)
+			continue
+		}
+		for i, says := range c.says {
+			if !strings.HasPrefix(got[i], `trail "`+aTrail+`" `) || !strings.Contains(got[i], says) {
+				t.Errorf("%s: got %q, want %q in it", name, got[i], says)
+			}
+		}
+	}
+}
+
+// As https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html lays files out.
+func TestWhereTheFilesLie(t *testing.T) {
+	for _, c := range []struct {
+		trail            Trail
+		location, folder string
+	}{
+		{Trail{Bucket: "files"}, "s3://files/AWSLogs/", "AWSLogs/"},
+		{Trail{Bucket: "files", Prefix: "a/b"}, "s3://files/a/b/AWSLogs/", "a/b/AWSLogs/"},
+		{Trail{Bucket: "files", Prefix: "a", Organization: "o-exampleorg"}, "s3://files/a/AWSLogs/o-exampleorg/", "a/AWSLogs/o-exampleorg/"},
+	} {
+		if got := c.trail.Location(); got != c.location {
+			t.Errorf("got %s, want %s", got, c.location)
+		}
+		if got := c.trail.Folder(); got != c.folder {
+			t.Errorf("got %s, want %s", got, c.folder)
+		}
+	}
+}

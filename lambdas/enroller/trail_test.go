@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/cfn"
+	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/trail/cloudtrail/trailtest"
+)
+
+const aTrail = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"
+
+func wantTrail(arn string, buckets ...string) properties {
+	p := want("", buckets...)
+	delete(p, "Id")
+	p["Trail"] = arn
+	return p
+}
+
+func stopped(t *trailtest.Trail) { t.Status["IsLogging"] = false }
+func started(t *trailtest.Trail) { t.Status["IsLogging"] = true }
+
+// records has a trail record the reads of one bucket only.
+func records(bucket string) func(*trailtest.Trail) {
+	return func(t *trailtest.Trail) {
+		t.Selectors = trailtest.Object{"AdvancedEventSelectors": []trailtest.Object{{"FieldSelectors": []trailtest.Object{
+			{"Field": "eventCategory", "Equals": []string{"Data"}}, {"Field": "resources.type", "Equals": []string{"AWS::S3::Object"}},
+			{"Field": "resources.ARN", "StartsWith": []string{"arn:aws:s3:::" + bucket + "/"}}}}}}
+	}
+}
+
+func TestATrailIsLookedUp(t *testing.T) {
+	w := newWorld(t)
+	w.aws.Make(aTrail, "files")
+	data := map[string]any{"Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none"}
+	for _, request := range []cfn.RequestType{create, update} {
+		got := w.request(t.Context(), request, wantTrail(aTrail, "logs"), wantTrail(aTrail, "*"))
+		if got.Status != cfn.StatusSuccess || got.PhysicalResourceID != trailID || cmp.Diff(got.Data, data) != "" {
+			t.Errorf("%s: got %+v", request, got)
+		}
+	}
+	const key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	w.aws.Join("o-exampleorg")
+	w.aws.Change(aTrail, func(t *trailtest.Trail) {
+		t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"], t.Trail["KmsKeyId"] = true, "a", key
+	})
+	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key}
+	if got := w.request(t.Context(), create, wantTrail(aTrail, "*"), nil); cmp.Diff(got.Data, data) != "" || len(w.team.told) > 0 {
+		t.Errorf("got %+v, and the team was told %q", got, w.team.told)
+	}
+	w.aws.Calls()
+	w.aws.Drop(aTrail)
+	if got := w.request(t.Context(), remove, wantTrail(aTrail, "*"), nil); got.Status != cfn.StatusSuccess || got.PhysicalResourceID != trailID || len(w.aws.Calls()) > 0 {
+		t.Errorf("deleted: got %+v, or calls", got)
+	}
+}
+
+// Each stops the deployment with one sentence.
+func TestATrailThatCannotBeAskedFailsTheDeployment(t *testing.T) {
+	for _, c := range []struct {
+		now    properties
+		change func(*trailtest.Trail)
+		says   string
+	}{
+		{wantTrail(strings.Replace(aTrail, ours, "444455556666", 1), "logs"), nil, "is of another account than the deployment, 111122223333"},
+		{wantTrail(strings.Replace(aTrail, region, "us-east-1", 1), "logs"), nil, "was made in another region than the deployment's, eu-west-1"},
+		{wantTrail(aTrail+"-2", "logs"), nil, "there is no such trail"},
+		{wantTrail(aTrail, "logs"), stopped, "is stopped, and records nothing"},
+		{wantTrail(aTrail, "logs"), func(t *trailtest.Trail) { t.Status["LatestDeliveryError"] = "NoSuchBucket" }, `there is no such bucket as its "files"`},
+		{wantTrail(aTrail, "logs"), func(t *trailtest.Trail) { t.Status["LatestDeliveryError"] = "AccessDenied" }, `cannot write to its bucket "files"`},
+		{wantTrail(aTrail, "logs", "exports"), records("logs"), `does not record every read of bucket "exports"`},
+		{wantTrail(aTrail, "*"), records("logs"), "does not record the reads of every bucket"},
+		{wantTrail(aTrail), nil, "the property Buckets is missing"},
+		{wantTrail("", "logs"), nil, "the property Trail is missing"},
+		{wantTrail(aTrail, "../etc"), nil, "cannot be a bucket's name"},
+		{properties{"Trail": aTrail, "Buckets": []any{"logs"}, "Id": "x"}, nil, "the property Id is not one of Trail and Buckets"},
+	} {
+		w := newWorld(t)
+		w.aws.Make(aTrail, "files")
+		if c.change != nil {
+			w.aws.Change(aTrail, c.change)
+		}
+		got := w.request(t.Context(), create, c.now, nil)
+		if got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, c.says) || strings.Contains(got.Reason, "\n") {
+			t.Errorf("got %+v, want a failure with %q", got, c.says)
+		}
+	}
+	w := newWorld(t)
+	if got := w.request(t.Context(), "Read", wantTrail(aTrail, "logs"), nil); got.Status != cfn.StatusFailed || len(w.aws.Calls()) > 0 {
+		t.Errorf("an unknown request: got %+v", got)
+	}
+}
+
+// An update fails where it makes things worse. What was wrong before does not keep a stack from going back to it; the team hears.
+func TestAnUpdateFailsWhereItMakesThingsWorse(t *testing.T) {
+	w := newWorld(t)
+	w.aws.Make(aTrail, "files")
+	w.aws.Change(aTrail, records("logs"))
+	good, more := wantTrail(aTrail, "logs"), wantTrail(aTrail, "logs", "exports")
+	if got := w.request(t.Context(), update, more, good); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, `bucket "exports"`) {
+		t.Errorf("a bucket more: got %+v", got)
+	}
+	if got := w.request(t.Context(), update, good, more); got.Status != cfn.StatusSuccess {
+		t.Errorf("rolled back: got %+v", got)
+	}
+	w.team.told = nil
+	w.aws.Change(aTrail, stopped)
+	for _, pair := range [][2]properties{{more, good}, {good, more}} {
+		if got := w.request(t.Context(), update, pair[0], pair[1]); got.Status != cfn.StatusSuccess || got.Data["Bucket"] != "files" {
+			t.Errorf("stopped since: got %+v", got)
+		}
+	}
+	if len(w.team.told) != 2 || w.team.told[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.told[0].Body, "is stopped") {
+		t.Errorf("the team was told %q", w.team.told)
+	}
+	w.aws.Drop(aTrail)
+	if got := w.request(t.Context(), update, good, more); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "there is no such trail") {
+		t.Errorf("gone: got %+v", got) // there is nothing that the table could point to
+	}
+}
+
+func TestWhatATrailLeavesOutIsToldWhenItIsDeployed(t *testing.T) {
+	w := newWorld(t)
+	w.aws.Make(aTrail, "files")
+	w.aws.Change(aTrail, func(t *trailtest.Trail) { t.Trail["IsMultiRegionTrail"] = false; records("logs")(t) })
+	w.team.err = fmt.Errorf("no topic")
+	if got := w.request(t.Context(), create, wantTrail(aTrail, "logs"), nil); got.Status != cfn.StatusSuccess {
+		t.Errorf("got %+v", got)
+	}
+	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main" || strings.Count(w.team.told[0].Body, "\ntrail ") != 3 ||
+		!strings.Contains(w.log.String(), "the team was not told") {
+		t.Errorf("the team was told %q", w.team.told)
+	}
+}
+
+func TestTheDailyLookAtTheTrail(t *testing.T) {
+	w := newWorld(t, "logs")
+	w.s3.Put("logs", "nightlatch", "")
+	w.watches(want("nightlatch", "logs"))
+	look := func() error { return w.handle(t.Context(), json.RawMessage(scheduled)) }
+	if err := look(); err != nil || len(w.aws.Calls()) > 0 {
+		t.Errorf("without a trail: got %v, or calls", err)
+	}
+	w.trail = aTrail
+	w.aws.Make(aTrail, "files")
+	w.aws.Change(aTrail, records("logs")) // what it leaves out was told when it was deployed
+	if err := look(); err != nil || len(w.team.told) > 0 {
+		t.Errorf("all is well: got %v, and the team was told %q", err, w.team.told)
+	}
+	for _, c := range []struct {
+		change func()
+		says   string
+	}{
+		{func() { w.aws.Change(aTrail, stopped) }, "is stopped, and records nothing; start it: aws cloudtrail start-logging --name " + aTrail},
+		{func() { w.aws.Change(aTrail, started); w.aws.Change(aTrail, records("exports")) }, `does not record every read of bucket "logs"`},
+		{func() { w.aws.Drop(aTrail) }, "there is no such trail"},
+	} {
+		c.change()
+		w.team.told = nil
+		if err := look(); err != nil || len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.told[0].Body, c.says) {
+			t.Errorf("got %v, and the team was told %q, want %q", err, w.team.told, c.says)
+		}
+	}
+	w.team.err = fmt.Errorf("no topic")
+	if err := look(); err == nil {
+		t.Error("nobody was told, and that is no error")
+	}
+	w.aws.Fail(func(string) (int, string, string) { return 400, "AccessDeniedException", "no" })
+	if err := look(); err == nil || !strings.Contains(err.Error(), "may not call cloudtrail:GetTrail") {
+		t.Errorf("denied: got %v", err)
+	}
+	w.watches(nil)
+	if err := w.lookAtTrail(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {
+		t.Errorf("without its file: got %v", err)
+	}
+}
