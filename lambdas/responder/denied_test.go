@@ -140,7 +140,7 @@ func (n *night) check(t *testing.T, action string, d denial) {
 	message := strings.Join(strings.Fields(messages[0]), " ")
 	says := strings.NewReplacer("KEY", n.stolen, "ACCOUNT", n.account).Replace(d.says) + "the function's role may not call " + action + " on "
 	_, on, ok := strings.Cut(message, says)
-	if _, said, _ := strings.Cut(on, "(AWS: "); !ok || !strings.HasPrefix(said, fmt.Sprintf(`"%s on resource: `, action)) {
+	if _, said, _ := strings.Cut(on, "(AWS: "); !ok || !strings.HasPrefix(said, fmt.Sprintf(`"%s on res`, action)) {
 		t.Errorf("the message does not say %q and what AWS says:\n%s", says, messages[0])
 	}
 	if contained := strings.HasPrefix(messages[0], "CONTAINED"); contained != (state == containment.Done) {
