@@ -8,6 +8,7 @@ package evidence
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Question is one question to the trail. Questions cross the border to an engine, not SQL.
@@ -28,6 +29,8 @@ type Answer struct {
 	Rows   []Row
 	// Scanned is what the engine read for it, in bytes: what Lake and Athena bill.
 	Scanned int64
+	// Queued is how long its queries waited for the engine's resources, and Ran how long the engine worked on them, as far as the engine says.
+	Queued, Ran time.Duration
 	// Lost names, one sentence each, what could not be read and is missing from the rows.
 	Lost []string
 }

@@ -16,6 +16,23 @@ const Settling = 5 * time.Minute
 // UTC says at midnight.
 const earlier = 24 * time.Hour
 
+// Cost is what the questions of one incident have cost so far.
+type Cost struct {
+	Queries      int   `json:"queries"`
+	BytesScanned int64 `json:"bytes_scanned"`
+	// QueuedMS is how long they waited for the engine's resources, and RanMS how long it worked on them, in milliseconds, as far as it says.
+	QueuedMS int64 `json:"queued_ms"`
+	RanMS    int64 `json:"ran_ms"`
+}
+
+// Add counts one more question.
+func (c *Cost) Add(a Answer) {
+	c.Queries++
+	c.BytesScanned += a.Scanned
+	c.QueuedMS += a.Queued.Milliseconds()
+	c.RanMS += a.Ran.Milliseconds()
+}
+
 // Evidence is what CloudTrail says, reconciled with what the metric says.
 type Evidence struct {
 	Engine string    `json:"engine"`
@@ -39,9 +56,8 @@ type Evidence struct {
 	// HistoryDays is the span that Usage looked at, in days; nil while the history is unknown.
 	HistoryDays *int64 `json:"history_days"`
 
-	Queries      int      `json:"queries"`
-	BytesScanned int64    `json:"bytes_scanned"`
-	Lost         []string `json:"lost"`
+	Cost
+	Lost []string `json:"lost"`
 
 	Actors []Actor `json:"actors"`
 	Others Others  `json:"others"`

@@ -120,3 +120,13 @@ func TestNetwork(t *testing.T) {
 		}
 	}
 }
+
+func TestEachQuestionIsAddedToTheCost(t *testing.T) {
+	var c Cost
+	c.Add(Answer{Scanned: 1000, Queued: 340 * time.Millisecond, Ran: 2 * time.Second})
+	c.Add(Answer{}) // it failed: it was asked, and what it cost is not known
+	c.Add(Answer{Scanned: 24, Ran: 150 * time.Millisecond})
+	if want := (Cost{Queries: 3, BytesScanned: 1024, QueuedMS: 340, RanMS: 2150}); c != want {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+}

@@ -15,7 +15,7 @@ import (
 )
 
 // leaves know nothing of the others; every package may import them.
-var leaves = []string{"grant", "settings", "actor", awserr}
+var leaves = []string{"grant", "settings", "actor", "patience", awserr}
 
 // awserr reads the SDK's errors for the adapters, and for nobody else.
 const awserr = "awserr"
@@ -46,13 +46,16 @@ var adapters = map[string]struct{ parent, client string }{
 // trail is configured is another thing than to ask what it has recorded.
 var shared = map[string][]string{"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"}}
 
+// engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
+const engines = "engines"
+
 // bans are what only some may import, and why.
 var bans = []struct {
 	prefix  string
 	allowed func(pkg string) bool
 	why     string
 }{
-	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
+	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || p == engines || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
 	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
 	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
 	{"github.com/aws/aws-lambda-go", isLambda, "the Lambda runtime belongs to the roots"},
@@ -133,8 +136,10 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to), "the sequence knows no SDK, no adapter and no root"
 	case from == "sandbox":
 		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
+	case from == engines:
+		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
 	case isLambda(from):
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder") && to != "sandbox" && to != "evidence/duck" && to != "deployment",
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder" || to == engines) && to != "sandbox" && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
@@ -169,7 +174,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", engines, "cmd/nightlatch", "lambdas/responder", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
@@ -182,7 +187,8 @@ func TestWhatALambdaLinks(t *testing.T) {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
+			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest",
+				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awsjsontest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
 				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)

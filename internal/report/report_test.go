@@ -53,7 +53,7 @@ func theft() incident.Record {
 	r := incident.Record{
 		Schema: incident.Schema, ID: "20260304-001000-0123456789abcdef", Mode: containment.ModeAct, Opened: clockAt(4 * time.Minute), Alarm: a,
 		Evidence: evidence.Evidence{Engine: "cloudtrail-lake", From: a.From, To: a.To, Bytes: 40*gib + gib/2, ObjectBytes: 40*gib + gib/2 - 60_000, ListingBytes: 60_000, Calls: 2956,
-			Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, HistoryDays: new(int64(14)), Queries: 4, BytesScanned: 46_500_000, Lost: []string{}, Actors: []evidence.Actor{thief, job}},
+			Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, HistoryDays: new(int64(14)), Cost: evidence.Cost{Queries: 4, BytesScanned: 46_500_000, QueuedMS: 340, RanMS: 7_150}, Lost: []string{}, Actors: []evidence.Actor{thief, job}},
 		Looks:    []incident.Look{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
 		Notified: []incident.Notice{{Channel: "sns:arn:aws:sns:eu-west-1:111122223333:nightlatch"}},
 	}
@@ -122,7 +122,7 @@ func messages() map[string]incident.Record {
 	two.Outcomes[1].Step.Target.Owner, two.Outcomes[1].Runbook = "nightly", []string{"aws iam update-access-key --user-name nightly --access-key-id " + nightly + " --status Inactive"}
 
 	blind := theft()
-	blind.Evidence = evidence.Evidence{From: blind.Alarm.From, To: blind.Alarm.To, Queries: 16, Lost: []string{}}
+	blind.Evidence = evidence.Evidence{From: blind.Alarm.From, To: blind.Alarm.To, Cost: evidence.Cost{Queries: 16}, Lost: []string{}}
 	for i := range blind.Looks {
 		blind.Looks[i].Error, blind.Looks[i].HistoryError = "no query slot was free", "no query slot was free"
 	}

@@ -78,7 +78,11 @@ func timeline(b *strings.Builder, r incident.Record) {
 	for _, e := range log {
 		fmt.Fprintf(b, "%s  %s\n", e.At.UTC().Format("15:04:05"), Safe(e.What))
 	}
-	fmt.Fprintf(b, "%s of CloudTrail read %s\n", Plural(int64(r.Evidence.Queries), "query"), Bytes(r.Evidence.BytesScanned))
+	took := ""
+	if c := r.Evidence.Cost; c.QueuedMS > 0 || c.RanMS > 0 {
+		took = fmt.Sprintf(", waited %.1f s and ran %.1f s", float64(c.QueuedMS)/1000, float64(c.RanMS)/1000)
+	}
+	fmt.Fprintf(b, "%s of CloudTrail read %s%s\n", Plural(int64(r.Evidence.Queries), "query"), Bytes(r.Evidence.BytesScanned), took)
 }
 
 // counts lists a map of numbers, the largest first.

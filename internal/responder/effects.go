@@ -99,7 +99,8 @@ func (r *Responder) looked(ctx context.Context, rec *incident.Record, bytes, usa
 		look.HistoryError = r.readHistory(ctx, rec, usage)
 	}
 	e := r.readBytes(ctx, rec, bytes, &look)
-	e.Queries, e.BytesScanned = rec.Evidence.Queries+1, rec.Evidence.BytesScanned+bytes.Scanned
+	e.Cost = rec.Evidence.Cost
+	e.Cost.Add(bytes.Answer)
 	rec.Looks = append(rec.Looks, look)
 	e.Complete = rec.Complete()
 	rec.Evidence = e
@@ -148,7 +149,7 @@ func (r *Responder) askOne(ctx context.Context, q evidence.Bytes) map[string]ans
 		maps.Copy(halves, r.askOne(ctx, evidence.Bytes{Windows: q.Windows[n/2:], Margin: q.Margin}))
 		return halves
 	}
-	answer.Scanned /= int64(n) // each bears its part
+	answer.Scanned /= int64(n) // each bears its part, and has waited as long as all
 	all := map[string]answered{}
 	for _, w := range q.Windows {
 		all[w.ID] = answered{Answer: answer, tally: tallies[w.ID], err: err, asked: true}
@@ -199,8 +200,7 @@ func (r *Responder) askUsage(ctx context.Context, recs []*incident.Record) map[s
 
 // readHistory takes in what is usual, or returns why that is not known.
 func (r *Responder) readHistory(ctx context.Context, rec *incident.Record, usage answered) string {
-	rec.Evidence.Queries++
-	rec.Evidence.BytesScanned += usage.Scanned
+	rec.Evidence.Cost.Add(usage.Answer)
 	err := usage.err
 	if rec.History = nil; err == nil {
 		rec.History, err = evidence.ReadUsage(usage.Rows, rec.Alarm.From)
@@ -290,8 +290,7 @@ func (r *Responder) tagger(ctx context.Context, rec *incident.Record, target pol
 		q.User, q.Role = "", target.Owner
 	}
 	answer, err := r.Trail.Ask(ctx, q)
-	rec.Evidence.Queries++
-	rec.Evidence.BytesScanned += answer.Scanned
+	rec.Evidence.Cost.Add(answer)
 	var tagger *evidence.Tagger
 	if err == nil {
 		tagger, err = evidence.ReadTagged(answer.Rows)

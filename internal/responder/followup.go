@@ -154,8 +154,7 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 	asked, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	answer, err := d.Trail.Ask(asked, q)
-	rec.Evidence.Queries++
-	rec.Evidence.BytesScanned += answer.Scanned
+	rec.Evidence.Cost.Add(answer)
 	var deeds evidence.Deeds
 	if err == nil {
 		deeds, err = evidence.ReadSince(answer.Rows)

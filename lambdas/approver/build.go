@@ -9,7 +9,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
-	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/engines"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
@@ -34,7 +34,7 @@ func build(cfg aws.Config, environ []string) (*responder.Responder, error) {
 	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return nil, err
 	}
-	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
+	if r.Trail, err = engines.New(cfg, s.Responder); err != nil {
 		return nil, err
 	}
 	if r.Store, err = dynamo.New(cfg, s.Table); err != nil {

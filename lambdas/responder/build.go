@@ -13,7 +13,7 @@ import (
 	"nightlatch/internal/alarm/cloudwatch"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
-	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/engines"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
@@ -54,7 +54,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return nil, err
 	}
-	if r.Trail, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]}); err != nil {
+	if r.Trail, err = engines.New(cfg, s); err != nil {
 		return nil, err
 	}
 	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {

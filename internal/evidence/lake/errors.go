@@ -10,12 +10,13 @@ import (
 	"github.com/aws/smithy-go"
 
 	"nightlatch/internal/grant"
+	"nightlatch/internal/patience"
 )
 
 // explain makes one sentence of a failed call: what was being done to what, what is wrong, and what to do about it.
 // It is the one place that reads errors of AWS; only the end of ctx can be found in the result, as context's own error.
 func explain(ctx context.Context, err error, operation, doing string) error {
-	if refused, ok := errors.AsType[*refusedError](err); ok {
+	if refused, ok := errors.AsType[*patience.Refused](err); ok {
 		return fmt.Errorf("%s: %w", doing, refused)
 	}
 	if ended := ctx.Err(); ended != nil {

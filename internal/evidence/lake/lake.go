@@ -18,6 +18,7 @@ import (
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/patience"
 )
 
 const engine = "cloudtrail-lake"
@@ -61,7 +62,7 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 	if settings.Budget < 0 {
 		return nil, fmt.Errorf("the budget of bytes scanned is %d: it must be 0 (no limit) or more", settings.Budget)
 	}
-	t := &Trail{store: s, budget: settings.Budget, wait: wait}
+	t := &Trail{store: s, budget: settings.Budget, wait: patience.Wait}
 	if settings.Account != "" && settings.Account != s.account {
 		t.owner = aws.String(s.account)
 	}
@@ -90,25 +91,27 @@ func Grants() []grant.Grant {
 
 // Ask runs the question and returns all of its rows. It waits while all query slots are taken, while AWS throttles, and while
 // the query runs, until ctx ends; then it cancels what it started, for which it takes up to startGrace and cancelTime more.
-// Scanned counts every run of the question, since every run is billed.
+// Scanned and Ran count every run of the question, since every run is billed; how long one was queued, Lake does not say.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
 	sql := question.SQL(evidence.Schema{Table: t.store.id})
 	if n := utf8.RuneCountInString(sql); n == 0 || n > evidence.MaxStatement {
 		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, evidence.MaxStatement)
 	}
-	var scanned int64
+	answer := evidence.Answer{Engine: engine}
 	pause := rerunWait
 	for runs := 1; ; runs++ {
-		q := &query{name: question.Name(), sql: sql, earlier: scanned}
+		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
 		rows, err := t.run(ctx, q)
-		scanned += q.scanned
+		answer.Scanned += q.scanned
+		answer.Ran += q.ran
 		if err == nil {
-			return evidence.Answer{Engine: engine, Rows: rows, Scanned: scanned}, nil
+			answer.Rows = rows
+			return answer, nil
 		}
 		if !errors.Is(err, errExhausted) || runs == maxRuns {
 			return evidence.Answer{}, err
 		}
-		if ended := t.wait(ctx, pause.next()); ended != nil {
+		if ended := t.wait(ctx, pause.Next()); ended != nil {
 			return evidence.Answer{}, fmt.Errorf("%w, and the time ended before it could run again: %w", err, ended)
 		}
 	}

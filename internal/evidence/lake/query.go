@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/patience"
 )
 
 const (
@@ -33,10 +34,11 @@ const exhaustedText = "Query exhausted resources at this scale factor"
 type query struct {
 	name    string
 	sql     string
-	id      string // what Lake calls it; "" until it is started
-	earlier int64  // bytes that earlier runs of the same question scanned
-	scanned int64  // bytes of this run, as far as reported
-	ended   bool   // nothing is left to cancel
+	id      string        // what Lake calls it; "" until it is started
+	earlier int64         // bytes that earlier runs of the same question scanned
+	scanned int64         // bytes of this run, as far as reported
+	ran     time.Duration // how long Lake worked on it, as far as reported
+	ended   bool          // nothing is left to cancel
 }
 
 // run takes one query from its start to its rows. It leaves nothing running.
@@ -65,7 +67,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 		return fmt.Errorf("the %s query was not run again, %d of %d bytes are used up: %w", q.name, q.earlier, t.budget, evidence.ErrBudget)
 	}
 	out, err := patiently(ctx, t, func() (*cloudtrail.StartQueryOutput, error) {
-		longer, cancel := linger(ctx, startGrace)
+		longer, cancel := patience.Linger(ctx, startGrace)
 		defer cancel()
 		return t.client.StartQuery(longer, &cloudtrail.StartQueryInput{
 			QueryStatement:               aws.String(q.sql),
@@ -74,7 +76,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 	})
 	if err != nil {
 		err = explain(ctx, err, "StartQuery", fmt.Sprintf("starting the %s query on %s", q.name, t.store.arn))
-		if _, refused := errors.AsType[*refusedError](err); refused {
+		if _, refused := errors.AsType[*patience.Refused](err); refused {
 			return fmt.Errorf("%w: %w", err, evidence.ErrBusy)
 		}
 		return err
@@ -89,7 +91,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 func (t *Trail) await(ctx context.Context, q *query) error {
 	doing := fmt.Sprintf("waiting for the %s query %s on %s", q.name, q.id, t.store.arn)
 	for pause := pollWait; ; {
-		if err := t.wait(ctx, pause.next()); err != nil {
+		if err := t.wait(ctx, pause.Next()); err != nil {
 			return explain(ctx, err, "", doing)
 		}
 		out, err := patiently(ctx, t, func() (*cloudtrail.DescribeQueryOutput, error) {
@@ -102,7 +104,8 @@ func (t *Trail) await(ctx context.Context, q *query) error {
 			return explain(ctx, err, "DescribeQuery", doing)
 		}
 		if s := out.QueryStatistics; s != nil {
-			q.scanned = max(q.scanned, aws.ToInt64(s.BytesScanned)) // a running total
+			q.scanned = max(q.scanned, aws.ToInt64(s.BytesScanned)) // running totals
+			q.ran = max(q.ran, time.Duration(aws.ToInt32(s.ExecutionTimeInMillis))*time.Millisecond)
 		}
 		switch out.QueryStatus {
 		case types.QueryStatusFinished:

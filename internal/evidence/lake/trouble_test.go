@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awsjsontest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/lake/laketest"
 )
@@ -29,9 +30,9 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"no right to look":   {laketest.DescribeQuery, laketest.AccessDenied(laketest.DescribeQuery), 1, []string{"waiting for the bytes query 0", "may not call cloudtrail:DescribeQuery"}},
 		"no right to read":   {laketest.GetQueryResults, laketest.AccessDenied(laketest.GetQueryResults), 1, []string{"reading the rows", "may not call cloudtrail:GetQueryResults"}},
 		"query id not found": {laketest.DescribeQuery, laketest.QueryNotFound, 1, []string{"not known any more"}},
-		"expired token":      {laketest.StartQuery, laketest.ExpiredToken, 1, []string{"renew them"}},
-		"fault of lake":      {laketest.StartQuery, laketest.InternalError, callAttempts, []string{"a fault of its own"}},
-		"cut off":            {laketest.DescribeQuery, laketest.Cut, callAttempts, []string{"could not be reached", "EOF"}},
+		"expired token":      {laketest.StartQuery, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
+		"fault of lake":      {laketest.StartQuery, awsjsontest.InternalError, callAttempts, []string{"a fault of its own"}},
+		"cut off":            {laketest.DescribeQuery, awsjsontest.Cut, callAttempts, []string{"could not be reached", "EOF"}},
 		"anything else":      {laketest.StartQuery, laketest.Fault{Code: "UnsupportedOperationException", Message: "no"}, 1, []string{"did not accept the call (UnsupportedOperationException: no)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +62,7 @@ func TestThrottlingPasses(t *testing.T) {
 	for _, operation := range []string{laketest.StartQuery, laketest.DescribeQuery, laketest.GetQueryResults} {
 		f := newFixture(t, Settings{}, rowsOf(1)...)
 		// More than the SDK sits out by itself, twice over.
-		f.Fail(operation, repeat(laketest.Throttled, 2*callAttempts+1)...)
+		f.Fail(operation, repeat(awsjsontest.Throttled, 2*callAttempts+1)...)
 		if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 			t.Errorf("%s: got %+v, %v", operation, got, err)
 		}
@@ -91,7 +92,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, Settings{})
-			f.Fail(laketest.DescribeQuery, repeat(laketest.Throttled, 100)...)
+			f.Fail(laketest.DescribeQuery, repeat(awsjsontest.Throttled, 100)...)
 			ctx, cancel := context.WithCancel(t.Context())
 			end(f, cancel)
 			_, err := f.Ask(ctx, ask(""))
@@ -107,7 +108,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 
 func TestACutConnectionIsTriedAgain(t *testing.T) {
 	for _, operation := range []string{laketest.StartQuery, laketest.DescribeQuery, laketest.GetQueryResults} {
-		for _, cut := range []laketest.Fault{laketest.Cut, laketest.CutAfter} {
+		for _, cut := range []laketest.Fault{awsjsontest.Cut, awsjsontest.CutAfter} {
 			f := newFixture(t, Settings{}, rowsOf(1)...)
 			f.Fail(operation, cut)
 			if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {

@@ -8,9 +8,12 @@
 package laketest
 
 import (
+	"encoding/json"
 	"net/http/httptest"
 	"slices"
 	"sync"
+
+	"nightlatch/internal/awsjsontest"
 )
 
 // Slots is how many queries may be queued or running at once, in the whole account.
@@ -65,6 +68,7 @@ type Answer func(sql string) (rows []map[string]string, scanned int64, err error
 
 // Server is the fake. Its methods may be called while it serves.
 type Server struct {
+	awsjsontest.Service
 	answer Answer
 	http   *httptest.Server
 
@@ -78,15 +82,43 @@ type Server struct {
 	missing  int
 	pageRows int
 	endings  []Ending
-	faults   map[string][]Fault
-	onCall   func(operation string)
 }
 
 // New starts a fake whose queries are answered by answer.
 func New(answer Answer) *Server {
-	s := &Server{answer: answer, faults: map[string][]Fault{}, pageRows: most}
+	s := &Server{answer: answer, pageRows: most}
+	s.Target, s.Scope, s.Came, s.Do = "CloudTrail_20131101", "cloudtrail", s.came, s.do
 	s.http = httptest.NewServer(s)
 	return s
+}
+
+func (s *Server) came(c awsjsontest.Request) {
+	var in request
+	json.Unmarshal(c.Body, &in) // what is none is refused by do
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, Call{Operation: c.Operation, QueryID: in.QueryID, Token: in.NextToken})
+}
+
+// do lets a call have its effect.
+func (s *Server) do(c awsjsontest.Request) (any, error) {
+	in := request{region: c.Region}
+	if json.Unmarshal(c.Body, &in) != nil {
+		return nil, invalidParameter
+	}
+	operations := map[string]func(request) (response, error){
+		StartQuery:      s.startQuery,
+		DescribeQuery:   s.describeQuery,
+		GetQueryResults: s.getQueryResults,
+		CancelQuery:     s.cancelQuery,
+	}
+	do, known := operations[c.Operation]
+	if !known {
+		return nil, Fault{Code: "UnknownOperationException", Message: "the fake has no " + c.Operation}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return do(in)
 }
 
 // URL is the endpoint.
@@ -111,13 +143,6 @@ func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
-}
-
-// Fail makes the next calls of an operation fail, one fault for each call.
-func (s *Server) Fail(operation string, faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults[operation] = append(s.faults[operation], faults...)
 }
 
 // End makes the next queries end in these ways, one for each query, in the order in which they are started.
@@ -167,11 +192,4 @@ func (s *Server) LoseRows(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.missing = n
-}
-
-// OnCall sets what is run when a call has come in, before it has an effect.
-func (s *Server) OnCall(f func(operation string)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onCall = f
 }

@@ -106,7 +106,7 @@ func (s *Server) describeQuery(r request) (response, error) {
 		"QueryId":         q.ID,
 		"QueryString":     q.SQL,
 		"QueryStatus":     q.Status,
-		"QueryStatistics": response{"BytesScanned": scanned},
+		"QueryStatistics": response{"BytesScanned": scanned, "ExecutionTimeInMillis": 400 * (q.looks - 1)},
 	}
 	if q.ended() && q.ending.Message != "" {
 		out["ErrorMessage"] = q.ending.Message

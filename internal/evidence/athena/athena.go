@@ -1,0 +1,105 @@
+package athena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
+
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/patience"
+)
+
+const engine = "athena"
+
+// maxStatement is Athena's limit, in bytes: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+const maxStatement = 262_144
+
+// callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
+// questions are asked at once and the calls are cheap.
+const callAttempts = 5
+
+// maxRuns is how often one question is run when Athena says that running it again can help. Each run is billed.
+const maxRuns = 3
+
+// Settings say which table is asked, and for how much. It lies in the region, and the queries run there, that the client is for.
+type Settings struct {
+	Table Table
+	// Budget is how many bytes one question may scan, its repeats included; 0 means no limit. It is a question's and not the Trail's:
+	// a budget that one incident could use up for the next would be a way to blind the responder. A deployment gives it to the workgroup
+	// too, as BytesScannedCutoffPerQuery, where no query can exceed it.
+	//
+	// Athena bills by bytes scanned, each query at least 10 MB: https://aws.amazon.com/athena/pricing/
+	Budget int64
+}
+
+// Trail is the table over one trail's files. Several goroutines may ask it at once.
+type Trail struct {
+	client *athena.Client
+	table  Table
+	budget int64
+	wait   func(context.Context, time.Duration) error // replaced by tests
+}
+
+var _ evidence.Trail = (*Trail)(nil)
+
+var (
+	locations = regexp.MustCompile(`\As3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?\z`)
+	accounts  = regexp.MustCompile(`\A[0-9]{12}\z`)
+)
+
+// New prepares to ask the table that settings describe. It makes no call.
+func New(cfg aws.Config, settings Settings) (*Trail, error) {
+	if !locations.MatchString(settings.Table.Location) {
+		return nil, fmt.Errorf("%q is not where a trail's files lie: it looks like s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", settings.Table.Location)
+	}
+	if len(settings.Table.Accounts) == 0 {
+		return nil, errors.New("no account is given whose files are read: give at least the deployment's own")
+	}
+	for _, id := range settings.Table.Accounts {
+		if !accounts.MatchString(id) {
+			return nil, fmt.Errorf("%q is not the id of an account: it has 12 digits", id)
+		}
+	}
+	if settings.Budget < 0 {
+		return nil, fmt.Errorf("the budget of bytes scanned is %d: it must be 0 (no limit) or more", settings.Budget)
+	}
+	cfg = cfg.Copy()
+	cfg.RetryMode = aws.RetryModeStandard
+	cfg.RetryMaxAttempts = callAttempts
+	return &Trail{client: athena.NewFromConfig(cfg), table: settings.Table, budget: settings.Budget, wait: patience.Wait}, nil
+}
+
+// Ask runs the question and returns all of its rows. It first demands that the table is as it was deployed: somebody who may change it
+// could turn every answer into "nobody read anything". It waits while all query slots are taken, while AWS throttles, and while the query
+// waits and runs, until ctx ends; then it stops what it started, for which it takes up to startGrace and stopTime more.
+// Scanned, Queued and Ran count every run of the question.
+func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
+	sql := question.SQL(evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true})
+	if n := len(sql); n == 0 || n > maxStatement {
+		return evidence.Answer{}, fmt.Errorf("the %s query has %d bytes: athena takes 1 to %d", question.Name(), n, maxStatement)
+	}
+	answer := evidence.Answer{Engine: engine}
+	pause := rerunWait
+	for runs := 1; ; runs++ {
+		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
+		rows, err := t.run(ctx, q)
+		answer.Scanned += q.scanned
+		answer.Queued += q.queued
+		answer.Ran += q.ran
+		if err == nil {
+			answer.Rows = rows
+			return answer, nil
+		}
+		if !errors.Is(err, errAgain) || runs == maxRuns {
+			return evidence.Answer{}, err
+		}
+		if ended := t.wait(ctx, pause.Next()); ended != nil {
+			return evidence.Answer{}, fmt.Errorf("%w, and the time ended before it could run again: %w", err, ended)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+// Package athenatest is Amazon Athena in memory, behind HTTP, for tests with the real SDK client or a real binary
+// (AWS_ENDPOINT_URL_ATHENA pointing to it). A fake has the behaviour and the failures of the real thing: queries have states and take one of
+// the slots, a token starts one query however often it comes, the workgroup has a limit on bytes scanned, the table's definition can be
+// looked at and changed, results come in pages below a header, and every call can fail the ways AWS lets it fail. It follows
+// https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
+//
+// Only _test files import it.
+package athenatest
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"time"
+
+	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/evidence/athena"
+)
+
+// Slots is how many queries may be queued or running at once, in the whole account. The real number depends on the region.
+const Slots = 20
+
+// The operations that the fake knows.
+const (
+	GetTableMetadata    = "GetTableMetadata"
+	StartQueryExecution = "StartQueryExecution"
+	GetQueryExecution   = "GetQueryExecution"
+	GetQueryResults     = "GetQueryResults"
+	StopQueryExecution  = "StopQueryExecution"
+)
+
+// The states of a query.
+const (
+	Queued    = "QUEUED"
+	Running   = "RUNNING"
+	Succeeded = "SUCCEEDED"
+	Failed    = "FAILED"
+	Cancelled = "CANCELLED"
+)
+
+// Query is one query that was started.
+type Query struct {
+	ID  string
+	SQL string
+	// Region is the region that the starting call was signed for.
+	Region string
+	// Status is where it stands: Queued, Running, Succeeded, Failed or Cancelled.
+	Status string
+}
+
+// Call is one call that came in, refused or not.
+type Call struct {
+	Operation string
+	QueryID   string // "" for GetTableMetadata and StartQueryExecution
+	Token     string // the page that GetQueryResults asks for, "" for the first
+}
+
+// Ending is how a query ends; the zero Ending is SUCCEEDED.
+type Ending struct {
+	// Status is the state, Reason its StateChangeReason.
+	Status, Reason string
+	// Type is the type of the AthenaError and Category its category; it has none where Category is 0.
+	Category, Type int
+	Retryable      bool
+}
+
+// The endings that AWS documents, in its words where they are known:
+// https://docs.aws.amazon.com/athena/latest/ug/error-reference.html
+var (
+	Exhausted = Ending{Status: Failed, Reason: "Query exhausted resources at this scale factor", Category: 2, Type: 3}
+	OverLimit = Ending{Status: Cancelled, Reason: "Bytes scanned limit was exceeded"}
+)
+
+// Table is what the Glue Data Catalog holds, as GetTableMetadata shows it.
+type Table struct {
+	Type                string
+	Columns, Partitions []athena.Column
+	Parameters          map[string]string
+}
+
+// Shown is a table as GetTableMetadata shows it once it is deployed: where and how its files are read stands among the parameters.
+// https://docs.aws.amazon.com/cli/latest/reference/athena/get-table-metadata.html
+func Shown(t athena.Table) Table {
+	parameters := t.Parameters()
+	parameters["location"] = t.Location
+	parameters["inputformat"] = athena.InputFormat
+	parameters["outputformat"] = athena.OutputFormat
+	parameters["serde.serialization.lib"] = athena.SerDe
+	parameters["serde.param.serialization.format"] = "1"
+	parameters["transient_lastDdlTime"] = "1795446000"
+	return Table{"EXTERNAL_TABLE", t.Columns(), t.Partitions(), parameters}
+}
+
+// Answer computes the rows of a query, column by name, and the bytes it scans. A column that a row has not is NULL in it. Its error makes
+// the query fail with that text. It is called while the fake is locked, one query at a time, so it must not call the Server.
+type Answer func(sql string) (rows []map[string]string, scanned int64, err error)
+
+// Server is the fake. Its methods may be called while it serves.
+type Server struct {
+	awsjsontest.Service
+	answer Answer
+	http   *httptest.Server
+
+	mu          sync.Mutex
+	table       *Table
+	queries     []*query
+	byToken     map[string]*query
+	calls       []Call
+	occupied    int
+	limit       int64
+	held        bool
+	looping     bool
+	headless    bool
+	pageRows    int
+	endings     []Ending
+	queued, ran time.Duration
+}
+
+// New starts a fake that holds a table and whose queries are answered by answer. A query waits 100 ms and runs 1 s.
+func New(table athena.Table, answer Answer) *Server {
+	shown := Shown(table)
+	s := &Server{answer: answer, table: &shown, byToken: map[string]*query{}, pageRows: most, queued: 100 * time.Millisecond, ran: time.Second}
+	s.Target, s.Scope, s.Came, s.Do = "AmazonAthena", "athena", s.came, s.do
+	s.http = httptest.NewServer(s)
+	return s
+}
+
+func (s *Server) came(c awsjsontest.Request) {
+	var in request
+	json.Unmarshal(c.Body, &in) // what is none is refused by do
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
+}
+
+// do lets a call have its effect.
+func (s *Server) do(c awsjsontest.Request) (any, error) {
+	in := request{region: c.Region}
+	if json.Unmarshal(c.Body, &in) != nil {
+		return nil, badInput
+	}
+	operations := map[string]func(request) (response, error){
+		GetTableMetadata:    s.getTableMetadata,
+		StartQueryExecution: s.startQueryExecution,
+		GetQueryExecution:   s.getQueryExecution,
+		GetQueryResults:     s.getQueryResults,
+		StopQueryExecution:  s.stopQueryExecution,
+	}
+	do, known := operations[c.Operation]
+	if !known {
+		return nil, Fault{Code: "UnknownOperationException", Message: "the fake has no " + c.Operation}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return do(in)
+}
+
+// URL is the endpoint.
+func (s *Server) URL() string { return s.http.URL }
+
+// Close stops it.
+func (s *Server) Close() { s.http.Close() }
+
+// Queries are all queries started, in that order, as they stand now.
+func (s *Server) Queries() []Query {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Query
+	for _, q := range s.queries {
+		all = append(all, q.Query)
+	}
+	return all
+}
+
+// Calls are all calls that came in, in that order, those that were refused or cut off too.
+func (s *Server) Calls() []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+// Change lets somebody change the table; nil is that he deletes it.
+func (s *Server) Change(change func(*Table)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if change == nil {
+		s.table = nil
+		return
+	}
+	change(s.table)
+}
+
+// End makes the next queries end in these ways, one for each query, in the order in which they are started.
+func (s *Server) End(endings ...Ending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endings = append(s.endings, endings...)
+}
+
+// Limit sets how many bytes a query of the workgroup may scan, 0 for any; one that would scan more is cancelled there.
+func (s *Server) Limit(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = bytes
+}
+
+// Occupy takes n of the slots with other people's queries; they stay taken until the next Occupy.
+func (s *Server) Occupy(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.occupied = n
+}
+
+// Hold keeps queries running for ever: they get to RUNNING and no further.
+func (s *Server) Hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = true
+}
+
+// Page makes pages of results at most n rows long, the header counted, however many are asked for.
+func (s *Server) Page(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pageRows = n
+}
+
+// LoopTokens makes every page of results hand out one and the same next token.
+func (s *Server) LoopTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looping = true
+}
+
+// Behead leaves the header out of results.
+func (s *Server) Behead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.headless = true
+}

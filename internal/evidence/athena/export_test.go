@@ -1,0 +1,17 @@
+package athena
+
+import (
+	"context"
+	"time"
+)
+
+// What the tests, which import the fake that imports this package, see of it.
+const (
+	CallAttempts = callAttempts
+	MaxRuns      = maxRuns
+	MaxPages     = maxPages
+	MaxStatement = maxStatement
+)
+
+// SetWait replaces the waits between calls.
+func (t *Trail) SetWait(wait func(context.Context, time.Duration) error) { t.wait = wait }
