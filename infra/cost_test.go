@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,8 @@ const (
 	perKey                                    = 1.00 // a month
 	perGBSecond                               = 0.0000133334
 	gbOfAMillionReads                         = 1.8 // records of 1.8 KB
+	perDataEvents, perScannedTB, perStoredGB  = 0.10, 5.00, 0.023
+	gbOfZippedReads                           = 0.2 // a trail's files are zipped; those that we have take 131 to 232 bytes a record
 )
 
 // The README's table of what a month costs is what these prices make of the stack as it is.
@@ -28,11 +31,13 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(rings(t, tpl))
 	perBucket := len(defaults("a-bucket"))
 	keys := len(tpl.resources("AWS::KMS::Key"))
-	const ringsAMonth = 10
-	rows := []struct {
+	const ringsAMonth, looks = 10, 20
+	lambda := ringsAMonth * 15 * 60 * 0.5 * perGBSecond
+	type row struct {
 		what string
 		of   func(buckets float64) float64
-	}{
+	}
+	both := []row{
 		{fmt.Sprintf("request metrics | %d a bucket; $%.2f each for the first %d,000, then $%.2f", metricsOfABucket, perMetric, firstMetrics/1000, perFurtherMetric), func(b float64) float64 {
 			n := b * metricsOfABucket
 			return min(n, firstMetrics)*perMetric + max(n-firstMetrics, 0)*perFurtherMetric
@@ -40,24 +45,38 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 		{fmt.Sprintf("alarms | %d a bucket, and %d on Nightlatch itself; $%.2f each", perBucket, watching, perAlarm), func(b float64) float64 {
 			return (float64(perBucket)*b + float64(watching)) * perAlarm
 		}},
-		{fmt.Sprintf("events into CloudTrail Lake | %.1f GB a million reads; $%.2f a GB", gbOfAMillionReads, perIngestedGB), func(b float64) float64 {
-			return b * gbOfAMillionReads * perIngestedGB
-		}},
-		{fmt.Sprintf("%d rings | at most 14 days of events scanned, $%.3f a GB; Lambda for 15 minutes", ringsAMonth, perScannedGB), func(b float64) float64 {
-			return ringsAMonth * (b*gbOfAMillionReads*14/30*perScannedGB + 15*60*0.5*perGBSecond)
-		}},
 		{fmt.Sprintf("the topic's key | $%.2f", perKey), func(float64) float64 { return float64(keys) * perKey }},
 	}
-	var few, many float64
-	for _, r := range rows {
-		row := fmt.Sprintf("| %s | %s | %s |", r.what, dollars(r.of(10)), dollars(r.of(1000)))
-		few, many = few+r.of(10), many+r.of(1000)
-		if !strings.Contains(string(readme), row+"\n") {
-			t.Errorf("the README has no row\n%s", row)
+	for engine, own := range map[string][]row{
+		"CloudTrail Lake": {
+			{fmt.Sprintf("events into CloudTrail Lake | %.1f GB a million reads; $%.2f a GB", gbOfAMillionReads, perIngestedGB), func(b float64) float64 {
+				return b * gbOfAMillionReads * perIngestedGB
+			}},
+			{fmt.Sprintf("%d rings, Lake | at most 14 days of events scanned, $%.3f a GB; Lambda for 15 minutes", ringsAMonth, perScannedGB), func(b float64) float64 {
+				return ringsAMonth*b*gbOfAMillionReads*14/30*perScannedGB + lambda
+			}},
+		},
+		"a trail": {
+			{fmt.Sprintf("or data events into a trail | $%.2f for 100,000 reads", perDataEvents), func(b float64) float64 { return b * 10 * perDataEvents }},
+			{fmt.Sprintf("its files | %.1f GB a million reads, kept for %d days; $%.3f a GB and month", gbOfZippedReads, trailDays, perStoredGB), func(b float64) float64 {
+				return b * gbOfZippedReads * trailDays / 30.5 * perStoredGB
+			}},
+			{fmt.Sprintf("%d rings, Athena | 14 days of files scanned once, and %d times a day's; $%.2f a TB; Lambda for 15 minutes", ringsAMonth, looks, perScannedTB), func(b float64) float64 {
+				return ringsAMonth*b*gbOfZippedReads*(14+looks)/30/1024*perScannedTB + lambda
+			}},
+		},
+	} {
+		var few, many float64
+		for _, r := range slices.Concat(both, own) {
+			text := fmt.Sprintf("| %s | %s | %s |", r.what, dollars(r.of(10)), dollars(r.of(1000)))
+			few, many = few+r.of(10), many+r.of(1000)
+			if !strings.Contains(string(readme), text+"\n") {
+				t.Errorf("the README has no row\n%s", text)
+			}
 		}
-	}
-	if row := fmt.Sprintf("| **a month** | | **%s** | **%s** |\n", dollars(few), dollars(many)); !strings.Contains(string(readme), row) {
-		t.Errorf("the README has no row\n%s", row)
+		if text := fmt.Sprintf("| **a month with %s** | | **%s** | **%s** |\n", engine, dollars(few), dollars(many)); !strings.Contains(string(readme), text) {
+			t.Errorf("the README has no row\n%s", text)
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
 // Command infra is the CDK app: it synthesizes the stack that watches the buckets and answers their alarms.
 //
-//	npx cdk deploy -c buckets=a,b -c eventDataStore=ARN -c email=soc@example.com
+//	npx cdk deploy -c buckets=a,b -c trail=create -c email=soc@example.com
 //
 // What is in the stack, and with which rights, stands in the files beside this one; what may be set, in settings.go.
 package main

@@ -50,9 +50,12 @@ func TestTheFullestEnvironmentFits(t *testing.T) {
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
 	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
 		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64),
+		"trail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aTrail), "evidence", "athena",
 		"topics", strings.Join([]string{full(topic, 300), full(topic+"1", 300), full(topic+"2", maxTopics-602)}, ","))
 	for _, function := range []string{"Responder", "Approver"} {
-		n := len(full(topic, 120)) - len(aTopic) + 2*len("us-gov-") // and the queue's and the role's are of that partition
+		// The longest bucket, prefix and organization: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
+		n := 63 + 200 + len("/o-") + 32 - len("files/a")
+		n += len(full(topic, 120)) - len(aTopic) + 2*len("us-gov-") // and the queue's and the role's are of that partition
 		for _, pair := range environOf(t, tpl, function) {
 			n += len(pair) + len(`"":"",`) - 1
 		}

@@ -369,7 +369,7 @@ func policiesFit(t *testing.T, tpl template) {
 }
 
 func TestTheLargestSingleStackFits(t *testing.T) {
-	changes := []string{"buckets", many(maxInOneStack, "=1GiB/1m"), "email", "a@example.com,b@example.com"}
+	changes := []string{"buckets", many(maxInOneStack, "=1GiB/1m"), "email", "a@example.com,b@example.com", "eventDataStore", made, "trail", made}
 	alarms, resources, bytes := fits(t, "the stack", synth(t, changes...))
 	t.Logf("%d alarms: %d resources, %d KB", alarms, resources, bytes>>10)
 	if inner := nested(t, changes...); alarms != maxInOneStack || len(inner) > 0 {
@@ -389,12 +389,13 @@ func TestManyBucketsFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tpl := synth(t, "buckets", buckets)
+		changes := []string{"buckets", buckets, "trail", aTrail}
+		tpl := synth(t, changes...)
 		policiesFit(t, tpl)
 		here, resources, bytes := fits(t, "the stack", tpl)
 		names := map[string]bool{}
 		var most, largest int
-		for id, n := range nested(t, "buckets", buckets) {
+		for id, n := range nested(t, changes...) {
 			_, resources, bytes := fits(t, id, n)
 			most, largest = max(most, resources), max(largest, bytes)
 			for alarm := range rings(t, n) {

@@ -23,9 +23,6 @@ const awserr = "awserr"
 // proof is what a human signs and the approver has STS judge.
 const proof = "proof"
 
-// engines is what the functions that ask the trail have in common: which engines that are.
-const engines = "lambdas/engines"
-
 // stages stand in the order in which an incident goes through them: each may import those before it.
 var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
 
@@ -54,13 +51,16 @@ var adapters = map[string]struct{ parent, client string }{
 // trail is configured is another thing than to ask what it has recorded.
 var shared = map[string][]string{"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"}}
 
+// engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
+const engines = "engines"
+
 // bans are what only some may import, and why.
 var bans = []struct {
 	prefix  string
 	allowed func(pkg string) bool
 	why     string
 }{
-	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
+	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || p == engines || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
 	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
 	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
 	{"nightlatch/internal/" + proof, func(p string) bool { return p == "deployment" || p == "lambdas/approver" }, "who signs a word, and who asks whose it is"},
@@ -144,6 +144,8 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to), "the sequence knows no SDK, no adapter and no root"
 	case from == "sandbox":
 		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
+	case from == engines:
+		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
 	case isLambda(from):
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder" || to == engines) && to != "sandbox" && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
@@ -180,7 +182,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", proof, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

@@ -9,13 +9,13 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/engines"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/proof"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
-	"nightlatch/lambdas/engines"
 )
 
 // build makes of the responder what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awsjsontest"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
@@ -169,7 +170,7 @@ func TestTheDailyLookAtTheTrail(t *testing.T) {
 	if err := look(); err == nil {
 		t.Error("nobody was told, and that is no error")
 	}
-	w.aws.Fail(func(string) (int, string, string) { return 400, "AccessDeniedException", "no" })
+	w.aws.Fail(func(string) awsjsontest.Fault { return awsjsontest.AccessDenied("cloudtrail:GetTrail") })
 	if err := look(); err == nil || !strings.Contains(err.Error(), "may not call cloudtrail:GetTrail") {
 		t.Errorf("denied: got %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"nightlatch/internal/alarm/cloudwatch"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/engines"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
@@ -20,7 +21,6 @@ import (
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
-	"nightlatch/lambdas/engines"
 )
 
 // workers is how many incidents are worked on at the same time: they wait for AWS.

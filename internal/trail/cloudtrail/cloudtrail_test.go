@@ -14,6 +14,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awsjsontest"
 	"nightlatch/internal/mototest"
 	"nightlatch/internal/trail"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
@@ -69,28 +70,25 @@ func TestATrailIsRead(t *testing.T) {
 func TestEachFailureIsASentence(t *testing.T) {
 	const denied = "User: arn:aws:sts::111122223333:assumed-role/x/y is not authorized to perform: cloudtrail:GetTrail because no identity-based policy allows it"
 	for _, c := range []struct {
-		operation     string
-		status        int
-		code, message string
-		want          string
+		operation, code, message, want string
 	}{
-		{"GetTrail", 400, "TrailNotFoundException", "x", "there is no such trail; correct the setting trail, or let one be made: -c trail=create"},
-		{"GetTrail", 400, "CloudTrailARNInvalidException", "x", "there is no such trail; correct"},
-		{"GetTrail", 400, "AccessDeniedException", denied, "the function's role may not call cloudtrail:GetTrail on it"},
-		{"GetTrailStatus", 400, "AccessDeniedException", denied, "the function's role may not call cloudtrail:GetTrailStatus on it"},
-		{"GetEventSelectors", 400, "AccessDeniedException", denied, "the function's role may not call cloudtrail:GetEventSelectors on it"},
-		{"DescribeOrganization", 400, "AccessDeniedException", denied, "the function's role may not call organizations:DescribeOrganization on it"},
-		{"DescribeOrganization", 400, "AWSOrganizationsNotInUseException", "x", "its account is in none any more; make it a trail of the account"},
-		{"GetTrail", 400, "UnsupportedOperationException", "no\n\u202e", `AWS refused cloudtrail:GetTrail with UnsupportedOperationException ("no\n\u202e")`},
+		{"GetTrail", "TrailNotFoundException", "x", "there is no such trail; correct the setting trail, or let one be made: -c trail=create"},
+		{"GetTrail", "CloudTrailARNInvalidException", "x", "there is no such trail; correct"},
+		{"GetTrail", "AccessDeniedException", denied, "the function's role may not call cloudtrail:GetTrail on it"},
+		{"GetTrailStatus", "AccessDeniedException", denied, "the function's role may not call cloudtrail:GetTrailStatus on it"},
+		{"GetEventSelectors", "AccessDeniedException", denied, "the function's role may not call cloudtrail:GetEventSelectors on it"},
+		{"DescribeOrganization", "AccessDeniedException", denied, "the function's role may not call organizations:DescribeOrganization on it"},
+		{"DescribeOrganization", "AWSOrganizationsNotInUseException", "x", "its account is in none any more; make it a trail of the account"},
+		{"GetTrail", "UnsupportedOperationException", "no\n\u202e", `AWS refused cloudtrail:GetTrail with UnsupportedOperationException ("no\n\u202e")`},
 	} {
 		trails, fake := newTrails(t)
 		fake.Join("o-exampleorg")
 		fake.Change(aTrail, func(tr *trailtest.Trail) { tr.Trail["IsOrganizationTrail"] = true })
-		fake.Fail(func(operation string) (int, string, string) {
+		fake.Fail(func(operation string) awsjsontest.Fault {
 			if operation == c.operation {
-				return c.status, c.code, c.message
+				return awsjsontest.Fault{Code: c.code, Message: c.message}
 			}
-			return 0, "", ""
+			return awsjsontest.Fault{}
 		})
 		got, err := trails.Read(t.Context(), aTrail)
 		if err == nil || !strings.HasPrefix(err.Error(), `trail "`+aTrail+`"`) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || cmp.Diff(got, trail.Trail{}) != "" {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"nightlatch/internal/awsjsontest"
 )
 
 // Object is a JSON object.
@@ -14,10 +16,12 @@ type Object = map[string]any
 
 // Server answers for the trails of one account and region.
 type Server struct {
+	cloudTrail, organizations *awsjsontest.Service
+
 	mu     sync.Mutex
 	trails map[string]*Trail
 	org    string
-	fail   func(operation string) (status int, code, message string)
+	fail   func(operation string) awsjsontest.Fault
 	calls  []string
 }
 
@@ -26,7 +30,10 @@ type Trail struct{ Trail, Status, Selectors Object }
 
 // New has no trails, and an account in no organization.
 func New() *Server {
-	return &Server{trails: map[string]*Trail{}, fail: func(string) (int, string, string) { return 0, "", "" }}
+	s := &Server{trails: map[string]*Trail{}, fail: func(string) awsjsontest.Fault { return awsjsontest.Fault{} }}
+	s.cloudTrail = &awsjsontest.Service{Target: "CloudTrail_20131101", Scope: "cloudtrail", Came: s.came, Do: s.do}
+	s.organizations = &awsjsontest.Service{Target: "AWSOrganizationsV20161128", Scope: "organizations", Came: s.came, Do: s.do}
+	return s
 }
 
 // Make makes a multi-region trail that is logging management events and every data event of S3, as a basic selector has it.
@@ -64,8 +71,8 @@ func (s *Server) Join(id string) {
 	s.org = id
 }
 
-// Fail has calls refused: a status of 0 refuses none.
-func (s *Server) Fail(how func(operation string) (status int, code, message string)) {
+// Fail has calls fail: a Fault without a Code fails none.
+func (s *Server) Fail(how func(operation string) awsjsontest.Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = how
@@ -80,52 +87,48 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// ServeHTTP speaks AWS's JSON 1.1 protocol: the operation stands in X-Amz-Target, an error's code in __type.
+// ServeHTTP is both services.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), s.organizations.Target+".") {
+		s.organizations.ServeHTTP(w, r)
+		return
+	}
+	s.cloudTrail.ServeHTTP(w, r)
+}
+
+func (s *Server) came(r awsjsontest.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	target := r.Header.Get("X-Amz-Target")
-	operation := target[strings.LastIndex(target, ".")+1:]
-	s.calls = append(s.calls, operation)
-	answer := func(status int, body Object) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(body)
+	s.calls = append(s.calls, r.Operation)
+}
+
+func (s *Server) do(r awsjsontest.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fault := s.fail(r.Operation); fault.Code != "" {
+		return nil, fault
 	}
-	if status, code, message := s.fail(operation); status != 0 {
-		answer(status, Object{"__type": code, "message": message})
-		return
+	if r.Operation == "DescribeOrganization" {
+		if s.org == "" {
+			return nil, awsjsontest.Fault{Code: "AWSOrganizationsNotInUseException", Message: "Your account is not a member of an organization."}
+		}
+		return Object{"Organization": Object{"Id": s.org, "FeatureSet": "ALL"}}, nil
 	}
 	var in struct{ Name, TrailName string }
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		answer(http.StatusBadRequest, Object{"__type": "SerializationException", "message": err.Error()})
-		return
-	}
-	if operation == "DescribeOrganization" && strings.HasPrefix(target, "AWSOrganizationsV20161128.") {
-		if s.org == "" {
-			answer(http.StatusBadRequest, Object{"__type": "AWSOrganizationsNotInUseException", "message": "Your account is not a member of an organization."})
-			return
-		}
-		answer(http.StatusOK, Object{"Organization": Object{"Id": s.org, "FeatureSet": "ALL"}})
-		return
-	}
-	if !strings.HasSuffix(target, "CloudTrail_20131101."+operation) {
-		answer(http.StatusBadRequest, Object{"__type": "UnknownOperationException", "message": target})
-		return
+	if err := json.Unmarshal(r.Body, &in); err != nil {
+		return nil, awsjsontest.Fault{Code: "SerializationException", Message: err.Error()}
 	}
 	t := s.trails[in.Name+in.TrailName]
 	if t == nil {
-		answer(http.StatusBadRequest, Object{"__type": "TrailNotFoundException", "message": "Unknown trail: " + in.Name + in.TrailName})
-		return
+		return nil, awsjsontest.Fault{Code: "TrailNotFoundException", Message: "Unknown trail: " + in.Name + in.TrailName}
 	}
-	switch operation {
+	switch r.Operation {
 	case "GetTrail":
-		answer(http.StatusOK, Object{"Trail": t.Trail})
+		return Object{"Trail": t.Trail}, nil
 	case "GetTrailStatus":
-		answer(http.StatusOK, t.Status)
+		return t.Status, nil
 	case "GetEventSelectors":
-		answer(http.StatusOK, t.Selectors)
-	default:
-		answer(http.StatusBadRequest, Object{"__type": "UnknownOperationException", "message": target})
+		return t.Selectors, nil
 	}
+	return nil, awsjsontest.Fault{Code: "UnknownOperationException", Message: r.Operation}
 }
