@@ -18,8 +18,8 @@ const ringPrefix = "nightlatch-"
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
 const maxExpression = 2048
 
-// longestFilter is as long as the id of a request-metrics configuration can be.
-var longestFilter = strings.Repeat("x", 64)
+// longestFilter and longestName are as long as the id of a request-metrics configuration and a bucket's name can be.
+var longestFilter, longestName = strings.Repeat("x", 64), strings.Repeat("x", 63)
 
 // newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others, whose buckets
 // are its contributors and ring one by one:
@@ -35,7 +35,7 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 				props.AlarmName = jsii.String(ringPrefix + "every-bucket")
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in one minute", t.Bytes))
 				props.Metrics = &[]any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
-					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
+					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter, s.Files.Bucket)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
 				}}
 			} else {
 				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", ringPrefix, b.Name, periodName(t), suffix))
@@ -91,9 +91,10 @@ func ringing(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
 	}
 }
 
-// insightsQuery adds up the bytes of each bucket that has no entry of its own. It has the form that internal/alarm/cloudwatch reads:
+// insightsQuery adds up the bytes of each bucket that has no entry of its own, but for that of a trail's files, if there is one: Athena reads
+// a day of them for each question, and a question that rings would be asked for ever. It has the form that internal/alarm/cloudwatch reads:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
-func insightsQuery(buckets []Bucket, filter string) string {
+func insightsQuery(buckets []Bucket, filter, files string) string {
 	var q strings.Builder
 	fmt.Fprintf(&q, `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, filter)
 	every := false
@@ -104,6 +105,9 @@ func insightsQuery(buckets []Bucket, filter string) string {
 	}
 	if !every {
 		return ""
+	}
+	if files != "" {
+		fmt.Fprintf(&q, " AND BucketName != '%s'", files)
 	}
 	return q.String() + " GROUP BY BucketName ORDER BY SUM() DESC"
 }

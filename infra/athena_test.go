@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"nightlatch/internal/settings"
@@ -65,6 +66,18 @@ func TestTheTableIsTheOneThatIsDemanded(t *testing.T) {
 			}
 			if got := at(t, table, "StorageDescriptor", "Location"); got != location {
 				t.Errorf("%q: the table lies at %v, want %s", changes, got, location)
+			}
+		}
+	}
+}
+
+// Athena reads the trail's files for each question: their bucket does not ring where every bucket is watched, unless it is named.
+func TestTheTrailsBucketDoesNotRingByItself(t *testing.T) {
+	for trail, bucket := range map[string]string{aTrail: "files", made: "nightlatch-trailfiles-x1"} {
+		for _, a := range rings(t, synth(t, onlyAthena(trail, "buckets", "*,logs=50GiB/1m")...)) {
+			metrics, _ := a["Metrics"].([]any)
+			if len(metrics) > 0 && !strings.Contains(at(t, metrics[0], "Expression").(string), " AND BucketName != 'logs' AND BucketName != '"+bucket+"' GROUP BY") {
+				t.Errorf("the alarm over every bucket asks %v", metrics)
 			}
 		}
 	}

@@ -98,7 +98,7 @@ func parseBuckets(v string) ([]Bucket, error) {
 	if names > maxNames {
 		return nil, fmt.Errorf("these names have %d characters together, and what CloudFormation hands to the enroller holds %d; watch * instead", names, maxNames)
 	}
-	if n := len(insightsQuery(all, longestFilter)); n > maxExpression {
+	if n := len(insightsQuery(all, longestFilter, longestName)); n > maxExpression {
 		return nil, fmt.Errorf("beside * these are too many names: the query that leaves them out has %d characters of %d; name fewer, or leave * out", n, maxExpression)
 	}
 	return all, nil

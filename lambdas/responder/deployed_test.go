@@ -62,7 +62,7 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	settings := fmt.Sprintf("-c buckets=%s=1GiB/1m -c eventDataStore=%s -c email=soc@example.com -c mode=act", bucket, storeARN)
+	settings := fmt.Sprintf("-c buckets=%s=1GiB/1m -c eventDataStore=%s -c trail=create -c email=soc@example.com -c mode=act", bucket, storeARN)
 	d.run(ctx, "npx --no-install cdk bootstrap -o "+d.assembly+" "+settings)
 	d.leaveOutTheURL()
 	// Not by a change set: then moto would show no outputs.
@@ -86,6 +86,7 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	for _, r := range resources.StackResources {
 		d.ids[r.LogicalResourceID] = r.PhysicalResourceID
 	}
+	d.makeTrail(ctx)
 	d.enrol(ctx, endpoint)
 	if err := <-done; err != nil {
 		t.Fatalf("cdk deploy: %v: %s", err, said)
@@ -216,10 +217,10 @@ func (d *deployment) template() (t struct{ Resources map[string]resource }) {
 	return t
 }
 
-// leftOut are the types that moto's CloudFormation does not know, and passes over. The alarm that rings is made by hand, of the
-// template's properties; the other alarms, who may publish and subscribe, and what is tried again are seen by nobody here: the
+// leftOut are the types that moto's CloudFormation does not know, and passes over. The alarm that rings and the trail are made by hand, of the
+// template's properties; the table and the workgroup, the other alarms, who may publish and subscribe, and what is tried again are seen by nobody here: the
 // simulator and the goldens in infra judge them.
-var leftOut = []string{"AWS::CloudWatch::Alarm", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Url", "AWS::Scheduler::ScheduleGroup", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"}
+var leftOut = []string{"AWS::Athena::WorkGroup", "AWS::CloudTrail::Trail", "AWS::CloudWatch::Alarm", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Url", "AWS::S3::BucketPolicy", "AWS::Scheduler::ScheduleGroup", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"}
 
 // The whole way, as the README says it: the stack is deployed, to moto, and the midnight played with what stands there. The event data
 // store is one that exists, as moto has no CloudTrail Lake. Only the machine differs: the functions are built once more, for this one.
@@ -242,6 +243,16 @@ func TestMidnightAsDeployed(t *testing.T) {
 	d.read(ctx, &topic, "aws sns get-topic-attributes --topic-arn "+d.ids["Topic"])
 	if topic.Attributes["KmsMasterKeyId"] != d.ids["TopicKey"] {
 		t.Errorf("the topic is %v, want the key %s", topic.Attributes, d.ids["TopicKey"])
+	}
+	// Where the trail's files lie, and that its bucket is private.
+	if location := "NIGHTLATCH_TRAIL_LOCATION=s3://" + d.ids["TrailFiles"] + "/AWSLogs/"; !slices.Contains(d.environment(ctx, "Responder"), location) {
+		t.Errorf("the responder's environment has no %s", location)
+	}
+	var private struct {
+		PublicAccessBlockConfiguration struct{ RestrictPublicBuckets bool }
+	}
+	if d.read(ctx, &private, "aws s3api get-public-access-block --bucket "+d.ids["TrailFiles"]); !private.PublicAccessBlockConfiguration.RestrictPublicBuckets {
+		t.Errorf("the bucket of the trail's files is not private: %+v", private)
 	}
 	// moto prints the policy as Python would.
 	role := string(d.run(ctx, "aws iam get-role-policy --policy-name responder --role-name "+d.ids["ResponderRole"]))
@@ -290,6 +301,24 @@ func TestMidnightAsDeployed(t *testing.T) {
 	m.keys(ctx, t, "Inactive")
 }
 
+// makeTrail makes the trail of the template, which moto's CloudFormation leaves out, as moto's CloudTrail has it.
+func (d *deployment) makeTrail(ctx context.Context) {
+	d.t.Helper()
+	var name string
+	for _, pair := range d.environment(ctx, "Enroller") {
+		if arn, ok := strings.CutPrefix(pair, "NIGHTLATCH_TRAIL="); ok {
+			name = arn[strings.LastIndex(arn, "/")+1:]
+		}
+	}
+	selectors, err := json.Marshal(d.template().Resources["TheTrail"].Properties["AdvancedEventSelectors"])
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.run(ctx, "aws cloudtrail create-trail --is-multi-region-trail --name "+name+" --s3-bucket-name "+d.ids["TrailFiles"])
+	d.run(ctx, "aws cloudtrail put-event-selectors --trail-name "+name+" --advanced-event-selectors '"+string(selectors)+"'")
+	d.run(ctx, "aws cloudtrail start-logging --name "+name)
+}
+
 // enrol does what CloudFormation has the deployed enroller do, and moto cannot run: the request goes to the function with the
 // environment that it shows, and its answer to the stack, which waits for it.
 func (d *deployment) enrol(ctx context.Context, endpoint string) {
@@ -328,6 +357,9 @@ func (d *deployment) enrol(ctx context.Context, endpoint string) {
 			t.Errorf("after %.40s the configurations are %q", event, got)
 		}
 		s3.Make("eu-west-1", bucket) // anew, and without any
+	}
+	if logs := fmt.Sprint(f.logs); !strings.Contains(logs, `"the trail was looked at"`) || !strings.Contains(logs, `"wrong":null`) {
+		t.Errorf("the day's look has not found the trail in order: %s", logs)
 	}
 }
 
