@@ -43,9 +43,16 @@ type world struct {
 	mara   string          // the unique id of the stolen key's user
 	writes []write
 	told   []told
+	// stored are the incidents as they were put last, brakes what held the responder back, since when; yeses the approvals that took effect.
+	stored map[string]incident.Record
+	brakes []braked
+	yeses  []yes
 	heard  []heard // what ended in the dead-letter queue
 	rings  []rung
 	braked time.Time // when a human lowered the mode
+	epoch  string    // of the deployment
+	staff  []*person // who may decide, and who may not
+	others []*person
 	broken []breach
 	calls  int
 	faults int
@@ -65,7 +72,8 @@ type weather struct {
 	late, twice, never  float64
 	lost, moved, behind float64 // datapoints
 	iam                 time.Duration
-	repeat              float64 // an event is delivered twice
+	skew                time.Duration // how far a clock is off, at most
+	repeat              float64       // an event is delivered twice
 	clear               bool
 }
 
@@ -90,6 +98,12 @@ type write struct {
 	at                        time.Time
 	by, key, status, incident string
 	changed                   bool
+}
+
+// braked are the brakes since a time.
+type braked struct {
+	at time.Time
+	incident.Brakes
 }
 
 type told struct {
@@ -122,7 +136,7 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, chances: rand.New(rand.NewPCG(seed, 1))}
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, stored: map[string]incident.Record{}, epoch: "1", chances: rand.New(rand.NewPCG(seed, 1))}
 	w.weather = w.forecast()
 	w.cast()
 	return w
@@ -147,7 +161,9 @@ func (w *world) forecast() weather {
 	}
 	f.crash, f.slow, f.froze = level/4, level, level/20
 	f.iam = w.between(0, []time.Duration{10 * time.Second, time.Minute, 4 * time.Minute}[w.IntN(3)])
-	f.repeat = 0.3
+	if f.repeat = 0.3; w.chance(0.5) {
+		f.skew = w.between(0, 5*time.Second)
+	}
 	if w.chance(0.6) {
 		f.most, f.late, f.twice = w.between(6*time.Minute, 15*time.Minute), w.Float64()*0.1, 0.1
 	}
@@ -172,6 +188,24 @@ func (w *world) put(by, incident, key, status string) {
 	k.Status = status
 	w.status[key] = append(w.status[key], change{w.now.Add(w.between(0, w.weather.iam)), status})
 	w.tell("%s: key %s is %s now", by, key, status)
+}
+
+// remove deletes a key: IAM keeps nothing of it.
+func (w *world) remove(by, key string) {
+	if u, _ := w.account.find(key); u != nil {
+		u.Keys = slices.DeleteFunc(u.Keys, func(k Key) bool { return k.ID == key })
+		w.tell("%s: key %s is deleted", by, key)
+	}
+}
+
+// brakesAt are the brakes as they were at a time.
+func (w *world) brakesAt(at time.Time) incident.Brakes {
+	for _, b := range slices.Backward(w.brakes) {
+		if !b.at.After(at) {
+			return b.Brakes
+		}
+	}
+	return incident.Brakes{}
 }
 
 // shown is a key's status as it has spread by now; "" where there is no such key.
@@ -229,14 +263,19 @@ func (w *world) record(r record) {
 	w.trail = append(w.trail, enter(r, due...))
 }
 
-// manage is one call to IAM by a credential, on the record.
+// manage is one call to IAM or STS by a credential, on the record.
 func (w *world) manage(c caller, name string, parameters map[string]string) bool {
-	if !w.works(c.who) {
-		return false
-	}
-	r := c.call(w.Rand, w.now, name, "", "", 0)
-	r.EventSource, r.AWSRegion, r.RequestParameters, r.AdditionalData, r.Resources = "iam.amazonaws.com", "us-east-1", parameters, nil, nil
+	return w.works(c.who) && w.managed(c, w.now, name, parameters, nil)
+}
+
+// managed is one that was made at a time, with what it gave out.
+func (w *world) managed(c caller, at time.Time, name string, parameters map[string]string, gave map[string]any) bool {
+	r := c.call(w.Rand, at, name, "", "", 0)
+	r.EventSource, r.AWSRegion, r.RequestParameters, r.AdditionalData, r.Resources, r.ResponseElements = "iam.amazonaws.com", "us-east-1", parameters, nil, nil, gave
 	r.ManagementEvent, r.EventCategory, r.ReadOnly = true, "Management", false
+	if gave["credentials"] != nil {
+		r.EventSource, r.AWSRegion, r.ReadOnly = "sts.amazonaws.com", region, true
+	}
 	w.record(r)
 	w.tell("%s calls %s %v", c.who.AccessKeyID, name, parameters)
 	return true
