@@ -43,6 +43,8 @@ type invocation struct {
 	wants wish
 	// late says that the evidence against him came while his call was on its way.
 	late bool
+	// called says that it has had the responder called, as far as it knows.
+	called bool
 	// read are the statuses of keys that it has read since its last write of them.
 	read map[string]string
 	// brakesRead is when it has seen the brakes last.
@@ -282,7 +284,7 @@ func (s simStore) file(r incident.Record, err error) (incident.Record, error) {
 	if err != nil || before.Version == r.Version {
 		return r, err
 	}
-	s.briefs = append(s.briefs, filed{s.now, r.Brief()})
+	s.briefs = append(s.briefs, filed{s.now, s.by != nil, r.Brief()})
 	s.checkPut(before, r)
 	kept := r
 	kept.Outcomes = slices.Clone(r.Outcomes) // the others are put anew, and never changed in place
@@ -428,6 +430,7 @@ func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
 		})
 		return struct{}{}, nil
 	})
+	k.called = err == nil
 	return err
 }
 

@@ -195,6 +195,9 @@ func (in *invocation) approve(id string, step int) (string, error) {
 	if err == nil && strings.Contains(said, in.wants.target+": done") && !in.wrote(in.wants.target) {
 		in.breach(ruleTrue, "%s hears %q, and nobody has deactivated %s", in.name, said, in.wants.target)
 	}
+	if err == nil && strings.HasPrefix(said, "approved;") && strings.Contains(said, "within two minutes") && !in.called {
+		in.breach(ruleTrue, "%s hears %q, and could not call the responder", in.name, said)
+	}
 	return said, err
 }
 
@@ -243,6 +246,9 @@ func (in *invocation) restore(id string, step int) (string, error) {
 		in.breach(ruleRestore, "%s says that %s is %s, and it was deleted before", in.name, o.Target, state)
 	}
 	said, err := in.hold(id, n)
+	if err != nil && strings.Contains(err.Error(), "no key that could have been restored") {
+		in.breach(ruleRestore, "%s has restored %s, and it is not held: %v", in.name, o.Target, err)
+	}
 	if err == nil && !slices.ContainsFunc(in.brakesAt(in.now).Holds, func(h incident.Hold) bool { return h.AccessKeyID == o.Target && h.Incident == id }) {
 		in.breach(ruleTrue, "%s hears %q, and there is no hold", in.name, said)
 	}

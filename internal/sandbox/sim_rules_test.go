@@ -181,8 +181,9 @@ func (in *invocation) checkWrite(id, key, status string) {
 	}
 	// It may be written again where this invocation has seen, since the last write that it knows of, that the key is active (somebody has
 	// undone it, or IAM does not show it yet), or where it knows of none and could not see.
+	// What a human approves has been read for him, and he may do it by hand while it is on its way.
 	i := len(w.writes) - 1
-	for i >= 0 && w.writes[i].key != key {
+	for i >= 0 && (w.writes[i].key != key || o.Approved != nil && w.writes[i].status == status && w.writes[i].incident == "") {
 		i--
 	}
 	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active && (in.read[key] != notRead || w.writes[i].by == in.name) {
@@ -268,11 +269,11 @@ func (w *world) wrote(key string) bool {
 	return slices.ContainsFunc(w.writes, func(x write) bool { return x.key == key && x.status == containment.Inactive })
 }
 
-// escalated reports whether a human was called, by the alarm on the dead-letter queue, after an incident was changed last: he finds it as
-// it is. Which event it was that failed, of those that the one at the desk was woken by, says nothing.
+// escalated reports whether a human was called, by the alarm on the dead-letter queue, after the responder has changed an incident last: he
+// finds it as it is. Which event it was that failed, of those that the one at the desk was woken by, says nothing.
 func (w *world) escalated(id string, since time.Time) bool {
 	for _, f := range w.briefs {
-		if f.ID == id && f.at.After(since) {
+		if f.ID == id && !f.decided && f.at.After(since) {
 			since = f.at
 		}
 	}

@@ -89,7 +89,8 @@ type published struct {
 
 // filed is what a list of incidents shows from a time on.
 type filed struct {
-	at time.Time
+	at      time.Time
+	decided bool // by a human
 	incident.Brief
 }
 
