@@ -195,7 +195,7 @@ func (in *invocation) approve(id string, step int) (string, error) {
 	if err == nil && strings.Contains(said, in.wants.target+": done") && !in.wrote(in.wants.target) {
 		in.breach(ruleTrue, "%s hears %q, and nobody has deactivated %s", in.name, said, in.wants.target)
 	}
-	if err == nil && strings.HasPrefix(said, "approved;") && strings.Contains(said, "within two minutes") && !in.called {
+	if err == nil && strings.Contains(said, "within two minutes") && !in.called {
 		in.breach(ruleTrue, "%s hears %q, and could not call the responder", in.name, said)
 	}
 	return said, err
