@@ -364,6 +364,10 @@ func (r *Responder) atOnce(workers, n int, do func(i int)) {
 		}
 		return
 	}
+	if r.Beside != nil {
+		r.Beside(workers, n, do)
+		return
+	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, workers)
 	for i := range n {
