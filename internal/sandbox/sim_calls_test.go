@@ -144,7 +144,7 @@ func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
 		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch,
+		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch, Workers: in.plot.workers, Beside: in.beside,
 	}
 }
 
@@ -444,20 +444,24 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 		if a.Source == alarm.Manual {
 			return alarm.Reading{Buckets: a.Buckets, Points: w.metric(a.Buckets, a.From.Truncate(time.Minute), a.To.Add(time.Minute-1).Truncate(time.Minute))}, nil
 		}
-		i := slices.IndexFunc(w.alarms, func(of *watched) bool { return of.name == a.Name && of.arn() == a.ARN })
+		i := slices.IndexFunc(w.alarms, func(of *watched) bool {
+			return of.name == a.Name && of.arn() == a.ARN && of.contributor == a.Contributor
+		})
 		if i < 0 {
-			return alarm.Reading{Doubt: "no such alarm exists"}, nil
+			return alarm.Reading{Doubt: "no such alarm, or contributor of one, exists"}, nil
 		}
-		of, age, latest := w.alarms[i], w.now.Sub(a.Since), a.Since.Add(time.Minute)
-		if a.Part > 0 {
+		of, age, first, latest := w.alarms[i], w.now.Sub(a.Since), a.Part == 0, a.Since.Add(time.Minute)
+		if !first {
 			latest = w.now.Add(time.Minute)
 		}
 		switch {
-		case age > time.Hour && a.Part == 0 || age < -5*time.Minute:
+		case age > time.Hour && first || age < -5*time.Minute:
 			return alarm.Reading{Doubt: "the ring is not from the last hour"}, nil
 		case len(a.Buckets) > 0 && !slices.Equal(a.Buckets, of.buckets):
 			return alarm.Reading{Doubt: "the alarm watches other buckets"}, nil
-		case of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
+		case first && of.contributor != "" && !of.alarmed:
+			return alarm.Reading{Doubt: "the alarm has no such contributor in ALARM any more"}, nil
+		case first && of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, first && !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
 			return alarm.Reading{Doubt: "the alarm did not ring then"}, nil
 		case a.From.Before(a.Since.Add(-time.Duration(of.periods+5)*time.Minute-3*time.Hour)) || a.To.After(latest):
 			return alarm.Reading{Doubt: "the alarm did not look at that window"}, nil

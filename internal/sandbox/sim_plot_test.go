@@ -24,6 +24,8 @@ type plot struct {
 	// asks for, or take back what it did.
 	approve, undo, approves, restores float64
 
+	workers int
+
 	stolen, neighbour, second, batch string
 }
 
@@ -32,7 +34,7 @@ var kinds = []string{"theft", "theft", "theft", "theft of many", "two thieves", 
 
 // cast makes the people of a night, their past, and what will happen.
 func (w *world) cast() {
-	p := plot{kind: kinds[w.IntN(len(kinds))], begins: dusk.Add(w.between(5*time.Minute, 8*time.Minute)), goesOn: w.chance(0.4), mode: containment.ModeAct}
+	p := plot{kind: kinds[w.IntN(len(kinds))], begins: dusk.Add(w.between(5*time.Minute, 8*time.Minute)), goesOn: w.chance(0.4), mode: containment.ModeAct, workers: []int{0, 8}[w.IntN(2)]}
 	if w.chance(0.25) {
 		p.mode = []containment.Mode{containment.ModeAsk, containment.ModeAsk, containment.ModeObserve}[w.IntN(3)]
 	}
@@ -46,8 +48,13 @@ func (w *world) cast() {
 	w.alarms = []*watched{{name: "nightlatch-crown-jewels", buckets: buckets, periods: 1 + 4*w.IntN(2)}}
 	if p.kind == "theft of many" || w.chance(0.2) {
 		w.alarms = nil
+		one := w.chance(0.5) // on every bucket, each of which is a contributor
 		for _, b := range buckets {
-			w.alarms = append(w.alarms, &watched{name: "nightlatch-" + b, buckets: []string{b}, periods: 5})
+			a := &watched{name: "nightlatch-" + b, buckets: []string{b}, periods: 5}
+			if one {
+				a.name, a.contributor = "nightlatch-every-bucket", fmt.Sprintf("%016x", w.Uint64())
+			}
+			w.alarms = append(w.alarms, a)
 		}
 	}
 	w.tell("%s, mode %s: %+v", p.kind, p.mode, p)

@@ -115,7 +115,7 @@ func TestSim(t *testing.T) {
 }
 
 // tally counts nights by how they went.
-type tally struct{ nights, clear, rang, contained, byHand, deadLetters int }
+type tally struct{ nights, clear, rang, contained, byHand, approved, held, lowered, deadLetters int }
 
 func (n *tally) add(w *world) {
 	count := func(sum *int, it bool) {
@@ -128,6 +128,9 @@ func (n *tally) add(w *world) {
 	count(&n.rang, len(w.rings) > 0)
 	count(&n.contained, slices.ContainsFunc(w.writes, func(x write) bool { return x.incident != "" }))
 	count(&n.byHand, slices.ContainsFunc(w.writes, func(x write) bool { return x.by == "a human" }))
+	count(&n.approved, len(w.yeses) > 0)
+	count(&n.held, slices.ContainsFunc(w.brakes, func(b braked) bool { return len(b.Holds) > 0 }))
+	count(&n.lowered, !w.braked.IsZero())
 	count(&n.deadLetters, len(w.heard) > 0)
 }
 

@@ -325,6 +325,8 @@ type watched struct {
 	periods int
 	alarmed bool
 	changed time.Time
+	// contributor is the id of the one series of an alarm on a Metrics Insights query; "" where the alarm is on one sum.
+	contributor string
 }
 
 func (a *watched) arn() string {
@@ -358,6 +360,9 @@ func (w *world) evaluate(a *watched) {
 
 // ring is the event that goes straight to the function.
 func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
+	if a.contributor != "" {
+		return a.contribution(at, points)
+	}
 	var metrics []any
 	for i, b := range a.buckets {
 		metrics = append(metrics, map[string]any{"id": fmt.Sprintf("m%d", i+1), "returnData": false, "metricStat": map[string]any{
@@ -365,6 +370,29 @@ func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
 			"period": 60, "stat": "Sum"}})
 	}
 	text, err := ring(a.name, at, threshold, points, metrics)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// contribution is that of one contributor: it names one datapoint, in the reason's text.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+func (a *watched) contribution(at time.Time, points []alarm.Point) []byte {
+	last := points[0]
+	for _, p := range points {
+		if float64(p.Bytes) > threshold {
+			last = p
+		}
+	}
+	text, err := json.Marshal(map[string]any{"source": "aws.cloudwatch", "alarmArn": a.arn(), "accountId": accountID, "time": at.Format(awsTime), "region": region,
+		"alarmData": map[string]any{
+			"alarmName": a.name, "alarmContributor": map[string]any{"id": a.contributor, "attributes": map[string]string{"BucketName": a.buckets[0]}},
+			"state": map[string]string{"value": "ALARM", "timestamp": at.Format(awsTime), "reason": fmt.Sprintf("Threshold Crossed: 1 datapoint was greater than the threshold "+
+				"(%d.0). The most recent datapoint which crossed the threshold: [%d.0 (%s)].", threshold, last.Bytes, last.Start.Format("02/01/06 15:04:05"))},
+			"configuration": map[string]any{"metrics": []any{map[string]any{"id": "q1", "returnData": true, "period": 60,
+				"expression": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket' GROUP BY BucketName ORDER BY SUM() DESC`}}},
+		}})
 	if err != nil {
 		panic(err)
 	}
@@ -380,7 +408,11 @@ func (a *watched) bridge(direct []byte) []byte {
 	if err := json.Unmarshal(direct, &in); err != nil {
 		panic(err)
 	}
-	out, err := json.Marshal(map[string]any{"version": "0", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "account": accountID,
+	kind := "CloudWatch Alarm State Change"
+	if a.contributor != "" {
+		kind = "CloudWatch Alarm Contributor State Change"
+	}
+	out, err := json.Marshal(map[string]any{"version": "0", "detail-type": kind, "source": "aws.cloudwatch", "account": accountID,
 		"region": region, "time": in.Time, "resources": []string{a.arn()}, "detail": in.AlarmData})
 	if err != nil {
 		panic(err)
