@@ -86,7 +86,7 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 		}
 	})
 	if w.plot.intrudes {
-		for range 1 + w.IntN(4) {
+		for range 1 + w.IntN(6) {
 			w.at(begins.Add(w.between(2*time.Minute, 50*time.Minute)), w.intrude)
 		}
 	}
@@ -103,20 +103,25 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 
 func (w *world) one(of []*person) *person { return of[w.IntN(len(of))] }
 
-// intrude is somebody who must not decide, and tries.
+// intrude is somebody who must not decide, and tries: where there is something to decide, by most.
 func (w *world) intrude() {
 	ids := slices.Sorted(maps.Keys(w.stored))
 	if len(w.others) == 0 || len(ids) == 0 {
 		return
 	}
 	p, id, step := w.one(w.others), ids[w.IntN(len(ids))], w.IntN(4)
+	for i, o := range w.stored[id].Outcomes {
+		if o.Step.Planned() && w.chance(0.7) {
+			step = i + 1
+		}
+	}
 	switch w.IntN(5) {
 	case 0:
 		w.lower(p)
 	case 1:
-		w.command(p, "hold "+id, 1, func(in *invocation) (string, error) { return in.hold(id, step) })
+		w.command(p, fmt.Sprintf("hold %s %d", id, step), 1, func(in *invocation) (string, error) { return in.hold(id, step) })
 	default:
-		w.command(p, "approve "+id, 1, func(in *invocation) (string, error) { return in.approve(id, step) })
+		w.command(p, fmt.Sprintf("approve %s %d", id, step), 1, func(in *invocation) (string, error) { return in.approve(id, step) })
 	}
 }
 
