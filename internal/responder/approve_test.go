@@ -132,6 +132,48 @@ func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
 	}
 }
 
+// deaf calls nobody.
+type deaf struct{}
+
+func (deaf) Wake(context.Context, string, time.Time) error { return errors.New("throttled") }
+
+func TestTheCallerHearsThatTheResponderCouldNotBeCalled(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	wakes := w.Wakes
+	w.Wakes = deaf{}
+	for range 2 {
+		if said, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil || !strings.Contains(said, "the responder could not be called") {
+			t.Errorf("got %q, %v", said, err)
+		}
+	}
+	w.Wakes = wakes // and a repetition calls it
+	if said, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil || !strings.Contains(said, "within two minutes") {
+		t.Errorf("got %q, %v", said, err)
+	}
+}
+
+// Another incident has contained the key, and somebody has turned it on again since: that is what the human saw when he said yes.
+func TestAnApprovedStepIsDoneThoughAnotherIncidentOnceDidIt(t *testing.T) {
+	for name, theirs := range map[string]containment.State{"and saw it turned on again": containment.Drifted, "and has not looked since": containment.Done} {
+		t.Run(name, func(t *testing.T) {
+			w := asks()
+			rec := w.open(t)
+			other := rec
+			other.ID, other.Outcomes, other.Verdicts = "20260304-000000-another", slices.Clone(rec.Outcomes), slices.Clone(rec.Verdicts)
+			other.Outcomes[0].State, other.Outcomes[0].At = theirs, w.clock.Now()
+			if _, err := w.Store.Open(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Approve(t.Context(), ops, rec.ID, 1); err != nil {
+				t.Fatal(err)
+			}
+			w.finish(t, rec.ID)
+			w.keys(t, "Inactive")
+		})
+	}
+}
+
 // hurrying is a clock in which something is done while somebody waits.
 type hurrying struct {
 	*sandbox.Clock
@@ -547,7 +589,11 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 	if o := after.Outcomes[0]; err != nil || o.State != containment.Undone || o.Undo != "" || !strings.Contains(o.Detail, oncall.ARN) {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	// Once more: it is one hold. The next alarm asks.
+	// Once more: it is one hold, also where a follow-up has seen the key turned on again first. The next alarm asks.
+	after.Outcomes[0].State = containment.Drifted
+	if _, err := w.Store.Put(t.Context(), after); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Hold(t.Context(), ops, rec.ID, 1); err != nil {
 		t.Error(err)
 	}
