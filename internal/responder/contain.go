@@ -296,7 +296,7 @@ func (d *desk) act(ctx context.Context, t task) {
 	o := &rec.Outcomes[i]
 	fresh := o.Attempts == 1 && d.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
 	anyOther := func(*incident.Record) bool { return true }
-	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked && (o.Approved == nil || d.covers(ctx, *theirs)) {
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && theirs.State != containment.Asked && (o.Approved == nil || theirs.State == containment.Intended) {
 		if o.Attempts > 0 && !fresh && d.perhapsDone(ctx, rec, o) {
 			return // it was us, perhaps: then the undo line is ours to tell
 		}
@@ -329,20 +329,18 @@ func (d *desk) act(ctx context.Context, t task) {
 	if o.Approved != nil {
 		mode = containment.ModeAct
 	}
+	if o.Approved != nil && attempts == 0 {
+		// It was read when a human said yes: somebody else, or another incident, may have done it since.
+		if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
+			o.Undo = o.Step.Undo
+			d.leave(ctx, rec, o, containment.Already, "it reads as "+doc.Text+": somebody has done it since it was approved")
+			return
+		}
+	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
 	d.reached(ctx, rec, o)
 	d.put(ctx, rec)
-}
-
-// covers reports whether what another incident has done, or is about to do, is what a human has approved here: not where the setting reads
-// as before once more, which is what he saw when he said yes.
-func (d *desk) covers(ctx context.Context, theirs containment.Outcome) bool {
-	if !theirs.Contained() {
-		return theirs.State == containment.Intended
-	}
-	doc, err := d.Account.Read(ctx, theirs.Step.Ref)
-	return err == nil && doc == theirs.Step.After
 }
 
 // perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before: nobody is asked to do what is done.
