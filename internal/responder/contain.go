@@ -381,16 +381,14 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
-// "" if it may. One that a human has approved is not counted, and may be made in mode ask.
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many, or
+// neither could be seen; "" if it may. One that a human has approved is not counted, and may be made in mode ask.
 func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
-	if o.Approved != nil {
-		if mode := d.lowered(d.readBrakes(ctx, rec)); mode == containment.ModeObserve {
-			return "the mode is " + string(mode) + " by now"
-		}
-		return ""
-	}
 	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
+	what := "this containment could not be counted among those of the hour: "
+	if o.Approved != nil {
+		d.brakes, what = nil, "whether the mode was lowered could not be read: "
+	}
 	var failed error
 	for range 4 {
 		if d.brakes == nil {
@@ -403,8 +401,11 @@ func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment
 		}
 		b := *d.brakes
 		d.brakes = nil
-		if mode := d.lowered(b); mode != containment.ModeAct {
+		switch mode := d.lowered(b); {
+		case mode == containment.ModeObserve, mode != containment.ModeAct && o.Approved == nil:
 			return "the mode is " + string(mode) + " by now"
+		case o.Approved != nil:
+			return ""
 		}
 		if slices.ContainsFunc(b.Contained, now.Equal) {
 			return "" // an answer was lost, and the containment counted
@@ -421,7 +422,7 @@ func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment
 		}
 		failed = err
 	}
-	return "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
+	return what + report.Safe(failed.Error())
 }
 
 // verify reads one step of unknown outcome back.
