@@ -55,6 +55,10 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 	}
 	rec.JudgedOn, rec.Enough, rec.Enriched = rec.Basis(), false, false
 	changed := merge(rec, outcomes, verdicts)
+	if rec.Folded != "" && rec.Stepped() { // what it asks and finds from now on is told by nobody else
+		rec.Note(r.Clock.Now(), "it has steps of its own now, so it is not folded into incident "+rec.Folded+" any more")
+		rec.Folded = ""
+	}
 	switch {
 	case !again:
 		rec.Judged = r.Clock.Now()
