@@ -286,6 +286,7 @@ func (s simStore) file(r incident.Record, err error) (incident.Record, error) {
 	}
 	s.briefs = append(s.briefs, filed{s.now, s.by != nil, r.Brief()})
 	s.checkPut(before, r)
+	s.alarmed(before, r)
 	kept := r
 	kept.Outcomes = slices.Clone(r.Outcomes) // the others are put anew, and never changed in place
 	s.stored[r.ID] = kept

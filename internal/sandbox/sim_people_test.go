@@ -40,6 +40,7 @@ type yes struct {
 	at time.Time
 	by string // as the record has it
 	wish
+	promised bool // he was told that it will be done
 }
 
 // people makes those who decide, and a thief's helpers. actor is who takes the bytes, mara whose key is stolen.
@@ -174,7 +175,7 @@ func (in *invocation) decides(id string, call func(context.Context, *responder.R
 	suspect := in.suspect(id)
 	in.late = suspect == ""
 	said, err := call(in.context(in.now.Add(lifetime)), in.approver())
-	if suspect != "" && err == nil {
+	if suspect != "" && err == nil && !strings.HasPrefix(said, "it is approved already") { // that costs nothing, and is said first
 		in.breach(ruleApprover, "%s, by %s, is answered %q, and incident %s is about %s", in.name, in.by, said, id, suspect)
 	}
 	return said, err
@@ -199,6 +200,9 @@ func (in *invocation) approve(id string, step int) (string, error) {
 	})
 	if err == nil && in.wants.target != "" && strings.Contains(said, in.wants.target+": done") && !in.wrote(in.wants.target) {
 		in.breach(ruleTrue, "%s hears %q, and nobody has deactivated %s", in.name, said, in.wants.target)
+	}
+	for i, y := range in.yeses {
+		in.yeses[i].promised = y.promised || y.wish == in.wants && err == nil && !strings.Contains(said, "could not be called")
 	}
 	if err == nil && strings.Contains(said, "within two minutes") && !in.called {
 		in.breach(ruleTrue, "%s hears %q, and could not call the responder", in.name, said)
@@ -274,6 +278,14 @@ func (w *world) lower(p *person) {
 			return r.LowerMode(ctx, in.asCaller(), mode)
 		})
 	})
+}
+
+// alarmed is a human who sees that Nightlatch is about to do something, now and then, and has it stop.
+func (w *world) alarmed(before, after incident.Record) {
+	intends := func(o containment.Outcome) bool { return o.State == containment.Intended }
+	if slices.ContainsFunc(after.Outcomes, intends) && !slices.ContainsFunc(before.Outcomes, intends) && w.chance(0.03) {
+		w.after(w.between(0, 20*time.Second), func() { w.lower(w.one(w.staff)) })
+	}
 }
 
 // suspect is of whom, among those that a caller's credential comes from, an incident is as it is stored, or any where id is ""; "" where

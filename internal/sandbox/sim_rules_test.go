@@ -104,7 +104,8 @@ func (in *invocation) checkPut(before, after incident.Record) {
 		case o.Approved != nil && was.Approved == nil:
 			in.checkYes(before, was, o)
 		case o.Approved == nil && was.Approved != nil:
-			if o.State != containment.Asked || in.allows(in.brakesAt(in.brakesRead)) != containment.ModeObserve {
+			unread := strings.HasPrefix(o.Detail, "whether the mode was lowered could not be read")
+			if o.State != containment.Asked || !unread && in.allows(in.brakesAt(in.brakesRead)) != containment.ModeObserve {
 				in.breach(ruleAnswered, "%s takes back the approval of %s in incident %s, which is %s", in.name, o.Target, after.ID, o.State)
 			}
 		case was.Approved != nil && (o.Step.Ref != was.Step.Ref || o.Step.After != was.Step.After):
@@ -136,7 +137,7 @@ func (in *invocation) checkYes(before incident.Record, was, o containment.Outcom
 	case in.allows(in.brakesAt(in.brakesRead)) == containment.ModeObserve:
 		in.breach(ruleBrake, "%s approves %s in mode observe", in.name, o.Target)
 	}
-	in.yeses = append(in.yeses, yes{in.now, o.Approved.By, meant})
+	in.yeses = append(in.yeses, yes{at: in.now, by: o.Approved.By, wish: meant})
 }
 
 // checkWrite looks at a write before it takes effect.
@@ -323,7 +324,7 @@ const promptly = 2*time.Minute + 15*time.Second
 // checkDone looks what became of an approval.
 func (w *world) checkDone(y yes) {
 	for _, o := range w.stored[y.incident].Outcomes {
-		if o.Target == y.target && o.State == containment.Intended && !w.escalated(y.incident, y.at) {
+		if o.Target == y.target && o.State == containment.Intended && y.promised && !w.escalated(y.incident, y.at) {
 			w.breach(ruleApproved, "%s was approved at %s, and is still intended", y.target, y.at.Format(time.TimeOnly))
 		}
 	}
@@ -343,7 +344,7 @@ func (w *world) isRing(id string) bool {
 }
 
 func (w *world) checkIncident(r incident.Record) {
-	if r.Closed.IsZero() && !w.escalated(r.ID, r.Opened) {
+	if r.Closed.IsZero() && !w.escalated(r.ID, time.Time{}) {
 		w.breach(ruleEnds, "incident %s is open, and nobody was called: %s", r.ID, gist(r))
 	}
 	messages := w.messages(r.ID)
@@ -351,7 +352,7 @@ func (w *world) checkIncident(r incident.Record) {
 		switch o.State {
 		case containment.Asked:
 			for _, line := range o.Runbook {
-				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, r.Opened) {
+				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, time.Time{}) {
 					w.breach(ruleAsk, "nobody was told that incident %s asks for %q", r.ID, line)
 				}
 			}
@@ -379,7 +380,7 @@ func (w *world) checkEffect(x write) {
 		return
 	}
 	o := r.Outcomes[i]
-	if w.escalated(r.ID, r.Opened) {
+	if w.escalated(r.ID, time.Time{}) {
 		return
 	}
 	if o.Undo == "" && o.State != containment.Undone {
