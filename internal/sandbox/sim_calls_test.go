@@ -381,6 +381,9 @@ func (s simStore) Brakes(ctx context.Context) (incident.Brakes, error) {
 	if err == nil {
 		s.brakesRead = at
 	}
+	if s.by == nil && s.acts(lostHold, 1) {
+		b.Holds = nil
+	}
 	return b, err
 }
 
@@ -388,6 +391,9 @@ func (s simStore) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Br
 	var at time.Time
 	stored, err := call(s.invocation, "store", "set brakes", func() (incident.Brakes, error) {
 		at = s.now
+		if s.by == nil && s.plant == lostHold {
+			b.Holds = s.brakesAt(at).Holds
+		}
 		stored, err := s.store.SetBrakes(ctx, b)
 		if err == nil {
 			s.checkBrakes(stored)
@@ -611,4 +617,6 @@ const (
 	lostWrite      plant = "a lost write"      // a put reports success and stores nothing
 	doubleAction   plant = "a double action"   // a write to the account is made twice
 	swallowedError plant = "a swallowed error" // a message that could not be sent counts as sent
+	falseCaller    plant = "a false caller"    // the approver takes everybody for one of the staff
+	lostHold       plant = "a lost hold"       // the responder does not see what is held
 )

@@ -167,6 +167,9 @@ func (a readOnly) Write(context.Context, containment.Ref, containment.Doc) error
 
 func (in *invocation) asCaller() responder.Caller {
 	who := in.by.who
+	if in.acts(falseCaller, 1) {
+		who = in.staff[0].who
+	}
 	return responder.Caller{ARN: who.ARN, UserID: who.PrincipalID, AccessKeyID: who.AccessKeyID, AccountID: who.AccountID}
 }
 

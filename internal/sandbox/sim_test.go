@@ -169,6 +169,8 @@ func TestSimFindsPlantedBugs(t *testing.T) {
 		lostWrite:      {ruleVerdict, ruleOnce, ruleUndo, ruleEnds, ruleTold, ruleAsk},
 		doubleAction:   {ruleOnce},
 		swallowedError: {ruleTold, ruleAsk, ruleUndo},
+		falseCaller:    {ruleApprover},
+		lostHold:       {ruleHeld},
 	} {
 		t.Run(string(bug), func(t *testing.T) {
 			played, found := 0, ""
