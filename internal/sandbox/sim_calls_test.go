@@ -330,18 +330,10 @@ func gist(r incident.Record) string {
 
 // known is what lists show, as it was a moment ago.
 func (s simStore) known() map[string]incident.Brief {
-	at := s.now
+	at, all := s.now, map[string]incident.Brief{}
 	if !s.weather.clear && s.chance(0.3) {
 		at = at.Add(-s.between(0, 5*time.Second))
 	}
-	return s.listed(at)
-}
-
-// all are the incidents as they are.
-func (s simStore) all() map[string]incident.Brief { return s.listed(s.now) }
-
-func (s simStore) listed(at time.Time) map[string]incident.Brief {
-	all := map[string]incident.Brief{}
 	for _, f := range s.briefs {
 		if !f.at.After(at) {
 			all[f.ID] = f.Brief

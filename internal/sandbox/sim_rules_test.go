@@ -254,7 +254,7 @@ func (w *world) checkAsk(in *invocation, m report.Message, key string) {
 			w.breach(ruleAnswered, "%s asks for %s, which %s has approved at %s", in.name, key, o.Approved.By, o.Approved.At.Format(time.TimeOnly))
 		}
 	}
-	if _, k := w.account.find(key); w.weather.clear && k != nil && k.Status == containment.Inactive && strings.Contains(m.Subject, "REMINDER") {
+	if _, k := w.account.find(key); w.weather.clear && k != nil && k.Status == containment.Inactive && strings.Contains(m.Subject, "STILL OPEN") {
 		i := len(w.writes) - 1
 		for w.writes[i].key != key {
 			i--
