@@ -254,6 +254,9 @@ func TestWhoMayNotApprove(t *testing.T) {
 		"a session got with a key made since": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("eve", "AKIAEXAMPLEEVESKEY01"))}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Second)})
 		}, says: "so a thief may have made it"},
+		"a key made just before, that the trail does not show": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
+			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-time.Minute)})
+		}, says: "does not show who made the key"},
 		"a key that the thief made before": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, minted: map[string]evidence.Row{"AKIAEXAMPLEEVESKEY01": by(thiefs)}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-48 * time.Hour)})
 		}, says: "is in the evidence"},
@@ -558,7 +561,8 @@ func TestWhoMayNotLowerTheMode(t *testing.T) {
 	w.finish(t, rec.ID) // and not when it is closed, either
 	_, err = w.LowerMode(t.Context(), thiefs, containment.ModeObserve)
 	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
-	// A key that was made since an incident that is closed is nobody's in particular.
+	// A key that one of the staff has made since an incident that is closed is nobody's in particular.
+	w.trail.minted["AKIAEXAMPLEEVESKEY01"] = by(user("olga", opsKey))
 	w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Minute)})
 	eve := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}
 	if _, err = w.LowerMode(t.Context(), eve, containment.ModeObserve); err != nil {
