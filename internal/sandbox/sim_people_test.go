@@ -286,7 +286,7 @@ func (w *world) lower(p *person) {
 // alarmed is a human who sees that Nightlatch is about to do something, now and then, and has it stop.
 func (w *world) alarmed(before, after incident.Record) {
 	intends := func(o containment.Outcome) bool { return o.State == containment.Intended }
-	if slices.ContainsFunc(after.Outcomes, intends) && !slices.ContainsFunc(before.Outcomes, intends) && w.chance(0.03) {
+	if slices.ContainsFunc(after.Outcomes, intends) && !slices.ContainsFunc(before.Outcomes, intends) && w.chance(0.12) {
 		w.after(w.between(0, 20*time.Second), func() { w.lower(w.one(w.staff)) })
 	}
 }
