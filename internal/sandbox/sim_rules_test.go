@@ -380,8 +380,8 @@ func (w *world) checkEffect(x write) {
 		return
 	}
 	o := r.Outcomes[i]
-	if w.escalated(r.ID, time.Time{}) {
-		return
+	if _, k := w.account.find(x.key); k == nil || w.escalated(r.ID, time.Time{}) {
+		return // it was deleted, and nothing is left to undo; or somebody looks at it
 	}
 	if o.Undo == "" && o.State != containment.Undone {
 		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, x.key, o.State)
