@@ -87,9 +87,6 @@ func (r *Responder) Approve(ctx context.Context, c Caller, s Shown) (string, err
 		}
 		r.announce(ctx, report.Decided("APPROVED", fmt.Sprintf("%s %s of incident %s", o.Action, o.Target, rec.ID), c.ARN, c.AccessKeyID,
 			"The responder does it now, and tells what became of it.", now))
-		if err := r.Wakes.Wake(ctx, Desk, now); err != nil {
-			r.Log.ErrorContext(ctx, "the responder could not be called", "incident", rec.ID, "err", err)
-		}
 		return r.seen(ctx, stored, i, "approved"), nil
 	}
 	return "", refuse(NotNow, "the incident is being changed all the time; try again in a minute")
@@ -188,8 +185,13 @@ func credentialOf(rec incident.Record, o containment.Outcome) actor.Credential {
 	return actor.Credential{Kind: actor.IAMUserKey, AccessKeyID: o.Step.Ref.Name, UserName: o.Step.Ref.Owner, AccountID: o.Step.Target.AccountID}
 }
 
-// seen waits a little for what becomes of an approved step, and says it.
+// seen has the responder called about an approved step, waits a little for what becomes of it, and says it.
 func (r *Responder) seen(ctx context.Context, rec incident.Record, i int, said string) string {
+	soon := "the responder does it within two minutes, and tells the team"
+	if err := r.wake(ctx, r.Clock.Now()); err != nil {
+		r.Log.ErrorContext(ctx, "the responder could not be called", "incident", rec.ID, "err", err)
+		soon = "the responder could not be called, and does it when it looks next; repeat this in a minute"
+	}
 	o, end := rec.Outcomes[i], r.Clock.Now().Add(sees)
 	step := string(o.Action) + " " + report.Safe(o.Target)
 	for r.Clock.Now().Before(end) && r.Clock.Wait(ctx, r.Clock.Now().Add(seesEvery)) == nil {
@@ -203,7 +205,7 @@ func (r *Responder) seen(ctx context.Context, rec incident.Record, i int, said s
 			return fmt.Sprintf("%s; %s: %s, %s", said, step, done.State, report.Safe(done.Detail))
 		}
 	}
-	return said + "; " + step + ": the responder does it within two minutes, and tells the team"
+	return said + "; " + step + ": " + soon
 }
 
 // announce tells every channel what somebody has decided: were it a thief, the team hears it. It reports whether any has accepted it.

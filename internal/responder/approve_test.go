@@ -138,6 +138,48 @@ func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
 	}
 }
 
+// mute calls nobody.
+type mute struct{}
+
+func (mute) Wake(context.Context, string, time.Time) error { return errors.New("throttled") }
+
+func TestTheCallerHearsThatTheResponderCouldNotBeCalled(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	wakes := w.Wakes
+	w.Wakes = mute{}
+	for range 2 {
+		if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "the responder could not be called") {
+			t.Errorf("got %q, %v", said, err)
+		}
+	}
+	w.Wakes = wakes // and a repetition calls it
+	if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "within two minutes") {
+		t.Errorf("got %q, %v", said, err)
+	}
+}
+
+// Another incident has contained the key, and somebody has turned it on again since: that is what the human saw when he said yes.
+func TestAnApprovedStepIsDoneThoughAnotherIncidentOnceDidIt(t *testing.T) {
+	for name, theirs := range map[string]containment.State{"and saw it turned on again": containment.Drifted, "and has not looked since": containment.Done} {
+		t.Run(name, func(t *testing.T) {
+			w := asks()
+			rec := w.open(t)
+			other := rec
+			other.ID, other.Outcomes, other.Verdicts = "20260304-000000-another", slices.Clone(rec.Outcomes), slices.Clone(rec.Verdicts)
+			other.Outcomes[0].State, other.Outcomes[0].At = theirs, w.clock.Now()
+			if _, err := w.Store.Open(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
+				t.Fatal(err)
+			}
+			w.finish(t, rec.ID)
+			w.keys(t, "Inactive")
+		})
+	}
+}
+
 // hurrying is a clock in which something is done while somebody waits.
 type hurrying struct {
 	*sandbox.Clock
@@ -218,6 +260,9 @@ func TestWhoMayNotApprove(t *testing.T) {
 		"a session got with a key made since": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("eve", "AKIAEXAMPLEEVESKEY01"))}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Second)})
 		}, says: "so a thief may have made it"},
+		"a key made just before, that the trail does not show": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
+			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-time.Minute)})
+		}, says: "does not show who made the key"},
 		"a key that the thief made before": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, minted: map[string]evidence.Row{"AKIAEXAMPLEEVESKEY01": by(thiefs)}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-48 * time.Hour)})
 		}, says: "is in the evidence"},
@@ -548,7 +593,8 @@ func TestWhoMayNotLowerTheMode(t *testing.T) {
 	w.finish(t, rec.ID) // and not when it is closed, either
 	_, err = w.LowerMode(t.Context(), thiefs, containment.ModeObserve)
 	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
-	// A key that was made since an incident that is closed is nobody's in particular.
+	// A key that one of the staff has made since an incident that is closed is nobody's in particular.
+	w.trail.minted["AKIAEXAMPLEEVESKEY01"] = by(user("olga", opsKey))
 	w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Minute)})
 	eve := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}
 	if _, err = w.LowerMode(t.Context(), eve, containment.ModeObserve); err != nil {
@@ -579,7 +625,11 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 	if o := after.Outcomes[0]; err != nil || o.State != containment.Undone || o.Undo != "" || !strings.Contains(o.Detail, oncall.ARN) {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	// Once more: it is one hold. The next alarm asks.
+	// Once more: it is one hold, also where a follow-up has seen the key turned on again first. The next alarm asks.
+	after.Outcomes[0].State = containment.Drifted
+	if _, err := w.Store.Put(t.Context(), after); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Hold(t.Context(), ops, shown(rec, 1)); err != nil {
 		t.Error(err)
 	}

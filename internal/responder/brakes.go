@@ -160,7 +160,7 @@ func (r *Responder) Hold(ctx context.Context, c Caller, s Shown) (string, error)
 // holdable reports whether an outcome is a key that was turned off, and may have been restored.
 func holdable(o containment.Outcome) bool {
 	switch o.State {
-	case containment.Done, containment.Unknown, containment.Already, containment.Undone:
+	case containment.Done, containment.Unknown, containment.Already, containment.Undone, containment.Drifted: // a follow-up may see it restored first
 		return o.Step.Ref.Type == containment.KeyStatus
 	}
 	return false

@@ -74,6 +74,10 @@ const maxHops = 5
 // mintTime is how long before and after a key's creation date its CreateAccessKey is looked for.
 const mintTime = 2 * time.Minute
 
+// young is how old a key must be that nobody is seen to have made: CloudTrail delivers in minutes, mostly, and a store of another region never
+// shows IAM's calls.
+const young = time.Hour
+
 // ownTerms ends the refusals of callers who cannot be known: what they are asked to do is in every message.
 const ownTerms = "run the printed command with your own credentials instead"
 
@@ -177,8 +181,12 @@ func (r *Responder) traceKey(ctx context.Context, chain []link) ([]link, error) 
 	if err != nil {
 		return chain, err
 	}
-	if minted != nil {
+	switch {
+	case minted != nil:
 		chain = append(chain, link{Credential: actor.Of(minted.By, r.Ours)})
+	case r.Clock.Now().Sub(l.made) < young:
+		return chain, refuse(BadCaller, "CloudTrail does not show who made the key %s at %s, so it may be a thief's: it is about five minutes behind, so wait, or %s",
+			l.AccessKeyID, l.made.UTC().Format(time.DateTime), ownTerms)
 	}
 	return chain, nil
 }

@@ -55,6 +55,10 @@ func (d *desk) judge(ctx context.Context, rec *incident.Record) {
 	}
 	rec.JudgedOn, rec.Enough, rec.Enriched = rec.Basis(), false, false
 	changed := merge(rec, outcomes, verdicts)
+	if rec.Folded != "" && rec.Stepped() { // what it asks and finds from now on is told by nobody else
+		rec.Note(r.Clock.Now(), "it has steps of its own now, so it is not folded into incident "+rec.Folded+" any more")
+		rec.Folded = ""
+	}
 	switch {
 	case !again:
 		rec.Judged = r.Clock.Now()
@@ -300,8 +304,7 @@ func (d *desk) act(ctx context.Context, t task) {
 	o := &rec.Outcomes[i]
 	fresh := o.Attempts == 1 && d.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
 	anyOther := func(*incident.Record) bool { return true }
-	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && !theirs.Open() &&
-		(o.Approved == nil || theirs.State == containment.Intended || theirs.Contained()) {
+	if other, theirs := d.elsewhere(rec, *o, anyOther); other != nil && !theirs.Open() && (o.Approved == nil || theirs.State == containment.Intended) {
 		if o.Attempts > 0 && !fresh && d.perhapsDone(ctx, rec, o) {
 			return // it was us, perhaps: then the undo line is ours to tell
 		}
@@ -333,6 +336,14 @@ func (d *desk) act(ctx context.Context, t task) {
 	mode := rec.Mode
 	if o.Approved != nil {
 		mode = containment.ModeAct
+	}
+	if o.Approved != nil && attempts == 0 {
+		// It was read when a human said yes: somebody else, or another incident, may have done it since.
+		if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
+			o.Undo = o.Step.Undo
+			d.leave(ctx, rec, o, containment.Already, "it reads as "+doc.Text+": somebody has done it since it was approved")
+			return
+		}
 	}
 	x := containment.Executor{Account: d.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
@@ -384,17 +395,16 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 // defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
 const defaultCap = 10
 
-// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many;
-// "" if it may. One that a human has approved is not counted, and may be made in mode ask; one that was throttled is counted already.
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many, or
+// neither could be seen; "" if it may. One that a human has approved is not counted, and may be made in mode ask; one that was throttled is
+// counted already.
 func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
-	if o.Approved != nil || o.Throttled > 0 {
-		mode := d.lowered(d.readBrakes(ctx, rec))
-		if mode == containment.ModeObserve || o.Approved == nil && mode != containment.ModeAct {
-			return "the mode is " + string(mode) + " by now"
-		}
-		return ""
-	}
 	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
+	what := "this containment could not be counted among those of the hour: "
+	uncounted := o.Approved != nil || o.Throttled > 0
+	if uncounted {
+		d.brakes, what = nil, "whether the mode was lowered could not be read: "
+	}
 	var failed error
 	for range 4 {
 		if d.brakes == nil {
@@ -407,8 +417,11 @@ func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment
 		}
 		b := *d.brakes
 		d.brakes = nil
-		if mode := d.lowered(b); mode != containment.ModeAct {
+		switch mode := d.lowered(b); {
+		case mode == containment.ModeObserve, mode != containment.ModeAct && o.Approved == nil:
 			return "the mode is " + string(mode) + " by now"
+		case uncounted:
+			return ""
 		}
 		if slices.ContainsFunc(b.Contained, now.Equal) {
 			return "" // an answer was lost, and the containment counted
@@ -425,7 +438,7 @@ func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment
 		}
 		failed = err
 	}
-	return "this containment could not be counted among those of the hour: " + report.Safe(failed.Error())
+	return what + report.Safe(failed.Error())
 }
 
 // verify reads one step of unknown outcome back.

@@ -130,13 +130,13 @@ func (d *desk) leaveTo(ctx context.Context, held incident.Held, id string) (done
 }
 
 // wake has the responder called again. Without it an incident could be forgotten, so that an error is one of the invocation.
-func (d *desk) wake(ctx context.Context, at time.Time) error {
-	if d.Wakes == nil {
+func (r *Responder) wake(ctx context.Context, at time.Time) error {
+	if r.Wakes == nil {
 		return nil
 	}
 	var err error
 	for range 3 {
-		if err = d.Wakes.Wake(ctx, Desk, at); err == nil {
+		if err = r.Wakes.Wake(ctx, Desk, at); err == nil {
 			return nil
 		}
 	}
@@ -381,6 +381,10 @@ func (r *Responder) atOnce(workers, n int, do func(i int)) {
 		for i := range n {
 			do(i)
 		}
+		return
+	}
+	if r.Beside != nil {
+		r.Beside(workers, n, do)
 		return
 	}
 	var wg sync.WaitGroup

@@ -106,7 +106,7 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	rec.Continued = opened.ID
 	rec.Note(f.At, "the bytes went on after the window: incident "+opened.ID+" asks who moved them")
 	d.mu.Lock()
-	d.listed = time.Time{} // it is taken in at once
+	d.open[opened.ID] = &opened // a list may not show it yet
 	d.mu.Unlock()
 }
 

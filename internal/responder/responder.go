@@ -48,6 +48,8 @@ type Responder struct {
 	Wakes incident.Wakes
 	// Workers is how many incidents are worked on at the same time; 0 is one.
 	Workers int
+	// Beside does n things, so many of them at a time; nil starts goroutines. The simulation has threads of its own.
+	Beside func(workers, n int, do func(i int))
 	// Cap is how many containments an hour are made without a human; 0 is ten.
 	Cap int
 	// Name gives an invocation a name that no other has; nil is a random one.

@@ -21,6 +21,7 @@ type record struct {
 	UserAgent          string            `json:"userAgent"`
 	ErrorCode          string            `json:"errorCode,omitempty"`
 	RequestParameters  map[string]string `json:"requestParameters"`
+	ResponseElements   map[string]any    `json:"responseElements,omitempty"`
 	AdditionalData     map[string]any    `json:"additionalEventData"`
 	RequestID          string            `json:"requestID"`
 	EventID            string            `json:"eventID"`

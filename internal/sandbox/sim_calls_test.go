@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -29,13 +30,71 @@ type event struct {
 	tries    int
 }
 
-// invocation is one run of the function.
+// invocation is one run of a function, or of a command on a human's machine.
 type invocation struct {
-	*thread
+	*thread // the first; those beside it are workers'
 	*world
-	name string
+	name, epoch string
+	workers     []*thread
+	skew        time.Duration // how far its clock is off
+	// by is who has the approver called, or runs a command; nil in the responder.
+	by *person
+	// wants is what he means to have done.
+	wants wish
+	// late says that the evidence against him came while his call was on its way.
+	late bool
+	// called says that it has had the responder called, as far as it knows.
+	called bool
 	// read are the statuses of keys that it has read since its last write of them.
 	read map[string]string
+	// brakesRead is when it has seen the brakes last.
+	brakesRead time.Time
+}
+
+func (w *world) invocation(kind string) *invocation {
+	w.invocations++
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), epoch: w.epoch, read: map[string]string{}, skew: w.between(-w.weather.skew, w.weather.skew)}
+}
+
+// pause lets time pass in the thread of it that runs.
+func (in *invocation) pause(d time.Duration) { in.current.pause(d) }
+
+// kill ends all its threads. It is called while none of them runs, or by the one that does.
+func (in *invocation) kill() {
+	for _, t := range append([]*thread{in.thread}, in.workers...) {
+		if t == in.current {
+			t.killed = true
+		} else {
+			t.kill()
+		}
+	}
+}
+
+// crash ends it from within.
+func (in *invocation) crash() {
+	in.kill()
+	runtime.Goexit()
+}
+
+// beside does n things, so many of them at a time, each worker in a thread of its own.
+func (in *invocation) beside(workers, n int, do func(int)) {
+	waiting, next, left := in.current, 0, min(workers, n)
+	for range left {
+		in.workers = append(in.workers, in.start(func(t *thread) {
+			defer func() {
+				if left--; left == 0 && !t.killed {
+					in.after(0, waiting.step)
+				}
+			}()
+			for next < n {
+				next++
+				do(next - 1)
+			}
+		}))
+	}
+	if left > 0 {
+		waiting.park()
+	}
 }
 
 // lifetime is a Lambda's 15 minutes.
@@ -48,9 +107,8 @@ var errDead = errors.New("the invocation is dead")
 // invoke runs the function for an event. What fails is tried twice again, about one and two minutes later, and then goes to the dead-letter
 // queue, whose alarm a human hears. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 func (w *world) invoke(e *event) {
-	w.invocations++
 	e.tries++
-	in := &invocation{world: w, name: fmt.Sprintf("#%d", w.invocations), read: map[string]string{}}
+	in := w.invocation("#")
 	var err error = errDead
 	w.tell("%s begins: %s, attempt %d", in.name, e.what, e.tries)
 	deadline := w.now.Add(lifetime)
@@ -70,13 +128,13 @@ func (w *world) invoke(e *event) {
 			}
 		}()
 		in.thread = t
-		_, failed := in.responder().Handle(virtual{context.Background(), deadline}, e.text, nil)
+		_, failed := in.responder().Handle(in.context(deadline), e.text, nil)
 		err = failed
 	})
 	w.at(deadline, func() {
-		if !in.thread.ended {
+		if !in.ended {
 			w.tell("%s is out of time", in.name)
-			in.thread.kill()
+			in.kill()
 		}
 	})
 }
@@ -86,8 +144,13 @@ func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
 		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Wakes: simWakes{in}, Name: func() string { return in.name },
+		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch, Workers: in.plot.workers, Beside: in.beside,
 	}
+}
+
+// context is that of an invocation that ends at a time, as its own clock shows it.
+func (in *invocation) context(end time.Time) context.Context {
+	return virtual{context.Background(), end.Add(in.skew)}
 }
 
 // fault is what goes wrong with one call.
@@ -199,13 +262,13 @@ type (
 	simWakes   struct{ *invocation }
 )
 
-func (c simClock) Now() time.Time { return c.now }
+func (c simClock) Now() time.Time { return c.now.Add(c.skew) }
 
 func (c simClock) Wait(_ context.Context, until time.Time) error {
 	if c.killed {
 		return errDead
 	}
-	if d := until.Sub(c.now); d > 0 {
+	if d := until.Sub(c.Now()); d > 0 {
 		c.pause(d)
 	}
 	if c.chance(c.weather.crash) {
@@ -215,12 +278,19 @@ func (c simClock) Wait(_ context.Context, until time.Time) error {
 	return nil
 }
 
-// file notes what lists will show of a record.
+// file notes what lists will show of a record, and looks at what has changed in it.
 func (s simStore) file(r incident.Record, err error) (incident.Record, error) {
-	if err == nil {
-		s.briefs = append(s.briefs, filed{s.now, r.Brief()})
+	before := s.stored[r.ID]
+	if err != nil || before.Version == r.Version {
+		return r, err
 	}
-	return r, err
+	s.briefs = append(s.briefs, filed{s.now, s.by != nil, r.Brief()})
+	s.checkPut(before, r)
+	s.alarmed(before, r)
+	kept := r
+	kept.Outcomes = slices.Clone(r.Outcomes) // the others are put anew, and never changed in place
+	s.stored[r.ID] = kept
+	return r, nil
 }
 
 func (s simStore) Open(ctx context.Context, r incident.Record) (incident.Record, error) {
@@ -260,18 +330,10 @@ func gist(r incident.Record) string {
 
 // known is what lists show, as it was a moment ago.
 func (s simStore) known() map[string]incident.Brief {
-	at := s.now
+	at, all := s.now, map[string]incident.Brief{}
 	if !s.weather.clear && s.chance(0.3) {
 		at = at.Add(-s.between(0, 5*time.Second))
 	}
-	return s.listed(at)
-}
-
-// all are the incidents as they are.
-func (s simStore) all() map[string]incident.Brief { return s.listed(s.now) }
-
-func (s simStore) listed(at time.Time) map[string]incident.Brief {
-	all := map[string]incident.Brief{}
 	for _, f := range s.briefs {
 		if !f.at.After(at) {
 			all[f.ID] = f.Brief
@@ -306,11 +368,35 @@ func (s simStore) Recent(_ context.Context, n int) ([]incident.Brief, error) {
 }
 
 func (s simStore) Brakes(ctx context.Context) (incident.Brakes, error) {
-	return call(s.invocation, "store", "brakes", func() (incident.Brakes, error) { return s.store.Brakes(ctx) })
+	var at time.Time
+	b, err := call(s.invocation, "store", "brakes", func() (incident.Brakes, error) { at = s.now; return s.store.Brakes(ctx) })
+	if err == nil {
+		s.brakesRead = at
+	}
+	if s.by == nil && s.acts(lostHold, 1) {
+		b.Holds = nil
+	}
+	return b, err
 }
 
 func (s simStore) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Brakes, error) {
-	return call(s.invocation, "store", "set brakes", func() (incident.Brakes, error) { return s.store.SetBrakes(ctx, b) })
+	var at time.Time
+	stored, err := call(s.invocation, "store", "set brakes", func() (incident.Brakes, error) {
+		at = s.now
+		if s.by == nil && s.plant == lostHold {
+			b.Holds = s.brakesAt(at).Holds
+		}
+		stored, err := s.store.SetBrakes(ctx, b)
+		if err == nil {
+			s.checkBrakes(stored)
+			s.brakes = append(s.brakes, braked{s.now, stored})
+		}
+		return stored, err
+	})
+	if err == nil {
+		s.brakesRead = at
+	}
+	return stored, err
 }
 
 func byOpening(x, y incident.Brief) int {
@@ -343,6 +429,7 @@ func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
 		})
 		return struct{}{}, nil
 	})
+	k.called = err == nil
 	return err
 }
 
@@ -356,20 +443,24 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 		if a.Source == alarm.Manual {
 			return alarm.Reading{Buckets: a.Buckets, Points: w.metric(a.Buckets, a.From.Truncate(time.Minute), a.To.Add(time.Minute-1).Truncate(time.Minute))}, nil
 		}
-		i := slices.IndexFunc(w.alarms, func(of *watched) bool { return of.name == a.Name && of.arn() == a.ARN })
+		i := slices.IndexFunc(w.alarms, func(of *watched) bool {
+			return of.name == a.Name && of.arn() == a.ARN && of.contributor == a.Contributor
+		})
 		if i < 0 {
-			return alarm.Reading{Doubt: "no such alarm exists"}, nil
+			return alarm.Reading{Doubt: "no such alarm, or contributor of one, exists"}, nil
 		}
-		of, age, latest := w.alarms[i], w.now.Sub(a.Since), a.Since.Add(time.Minute)
-		if a.Part > 0 {
+		of, age, first, latest := w.alarms[i], w.now.Sub(a.Since), a.Part == 0, a.Since.Add(time.Minute)
+		if !first {
 			latest = w.now.Add(time.Minute)
 		}
 		switch {
-		case age > time.Hour && a.Part == 0 || age < -5*time.Minute:
+		case age > time.Hour && first || age < -5*time.Minute:
 			return alarm.Reading{Doubt: "the ring is not from the last hour"}, nil
 		case len(a.Buckets) > 0 && !slices.Equal(a.Buckets, of.buckets):
 			return alarm.Reading{Doubt: "the alarm watches other buckets"}, nil
-		case of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
+		case first && of.contributor != "" && !of.alarmed:
+			return alarm.Reading{Doubt: "the alarm has no such contributor in ALARM any more"}, nil
+		case first && of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, first && !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
 			return alarm.Reading{Doubt: "the alarm did not ring then"}, nil
 		case a.From.Before(a.Since.Add(-time.Duration(of.periods+5)*time.Minute-3*time.Hour)) || a.To.After(latest):
 			return alarm.Reading{Doubt: "the alarm did not look at that window"}, nil
@@ -450,6 +541,31 @@ func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containm
 		return struct{}{}, nil
 	})
 	if refused := (refusal{}); errors.As(err, &refused) {
+		not := containment.ErrNotDone
+		if strings.Contains(err.Error(), "throttled") {
+			not = containment.ErrThrottled
+		}
+		err = fmt.Errorf("%v: %w", err, not)
+	}
+	return err
+}
+
+// humanAccount is the account with a human's own credentials, who takes a step back.
+type humanAccount struct{ simAccount }
+
+func (a humanAccount) Write(_ context.Context, ref containment.Ref, doc containment.Doc) error {
+	_, err := call(a.invocation, "account", "write "+ref.Name+" "+doc.Text, func() (struct{}, error) {
+		if a.read[ref.Name] != containment.Inactive || doc.Text != containment.Active {
+			a.breach(ruleRestore, "%s sets %s to %s, and has read it as %q", a.name, ref.Name, doc.Text, a.read[ref.Name])
+		}
+		if u, k := a.account.find(ref.Name); k == nil || u.Name != ref.Owner {
+			return struct{}{}, fmt.Errorf("no such key: %w", containment.ErrNotDone)
+		}
+		a.world.put("a human", "", ref.Name, doc.Text)
+		delete(a.read, ref.Name)
+		return struct{}{}, nil
+	})
+	if refused := (refusal{}); errors.As(err, &refused) {
 		err = fmt.Errorf("%v: %w", err, containment.ErrNotDone)
 	}
 	return err
@@ -497,4 +613,6 @@ const (
 	lostWrite      plant = "a lost write"      // a put reports success and stores nothing
 	doubleAction   plant = "a double action"   // a write to the account is made twice
 	swallowedError plant = "a swallowed error" // a message that could not be sent counts as sent
+	falseCaller    plant = "a false caller"    // the approver takes everybody for one of the staff
+	lostHold       plant = "a lost hold"       // the responder does not see what is held
 )

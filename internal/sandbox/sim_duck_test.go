@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,8 +27,11 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 		all := seen(w.trail, now)
 		engine := w.load(t, all)
 		from := w.plot.begins.Truncate(time.Minute)
+		minter := func(key string) evidence.Minter {
+			return evidence.Minter{AccessKeyID: key, From: now.Add(-evidence.SessionLife), To: now}
+		}
 		for _, of := range [][]string{buckets, buckets[:1]} {
-			for _, q := range []evidence.Question{
+			questions := []evidence.Question{
 				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: of, From: from, To: from.Add(5 * time.Minute)}}, Margin: alarm.Margin},
 				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: buckets[1:], From: from, To: from.Add(3 * time.Minute)}, {ID: "b", Buckets: of, From: from, To: from.Add(3 * time.Minute)},
 					{ID: "c", Buckets: of, From: from.Add(4 * time.Minute), To: from.Add(6 * time.Minute)}, {ID: "d", Buckets: of, From: from, To: from.Add(3 * time.Minute)}}, Margin: time.Minute},
@@ -36,7 +40,12 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 				evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
 				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
 				evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
-			} {
+				minter("ASIANOBODYHASTHISKEY"), minter(""),
+			}
+			for _, p := range slices.Concat(w.staff, w.others) {
+				questions = append(questions, minter(p.who.AccessKeyID))
+			}
+			for _, q := range questions {
 				want, err := engine.Ask(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)

@@ -1,11 +1,7 @@
 package sandbox
 
 import (
-	"context"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +19,12 @@ type plot struct {
 	// goesOn: the theft goes on until it is stopped, and not for a few minutes.
 	goesOn bool
 	// What the thief does beside.
-	newKey, switchesOn, tagsHimself, forges bool
-	// What people do about messages: run the commands that they are asked to run, or undo what was done.
-	approve, undo float64
+	newKey, switchesOn, deletes, tagsHimself, forges, intrudes bool
+	// What people do about messages: run the commands that they are asked to run, or undo what was done; or have Nightlatch do what it
+	// asks for, or take back what it did.
+	approve, undo, approves, restores float64
+
+	workers int
 
 	stolen, neighbour, second, batch string
 }
@@ -35,21 +34,27 @@ var kinds = []string{"theft", "theft", "theft", "theft of many", "two thieves", 
 
 // cast makes the people of a night, their past, and what will happen.
 func (w *world) cast() {
-	p := plot{kind: kinds[w.IntN(len(kinds))], begins: dusk.Add(w.between(5*time.Minute, 8*time.Minute)), goesOn: w.chance(0.4), mode: containment.ModeAct}
+	p := plot{kind: kinds[w.IntN(len(kinds))], begins: dusk.Add(w.between(5*time.Minute, 8*time.Minute)), goesOn: w.chance(0.4), mode: containment.ModeAct, workers: []int{0, 8}[w.IntN(2)]}
 	if w.chance(0.25) {
 		p.mode = []containment.Mode{containment.ModeAsk, containment.ModeAsk, containment.ModeObserve}[w.IntN(3)]
 	}
-	p.approve, p.undo = []float64{0, 0.5, 0.9}[w.IntN(3)], []float64{0, 0, 0.5}[w.IntN(3)]
+	p.approve, p.undo = []float64{0, 0.3, 0.9}[w.IntN(3)], []float64{0, 0, 0.5}[w.IntN(3)]
+	p.approves, p.restores, p.intrudes = []float64{0, 0.4, 0.9}[w.IntN(3)], []float64{0, 0, 0.5}[w.IntN(3)], w.chance(0.4)
 	if !w.weather.clear && w.chance(0.4) || w.chance(0.1) {
-		p.newKey, p.switchesOn, p.tagsHimself, p.forges = w.chance(0.3), w.chance(0.3), w.chance(0.3), w.chance(0.5)
+		p.newKey, p.switchesOn, p.deletes, p.tagsHimself, p.forges = w.chance(0.3), w.chance(0.3), w.chance(0.3), w.chance(0.3), w.chance(0.5)
 	}
 	p.stolen, p.neighbour, p.second, p.batch = keyID("AKIA", w.Rand), keyID("AKIA", w.Rand), keyID("AKIA", w.Rand), keyID("AKIA", w.Rand)
 	w.plot = p
 	w.alarms = []*watched{{name: "nightlatch-crown-jewels", buckets: buckets, periods: 1 + 4*w.IntN(2)}}
 	if p.kind == "theft of many" || w.chance(0.2) {
 		w.alarms = nil
+		one := w.chance(0.5) // on every bucket, each of which is a contributor
 		for _, b := range buckets {
-			w.alarms = append(w.alarms, &watched{name: "nightlatch-" + b, buckets: []string{b}, periods: 5})
+			a := &watched{name: "nightlatch-" + b, buckets: []string{b}, periods: 5}
+			if one {
+				a.name, a.contributor = "nightlatch-every-bucket", fmt.Sprintf("%016x", w.Uint64())
+			}
+			w.alarms = append(w.alarms, a)
 		}
 	}
 	w.tell("%s, mode %s: %+v", p.kind, p.mode, p)
@@ -60,7 +65,7 @@ func (w *world) cast() {
 	neighbour := mara
 	neighbour.who.AccessKeyID = p.neighbour
 	if !p.newKey { // a user has at most two keys
-		w.account.AddUser("mara", nil, Key{ID: p.neighbour, Status: containment.Active})
+		w.account.AddUser("mara", nil, Key{ID: p.neighbour, Status: containment.Active, Created: dusk.AddDate(-1, 0, 0)})
 		w.past(neighbour, 1<<20, 1, 2, 3, 4, 5, 6)
 	}
 	jon := w.employee("jon", "203.0.114", p.second, 2, 4)
@@ -112,9 +117,7 @@ func (w *world) cast() {
 		first.unseen = true
 		w.at(p.begins, first.next)
 	}
-	if w.chance(0.1) {
-		w.at(p.begins.Add(w.between(0, 20*time.Minute)), w.brake)
-	}
+	w.people(p.begins, first.caller, mara)
 	if p.forges {
 		for range 1 + w.IntN(4) {
 			w.at(p.begins.Add(w.between(0, 40*time.Minute)), w.forge)
@@ -125,7 +128,7 @@ func (w *world) cast() {
 // employee is a user with a key and a past of so many days ago.
 func (w *world) employee(name, network, key string, ago ...int) caller {
 	c := caller{who: iamUser(w.Rand, name, key), ip: within(network), agent: "aws-cli/2.31.4 md/prompt#off"}
-	w.account.AddUser(name, nil, Key{ID: key, Status: containment.Active})
+	w.account.AddUser(name, nil, Key{ID: key, Status: containment.Active, Created: dusk.AddDate(-1, 0, 0)})
 	w.past(c, 5<<20, ago...)
 	return c
 }
@@ -229,24 +232,12 @@ func (f *thefts) comeBack() {
 		f.who.AccessKeyID, f.refused = keys[1].ID, 0
 		w.guilty[keys[1].ID] = true
 		w.tell("the thief goes on with %s", keys[1].ID)
-		if p.switchesOn && w.manage(f.caller, "UpdateAccessKey", map[string]string{"userName": "mara", "accessKeyId": p.stolen, "status": containment.Active}) {
+		if p.deletes && w.manage(f.caller, "DeleteAccessKey", map[string]string{"userName": "mara", "accessKeyId": p.stolen}) {
+			w.remove("the thief", p.stolen)
+		} else if p.switchesOn && w.manage(f.caller, "UpdateAccessKey", map[string]string{"userName": "mara", "accessKeyId": p.stolen, "status": containment.Active}) {
 			w.put("the thief", "", p.stolen, containment.Active)
 		}
 	}
-}
-
-// brake is a human who has Nightlatch do nothing by itself from now on.
-func (w *world) brake() {
-	b, err := w.store.Brakes(context.Background())
-	if err == nil {
-		b.Mode, b.By, b.At = containment.ModeAsk, "a human", w.now
-		_, err = w.store.SetBrakes(context.Background(), b)
-	}
-	if err != nil {
-		panic(err)
-	}
-	w.braked = w.now
-	w.tell("a human lowers the mode to ask")
 }
 
 // forge sends the function an event that the thief has made up, or seen before.
@@ -277,20 +268,4 @@ func (w *world) forge() {
 	text := texts[w.IntN(len(texts))]
 	w.tell("the thief calls the function with %.150s", strings.Join(strings.Fields(string(text)), " "))
 	w.invoke(&event{what: "a forged event", text: text})
-}
-
-// keyCommand finds the command that sets a key's status.
-var keyCommand = regexp.MustCompile(`(?m)^(Run|To undo) +aws iam update-access-key .*--access-key-id (\w+) --status (\w+)$`)
-
-// react is what people do when they read a message.
-func (w *world) react(m report.Message) {
-	commands := map[string]string{}
-	for _, c := range keyCommand.FindAllStringSubmatch(m.Body, -1) {
-		if w.chance(map[string]float64{"Run": w.plot.approve, "To undo": w.plot.undo}[c[1]]) {
-			commands[c[2]] = c[3]
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(commands)) {
-		w.after(w.between(time.Minute, 20*time.Minute), func() { w.put("a human", "", key, commands[key]) })
-	}
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -27,62 +28,186 @@ const (
 	ruleTrue      = "nobody is told that something was done that was not"
 	ruleAsk       = "an ask is never lost"
 	ruleContained = "in a clear night the stolen key is contained, and soon"
-	ruleBrake     = "a lowered mode is heeded"
+	ruleBrake     = "a lowered mode is heeded, and lowered by humans only"
+	ruleApprover  = "neither the actor nor what he has minted decides"
+	ruleApproved  = "what was approved is what is done, once"
+	ruleHeld      = "a held key is asked about, and not contained where it is used from the places that were cleared"
+	ruleRestore   = "a restore takes back what it has seen, and refuses what has drifted"
+	ruleAnswered  = "an ask that was answered is not asked again"
 	ruleSound     = "the code does not break"
 	ruleEnd       = "the night comes to an end"
 )
 
-// intends is the incident, of those on the record, that intends to deactivate a key, the oldest first; "" where none does.
+// intends is the incident, of those on the record, that intends to deactivate a key: that which this invocation has put itself, and else
+// the oldest; "" where none does.
 func (in *invocation) intends(key string) string {
-	for _, b := range slices.SortedFunc(maps.Values(simStore{in}.all()), byOpening) {
-		r, err := in.store.Load(context.Background(), b.ID)
-		if err == nil && slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
+	var all []incident.Record
+	for _, r := range in.stored {
+		if slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
 			return o.Target == key && o.State == containment.Intended && o.Attempts > 0
 		}) {
-			return r.ID
+			all = append(all, r)
 		}
 	}
-	return ""
+	if len(all) == 0 {
+		return ""
+	}
+	others := func(r incident.Record) int { return map[bool]int{true: 1}[r.Writer != in.name] }
+	return slices.MinFunc(all, func(x, y incident.Record) int {
+		return cmp.Or(cmp.Compare(others(x), others(y)), x.Opened.Compare(y.Opened), cmp.Compare(x.ID, y.ID))
+	}).ID
+}
+
+// allows is the mode that brakes leave to an invocation: those of another deployment's epoch leave it what that was deployed with.
+func (in *invocation) allows(b incident.Brakes) containment.Mode {
+	if b.Mode == "" || b.Epoch != in.epoch || in.plot.mode == containment.ModeObserve {
+		return in.plot.mode
+	}
+	return b.Mode
+}
+
+// checkBrakes looks at brakes that are stored now.
+func (in *invocation) checkBrakes(b incident.Brakes) {
+	before := in.brakesAt(in.now)
+	if b.Mode != before.Mode || b.Epoch != before.Epoch {
+		in.braked = in.now
+		if in.by == nil {
+			in.breach(ruleBrake, "%s sets the mode to %q", in.name, b.Mode)
+		} else if of := in.suspect(""); of != "" && !in.late {
+			in.breach(ruleApprover, "%s, by %s, lowers the mode, and %s is in an incident", in.name, in.by, of)
+		}
+		if order := "observe ask act"; b.Epoch == before.Epoch && before.Mode != "" && strings.Index(order, string(b.Mode)) > strings.Index(order, string(before.Mode)) {
+			in.breach(ruleBrake, "%s raises the mode from %s to %s", in.name, before.Mode, b.Mode)
+		}
+	}
+	for _, h := range b.Holds {
+		if slices.ContainsFunc(before.Holds, func(x incident.Hold) bool { return x.Until.Equal(h.Until) && x.AccessKeyID == h.AccessKeyID }) {
+			continue
+		}
+		if in.by == nil {
+			in.breach(ruleHeld, "%s holds %s by itself", in.name, h.AccessKeyID)
+		} else if of := in.suspect(h.Incident); of != "" && !in.late {
+			in.breach(ruleApprover, "%s, by %s, holds %s, and %s is in incident %s", in.name, in.by, h.AccessKeyID, of, h.Incident)
+		}
+	}
+}
+
+// checkPut looks at what has changed in an incident that is stored now.
+func (in *invocation) checkPut(before, after incident.Record) {
+	for _, o := range after.Outcomes {
+		i := slices.IndexFunc(before.Outcomes, o.SameStep)
+		if i < 0 {
+			i, before.Outcomes = len(before.Outcomes), append(slices.Clone(before.Outcomes), containment.Outcome{})
+		}
+		was := before.Outcomes[i]
+		switch {
+		case o.Approved != nil && was.Approved == nil:
+			in.checkYes(before, was, o)
+		case o.Approved == nil && was.Approved != nil:
+			unread := strings.HasPrefix(o.Detail, "whether the mode was lowered could not be read")
+			if o.State != containment.Asked || !unread && in.allows(in.brakesAt(in.brakesRead)) != containment.ModeObserve {
+				in.breach(ruleAnswered, "%s takes back the approval of %s in incident %s, which is %s", in.name, o.Target, after.ID, o.State)
+			}
+		case was.Approved != nil && (o.Step.Ref != was.Step.Ref || o.Step.After != was.Step.After):
+			in.breach(ruleApproved, "%s changes the approved step of %s from %+v to %+v", in.name, o.Target, was.Step, o.Step)
+		case o.State == containment.Asked && (was.Contained() || was.State == containment.Already || was.State == containment.Undone):
+			in.breach(ruleAnswered, "%s asks for %s in incident %s, which was %s", in.name, o.Target, after.ID, was.State)
+		}
+	}
+	for _, was := range before.Outcomes {
+		if was.Approved != nil && !slices.ContainsFunc(after.Outcomes, was.SameStep) {
+			in.breach(ruleApproved, "%s forgets %s in incident %s, which was approved", in.name, was.Target, after.ID)
+		}
+	}
+}
+
+// checkYes looks at an approval that is stored now.
+func (in *invocation) checkYes(before incident.Record, was, o containment.Outcome) {
+	meant := wish{before.ID, o.Target}
+	switch {
+	case in.by == nil:
+		in.breach(ruleApprover, "%s approves %s by itself", in.name, o.Target)
+		return
+	case in.suspect(before.ID) != "":
+		in.breach(ruleApprover, "%s, by %s, approves %s, and incident %s is about %s", in.name, in.by, o.Target, before.ID, in.suspect(before.ID))
+	case slices.Contains(in.staff, in.by) && in.wants != meant:
+		in.breach(ruleApproved, "%s approves %s, and %s meant %s", in.name, o.Target, in.by, in.wants.target)
+	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.Folded != "":
+		in.breach(ruleApproved, "%s approves %s of incident %s, which is %s there", in.name, o.Target, before.ID, was.State)
+	case in.allows(in.brakesAt(in.brakesRead)) == containment.ModeObserve:
+		in.breach(ruleBrake, "%s approves %s in mode observe", in.name, o.Target)
+	}
+	in.yeses = append(in.yeses, yes{at: in.now, by: o.Approved.By, wish: meant})
 }
 
 // checkWrite looks at a write before it takes effect.
 func (in *invocation) checkWrite(id, key, status string) {
 	w := in.world
-	if !w.braked.IsZero() && w.now.Sub(w.braked) > inFlight {
-		w.breach(ruleBrake, "%s writes, and the mode was lowered at %s", in.name, w.braked.Format(time.TimeOnly))
-	}
 	if status != containment.Inactive {
 		w.breach(ruleVerdict, "%s sets key %s to %s", in.name, key, status)
 	}
-	if !w.guilty[key] {
-		w.breach(ruleNeighbour, "%s deactivates %s, which no thief has used", in.name, key)
-	}
-	r, err := w.store.Load(context.Background(), id)
-	if err != nil {
+	r, there := w.stored[id]
+	if !there {
 		w.breach(ruleVerdict, "%s writes with no incident on the record", in.name)
 		return
 	}
 	decided := slices.ContainsFunc(r.Verdicts, func(v incident.Verdict) bool { return v.Target == key && v.Decision == policy.Contain })
-	planned := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == key && o.Attempts > 0 })
-	switch {
-	case !decided || r.Mode != containment.ModeAct || w.plot.mode != containment.ModeAct:
-		w.breach(ruleVerdict, "%s writes in mode %s, and the stored verdicts are %+v", in.name, r.Mode, r.Verdicts)
-	case planned < 0:
-		w.breach(ruleVerdict, "%s writes what the stored incident does not intend", in.name)
-	case !r.Alarm.Confirmed || !w.confirmed(r):
-		w.breach(ruleVerdict, "%s writes on a metric that is not confirmed (%q)", in.name, r.Alarm.Doubt)
-	case r.Outcomes[planned].Step.Undo == "":
+	o := r.Outcomes[slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == key && o.Attempts > 0 })]
+	if o.Step.Undo == "" {
 		w.breach(ruleUndo, "%s writes without having stored how to undo it", in.name)
+	}
+	seen := in.brakesAt(in.brakesRead)
+	// What was on its way when the mode was lowered may still come, for a while.
+	modes := []containment.Mode{in.allows(seen), in.allows(in.brakesAt(w.now.Add(-inFlight)))}
+	if o.Approved != nil {
+		if !slices.ContainsFunc(w.yeses, func(y yes) bool { return y.wish == wish{id, key} && y.by == o.Approved.By }) {
+			w.breach(ruleApproved, "%s writes %s, and %s has never approved it", in.name, key, o.Approved.By)
+		}
+		if slices.Contains(modes, containment.ModeObserve) {
+			w.breach(ruleBrake, "%s writes in mode observe", in.name)
+		}
+	} else {
+		switch {
+		case !w.guilty[key]:
+			w.breach(ruleNeighbour, "%s deactivates %s, which no thief has used", in.name, key)
+		case !decided || r.Mode != containment.ModeAct || w.plot.mode != containment.ModeAct:
+			w.breach(ruleVerdict, "%s writes in mode %s, and the stored verdicts are %+v", in.name, r.Mode, r.Verdicts)
+		case !r.Alarm.Confirmed || !w.confirmed(r):
+			w.breach(ruleVerdict, "%s writes on a metric that is not confirmed (%q)", in.name, r.Alarm.Doubt)
+		case modes[0] != containment.ModeAct || modes[1] != containment.ModeAct:
+			w.breach(ruleBrake, "%s writes, and the mode is %s as it has seen, and was %s", in.name, modes[0], modes[1])
+		case held(seen, r, key, w.now):
+			w.breach(ruleHeld, "%s deactivates %s by itself, which is held: %+v", in.name, key, seen.Holds)
+		}
 	}
 	// It may be written again where this invocation has seen, since the last write that it knows of, that the key is active (somebody has
 	// undone it, or IAM does not show it yet), or where it knows of none and could not see.
+	// What a human approves has been read for him, and he may do it by hand while it is on its way.
 	i := len(w.writes) - 1
-	for i >= 0 && w.writes[i].key != key {
+	for i >= 0 && (w.writes[i].key != key || o.Approved != nil && w.writes[i].status == status && w.writes[i].incident == "") {
 		i--
 	}
 	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active && (in.read[key] != notRead || w.writes[i].by == in.name) {
 		w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
 	}
+}
+
+// held reports whether all that a key has taken, as an incident shows it, went to places that are cleared.
+func held(b incident.Brakes, r incident.Record, key string, now time.Time) bool {
+	places := map[string]bool{}
+	for _, a := range r.Evidence.Actors {
+		if a.AccessKeyID == key {
+			places["and more"] = places["and more"] || a.Omitted > 0
+			for _, o := range a.Origins {
+				places[o.Place()] = true
+			}
+		}
+	}
+	return slices.ContainsFunc(b.Holds, func(h incident.Hold) bool {
+		cleared := maps.Clone(places)
+		maps.DeleteFunc(cleared, func(place string, is bool) bool { return !is || slices.Contains(h.Origins, place) })
+		return h.AccessKeyID == key && now.Add(10*time.Second).Before(h.Until) && len(cleared) == 0 // clocks differ
+	})
 }
 
 // inFlight is how long after the mode was lowered a write may still come that was on its way.
@@ -96,32 +221,60 @@ func (w *world) confirmed(r incident.Record) bool {
 
 var (
 	saysDone    = regexp.MustCompile(`(?m)^Done +deactivate-key (\w+)`)
+	asksFor     = regexp.MustCompile(`(?m)^YOU DECIDE +deactivate-key (\w+)`)
 	saysAlready = regexp.MustCompile(`(?m)^Nothing to do +deactivate-key (\w+)`)
 )
 
 // checkMessage looks at a message before it is taken.
 func (in *invocation) checkMessage(m report.Message) {
 	w := in.world
-	wrote := func(key string) bool {
-		return slices.ContainsFunc(w.writes, func(x write) bool { return x.key == key && x.status == containment.Inactive })
-	}
 	claims := 0
 	for _, says := range slices.Concat(saysDone.FindAllStringSubmatch(m.Body, -1), saysAlready.FindAllStringSubmatch(m.Body, -1)) {
 		claims++
-		if _, k := w.account.find(says[1]); k != nil && !wrote(says[1]) {
+		if _, k := w.account.find(says[1]); k != nil && !w.wrote(says[1]) {
 			w.breach(ruleTrue, "%s tells %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
 		}
+	}
+	for _, asks := range asksFor.FindAllStringSubmatch(m.Body, -1) {
+		w.checkAsk(in, m, asks[1])
 	}
 	if strings.Contains(m.Subject, "CONTAINED") && !strings.Contains(m.Subject, "NOT CONTAINED") && claims == 0 {
 		w.breach(ruleTrue, "%s tells %q, and the message names nothing that was done", in.name, m.Subject)
 	}
 }
 
-// escalated reports whether a human was called, by the alarm on the dead-letter queue, after an incident was changed last: he finds it as
-// it is. Which event it was that failed, of those that the one at the desk was woken by, says nothing.
+// checkAsk looks whether what a message asks for was answered before: approved, or, in a clear night, done by hand before a reminder.
+func (w *world) checkAsk(in *invocation, m report.Message, key string) {
+	of := ofIncident.FindStringSubmatch(m.Body)
+	if of == nil {
+		return
+	}
+	for _, o := range w.stored[of[1]].Outcomes {
+		if o.Target == key && o.Approved != nil && w.now.Sub(o.Approved.At) > inFlight {
+			w.breach(ruleAnswered, "%s asks for %s, which %s has approved at %s", in.name, key, o.Approved.By, o.Approved.At.Format(time.TimeOnly))
+		}
+	}
+	if _, k := w.account.find(key); w.weather.clear && k != nil && k.Status == containment.Inactive && strings.Contains(m.Subject, "STILL OPEN") {
+		i := len(w.writes) - 1
+		for w.writes[i].key != key {
+			i--
+		}
+		if w.now.Sub(w.writes[i].at) > time.Minute {
+			w.breach(ruleAnswered, "%s reminds of %s, which %s has deactivated at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
+		}
+	}
+}
+
+// wrote reports whether anybody has deactivated a key.
+func (w *world) wrote(key string) bool {
+	return slices.ContainsFunc(w.writes, func(x write) bool { return x.key == key && x.status == containment.Inactive })
+}
+
+// escalated reports whether a human was called, by the alarm on the dead-letter queue, after the responder has changed an incident last: he
+// finds it as it is. Which event it was that failed, of those that the one at the desk was woken by, says nothing.
 func (w *world) escalated(id string, since time.Time) bool {
 	for _, f := range w.briefs {
-		if f.ID == id && f.at.After(since) {
+		if f.ID == id && !f.decided && f.at.After(since) {
 			since = f.at
 		}
 	}
@@ -159,7 +312,31 @@ func (w *world) checkNight() {
 			w.checkEffect(x)
 		}
 	}
+	for _, y := range w.yeses {
+		w.checkDone(y)
+	}
 	w.checkLiveness()
+}
+
+// promptly is how soon what was approved is done: the approver says that it is within two minutes.
+const promptly = 2*time.Minute + 15*time.Second
+
+// checkDone looks what became of an approval.
+func (w *world) checkDone(y yes) {
+	for _, o := range w.stored[y.incident].Outcomes {
+		if o.Target == y.target && o.State == containment.Intended && y.promised && !w.escalated(y.incident, y.at) {
+			w.breach(ruleApproved, "%s was approved at %s, and is still intended", y.target, y.at.Format(time.TimeOnly))
+		}
+	}
+	_, k := w.account.find(y.target)
+	if !w.weather.clear || !w.braked.IsZero() || k == nil {
+		return
+	}
+	if !slices.ContainsFunc(w.writes, func(x write) bool {
+		return x.key == y.target && x.status == containment.Inactive && x.at.Sub(y.at).Abs() < promptly
+	}) {
+		w.breach(ruleApproved, "%s was approved at %s, and not deactivated within %v", y.target, y.at.Format(time.TimeOnly), promptly)
+	}
 }
 
 func (w *world) isRing(id string) bool {
@@ -167,7 +344,7 @@ func (w *world) isRing(id string) bool {
 }
 
 func (w *world) checkIncident(r incident.Record) {
-	if r.Closed.IsZero() && !w.escalated(r.ID, r.Opened) {
+	if r.Closed.IsZero() && !w.escalated(r.ID, time.Time{}) {
 		w.breach(ruleEnds, "incident %s is open, and nobody was called: %s", r.ID, gist(r))
 	}
 	messages := w.messages(r.ID)
@@ -175,7 +352,7 @@ func (w *world) checkIncident(r incident.Record) {
 		switch o.State {
 		case containment.Asked:
 			for _, line := range o.Runbook {
-				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, r.Opened) {
+				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, time.Time{}) {
 					w.breach(ruleAsk, "nobody was told that incident %s asks for %q", r.ID, line)
 				}
 			}
@@ -183,7 +360,7 @@ func (w *world) checkIncident(r incident.Record) {
 				w.breach(ruleAsk, "incident %s asks for %s of %s and does not say how", r.ID, o.Action, o.Target)
 			}
 		case containment.Done:
-			if !slices.ContainsFunc(w.writes, func(x write) bool { return x.key == o.Target && x.status == containment.Inactive }) {
+			if !w.wrote(o.Target) {
 				w.breach(ruleTrue, "incident %s says that %s is done", r.ID, o.Target)
 			}
 		}
@@ -203,10 +380,10 @@ func (w *world) checkEffect(x write) {
 		return
 	}
 	o := r.Outcomes[i]
-	if w.escalated(r.ID, r.Opened) {
-		return
+	if _, k := w.account.find(x.key); k == nil || w.escalated(r.ID, time.Time{}) {
+		return // it was deleted, and nothing is left to undo; or somebody looks at it
 	}
-	if o.Undo == "" {
+	if o.Undo == "" && o.State != containment.Undone {
 		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, x.key, o.State)
 	}
 	if !slices.ContainsFunc(r.Log, func(e incident.Entry) bool {

@@ -72,7 +72,7 @@ func TestSim(t *testing.T) {
 	begin := time.Now()
 	var worst *world
 	rules, failed, calls, faults, invocations, writes, messages := map[string]int{}, 0, 0, 0, 0, 0, 0
-	examples := map[string][]uint64{}
+	examples, first := map[string][]uint64{}, map[string]string{}
 	kinds := map[string]*tally{}
 	nights(1, *seeds, "", func(w *world) bool {
 		calls, faults, invocations, writes, messages = calls+w.calls, faults+w.faults, invocations+w.invocations, writes+len(w.writes), messages+len(w.told)
@@ -85,7 +85,9 @@ func TestSim(t *testing.T) {
 		}
 		failed++
 		for _, b := range w.broken {
-			rules[b.rule]++
+			if rules[b.rule]++; rules[b.rule] == 1 {
+				first[b.rule] = b.what
+			}
 			if len(examples[b.rule]) < 5 {
 				examples[b.rule] = append(examples[b.rule], w.seed)
 			}
@@ -105,7 +107,7 @@ func TestSim(t *testing.T) {
 		return
 	}
 	for _, rule := range slices.SortedFunc(maps.Keys(rules), func(x, y string) int { return cmp.Compare(rules[y], rules[x]) }) {
-		t.Errorf("broken %d times: %s (seeds %v)", rules[rule], rule, examples[rule])
+		t.Errorf("broken %d times: %s (seeds %v; %s)", rules[rule], rule, examples[rule], first[rule])
 	}
 	again := night(worst.seed, true, "")
 	t.Errorf("%d of %d nights broke a rule. The shortest is seed %d; play it again with\n  go test ./internal/sandbox -run 'TestSim$' -v -seed=%d\n%s",
@@ -113,7 +115,7 @@ func TestSim(t *testing.T) {
 }
 
 // tally counts nights by how they went.
-type tally struct{ nights, clear, rang, contained, byHand, deadLetters int }
+type tally struct{ nights, clear, rang, contained, byHand, approved, held, lowered, deadLetters int }
 
 func (n *tally) add(w *world) {
 	count := func(sum *int, it bool) {
@@ -126,6 +128,9 @@ func (n *tally) add(w *world) {
 	count(&n.rang, len(w.rings) > 0)
 	count(&n.contained, slices.ContainsFunc(w.writes, func(x write) bool { return x.incident != "" }))
 	count(&n.byHand, slices.ContainsFunc(w.writes, func(x write) bool { return x.by == "a human" }))
+	count(&n.approved, len(w.yeses) > 0)
+	count(&n.held, slices.ContainsFunc(w.brakes, func(b braked) bool { return len(b.Holds) > 0 }))
+	count(&n.lowered, !w.braked.IsZero())
 	count(&n.deadLetters, len(w.heard) > 0)
 }
 
@@ -164,6 +169,8 @@ func TestSimFindsPlantedBugs(t *testing.T) {
 		lostWrite:      {ruleVerdict, ruleOnce, ruleUndo, ruleEnds, ruleTold, ruleAsk},
 		doubleAction:   {ruleOnce},
 		swallowedError: {ruleTold, ruleAsk, ruleUndo},
+		falseCaller:    {ruleApprover},
+		lostHold:       {ruleHeld},
 	} {
 		t.Run(string(bug), func(t *testing.T) {
 			played, found := 0, ""

@@ -40,6 +40,8 @@ type timeline struct {
 	*rand.Rand
 	now   time.Time
 	queue turns
+	// current is the thread that runs; nil between two.
+	current *thread
 	// told is the story so far, where it is wanted: it costs half of the time.
 	tells bool
 	told  strings.Builder
@@ -99,7 +101,9 @@ func (l *timeline) start(body func(*thread)) *thread {
 			t.ended = true
 			t.parked <- struct{}{}
 		}()
-		body(t)
+		if !t.killed {
+			body(t)
+		}
 	}()
 	l.after(0, t.step)
 	return t
@@ -110,13 +114,21 @@ func (t *thread) step() {
 	if t.ended {
 		return
 	}
+	before := t.line.current
+	t.line.current = t
 	t.resumed <- struct{}{}
 	<-t.parked
+	t.line.current = before
 }
 
 // pause lets time pass in a thread.
 func (t *thread) pause(d time.Duration) {
 	t.line.after(d, t.step)
+	t.park()
+}
+
+// park has the thread wait until somebody steps it.
+func (t *thread) park() {
 	t.parked <- struct{}{}
 	<-t.resumed
 	if t.killed {
@@ -130,12 +142,6 @@ func (t *thread) kill() {
 		t.killed = true
 		t.step()
 	}
-}
-
-// crash ends the thread from within.
-func (t *thread) crash() {
-	t.killed = true
-	runtime.Goexit()
 }
 
 // virtual is the context of an invocation. Its deadline lies in virtual time, long before the real one, so that context.WithTimeout below it

@@ -19,10 +19,10 @@ type entry struct {
 	record
 	due []time.Time
 
-	callID, key, issuerID, agent, signing, named, inResources, copiedFrom, network, actor, principal, day string
-	most                                                                                                  [12]string
-	bytes                                                                                                 float64
-	sized, data                                                                                           bool
+	callID, gave, key, issuerID, agent, signing, named, inResources, copiedFrom, network, actor, principal, day string
+	most                                                                                                        [12]string
+	bytes                                                                                                       float64
+	sized, data                                                                                                 bool
 }
 
 var (
@@ -46,6 +46,11 @@ func enter(r record, due ...time.Time) *entry {
 	}
 	if n, ok := r.AdditionalData["bytesTransferredOut"].(int64); ok {
 		e.bytes, e.sized = float64(n), true
+	}
+	for _, given := range []string{"credentials", "accessKey"} {
+		if of, ok := r.ResponseElements[given].(map[string]string); ok {
+			e.gave = of["accessKeyId"]
+		}
 	}
 	for _, res := range r.Resources[:min(3, len(r.Resources))] {
 		if m := bucketARN.FindStringSubmatch(res.ARN); m != nil && e.inResources == "" {
@@ -161,6 +166,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return taggedRows(all, q), nil
 	case evidence.Since:
 		return sinceRows(all, q), nil
+	case evidence.Minter:
+		return minterRows(all, q), nil
 	}
 	return nil, fmt.Errorf("the simulated trail does not know the question %q", q.Name())
 }
@@ -380,6 +387,26 @@ func taggedRows(all []*entry, q evidence.Tagged) []evidence.Row {
 	}
 	return []evidence.Row{{"at": double(float64(best.EventTime.Unix())), "call": best.EventName, "arn": best.UserIdentity.ARN,
 		"access_key_id": best.UserIdentity.AccessKeyID, "source_ip": best.SourceIPAddress}}
+}
+
+func minterRows(all []*entry, q evidence.Minter) []evidence.Row {
+	var best *entry
+	unnamed := func(e *entry) int { return map[bool]int{true: 1}[e.UserIdentity.AccessKeyID == ""] }
+	for _, e := range all {
+		if e.gave == "" || e.gave != q.AccessKeyID || e.ErrorCode != "" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(unnamed(e), unnamed(best)), best.EventTime.Compare(e.EventTime)) < 0 {
+			best = e
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	u := best.UserIdentity
+	return []evidence.Row{{"at": double(float64(best.EventTime.Unix())), "call": best.EventName, "type": u.Type, "principal_id": u.PrincipalID, "arn": u.ARN,
+		"account_id": u.AccountID, "access_key_id": u.AccessKeyID, "user_name": u.UserName, "issuer_arn": best.issuer("arn"),
+		"issuer_user_name": best.issuer("userName"), "invoked_by": u.InvokedBy, "on_behalf_of": ""}}
 }
 
 // deeds is one row of an answer to Since while it is summed up.

@@ -43,9 +43,16 @@ type world struct {
 	mara   string          // the unique id of the stolen key's user
 	writes []write
 	told   []told
+	// stored are the incidents as they were put last, brakes what held the responder back, since when; yeses the approvals that took effect.
+	stored map[string]incident.Record
+	brakes []braked
+	yeses  []yes
 	heard  []heard // what ended in the dead-letter queue
 	rings  []rung
 	braked time.Time // when a human lowered the mode
+	epoch  string    // of the deployment
+	staff  []*person // who may decide, and who may not
+	others []*person
 	broken []breach
 	calls  int
 	faults int
@@ -65,7 +72,8 @@ type weather struct {
 	late, twice, never  float64
 	lost, moved, behind float64 // datapoints
 	iam                 time.Duration
-	repeat              float64 // an event is delivered twice
+	skew                time.Duration // how far a clock is off, at most
+	repeat              float64       // an event is delivered twice
 	clear               bool
 }
 
@@ -81,7 +89,8 @@ type published struct {
 
 // filed is what a list of incidents shows from a time on.
 type filed struct {
-	at time.Time
+	at      time.Time
+	decided bool // by a human
 	incident.Brief
 }
 
@@ -90,6 +99,12 @@ type write struct {
 	at                        time.Time
 	by, key, status, incident string
 	changed                   bool
+}
+
+// braked are the brakes since a time.
+type braked struct {
+	at time.Time
+	incident.Brakes
 }
 
 type told struct {
@@ -122,7 +137,7 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, chances: rand.New(rand.NewPCG(seed, 1))}
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, stored: map[string]incident.Record{}, epoch: "1", chances: rand.New(rand.NewPCG(seed, 1))}
 	w.weather = w.forecast()
 	w.cast()
 	return w
@@ -147,7 +162,9 @@ func (w *world) forecast() weather {
 	}
 	f.crash, f.slow, f.froze = level/4, level, level/20
 	f.iam = w.between(0, []time.Duration{10 * time.Second, time.Minute, 4 * time.Minute}[w.IntN(3)])
-	f.repeat = 0.3
+	if f.repeat = 0.3; w.chance(0.5) {
+		f.skew = w.between(0, 5*time.Second)
+	}
 	if w.chance(0.6) {
 		f.most, f.late, f.twice = w.between(6*time.Minute, 15*time.Minute), w.Float64()*0.1, 0.1
 	}
@@ -172,6 +189,24 @@ func (w *world) put(by, incident, key, status string) {
 	k.Status = status
 	w.status[key] = append(w.status[key], change{w.now.Add(w.between(0, w.weather.iam)), status})
 	w.tell("%s: key %s is %s now", by, key, status)
+}
+
+// remove deletes a key: IAM keeps nothing of it.
+func (w *world) remove(by, key string) {
+	if u, _ := w.account.find(key); u != nil {
+		u.Keys = slices.DeleteFunc(u.Keys, func(k Key) bool { return k.ID == key })
+		w.tell("%s: key %s is deleted", by, key)
+	}
+}
+
+// brakesAt are the brakes as they were at a time.
+func (w *world) brakesAt(at time.Time) incident.Brakes {
+	for _, b := range slices.Backward(w.brakes) {
+		if !b.at.After(at) {
+			return b.Brakes
+		}
+	}
+	return incident.Brakes{}
 }
 
 // shown is a key's status as it has spread by now; "" where there is no such key.
@@ -229,14 +264,19 @@ func (w *world) record(r record) {
 	w.trail = append(w.trail, enter(r, due...))
 }
 
-// manage is one call to IAM by a credential, on the record.
+// manage is one call to IAM or STS by a credential, on the record.
 func (w *world) manage(c caller, name string, parameters map[string]string) bool {
-	if !w.works(c.who) {
-		return false
-	}
-	r := c.call(w.Rand, w.now, name, "", "", 0)
-	r.EventSource, r.AWSRegion, r.RequestParameters, r.AdditionalData, r.Resources = "iam.amazonaws.com", "us-east-1", parameters, nil, nil
+	return w.works(c.who) && w.managed(c, w.now, name, parameters, nil)
+}
+
+// managed is one that was made at a time, with what it gave out.
+func (w *world) managed(c caller, at time.Time, name string, parameters map[string]string, gave map[string]any) bool {
+	r := c.call(w.Rand, at, name, "", "", 0)
+	r.EventSource, r.AWSRegion, r.RequestParameters, r.AdditionalData, r.Resources, r.ResponseElements = "iam.amazonaws.com", "us-east-1", parameters, nil, nil, gave
 	r.ManagementEvent, r.EventCategory, r.ReadOnly = true, "Management", false
+	if gave["credentials"] != nil {
+		r.EventSource, r.AWSRegion, r.ReadOnly = "sts.amazonaws.com", region, true
+	}
 	w.record(r)
 	w.tell("%s calls %s %v", c.who.AccessKeyID, name, parameters)
 	return true
@@ -285,6 +325,8 @@ type watched struct {
 	periods int
 	alarmed bool
 	changed time.Time
+	// contributor is the id of the one series of an alarm on a Metrics Insights query; "" where the alarm is on one sum.
+	contributor string
 }
 
 func (a *watched) arn() string {
@@ -318,6 +360,9 @@ func (w *world) evaluate(a *watched) {
 
 // ring is the event that goes straight to the function.
 func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
+	if a.contributor != "" {
+		return a.contribution(at, points)
+	}
 	var metrics []any
 	for i, b := range a.buckets {
 		metrics = append(metrics, map[string]any{"id": fmt.Sprintf("m%d", i+1), "returnData": false, "metricStat": map[string]any{
@@ -325,6 +370,29 @@ func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
 			"period": 60, "stat": "Sum"}})
 	}
 	text, err := ring(a.name, at, threshold, points, metrics)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// contribution is that of one contributor: it names one datapoint, in the reason's text.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+func (a *watched) contribution(at time.Time, points []alarm.Point) []byte {
+	last := points[0]
+	for _, p := range points {
+		if float64(p.Bytes) > threshold {
+			last = p
+		}
+	}
+	text, err := json.Marshal(map[string]any{"source": "aws.cloudwatch", "alarmArn": a.arn(), "accountId": accountID, "time": at.Format(awsTime), "region": region,
+		"alarmData": map[string]any{
+			"alarmName": a.name, "alarmContributor": map[string]any{"id": a.contributor, "attributes": map[string]string{"BucketName": a.buckets[0]}},
+			"state": map[string]string{"value": "ALARM", "timestamp": at.Format(awsTime), "reason": fmt.Sprintf("Threshold Crossed: 1 datapoint was greater than the threshold "+
+				"(%d.0). The most recent datapoint which crossed the threshold: [%d.0 (%s)].", threshold, last.Bytes, last.Start.Format("02/01/06 15:04:05"))},
+			"configuration": map[string]any{"metrics": []any{map[string]any{"id": "q1", "returnData": true, "period": 60,
+				"expression": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket' GROUP BY BucketName ORDER BY SUM() DESC`}}},
+		}})
 	if err != nil {
 		panic(err)
 	}
@@ -340,7 +408,11 @@ func (a *watched) bridge(direct []byte) []byte {
 	if err := json.Unmarshal(direct, &in); err != nil {
 		panic(err)
 	}
-	out, err := json.Marshal(map[string]any{"version": "0", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch", "account": accountID,
+	kind := "CloudWatch Alarm State Change"
+	if a.contributor != "" {
+		kind = "CloudWatch Alarm Contributor State Change"
+	}
+	out, err := json.Marshal(map[string]any{"version": "0", "detail-type": kind, "source": "aws.cloudwatch", "account": accountID,
 		"region": region, "time": in.Time, "resources": []string{a.arn()}, "detail": in.AlarmData})
 	if err != nil {
 		panic(err)
