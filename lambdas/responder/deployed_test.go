@@ -89,9 +89,13 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	var resources struct {
 		StackResources []struct{ LogicalResourceID, PhysicalResourceID string }
 	}
-	d.read(ctx, &resources, "aws cloudformation describe-stack-resources --stack-name Nightlatch")
-	for _, r := range resources.StackResources {
-		d.ids[r.LogicalResourceID] = r.PhysicalResourceID
+	// Where the CDK has looked meanwhile, what moto shows is its second making, of which the functions may not be there yet.
+	for made := []string{}; !slices.Contains(made, d.ids["Enroller"]); time.Sleep(time.Second) {
+		d.read(ctx, &resources, "aws cloudformation describe-stack-resources --stack-name Nightlatch")
+		for _, r := range resources.StackResources {
+			d.ids[r.LogicalResourceID] = r.PhysicalResourceID
+		}
+		d.read(ctx, &made, "aws lambda list-functions --query 'Functions[].FunctionName'")
 	}
 	d.makeTrail(ctx)
 	d.enrol(ctx, endpoint)
@@ -362,8 +366,15 @@ func (d *deployment) enrol(ctx context.Context, endpoint string) {
 		}
 		s3.Make("eu-west-1", bucket) // anew, and without any
 	}
-	if logs := fmt.Sprint(f.logs); !strings.Contains(logs, `"the trail was looked at"`) || !strings.Contains(logs, `"wrong":null`) {
-		t.Errorf("the day's look has not found the trail in order: %s", logs)
+	// What a function prints comes after its answer.
+	found := func() bool {
+		return strings.Contains(f.logs.String(), `"the trail was looked at"`) && strings.Contains(f.logs.String(), `"wrong":null`)
+	}
+	for tries := 0; !found() && tries < 50; tries++ {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if !found() {
+		t.Errorf("the day's look has not found the trail in order: %s", f.logs)
 	}
 }
 
