@@ -705,3 +705,40 @@ func TestWhatIsToldOfADecisionIsPlain(t *testing.T) {
 		t.Errorf("got %q", m)
 	}
 }
+
+// A human may restore a key after another incident has judged it, and before that one writes: what was cleared by then is asked about.
+func TestAKeyThatIsClearedAsItIsAboutToBeContainedIsAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		origins []string
+		want    containment.State
+	}{
+		"the origins of its bytes": {[]string{"198.51.100.0/24"}, containment.Asked},
+		"other origins":            {[]string{"192.0.2.0/24"}, containment.Done},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			cleared := false
+			handled, err := w.Handle(t.Context(), event(1_000_000), func(rec incident.Record) {
+				if cleared || len(rec.Outcomes) == 0 || rec.Outcomes[0].State != containment.Intended {
+					return
+				}
+				cleared = true
+				b, err := w.Store.Brakes(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				b.Holds = append(b.Holds, incident.Hold{AccessKeyID: stolen, Incident: "another", By: oncall.ARN, Until: w.clock.Now().Add(24 * time.Hour), Origins: c.origins})
+				if _, err := w.Store.SetBrakes(t.Context(), b); err != nil {
+					t.Error(err)
+				}
+			})
+			if err != nil || !cleared {
+				t.Fatalf("cleared %t, %v", cleared, err)
+			}
+			if o := handled.Record.Outcomes[0]; o.State != c.want || (c.want == containment.Asked) != strings.Contains(o.Detail, "restored this key after incident another") {
+				t.Errorf("got %s: %s", o.State, o.Detail)
+			}
+			w.keys(t, map[containment.State]string{containment.Asked: "Active", containment.Done: "Inactive"}[c.want])
+		})
+	}
+}

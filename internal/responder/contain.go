@@ -188,8 +188,7 @@ func (d *desk) judgeActors(ctx context.Context, rec *incident.Record, actors []e
 				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
 			}
 			if h, held := brakes.Holding(a, r.Clock.Now()); held && v.Decision == policy.Contain {
-				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: report.Safe(h.By) + " restored this key after incident " +
-					report.Safe(h.Incident) + " and cleared these origins until " + h.Until.UTC().Format("2006-01-02 15:04")}}
+				v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: cleared(h)}}
 			}
 			leftAlone = leftAlone && v.Decision == policy.Leave
 			o := r.outcome(x, s, v)
@@ -396,8 +395,8 @@ func (d *desk) readBrakes(ctx context.Context, rec *incident.Record) incident.Br
 const defaultCap = 10
 
 // heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many, or
-// neither could be seen; "" if it may. One that a human has approved is not counted, and may be made in mode ask; one that was throttled is
-// counted already.
+// neither could be seen, or somebody has restored the key meanwhile; "" if it may. One that a human has approved is not counted, and may be
+// made in mode ask; one that was throttled is counted already.
 func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
 	most, now := cmp.Or(d.Cap, defaultCap), d.Clock.Now()
 	what := "this containment could not be counted among those of the hour: "
@@ -420,7 +419,13 @@ func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment
 		switch mode := d.lowered(b); {
 		case mode == containment.ModeObserve, mode != containment.ModeAct && o.Approved == nil:
 			return "the mode is " + string(mode) + " by now"
-		case uncounted:
+		case o.Approved != nil:
+			return ""
+		}
+		if h, held := holding(b, rec, o.AccessKeyID, now); held {
+			return cleared(h)
+		}
+		if uncounted {
 			return ""
 		}
 		if slices.ContainsFunc(b.Contained, now.Equal) {
@@ -439,6 +444,27 @@ func (d *desk) heldBack(ctx context.Context, rec *incident.Record, o containment
 		failed = err
 	}
 	return what + report.Safe(failed.Error())
+}
+
+// holding is the hold on a key, where it covers every use of it that an incident shows.
+func holding(b incident.Brakes, rec *incident.Record, key string, now time.Time) (hold incident.Hold, held bool) {
+	for _, a := range rec.Evidence.Actors {
+		if a.AccessKeyID != key || key == "" {
+			continue
+		}
+		h, is := b.Holding(a, now)
+		if !is {
+			return incident.Hold{}, false
+		}
+		hold, held = h, true
+	}
+	return hold, held
+}
+
+// cleared says why a key is held.
+func cleared(h incident.Hold) string {
+	return report.Safe(h.By) + " restored this key after incident " + report.Safe(h.Incident) + " and cleared these origins until " +
+		h.Until.UTC().Format("2006-01-02 15:04")
 }
 
 // verify reads one step of unknown outcome back.
