@@ -64,6 +64,7 @@ func underAKey(key string) []request {
 	return []request{
 		does("Allowed AccountDecides DecryptTheTrailsFiles", "kms:Decrypt", key, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),
 		does(denied, "kms:Decrypt", key),
+		does(denied, "kms:Decrypt", key, "kms:ViaService", "secretsmanager.eu-west-1.amazonaws.com"),
 		does(denied, "kms:GenerateDataKey", key, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),
 	}
 }
