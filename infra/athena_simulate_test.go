@@ -63,6 +63,7 @@ func askingAthena(files, folder string) []request {
 func underAKey(key string) []request {
 	return []request{
 		does("Allowed AccountDecides DecryptTheTrailsFiles", "kms:Decrypt", key, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),
+		does("Allowed AccountDecides DecryptTheTrailsFiles", "kms:Decrypt", key, "kms:ViaService", "s3.us-east-1.amazonaws.com"), // of a bucket elsewhere
 		does(denied, "kms:Decrypt", key),
 		does(denied, "kms:Decrypt", key, "kms:ViaService", "secretsmanager.eu-west-1.amazonaws.com"),
 		does(denied, "kms:GenerateDataKey", key, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),

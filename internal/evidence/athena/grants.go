@@ -88,11 +88,14 @@ func Grants() []grant.Grant {
 
 // KeyGrants are for a trail whose files are encrypted with a KMS key, ${TrailKey} by its ARN; the key's own policy must allow it too.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail-decrypt.html
+//
+// A trail's bucket may be in any region, and its key is in the bucket's, so that S3 asks for it there: its name's end is a star.
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html (S3BucketName, KmsKeyId)
 func KeyGrants() []grant.Grant {
 	return []grant.Grant{{
 		Sid:     "DecryptTheTrailsFiles",
 		Actions: []string{"kms:Decrypt"},
 		On:      []string{"${TrailKey}"},
-		When:    map[string]map[string]string{"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}},
+		When:    map[string]map[string]string{"StringLike": {"kms:ViaService": "s3.*"}},
 	}}
 }
