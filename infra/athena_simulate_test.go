@@ -59,6 +59,33 @@ func askingAthena(files, folder string) []request {
 	return append(calls, does(denied, "s3:GetObject", oneFile), via(denied, "s3:PutObject", oneFile))
 }
 
+// Answers are written by the two functions that ask, and by nobody else, whatever his own policy lets him do.
+func TestOnlyOursWriteAnswers(t *testing.T) {
+	tpl := synth(t, onlyAthena(aTrail)...)
+	policy := policyOf(t, at(t, tpl.named(t, "AWS::S3::BucketPolicy", "ResultsPolicy"), "PolicyDocument", "Statement"))
+	var calls []request
+	add := func(principal, want, action string) {
+		c := as(principal, everything, action, theResults+"/x.csv")
+		c.Context["aws:PrincipalArn"] = principal
+		if m := session.FindStringSubmatch(principal); m != nil {
+			c.Context["aws:PrincipalArn"] = "arn:aws:iam::" + m[1] + ":role/" + m[2]
+		}
+		c.want, c.Policy = want, policy
+		calls = append(calls, c)
+	}
+	for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateObject", "s3:ReplicateDelete"} {
+		for _, ours := range []string{"Responder", "Approver"} {
+			add("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+ours+"Role-x1/Nightlatch-"+ours+"-x1", "Allowed Everything", action)
+		}
+		for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:sts::111122223333:assumed-role/admin/eve", "arn:aws:iam::111122223333:root",
+			"arn:aws:sts::111122223333:assumed-role/Nightlatch-EnrollerRole-x1/x", "arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x12/x"} {
+			add(other, "ExplicitlyDenied OnlyOursWrite", action)
+		}
+	}
+	add("arn:aws:iam::111122223333:user/admin", "Allowed Everything", "s3:GetObject")
+	judge(t, calls)
+}
+
 // underAKey are the calls for files that a key encrypts.
 func underAKey(key string) []request {
 	return []request{
@@ -102,7 +129,7 @@ func TestOnlyCloudTrailWritesFiles(t *testing.T) {
 		serviceCall(denied, "delivery.logs.amazonaws.com", "s3:PutObject", file, account, theTrail),
 	}
 	for _, who := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:user/mallory"} {
-		for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} {
+		for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateObject", "s3:ReplicateDelete"} {
 			calls = append(calls, as(who, everything, action, file))
 			calls[len(calls)-1].want = "ExplicitlyDenied NobodyElseWrites"
 		}
