@@ -26,6 +26,8 @@ func askingAthena(files, folder string) []request {
 		does("Allowed AskAthena", "athena:GetQueryResults", theWorkGroup),
 		does("Allowed AskAthena", "athena:StopQueryExecution", theWorkGroup),
 		does("Allowed CheckTheTrailsTable", "athena:GetTableMetadata", "arn:aws:athena:eu-west-1:111122223333:datacatalog/AwsDataCatalog"),
+		does("Allowed CheckTheTrailsTable", "athena:GetDataCatalog", "arn:aws:athena:eu-west-1:111122223333:datacatalog/AwsDataCatalog"),
+		does(denied, "athena:GetDataCatalog", "arn:aws:athena:eu-west-1:111122223333:datacatalog/theirs"),
 		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"table/nightlatch/trail"),
 		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"catalog"),
 		does("Allowed ReadTheTrailsTable", "glue:GetDatabase", theCatalog+"database/nightlatch"),

@@ -273,7 +273,8 @@ func TestGrantsAreTheCallsMade(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f.during = func(int) { cancel() }
 	f.Ask(ctx, ask("")) // for StopQueryExecution
-	made := map[string]string{athenatest.GetTableMetadata: "arn:${Partition}:athena:${Region}:${Account}:datacatalog/AwsDataCatalog"}
+	const catalog = "arn:${Partition}:athena:${Region}:${Account}:datacatalog/AwsDataCatalog"
+	made := map[string]string{athenatest.GetTableMetadata: catalog, "GetDataCatalog": catalog} // this one Athena makes, of the catalog that a query names
 	for _, c := range f.Calls() {
 		if c.Operation != athenatest.GetTableMetadata {
 			made[c.Operation] = "arn:${Partition}:athena:${Region}:${Account}:workgroup/nightlatch"

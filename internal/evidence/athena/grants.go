@@ -25,6 +25,7 @@ func athenaAsks(also map[string]map[string]string) map[string]map[string]string 
 // https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html (a table's parents are needed with it, and the
 // database "default" with every query)
 // https://docs.aws.amazon.com/athena/latest/ug/managed-policies.html (the result bucket)
+// https://docs.aws.amazon.com/step-functions/latest/dg/connect-athena.html (GetDataCatalog, beside StartQueryExecution: our queries name their catalog)
 //
 // glue:GetPartitions is not among them: partitions that are projected are not looked up
 // (https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html).
@@ -38,7 +39,7 @@ func Grants() []grant.Grant {
 		},
 		{
 			Sid:     "CheckTheTrailsTable",
-			Actions: []string{"athena:GetTableMetadata"},
+			Actions: []string{"athena:GetTableMetadata", "athena:GetDataCatalog"},
 			On:      []string{"arn:${Partition}:athena:${Region}:${Account}:datacatalog/" + Catalog},
 		},
 		{
