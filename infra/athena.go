@@ -20,9 +20,6 @@ func newAthena(scope constructs.Construct, s Settings) Files {
 	f := s.Files
 	results := newBucket(scope, "Results", resultDays, false)
 	f.Results = *results.Ref()
-	awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{
-		Bucket: results.Ref(), PolicyDocument: document(onlyTLS("s3:*", []string{*results.AttrArn(), *results.AttrArn() + "/*"})),
-	})
 	awsathena.NewCfnWorkGroup(scope, jsii.String("WorkGroup"), &awsathena.CfnWorkGroupProps{
 		Name: jsii.String(athena.WorkGroup), Description: jsii.String("Nightlatch: who reads the watched buckets"), RecursiveDeleteOption: true,
 		WorkGroupConfiguration: &awsathena.CfnWorkGroup_WorkGroupConfigurationProperty{
@@ -48,6 +45,18 @@ func newAthena(scope constructs.Construct, s Settings) Files {
 			},
 		}}).AddResourceDependency(database, nil)
 	return f
+}
+
+// keepResults lets Athena write an answer for the two functions that ask it, and nobody else write or delete any, whoever lets them: between
+// the end of a query and the reading of its rows, whoever may write to every bucket could put others there. Athena calls S3 as the role that
+// asks it: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
+func keepResults(scope constructs.Construct, s Settings, r responder, a approver) {
+	bucket := s.bucketARN(s.Files.Results)
+	awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{Bucket: jsii.String(s.Files.Results), PolicyDocument: document(
+		onlyTLS("s3:*", []string{bucket, bucket + "/*"}),
+		statement{"Sid": "OnlyOursWrite", "Effect": "Deny", "Principal": "*", "Action": writes, "Resource": bucket + "/*",
+			"Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": []*string{r.role.AttrArn(), a.role.AttrArn()}}}},
+	)})
 }
 
 // table is the table that the responder will demand.

@@ -26,6 +26,8 @@ func askingAthena(files, folder string) []request {
 		does("Allowed AskAthena", "athena:GetQueryResults", theWorkGroup),
 		does("Allowed AskAthena", "athena:StopQueryExecution", theWorkGroup),
 		does("Allowed CheckTheTrailsTable", "athena:GetTableMetadata", "arn:aws:athena:eu-west-1:111122223333:datacatalog/AwsDataCatalog"),
+		does("Allowed CheckTheTrailsTable", "athena:GetDataCatalog", "arn:aws:athena:eu-west-1:111122223333:datacatalog/AwsDataCatalog"),
+		does(denied, "athena:GetDataCatalog", "arn:aws:athena:eu-west-1:111122223333:datacatalog/theirs"),
 		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"table/nightlatch/trail"),
 		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"catalog"),
 		does("Allowed ReadTheTrailsTable", "glue:GetDatabase", theCatalog+"database/nightlatch"),
@@ -59,11 +61,40 @@ func askingAthena(files, folder string) []request {
 	return append(calls, does(denied, "s3:GetObject", oneFile), via(denied, "s3:PutObject", oneFile))
 }
 
+// Answers are written by the two functions that ask, and by nobody else, whatever his own policy lets him do.
+func TestOnlyOursWriteAnswers(t *testing.T) {
+	tpl := synth(t, onlyAthena(aTrail)...)
+	policy := policyOf(t, at(t, tpl.named(t, "AWS::S3::BucketPolicy", "ResultsPolicy"), "PolicyDocument", "Statement"))
+	var calls []request
+	add := func(principal, want, action string) {
+		c := as(principal, everything, action, theResults+"/x.csv")
+		c.Context["aws:PrincipalArn"] = principal
+		if m := session.FindStringSubmatch(principal); m != nil {
+			c.Context["aws:PrincipalArn"] = "arn:aws:iam::" + m[1] + ":role/" + m[2]
+		}
+		c.want, c.Policy = want, policy
+		calls = append(calls, c)
+	}
+	for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateObject", "s3:ReplicateDelete"} {
+		for _, ours := range []string{"Responder", "Approver"} {
+			add("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+ours+"Role-x1/Nightlatch-"+ours+"-x1", "Allowed Everything", action)
+		}
+		for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:sts::111122223333:assumed-role/admin/eve", "arn:aws:iam::111122223333:root",
+			"arn:aws:sts::111122223333:assumed-role/Nightlatch-EnrollerRole-x1/x", "arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x12/x"} {
+			add(other, "ExplicitlyDenied OnlyOursWrite", action)
+		}
+	}
+	add("arn:aws:iam::111122223333:user/admin", "Allowed Everything", "s3:GetObject")
+	judge(t, calls)
+}
+
 // underAKey are the calls for files that a key encrypts.
 func underAKey(key string) []request {
 	return []request{
 		does("Allowed AccountDecides DecryptTheTrailsFiles", "kms:Decrypt", key, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),
+		does("Allowed AccountDecides DecryptTheTrailsFiles", "kms:Decrypt", key, "kms:ViaService", "s3.us-east-1.amazonaws.com"), // of a bucket elsewhere
 		does(denied, "kms:Decrypt", key),
+		does(denied, "kms:Decrypt", key, "kms:ViaService", "secretsmanager.eu-west-1.amazonaws.com"),
 		does(denied, "kms:GenerateDataKey", key, "kms:ViaService", "s3.eu-west-1.amazonaws.com"),
 	}
 }
@@ -100,7 +131,7 @@ func TestOnlyCloudTrailWritesFiles(t *testing.T) {
 		serviceCall(denied, "delivery.logs.amazonaws.com", "s3:PutObject", file, account, theTrail),
 	}
 	for _, who := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:user/mallory"} {
-		for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} {
+		for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateObject", "s3:ReplicateDelete"} {
 			calls = append(calls, as(who, everything, action, file))
 			calls[len(calls)-1].want = "ExplicitlyDenied NobodyElseWrites"
 		}

@@ -47,10 +47,11 @@ func selectorsFor(partition string, buckets []Bucket) []selector {
 		"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com"}}))
 }
 
-// trailSelectors are those of a trail, which can choose no service whose management events it takes, and leave out these two only. They
-// are many, and tell nothing of S3.
+// trailSelectors are those of a trail, which can choose no service whose management events it takes, and leave out KMS's and the RDS data
+// API's only. KMS's are many, and tell nothing of S3. The other's can be left out only in a region that has that API, and where it has not, the
+// trail could not be made: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
 func trailSelectors(partition string, buckets []Bucket) []selector {
-	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", is: differs, values: []string{"kms.amazonaws.com", "rdsdata.amazonaws.com"}}))
+	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", is: differs, values: []string{"kms.amazonaws.com"}}))
 }
 
 func did(what condition) selector {

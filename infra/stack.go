@@ -50,6 +50,9 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 		return nil, err
 	}
 	kept.keep(r, a)
+	if s.Trail != "" {
+		keepResults(stack, s, r, a)
+	}
 	newAlarms(stack, s, r.function.AttrArn())
 	watchFunctions(stack, r, a, e, topic.arn)
 	watchTampering(stack, s, r, a, e, topic, kept)

@@ -49,7 +49,7 @@ func TestTheSelectorsHoldTheBuckets(t *testing.T) {
 	for key, c := range map[string]struct {
 		most int
 		of   func(string, []Bucket) []selector
-	}{"eventDataStore": {487, selectorsFor}, "trail": {490, trailSelectors}} {
+	}{"eventDataStore": {487, selectorsFor}, "trail": {491, trailSelectors}} {
 		for _, n := range []int{c.most, c.most + 3} {
 			s, err := Read(given("buckets", many(n, ""), key, made))
 			says := fmt.Sprintf(`%s is "create", and should be the ARN of an existing CloudTrail`, key)

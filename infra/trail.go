@@ -80,8 +80,12 @@ func newBucket(scope constructs.Construct, id string, days int, versions bool) a
 	return bucket
 }
 
+// writes are the rights by which an object's content is put in a bucket, or goes away: by a call, or by replication.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+var writes = []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateObject", "s3:ReplicateDelete"}
+
 // trailBucketPolicy lets CloudTrail write this trail's files, and nobody else write or delete any, whoever lets them: a file that is
-// replaced is an answer that is wrong. The lifetime is no caller, and deletes.
+// replaced is an answer that is wrong. S3 replicates from another bucket with rights of its own. The lifetime is no caller, and deletes.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
 func trailBucketPolicy(bucket *string, account, trail string) []statement {
 	service := map[string]any{"Service": "cloudtrail.amazonaws.com"}
@@ -92,7 +96,7 @@ func trailBucketPolicy(bucket *string, account, trail string) []statement {
 			"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceArn": trail}}},
 		{"Sid": "TrailWrites", "Effect": "Allow", "Principal": service, "Action": "s3:PutObject", "Resource": *bucket + "/AWSLogs/" + account + "/*",
 			"Condition": map[string]any{"StringEquals": map[string]any{"s3:x-amz-acl": "bucket-owner-full-control", "aws:SourceArn": trail}}},
-		{"Sid": "NobodyElseWrites", "Effect": "Deny", "Principal": "*", "Action": []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, "Resource": files,
+		{"Sid": "NobodyElseWrites", "Effect": "Deny", "Principal": "*", "Action": writes, "Resource": files,
 			"Condition": map[string]any{"StringNotEquals": map[string]any{"aws:SourceArn": trail}}},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,6 +68,9 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 	}
 	if settings.Budget < 0 {
 		return nil, fmt.Errorf("the budget of bytes scanned is %d: it must be 0 (no limit) or more", settings.Budget)
+	}
+	if !slices.Contains(Regions(), cfg.Region) { // or what happens where it runs would be what nobody did
+		return nil, fmt.Errorf("%+q is not a region whose files nightlatch reads: deploy in another, or a newer nightlatch", cfg.Region)
 	}
 	cfg = cfg.Copy()
 	cfg.RetryMode = aws.RetryModeStandard

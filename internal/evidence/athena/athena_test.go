@@ -2,8 +2,12 @@ package athena_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +23,52 @@ import (
 	"nightlatch/internal/evidence/athena/athenatest"
 )
 
+var anywhere = aws.Config{Region: "eu-west-1"}
+
+// What is recorded in a region that the table does not project, nobody would have done.
+func TestNewRefusesARegionWhoseFilesAreNotRead(t *testing.T) {
+	for _, region := range []string{"", "eu-west-9", "us-iso-east-1"} {
+		if _, err := athena.New(aws.Config{Region: region}, athena.Settings{Table: table}); err == nil || !strings.Contains(err.Error(), "not a region whose files") {
+			t.Errorf("%q: got %v", region, err)
+		}
+	}
+}
+
+// The SDK's own list of regions, which a newer SDK makes longer.
+func TestTheFilesOfEveryRegionAreRead(t *testing.T) {
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2").Output()
+	if err != nil {
+		t.Fatalf("where the SDK's source lies: %v", err)
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal", "endpoints", "awsrulesfn", "partitions.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Partitions []struct {
+			ID      string
+			Regions map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, p := range list.Partitions {
+		for region := range p.Regions {
+			if strings.HasPrefix(p.ID, "aws-iso") || strings.HasSuffix(region, "-global") {
+				continue
+			}
+			if found++; !slices.Contains(athena.Regions(), region) {
+				t.Errorf("the files of %s are not read", region)
+			}
+		}
+	}
+	if found < 35 {
+		t.Errorf("the SDK's list has %d regions only", found)
+	}
+}
+
 func TestNewTakesNothingButATrailsTable(t *testing.T) {
 	for _, location := range []string{
 		"",
@@ -31,23 +81,23 @@ func TestNewTakesNothingButATrailsTable(t *testing.T) {
 		"s3://A/AWSLogs/",
 		"https://acme-trail/AWSLogs/",
 	} {
-		if _, err := athena.New(aws.Config{}, athena.Settings{Table: athena.Table{Location: location, Accounts: table.Accounts}}); err == nil {
+		if _, err := athena.New(anywhere, athena.Settings{Table: athena.Table{Location: location, Accounts: table.Accounts}}); err == nil {
 			t.Errorf("New took %q", location)
 		} else if !strings.Contains(err.Error(), "s3://BUCKET/") {
 			t.Errorf("New(%q) = %v: it does not say what a location looks like", location, err)
 		}
 	}
 	for _, location := range []string{"s3://acme-trail/AWSLogs/", "s3://acme-trail/AWSLogs/o-abcdefghij/", "s3://acme.trail/a/b=c/AWSLogs/"} {
-		if _, err := athena.New(aws.Config{}, athena.Settings{Table: athena.Table{Location: location, Accounts: table.Accounts}}); err != nil {
+		if _, err := athena.New(anywhere, athena.Settings{Table: athena.Table{Location: location, Accounts: table.Accounts}}); err != nil {
 			t.Errorf("New refused %q: %v", location, err)
 		}
 	}
 	for _, accounts := range [][]string{nil, {"1111"}, {"111122223333", "111122223333,x"}} {
-		if _, err := athena.New(aws.Config{}, athena.Settings{Table: athena.Table{Location: table.Location, Accounts: accounts}}); err == nil {
+		if _, err := athena.New(anywhere, athena.Settings{Table: athena.Table{Location: table.Location, Accounts: accounts}}); err == nil {
 			t.Errorf("New took the accounts %q", accounts)
 		}
 	}
-	if _, err := athena.New(aws.Config{}, athena.Settings{Table: table, Budget: -1}); err == nil {
+	if _, err := athena.New(anywhere, athena.Settings{Table: table, Budget: -1}); err == nil {
 		t.Error("New took a negative budget")
 	}
 }
@@ -223,7 +273,8 @@ func TestGrantsAreTheCallsMade(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f.during = func(int) { cancel() }
 	f.Ask(ctx, ask("")) // for StopQueryExecution
-	made := map[string]string{athenatest.GetTableMetadata: "arn:${Partition}:athena:${Region}:${Account}:datacatalog/AwsDataCatalog"}
+	const catalog = "arn:${Partition}:athena:${Region}:${Account}:datacatalog/AwsDataCatalog"
+	made := map[string]string{athenatest.GetTableMetadata: catalog, "GetDataCatalog": catalog} // this one Athena makes, of the catalog that a query names
 	for _, c := range f.Calls() {
 		if c.Operation != athenatest.GetTableMetadata {
 			made[c.Operation] = "arn:${Partition}:athena:${Region}:${Account}:workgroup/nightlatch"

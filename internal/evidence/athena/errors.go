@@ -32,7 +32,7 @@ func explain(ctx context.Context, err error, operation, on, doing string) error 
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("the time ended while %s: %w", doing, ended)
 	}
-	if refusal, _ := awserr.Refusal(err); refusal != nil {
+	if refusal, _ := awserr.Refusal(err); refusal != nil && !containsAny(refusal.ErrorMessage(), lakeFormation...) {
 		action := "athena:" + operation
 		found := unauthorized.FindStringSubmatch(refusal.ErrorMessage())
 		if found != nil {
@@ -72,6 +72,8 @@ func advice(err error) string {
 		}
 	}
 	switch {
+	case containsAny(text, lakeFormation...):
+		return notGranted
 	case code == "ExpiredTokenException" || code == "UnrecognizedClientException" || code == "InvalidClientTokenId":
 		return "the credentials are not accepted, renew them"
 	case code == "InternalServerException":
@@ -94,6 +96,12 @@ func advice(err error) string {
 	return "athena did not accept the call"
 }
 
+// lakeFormation are the words of its refusals, which come through Glue, with its code for what IAM refuses.
+// https://docs.aws.amazon.com/lake-formation/latest/dg/troubleshooting.html
+var lakeFormation = []string{"lake formation", "principal does not have any privilege"}
+
+const notGranted = "lake formation does not let the function's role read the table, grant it SELECT and DESCRIBE on it there"
+
 const resultGone = "its result is gone, see that the bucket for results is there and keeps them for a day, and ask again"
 
 // failures are the ways in which a query can fail, told by Athena's error type, and where Athena gives only a general one by the text: the
@@ -110,15 +118,17 @@ var failures = []struct {
 		"athena ran out of resources for it, narrow its time span or ask again later", true},
 	{[]int32{1400, 1401, 1403, 1404, 1405, 1406, 1602}, []string{"reduce your request rate", "slowdown", "throttlingexception"},
 		"other load slowed down what it needs, ask again later", true},
-	{[]int32{234}, []string{"lake formation", "principal does not have any privilege"},
-		"lake formation does not let the function's role read the table, grant it SELECT and DESCRIBE on it there", false},
+	{[]int32{234}, lakeFormation, notGranted, false},
+	// The sql is tested, and the table is what it was deployed as: the column is more likely hidden than missing.
+	{nil, []string{"column_not_found"}, "a column of the table is not shown to the function's role, grant it SELECT on the whole table in lake formation; " +
+		"if that is granted, it is a defect of nightlatch: please report it", false},
 	{[]int32{206, 210}, []string{"query timeout", "timed out"}, "it ran out of athena's time, narrow its time span", false},
 	{[]int32{1306}, []string{"nosuchbucket", "bucket does not exist"}, "a bucket was not found, see that the trail's (%s) and the one for results are there", false},
 	{[]int32{238, 401, 402}, nil, "its result could not be written, see that the bucket for results is there", false},
 	{[]int32{1302}, []string{"nosuchkey", "key does not exist"}, "a file went away while it was read, see who deletes files under %s if it happens again", true},
 	{[]int32{1110, 1301}, []string{"table_not_found", "schema_not_found", "database_not_found"},
 		theTable + " or its database was not found, deploy again, and look in cloudtrail for glue's DeleteTable to see who deleted it", false},
-	{[]int32{1006}, []string{"syntax_error", "column_not_found", "function_not_found", "type_mismatch"},
+	{[]int32{1006}, []string{"syntax_error", "function_not_found", "type_mismatch"},
 		"the sql was not accepted, which is a defect of nightlatch: please report it", false},
 	{[]int32{1001, 1002, 1005, 1007}, []string{"hive_bad_data", "hive_cursor_error", "hive_cannot_open_split", "hive_unsupported_format", "not a valid json"},
 		"something under %s is not one of the trail's files, look in cloudtrail for PutObject to see who put it there, and move it away", false},
@@ -175,6 +185,8 @@ func (t Table) denied(kind int32, plain, reason string) error {
 	files := "the trail's files under " + t.Location
 	found := unauthorized.FindStringSubmatch(plain)
 	switch {
+	case containsAny(plain, lakeFormation...): // it is not IAM's to give
+		return nil
 	case found != nil && strings.HasPrefix(found[1], "glue:"):
 		return grant.Denied(found[1], theTable, cut(reason))
 	case found != nil:

@@ -25,6 +25,7 @@ func athenaAsks(also map[string]map[string]string) map[string]map[string]string 
 // https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html (a table's parents are needed with it, and the
 // database "default" with every query)
 // https://docs.aws.amazon.com/athena/latest/ug/managed-policies.html (the result bucket)
+// https://docs.aws.amazon.com/step-functions/latest/dg/connect-athena.html (GetDataCatalog, beside StartQueryExecution: our queries name their catalog)
 //
 // glue:GetPartitions is not among them: partitions that are projected are not looked up
 // (https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html).
@@ -38,7 +39,7 @@ func Grants() []grant.Grant {
 		},
 		{
 			Sid:     "CheckTheTrailsTable",
-			Actions: []string{"athena:GetTableMetadata"},
+			Actions: []string{"athena:GetTableMetadata", "athena:GetDataCatalog"},
 			On:      []string{"arn:${Partition}:athena:${Region}:${Account}:datacatalog/" + Catalog},
 		},
 		{
@@ -88,11 +89,14 @@ func Grants() []grant.Grant {
 
 // KeyGrants are for a trail whose files are encrypted with a KMS key, ${TrailKey} by its ARN; the key's own policy must allow it too.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail-decrypt.html
+//
+// A trail's bucket may be in any region, and its key is in the bucket's, so that S3 asks for it there: its name's end is a star.
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html (S3BucketName, KmsKeyId)
 func KeyGrants() []grant.Grant {
 	return []grant.Grant{{
 		Sid:     "DecryptTheTrailsFiles",
 		Actions: []string{"kms:Decrypt"},
 		On:      []string{"${TrailKey}"},
-		When:    map[string]map[string]string{"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}},
+		When:    map[string]map[string]string{"StringLike": {"kms:ViaService": "s3.*"}},
 	}}
 }

@@ -89,12 +89,12 @@ func (t Table) Folder(account, region string, day time.Time) string {
 		Replace(t.Parameters()["storage.location.template"])
 }
 
-// Regions are the regions whose files are read, of all of AWS's partitions: a folder that is not there holds nothing. A copy out of a bucket
-// is recorded in the region that it goes to, and a thief works in any: what is not in this list is not read.
+// Regions are the regions whose files are read, of all of AWS's partitions but the secret ones: a folder that is not there holds nothing. A copy
+// out of a bucket is recorded in the region that it goes to, and a thief works in any: what is not in this list is not read.
 // https://docs.aws.amazon.com/general/latest/gr/rande.html
 func Regions() []string {
 	return strings.Fields("af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 " +
 		"ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 " +
-		"eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 " +
-		"us-east-2 us-west-1 us-west-2 cn-north-1 cn-northwest-1 us-gov-east-1 us-gov-west-1")
+		"eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 sa-west-1 " +
+		"us-east-1 us-east-2 us-west-1 us-west-2 cn-north-1 cn-northwest-1 eusc-de-east-1 us-gov-east-1 us-gov-west-1")
 }

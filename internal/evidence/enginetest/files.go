@@ -147,7 +147,13 @@ func shape(out *bufio.Writer, path string, table athena.Table, partition map[str
 		fields := members(record)
 		row := map[string]any{}
 		for _, c := range table.Columns() {
-			row[c.Name] = parse(c.Type).value(fields[c.Name])
+			v := fields[c.Name]
+			if anyKeys[c.Name] {
+				v = quotedJSON(v)
+			}
+			if row[c.Name], err = parse(c.Type).value(v); err != nil {
+				return fmt.Errorf("%s: %s: %w", path, c.Name, err)
+			}
 		}
 		for name, v := range partition {
 			row[name] = v
@@ -230,38 +236,62 @@ func (k kind) duck() string {
 	return "STRUCT(" + strings.Join(fields, ", ") + ")"
 }
 
-// value is what the column holds of a field: of a string, whatever it is in JSON, its text.
-func (k kind) value(text json.RawMessage) any {
+// anyKeys are the columns of which CloudTrail's input format makes a text, whatever it is in JSON:
+// https://docs.aws.amazon.com/athena/latest/ug/cloudtrail-serde.html
+var anyKeys = map[string]bool{"requestparameters": true, "responseelements": true, "additionaleventdata": true}
+
+// quotedJSON is a value's text as a string.
+func quotedJSON(text json.RawMessage) json.RawMessage {
+	if t := bytes.TrimSpace(text); len(t) == 0 || t[0] == '"' || string(t) == "null" {
+		return text
+	}
+	quoted, _ := json.Marshal(again(text))
+	return quoted
+}
+
+// value is what the column holds of a field: of a string, its text, also of a number or a flag. A value of another shape than the column's
+// fails the whole query, as Trino's reader does that Athena's comes from:
+// https://github.com/trinodb/trino/blob/master/lib/trino-hive-formats/src/main/java/io/trino/hive/formats/line/json/JsonDeserializer.java
+func (k kind) value(text json.RawMessage) (any, error) {
+	text = bytes.TrimSpace(text)
 	if len(text) == 0 || string(text) == "null" {
-		return nil
+		return nil, nil
 	}
 	switch {
 	case k.of != nil:
 		var elements []json.RawMessage
-		if json.Unmarshal(text, &elements) != nil {
-			return nil
+		if err := json.Unmarshal(text, &elements); err != nil {
+			return nil, fmt.Errorf("invalid JSON: start of array expected: %s", text)
 		}
-		values := []any{}
-		for _, e := range elements {
-			values = append(values, k.of.value(e))
+		values := make([]any, len(elements))
+		for i, e := range elements {
+			var err error
+			if values[i], err = k.of.value(e); err != nil {
+				return nil, err
+			}
 		}
-		return values
+		return values, nil
 	case k.fields != nil:
 		m := members(text)
 		if m == nil {
-			return nil
+			return nil, fmt.Errorf("invalid JSON: start of object expected: %s", text)
 		}
 		row := map[string]any{}
 		for _, f := range k.fields {
-			row[f.name] = f.kind.value(m[f.name])
+			var err error
+			if row[f.name], err = f.kind.value(m[f.name]); err != nil {
+				return nil, err
+			}
 		}
-		return row
+		return row, nil
+	case text[0] == '{' || text[0] == '[':
+		return nil, fmt.Errorf("invalid JSON: varchar value must be a scalar json value: %s", text)
 	}
 	var s string
 	if json.Unmarshal(text, &s) == nil {
-		return s
+		return s, nil
 	}
-	return again(text)
+	return string(text), nil
 }
 
 // again writes a value's JSON anew, as a reader does that has parsed it: its numbers stay as they are written, and half of a surrogate pair,

@@ -198,3 +198,29 @@ type statement string
 
 func (statement) Name() string                 { return "statement" }
 func (s statement) SQL(evidence.Schema) string { return string(s) }
+
+// Trino's reader fails a query on a value of another shape than its column's, and makes a text of numbers, flags and of the three columns of any keys.
+func TestAValueOfAnotherShapeIsAFailure(t *testing.T) {
+	table := athena.Table{Location: "s3://trail/AWSLogs/", Accounts: []string{account}}
+	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	for record, want := range map[string]string{
+		`{"eventID":"a","readOnly":true,"eventVersion":1.08,"requestParameters":{"a":{"b":[1]}},"responseElements":"hidden","additionalEventData":null,"userIdentity":{"sessionContext":{"x":[]}},"tlsDetails":1}`: "",
+		`{"userAgent":{"a":1}}`:                 "useragent: invalid JSON: varchar value must be a scalar",
+		`{"userIdentity":{"arn":["a"]}}`:        "useridentity: invalid JSON: varchar value must be a scalar",
+		`{"userIdentity":"root"}`:               "useridentity: invalid JSON: start of object expected",
+		`{"resources":{"ARN":"a"}}`:             "resources: invalid JSON: start of array expected",
+		`{"resources":[{"ARN":"a"},"arn:aws"]}`: "resources: invalid JSON: start of object expected",
+	} {
+		root := t.TempDir()
+		if err := Lay(root, table, []Record{{json.RawMessage(record), time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC), account, "eu-west-1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Load(t.Context(), e, table, root); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", record, err, want)
+		}
+	}
+}
