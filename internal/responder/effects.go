@@ -215,9 +215,9 @@ func (r *Responder) readHistory(ctx context.Context, rec *incident.Record, usage
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
-	case errors.Is(err, evidence.ErrBudget):
+	case errors.Is(err, evidence.ErrBudget): // of two engines, of either
 		rec.HistoryAsked = incident.MaxHistory // it would only be spent again
+	case errors.Is(err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
 	default:
 		rec.HistoryAsked++
 	}

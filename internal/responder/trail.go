@@ -2,7 +2,6 @@ package responder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,14 +31,11 @@ func (r *Responder) ask(ctx context.Context, q evidence.Question) (evidence.Answ
 		return answer, err
 	}
 	second, failed := r.Second.Ask(ctx, q)
-	switch {
-	case failed == nil:
-		second.Instead = "the first engine did not answer: " + err.Error()
-		return second, nil
-	case errors.Is(err, evidence.ErrBusy) || errors.Is(failed, evidence.ErrBusy): // asking again can help
-		return evidence.Answer{}, fmt.Errorf("%w: %v; and the second engine: %v", evidence.ErrBusy, err, failed)
+	if failed != nil {
+		return evidence.Answer{}, fmt.Errorf("%w; and the second engine: %w", err, failed)
 	}
-	return evidence.Answer{}, fmt.Errorf("%v; and the second engine: %w", err, failed)
+	second.Instead = "the first engine did not answer: " + err.Error()
+	return second, nil
 }
 
 // behind are the incidents for which the trail shows too little of what the metric counted, though it should be there by now.

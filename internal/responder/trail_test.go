@@ -97,6 +97,15 @@ func TestTwoEnginesThatFailAreBothNamed(t *testing.T) {
 	}
 }
 
+// What is over the budget would only be spent again, whatever keeps the other engine from answering.
+func TestABudgetIsSpentOnce(t *testing.T) {
+	w, files := withSecond()
+	w.trail.always, files.always = evidence.ErrBusy, evidence.ErrBudget
+	if r := w.handle(t); files.questions("usage") != 1 {
+		t.Errorf("what is usual was asked of the files %d times in %d looks", files.questions("usage"), len(r.Looks))
+	}
+}
+
 // What shows more of the bytes is the answer, and the two are not mixed.
 func TestAStoreThatStaysBehindIsNotWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -37,7 +37,6 @@ func (t *Trail) check(ctx context.Context, q *query) error {
 			CatalogName:  aws.String(Catalog),
 			DatabaseName: aws.String(Database),
 			TableName:    aws.String(TableName),
-			WorkGroup:    aws.String(WorkGroup),
 		})
 	})
 	if err != nil {
