@@ -74,7 +74,7 @@ func TestTheQuestionsReadTheFilesThatHoldTheirRecords(t *testing.T) {
 				q := evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: []string{"exports"}, From: from, To: from.Add(2 * time.Minute)}}, Margin: alarm.Margin}
 				root := t.TempDir()
 				var records []Record
-				for i := range 300 { // from two weeks before to a week after
+				for i := range 150 { // from two weeks before to a week after
 					at := from.Add(time.Duration(rng.Int64N(int64(21*24*time.Hour))) - 14*24*time.Hour)
 					if i%3 == 0 {
 						at = from.Add(time.Duration(rng.Int64N(int64(2*time.Minute+2*alarm.Margin))) - alarm.Margin)
