@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,14 +41,14 @@ const refuses = `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/
 // fakeSTS knows olga, and checks signatures by itself: moto does not. It counts what it is asked.
 type fakeSTS struct {
 	*httptest.Server
-	asked  int
+	asked  atomic.Int64
 	answer http.HandlerFunc // instead of its own
 }
 
 func newSTS(t *testing.T) *fakeSTS {
 	f := &fakeSTS{}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.asked++
+		f.asked.Add(1)
 		body, err := io.ReadAll(r.Body)
 		if f.answer != nil {
 			f.answer(w, r)
@@ -226,8 +227,8 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 			if !errors.As(err, &no) || !strings.Contains(no.Why, c.says) || id != (Identity{}) {
 				t.Errorf("got %+v, %v, want that nobody has signed: %s", id, err, c.says)
 			}
-			if f.asked != 0 != c.asks {
-				t.Errorf("STS was asked %d times", f.asked)
+			if (f.asked.Load() != 0) != c.asks {
+				t.Errorf("STS was asked %d times", f.asked.Load())
 			}
 		})
 	}
@@ -304,8 +305,8 @@ func TestWhatSTSMayAnswer(t *testing.T) {
 			if err == nil || errors.As(err, new(Unproven)) != c.unproven || !strings.Contains(err.Error(), c.says) || id != (Identity{}) {
 				t.Errorf("got %+v, %v, want %q", id, err, c.says)
 			}
-			if f.asked != 1 {
-				t.Errorf("it was asked %d times, want once", f.asked)
+			if f.asked.Load() != 1 {
+				t.Errorf("it was asked %d times, want once", f.asked.Load())
 			}
 			if err != nil && strings.Contains(err.Error(), olga.SessionToken) {
 				t.Error("the error tells the token")
