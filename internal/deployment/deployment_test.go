@@ -43,7 +43,12 @@ var ours = Settings{Stack: "Nightlatch"}
 
 // The stack's outputs, from moto.
 func TestADeploymentIsFoundByItsStack(t *testing.T) {
-	environment(t, mototest.Start(t))
+	endpoint := mototest.Start(t)
+	environment(t, endpoint)
+	// moto loads a service with its first call, which on a busy machine takes longer than a human is let wait.
+	if _, err := cloudformation.NewFromConfig(mototest.Config(endpoint)).ListStacks(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
 	d, err := Open(t.Context(), ours)
 	if err != nil {
 		t.Fatal(err)
