@@ -17,6 +17,17 @@ func (p *Pause) Next() time.Duration {
 	return d
 }
 
+// The waits of an engine that runs queries, which CloudTrail Lake and Athena both are.
+var (
+	// Poll: a query over some minutes of events ends within seconds, and each second counts; one over days of history takes longer, and the
+	// call that looks at it is rate-limited across the account.
+	Poll = Pause{First: 500 * time.Millisecond, Most: 2 * time.Second}
+	// Slot: slots become free as fast as queries end, in seconds. The SDK has waited out a shorter throttling by itself.
+	Slot = Pause{First: time.Second, Most: 8 * time.Second}
+	// Rerun: what made a query fail and may pass is other people's load, which takes a while. A run is billed, so none is wasted.
+	Rerun = Pause{First: 5 * time.Second, Most: 20 * time.Second}
+)
+
 // Wait waits for d, or until ctx ends, which is its error.
 func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

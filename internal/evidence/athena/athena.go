@@ -88,7 +88,7 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 		return evidence.Answer{}, fmt.Errorf("the %s query has %d bytes: athena takes 1 to %d", question.Name(), n, maxStatement)
 	}
 	answer := evidence.Answer{Engine: engine}
-	pause := rerunWait
+	pause := patience.Rerun
 	for runs := 1; ; runs++ {
 		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
 		rows, err := t.run(ctx, q)

@@ -100,7 +100,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 // await polls until the query has succeeded. The first look comes after a wait: no query ends at once.
 func (t *Trail) await(ctx context.Context, q *query) error {
 	doing := fmt.Sprintf("waiting for the %s query %s", q.name, q.id)
-	for pause := pollWait; ; {
+	for pause := patience.Poll; ; {
 		if err := t.wait(ctx, pause.Next()); err != nil {
 			return explain(ctx, err, "", "", doing)
 		}

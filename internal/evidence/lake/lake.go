@@ -98,7 +98,7 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, evidence.MaxStatement)
 	}
 	answer := evidence.Answer{Engine: engine}
-	pause := rerunWait
+	pause := patience.Rerun
 	for runs := 1; ; runs++ {
 		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
 		rows, err := t.run(ctx, q)

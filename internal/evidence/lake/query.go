@@ -90,7 +90,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 // await polls until the query has finished. The first look comes after a wait: no query ends at once.
 func (t *Trail) await(ctx context.Context, q *query) error {
 	doing := fmt.Sprintf("waiting for the %s query %s on %s", q.name, q.id, t.store.arn)
-	for pause := pollWait; ; {
+	for pause := patience.Poll; ; {
 		if err := t.wait(ctx, pause.Next()); err != nil {
 			return explain(ctx, err, "", doing)
 		}
