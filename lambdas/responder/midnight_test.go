@@ -29,7 +29,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/encoding/cbor"
 
-	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
 	"nightlatch/internal/evidence/duck"
@@ -514,7 +513,7 @@ func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table
 	}
 	store := m.store[strings.LastIndex(m.store, "/")+1:]
 	return func(sql string) ([]map[string]string, int64, error) {
-		answer, err := engine.Ask(context.Background(), verbatim(strings.ReplaceAll(sql, "from "+store, "from events")))
+		answer, err := engine.Ask(context.Background(), enginetest.Verbatim(strings.ReplaceAll(sql, "from "+store, "from events")))
 		rows := make([]map[string]string, len(answer.Rows))
 		for i, r := range answer.Rows {
 			rows[i] = r
@@ -522,9 +521,3 @@ func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table
 		return rows, int64(lines.Len()), err
 	}
 }
-
-// verbatim is SQL that is a question already.
-type verbatim string
-
-func (verbatim) Name() string                 { return "verbatim" }
-func (v verbatim) SQL(evidence.Schema) string { return string(v) }

@@ -328,7 +328,7 @@ func TestOneRunIsOneQuery(t *testing.T) {
 	f := newFixture(t, 0, rowsOf(1)...)
 	throttled := awsjsontest.Throttled
 	throttled.After = true // it was started, and nobody heard
-	f.Fail(athenatest.StartQueryExecution, append(repeat(awsjsontest.CutAfter, 3), repeat(throttled, athena.CallAttempts)...)...)
+	f.Fail(athenatest.StartQueryExecution, append(slices.Repeat([]awsjsontest.Fault{awsjsontest.CutAfter}, 3), slices.Repeat([]awsjsontest.Fault{throttled}, athena.CallAttempts)...)...)
 	if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}

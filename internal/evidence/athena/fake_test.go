@@ -2,6 +2,7 @@ package athena_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"nightlatch/internal/awsjsontest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
@@ -93,22 +93,7 @@ func (f *fixture) statuses() string {
 	return strings.Join(all, " ")
 }
 
-func rowsOf(n int) []map[string]string {
-	rows := make([]map[string]string, n)
-	for i := range rows {
-		rows[i] = map[string]string{"actor": "a"}
-	}
-	return rows
-}
-
-// repeat is n times the same fault.
-func repeat(f awsjsontest.Fault, n int) []awsjsontest.Fault {
-	all := make([]awsjsontest.Fault, n)
-	for i := range all {
-		all[i] = f
-	}
-	return all
-}
+func rowsOf(n int) []map[string]string { return slices.Repeat([]map[string]string{{"actor": "a"}}, n) }
 
 // says reports every text that an error does not say.
 func says(t *testing.T, err error, wants ...string) {

@@ -60,7 +60,7 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 0, rowsOf(1)...)
-			f.Fail(c.operation, repeat(c.fault, c.times)...)
+			f.Fail(c.operation, slices.Repeat([]awsjsontest.Fault{c.fault}, c.times)...)
 			got, err := f.Ask(t.Context(), ask(""))
 			if err == nil {
 				t.Fatalf("got %+v", got)
@@ -142,7 +142,7 @@ func TestThrottlingPasses(t *testing.T) {
 	for _, operation := range []string{athenatest.GetTableMetadata, athenatest.StartQueryExecution, athenatest.GetQueryExecution, athenatest.GetQueryResults} {
 		f := newFixture(t, 0, rowsOf(1)...)
 		// More than the SDK sits out by itself, twice over.
-		f.Fail(operation, repeat(awsjsontest.Throttled, 2*athena.CallAttempts+1)...)
+		f.Fail(operation, slices.Repeat([]awsjsontest.Fault{awsjsontest.Throttled}, 2*athena.CallAttempts+1)...)
 		if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 			t.Errorf("%s: got %+v, %v", operation, got, err)
 		}
@@ -172,7 +172,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 0)
-			f.Fail(athenatest.GetQueryExecution, repeat(awsjsontest.Throttled, 100)...)
+			f.Fail(athenatest.GetQueryExecution, slices.Repeat([]awsjsontest.Fault{awsjsontest.Throttled}, 100)...)
 			ctx, cancel := context.WithCancel(t.Context())
 			end(f, cancel)
 			_, err := f.Ask(ctx, ask(""))

@@ -71,7 +71,7 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := func(sql string) ([]map[string]string, int64, error) {
-		a, err := e.Ask(context.Background(), statement(strings.ReplaceAll(sql, "from "+storeID, "from "+duck.Table)))
+		a, err := e.Ask(context.Background(), Verbatim(strings.ReplaceAll(sql, "from "+storeID, "from "+duck.Table)))
 		var rows []map[string]string
 		for _, r := range a.Rows {
 			row := map[string]string{}

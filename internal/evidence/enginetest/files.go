@@ -36,6 +36,15 @@ type OfFiles struct{ evidence.Question }
 // SQL implements evidence.Question.
 func (q OfFiles) SQL(evidence.Schema) string { return q.Question.SQL(Schema) }
 
+// Verbatim is SQL that is a question already.
+type Verbatim string
+
+// Name implements evidence.Question.
+func (Verbatim) Name() string { return "verbatim" }
+
+// SQL implements evidence.Question.
+func (v Verbatim) SQL(evidence.Schema) string { return string(v) }
+
 // Record is one record as it stands in a file, and when and where it was delivered.
 type Record struct {
 	JSON            json.RawMessage

@@ -183,7 +183,7 @@ func TestOnlyTheTrailsFilesAreRead(t *testing.T) {
 	if err := Load(t.Context(), e, table, root); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := e.Ask(t.Context(), statement("select eventid, account, region, day, requestparameters as p, sharedeventid as s, element_at(resources, 1).arn as arn from "+Schema.Table))
+	answer, err := e.Ask(t.Context(), Verbatim("select eventid, account, region, day, requestparameters as p, sharedeventid as s, element_at(resources, 1).arn as arn from "+Schema.Table))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,12 +192,6 @@ func TestOnlyTheTrailsFilesAreRead(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
-
-// statement is SQL as a question.
-type statement string
-
-func (statement) Name() string                 { return "statement" }
-func (s statement) SQL(evidence.Schema) string { return string(s) }
 
 // Trino's reader fails a query on a value of another shape than its column's, and makes a text of numbers, flags and of the three columns of any keys.
 func TestAValueOfAnotherShapeIsAFailure(t *testing.T) {

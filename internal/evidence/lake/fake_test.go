@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,19 +98,4 @@ func (f *fixture) statuses() string {
 	return strings.Join(all, " ")
 }
 
-func rowsOf(n int) []map[string]string {
-	rows := make([]map[string]string, n)
-	for i := range rows {
-		rows[i] = map[string]string{"actor": "a"}
-	}
-	return rows
-}
-
-// repeat is n times the same fault.
-func repeat(f laketest.Fault, n int) []laketest.Fault {
-	all := make([]laketest.Fault, n)
-	for i := range all {
-		all[i] = f
-	}
-	return all
-}
+func rowsOf(n int) []map[string]string { return slices.Repeat([]map[string]string{{"actor": "a"}}, n) }

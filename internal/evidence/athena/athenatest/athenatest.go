@@ -10,8 +10,6 @@ package athenatest
 import (
 	"encoding/json"
 	"net/http/httptest"
-	"slices"
-	"sync"
 	"time"
 
 	"nightlatch/internal/awsjsontest"
@@ -47,13 +45,6 @@ type Query struct {
 	Region string
 	// Status is where it stands: Queued, Running, Succeeded, Failed or Cancelled.
 	Status string
-}
-
-// Call is one call that came in, refused or not.
-type Call struct {
-	Operation string
-	QueryID   string // "" for GetTableMetadata and StartQueryExecution
-	Token     string // the page that GetQueryResults asks for, "" for the first
 }
 
 // Ending is how a query ends; the zero Ending is SUCCEEDED.
@@ -99,28 +90,23 @@ type Answer func(sql string) (rows []map[string]string, scanned int64, err error
 // Server is the fake. Its methods may be called while it serves.
 type Server struct {
 	awsjsontest.Service
+	awsjsontest.Engine[Ending]
 	answer Answer
 	http   *httptest.Server
 
-	mu          sync.Mutex
 	table       *Table
 	queries     []*query
 	byToken     map[string]*query
-	calls       []Call
-	occupied    int
 	limit       int64
-	held        bool
-	looping     bool
 	headless    bool
-	pageRows    int
-	endings     []Ending
 	queued, ran time.Duration
 }
 
 // New starts a fake that holds a table and whose queries are answered by answer. A query waits 100 ms and runs 1 s.
 func New(table athena.Table, answer Answer) *Server {
 	shown := Shown(table)
-	s := &Server{answer: answer, table: &shown, byToken: map[string]*query{}, pageRows: most, queued: 100 * time.Millisecond, ran: time.Second}
+	s := &Server{answer: answer, table: &shown, byToken: map[string]*query{}, queued: 100 * time.Millisecond, ran: time.Second}
+	s.PageRows = most
 	s.Target, s.Scope, s.Came, s.Do = "AmazonAthena", "athena", s.came, s.do
 	s.http = httptest.NewServer(s)
 	return s
@@ -129,9 +115,9 @@ func New(table athena.Table, answer Answer) *Server {
 func (s *Server) came(c awsjsontest.Request) {
 	var in request
 	json.Unmarshal(c.Body, &in) // what is none is refused by do
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.Arrived = append(s.Arrived, awsjsontest.Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
 }
 
 // do lets a call have its effect.
@@ -151,8 +137,8 @@ func (s *Server) do(c awsjsontest.Request) (any, error) {
 	if !known {
 		return nil, Fault{Code: "UnknownOperationException", Message: "the fake has no " + c.Operation}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	return do(in)
 }
 
@@ -164,8 +150,8 @@ func (s *Server) Close() { s.http.Close() }
 
 // Queries are all queries started, in that order, as they stand now.
 func (s *Server) Queries() []Query {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	var all []Query
 	for _, q := range s.queries {
 		all = append(all, q.Query)
@@ -173,17 +159,10 @@ func (s *Server) Queries() []Query {
 	return all
 }
 
-// Calls are all calls that came in, in that order, those that were refused or cut off too.
-func (s *Server) Calls() []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.calls)
-}
-
 // Change lets somebody change the table; nil is that he deletes it.
 func (s *Server) Change(change func(*Table)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	if change == nil {
 		s.table = nil
 		return
@@ -191,51 +170,16 @@ func (s *Server) Change(change func(*Table)) {
 	change(s.table)
 }
 
-// End makes the next queries end in these ways, one for each query, in the order in which they are started.
-func (s *Server) End(endings ...Ending) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endings = append(s.endings, endings...)
-}
-
 // Limit sets how many bytes a query of the workgroup may scan, 0 for any; one that would scan more is cancelled there.
 func (s *Server) Limit(bytes int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	s.limit = bytes
-}
-
-// Occupy takes n of the slots with other people's queries; they stay taken until the next Occupy.
-func (s *Server) Occupy(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.occupied = n
-}
-
-// Hold keeps queries running for ever: they get to RUNNING and no further.
-func (s *Server) Hold() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held = true
-}
-
-// Page makes pages of results at most n rows long, the header counted, however many are asked for.
-func (s *Server) Page(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pageRows = n
-}
-
-// LoopTokens makes every page of results hand out one and the same next token.
-func (s *Server) LoopTokens() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.looping = true
 }
 
 // Behead leaves the header out of results.
 func (s *Server) Behead() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	s.headless = true
 }

@@ -95,7 +95,7 @@ func (s *Server) startQueryExecution(r request) (response, error) {
 		}
 		return response{"QueryExecutionId": q.ID}, nil
 	}
-	taken := s.occupied
+	taken := s.Occupied
 	for _, q := range s.queries {
 		if !q.ended() {
 			taken++
@@ -110,8 +110,8 @@ func (s *Server) startQueryExecution(r request) (response, error) {
 		Region: r.region,
 		Status: Queued,
 	}}
-	if len(s.endings) > 0 {
-		q.ending, s.endings = s.endings[0], s.endings[1:]
+	if len(s.Endings) > 0 {
+		q.ending, s.Endings = s.Endings[0], s.Endings[1:]
 	}
 	if q.ending.Status == "" {
 		q.ending.Status = Succeeded
@@ -158,7 +158,7 @@ func (s *Server) getQueryExecution(r request) (response, error) {
 	switch {
 	case q.Status == Queued && q.looks > 1:
 		q.Status = Running
-	case q.Status == Running && !s.held:
+	case q.Status == Running && !s.Held:
 		q.Status = q.ending.Status
 	}
 	status := response{"State": q.Status, "SubmissionDateTime": float64(time.Now().Unix())}
@@ -192,7 +192,7 @@ func (s *Server) getQueryResults(r request) (response, error) {
 		refused.Message += q.Status
 		return nil, refused
 	}
-	size = min(size, s.pageRows)
+	size = min(size, s.PageRows)
 	from, err := offset(q, r.NextToken)
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func (s *Server) getQueryResults(r request) (response, error) {
 		columns = append(columns, response{"CatalogName": "hive", "Name": name, "Label": name, "Type": "varchar", "Nullable": "UNKNOWN"})
 	}
 	out := response{"UpdateCount": 0, "ResultSet": response{"Rows": page, "ResultSetMetadata": response{"ColumnInfo": columns}}}
-	if s.looping {
+	if s.Looping {
 		out["NextToken"] = token(q, 0)
 	} else if len(page) == size {
 		out["NextToken"] = token(q, from+size)

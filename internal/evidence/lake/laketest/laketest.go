@@ -10,8 +10,6 @@ package laketest
 import (
 	"encoding/json"
 	"net/http/httptest"
-	"slices"
-	"sync"
 
 	"nightlatch/internal/awsjsontest"
 )
@@ -49,13 +47,6 @@ type Query struct {
 	Status string
 }
 
-// Call is one call that came in, refused or not.
-type Call struct {
-	Operation string
-	QueryID   string // "" for StartQuery
-	Token     string // the page that GetQueryResults asks for, "" for the first
-}
-
 // Ending is how a query ends; the zero Ending is FINISHED.
 type Ending struct{ Status, Message string }
 
@@ -69,24 +60,19 @@ type Answer func(sql string) (rows []map[string]string, scanned int64, err error
 // Server is the fake. Its methods may be called while it serves.
 type Server struct {
 	awsjsontest.Service
+	awsjsontest.Engine[Ending]
 	answer Answer
 	http   *httptest.Server
 
-	mu       sync.Mutex
-	queries  []*query
-	calls    []Call
-	occupied int
-	held     bool
-	looping  bool
-	lagging  bool
-	missing  int
-	pageRows int
-	endings  []Ending
+	queries []*query
+	lagging bool
+	missing int
 }
 
 // New starts a fake whose queries are answered by answer.
 func New(answer Answer) *Server {
-	s := &Server{answer: answer, pageRows: most}
+	s := &Server{answer: answer}
+	s.PageRows = most
 	s.Target, s.Scope, s.Came, s.Do = "CloudTrail_20131101", "cloudtrail", s.came, s.do
 	s.http = httptest.NewServer(s)
 	return s
@@ -95,9 +81,9 @@ func New(answer Answer) *Server {
 func (s *Server) came(c awsjsontest.Request) {
 	var in request
 	json.Unmarshal(c.Body, &in) // what is none is refused by do
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, Call{Operation: c.Operation, QueryID: in.QueryID, Token: in.NextToken})
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.Arrived = append(s.Arrived, awsjsontest.Call{Operation: c.Operation, QueryID: in.QueryID, Token: in.NextToken})
 }
 
 // do lets a call have its effect.
@@ -116,8 +102,8 @@ func (s *Server) do(c awsjsontest.Request) (any, error) {
 	if !known {
 		return nil, Fault{Code: "UnknownOperationException", Message: "the fake has no " + c.Operation}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	return do(in)
 }
 
@@ -129,8 +115,8 @@ func (s *Server) Close() { s.http.Close() }
 
 // Queries are all queries started, in that order, as they stand now.
 func (s *Server) Queries() []Query {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	var all []Query
 	for _, q := range s.queries {
 		all = append(all, q.Query)
@@ -138,58 +124,16 @@ func (s *Server) Queries() []Query {
 	return all
 }
 
-// Calls are all calls that came in, in that order, those that were refused or cut off too.
-func (s *Server) Calls() []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.calls)
-}
-
-// End makes the next queries end in these ways, one for each query, in the order in which they are started.
-func (s *Server) End(endings ...Ending) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endings = append(s.endings, endings...)
-}
-
-// Occupy takes n of the slots with other people's queries; they stay taken until the next Occupy.
-func (s *Server) Occupy(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.occupied = n
-}
-
-// Hold keeps queries running for ever: they get to RUNNING and no further.
-func (s *Server) Hold() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held = true
-}
-
-// Page makes pages of results at most n rows long, however many are asked for.
-func (s *Server) Page(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pageRows = n
-}
-
-// LoopTokens makes every page of results hand out one and the same next token.
-func (s *Server) LoopTokens() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.looping = true
-}
-
 // Lag makes GetQueryResults fall behind DescribeQuery: it shows finished queries as running still.
 func (s *Server) Lag() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	s.lagging = true
 }
 
 // LoseRows keeps the last n rows of every finished query back, while the statistics go on counting them.
 func (s *Server) LoseRows(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	s.missing = n
 }

@@ -58,7 +58,7 @@ func (s *Server) startQuery(r request) (response, error) {
 	if !storeID.MatchString(r.QueryStatement) {
 		return nil, InvalidStatement
 	}
-	taken := s.occupied
+	taken := s.Occupied
 	for _, q := range s.queries {
 		if !q.ended() {
 			taken++
@@ -74,8 +74,8 @@ func (s *Server) startQuery(r request) (response, error) {
 		Region: r.region,
 		Status: Queued,
 	}, ending: Ending{Status: Finished}}
-	if len(s.endings) > 0 {
-		q.ending, s.endings = s.endings[0], s.endings[1:]
+	if len(s.Endings) > 0 {
+		q.ending, s.Endings = s.Endings[0], s.Endings[1:]
 	}
 	if q.ending.Status == "" {
 		q.ending.Status = Finished
@@ -98,7 +98,7 @@ func (s *Server) describeQuery(r request) (response, error) {
 	switch {
 	case q.Status == Queued && q.looks > 1:
 		q.Status = Running
-	case q.Status == Running && !s.held:
+	case q.Status == Running && !s.Held:
 		q.Status = q.ending.Status
 	}
 	_, scanned := q.visible()
@@ -126,7 +126,7 @@ func (s *Server) getQueryResults(r request) (response, error) {
 	if size < 1 || size > most {
 		return nil, invalidMax
 	}
-	size = min(size, s.pageRows)
+	size = min(size, s.PageRows)
 	from, err := s.offset(q, r.NextToken)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (s *Server) getQueryResults(r request) (response, error) {
 		"QueryResultRows": spread(page),
 		"QueryStatistics": response{"ResultsCount": len(page), "TotalResultsCount": total, "BytesScanned": scanned},
 	}
-	if s.looping {
+	if s.Looping {
 		out["NextToken"] = token(q, 0)
 	} else if from+size < len(rows) {
 		out["NextToken"] = token(q, from+size)
