@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -16,20 +17,45 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Start runs moto until the test ends, and returns its endpoint. It is found by NIGHTLATCH_MOTO or on the PATH; where it is not, the
-// test is skipped.
+// Start runs moto, one for all the tests of a package that run beside each other, and returns its endpoint. It ends with the last of them. It is
+// found by NIGHTLATCH_MOTO or on the PATH; where it is not, the test is skipped.
 func Start(t *testing.T) string {
 	t.Helper()
-	server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
-	if err == nil {
-		err = exec.Command(server, "--help").Run()
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	if running.tests == 0 {
+		server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
+		if err != nil {
+			t.Skipf("SKIPPED, what needs AWS's own answers: no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
+		}
+		if running.endpoint, running.end, err = start(server); err != nil {
+			t.Fatalf("starting %s: %v", server, err)
+		}
 	}
-	if err != nil {
-		t.Skipf("SKIPPED, what needs AWS's own answers: no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
-	}
+	running.tests++
+	t.Cleanup(func() {
+		running.mu.Lock()
+		defer running.mu.Unlock()
+		if running.tests--; running.tests == 0 {
+			running.end()
+		}
+	})
+	return running.endpoint
+}
+
+// running is the moto of this process, and how many tests use it.
+var running struct {
+	mu       sync.Mutex
+	tests    int
+	endpoint string
+	end      func()
+}
+
+// start runs a server until end is called, and returns when it answers.
+func start(server string) (endpoint string, end func(), err error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	address := free.Addr().String()
 	free.Close()
@@ -38,18 +64,23 @@ func Start(t *testing.T) string {
 	log := &Log{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 200 {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for range 400 {
 		if r, err := http.Get("http://" + address + "/moto-api/"); err == nil {
 			r.Body.Close()
-			return "http://" + address
+			return "http://" + address, func() { cmd.Process.Kill(); <-ended }, nil
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case err := <-ended:
+			return "", nil, fmt.Errorf("it has ended: %v\n%s", err, log)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	t.Fatalf("moto does not start:\n%s", log)
-	return ""
+	cmd.Process.Kill()
+	return "", nil, fmt.Errorf("it does not answer:\n%s", log)
 }
 
 // Config is the configuration of a client of an endpoint that plays AWS.

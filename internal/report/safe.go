@@ -27,19 +27,20 @@ func Safe(s string) string {
 func Plain(s string) string { return escape(s) }
 
 func escape(s string) string {
-	var b strings.Builder
+	b := make([]byte, 0, len(s))
+	var quoted [16]byte
 	for i, r := range s {
 		switch {
 		case r >= 0x20 && r <= 0x7e:
-			b.WriteByte(byte(r))
+			b = append(b, byte(r))
 		case r == '\uFFFD' && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
+			b = fmt.Appendf(b, `\x%02x`, s[i])
 		default:
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
+			q := strconv.AppendQuoteRuneToASCII(quoted[:0], r)
+			b = append(b, q[1:len(q)-1]...)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // List names a few things in one line: "a, b and 3 more".

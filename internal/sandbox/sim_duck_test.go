@@ -13,13 +13,14 @@ import (
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/duck"
+	"nightlatch/internal/evidence/enginetest"
 )
 
 // The simulated trail answers in Go, because an engine per night would take too long. Here DuckDB reads what it has delivered, and gives the
 // same rows to the same questions, one by one.
 func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 	rows := 0
-	for seed := range uint64(30) {
+	for seed := range uint64(enginetest.Draws(3, 30)) {
 		w := newWorld(2000+seed, false)
 		w.bystanders()
 		w.run(dusk.Add(time.Hour))

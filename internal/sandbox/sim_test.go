@@ -13,10 +13,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nightlatch/internal/evidence/enginetest"
 )
 
 var (
-	seeds   = flag.Int("seeds", 300, "how many simulated nights TestSim plays")
+	seeds   = flag.Int("seeds", enginetest.Draws(60, 300), "how many simulated nights TestSim plays")
 	oneSeed = flag.Uint64("seed", 0, "the one night that TestSim plays, with its story")
 )
 
@@ -149,7 +151,7 @@ func (w *world) story() string {
 
 // A seed tells the same story to the byte, however often it is played.
 func TestSimReplays(t *testing.T) {
-	for seed := range uint64(50) {
+	for seed := range uint64(enginetest.Draws(10, 50)) {
 		first, second := night(1000+seed, true, "").story(), night(1000+seed, true, "").story()
 		if first != second {
 			a, b := strings.Split(first, "\n"), strings.Split(second, "\n")

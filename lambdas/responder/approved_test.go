@@ -74,11 +74,11 @@ func (m *midnight) says(t *testing.T, f *function, key, path, word string) (stat
 	return answer.StatusCode, said["said"] + said["refused"]
 }
 
-// The responder asks, a human approves through the approver, and the responder, called again, turns the key off. Each is a process of its
-// own, and what they know of each other is in the table.
-func (m *midnight) aHumanApproves(t *testing.T, binary string) {
+// The responder asks, a human approves through the approver, and the responder, called again, turns the key off. The approver is a process of
+// its own, and what they know of each other is in the table.
+func (m *midnight) aHumanApproves(t *testing.T) {
 	ctx := t.Context()
-	first := m.respond(t, m.start(t, binary, 4*time.Minute))
+	first := m.respond(t, m.start(t, 4*time.Minute))
 	if got := first.Outcomes[0]; got.State != "asked" || got.Target != m.stolen {
 		t.Fatalf("got %+v, want that somebody is asked about the stolen key", got)
 	}
@@ -122,7 +122,7 @@ func (m *midnight) aHumanApproves(t *testing.T, binary string) {
 	m.keys(ctx, t, "Active") // the approver itself has no right to
 	m.hears(ctx, t, "APPROVED")
 
-	if a := m.start(t, binary, 4*time.Minute).invoke(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`)); a.failed {
+	if a := m.start(t, 4*time.Minute).invoke(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`)); a.failed {
 		t.Errorf("called again, the responder says %s", a.body)
 	}
 	m.keys(ctx, t, "Inactive")

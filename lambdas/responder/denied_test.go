@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,13 +93,12 @@ func (n *night) respond(ctx context.Context, root, deny string) {
 	// Two or three looks are enough to decide; the time itself never comes.
 	ctx, cancel := context.WithTimeout(ctx, 250*time.Second)
 	defer cancel()
-	r, err := build(n.config, n.environ, root)
+	r, err := n.skipping(root, &n.log)
 	if err != nil {
 		n.err = err
 		return
 	}
 	n.aws.Deny = deny
-	r.Clock, r.Log = &skipping{}, slog.New(slog.NewJSONHandler(&n.log, nil))
 	n.handled, n.err = r.Handle(ctx, n.event, nil)
 }
 

@@ -27,16 +27,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "nightlatch:", err)
 		os.Exit(1)
 	}
-	// An event that cannot be read is returned as an error too: a retry does not help it, but Lambda's Errors metric rings.
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {
-		handled, err := r.Handle(ctx, event, nil)
-		switch {
-		case err != nil:
-			r.Log.ErrorContext(ctx, "the event was not handled", "err", err)
-			return nil, err
-		case handled.Ignored != "":
-			return json.Marshal(map[string]string{"ignored": handled.Ignored})
-		}
-		return report.JSON(handled.Record)
+		return answerTo(ctx, r, event)
 	})
+}
+
+// answerTo is what the function answers to an event: the incident, or why the event started nothing. An event that cannot be read is returned
+// as an error too: a retry does not help it, but Lambda's Errors metric rings.
+func answerTo(ctx context.Context, r *responder.Responder, event json.RawMessage) (json.RawMessage, error) {
+	handled, err := r.Handle(ctx, event, nil)
+	switch {
+	case err != nil:
+		r.Log.ErrorContext(ctx, "the event was not handled", "err", err)
+		return nil, err
+	case handled.Ignored != "":
+		return json.Marshal(map[string]string{"ignored": handled.Ignored})
+	}
+	return report.JSON(handled.Record)
 }

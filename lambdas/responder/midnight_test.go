@@ -7,6 +7,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,6 +39,7 @@ import (
 	"nightlatch/internal/grant/granttest"
 	"nightlatch/internal/mototest"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/responder"
 )
 
 const (
@@ -55,6 +58,7 @@ type plot struct {
 	kept        bool   // incidents are in a table, and the responder is called again
 	files       bool   // there is a trail and no event data store: Athena is asked about its files
 	both        bool   // there are both, and the store is not there any more
+	built       bool   // the function is the built binary, behind the Runtime API, and waits; not one in this process that skips the time
 	env         []string
 }
 
@@ -79,11 +83,43 @@ type midnight struct {
 	contributors cbor.List
 }
 
-// start starts the function as it is deployed.
-func (m *midnight) start(t *testing.T, binary string, timeout time.Duration) *function {
+// start starts the function as it is deployed: the built binary, or in this process what it is built of.
+func (m *midnight) start(t *testing.T, timeout time.Duration) *function {
 	t.Helper()
-	return start(t, newRuntimeAPI(t, timeout), binary, append(m.environ, "AWS_REGION="+m.config.Region, "AWS_ACCESS_KEY_ID="+ourKey,
-		"AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x", "LAMBDA_TASK_ROOT="+packed(t), "AWS_ENDPOINT_URL="+*m.config.BaseEndpoint)...)
+	if m.built {
+		return start(t, newRuntimeAPI(t, timeout), bootstrap(t, "."), append(m.environ, "AWS_REGION="+m.config.Region, "AWS_ACCESS_KEY_ID="+ourKey,
+			"AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x", "LAMBDA_TASK_ROOT="+packed(t), "AWS_ENDPOINT_URL="+*m.config.BaseEndpoint)...)
+	}
+	return m.startHere(t, timeout)
+}
+
+// startHere starts the function in this process, with a clock that does not wait. A new one remembers nothing of those before it.
+func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
+	t.Helper()
+	f := &function{logs: &mototest.Log{}}
+	r, err := m.skipping(packed(t), f.logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.invoke = func(t testing.TB, event []byte) answer {
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
+		defer cancel()
+		body, err := answerTo(ctx, r, event)
+		if err != nil {
+			return answer{err.Error(), true}
+		}
+		return answer{body: string(body)}
+	}
+	return f
+}
+
+// skipping is the responder as it is built, but for a clock that does not wait. The policy lies in the directory root.
+func (m *midnight) skipping(root string, log io.Writer) (*responder.Responder, error) {
+	r, err := build(m.config, m.environ, root)
+	if err == nil {
+		r.Clock, r.Log = &skipping{}, slog.New(slog.NewJSONHandler(log, nil))
+	}
+	return r, err
 }
 
 // calls are what the function has called, in the words of a grant.
@@ -98,18 +134,19 @@ func (m *midnight) callsOf(a *granttest.AWS) []granttest.Call {
 // oneLook is a time in which a function can look into the trail once, and decides then.
 const oneLook = 100 * time.Second
 
-// The whole program against moto: real SDK clients, the built binary over the Runtime API, DuckDB behind the fake of Lake. What it
-// calls in all the stories together is written down, and the roles are judged by that (infra).
+// The whole program against moto: real SDK clients, DuckDB behind the fake of Lake, and once the built binary over the Runtime API, which
+// waits between two looks as it will at midnight. What it calls in all the stories together is written down, and the roles are judged by
+// that (infra).
 func TestWholeStoriesAgainstMoto(t *testing.T) {
 	t.Parallel()
 	endpoint := mototest.Start(t)
-	binary := bootstrap(t, ".")
 	stories := map[string]struct {
 		plot
-		run func(*midnight, *testing.T, string)
+		run func(*midnight, *testing.T)
 	}{
-		"one key is turned off and nothing else":             {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
-		"one of many buckets rang, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
+		"one key is turned off and nothing else":               {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
+		"one of many buckets rang, and the key is protected":   {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
+		"one key is turned off by the function as it is built": {plot{account: "100000000010", built: true}, (*midnight).theKeyIsTurnedOff},
 		"a role's session":                                              {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
 		"what is kept is approved by a human":                           {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
 		"a question that is too dear is stopped":                        {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
@@ -126,7 +163,7 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel() // they mostly wait
 				m := newMidnight(within(t, 5*time.Minute), t, endpoint, s.plot)
-				s.run(m, t, binary)
+				s.run(m, t)
 				mu.Lock()
 				defer mu.Unlock()
 				told++
@@ -142,9 +179,9 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 var update = flag.Bool("update", false, "write the goldens")
 
 // One key is turned off and nothing else, the team hears it, and a second delivery changes nothing.
-func (m *midnight) theKeyIsTurnedOff(t *testing.T, binary string) {
+func (m *midnight) theKeyIsTurnedOff(t *testing.T) {
 	ctx := t.Context()
-	f := m.start(t, binary, 4*time.Minute)
+	f := m.start(t, 4*time.Minute)
 	first := m.respond(t, f)
 	if got := first.Outcomes[0]; got.State != "done" || got.Target != m.stolen {
 		t.Errorf("got outcome %+v, want the stolen key done", got)
@@ -170,7 +207,7 @@ func (m *midnight) theKeyIsTurnedOff(t *testing.T, binary string) {
 	m.keys(ctx, t, "Inactive")
 
 	// A third comes to a new process, which remembers nothing: it finds the key as it shall be.
-	third := m.respond(t, m.start(t, binary, 4*time.Minute))
+	third := m.respond(t, m.startHere(t, 4*time.Minute))
 	if got := third.Outcomes[0]; third.ID != first.ID || got.State != "already" {
 		t.Errorf("got incident %s with %+v, want %s with the key already off", third.ID, got, first.ID)
 	}
@@ -178,8 +215,8 @@ func (m *midnight) theKeyIsTurnedOff(t *testing.T, binary string) {
 }
 
 // The alarm is confirmed, the account knows the thief, and a human decides.
-func (m *midnight) aHumanIsAsked(t *testing.T, binary string) {
-	got := m.respond(t, m.start(t, binary, oneLook))
+func (m *midnight) aHumanIsAsked(t *testing.T) {
+	got := m.respond(t, m.start(t, oneLook))
 	if o := got.Outcomes[0]; !got.Alarm.Confirmed || len(got.Outcomes) != 1 || o.State != "asked" || !o.Step.Target.Known {
 		t.Errorf("got %+v, want a confirmed alarm, and one known target to decide about", got)
 	}
@@ -190,8 +227,8 @@ func (m *midnight) aHumanIsAsked(t *testing.T, binary string) {
 }
 
 // The questions are stopped, and the team hears that it could not be looked.
-func (m *midnight) nothingIsSeen(t *testing.T, binary string) {
-	if a := m.start(t, binary, oneLook).invoke(t, m.event); a.failed {
+func (m *midnight) nothingIsSeen(t *testing.T) {
+	if a := m.start(t, oneLook).invoke(t, m.event); a.failed {
 		t.Errorf("got %s", a.body)
 	}
 	for _, q := range m.lake.Queries() {
@@ -507,8 +544,13 @@ func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table
 		}
 		delivered = append(delivered, enginetest.Record{JSON: json.RawMessage(line), Delivered: r.EventTime.Add(7 * time.Minute), Account: m.account, Region: r.AWSRegion})
 	}
-	root := t.TempDir()
-	if err := errors.Join(engine.Load(t.Context(), file), enginetest.Lay(root, table, delivered), enginetest.Load(t.Context(), engine, table, root)); err != nil {
+	if m.files || m.both {
+		root := t.TempDir()
+		err = errors.Join(enginetest.Lay(root, table, delivered), enginetest.Load(t.Context(), engine, table, root))
+	} else {
+		err = engine.Load(t.Context(), file)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	store := m.store[strings.LastIndex(m.store, "/")+1:]

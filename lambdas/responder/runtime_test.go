@@ -16,16 +16,39 @@ import (
 	"nightlatch/internal/mototest"
 )
 
-// bootstrap builds a Lambda as the deployment does and returns its path.
+// bootstrap builds a Lambda as the deployment does, once for all tests, and returns its path.
 func bootstrap(t testing.TB, pkg string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "bootstrap")
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", pkg, err, text)
+	build, _ := bootstraps.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
+		out := filepath.Join(binaries, filepath.Base(pkg), "bootstrap")
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building %s: %v\n%s", pkg, err, text)
+		}
+		return out, nil
+	}))
+	path, err := build.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return path
+}
+
+var (
+	binaries   string   // the directory of what bootstrap has built
+	bootstraps sync.Map // what builds it, by package
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = os.MkdirTemp("", "nightlatch-bootstraps-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(binaries)
+	os.Exit(code)
 }
 
 // answer is what a function said to one event.
@@ -70,16 +93,21 @@ func newRuntimeAPI(t testing.TB, timeout time.Duration) *runtimeAPI {
 	return r
 }
 
-// function is a running bootstrap.
+// function is a function that can be invoked.
 type function struct {
-	api  *runtimeAPI
-	logs *mototest.Log
+	// invoke hands it one event and waits for its answer.
+	invoke func(t testing.TB, event []byte) answer
+	logs   *mototest.Log
 }
 
 // start runs a bootstrap in an environment of its own.
 func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *function {
 	t.Helper()
-	f := &function{api: api, logs: &mototest.Log{}}
+	f := &function{logs: &mototest.Log{}}
+	f.invoke = func(t testing.TB, event []byte) answer {
+		t.Helper()
+		return api.invoke(t, event, f.logs)
+	}
 	cmd := exec.Command(binary)
 	cmd.Env = append([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(api.URL, "http://"), "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stderr, cmd.Stdout = f.logs, f.logs
@@ -97,19 +125,19 @@ func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *functio
 }
 
 // invoke hands the function one event and waits for its answer.
-func (f *function) invoke(t testing.TB, event []byte) answer {
+func (r *runtimeAPI) invoke(t testing.TB, event []byte, logs *mototest.Log) answer {
 	t.Helper()
-	limit := time.After(f.api.timeout)
+	limit := time.After(r.timeout)
 	select {
-	case f.api.events <- event:
+	case r.events <- event:
 	case <-limit:
-		t.Fatalf("the function does not take an event; its log:\n%s", f.logs)
+		t.Fatalf("the function does not take an event; its log:\n%s", logs)
 	}
 	select {
-	case a := <-f.api.answers:
+	case a := <-r.answers:
 		return a
 	case <-limit:
-		t.Fatalf("the function does not answer; its log:\n%s", f.logs)
+		t.Fatalf("the function does not answer; its log:\n%s", logs)
 	}
 	panic("unreachable")
 }

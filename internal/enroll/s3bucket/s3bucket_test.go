@@ -189,23 +189,25 @@ func TestAnotherRegionIsNamed(t *testing.T) {
 }
 
 func TestATroubleThatPassesIsRiddenOut(t *testing.T) {
-	t.Parallel()
 	for _, fault := range []s3test.Fault{{Code: "OperationAborted", Status: 409}, {Code: "SlowDown", Status: 503}, {Code: "InternalError", Status: 500, After: true}} {
-		s, b := fake(t, "logs")
-		n := 0
-		s.Fail(func(s3test.Call) s3test.Fault {
-			if n++; n < 3 {
-				return fault
+		t.Run(fault.Code, func(t *testing.T) {
+			t.Parallel() // they wait between their attempts
+			s, b := fake(t, "logs")
+			n := 0
+			s.Fail(func(s3test.Call) s3test.Fault {
+				if n++; n < 3 {
+					return fault
+				}
+				return s3test.Fault{}
+			})
+			if err := b.Enrol(t.Context(), "logs", id); err != nil || !slices.Equal(s.Configs(), []string{"logs/nightlatch"}) {
+				t.Errorf("got %v and %q", err, s.Configs())
 			}
-			return s3test.Fault{}
+			n = 0
+			if err := b.Withdraw(t.Context(), "logs", id); err != nil || len(s.Configs()) > 0 {
+				t.Errorf("got %v and %q", err, s.Configs())
+			}
 		})
-		if err := b.Enrol(t.Context(), "logs", id); err != nil || !slices.Equal(s.Configs(), []string{"logs/nightlatch"}) {
-			t.Errorf("%s: got %v and %q", fault.Code, err, s.Configs())
-		}
-		n = 0
-		if err := b.Withdraw(t.Context(), "logs", id); err != nil || len(s.Configs()) > 0 {
-			t.Errorf("%s: got %v and %q", fault.Code, err, s.Configs())
-		}
 	}
 }
 

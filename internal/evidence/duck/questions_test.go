@@ -166,7 +166,7 @@ func trail(t *testing.T, records []record) *duck.Engine {
 // loadedFrom is an engine over what lies at path, and over the same records as they were delivered.
 func loadedFrom(t *testing.T, path string, delivered []enginetest.Record) *duck.Engine {
 	t.Helper()
-	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 2})
+	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -57,6 +58,15 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 	night, err := sandbox.NewMidnight(7, filepath.Join(root, "trail"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	// A file a day was delivered before the night, and of those a fifth will do.
+	day := night.Clock.Now().Truncate(24*time.Hour).AddDate(0, 0, -1)
+	for i, f := range night.Files {
+		if f.Due.Before(day) && i%5 >= Draws(1, 5) {
+			if err := os.Remove(f.Path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 800, Threads: 2})
 	if err != nil {

@@ -27,6 +27,14 @@ import (
 	"nightlatch/internal/evidence/duck"
 )
 
+// Draws is how many random cases a test plays: few where somebody waits for it, and all where NIGHTLATCH_TESTS is "all", as in .ci/run.
+func Draws(few, all int) int {
+	if os.Getenv("NIGHTLATCH_TESTS") == "all" {
+		return all
+	}
+	return few
+}
+
 // Schema is how the questions are asked of the files.
 var Schema = evidence.Schema{Table: athena.Database + "." + athena.TableName, Files: true}
 

@@ -74,7 +74,7 @@ func TestTheQuestionsReadTheFilesThatHoldTheirRecords(t *testing.T) {
 				q := evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: []string{"exports"}, From: from, To: from.Add(2 * time.Minute)}}, Margin: alarm.Margin}
 				root := t.TempDir()
 				var records []Record
-				for i := range 150 { // from two weeks before to a week after
+				for i := range Draws(50, 150) { // from two weeks before to a week after
 					at := from.Add(time.Duration(rng.Int64N(int64(21*24*time.Hour))) - 14*24*time.Hour)
 					if i%3 == 0 {
 						at = from.Add(time.Duration(rng.Int64N(int64(2*time.Minute+2*alarm.Margin))) - alarm.Margin)
@@ -175,7 +175,7 @@ func TestOnlyTheTrailsFilesAreRead(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(digest, 0o755), os.WriteFile(filepath.Join(digest, "d.json.gz"), []byte("{}"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 2})
+	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestOnlyTheTrailsFilesAreRead(t *testing.T) {
 // Trino's reader fails a query on a value of another shape than its column's, and makes a text of numbers, flags and of the three columns of any keys.
 func TestAValueOfAnotherShapeIsAFailure(t *testing.T) {
 	table := athena.Table{Location: "s3://trail/AWSLogs/", Accounts: []string{account}}
-	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 2})
+	e, err := duck.Open(t.Context(), duck.Settings{MemoryMB: 400, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
