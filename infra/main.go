@@ -47,19 +47,21 @@ func synthesize() error {
 	}
 	defer os.RemoveAll(dir)
 	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller")}
-	if err := build(".", "./lambdas/responder", c.responder, "policy.cedar", s.PolicyText); err != nil {
-		return err
-	}
-	if err := build(".", "./lambdas/approver", c.approver, "", nil); err != nil {
+	fmt.Fprintln(os.Stderr, "Nightlatch: compiling the functions for arm64, a minute the first time")
+	if err := build(".", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller"); err != nil {
 		return err
 	}
 	watched, err := json.Marshal(s.watched())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(c.enroller, "watched.json"), watched, 0o644)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(c.responder, "policy.cedar"), s.PolicyText, 0o644)
+	}
 	if err != nil {
-		return fmt.Errorf("writing what the enroller looks at: %v", err)
+		return fmt.Errorf("writing what lies beside the functions: %v", err)
 	}
-	if err := build(".", "./lambdas/enroller", c.enroller, "watched.json", watched); err != nil {
-		return err
-	}
+	fmt.Fprintln(os.Stderr, "Nightlatch: writing the templates")
 	if _, err := newStack(app, s, c); err != nil {
 		return err
 	}
