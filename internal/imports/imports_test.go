@@ -1,4 +1,5 @@
-// Package imports holds the table of who may import whom, as a test. It has no code of its own.
+// Package imports holds the table of who may import whom, as a test, and what others' code the programs link, as pages that a test keeps.
+// It has no code of its own.
 package imports
 
 import (

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"path/filepath"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
@@ -30,19 +30,18 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	if c.JSON {
 		say = func(format string, args ...any) { fmt.Fprintf(s.err, format, args...) }
 	}
-	dir, err := os.MkdirTemp("", "nightlatch-demo-*")
+	dir, err := s.tmp.dir()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
 	say("Writing two weeks of an account's CloudTrail ...\n")
-	world, err := sandbox.NewMidnight(c.Seed, dir)
+	world, err := sandbox.NewMidnight(c.Seed, filepath.Join(dir, "trail"))
 	if err != nil {
 		return fmt.Errorf("writing the demo's trail: %w", err)
 	}
 	users, keys, roles := world.Account.Size()
 	say("%d users with %d keys, %d roles, %d S3 data events in %d files.\n\n", users, keys, roles, world.Events, len(world.Files))
-	engine, err := duck.Open(ctx, duck.Settings{})
+	engine, err := duck.Open(ctx, duck.Settings{Temp: dir})
 	if err != nil {
 		return fmt.Errorf("opening DuckDB: %w", err)
 	}

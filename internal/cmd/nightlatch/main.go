@@ -11,9 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -33,23 +31,24 @@ type cli struct {
 	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
 }
 
-// streams are where a command reads and writes.
+// streams are where a command reads and writes, and tmp is for what it has to write on the way.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	tmp      *scratch
 }
 
 // badInput is an error of the input, for exit code 2.
 type badInput struct{ error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(attend(func(ctx context.Context, s streams) int { return run(ctx, os.Args[1:], s) }))
 }
 
-// run returns the exit code: 0 when it did what was asked, whatever it found; 2 for bad input; 1 when it could not, or was refused.
+// run returns the exit code: 0 when it did what was asked, whatever it found; 2 for bad input; 1 when it could not, was refused, or was
+// stopped. What it wrote to the scratch folder is gone.
 func run(ctx context.Context, args []string, s streams) (code int) {
+	defer s.tmp.remove()
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("nightlatch"), kong.UsageOnError(), kong.Writers(s.out, s.err),
@@ -71,6 +70,10 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return 2
 	}
 	if err := k.Run(); err != nil {
+		if cause := context.Cause(ctx); cause != nil { // and the input is not to blame
+			fmt.Fprintf(s.err, "nightlatch: %v: %s\n", cause, sentence(err))
+			return 1
+		}
 		var bad badInput
 		if errors.As(err, &bad) {
 			fmt.Fprintln(s.err, "nightlatch:", err)

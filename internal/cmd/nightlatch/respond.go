@@ -58,7 +58,7 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 	case parsed.Alarm == nil:
 		return badInput{errors.New("the event continues an incident, and this machine keeps none: give an alarm or an investigation")}
 	}
-	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s.err)
+	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s)
 	if err != nil {
 		return err
 	}
@@ -135,17 +135,21 @@ func readEvent(file string, in io.Reader) ([]byte, error) {
 	return event, nil
 }
 
-func openTrail(ctx context.Context, paths []string, progress io.Writer) (*duck.Engine, error) {
-	engine, err := duck.Open(ctx, duck.Settings{})
+func openTrail(ctx context.Context, paths []string, s streams) (*duck.Engine, error) {
+	dir, err := s.tmp.dir()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := duck.Open(ctx, duck.Settings{Temp: dir})
 	if err != nil {
 		return nil, fmt.Errorf("opening DuckDB: %w", err)
 	}
-	fmt.Fprintf(progress, "reading the trail in %s ...\n", report.List(paths))
+	fmt.Fprintf(s.err, "reading the trail in %s ...\n", report.List(paths))
 	if err := engine.Load(ctx, paths...); err != nil {
 		engine.Close()
 		return nil, badInput{err}
 	}
-	fmt.Fprintf(progress, "%s in %s\n", report.Plural(engine.Events(), "record"), report.Plural(int64(engine.Files()), "file"))
+	fmt.Fprintf(s.err, "%s in %s\n", report.Plural(engine.Events(), "record"), report.Plural(int64(engine.Files()), "file"))
 	return engine, nil
 }
 

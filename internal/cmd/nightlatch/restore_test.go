@@ -61,7 +61,7 @@ func TestRestoreClaimsWhatItHasSeen(t *testing.T) {
 			start := time.Date(2026, 3, 4, 0, 30, 0, 0, time.UTC)
 			clock := sandbox.NewClock(start)
 			var out, errs bytes.Buffer
-			err := restore(t.Context(), streams{nil, &out, &errs}, &account, o, clock)
+			err := restore(t.Context(), streams{nil, &out, &errs, &scratch{}}, &account, o, clock)
 			if out.String() != c.out || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("got %q, %v", out.String(), err)
 			}
@@ -85,7 +85,7 @@ func TestExitCodes(t *testing.T) {
 		"mode ask --url http://x/": 2, "incidents": 1, "mode ask": 1, "approve x-1": 1, "restore x-1 1": 1,
 	} {
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), strings.Fields(args), streams{strings.NewReader(""), &out, &errs}); got != want {
+		if got := run(t.Context(), strings.Fields(args), streams{strings.NewReader(""), &out, &errs, &scratch{}}); got != want {
 			t.Errorf("%s: exit code %d, want %d: %s", args, got, want, errs.String())
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,9 +30,7 @@ func TestStories(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"nightlatch": func() {
-		os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
-	}})
+	testscript.Main(m, map[string]func(){"nightlatch": main})
 }
 
 const ours = "111122223333"

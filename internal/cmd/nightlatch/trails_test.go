@@ -18,7 +18,7 @@ func respond(t *testing.T, args ...string) string {
 		t.Skip("SKIPPED, the real trails: ../shared is not beside the project")
 	}
 	var out, errs bytes.Buffer
-	if code := run(t.Context(), append([]string{"respond"}, args...), streams{strings.NewReader(""), &out, &errs}); code != 0 {
+	if code := run(t.Context(), append([]string{"respond"}, args...), streams{strings.NewReader(""), &out, &errs, &scratch{}}); code != 0 {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
 	return out.String()

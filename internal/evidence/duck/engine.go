@@ -42,6 +42,8 @@ type Settings struct {
 	MemoryMB int
 	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 4 and what the memory is enough for.
 	Threads int
+	// Temp is the directory in which the engine makes its own; "" is the system's for temporary files.
+	Temp string
 }
 
 // Engine is one in-memory DuckDB with the records of the files loaded so far.
@@ -71,7 +73,7 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 	if least := s.Threads * leastMemoryMB; s.MemoryMB < least {
 		return nil, fmt.Errorf("the setting MemoryMB is %d, and %d threads need at least %d to read trail files", s.MemoryMB, s.Threads, least)
 	}
-	dir, err := os.MkdirTemp("", "nightlatch-duck-")
+	dir, err := os.MkdirTemp(s.Temp, "nightlatch-duck-")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary directory for DuckDB: %w", err)
 	}
