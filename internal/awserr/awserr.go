@@ -1,5 +1,6 @@
 // Package awserr reads the errors of AWS's SDK for the adapters, which make their one sentence of them: what AWS has answered, or why no
-// answer of its own came. What a code means is each adapter's to say.
+// answer of its own came. What a code means is each adapter's to say. It also says how long is waited after an error before a call is made
+// again.
 //
 // How the SDK wraps errors: https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/handle-errors.html
 package awserr
@@ -83,14 +84,17 @@ func Unsent(err error) error {
 	return err
 }
 
-// Cause is Unsent, and of other errors what lies below the name of the operation.
+// Cause is Unsent, and of other errors what lies below the name of the operation. Why the SDK has not made the call again is no part of it.
 func Cause(err error) error {
 	var send *smithyhttp.RequestSendError
 	var op *smithy.OperationError
-	if !errors.As(err, &send) && errors.As(err, &op) {
-		return op.Err
+	if errors.As(err, &send) || !errors.As(err, &op) {
+		return Unsent(err)
 	}
-	return Unsent(err)
+	if joined, ok := op.Err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()[0]
+	}
+	return op.Err
 }
 
 // Silence is a call to a service that it has not answered as itself.

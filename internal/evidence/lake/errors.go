@@ -65,8 +65,5 @@ func said(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && !awserr.Strange(err) {
 		return api.ErrorCode() + ": " + api.ErrorMessage()
 	}
-	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
-		err = operation.Err
-	}
-	return err.Error()
+	return awserr.Cause(err).Error()
 }
