@@ -26,7 +26,8 @@ func nag(t *testing.T, app awscdk.App) []nagLine {
 	pack := cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{ReportFormats: &[]cdknag.NagReportFormat{cdknag.NagReportFormat_JSON}})
 	awscdk.Aspects_Of(app).Add(pack, nil)
 	app.Synth(nil)
-	text, err := os.ReadFile(filepath.Join(*app.Outdir(), "AwsSolutions-"+stackName+"-NagReport.json"))
+	// Between the two hyphens stands the id of the stage that the stack is in: it is in none but the app, whose id is empty.
+	text, err := os.ReadFile(filepath.Join(*app.Outdir(), "AwsSolutions--"+stackName+"-NagReport.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

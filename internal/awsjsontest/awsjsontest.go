@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// Fault is how one call fails. A fault with a Code is an answer of AWS; without one, the connection is cut.
+// Fault is how one call fails. A fault with a Code is an answer of AWS, one with a Page is somebody else's; without both, the connection
+// is cut.
 type Fault struct {
 	Code    string
 	Message string
@@ -26,6 +27,8 @@ type Fault struct {
 	Status int
 	// Reason and AthenaErrorCode are members that some of Athena's errors have beside.
 	Reason, AthenaErrorCode string
+	// Page is what a proxy answers instead.
+	Page string
 	// After makes the call take effect first: it failed, but it happened.
 	After bool
 }
@@ -40,6 +43,7 @@ var (
 	ExpiredToken  = Fault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
 	Cut           = Fault{}
 	CutAfter      = Fault{After: true}
+	Blocked       = Fault{Page: "<html>blocked</html>", Status: http.StatusForbidden}
 )
 
 // AccessDenied is IAM's refusal of an action, "cloudtrail:StartQuery".
@@ -161,6 +165,11 @@ func (s *Service) serve(call Request) (any, error) {
 func answer(w http.ResponseWriter, out any, err error) {
 	status := http.StatusOK
 	if fault, failed := errors.AsType[Fault](err); failed {
+		if fault.Page != "" {
+			w.WriteHeader(fault.Status)
+			io.WriteString(w, fault.Page)
+			return
+		}
 		if fault.Code == "" {
 			panic(http.ErrAbortHandler) // net/http's way to cut a connection
 		}

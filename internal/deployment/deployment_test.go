@@ -223,6 +223,10 @@ func TestFailuresAreSentences(t *testing.T) {
 			w.WriteHeader(403)
 			io.WriteString(w, "<html>blocked</html>")
 		}, "calling ACTION on ON: the answer (HTTP 403) is not AWS's; see whether a proxy"},
+		{func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(407)
+			io.WriteString(w, "<!DOCTYPE html><p>sign in<br>")
+		}, "calling ACTION on ON: the answer (HTTP 407) is not AWS's; see whether a proxy"},
 		{func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "calling ACTION on ON: no answer came: "},
 	} {
 		t.Run(c.want, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package deployment
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -29,21 +28,13 @@ func failed(c call, err error) error {
 	doing := fmt.Sprintf("calling %s on %s", c.action, c.on)
 	refused, status := awserr.Refusal(err)
 	if refused != nil {
-		return refusal(c, doing, refused, status)
+		return refusal(c, doing, refused)
 	}
-	switch {
-	case status >= 500:
-		return fmt.Errorf("%s: AWS failed on its side (HTTP %d); try again", doing, status)
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: the run was ended before AWS answered", doing)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: AWS did not answer in time; try again", doing)
-	}
-	return fmt.Errorf("%s: no answer came: %v; see whether the region is right and AWS can be reached from here", doing, awserr.Cause(err))
+	return awserr.Silence{Doing: doing, Service: "AWS", Late: "; try again", Reach: "the region is right and AWS can be reached from here"}.Sentence(status, err)
 }
 
 // refusal says what AWS refused.
-func refusal(c call, doing string, api smithy.APIError, status int) error {
+func refusal(c call, doing string, api smithy.APIError) error {
 	if awserr.Throttled(api.ErrorCode()) {
 		return fmt.Errorf("%s: AWS is throttling the account's calls; try again in a minute", doing)
 	}
@@ -54,8 +45,6 @@ func refusal(c call, doing string, api smithy.APIError, status int) error {
 		return errors.New("your AWS credentials have expired; sign in again")
 	case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken":
 		return errors.New("AWS does not accept your credentials; sign in again, and check this machine's clock")
-	case "UnknownError": // the SDK's word for an answer that is not AWS's
-		return fmt.Errorf("%s: the answer (HTTP %d) is not AWS's; see whether a proxy stands between", doing, status)
 	}
 	return fmt.Errorf("%s: AWS refused with %q (%s); see the errors of that call in its API reference", doing, api.ErrorMessage(), api.ErrorCode())
 }

@@ -27,8 +27,9 @@ func TestTheBinaryIsSmallAndPure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mb := float64(info.Size()) / 1e6; mb > 16 {
-		t.Errorf("the binary is %.1f MB, want at most 16", mb)
+	// 0.4 of it are the SDK's: since November 2026 iam, sns and sts carry the schemas of all of their calls.
+	if mb := float64(info.Size()) / 1e6; mb > 16.4 {
+		t.Errorf("the binary is %.1f MB, want at most 16.4", mb)
 	} else {
 		t.Logf("the binary is %.1f MB", mb)
 	}

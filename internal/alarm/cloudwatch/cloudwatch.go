@@ -20,11 +20,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/settings"
 )
@@ -70,7 +70,7 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
 	return &Meter{
 		region: cfg.Region, filterID: cmp.Or(s.FilterID, settings.DefaultFilterID), now: now,
 		client: cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
-			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, backoff })
+			o.Retryer = awserr.Retries(3, backoff, backoff)
 		}),
 	}, nil
 }

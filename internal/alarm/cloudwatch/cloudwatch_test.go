@@ -230,7 +230,7 @@ func TestReadRefusesAPart(t *testing.T) {
 func TestReadSaysWhatFailed(t *testing.T) {
 	for _, operation := range []string{"DescribeAlarms", "DescribeAlarmContributors", "GetMetricData"} {
 		for status, want := range map[int]string{
-			403: "may not call cloudwatch:" + operation + " on ", 400: "throttling", 500: "HTTP 500", -1: "did not answer in time",
+			403: "may not call cloudwatch:" + operation + " on ", 400: "throttling", 500: "HTTP 500", page: "the answer (HTTP 407) is not CloudWatch's; see whether a proxy stands between", -1: "did not answer in time",
 		} {
 			t.Run(operation+" "+want, func(t *testing.T) {
 				t.Parallel() // some wait between their attempts

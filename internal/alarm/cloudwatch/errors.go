@@ -41,8 +41,6 @@ func refusal(c call, api smithy.APIError) error {
 		return grant.Denied(c.action, c.on, api.ErrorMessage())
 	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "SignatureDoesNotMatch":
 		return fmt.Errorf("calling %s on %s: AWS does not accept the responder's credentials; renew them, and check the clock", c.action, c.on)
-	case "UnknownError": // the SDK's word for an answer that is not AWS's
-		return fmt.Errorf("calling %s on %s: the answer is not CloudWatch's; see whether a proxy stands between", c.action, c.on)
 	}
 	return fmt.Errorf("calling %s on %s: CloudWatch refused with %q (%s); see the errors of that call in the CloudWatch API reference",
 		c.action, c.on, api.ErrorMessage(), api.ErrorCode())

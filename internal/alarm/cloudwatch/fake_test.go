@@ -35,7 +35,7 @@ type fakeCloudWatch struct {
 	data         map[series]map[time.Time]float64
 	page         int                         // items a page; 0 is all
 	status       map[string]types.StatusCode // by bucket: what the last page says instead of Complete
-	faults       map[string][]int            // by operation: HTTP statuses, one a call, the last one stays; 0 answers
+	faults       map[string][]int            // by operation: HTTP statuses, one a call, the last one stays; 0 answers, -1 never does
 	codes        map[int]string
 	calls        map[string]int
 	asked        span // the last StartTime and EndTime
@@ -70,6 +70,9 @@ func config(url string, client aws.HTTPClient) aws.Config {
 	}
 }
 
+// page is the status with which a proxy answers, and a page.
+const page = http.StatusProxyAuthRequired
+
 func (f *fakeCloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,6 +93,11 @@ func (f *fakeCloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	if status < 0 {
 		<-r.Context().Done()
+		return
+	}
+	if status == page {
+		w.WriteHeader(status)
+		io.WriteString(w, "<!DOCTYPE html><p>sign in<br>")
 		return
 	}
 	if status > 0 {

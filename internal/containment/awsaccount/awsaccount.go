@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/settings"
@@ -85,7 +85,7 @@ func New(cfg aws.Config, s Settings) (*Account, error) {
 	}
 	s.Protected = slices.Clone(s.Protected)
 	retryer := func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, readBackoff })
+		return awserr.Retries(3, readBackoff, readBackoff)
 	}
 	return &Account{
 		settings:    s,

@@ -1,7 +1,6 @@
 package awsaccount
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,13 +15,10 @@ import (
 // call is one request, for the sentence that tells of its failure: an IAM action, and what it is about.
 type call struct{ action, on string }
 
-// unparsed is the code that the SDK gives to an answer in which it found none: not AWS's own word.
-const unparsed = "UnknownError"
-
 // answer is what AWS itself said: an error with a code, and the HTTP status that it came with.
 func answer(err error) (api smithy.APIError, status int, ok bool) {
 	var resp *smithyhttp.ResponseError
-	if !errors.As(err, &api) || !errors.As(err, &resp) || api.ErrorCode() == "" || api.ErrorCode() == unparsed {
+	if awserr.Strange(err) || !errors.As(err, &api) || !errors.As(err, &resp) {
 		return nil, 0, false
 	}
 	return api, resp.HTTPStatusCode(), true
@@ -74,18 +70,8 @@ func failed(c call, err error) error {
 	case ok && status < 500:
 		return fmt.Errorf("calling %s on %s: AWS refused with %q (%s); see the errors of that call in the IAM API reference",
 			c.action, c.on, api.ErrorMessage(), api.ErrorCode())
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("calling %s on %s: the run was ended before AWS answered; run it again", c.action, c.on)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("calling %s on %s: AWS did not answer in time; try again", c.action, c.on)
 	}
-	var resp *smithyhttp.ResponseError
-	if errors.As(err, &resp) && resp.HTTPStatusCode() != 0 {
-		if resp.HTTPStatusCode() < 500 {
-			return fmt.Errorf("calling %s on %s: the answer (HTTP %d) is not AWS's; see whether a proxy stands between",
-				c.action, c.on, resp.HTTPStatusCode())
-		}
-		return fmt.Errorf("calling %s on %s: AWS failed on its side (HTTP %d); try again", c.action, c.on, resp.HTTPStatusCode())
-	}
-	return fmt.Errorf("calling %s on %s: no answer came: %v; see whether AWS can be reached from here", c.action, c.on, awserr.Cause(err))
+	_, status = awserr.Refusal(err)
+	return awserr.Silence{Doing: fmt.Sprintf("calling %s on %s", c.action, c.on), Service: "AWS", Ended: "; run it again", Late: "; try again",
+		Reach: "AWS can be reached from here"}.Sentence(status, err)
 }

@@ -74,6 +74,8 @@ func TestWriteKnowsWhetherItHappened(t *testing.T) {
 		"the same, but it worked": {fault{status: 503, code: "ServiceUnavailable", applied: true}, false, "HTTP 503"},
 		"a timeout of AWS's":      {fault{status: 408, code: "RequestTimeout", applied: true}, false, "is not known"},
 		"a proxy's refusal":       {fault{status: 403, body: "<html>blocked</html>"}, false, "is not known"},
+		"a page, but it worked":   {fault{status: 403, body: "<p>blocked<br>", applied: true}, false, "the answer (HTTP 403) is not AWS's; see whether a proxy"},
+		"a gateway's page":        {fault{status: 502, body: "<p>try later<br>", applied: true}, false, "HTTP 502"},
 		"cut before it happened":  {fault{cut: true}, false, "no answer came"},
 		"cut after it happened":   {fault{cut: true, applied: true}, false, "no answer came"},
 		"hangs, not done":         {fault{hang: true}, false, "did not answer in time"},

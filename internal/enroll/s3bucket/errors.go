@@ -24,7 +24,7 @@ func answer(err error) (code string, status int) {
 		status = resp.HTTPStatusCode()
 	}
 	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" { // the SDK's word for an answer that is not AWS's
+	if errors.As(err, &api) && !awserr.Strange(err) {
 		code = api.ErrorCode()
 	}
 	return code, status
@@ -80,7 +80,7 @@ func failed(action, bucket string, err error) error {
 		return fmt.Errorf("%s S3 refused %s with %s (HTTP %d); see the S3 API reference", on, action, code, status)
 	case status >= 500:
 		return fmt.Errorf("%s S3 failed on its side (HTTP %d); deploy again", on, status)
-	case status != 0:
+	case awserr.Strange(err):
 		return strange(action, bucket)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s the run was ended before S3 answered; deploy again", on)

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/enroll"
 	"nightlatch/internal/grant"
 )
@@ -44,8 +45,7 @@ func New(cfg aws.Config) (*Buckets, error) {
 	}
 	return &Buckets{s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// Every one of the calls can be repeated: to put the same configuration twice, or to delete it twice, is to do it once.
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff = 3, backoff
+		o.Retryer = awserr.Retries(3, backoff, backoff, func(o *retry.StandardOptions) {
 			o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{aborted: {}}})
 		})
 	})}, nil

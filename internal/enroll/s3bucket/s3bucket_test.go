@@ -151,7 +151,7 @@ func TestEachFailureIsOneSentence(t *testing.T) {
 		{s3test.Fault{Code: "OperationAborted", Status: 409}, "somebody else changes it", nil},
 		{s3test.Fault{Code: "SlowDown", Status: 503}, "throttling", nil},
 		{s3test.Fault{Code: "InternalError", Status: 500}, "S3 failed on its side (HTTP 500)", nil},
-		{s3test.Fault{Status: 407}, "S3 refused ACTION with ProxyAuthenticationRequired (HTTP 407)", nil},
+		{s3test.Fault{Status: 407}, "ACTION: the answer is not S3's; see whether a proxy stands between", nil},
 		{s3test.Fault{Hang: true}, "did not answer in time", nil},
 	} {
 		for action, do := range calls {

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/patience"
 )
@@ -23,6 +25,10 @@ const maxStatement = 262_144
 // callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
 // questions are asked at once and the calls are cheap.
 const callAttempts = 5
+
+// callBackoff bounds the wait before the second of them; each after it may wait twice as long. A query is billed, and is not given up for a
+// fault of some seconds.
+const callBackoff = time.Second
 
 // maxRuns is how often one question is run when Athena says that running it again can help. Each run is billed.
 const maxRuns = 3
@@ -73,8 +79,10 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 		return nil, fmt.Errorf("%+q is not a region whose files nightlatch reads: deploy in another, or a newer nightlatch", cfg.Region)
 	}
 	cfg = cfg.Copy()
-	cfg.RetryMode = aws.RetryModeStandard
 	cfg.RetryMaxAttempts = callAttempts
+	if cfg.Retryer == nil {
+		cfg.Retryer = func() aws.Retryer { return awserr.Retries(callAttempts, callBackoff, retry.DefaultMaxBackoff) }
+	}
 	return &Trail{client: athena.NewFromConfig(cfg), table: settings.Table, budget: settings.Budget, wait: patience.Wait}, nil
 }
 

@@ -53,8 +53,11 @@ func explain(ctx context.Context, err error, operation, on, doing string) error 
 func advice(err error) string {
 	refusal, status := awserr.Refusal(err)
 	if refusal == nil {
-		if status >= 500 {
+		switch {
+		case status >= 500:
 			return "athena has a fault of its own, ask again"
+		case awserr.Strange(err):
+			return "the answer is not athena's, see whether a proxy stands between"
 		}
 		return "aws could not be reached, check the network and the credentials"
 	}

@@ -56,6 +56,7 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"expired token":   {athenatest.StartQueryExecution, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
 		"fault of athena": {athenatest.StartQueryExecution, athenatest.InternalServer, athena.CallAttempts, []string{"a fault of its own"}},
 		"cut off":         {athenatest.GetQueryExecution, awsjsontest.Cut, athena.CallAttempts, []string{"could not be reached", "EOF"}},
+		"a proxy's page":  {athenatest.GetQueryExecution, awsjsontest.Blocked, 1, []string{"the answer is not athena's, see whether a proxy stands between", "403"}},
 		"anything else":   {athenatest.StartQueryExecution, athenatest.Fault{Code: "UnsupportedOperationException", Message: "no\x1b[2J"}, 1, []string{`did not accept the call (UnsupportedOperationException: "no\x1b[2J")`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/smithy-go"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/patience"
 )
@@ -30,11 +31,17 @@ func explain(ctx context.Context, err error, operation, doing string) error {
 
 // advice says in our words what is wrong and what to do about it.
 func advice(err error) string {
-	api, answered := errors.AsType[smithy.APIError](err)
-	if !answered {
+	refusal, status := awserr.Refusal(err)
+	if refusal == nil {
+		switch {
+		case status >= 500:
+			return "cloudtrail lake has a fault of its own, ask again"
+		case awserr.Strange(err):
+			return "the answer is not cloudtrail lake's, see whether a proxy stands between"
+		}
 		return "aws could not be reached, check the network and the credentials"
 	}
-	switch api.(type) {
+	switch refusal.(type) {
 	case *types.EventDataStoreNotFoundException, *types.EventDataStoreARNInvalidException:
 		return "the event data store was not found, check its arn and that it has not been deleted"
 	case *types.InactiveEventDataStoreException:
@@ -46,27 +53,17 @@ func advice(err error) string {
 	case *types.InsufficientEncryptionPolicyException:
 		return "the event data store's key may not be used, allow kms:Decrypt and kms:GenerateDataKey on it"
 	}
-	switch api.ErrorCode() {
+	switch refusal.ErrorCode() {
 	case "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId":
 		return "the credentials are not accepted, renew them"
-	}
-	type status interface {
-		error
-		HTTPStatusCode() int
-	}
-	if response, ok := errors.AsType[status](err); ok && response.HTTPStatusCode() >= 500 {
-		return "cloudtrail lake has a fault of its own, ask again"
 	}
 	return "cloudtrail lake did not accept the call"
 }
 
 // said is AWS's own words, code and message, without the SDK's wrapping; or the whole error where AWS said nothing.
 func said(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && !awserr.Strange(err) {
 		return api.ErrorCode() + ": " + api.ErrorMessage()
 	}
-	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
-		err = operation.Err
-	}
-	return err.Error()
+	return awserr.Cause(err).Error()
 }

@@ -14,8 +14,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/patience"
@@ -26,6 +28,10 @@ const engine = "cloudtrail-lake"
 // callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
 // questions are asked at once and the calls are cheap.
 const callAttempts = 5
+
+// callBackoff bounds the wait before the second of them; each after it may wait twice as long. A query is billed, and is not given up for a
+// fault of some seconds.
+const callBackoff = time.Second
 
 // maxRuns is how often one question is run when Lake says that it ran out of resources. Each run is billed.
 const maxRuns = 3
@@ -68,8 +74,10 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 	}
 	cfg = cfg.Copy()
 	cfg.Region = s.region
-	cfg.RetryMode = aws.RetryModeStandard
 	cfg.RetryMaxAttempts = callAttempts
+	if cfg.Retryer == nil {
+		cfg.Retryer = func() aws.Retryer { return awserr.Retries(callAttempts, callBackoff, retry.DefaultMaxBackoff) }
+	}
 	t.client = cloudtrail.NewFromConfig(cfg)
 	return t, nil
 }

@@ -33,6 +33,7 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"expired token":      {laketest.StartQuery, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
 		"fault of lake":      {laketest.StartQuery, awsjsontest.InternalError, callAttempts, []string{"a fault of its own"}},
 		"cut off":            {laketest.DescribeQuery, awsjsontest.Cut, callAttempts, []string{"could not be reached", "EOF"}},
+		"a proxy's page":     {laketest.DescribeQuery, awsjsontest.Blocked, 1, []string{"the answer is not cloudtrail lake's, see whether a proxy stands between", "403"}},
 		"anything else":      {laketest.StartQuery, laketest.Fault{Code: "UnsupportedOperationException", Message: "no"}, 1, []string{"did not accept the call (UnsupportedOperationException: no)"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -73,8 +73,6 @@ func refusal(c call, doing string, err error, api smithy.APIError) error {
 				return fmt.Errorf("%s: DynamoDB refused an item with %q (%s); see the API reference on CancellationReason", doing, aws.ToString(r.Message), code)
 			}
 		}
-	case "UnknownError": // the SDK's word for an answer that is not AWS's
-		return fmt.Errorf("%s: the answer is not DynamoDB's; see whether a proxy stands between", doing)
 	}
 	return fmt.Errorf("%s: DynamoDB refused with %q (%s); see the errors of that call in the DynamoDB API reference", doing, api.ErrorMessage(), api.ErrorCode())
 }

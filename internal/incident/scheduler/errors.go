@@ -37,8 +37,6 @@ func (w *Wakes) refusal(api smithy.APIError) string {
 	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "InvalidSignatureException",
 		"SignatureDoesNotMatch":
 		return "AWS does not accept the responder's credentials; renew them, and check the clock"
-	case "UnknownError": // the SDK's word for an answer that is not AWS's
-		return "the answer is not EventBridge Scheduler's; see whether a proxy stands between"
 	}
 	return fmt.Sprintf("EventBridge Scheduler refused with %q (%s); see the errors of CreateSchedule in its API reference", api.ErrorMessage(), api.ErrorCode())
 }

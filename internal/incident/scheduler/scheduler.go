@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
 )
@@ -82,7 +82,7 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Wakes, error) {
 	return &Wakes{
 		settings: s, function: fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s", role[1], cfg.Region, role[2], s.Function), now: now,
 		client: scheduler.NewFromConfig(cfg, func(o *scheduler.Options) {
-			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, backoff })
+			o.Retryer = awserr.Retries(3, backoff, backoff)
 		}),
 	}, nil
 }

@@ -206,7 +206,7 @@ func TestFailuresAreSentences(t *testing.T) {
 		{400, "ValidationException", `refused with "no" (ValidationException); see`},
 		{403, "ExpiredTokenException", "does not accept the responder's credentials; renew them"},
 		{500, "InternalServerException", "failed on its side (HTTP 500); try again"},
-		{404, "", "the answer is not EventBridge Scheduler's; see whether a proxy"},
+		{404, "", "the answer (HTTP 404) is not EventBridge Scheduler's; see whether a proxy"},
 		{0, "", "no answer came: "},
 		{-1, "", "did not answer in time; the schedule may have been made"},
 	} {

@@ -1,8 +1,6 @@
 package sns
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/smithy-go"
@@ -20,15 +18,8 @@ func (t *Topic) failed(err error) error {
 	if refused != nil {
 		return t.refused(refused)
 	}
-	switch {
-	case status >= 500:
-		return fmt.Errorf("publishing to SNS topic %q: SNS failed on its side (HTTP %d); try again", t.arn, status)
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("publishing to SNS topic %q: the run was ended before SNS answered; the message may have been sent", t.arn)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("publishing to SNS topic %q: SNS did not answer in time; the message may have been sent, try again", t.arn)
-	}
-	return fmt.Errorf("publishing to SNS topic %q: no answer came: %v; see whether the responder reaches SNS", t.arn, awserr.Unsent(err))
+	return awserr.Silence{Doing: fmt.Sprintf("publishing to SNS topic %q", t.arn), Service: "SNS", Ended: "; the message may have been sent",
+		Late: "; the message may have been sent, try again", Reach: "the responder reaches SNS"}.Sentence(status, err)
 }
 
 // refused says what SNS refused and what to do about it.
@@ -55,8 +46,6 @@ func refusal(api smithy.APIError) string {
 		return "there is no such topic; deploy again, or correct the topic's ARN"
 	case "ExpiredToken", "InvalidClientTokenId", "InvalidSecurity", "RequestExpired", "SignatureDoesNotMatch":
 		return "AWS does not accept the responder's credentials; renew them, and check the clock"
-	case "UnknownError": // the SDK's word for an answer that is not AWS's
-		return "the answer is not SNS's; see whether a proxy stands between"
 	}
 	return fmt.Sprintf("SNS refused the message with %q (%s); see the errors of Publish in the SNS API reference", api.ErrorMessage(), code)
 }

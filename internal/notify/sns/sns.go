@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/report"
@@ -52,9 +53,9 @@ func New(cfg aws.Config, arn string) (*Topic, error) {
 	client := sns.NewFromConfig(cfg, func(o *sns.Options) {
 		o.Region = m[1]
 		// A message that was sent twice is better than none: at least once is what a channel promises.
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff = 3, backoff
+		o.Retryer = awserr.Retries(3, backoff, backoff, func(o *retry.StandardOptions) {
 			o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: throttleCodes})
+			o.Throttles = append(o.Throttles, retry.ThrottleErrorCode{Codes: throttleCodes})
 		})
 	})
 	return &Topic{arn: arn, client: client}, nil

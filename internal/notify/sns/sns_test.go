@@ -24,7 +24,7 @@ const arn = "arn:aws:sns:eu-central-1:111122223333:nightlatch"
 type fakeSNS struct {
 	t      *testing.T
 	mu     sync.Mutex
-	faults []string // "" takes the message, "hang" waits, else an error code
+	faults []string // "" takes the message, "hang" waits, "page" is a proxy's answer, else an error code
 	calls  int
 	region string
 	sent   []url.Values
@@ -50,6 +50,10 @@ func (f *fakeSNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case fault == "hang":
 		<-r.Context().Done()
+		return
+	case fault == "page":
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, "<!DOCTYPE html><p>blocked<br>")
 		return
 	case fault == "" && (body == "" || len(body) > 262144 || !utf8.ValidString(body) || len(subject) >= 100 ||
 		r.Form.Has("Subject") && strings.TrimSpace(subject) == "" || strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r > '~' })):
@@ -175,6 +179,7 @@ func TestSendSaysWhatToDo(t *testing.T) {
 		"InvalidParameter":     "SNS refused the message",
 		"InternalError":        "HTTP 500",
 		"Throttled":            "try again in a minute",
+		"page":                 "the answer (HTTP 403) is not SNS's; see whether a proxy stands between",
 		"hang":                 "did not answer in time",
 	} {
 		t.Run(fault, func(t *testing.T) {

@@ -12,12 +12,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 
+	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/trail"
 )
 
 // callTimeout bounds one call with its retries.
 const callTimeout = 15 * time.Second
+
+// backoff bounds the wait between two attempts.
+const backoff = time.Second
 
 // Trails are the trails of one account and region. It is safe for use by several goroutines.
 type Trails struct {
@@ -35,6 +39,8 @@ func New(cfg aws.Config) (*Trails, error) {
 	case cfg.Region == "":
 		return nil, errors.New("the trails need a region, and the AWS configuration has none; set AWS_REGION")
 	}
+	cfg = cfg.Copy()
+	cfg.Retryer = func() aws.Retryer { return awserr.Retries(3, backoff, backoff) }
 	return &Trails{cloudtrail.NewFromConfig(cfg), organizations.NewFromConfig(cfg)}, nil
 }
 

@@ -103,6 +103,20 @@ func TestEachFailureIsASentence(t *testing.T) {
 	if _, err := trails.Read(t.Context(), aTrail); err == nil || !strings.Contains(err.Error(), "see whether a proxy stands between") {
 		t.Errorf("an empty answer: got %v", err)
 	}
+	for _, operation := range []string{"GetTrail", "DescribeOrganization"} {
+		trails, fake := newTrails(t)
+		fake.Join("o-exampleorg")
+		fake.Change(aTrail, func(tr *trailtest.Trail) { tr.Trail["IsOrganizationTrail"] = true })
+		fake.Fail(func(asked string) awsjsontest.Fault {
+			if asked == operation {
+				return awsjsontest.Blocked
+			}
+			return awsjsontest.Fault{}
+		})
+		if _, err := trails.Read(t.Context(), aTrail); err == nil || !strings.Contains(err.Error(), "the answer (HTTP 403) is not AWS's; see whether a proxy stands between") {
+			t.Errorf("%s: a page: got %v", operation, err)
+		}
+	}
 	for _, cfg := range []aws.Config{{Region: "eu-west-1"}, {Credentials: mototest.Config("").Credentials}} {
 		if got, err := New(cfg); err == nil || got != nil {
 			t.Errorf("%+v: got %v, %v", cfg, got, err)

@@ -71,7 +71,7 @@ func (s *Server) Join(id string) {
 	s.org = id
 }
 
-// Fail has calls fail: a Fault without a Code fails none.
+// Fail has calls fail: the zero Fault fails none.
 func (s *Server) Fail(how func(operation string) awsjsontest.Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (s *Server) came(r awsjsontest.Request) {
 func (s *Server) do(r awsjsontest.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if fault := s.fail(r.Operation); fault.Code != "" {
+	if fault := s.fail(r.Operation); fault != (awsjsontest.Fault{}) {
 		return nil, fault
 	}
 	if r.Operation == "DescribeOrganization" {
