@@ -71,6 +71,21 @@ type Key struct {
 	Created time.Time
 }
 
+// Owned is what the account says of one credential: whose it is, and, of a user's key, how it is set.
+type Owned struct {
+	// Target is zero where it is not known. Err says what the account could not be asked; the target may be known all the same.
+	Target policy.Target
+	Err    error
+	// Status is the key's, StatusErr why it could not be read. Neither is set where the credential is no key, or nobody's.
+	Status    Doc
+	StatusErr error
+}
+
+// Propagation is how long after a change IAM may still let a call through, and a download that was under way may still end:
+// "a few minutes", and no maximum is promised. What comes later has not been stopped.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+const Propagation = 5 * time.Minute
+
 // Account is the AWS account in which steps are done.
 type Account interface {
 	// Identify finds what a credential acts for: the key's user, the role, with tags, and whether it is the responder itself.

@@ -103,6 +103,14 @@ func (o Outcome) SameStep(p Outcome) bool {
 	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID
 }
 
+// ByHand is the outcome of a step that waited for a human, and now reads as it shall: somebody has done it, and not Nightlatch, whatever it
+// tried.
+func (o Outcome) ByHand(doc Doc, now time.Time) Outcome {
+	o.State, o.At, o.Attempts, o.Throttled, o.Undo, o.Runbook = Already, now, 0, 0, o.Step.Undo, nil
+	o.Detail = "it reads as " + doc.Text + " now: somebody has done it by hand"
+	return o
+}
+
 // Executor does steps. It and Undo, which the responder never calls, are the only code that calls Account.Write.
 type Executor struct {
 	Account Account

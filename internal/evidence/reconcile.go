@@ -231,3 +231,11 @@ func (a *Actor) compare(h *History, from time.Time) {
 		a.FamiliarActive = &active
 	}
 }
+
+// Weight is what an actor took, in bytes: in the window, and in the margin too where the window does not explain the alarm.
+func (e Evidence) Weight(a Actor) int64 {
+	if e.FallsShort() {
+		return a.Bytes + a.MarginBytes
+	}
+	return a.Bytes
+}

@@ -17,7 +17,7 @@ import (
 )
 
 // leaves know nothing of the others; every package may import them.
-var leaves = []string{"grant", "settings", "actor", "patience", awserr}
+var leaves = []string{"grant", "settings", "actor", "prose", "clock", "workers", "patience", awserr}
 
 // awserr reads the SDK's errors for the adapters, and for nobody else.
 const awserr = "awserr"
@@ -27,6 +27,14 @@ const proof = "proof"
 
 // stages stand in the order in which an incident goes through them: each may import those before it.
 var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
+
+// rooms are what an incident's way leads through, with what each may import beside leaves. None imports the sequence.
+var rooms = map[string][]string{
+	"investigation": {"alarm", "evidence", "policy", "containment"},             // it asks, and knows no incident
+	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"}, // it decides, and asks nobody
+	"approval":      append(slices.Clone(stages), "investigation"),              // what humans decide
+	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
+}
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
 var deploying = []string{"enroll", "trail"}
@@ -142,14 +150,17 @@ func may(from, to string) (bool, string) {
 		return to == adapter.parent || i >= 0 && i <= parent, "an adapter knows its parent and no other adapter"
 	case slices.Contains(deploying, from):
 		return false, "what a deployment needs imports leaves only"
-	case from == "responder":
-		return slices.Contains(stages, to), "the sequence knows no SDK, no adapter and no root"
+	case rooms[from] != nil:
+		return slices.Contains(rooms[from], to), "each room has its row: asking decides nothing, deciding asks nobody, and none of them knows an adapter or a root"
 	case from == "sandbox":
-		return slices.Contains(stages, to) || to == "responder", "the sandbox knows no adapter"
+		return slices.Contains(stages, to) || rooms[to] != nil, "the sandbox knows no adapter"
 	case from == engines:
 		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
 	case isLambda(from):
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || to == "responder" || to == engines) && to != "sandbox" && to != "evidence/duck" && to != "deployment",
+		if to == "responder" && from == "lambdas/approver" {
+			return false, "the approver writes down what humans decide, and does nothing of it"
+		}
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
@@ -184,7 +195,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, []string{"responder", "sandbox", "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
@@ -200,6 +211,9 @@ func TestWhatALambdaLinks(t *testing.T) {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest",
 				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awsjsontest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
 				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
+				if name == "lambdas/approver" && strings.HasPrefix(dep, "nightlatch/internal/responder") {
+					t.Errorf("%s links the sequence", name)
+				}
 				if strings.HasPrefix(dep, banned) {
 					t.Errorf("%s links %s", name, dep)
 				}
@@ -242,10 +256,26 @@ func TestWhoAloneCalls(t *testing.T) {
 // Deciding takes no clock, no context and no client.
 func TestDecidingIsPure(t *testing.T) {
 	packages := list(t)
-	for _, name := range []string{"actor", "policy", "grant"} {
+	for _, name := range []string{"actor", "policy", "grant", "judgement"} {
 		for _, imported := range packages[name].Imports {
-			if slices.Contains([]string{"context", "time", "net", "net/http", "os"}, imported) {
+			if slices.Contains([]string{"context", "net", "net/http", "os", "nightlatch/internal/clock"}, imported) || imported == "time" && name != "judgement" {
 				t.Errorf("%s imports %s", name, imported)
+			}
+		}
+	}
+	// A judgement is handed the time, and takes none; and nothing that could answer differently the next time.
+	files, err := filepath.Glob("../judgement/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %q, %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, banned := range []string{"time.Now", "time.Since", "time.Until", "interface {", "go func", "rand."} {
+			if strings.Contains(string(text), banned) && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s has %q", file, banned)
 			}
 		}
 	}

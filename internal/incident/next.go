@@ -46,6 +46,10 @@ type Move struct {
 // Patience is how long after the incident was opened the search goes on before it is judged on what there is.
 const Patience = 12 * time.Minute
 
+// PageCooldown is how soon after a page the next one goes out: whatever fires in between is in it. A storm of alarms is one theft
+// more often than many.
+const PageCooldown = time.Minute
+
 // explainedTooMuch is the part from which on CloudTrail and the metric contradict each other.
 const explainedTooMuch = 1.1
 

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"nightlatch/internal/containment"
-	"nightlatch/internal/evidence"
 )
 
 // ErrConflict says that somebody else has put the record since it was loaded.
@@ -102,68 +98,4 @@ func (r Record) Repeats(version int64, writer string) (bool, error) {
 type Lease struct {
 	Name, Holder string
 	Now, Until   time.Time
-}
-
-// Wakes sees to it that the responder is called again.
-type Wakes interface {
-	// Wake calls the responder about an incident at a time, or soon after it. The same incident and minute may be asked for again, and wake once.
-	// An error leaves open whether it will.
-	Wake(ctx context.Context, id string, at time.Time) error
-}
-
-// Brakes is what holds the responder back without a deployment. It can only be held back further: the mode is lowered, never raised.
-type Brakes struct {
-	// Version counts the puts, as a Record's does.
-	Version int64 `json:"version"`
-	// Mode lowers the deployment's mode; "" leaves it. Epoch is the deployment's that it was lowered for: one with another is not
-	// lowered. By and At say who did, and when.
-	Mode  containment.Mode `json:"mode,omitempty"`
-	Epoch string           `json:"epoch,omitempty"`
-	By    string           `json:"by,omitempty"`
-	At    time.Time        `json:"at,omitzero"`
-	// Holds are the keys that were restored lately.
-	Holds []Hold `json:"holds,omitempty"`
-	// Contained are the times of the containments of the last hour, for the cap on them.
-	Contained []time.Time `json:"contained,omitempty"`
-}
-
-// Hold keeps a restored key from being contained again for what a human has cleared: the next alarm asks about it.
-type Hold struct {
-	AccessKeyID string    `json:"access_key_id"`
-	Incident    string    `json:"incident"`
-	By          string    `json:"by"`
-	Until       time.Time `json:"until"`
-	// Origins are the networks and VPC endpoints that were cleared; from any other it is contained all the same.
-	Origins []string `json:"origins"`
-}
-
-// Holding returns the hold under which an actor is not contained at a time, and whether there is one: of its key, not over, and
-// with every place that the actor's bytes went to.
-func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
-	for _, h := range b.Holds {
-		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.OmittedOrigins > 0 {
-			continue
-		}
-		if !slices.ContainsFunc(a.Origins, func(o evidence.Origin) bool { return !slices.Contains(h.Origins, o.Place()) }) {
-			return h, true
-		}
-	}
-	return Hold{}, false
-}
-
-// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more.
-func (b Brakes) In(epoch string) Brakes {
-	if b.Epoch != epoch {
-		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
-	}
-	return b
-}
-
-// Lower is the mode that is left of the deployment's.
-func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
-	order := []containment.Mode{containment.ModeObserve, containment.ModeAsk, containment.ModeAct}
-	if i := slices.Index(order, b.Mode); i >= 0 && i < slices.Index(order, deployed) {
-		return b.Mode
-	}
-	return deployed
 }

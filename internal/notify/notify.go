@@ -14,3 +14,12 @@ type Channel interface {
 	// Send delivers one message, at least once. When it returns nil, the service has accepted the message.
 	Send(context.Context, report.Message) error
 }
+
+// Names are the names of channels.
+func Names(channels []Channel) []string {
+	var names []string
+	for _, c := range channels {
+		names = append(names, c.Name())
+	}
+	return names
+}

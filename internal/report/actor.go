@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/actor"
@@ -11,7 +12,7 @@ import (
 
 // Who names an actor for people.
 func Who(a evidence.Actor) string {
-	key, user := Safe(a.AccessKeyID), Safe(a.UserName)
+	key, user := prose.Safe(a.AccessKeyID), prose.Safe(a.UserName)
 	var who string
 	switch a.Kind {
 	case actor.IAMUserKey:
@@ -21,30 +22,30 @@ func Who(a evidence.Actor) string {
 	case actor.FederatedUser:
 		who = "a federated session (" + key + ") issued by IAM user " + user
 	case actor.RoleSession:
-		who = "session " + Safe(a.Session) + " (" + key + ") of role " + Safe(a.RoleName)
+		who = "session " + prose.Safe(a.Session) + " (" + key + ") of role " + prose.Safe(a.RoleName)
 	case actor.IdentityCenter:
-		who = "Identity Center user " + Safe(cmp.Or(a.Session, a.OnBehalfOf, a.PrincipalID))
+		who = "Identity Center user " + prose.Safe(cmp.Or(a.Session, a.OnBehalfOf, a.PrincipalID))
 		if a.RoleName != "" {
-			who += " (" + key + ") in role " + Safe(a.RoleName)
+			who += " (" + key + ") in role " + prose.Safe(a.RoleName)
 		}
 	case actor.RootKey:
 		who = "the ROOT user's access key " + key
 	case actor.RootSession:
 		who = "a session of the ROOT user"
 	case actor.AWSService:
-		who = "the AWS service " + Safe(cmp.Or(a.Via, a.PrincipalID, "(not named)"))
+		who = "the AWS service " + prose.Safe(cmp.Or(a.Via, a.PrincipalID, "(not named)"))
 	case actor.OtherAccount:
-		who = "another account's principal " + Safe(cmp.Or(a.PrincipalARN, a.PrincipalID, "(not named)"))
+		who = "another account's principal " + prose.Safe(cmp.Or(a.PrincipalARN, a.PrincipalID, "(not named)"))
 	case actor.Anonymous:
 		return "anonymous callers"
 	default:
-		return "a caller that the records do not name (" + Safe(cmp.Or(a.PrincipalARN, a.PrincipalID, a.AccountID, "nothing known")) + ")"
+		return "a caller that the records do not name (" + prose.Safe(cmp.Or(a.PrincipalARN, a.PrincipalID, a.AccountID, "nothing known")) + ")"
 	}
 	if a.AccountID != "" && a.Kind != actor.AWSService {
-		who += " (account " + Safe(a.AccountID) + ")"
+		who += " (account " + prose.Safe(a.AccountID) + ")"
 	}
 	if a.Via != "" && a.Kind != actor.AWSService {
-		who += " through " + Safe(a.Via)
+		who += " through " + prose.Safe(a.Via)
 	}
 	return who
 }
@@ -88,11 +89,11 @@ func from(a evidence.Actor) string {
 }
 
 func place(o evidence.Origin) string {
-	p := Safe(o.Network)
+	p := prose.Safe(o.Network)
 	if o.VPCEndpoint != "" {
-		p = "VPC endpoint " + Safe(o.VPCEndpoint)
+		p = "VPC endpoint " + prose.Safe(o.VPCEndpoint)
 		if o.VPCEndpointAccount != "" {
-			p += " of account " + Safe(o.VPCEndpointAccount)
+			p += " of account " + prose.Safe(o.VPCEndpointAccount)
 		}
 	}
 	if p == "" {

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"nightlatch/internal/prose"
 	"strings"
 	"time"
 
@@ -15,26 +16,26 @@ import (
 // Answer is who took what, in one sentence.
 func Answer(r incident.Record) string {
 	a := lead(r)
-	window := Window(r.Alarm.From, r.Alarm.To)
+	window := prose.Window(r.Alarm.From, r.Alarm.To)
 	if a == nil {
-		return nobody(r) + " (" + List(r.Alarm.Buckets) + ", " + window + ")"
+		return nobody(r) + " (" + prose.List(r.Alarm.Buckets) + ", " + window + ")"
 	}
-	return fmt.Sprintf("%s %s from %s, %s, %s", capital(Who(*a)), took(r, *a), List(bucketsOf(r, *a)), window, from(*a))
+	return fmt.Sprintf("%s %s from %s, %s, %s", capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(*a))
 }
 
 func took(r incident.Record, a evidence.Actor) string {
-	t := "took " + Bytes(a.Bytes)
+	t := "took " + prose.Bytes(a.Bytes)
 	if a.Share != nil {
 		t += " (" + percent(*a.Share) + " of the alarmed bytes)"
 	}
 	if a.Objects > 0 {
-		t += " in " + Plural(a.Objects, "object")
+		t += " in " + prose.Plural(a.Objects, "object")
 	}
 	if extra := Weight(r, a) - a.Bytes; extra > 0 {
-		t += " and " + Bytes(extra) + " in the minutes around the window"
+		t += " and " + prose.Bytes(extra) + " in the minutes around the window"
 	}
 	if a.Copies > 0 {
-		t += " and made " + Plural(a.Copies, "server-side copy") + " of unknown size"
+		t += " and made " + prose.Plural(a.Copies, "server-side copy") + " of unknown size"
 	}
 	return t
 }
@@ -50,9 +51,9 @@ func nobody(r incident.Record) string {
 	case n == 0:
 		return "CloudTrail was not asked"
 	case r.Evidence.Engine == "":
-		return "CloudTrail could not be asked: " + Safe(r.Looks[n-1].Error)
+		return "CloudTrail could not be asked: " + prose.Safe(r.Looks[n-1].Error)
 	case r.Evidence.Unsized > 0:
-		return "CloudTrail shows " + Plural(r.Evidence.Unsized, "call") + " without a byte count: who took the bytes is NOT KNOWN"
+		return "CloudTrail shows " + prose.Plural(r.Evidence.Unsized, "call") + " without a byte count: who took the bytes is NOT KNOWN"
 	case r.Evidence.Calls > 0:
 		return "Nobody took bytes in the window: the calls that CloudTrail shows moved none"
 	case len(r.Evidence.Actors) > 0:
@@ -99,10 +100,10 @@ func noStep(r incident.Record) string {
 func suspect(r incident.Record) string {
 	for _, a := range r.Evidence.Actors {
 		if a.AccessKeyID == r.Alarm.AccessKeyID {
-			return Safe(a.AccessKeyID) + " " + took(r, a) + ", " + from(a)
+			return prose.Safe(a.AccessKeyID) + " " + took(r, a) + ", " + from(a)
 		}
 	}
-	return Safe(r.Alarm.AccessKeyID) + " is not among the actors"
+	return prose.Safe(r.Alarm.AccessKeyID) + " is not among the actors"
 }
 
 func unexplained(r incident.Record) string {
@@ -113,11 +114,11 @@ func unexplained(r incident.Record) string {
 	case e.Unexplained == nil || e.Explained == nil || r.Alarm.Bytes == nil:
 		return "not known: the alarmed bytes are not known"
 	case *e.Unexplained == 0 && *e.Explained > 1:
-		return "nothing; CloudTrail shows " + Bytes(e.Bytes-*r.Alarm.Bytes) + " more than the metric"
+		return "nothing; CloudTrail shows " + prose.Bytes(e.Bytes-*r.Alarm.Bytes) + " more than the metric"
 	case *e.Unexplained == 0:
 		return "nothing"
 	}
-	return Bytes(*e.Unexplained) + " of " + Bytes(*r.Alarm.Bytes)
+	return prose.Bytes(*e.Unexplained) + " of " + prose.Bytes(*r.Alarm.Bytes)
 }
 
 // maxOutcomes is how many steps the answer spells out.
@@ -125,13 +126,13 @@ const maxOutcomes = 12
 
 func outcome(b *strings.Builder, r incident.Record, i int) {
 	o := r.Outcomes[i]
-	step := Safe(string(o.Action)) + " " + Safe(o.Target)
+	step := prose.Safe(string(o.Action)) + " " + prose.Safe(o.Target)
 	if o.Step.Planned() {
-		step += " of " + Safe(o.Step.Target.Owner)
+		step += " of " + prose.Safe(o.Step.Target.Owner)
 	}
 	detail := ""
 	if o.Detail != "" {
-		detail = " (" + Safe(o.Detail) + ")"
+		detail = " (" + prose.Safe(o.Detail) + ")"
 	}
 	switch o.State {
 	case containment.Done:
@@ -143,7 +144,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	case containment.DryRun:
 		field(b, "Would do", step+detail)
 	case containment.Skipped:
-		field(b, "Left alone", Safe(o.Target)+": no "+Safe(string(o.Action)))
+		field(b, "Left alone", prose.Safe(o.Target)+": no "+prose.Safe(string(o.Action)))
 		return
 	case containment.Failed:
 		field(b, "NOT DONE", step+detail)
@@ -155,7 +156,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 		field(b, "UNKNOWN", step+": tried, and not seen done"+detail)
 	}
 	if o.Approved != nil {
-		field(b, "Approved by", Safe(o.Approved.By)+" at "+o.Approved.At.UTC().Format(time.TimeOnly))
+		field(b, "Approved by", prose.Safe(o.Approved.By)+" at "+o.Approved.At.UTC().Format(time.TimeOnly))
 	}
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)
@@ -176,9 +177,9 @@ func sure(r incident.Record) string {
 	a, e := r.Alarm, r.Evidence
 	switch {
 	case a.Confirmed && a.Bytes != nil:
-		parts = append(parts, "CloudWatch confirms "+Bytes(*a.Bytes))
+		parts = append(parts, "CloudWatch confirms "+prose.Bytes(*a.Bytes))
 	default:
-		parts = append(parts, "NOT CONFIRMED by CloudWatch: "+Safe(cmp.Or(r.MetricError, a.Doubt, "it was not asked")))
+		parts = append(parts, "NOT CONFIRMED by CloudWatch: "+prose.Safe(cmp.Or(r.MetricError, a.Doubt, "it was not asked")))
 	}
 	if e.Explained != nil {
 		parts = append(parts, "CloudTrail explains "+percent(*e.Explained))

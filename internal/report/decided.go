@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"nightlatch/internal/prose"
 	"strings"
 	"time"
 )
@@ -10,11 +11,11 @@ import (
 func Decided(word, what, by, key, means string, at time.Time) Message {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", word)
-	for _, text := range []string{Safe(what) + ", by " + Safe(by) + " with " + Safe(key) + " at " + at.UTC().Format(time.DateTime) + " UTC.", means,
+	for _, text := range []string{prose.Safe(what) + ", by " + prose.Safe(by) + " with " + prose.Safe(key) + " at " + at.UTC().Format(time.DateTime) + " UTC.", means,
 		"If nobody of you did this, that credential is a thief's."} {
 		for _, line := range wrap(text, width) {
 			fmt.Fprintln(&b, line)
 		}
 	}
-	return Message{Subject: clipped("[nightlatch] " + word + ": " + Safe(what)), Body: b.String()}
+	return Message{Subject: clipped("[nightlatch] " + word + ": " + prose.Safe(what)), Body: b.String()}
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"nightlatch/internal/prose"
 	"slices"
 
 	"nightlatch/internal/actor"
@@ -62,12 +63,12 @@ func Subject(r incident.Record) string { return subject(headline(r), r) }
 func subject(headline string, r incident.Record) string {
 	s := "[nightlatch] " + headline + ": "
 	if a := lead(r); a != nil {
-		s += cmp.Or(Safe(a.AccessKeyID), Safe(string(a.Kind))) + " took " + Bytes(Weight(r, *a)) + " from " + List(bucketsOf(r, *a))
+		s += cmp.Or(prose.Safe(a.AccessKeyID), prose.Safe(string(a.Kind))) + " took " + prose.Bytes(Weight(r, *a)) + " from " + prose.List(bucketsOf(r, *a))
 	} else {
 		if r.Alarm.Bytes != nil {
-			s += Bytes(*r.Alarm.Bytes) + " from "
+			s += prose.Bytes(*r.Alarm.Bytes) + " from "
 		}
-		s += List(r.Alarm.Buckets)
+		s += prose.List(r.Alarm.Buckets)
 	}
 	return clipped(s)
 }

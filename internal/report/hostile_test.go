@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"nightlatch/internal/prose"
 	"reflect"
 	"strings"
 	"testing"
@@ -295,15 +296,15 @@ func FuzzSafe(f *testing.F) {
 	f.Add(strings.Repeat("a", 299) + "\n")
 	f.Add(strings.Repeat("a", 298) + "\\\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		got := Safe(s)
+		got := prose.Safe(s)
 		printable(t, "safe text", got, "")
-		if len(got) > maxSafe {
-			t.Errorf("Safe(%q) has %d characters", s, len(got))
+		if len(got) > 300 {
+			t.Errorf("prose.Safe(%q) has %d characters", s, len(got))
 		}
-		if again := Safe(got); again != got {
-			t.Errorf("Safe(%q) is %q, and %q when applied again", s, got, again)
+		if again := prose.Safe(got); again != got {
+			t.Errorf("prose.Safe(%q) is %q, and %q when applied again", s, got, again)
 		}
-		printable(t, "an escaped command", escape(s), "")
-		printable(t, "a list", List([]string{s, s, s, s, s}), "")
+		printable(t, "an escaped command", prose.Plain(s), "")
+		printable(t, "a list", prose.List([]string{s, s, s, s, s}), "")
 	})
 }

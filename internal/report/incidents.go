@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/incident"
@@ -14,7 +15,7 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 	const stamp = "2006-01-02 15:04"
 	id, state := len("INCIDENT"), len("STATE")
 	for _, x := range briefs {
-		id, state = max(id, len(Safe(x.ID))), max(state, len(x.State()))
+		id, state = max(id, len(prose.Safe(x.ID))), max(state, len(x.State()))
 	}
 	if len(briefs) == 0 {
 		b.WriteString("No incidents.\n")
@@ -22,25 +23,25 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 		fmt.Fprintf(&b, "%-*s  %-*s  %-*s  %s\n", id, "INCIDENT", len(stamp), "OPENED (UTC)", state, "STATE", "WHAT")
 	}
 	for _, x := range briefs {
-		what := strings.TrimPrefix(Safe(x.Subject), "[nightlatch] ")
+		what := strings.TrimPrefix(prose.Safe(x.Subject), "[nightlatch] ")
 		if what == "" {
 			what = "nobody was told yet"
 		}
-		fmt.Fprintf(&b, "%-*s  %s  %-*s  %s\n", id, Safe(x.ID), x.Opened.UTC().Format(stamp), state, x.State(), what)
+		fmt.Fprintf(&b, "%-*s  %s  %-*s  %s\n", id, prose.Safe(x.ID), x.Opened.UTC().Format(stamp), state, x.State(), what)
 	}
 	if brakes.Mode != "" {
 		fmt.Fprintf(&b, "\nMode %s.\n", Lowered(brakes))
 	}
 	for _, h := range brakes.Holds {
 		fmt.Fprintf(&b, "Hold until %s UTC: %s is asked about, not contained, from %s (%s, after incident %s).\n",
-			h.Until.UTC().Format(stamp), Safe(h.AccessKeyID), List(h.Origins), Safe(h.By), Safe(h.Incident))
+			h.Until.UTC().Format(stamp), prose.Safe(h.AccessKeyID), prose.List(h.Origins), prose.Safe(h.By), prose.Safe(h.Incident))
 	}
 	return b.String()
 }
 
 // Lowered says to what the mode was lowered, by whom and when: "lowered to ask by …". It is for brakes that have a mode.
 func Lowered(b incident.Brakes) string {
-	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment with another epoch raises it", Safe(string(b.Mode)), Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
+	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment with another epoch raises it", prose.Safe(string(b.Mode)), prose.Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
 }
 
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"flag"
+	"nightlatch/internal/prose"
 	"os"
 	"path/filepath"
 	"strings"
@@ -352,34 +353,34 @@ func TestWhoIsNamed(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for got, want := range map[string]string{
-		Bytes(0): "0 bytes", Bytes(999): "999 bytes", Bytes(2089): "2,089 bytes", Bytes(9_999): "9,999 bytes", Bytes(10_000): "9.77 KiB",
-		Bytes(42949672960): "40.0 GiB", Bytes(1 << 20): "1.00 MiB", Bytes(1<<62 - 1): "4.00 EiB", Bytes(-2000): "-2,000 bytes", Bytes(-42949672960): "-40.0 GiB",
+		prose.Bytes(0): "0 bytes", prose.Bytes(999): "999 bytes", prose.Bytes(2089): "2,089 bytes", prose.Bytes(9_999): "9,999 bytes", prose.Bytes(10_000): "9.77 KiB",
+		prose.Bytes(42949672960): "40.0 GiB", prose.Bytes(1 << 20): "1.00 MiB", prose.Bytes(1<<62 - 1): "4.00 EiB", prose.Bytes(-2000): "-2,000 bytes", prose.Bytes(-42949672960): "-40.0 GiB",
 
-		Window(midnight, midnight.Add(2*time.Minute)):                            "2026-03-04 00:07 to 00:09 UTC",
-		Window(midnight.Add(-10*time.Minute), midnight):                          "2026-03-03 23:57 to 2026-03-04 00:07 UTC",
-		Window(midnight.In(time.FixedZone("x", -7200)), midnight.Add(time.Hour)): "2026-03-04 00:07 to 01:07 UTC",
-		List(nil):                                "no bucket",
-		List([]string{"a"}):                      "a",
-		List([]string{"a", "b"}):                 "a and b",
-		List([]string{"a", "b", "c", "d"}):       "a, b, c and d",
-		List([]string{"a", "b", "c", "d", "e"}):  "a, b, c, d and 1 more",
-		List([]string{"a\nb", "\x1b"}):           `a\nb and \x1b`,
-		Plural(0, "object"):                      "0 objects",
-		Plural(1, "object"):                      "1 object",
-		Plural(2, "object"):                      "2 objects",
-		Plural(12345, "query"):                   "12,345 queries",
-		Plural(1, "server-side copy"):            "1 server-side copy",
-		Plural(2, "server-side copy"):            "2 server-side copies",
-		percent(0):                               "0.0 %",
-		percent(0.00001):                         "<0.1 %",
-		percent(0.9877):                          "98.8 %",
-		percent(0.99996):                         "100 %",
-		percent(1.2):                             "120.0 %",
-		percent(9.99):                            "999.0 %",
-		percent(10):                              "10 times",
-		percent(25):                              "25 times",
-		counts(nil):                              "none",
-		counts(map[string]int64{"b": 1, "a": 1}): "a 1, b 1",
+		prose.Window(midnight, midnight.Add(2*time.Minute)):                            "2026-03-04 00:07 to 00:09 UTC",
+		prose.Window(midnight.Add(-10*time.Minute), midnight):                          "2026-03-03 23:57 to 2026-03-04 00:07 UTC",
+		prose.Window(midnight.In(time.FixedZone("x", -7200)), midnight.Add(time.Hour)): "2026-03-04 00:07 to 01:07 UTC",
+		prose.List(nil):                               "no bucket",
+		prose.List([]string{"a"}):                     "a",
+		prose.List([]string{"a", "b"}):                "a and b",
+		prose.List([]string{"a", "b", "c", "d"}):      "a, b, c and d",
+		prose.List([]string{"a", "b", "c", "d", "e"}): "a, b, c, d and 1 more",
+		prose.List([]string{"a\nb", "\x1b"}):          `a\nb and \x1b`,
+		prose.Plural(0, "object"):                     "0 objects",
+		prose.Plural(1, "object"):                     "1 object",
+		prose.Plural(2, "object"):                     "2 objects",
+		prose.Plural(12345, "query"):                  "12,345 queries",
+		prose.Plural(1, "server-side copy"):           "1 server-side copy",
+		prose.Plural(2, "server-side copy"):           "2 server-side copies",
+		percent(0):                                    "0.0 %",
+		percent(0.00001):                              "<0.1 %",
+		percent(0.9877):                               "98.8 %",
+		percent(0.99996):                              "100 %",
+		percent(1.2):                                  "120.0 %",
+		percent(9.99):                                 "999.0 %",
+		percent(10):                                   "10 times",
+		percent(25):                                   "25 times",
+		counts(nil):                                   "none",
+		counts(map[string]int64{"b": 1, "a": 1}):      "a 1, b 1",
 		counts(map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, "h": 8}): "h 8, g 7, f 6, e 5, d 4, c 3, 2 more",
 	} {
 		if got != want {

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -21,7 +22,7 @@ func table(b *strings.Builder, r incident.Record) {
 	if len(e.Actors) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nEVIDENCE (%s, %s)\n", Safe(e.Engine), Window(e.From, e.To))
+	fmt.Fprintf(b, "\nEVIDENCE (%s, %s)\n", prose.Safe(e.Engine), prose.Window(e.From, e.To))
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
 	shown := 0
@@ -36,7 +37,7 @@ func table(b *strings.Builder, r incident.Record) {
 	}
 	w.Flush()
 	if more := int64(len(e.Actors)-shown) + e.Others.Actors; more > 0 {
-		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", Plural(more, "actor"))
+		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", prose.Plural(more, "actor"))
 	}
 	if a := lead(r); a != nil {
 		details(b, *a)
@@ -50,7 +51,7 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 	}
 	origin, familiar := "-", "?"
 	if len(a.Origins) > 0 {
-		origin = Safe(cmp.Or(a.Origins[0].VPCEndpoint, a.Origins[0].Network, "-"))
+		origin = prose.Safe(cmp.Or(a.Origins[0].VPCEndpoint, a.Origins[0].Network, "-"))
 		if len(a.Origins) > 1 {
 			origin += fmt.Sprintf(" +%d", len(a.Origins)-1)
 		}
@@ -58,9 +59,9 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 			familiar = map[bool]string{true: "yes", false: "NEVER SEEN"}[*f]
 		}
 	}
-	bytes := Bytes(a.Bytes)
+	bytes := prose.Bytes(a.Bytes)
 	if a.Bytes == 0 && a.MarginBytes > 0 {
-		bytes = "(" + Bytes(a.MarginBytes) + " around)"
+		bytes = "(" + prose.Bytes(a.MarginBytes) + " around)"
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", share, bytes, short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar)
 }
@@ -77,7 +78,7 @@ func details(b *strings.Builder, a evidence.Actor) {
 	}
 	if a.LastUsed != nil && a.MostBytesInADay != nil {
 		fmt.Fprintf(b, "On earlier days its owner read these buckets last at %s, and at most %s in a day.\n",
-			a.LastUsed.UTC().Format("2006-01-02 15:04"), Bytes(*a.MostBytesInADay))
+			a.LastUsed.UTC().Format("2006-01-02 15:04"), prose.Bytes(*a.MostBytesInADay))
 	}
 	for _, agent := range a.Agents[:min(len(a.Agents), 3)] {
 		fmt.Fprintf(b, "Agent, as the caller gives it: %s\n", short(agent, 80))
@@ -87,7 +88,7 @@ func details(b *strings.Builder, a evidence.Actor) {
 func moment(t time.Time) string { return t.UTC().Format(time.DateTime) }
 
 func short(s string, n int) string {
-	s = Safe(s)
+	s = prose.Safe(s)
 	if len(s) > n {
 		return s[:n-3] + "..."
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func revised(r incident.Record) []string {
 			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i+r.JoinedMore))
 			break
 		}
-		lines = append(lines, "Also: "+Safe(j.Answer)+" (incident "+Safe(j.ID)+").")
+		lines = append(lines, "Also: "+prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+").")
 	}
 	return lines
 }
@@ -78,7 +79,7 @@ func found(r incident.Record) []string {
 			break
 		}
 		if o.Tried() && o.State != containment.Skipped && o.State != containment.Asked {
-			lines = append(lines, "Tried: "+Safe(string(o.Action))+" "+Safe(o.Target)+", "+Safe(string(o.State))+" at "+o.At.UTC().Format(time.TimeOnly)+".")
+			lines = append(lines, "Tried: "+prose.Safe(string(o.Action))+" "+prose.Safe(o.Target)+", "+prose.Safe(string(o.State))+" at "+o.At.UTC().Format(time.TimeOnly)+".")
 		}
 	}
 	return lines
@@ -112,10 +113,10 @@ func parts(f incident.FollowUp) []string {
 		all = append(all, "the bytes STILL FLOW")
 	}
 	for _, found := range f.Found {
-		all = append(all, Safe(found))
+		all = append(all, prose.Safe(found))
 	}
 	for _, u := range f.Unknown {
-		all = append(all, "not known: "+Safe(u))
+		all = append(all, "not known: "+prose.Safe(u))
 	}
 	return all
 }
@@ -132,13 +133,13 @@ func Page(rang []incident.Record) Message {
 	if len(rang) == 0 {
 		return Message{}
 	}
-	fmt.Fprintf(&b, "IT RANG: %s, %d confirmed by CloudWatch\n\n", Plural(int64(len(rang)), "alarm"), confirmed)
+	fmt.Fprintf(&b, "IT RANG: %s, %d confirmed by CloudWatch\n\n", prose.Plural(int64(len(rang)), "alarm"), confirmed)
 	for i, r := range rang {
 		if i == maxPaged {
-			fmt.Fprintf(&b, "and %s more\n", Plural(int64(len(rang)-i), "alarm"))
+			fmt.Fprintf(&b, "and %s more\n", prose.Plural(int64(len(rang)-i), "alarm"))
 			break
 		}
-		for j, line := range wrap(List(r.Alarm.Buckets)+": "+ring(r), width-2) {
+		for j, line := range wrap(prose.List(r.Alarm.Buckets)+": "+ring(r), width-2) {
 			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
 		}
 	}
@@ -147,12 +148,12 @@ func Page(rang []incident.Record) Message {
 		"Nothing was done yet.", width) {
 		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", Safe(rang[0].ID), Safe(string(rang[0].Mode)))
-	what := List(rang[0].Alarm.Buckets)
+	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(rang[0].ID), prose.Safe(string(rang[0].Mode)))
+	what := prose.List(rang[0].Alarm.Buckets)
 	if n := len(rang); n > 1 {
-		what = Plural(int64(n), "alarm")
+		what = prose.Plural(int64(n), "alarm")
 	} else if rang[0].Alarm.Bytes != nil {
-		what = Bytes(*rang[0].Alarm.Bytes) + " from " + what
+		what = prose.Bytes(*rang[0].Alarm.Bytes) + " from " + what
 	}
 	return Message{Subject: clipped("[nightlatch] RANG: " + what + ", searching"), Body: b.String()}
 }
@@ -169,14 +170,14 @@ func Doubted(rang []incident.Record) Message {
 		return Text(rang[0])
 	}
 	var b strings.Builder
-	what := Plural(int64(len(rang)), "alarm") + " NOT CONFIRMED, nothing to do"
+	what := prose.Plural(int64(len(rang)), "alarm") + " NOT CONFIRMED, nothing to do"
 	fmt.Fprintf(&b, "%s\n\n", what)
 	for i, r := range rang {
 		if i == maxPaged {
 			fmt.Fprintf(&b, "and %d more since\n", len(rang)-i)
 			break
 		}
-		for j, line := range wrap(Answer(r)+". NOT CONFIRMED: "+Safe(r.Alarm.Doubt)+". Incident "+Safe(r.ID), width-2) {
+		for j, line := range wrap(Answer(r)+". NOT CONFIRMED: "+prose.Safe(r.Alarm.Doubt)+". Incident "+prose.Safe(r.ID), width-2) {
 			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
 		}
 	}
@@ -185,7 +186,7 @@ func Doubted(rang []incident.Record) Message {
 		"What CloudWatch confirms, or a human has to decide, is told at once and for itself.", width) {
 		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", Safe(string(rang[0].Mode)))
+	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(rang[0].Mode)))
 	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}
 }
 
@@ -194,16 +195,16 @@ func ring(r incident.Record) string {
 	a := r.Alarm
 	text := "an unknown number of bytes"
 	if a.Bytes != nil {
-		text = Bytes(*a.Bytes)
+		text = prose.Bytes(*a.Bytes)
 	}
-	text += " " + Window(a.From, a.To)
+	text += " " + prose.Window(a.From, a.To)
 	if a.Threshold != nil {
-		text += ", threshold " + Bytes(int64(*a.Threshold))
+		text += ", threshold " + prose.Bytes(int64(*a.Threshold))
 	}
 	if a.Confirmed {
 		return text + ", confirmed"
 	}
-	return text + ", NOT CONFIRMED: " + Safe(a.Doubt)
+	return text + ", NOT CONFIRMED: " + prose.Safe(a.Doubt)
 }
 
 // closing is the last message: how it ended, and when was what.
@@ -231,21 +232,21 @@ func closing(r incident.Record) Message {
 		outcome(&b, r, i)
 	}
 	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
-		field(&b, "Also", Safe(j.Answer)+" (incident "+Safe(j.ID)+")")
+		field(&b, "Also", prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+")")
 	}
 	if n := len(r.Joined) - maxOutcomes + r.JoinedMore; n > 0 {
 		field(&b, "And", fmt.Sprintf("%d more incidents with the same steps", n))
 	}
 	if n := len(r.FollowUps); n > 0 {
 		for _, u := range r.FollowUps[n-1].Unknown {
-			field(&b, "NOT KNOWN", Safe(u))
+			field(&b, "NOT KNOWN", prose.Safe(u))
 		}
 	}
 	b.WriteString("\n")
 	for _, t := range Times(r) {
 		fmt.Fprintf(&b, "%-*s%s\n", indent, t.What, t.At.UTC().Format("15:04:05"))
 	}
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", Safe(r.ID), Safe(string(r.Mode)))
+	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(r.ID), prose.Safe(string(r.Mode)))
 	return Message{Subject: subject(end+", "+headline(r), r), Body: b.String()}
 }
 

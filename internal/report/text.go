@@ -4,6 +4,7 @@ package report
 
 import (
 	"fmt"
+	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/incident"
@@ -18,7 +19,7 @@ func Text(r incident.Record) Message {
 	table(&b, r)
 	notKnown(&b, r)
 	timeline(&b, r)
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", Safe(r.ID), Safe(string(r.Mode)))
+	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(r.ID), prose.Safe(string(r.Mode)))
 	return Message{Subject: Subject(r), Body: b.String()}
 }
 
@@ -36,7 +37,7 @@ func field(b *strings.Builder, name, text string) {
 
 // raw writes a line that must not be wrapped or cut: a command.
 func raw(b *strings.Builder, name, line string) {
-	fmt.Fprintf(b, "%-*s%s\n", indent, name, escape(line))
+	fmt.Fprintf(b, "%-*s%s\n", indent, name, prose.Plain(line))
 }
 
 const indent = 15
@@ -67,17 +68,17 @@ func why(b *strings.Builder, r incident.Record) {
 			fmt.Fprintf(b, "and %d more verdicts, in the incident's JSON\n", len(r.Verdicts)-i)
 			break
 		}
-		fmt.Fprintf(b, "%s %s: %s\n", Safe(string(v.Action)), Safe(v.Target), strings.ToUpper(Safe(string(v.Decision))))
+		fmt.Fprintf(b, "%s %s: %s\n", prose.Safe(string(v.Action)), prose.Safe(v.Target), strings.ToUpper(prose.Safe(string(v.Decision))))
 		for _, reason := range v.Reasons {
-			for j, line := range wrap(Safe(reason), width-4) {
+			for j, line := range wrap(prose.Safe(reason), width-4) {
 				fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
 			}
 		}
 		if v.TaggedBy != "" {
-			field(b, "  TAGGED BY", Safe(v.TaggedBy))
+			field(b, "  TAGGED BY", prose.Safe(v.TaggedBy))
 		}
 	}
 	if r.Unjudged > 0 {
-		fmt.Fprintf(b, "%s took less than 1 %% each and were not judged\n", Plural(int64(r.Unjudged), "other actor"))
+		fmt.Fprintf(b, "%s took less than 1 %% each and were not judged\n", prose.Plural(int64(r.Unjudged), "other actor"))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	if r.History == nil && e.HistoryDays == nil {
 		why := ""
 		if n := len(r.Looks); n > 0 && r.Looks[n-1].HistoryError != "" && r.Looks[n-1].HistoryError != r.Looks[n-1].Error {
-			why = ": " + Safe(r.Looks[n-1].HistoryError)
+			why = ": " + prose.Safe(r.Looks[n-1].HistoryError)
 		}
 		add("what is usual for these principals: the 14 days before could not be read%s", why)
 	}
@@ -30,28 +31,28 @@ func notKnown(b *strings.Builder, r incident.Record) {
 			add("%d more pieces of evidence that could not be read", len(e.Lost)-i)
 			break
 		}
-		add("lost evidence: %s", Safe(lost))
+		add("lost evidence: %s", prose.Safe(lost))
 	}
 	if e.Unsized > 0 {
-		add("the size of %s whose record has no byte count", Plural(e.Unsized, "call"))
+		add("the size of %s whose record has no byte count", prose.Plural(e.Unsized, "call"))
 	}
 	if e.Copies > 0 {
-		add("the size of %s out of these buckets: no metric and no record shows it", Plural(e.Copies, "server-side copy"))
+		add("the size of %s out of these buckets: no metric and no record shows it", prose.Plural(e.Copies, "server-side copy"))
 	}
 	switch {
 	case e.MarginBytes > 0 && e.FallsShort():
-		add("%s left in the minutes around the window: the bytes that are not explained may be among them", Bytes(e.MarginBytes))
+		add("%s left in the minutes around the window: the bytes that are not explained may be among them", prose.Bytes(e.MarginBytes))
 	case e.MarginBytes > 0:
-		add("%s more left in the minutes around the window; they are not counted above", Bytes(e.MarginBytes))
+		add("%s more left in the minutes around the window; they are not counted above", prose.Bytes(e.MarginBytes))
 	}
 	if e.Others.Actors > 0 {
-		add("who else: %s, with %s together, not listed", Plural(e.Others.Actors, "further actor"), Bytes(e.Others.Bytes))
+		add("who else: %s, with %s together, not listed", prose.Plural(e.Others.Actors, "further actor"), prose.Bytes(e.Others.Bytes))
 	}
 	if r.PolicyError != "" {
-		add("the policy could not be loaded, so everything is asked: %s", Safe(r.PolicyError))
+		add("the policy could not be loaded, so everything is asked: %s", prose.Safe(r.PolicyError))
 	}
 	if n := len(r.Looks); n > 0 && r.Looks[n-1].Error != "" {
-		add("the last look into CloudTrail failed: %s", Safe(r.Looks[n-1].Error))
+		add("the last look into CloudTrail failed: %s", prose.Safe(r.Looks[n-1].Error))
 	}
 	if len(e.Actors) == 0 && e.Engine != "" {
 		add("who it was. Check that data events of these buckets are logged, that the store is in the right region and not behind, " +
@@ -76,13 +77,13 @@ func timeline(b *strings.Builder, r incident.Record) {
 		log = log[len(log)-30:]
 	}
 	for _, e := range log {
-		fmt.Fprintf(b, "%s  %s\n", e.At.UTC().Format("15:04:05"), Safe(e.What))
+		fmt.Fprintf(b, "%s  %s\n", e.At.UTC().Format("15:04:05"), prose.Safe(e.What))
 	}
 	took := ""
 	if c := r.Evidence.Cost; c.QueuedMS > 0 || c.RanMS > 0 {
 		took = fmt.Sprintf(", waited %.1f s and ran %.1f s", float64(c.QueuedMS)/1000, float64(c.RanMS)/1000)
 	}
-	fmt.Fprintf(b, "%s of CloudTrail read %s%s\n", Plural(int64(r.Evidence.Queries), "query"), Bytes(r.Evidence.BytesScanned), took)
+	fmt.Fprintf(b, "%s of CloudTrail read %s%s\n", prose.Plural(int64(r.Evidence.Queries), "query"), prose.Bytes(r.Evidence.BytesScanned), took)
 }
 
 // counts lists a map of numbers, the largest first.
@@ -94,7 +95,7 @@ func counts(m map[string]int64) string {
 			parts = append(parts, fmt.Sprintf("%d more", len(keys)-i))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s %d", Safe(k), m[k]))
+		parts = append(parts, fmt.Sprintf("%s %d", prose.Safe(k), m[k]))
 	}
 	if len(parts) == 0 {
 		return "none"

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/investigation"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
-	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
 
@@ -26,8 +27,8 @@ const (
 
 var (
 	// ops has a key of long ago; oncall is a session that she was given with it.
-	ops    = responder.Caller{ARN: "arn:aws:iam::" + account + ":user/ops/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: account}
-	oncall = responder.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/oncall/olga", UserID: "AROAEXAMPLEONCALL:olga", AccessKeyID: opsSession, AccountID: account}
+	ops    = approval.Caller{ARN: "arn:aws:iam::" + account + ":user/ops/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: account}
+	oncall = approval.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/oncall/olga", UserID: "AROAEXAMPLEONCALL:olga", AccessKeyID: opsSession, AccountID: account}
 )
 
 // by is a call that gave out a credential, as the trail answers.
@@ -56,9 +57,9 @@ func asks() *world {
 }
 
 // shown is a step of an incident as somebody reads it.
-func shown(rec incident.Record, step int) responder.Shown {
+func shown(rec incident.Record, step int) approval.Shown {
 	o := rec.Outcomes[step-1]
-	return responder.Shown{Incident: rec.ID, Step: step, Action: o.Action, Target: o.Target}
+	return approval.Shown{Incident: rec.ID, Step: step, Action: o.Action, Target: o.Target}
 }
 
 // whenTold runs the responder, and do once the team has heard the answer.
@@ -78,9 +79,9 @@ func (w *world) whenTold(t *testing.T, do func(incident.Record)) incident.Record
 }
 
 // refused checks that an error is a refusal of a kind that says something, in ASCII.
-func refused(t *testing.T, err error, kind responder.RefusalKind, says string) {
+func refused(t *testing.T, err error, kind approval.RefusalKind, says string) {
 	t.Helper()
-	var no responder.Refusal
+	var no approval.Refusal
 	if !errors.As(err, &no) || no.Kind != kind || !strings.Contains(no.Why, says) {
 		t.Errorf("got %v (%q), want a refusal because of the %s that says %q", err, no.Kind, kind, says)
 	}
@@ -90,13 +91,13 @@ func refused(t *testing.T, err error, kind responder.RefusalKind, says string) {
 }
 
 func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
-	for name, who := range map[string]responder.Caller{"with a key": ops, "with a session": oncall} {
+	for name, who := range map[string]approval.Caller{"with a key": ops, "with a session": oncall} {
 		t.Run(name, func(t *testing.T) {
 			w := asks()
 			var said string
 			r := w.whenTold(t, func(r incident.Record) {
 				var err error
-				if said, err = w.Approve(t.Context(), who, shown(r, 1)); err != nil {
+				if said, err = w.approval().Approve(t.Context(), who, shown(r, 1)); err != nil {
 					t.Error(err)
 				}
 				w.keys(t, "Active") // the approver itself changes nothing
@@ -132,7 +133,7 @@ func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	w.Clock = hurrying{w.clock, func() { w.finish(t, rec.ID) }}
-	said, err := w.Approve(t.Context(), ops, shown(rec, 1))
+	said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1))
 	if want := "approved; deactivate-key " + stolen + ": done, read back as Inactive"; err != nil || said != want {
 		t.Errorf("got %q, %v, want %q", said, err, want)
 	}
@@ -149,12 +150,12 @@ func TestTheCallerHearsThatTheResponderCouldNotBeCalled(t *testing.T) {
 	wakes := w.Wakes
 	w.Wakes = mute{}
 	for range 2 {
-		if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "the responder could not be called") {
+		if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "the responder could not be called") {
 			t.Errorf("got %q, %v", said, err)
 		}
 	}
 	w.Wakes = wakes // and a repetition calls it
-	if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "within two minutes") {
+	if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "within two minutes") {
 		t.Errorf("got %q, %v", said, err)
 	}
 }
@@ -171,7 +172,7 @@ func TestAnApprovedStepIsDoneThoughAnotherIncidentOnceDidIt(t *testing.T) {
 			if _, err := w.Store.Open(t.Context(), other); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
+			if _, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 				t.Fatal(err)
 			}
 			w.finish(t, rec.ID)
@@ -223,25 +224,25 @@ func (w *world) finish(t *testing.T, id string) {
 
 func TestWhoMayNotApprove(t *testing.T) {
 	thiefs := user("mara", stolen)
-	theirs := func(role, name, key string) responder.Caller {
-		return responder.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + name, UserID: "AROAEXAMPLE" + role + ":" + name, AccessKeyID: key, AccountID: account}
+	theirs := func(role, name, key string) approval.Caller {
+		return approval.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + name, UserID: "AROAEXAMPLE" + role + ":" + name, AccessKeyID: key, AccountID: account}
 	}
-	maras := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account}
+	maras := approval.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account}
 	long := map[string]evidence.Row{}
 	for i := range 9 {
 		long[fmt.Sprintf("ASIAEXAMPLEHOP%06d", i)] = by(roleSession("hop", "x", fmt.Sprintf("ASIAEXAMPLEHOP%06d", i+1)))
 	}
 	hostile := "\x1b[2J\u202e'; drop\n"
 	for name, c := range map[string]struct {
-		caller responder.Caller
+		caller approval.Caller
 		minted map[string]evidence.Row
 		before func(*world)
 		says   string
 	}{
-		"the stolen key":          {caller: responder.Caller{ARN: thiefs.ARN, UserID: thiefs.PrincipalID, AccessKeyID: stolen, AccountID: account}, says: "is in the evidence of incident"},
+		"the stolen key":          {caller: approval.Caller{ARN: thiefs.ARN, UserID: thiefs.PrincipalID, AccessKeyID: stolen, AccountID: account}, says: "is in the evidence of incident"},
 		"its user's other key":    {caller: maras, says: "is in the evidence of incident"},
-		"its user, renamed":       {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/sarah", UserID: "AIDAEXAMPLEmara", AccessKeyID: "AKIAEXAMPLESARAH0001", AccountID: account}, says: "is in the evidence of incident"},
-		"another of the evidence": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/nightly", UserID: "AIDAEXAMPLEnightly", AccessKeyID: nightly, AccountID: account}, says: "is in the evidence"},
+		"its user, renamed":       {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/sarah", UserID: "AIDAEXAMPLEmara", AccessKeyID: "AKIAEXAMPLESARAH0001", AccountID: account}, says: "is in the evidence of incident"},
+		"another of the evidence": {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/nightly", UserID: "AIDAEXAMPLEnightly", AccessKeyID: nightly, AccountID: account}, says: "is in the evidence"},
 		"a session of a role whose session is in the evidence": {caller: theirs("etl", "other", "ASIAEXAMPLEETL000002"), before: func(w *world) {
 			w.trail.takers = append(w.trail.takers, taker{key: "ASIAEXAMPLEETL000001", owner: "job", role: "etl", bytes: 1, ip: office})
 		}, says: "is in the evidence"},
@@ -254,26 +255,26 @@ func TestWhoMayNotApprove(t *testing.T) {
 		"a session that does not say by whom":      {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("olga", ""))}, says: "with which credential the session"},
 		"a machine":                                {caller: oncall, minted: map[string]evidence.Row{opsSession: by(actor.Identity{Type: "AWSService", InvokedBy: "lambda.amazonaws.com" + hostile})}, says: "given to a machine, by lambda.amazonaws.com"},
 		"a session that another account asked for": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(actor.Identity{Type: "AWSAccount", AccountID: "444455556666", PrincipalID: "AIDAEXAMPLEOTHER"})}, says: "somebody of account 444455556666"},
-		"a key made since": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
+		"a key made since": {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Second)})
 		}, says: "was made at 2026-03-04 00:07:01, after"},
 		"a session got with a key made since": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("eve", "AKIAEXAMPLEEVESKEY01"))}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Second)})
 		}, says: "so a thief may have made it"},
-		"a key made just before, that the trail does not show": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
+		"a key made just before, that the trail does not show": {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-time.Minute)})
 		}, says: "does not show who made the key"},
-		"a key that the thief made before": {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, minted: map[string]evidence.Row{"AKIAEXAMPLEEVESKEY01": by(thiefs)}, before: func(w *world) {
+		"a key that the thief made before": {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}, minted: map[string]evidence.Row{"AKIAEXAMPLEEVESKEY01": by(thiefs)}, before: func(w *world) {
 			w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(-48 * time.Hour)})
 		}, says: "is in the evidence"},
-		"a key that its user does not have":          {caller: responder.Caller{ARN: ops.ARN, UserID: ops.UserID, AccessKeyID: "AKIAEXAMPLENOSUCHKEY", AccountID: account}, says: "is not an active one of user olga"},
+		"a key that its user does not have":          {caller: approval.Caller{ARN: ops.ARN, UserID: ops.UserID, AccessKeyID: "AKIAEXAMPLENOSUCHKEY", AccountID: account}, says: "is not an active one of user olga"},
 		"a key that is off":                          {caller: ops, before: func(w *world) { w.account.SetStatus(opsKey, "Inactive") }, says: "is not an active one"},
-		"the root user's key":                        {caller: responder.Caller{ARN: "arn:aws:iam::" + account + ":root", UserID: account, AccessKeyID: "AKIAEXAMPLEROOTSKEY1", AccountID: account}, says: "cannot be seen here"},
-		"another account's":                          {caller: responder.Caller{ARN: "arn:aws:iam::444455556666:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: "444455556666"}, says: "of account 444455556666"},
-		"one who says that he is of ours":            {caller: responder.Caller{ARN: "arn:aws:iam::444455556666:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: account}, says: "is not a kind of credential"},
-		"nobody":                                     {caller: responder.Caller{AccountID: account}, says: "is not a kind of credential"},
-		"hostile text":                               {caller: responder.Caller{ARN: hostile, UserID: hostile, AccessKeyID: hostile, AccountID: account}, says: `\x1b[2J\u202e'; drop\n`},
-		"hostile text of an account that is no ours": {caller: responder.Caller{ARN: hostile, AccountID: hostile}, says: `of account \x1b[2J`},
+		"the root user's key":                        {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":root", UserID: account, AccessKeyID: "AKIAEXAMPLEROOTSKEY1", AccountID: account}, says: "cannot be seen here"},
+		"another account's":                          {caller: approval.Caller{ARN: "arn:aws:iam::444455556666:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: "444455556666"}, says: "of account 444455556666"},
+		"one who says that he is of ours":            {caller: approval.Caller{ARN: "arn:aws:iam::444455556666:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: opsKey, AccountID: account}, says: "is not a kind of credential"},
+		"nobody":                                     {caller: approval.Caller{AccountID: account}, says: "is not a kind of credential"},
+		"hostile text":                               {caller: approval.Caller{ARN: hostile, UserID: hostile, AccessKeyID: hostile, AccountID: account}, says: `\x1b[2J\u202e'; drop\n`},
+		"hostile text of an account that is no ours": {caller: approval.Caller{ARN: hostile, AccountID: hostile}, says: `of account \x1b[2J`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := asks()
@@ -285,8 +286,8 @@ func TestWhoMayNotApprove(t *testing.T) {
 			if c.minted != nil {
 				w.trail.minted = c.minted
 			}
-			said, err := w.Approve(t.Context(), c.caller, shown(rec, 1))
-			refused(t, err, responder.BadCaller, c.says)
+			said, err := w.approval().Approve(t.Context(), c.caller, shown(rec, 1))
+			refused(t, err, approval.BadCaller, c.says)
 			after, loadErr := w.Store.Load(t.Context(), rec.ID)
 			if said != "" || loadErr != nil || after.Version != rec.Version || after.Outcomes[0].Approved != nil {
 				t.Errorf("got %q, %v; the incident is %+v", said, loadErr, after.Outcomes[0])
@@ -306,7 +307,7 @@ func TestWhoSignedInElsewhereMayApprove(t *testing.T) {
 		w := asks()
 		w.trail.minted = map[string]evidence.Row{opsSession: by(id)}
 		rec := w.open(t)
-		if said, err := w.Approve(t.Context(), oncall, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
+		if said, err := w.approval().Approve(t.Context(), oncall, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
 			t.Errorf("%s: got %q, %v", name, said, err)
 		}
 	}
@@ -314,36 +315,36 @@ func TestWhoSignedInElsewhereMayApprove(t *testing.T) {
 
 func TestWhatCannotBeApproved(t *testing.T) {
 	for name, c := range map[string]struct {
-		shown  func(*responder.Shown) // instead of what was
+		shown  func(*approval.Shown) // instead of what was
 		before func(*world, *incident.Record)
-		kind   responder.RefusalKind
+		kind   approval.RefusalKind
 		says   string
 	}{
-		"no such incident":      {shown: func(s *responder.Shown) { s.Incident = "nothing-\x1b[2J" }, kind: responder.NoIncident, says: `there is no incident nothing-\x1b[2J`},
-		"no such step":          {shown: func(s *responder.Shown) { s.Step = 2 }, kind: responder.BadQuestion, says: "has 1 steps, and 2 is none of them"},
-		"a step less than none": {shown: func(s *responder.Shown) { s.Step = -1 }, kind: responder.BadQuestion, says: "-1 is none of them"},
-		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = rang }, kind: responder.NotNow, says: "was closed at 2026-03-04 00:11:00"},
-		"a folded one":          {before: func(_ *world, r *incident.Record) { r.Folded = "other" }, kind: responder.NotNow, says: "approve there"},
-		"a step that is done":   {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: responder.NotNow, says: "is done, and nothing is asked"},
-		"a step by hand":        {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref = containment.Ref{} }, kind: responder.NotNow, says: "run what its message says"},
-		"no step in particular": {shown: func(s *responder.Shown) { s.Step = 0 }, kind: responder.BadQuestion, says: "has 1 steps, and 0 is none of them"},
-		"a number alone":        {shown: func(s *responder.Shown) { s.Action, s.Target = "", "" }, kind: responder.BadQuestion, says: "it is not said what step 1 was when it was shown"},
+		"no such incident":      {shown: func(s *approval.Shown) { s.Incident = "nothing-\x1b[2J" }, kind: approval.NoIncident, says: `there is no incident nothing-\x1b[2J`},
+		"no such step":          {shown: func(s *approval.Shown) { s.Step = 2 }, kind: approval.BadQuestion, says: "has 1 steps, and 2 is none of them"},
+		"a step less than none": {shown: func(s *approval.Shown) { s.Step = -1 }, kind: approval.BadQuestion, says: "-1 is none of them"},
+		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = rang }, kind: approval.NotNow, says: "was closed at 2026-03-04 00:11:00"},
+		"a folded one":          {before: func(_ *world, r *incident.Record) { r.Folded = "other" }, kind: approval.NotNow, says: "approve there"},
+		"a step that is done":   {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: approval.NotNow, says: "is done, and nothing is asked"},
+		"a step by hand":        {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref = containment.Ref{} }, kind: approval.NotNow, says: "run what its message says"},
+		"no step in particular": {shown: func(s *approval.Shown) { s.Step = 0 }, kind: approval.BadQuestion, says: "has 1 steps, and 0 is none of them"},
+		"a number alone":        {shown: func(s *approval.Shown) { s.Action, s.Target = "", "" }, kind: approval.BadQuestion, says: "it is not said what step 1 was when it was shown"},
 		"a number that another key has by now": {before: func(_ *world, r *incident.Record) {
 			other := r.Outcomes[0]
 			other.Target = neighbour
 			r.Outcomes = []containment.Outcome{other, r.Outcomes[0]}
-		}, kind: responder.NotNow, says: " is deactivate-key " + neighbour + " now, and not deactivate-key " + stolen + ", as you were shown: look at the incident again"},
-		"another action by now": {shown: func(s *responder.Shown) { s.Action = policy.BlockOnBucket }, kind: responder.NotNow, says: "and not block-on-bucket " + stolen},
-		"a hostile target":      {shown: func(s *responder.Shown) { s.Target = "\x1b[2J" }, kind: responder.NotNow, says: `and not deactivate-key \x1b[2J`},
-		"mode observe":          {before: func(w *world, _ *incident.Record) { w.Mode = containment.ModeObserve }, kind: responder.NotNow, says: "the mode is observe"},
+		}, kind: approval.NotNow, says: " is deactivate-key " + neighbour + " now, and not deactivate-key " + stolen + ", as you were shown: look at the incident again"},
+		"another action by now": {shown: func(s *approval.Shown) { s.Action = policy.BlockOnBucket }, kind: approval.NotNow, says: "and not block-on-bucket " + stolen},
+		"a hostile target":      {shown: func(s *approval.Shown) { s.Target = "\x1b[2J" }, kind: approval.NotNow, says: `and not deactivate-key \x1b[2J`},
+		"mode observe":          {before: func(w *world, _ *incident.Record) { w.Mode = containment.ModeObserve }, kind: approval.NotNow, says: "the mode is observe"},
 		"a mode lowered to observe": {before: func(w *world, _ *incident.Record) {
 			w.Store.SetBrakes(context.Background(), incident.Brakes{Mode: containment.ModeObserve})
-		}, kind: responder.NotNow, says: "the mode is observe"},
-		"a key that is gone":           {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref.Name = "AKIAEXAMPLENOSUCHKEY" }, kind: responder.NotNow, says: "is gone"},
-		"a key of a strange status":    {before: func(w *world, _ *incident.Record) { w.account.SetStatus(stolen, "Expired\x1b[2J") }, kind: responder.NotNow, says: `reads as Expired\x1b[2J`},
-		"another's key by now":         {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Target.Owner = "sarah" }, kind: responder.NotNow, says: "is not sarah's any more"},
-		"a user who is protected":      {before: func(w *world, _ *incident.Record) { w.tags["nightlatch:protect"] = "\u202e" }, kind: responder.NotNow, says: "IAM itself denies it to Nightlatch"},
-		"Nightlatch's own":             {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Target.Self = true }, kind: responder.NotNow, says: "Nightlatch's own credential"},
+		}, kind: approval.NotNow, says: "the mode is observe"},
+		"a key that is gone":           {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref.Name = "AKIAEXAMPLENOSUCHKEY" }, kind: approval.NotNow, says: "is gone"},
+		"a key of a strange status":    {before: func(w *world, _ *incident.Record) { w.account.SetStatus(stolen, "Expired\x1b[2J") }, kind: approval.NotNow, says: `reads as Expired\x1b[2J`},
+		"another's key by now":         {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Target.Owner = "sarah" }, kind: approval.NotNow, says: "is not sarah's any more"},
+		"a user who is protected":      {before: func(w *world, _ *incident.Record) { w.tags["nightlatch:protect"] = "\u202e" }, kind: approval.NotNow, says: "IAM itself denies it to Nightlatch"},
+		"Nightlatch's own":             {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Target.Self = true }, kind: approval.NotNow, says: "Nightlatch's own credential"},
 		"a key of whom nobody can ask": {before: func(w *world, _ *incident.Record) { w.account.Fail("Identify", errors.New("throttled")) }, says: "could not be asked: throttled"},
 		"a key that cannot be read":    {before: func(w *world, _ *incident.Record) { w.account.Fail("Read", errors.New("throttled")) }, says: "could not be read: throttled"},
 		"a trail that does not answer": {before: func(w *world, _ *incident.Record) { w.trail.always = evidence.ErrBusy }, says: "who was given " + opsSession + " could not be asked: no query slot"},
@@ -362,10 +363,10 @@ func TestWhatCannotBeApproved(t *testing.T) {
 			if c.shown != nil {
 				c.shown(&asked)
 			}
-			said, err := w.Approve(t.Context(), oncall, asked)
+			said, err := w.approval().Approve(t.Context(), oncall, asked)
 			if c.kind != "" {
 				refused(t, err, c.kind, c.says)
-			} else if err == nil || errors.As(err, new(responder.Refusal)) || !strings.Contains(err.Error(), c.says) {
+			} else if err == nil || errors.As(err, new(approval.Refusal)) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want an error that says %q", err, c.says)
 			}
 			if after, err := w.Store.Load(t.Context(), rec.ID); said != "" || err != nil || after.Version != rec.Version {
@@ -379,7 +380,7 @@ func TestWhatSomebodyHasDoneNeedsNoYes(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	w.account.SetStatus(stolen, containment.Inactive)
-	said, err := w.Approve(t.Context(), ops, shown(rec, 1))
+	said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1))
 	after, loadErr := w.Store.Load(t.Context(), rec.ID)
 	if o := after.Outcomes[0]; err != nil || loadErr != nil || !strings.Contains(said, "reads as Inactive already") || o.State != containment.Already || o.Approved != nil {
 		t.Errorf("got %q, %v, %v, %+v", said, err, loadErr, o)
@@ -390,7 +391,7 @@ func TestASecondYesChangesNothing(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	for _, want := range []string{"approved; ", "it is approved already, by " + ops.ARN} {
-		if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.HasPrefix(said, want) {
+		if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.HasPrefix(said, want) {
 			t.Errorf("got %q, %v, want %q", said, err, want)
 		}
 	}
@@ -407,14 +408,14 @@ func TestAYesMeetsAnotherChange(t *testing.T) {
 	rec := w.open(t)
 	store := &meddling{Memory: w.Store.(*incident.Memory), times: 2}
 	w.Store = store
-	if said, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
+	if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
 		t.Errorf("got %q, %v", said, err)
 	}
 	w2 := asks()
 	rec2 := w2.open(t)
 	w2.Store = &meddling{Memory: w2.Store.(*incident.Memory), times: 9}
-	_, err := w2.Approve(t.Context(), ops, shown(rec2, 1))
-	refused(t, err, responder.NotNow, "is being changed all the time")
+	_, err := w2.approval().Approve(t.Context(), ops, shown(rec2, 1))
+	refused(t, err, approval.NotNow, "is being changed all the time")
 }
 
 // meddling is a store in which somebody else always puts first.
@@ -444,7 +445,7 @@ func TestAYesIsNotLost(t *testing.T) {
 		w := asks()
 		w.trail.grows = 1 // every look is judged anew
 		r := w.whenTold(t, func(r incident.Record) {
-			if _, err := w.Approve(t.Context(), ops, shown(r, 1)); err != nil {
+			if _, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -455,7 +456,7 @@ func TestAYesIsNotLost(t *testing.T) {
 	t.Run("judged again before it is done", func(t *testing.T) {
 		w := asks()
 		rec := w.open(t)
-		if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
+		if _, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 			t.Fatal(err)
 		}
 		approved, err := w.Store.Load(t.Context(), rec.ID)
@@ -479,7 +480,7 @@ func TestAYesIsNotLost(t *testing.T) {
 		if _, err := w.Store.SetBrakes(t.Context(), incident.Brakes{Contained: []time.Time{w.clock.Now()}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
+		if _, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 			t.Fatal(err)
 		}
 		w.finish(t, rec.ID)
@@ -488,10 +489,10 @@ func TestAYesIsNotLost(t *testing.T) {
 	t.Run("the mode was lowered to observe since", func(t *testing.T) {
 		w := asks()
 		rec := w.open(t)
-		if _, err := w.Approve(t.Context(), ops, shown(rec, 1)); err != nil {
+		if _, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.LowerMode(t.Context(), ops, containment.ModeObserve); err != nil {
+		if _, err := w.approval().LowerMode(t.Context(), ops, containment.ModeObserve); err != nil {
 			t.Fatal(err)
 		}
 		w.finish(t, rec.ID)
@@ -514,14 +515,14 @@ func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
 		{containment.ModeAsk, "the mode is ask already"},
 		{containment.ModeObserve, "the mode is observe now, and was ask; a deployment with another epoch takes it up again"},
 	} {
-		if said, err := w.LowerMode(t.Context(), oncall, step.to); err != nil || said != step.want {
+		if said, err := w.approval().LowerMode(t.Context(), oncall, step.to); err != nil || said != step.want {
 			t.Errorf("%s: got %q, %v, want %q", step.to, said, err, step.want)
 		}
 	}
-	_, err := w.LowerMode(t.Context(), ops, containment.ModeAsk)
-	refused(t, err, responder.NotNow, "the mode is observe, and can only be lowered here")
-	_, err = w.LowerMode(t.Context(), ops, containment.ModeAct)
-	refused(t, err, responder.BadQuestion, "not to act")
+	_, err := w.approval().LowerMode(t.Context(), ops, containment.ModeAsk)
+	refused(t, err, approval.NotNow, "the mode is observe, and can only be lowered here")
+	_, err = w.approval().LowerMode(t.Context(), ops, containment.ModeAct)
+	refused(t, err, approval.BadQuestion, "not to act")
 	w.heard(t, "MODE LOWERED", "MODE LOWERED")
 	if m := w.channel.Sent()[0]; !strings.Contains(strings.Join(strings.Fields(m.Body), " "), "to ask, from act, by "+oncall.ARN+" with "+opsSession) {
 		t.Errorf("the team hears\n%s", m.Body)
@@ -536,7 +537,7 @@ func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
 func TestADeploymentWithAnotherEpochTakesTheModeUpAgain(t *testing.T) {
 	w := asks()
 	w.Mode, w.Epoch = containment.ModeAct, "1"
-	if _, err := w.LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
+	if _, err := w.approval().LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
 		t.Fatal(err)
 	}
 	w.Epoch = "2"
@@ -550,16 +551,16 @@ func TestAWordThatLoweredTheModeDoesNotLowerTheNextDeployments(t *testing.T) {
 	w.Mode, w.Epoch = containment.ModeAct, "1"
 	earlier := ops
 	earlier.Signed = w.clock.Now().Add(time.Minute) // her clock is ahead
-	if _, err := w.LowerMode(t.Context(), earlier, containment.ModeAsk); err != nil {
+	if _, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk); err != nil {
 		t.Fatal(err)
 	}
 	w.Epoch = "2"
 	w.clock.Wait(t.Context(), w.clock.Now().Add(3*time.Minute))
-	_, err := w.LowerMode(t.Context(), earlier, containment.ModeAsk)
-	refused(t, err, responder.NotNow, "a deployment has taken the mode up since this was said; say it again")
+	_, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk)
+	refused(t, err, approval.NotNow, "a deployment has taken the mode up since this was said; say it again")
 	now := ops
 	now.Signed = w.clock.Now()
-	if said, err := w.LowerMode(t.Context(), now, containment.ModeAsk); err != nil || !strings.HasPrefix(said, "the mode is ask now, and was act") {
+	if said, err := w.approval().LowerMode(t.Context(), now, containment.ModeAsk); err != nil || !strings.HasPrefix(said, "the mode is ask now, and was act") {
 		t.Errorf("got %q, %v", said, err)
 	}
 }
@@ -570,7 +571,7 @@ func TestALoweredModeStopsWhatIsIntended(t *testing.T) {
 	w.Mode = containment.ModeAct
 	_, err := w.Handle(t.Context(), event(1_000_000), func(r incident.Record) {
 		if len(r.Outcomes) > 0 && r.Outcomes[0].State == containment.Intended {
-			if _, err := w.LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
+			if _, err := w.approval().LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
 				t.Error(err)
 			}
 		}
@@ -584,20 +585,20 @@ func TestALoweredModeStopsWhatIsIntended(t *testing.T) {
 func TestWhoMayNotLowerTheMode(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
-	thiefs := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account}
-	_, err := w.LowerMode(t.Context(), thiefs, containment.ModeObserve)
-	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
+	thiefs := approval.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account}
+	_, err := w.approval().LowerMode(t.Context(), thiefs, containment.ModeObserve)
+	refused(t, err, approval.BadCaller, "is in the evidence of incident "+rec.ID)
 	w.trail.minted[opsSession] = by(user("mara", stolen))
-	_, err = w.LowerMode(t.Context(), oncall, containment.ModeObserve)
-	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
+	_, err = w.approval().LowerMode(t.Context(), oncall, containment.ModeObserve)
+	refused(t, err, approval.BadCaller, "is in the evidence of incident "+rec.ID)
 	w.finish(t, rec.ID) // and not when it is closed, either
-	_, err = w.LowerMode(t.Context(), thiefs, containment.ModeObserve)
-	refused(t, err, responder.BadCaller, "is in the evidence of incident "+rec.ID)
+	_, err = w.approval().LowerMode(t.Context(), thiefs, containment.ModeObserve)
+	refused(t, err, approval.BadCaller, "is in the evidence of incident "+rec.ID)
 	// A key that one of the staff has made since an incident that is closed is nobody's in particular.
 	w.trail.minted["AKIAEXAMPLEEVESKEY01"] = by(user("olga", opsKey))
 	w.account.AddUser("eve", nil, sandbox.Key{ID: "AKIAEXAMPLEEVESKEY01", Status: "Active", Created: from.Add(time.Minute)})
-	eve := responder.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}
-	if _, err = w.LowerMode(t.Context(), eve, containment.ModeObserve); err != nil {
+	eve := approval.Caller{ARN: "arn:aws:iam::" + account + ":user/eve", UserID: "AIDAEXAMPLEeve", AccessKeyID: "AKIAEXAMPLEEVESKEY01", AccountID: account}
+	if _, err = w.approval().LowerMode(t.Context(), eve, containment.ModeObserve); err != nil {
 		t.Error(err)
 	}
 	if b, err := w.Store.Brakes(t.Context()); err != nil || b.By != eve.ARN {
@@ -610,10 +611,10 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 	w.Mode = containment.ModeAct
 	rec := w.handle(t)
 	w.keys(t, "Inactive")
-	_, err := w.Hold(t.Context(), ops, shown(rec, 1))
-	refused(t, err, responder.NotNow, "restore it first")
+	_, err := w.approval().Hold(t.Context(), ops, shown(rec, 1))
+	refused(t, err, approval.NotNow, "restore it first")
 	w.account.SetStatus(stolen, containment.Active)
-	said, err := w.Hold(t.Context(), oncall, shown(rec, 1))
+	said, err := w.approval().Hold(t.Context(), oncall, shown(rec, 1))
 	if err != nil || !strings.Contains(said, "key "+stolen+" is held until ") || !strings.Contains(said, "198.51.100") {
 		t.Errorf("got %q, %v", said, err)
 	}
@@ -630,7 +631,7 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 	if _, err := w.Store.Put(t.Context(), after); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Hold(t.Context(), ops, shown(rec, 1)); err != nil {
+	if _, err := w.approval().Hold(t.Context(), ops, shown(rec, 1)); err != nil {
 		t.Error(err)
 	}
 	if b, _ := w.Store.Brakes(t.Context()); len(b.Holds) != 1 {
@@ -647,25 +648,25 @@ func TestARestoredKeyIsHeldForADay(t *testing.T) {
 
 func TestWhatIsNotHeld(t *testing.T) {
 	for name, c := range map[string]struct {
-		who    responder.Caller
+		who    approval.Caller
 		before func(*world, *incident.Record)
-		kind   responder.RefusalKind
+		kind   approval.RefusalKind
 		says   string
 	}{
-		"by the thief": {who: responder.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account},
-			kind: responder.BadCaller, says: "is in the evidence"},
-		"by a session of the thief's": {who: oncall, before: func(w *world, _ *incident.Record) { w.trail.minted[opsSession] = by(user("mara", stolen)) }, kind: responder.BadCaller, says: "is in the evidence"},
-		"what was never done":         {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Asked }, kind: responder.NotNow, says: "no key that could have been restored"},
-		"nothing":                     {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes = nil }, kind: responder.BadQuestion, says: "has 0 steps, and 1 is none of them"},
-		"another by now":              {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].Target = neighbour }, kind: responder.NotNow, says: "as you were shown: look at the incident again"},
-		"from nowhere":                {who: ops, before: func(_ *world, r *incident.Record) { r.Evidence.Actors[0].Origins = nil }, kind: responder.NotNow, says: "shows no place"},
+		"by the thief": {who: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/mara", UserID: "AIDAEXAMPLEmara", AccessKeyID: neighbour, AccountID: account},
+			kind: approval.BadCaller, says: "is in the evidence"},
+		"by a session of the thief's": {who: oncall, before: func(w *world, _ *incident.Record) { w.trail.minted[opsSession] = by(user("mara", stolen)) }, kind: approval.BadCaller, says: "is in the evidence"},
+		"what was never done":         {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Asked }, kind: approval.NotNow, says: "no key that could have been restored"},
+		"nothing":                     {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes = nil }, kind: approval.BadQuestion, says: "has 0 steps, and 1 is none of them"},
+		"another by now":              {who: ops, before: func(_ *world, r *incident.Record) { r.Outcomes[0].Target = neighbour }, kind: approval.NotNow, says: "as you were shown: look at the incident again"},
+		"from nowhere":                {who: ops, before: func(_ *world, r *incident.Record) { r.Evidence.Actors[0].Origins = nil }, kind: approval.NotNow, says: "shows no place"},
 		"more than are kept": {who: ops, before: func(w *world, _ *incident.Record) {
 			b, _ := w.Store.Brakes(context.Background())
 			for i := range 200 {
 				b.Holds = append(b.Holds, incident.Hold{AccessKeyID: fmt.Sprint(i), Until: w.clock.Now().Add(time.Hour)})
 			}
 			w.Store.SetBrakes(context.Background(), b)
-		}, kind: responder.NotNow, says: "200 keys are held already"},
+		}, kind: approval.NotNow, says: "200 keys are held already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := asks()
@@ -680,7 +681,7 @@ func TestWhatIsNotHeld(t *testing.T) {
 				}
 			}
 			before, _ := w.Store.Brakes(t.Context())
-			said, err := w.Hold(t.Context(), c.who, restored)
+			said, err := w.approval().Hold(t.Context(), c.who, restored)
 			refused(t, err, c.kind, c.says)
 			if after, _ := w.Store.Brakes(t.Context()); said != "" || after.Version != before.Version {
 				t.Errorf("got %q, and the brakes were changed", said)
@@ -693,7 +694,7 @@ func TestWhatIsNotHeld(t *testing.T) {
 func TestALoweringThatNobodyHearsSaysSo(t *testing.T) {
 	w := asks()
 	w.channel.Err = errors.New("throttled")
-	if said, err := w.LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE TOLD") {
+	if said, err := w.approval().LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE TOLD") {
 		t.Errorf("got %q, %v", said, err)
 	}
 }
@@ -741,4 +742,11 @@ func TestAKeyThatIsClearedAsItIsAboutToBeContainedIsAsked(t *testing.T) {
 			w.keys(t, map[containment.State]string{containment.Asked: "Active", containment.Done: "Inactive"}[c.want])
 		})
 	}
+}
+
+// approval is what humans decide over the same account, trail and store.
+func (w *world) approval() *approval.Approval {
+	ask := investigation.New(w.Meter, w.Trail, w.Second, w.Account, w.Ours, w.Clock, w.Workers, w.Log)
+	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Wakes: w.Wakes, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
+		Mode: w.Mode, Epoch: w.Epoch, Ours: w.Ours, Name: w.Name}
 }

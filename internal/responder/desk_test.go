@@ -267,7 +267,7 @@ func TestOneThiefAtManyBucketsIsOneStory(t *testing.T) {
 
 func storm(t *testing.T, workers int) {
 	w := watched()
-	w.Workers = workers
+	w.Workers.Size = workers
 	const n = 20
 	for i := range n {
 		name := fmt.Sprintf("bucket-%02d", i)

@@ -3,6 +3,8 @@ package responder
 import (
 	"context"
 	"fmt"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"time"
@@ -15,22 +17,17 @@ import (
 	"nightlatch/internal/report"
 )
 
-// spreads is how long after a change IAM may still let a call through, and a download that was under way may still end:
-// "a few minutes", and no maximum is promised. What comes later has not been stopped.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-const spreads = 5 * time.Minute
-
 // follow looks again after the verdict: whether what was done holds, what the user has made since, what the credential has done
 // since, and whether the bytes still flow. Where they do, the window that comes next is an incident of its own.
-func (d *desk) follow(ctx context.Context, rec *incident.Record) {
-	f := incident.FollowUp{At: d.Clock.Now()}
-	d.onward(ctx, rec, &f)
+func (w *worker) follow(ctx context.Context, rec *incident.Record) {
+	f := incident.FollowUp{At: w.Clock.Now()}
+	w.onward(ctx, rec, &f)
 	for i := range rec.Outcomes {
 		if o := &rec.Outcomes[i]; o.Watched() && o.Step.Ref.Type == containment.KeyStatus {
-			d.keys(ctx, rec, o, &f)
+			w.keys(ctx, rec, o, &f)
 		}
 	}
-	d.since(ctx, rec, &f)
+	w.since(ctx, rec, &f)
 	var before incident.FollowUp
 	if n := len(rec.FollowUps); n > 0 {
 		before = rec.FollowUps[n-1]
@@ -47,27 +44,27 @@ func (d *desk) follow(ctx context.Context, rec *incident.Record) {
 	case rec.Folded != "":
 	case !more && (f.Hot || len(f.Found) > 0):
 		rec.Escalated = f.At
-		rec.Tell(incident.Escalation, time.Time{}, d.channels()...)
+		rec.Tell(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	case news:
-		rec.Tell(incident.Again, time.Time{}, d.channels()...)
+		rec.Tell(incident.Again, time.Time{}, notify.Names(w.Channels)...)
 	case !more && rec.Stepped():
-		rec.Tell(incident.Closing, time.Time{}, d.channels()...)
+		rec.Tell(incident.Closing, time.Time{}, notify.Names(w.Channels)...)
 	}
 }
 
 // onward reads the metric after the window. A theft that goes on, or a second thief, rings nothing while the alarm stays in ALARM.
-func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
+func (w *worker) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	if !rec.Alarm.Confirmed {
 		return
 	}
 	after := rec.Alarm
 	after.Part++ // what comes after a ring may be looked at when the ring itself is too old to be believed
-	reading, err := d.Meter.Read(ctx, after)
+	reading, err := w.ask.Metric(ctx, after)
 	if doubt := reading.Doubt; err != nil || doubt != "" {
 		if err != nil {
 			doubt = err.Error()
 		}
-		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+report.Safe(doubt))
+		f.Unknown = append(f.Unknown, "whether the bytes still flow: "+prose.Safe(doubt))
 		return
 	}
 	next, flows := rec.Alarm.Onward(reading)
@@ -81,7 +78,7 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 			stopped = o.At
 		}
 	}
-	cold := stopped.Add(spreads)
+	cold := stopped.Add(containment.Propagation)
 	if n := len(rec.FollowUps); n > 0 { // nor is what the look before could see; datapoints come late
 		if seen := rec.FollowUps[n-1].At.Add(-alarm.Margin); seen.After(cold) {
 			cold = seen
@@ -94,20 +91,20 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 	if rec.Alarm.Part+1 >= maxWindows {
 		rec.Folded = "" // what it has to say is its own
 		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch LOOKS NO FURTHER until it rings again: "+
-			"see why it does not go back to OK, and raise its threshold if the bucket is only busy", report.Safe(rec.Alarm.Name), maxWindows))
+			"see why it does not go back to OK, and raise its threshold if the bucket is only busy", prose.Safe(rec.Alarm.Name), maxWindows))
 		return
 	}
-	opened := d.newRecord(ctx, next)
+	opened := w.newRecord(ctx, next)
 	opened.Follows = rec.ID
-	if opened, err = d.store(ctx, d.Store.Open, opened); err != nil {
-		f.Unknown = append(f.Unknown, "who moves the bytes that still flow: "+report.Safe(err.Error()))
+	if opened, err = w.store(ctx, w.Store.Open, opened); err != nil {
+		f.Unknown = append(f.Unknown, "who moves the bytes that still flow: "+prose.Safe(err.Error()))
 		return
 	}
 	rec.Continued = opened.ID
 	rec.Note(f.At, "the bytes went on after the window: incident "+opened.ID+" asks who moved them")
-	d.mu.Lock()
-	d.open[opened.ID] = &opened // a list may not show it yet
-	d.mu.Unlock()
+	w.mu.Lock()
+	w.open[opened.ID] = &opened // a list may not show it yet
+	w.mu.Unlock()
 }
 
 // maxWindows is how many windows of one ring are looked at, which takes some hours: an alarm that stays in ALARM for longer is about a bucket
@@ -115,16 +112,16 @@ func (d *desk) onward(ctx context.Context, rec *incident.Record, f *incident.Fol
 const maxWindows = 24
 
 // keys looks at the keys of the user whose key was turned off: whether it is still off, and which the user has made since.
-func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Outcome, f *incident.FollowUp) {
-	keys, err := d.Account.Keys(ctx, o.Step.Ref.Owner)
+func (w *worker) keys(ctx context.Context, rec *incident.Record, o *containment.Outcome, f *incident.FollowUp) {
+	keys, err := w.Account.Keys(ctx, o.Step.Ref.Owner)
 	if err != nil {
-		f.Unknown = append(f.Unknown, "the keys of user "+report.Safe(o.Step.Ref.Owner)+": "+report.Safe(err.Error()))
+		f.Unknown = append(f.Unknown, "the keys of user "+prose.Safe(o.Step.Ref.Owner)+": "+prose.Safe(err.Error()))
 		return
 	}
 	for _, k := range keys {
 		switch {
 		case k.ID == o.Step.Ref.Name && k.Status == containment.Active:
-			f.Found = append(f.Found, "key "+report.Safe(k.ID)+" of "+report.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
+			f.Found = append(f.Found, "key "+prose.Safe(k.ID)+" of "+prose.Safe(o.Step.Ref.Owner)+" is ACTIVE again")
 			o.State, o.Detail = containment.Drifted, "it is ACTIVE: somebody has turned it on again, or the change did not last"
 		case k.ID == o.Step.Ref.Name && !o.Tried(): // whoever has turned it off, it was not us
 			if o.State != containment.Already {
@@ -133,23 +130,23 @@ func (d *desk) keys(ctx context.Context, rec *incident.Record, o *containment.Ou
 		case k.ID == o.Step.Ref.Name && o.State != containment.Done:
 			o.State, o.Detail = containment.Done, "read back as "+k.Status
 		case k.Status == containment.Active && k.Created.After(rec.Alarm.From):
-			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", report.Safe(o.Step.Ref.Owner), report.Safe(k.ID),
+			f.Found = append(f.Found, fmt.Sprintf("user %s has a new key, %s, made at %s", prose.Safe(o.Step.Ref.Owner), prose.Safe(k.ID),
 				k.Created.UTC().Format("2006-01-02 15:04:05")))
-			d.askAbout(rec, o, k.ID)
+			w.askAbout(rec, o, k.ID)
 		}
 	}
 }
 
 // since looks at what the credentials that were turned off and their users have done since, once there is time enough that the trail can show it.
-// A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within spreads is no news.
-func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
+// A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within containment.Propagation is no news.
+func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
 	stopped := map[string]time.Time{} // since when each key can do nothing
 	for _, o := range rec.Outcomes {
 		if !o.Watched() {
 			continue
 		}
-		from := o.At.Add(spreads)
+		from := o.At.Add(containment.Propagation)
 		stopped[o.AccessKeyID] = from
 		if q.From.IsZero() || from.Before(q.From) {
 			q.From = from
@@ -167,18 +164,14 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 	}
 	asked, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	answer, err := d.ask(asked, q)
+	deeds, answer, err := w.ask.Since(asked, q)
 	rec.Evidence.Cost.Add(answer)
-	var deeds evidence.Deeds
-	if err == nil {
-		deeds, err = evidence.ReadSince(answer.Rows)
-	}
 	if err != nil {
-		f.Unknown = append(f.Unknown, "what the credential has done since: "+d.failed(ctx, rec, q.Name(), err))
+		f.Unknown = append(f.Unknown, "what the credential has done since: "+w.unanswered(ctx, rec, q.Name(), err))
 		return
 	}
 	if deeds.Unlisted > 0 {
-		f.Unknown = append(f.Unknown, report.Plural(deeds.Unlisted, "more kind")+" of calls since, which CloudTrail's answer has no room to list")
+		f.Unknown = append(f.Unknown, prose.Plural(deeds.Unlisted, "more kind")+" of calls since, which CloudTrail's answer has no room to list")
 	}
 	for _, deed := range deeds.Listed {
 		key := deed.AccessKeyID
@@ -192,8 +185,8 @@ func (d *desk) since(ctx context.Context, rec *incident.Record, f *incident.Foll
 		if key == "" {
 			key = "no key"
 		}
-		f.Found = append(f.Found, fmt.Sprintf("%s: %s %s succeeded since, last at %s from %s", report.Safe(key), report.Plural(deed.Calls, "call"),
-			report.Safe(deed.Call), deed.Last.UTC().Format(time.TimeOnly), report.Safe(deed.From)))
+		f.Found = append(f.Found, fmt.Sprintf("%s: %s %s succeeded since, last at %s from %s", prose.Safe(key), prose.Plural(deed.Calls, "call"),
+			prose.Safe(deed.Call), deed.Last.UTC().Format(time.TimeOnly), prose.Safe(deed.From)))
 		if len(f.Found) >= maxFound {
 			f.Found = append(f.Found, "and more")
 			break
@@ -208,7 +201,7 @@ var mints = []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws
 const maxFound = 12
 
 // askAbout asks a human about a key that the user of a contained one has made since. That it was used for a theft is not known.
-func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string) {
+func (w *worker) askAbout(rec *incident.Record, o *containment.Outcome, key string) {
 	if slices.ContainsFunc(rec.Outcomes, func(known containment.Outcome) bool { return known.Target == key }) {
 		return
 	}
@@ -216,22 +209,15 @@ func (d *desk) askAbout(rec *incident.Record, o *containment.Outcome, key string
 	target.ID = key
 	s := containment.DeactivateKey(target, containment.Doc{Text: containment.Active})
 	rec.Reminded = 0
-	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, AccessKeyID: key, State: containment.Asked, At: d.Clock.Now(), Step: s, Runbook: s.Runbook,
+	rec.Outcomes = append(rec.Outcomes, containment.Outcome{Action: s.Action, Target: key, AccessKeyID: key, State: containment.Asked, At: w.Clock.Now(), Step: s, Runbook: s.Runbook,
 		Detail: "made after " + o.Target + " was used for the theft: whoever has that one may have made it"})
 	rec.Verdicts = append(rec.Verdicts, incident.Verdict{Action: s.Action, Target: key, Decision: policy.Ask,
 		Reasons: []string{"made-since: the user of a contained key has made it since; a human has to say whether it is the owner's"}})
 }
 
-// byHand writes down that a step that waited for a human reads as it shall: somebody has done it, and not Nightlatch, whatever it tried.
-func byHand(rec *incident.Record, o *containment.Outcome, doc containment.Doc, now time.Time) {
-	o.State, o.At, o.Attempts, o.Throttled, o.Undo, o.Runbook = containment.Already, now, 0, 0, o.Step.Undo, nil
-	o.Detail = "it reads as " + doc.Text + " now: somebody has done it by hand"
-	rec.Note(now, fmt.Sprintf("%s %s: done by hand", o.Action, report.Safe(o.Target)))
-}
-
 // remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
-func (d *desk) remind(ctx context.Context, rec *incident.Record) {
-	last := rec.Remind(d.Clock.Now())
+func (w *worker) remind(ctx context.Context, rec *incident.Record) {
+	last := rec.Remind(w.Clock.Now())
 	open := 0
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
@@ -239,8 +225,9 @@ func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 			continue
 		}
 		if open++; o.Step.Planned() {
-			if doc, err := d.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
-				byHand(rec, o, doc, d.Clock.Now())
+			if doc, err := w.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
+				*o = o.ByHand(doc, w.Clock.Now())
+				rec.Note(o.At, fmt.Sprintf("%s %s: done by hand", o.Action, prose.Safe(o.Target)))
 				open--
 			}
 		}
@@ -248,10 +235,10 @@ func (d *desk) remind(ctx context.Context, rec *incident.Record) {
 	switch {
 	case open == 0:
 	case last:
-		rec.Escalated = d.Clock.Now()
+		rec.Escalated = w.Clock.Now()
 		rec.Note(rec.Escalated, "nobody has answered: escalated")
-		rec.Tell(incident.Escalation, time.Time{}, d.channels()...)
+		rec.Tell(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	default:
-		rec.Tell(incident.Reminder, time.Time{}, d.channels()...)
+		rec.Tell(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
 	}
 }

@@ -691,7 +691,7 @@ func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
 	for name, alarms := range map[string]int{"of one alarm": 1, "each of another": 100} {
 		t.Run(name, func(t *testing.T) {
 			w := watched()
-			w.Workers = 4
+			w.Workers.Size = 4
 			var ids []string
 			var events [][]byte
 			for i := range 50 {

@@ -13,19 +13,16 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/investigation"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
+	"nightlatch/internal/workers"
 )
-
-// Clock is the time, and waiting.
-type Clock interface {
-	Now() time.Time
-	// Wait returns nil at or after the time given, or earlier with ctx's error.
-	Wait(ctx context.Context, until time.Time) error
-}
 
 // Responder is everything that the sequence works with. What is not said to be optional is needed.
 type Responder struct {
@@ -36,7 +33,7 @@ type Responder struct {
 	Account  containment.Account
 	Store    incident.Store
 	Channels []notify.Channel
-	Clock    Clock
+	Clock    clock.Clock
 	Log      *slog.Logger
 	Mode     containment.Mode
 	// Epoch tells deployments apart: the mode that was lowered in another one is not lowered any more.
@@ -46,10 +43,8 @@ type Responder struct {
 	// Wakes calls the responder again. Where it is nil nothing does: an incident is seen through while it waits, and closed as soon
 	// as it is told.
 	Wakes incident.Wakes
-	// Workers is how many incidents are worked on at the same time; 0 is one.
-	Workers int
-	// Beside does n things, so many of them at a time; nil starts goroutines. The simulation has threads of its own.
-	Beside func(workers, n int, do func(i int))
+	// Workers are how many incidents are worked on at the same time, and how.
+	Workers workers.Pool
 	// Cap is how many containments an hour are made without a human; 0 is ten.
 	Cap int
 	// Name gives an invocation a name that no other has; nil is a random one.
@@ -62,8 +57,8 @@ type Responder struct {
 // ErrUnheard says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
 var ErrUnheard = errors.New("the team could not be told")
 
-// Desk stands in an event, in the place of an incident, for all that are open.
-const Desk = "desk"
+// Watch sees a record after every move; it is the one way back from the sequence to whoever started it.
+type Watch func(incident.Record)
 
 // Handled is what became of one event.
 type Handled struct {
@@ -77,7 +72,7 @@ type Handled struct {
 //
 // Whoever finds the desk free works on all incidents that are open, so that one question serves them all; whoever does not,
 // leaves what rang to the one who sits there.
-func (r *Responder) Handle(ctx context.Context, event []byte, watch func(incident.Record)) (Handled, error) {
+func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Handled, error) {
 	parsed, err := alarm.Parse(event)
 	if err != nil {
 		return Handled{}, err
@@ -87,25 +82,26 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch func(inciden
 		return Handled{}, fmt.Errorf("this invocation has %v, and needs %v: give the function a timeout of 3 minutes at least, 15 are best",
 			until.Sub(r.Clock.Now()).Round(time.Second), leastTime)
 	}
-	d := &desk{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, intended: map[string]int64{}}
+	w := &worker{Responder: r, name: r.name(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, intended: map[string]int64{},
+		ask: investigation.New(r.Meter, r.Trail, r.Second, r.Account, r.Ours, r.Clock, r.Workers, r.Log)}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":
 		r.Log.InfoContext(ctx, "event ignored", "reason", parsed.Ignored)
 		return Handled{Ignored: parsed.Ignored}, nil
 	case parsed.Alarm != nil:
-		rec, err := d.ring(ctx, *parsed.Alarm)
+		rec, err := w.ring(ctx, *parsed.Alarm)
 		if err != nil {
 			return Handled{}, err
 		}
 		id = rec.ID
-	case id != Desk:
+	case id != incident.EveryIncident:
 		if _, err := r.Store.Load(ctx, id); err != nil {
 			return Handled{}, err
 		}
 	}
-	worked := d.work(ctx, id)
-	if id == Desk {
+	worked := w.work(ctx, id)
+	if id == incident.EveryIncident {
 		return Handled{Ignored: "nothing is left to do now"}, worked
 	}
 	rec, err := r.Store.Load(ctx, id)
@@ -120,35 +116,35 @@ func (r *Responder) name() string {
 }
 
 // ring opens the incident of an alarm, or joins the one that is open for it.
-func (d *desk) ring(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
-	rec, err := d.store(ctx, d.Store.Open, d.newRecord(ctx, a))
+func (w *worker) ring(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
+	rec, err := w.store(ctx, w.Store.Open, w.newRecord(ctx, a))
 	if err == nil && !rec.Closed.IsZero() && rec.Unheard() {
-		rec = rec.TellAgain(d.Clock.Now())
-		rec.Writer = d.name
-		rec, err = d.store(ctx, d.Store.Put, rec)
+		rec = rec.TellAgain(w.Clock.Now())
+		rec.Writer = w.name
+		rec, err = w.store(ctx, w.Store.Put, rec)
 	}
 	if err != nil {
 		return incident.Record{}, fmt.Errorf("opening the incident: %w", err)
 	}
 	// Whatever becomes of this invocation, somebody comes and looks.
-	if d.Wakes != nil && rec.Closed.IsZero() {
-		if err := d.Wakes.Wake(ctx, Desk, d.Clock.Now().Add(2*time.Minute)); err != nil {
-			d.Log.ErrorContext(ctx, "a wake could not be set; Lambda's own retries are left", "incident", rec.ID, "err", err)
+	if w.Wakes != nil && rec.Closed.IsZero() {
+		if err := w.Wakes.Wake(ctx, incident.EveryIncident, w.Clock.Now().Add(2*time.Minute)); err != nil {
+			w.Log.ErrorContext(ctx, "a wake could not be set; Lambda's own retries are left", "incident", rec.ID, "err", err)
 		}
 	}
 	return rec, nil
 }
 
 // newRecord is the incident of an alarm as it begins.
-func (d *desk) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
-	now := d.Clock.Now()
-	once := d.Wakes == nil || a.Source != alarm.Rang
+func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
+	now := w.Clock.Now()
+	once := w.Wakes == nil || a.Source != alarm.Rang
 	deadline := now.Add(incident.Patience)
 	if until, ok := ctx.Deadline(); once && ok && until.Add(-reserve).Before(deadline) && now.Before(until) {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: d.Mode, Writer: d.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: d.PolicyError,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Looks:    []incident.Look{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}
@@ -157,15 +153,13 @@ func (d *desk) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	return rec
 }
 
-// channels are the names of the channels, for the notices of a record.
-func (r *Responder) channels() []string {
-	var names []string
-	for _, c := range r.Channels {
-		names = append(names, c.Name())
-	}
-	return names
-}
-
 // reserve is kept back, of the time an invocation has, for what comes after the deadline: the last look, judging, a write and its
 // reading back for a minute, what the report would like to say, and the telling itself.
 const reserve = lastLookTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
+
+func opening(a alarm.Alarm) string {
+	if a.Source == alarm.Manual {
+		return "a manual event asks about " + prose.List(a.Buckets)
+	}
+	return "alarm " + prose.Safe(a.Name) + " rang for " + prose.List(a.Buckets)
+}

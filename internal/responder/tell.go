@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"nightlatch/internal/prose"
 	"time"
 
 	"nightlatch/internal/alarm"
@@ -11,14 +12,10 @@ import (
 	"nightlatch/internal/report"
 )
 
-// pageCooldown is how soon after a page the next one goes out: whatever rings in between is in it. A storm of alarms is one theft
-// more often than many.
-const pageCooldown = time.Minute
-
 // nextPage is when the next page may go out; zero is at once.
-func (d *desk) nextPage() time.Time {
+func (w *worker) nextPage() time.Time {
 	var last time.Time
-	for _, rec := range d.open {
+	for _, rec := range w.open {
 		if told := rec.Told(incident.Page); told.After(last) {
 			last = told
 		}
@@ -26,7 +23,7 @@ func (d *desk) nextPage() time.Time {
 	if last.IsZero() {
 		return last
 	}
-	return last.Add(pageCooldown)
+	return last.Add(incident.PageCooldown)
 }
 
 const (
@@ -44,8 +41,8 @@ func doubted(rec *incident.Record) bool {
 }
 
 // holdAnswer holds the answer of an incident back that was judged, where that may wait.
-func (d *desk) holdAnswer(rec *incident.Record) {
-	at := d.nextAnswer(rec)
+func (w *worker) holdAnswer(rec *incident.Record) {
+	at := w.nextAnswer(rec)
 	for i := range rec.Notified {
 		if n := &rec.Notified[i]; n.Kind == incident.Answer && n.Tries == 0 {
 			n.NotBefore = at
@@ -54,13 +51,13 @@ func (d *desk) holdAnswer(rec *incident.Record) {
 }
 
 // nextAnswer is when an incident's answer may go out; zero is at once.
-func (d *desk) nextAnswer(rec *incident.Record) time.Time {
+func (w *worker) nextAnswer(rec *incident.Record) time.Time {
 	if !doubted(rec) {
 		return time.Time{}
 	}
 	var last time.Time
-	n, same, since := 0, false, d.Clock.Now().Add(-doubtedCooldown)
-	for _, other := range d.sorted() {
+	n, same, since := 0, false, w.Clock.Now().Add(-doubtedCooldown)
+	for _, other := range w.sorted() {
 		told := other.Told(incident.Answer)
 		if !told.After(since) || !doubted(other) {
 			continue
@@ -78,7 +75,7 @@ func (d *desk) nextAnswer(rec *incident.Record) time.Time {
 }
 
 // tellAll sends the messages that are due. Those that only say that something rang go out as one, and so do the answers to what is doubted.
-func (d *desk) tellAll(ctx context.Context, batch []task) {
+func (w *worker) tellAll(ctx context.Context, batch []task) {
 	var messages []task
 	page, answer := "", "" // the channels to which these go out now
 	for _, t := range batch {
@@ -92,21 +89,21 @@ func (d *desk) tellAll(ctx context.Context, batch []task) {
 		}
 	}
 	if page != "" {
-		d.asOne(ctx, page, report.Page, func(_ *incident.Record, n incident.Notice) bool { return n.Kind == incident.Page })
+		w.asOne(ctx, page, report.Page, func(_ *incident.Record, n incident.Notice) bool { return n.Kind == incident.Page })
 	}
 	if answer != "" {
-		d.asOne(ctx, answer, report.Doubted, func(rec *incident.Record, n incident.Notice) bool { return n.Kind == incident.Answer && doubted(rec) })
+		w.asOne(ctx, answer, report.Doubted, func(rec *incident.Record, n incident.Notice) bool { return n.Kind == incident.Answer && doubted(rec) })
 	}
-	d.each(ctx, messages, func(t task) {
+	w.each(ctx, messages, func(t task) {
 		n := &t.rec.Notified[t.move.Notice]
 		message := report.Tell(n.Kind, *t.rec)
-		d.told(ctx, t.rec, n, message, d.send(ctx, n.Channel, message))
-		d.put(ctx, t.rec)
+		w.told(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))
+		w.put(ctx, t.rec)
 	})
 }
 
 // asOne tells one channel in one message of all of which it has not heard.
-func (d *desk) asOne(ctx context.Context, channel string, write func([]incident.Record) report.Message, unheard func(*incident.Record, incident.Notice) bool) {
+func (w *worker) asOne(ctx context.Context, channel string, write func([]incident.Record) report.Message, unheard func(*incident.Record, incident.Notice) bool) {
 	var recs []*incident.Record
 	var all []incident.Record
 	of := func(rec *incident.Record) *incident.Notice {
@@ -117,16 +114,16 @@ func (d *desk) asOne(ctx context.Context, channel string, write func([]incident.
 		}
 		return nil
 	}
-	for _, rec := range d.sorted() {
+	for _, rec := range w.sorted() {
 		if of(rec) != nil {
 			recs, all = append(recs, rec), append(all, *rec)
 		}
 	}
 	message := write(all)
-	err := d.send(ctx, channel, message)
+	err := w.send(ctx, channel, message)
 	for _, rec := range recs {
-		d.told(ctx, rec, of(rec), message, err)
-		d.put(ctx, rec)
+		w.told(ctx, rec, of(rec), message, err)
+		w.put(ctx, rec)
 	}
 }
 
@@ -134,8 +131,8 @@ func (d *desk) asOne(ctx context.Context, channel string, write func([]incident.
 var errUnknownChannel = errors.New("this channel is not configured any more")
 
 // send sends a message to a channel.
-func (r *Responder) send(ctx context.Context, channel string, message report.Message) error {
-	for _, c := range r.Channels {
+func (w *worker) send(ctx context.Context, channel string, message report.Message) error {
+	for _, c := range w.Channels {
 		if c.Name() == channel {
 			return c.Send(ctx, message)
 		}
@@ -144,17 +141,17 @@ func (r *Responder) send(ctx context.Context, channel string, message report.Mes
 }
 
 // told writes down what became of a message.
-func (r *Responder) told(ctx context.Context, rec *incident.Record, n *incident.Notice, message report.Message, err error) {
-	n.At, n.Subject, n.Error = r.Clock.Now(), message.Subject, ""
+func (w *worker) told(ctx context.Context, rec *incident.Record, n *incident.Notice, message report.Message, err error) {
+	n.At, n.Subject, n.Error = w.Clock.Now(), message.Subject, ""
 	n.Tries++
-	what := "told " + report.Safe(n.Channel)
+	what := "told " + prose.Safe(n.Channel)
 	if n.Kind != incident.Answer {
 		what += ": " + string(n.Kind)
 	}
 	if err != nil {
-		n.Error = report.Safe(err.Error())
-		r.Log.ErrorContext(ctx, "telling the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
-		what = "telling " + report.Safe(n.Channel) + " failed: " + n.Error
+		n.Error = prose.Safe(err.Error())
+		w.Log.ErrorContext(ctx, "telling the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
+		what = "telling " + prose.Safe(n.Channel) + " failed: " + n.Error
 	}
 	rec.Note(n.At, what)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"nightlatch/internal/prose"
+	"nightlatch/internal/workers"
 	"runtime"
 	"slices"
 	"strings"
@@ -144,7 +146,7 @@ func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
 		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch, Workers: in.plot.workers, Beside: in.beside,
+		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside},
 	}
 }
 
@@ -438,7 +440,7 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	return call(m.invocation, "meter", "read "+a.Name, func() (r alarm.Reading, _ error) {
 		w := m.world
 		defer func() {
-			w.tell("%s sees the metric of %s: %d datapoints, doubt %q", m.name, report.Window(a.From, a.To), len(r.Points), r.Doubt)
+			w.tell("%s sees the metric of %s: %d datapoints, doubt %q", m.name, prose.Window(a.From, a.To), len(r.Points), r.Doubt)
 		}()
 		if a.Source == alarm.Manual {
 			return alarm.Reading{Buckets: a.Buckets, Points: w.metric(a.Buckets, a.From.Truncate(time.Minute), a.To.Add(time.Minute-1).Truncate(time.Minute))}, nil

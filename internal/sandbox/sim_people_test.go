@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/investigation"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
-	"nightlatch/internal/responder"
+	"nightlatch/internal/workers"
 )
 
 // person is somebody who decides, with the credential that he calls with.
@@ -140,7 +142,7 @@ func (w *world) command(p *person, what string, tries int, do func(*invocation) 
 		err := errDead
 		defer func() {
 			w.tell("%s ends: %q, %v", in.name, said, err)
-			if err != nil && !errors.As(err, new(responder.Refusal)) && tries < 3 && w.chance(0.6) {
+			if err != nil && !errors.As(err, new(approval.Refusal)) && tries < 3 && w.chance(0.6) {
 				w.after(w.between(2*time.Second, time.Minute), func() { w.command(p, what, tries+1, do) })
 			}
 		}()
@@ -150,10 +152,12 @@ func (w *world) command(p *person, what string, tries int, do func(*invocation) 
 }
 
 // approver is the function behind the function URL, in this world: as lambdas/approver builds it.
-func (in *invocation) approver() *responder.Responder {
-	return &responder.Responder{
-		Trail: simTrail{in}, Account: readOnly{simAccount{in}}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
-		Log: slog.New(simLog{in}), Mode: in.plot.mode, Epoch: in.epoch, Ours: actor.Accounts(accountID), Wakes: simWakes{in}, Name: func() string { return in.name },
+func (in *invocation) approver() *approval.Approval {
+	account, log, ours := readOnly{simAccount{in}}, slog.New(simLog{in}), actor.Accounts(accountID)
+	return &approval.Approval{
+		Investigation: investigation.New(nil, simTrail{in}, nil, account, ours, simClock{in}, workers.Pool{}, log),
+		Account:       account, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
+		Log: log, Mode: in.plot.mode, Epoch: in.epoch, Ours: ours, Wakes: simWakes{in}, Name: func() string { return in.name },
 	}
 }
 
@@ -165,17 +169,17 @@ func (a readOnly) Write(context.Context, containment.Ref, containment.Doc) error
 	return containment.ErrNotDone
 }
 
-func (in *invocation) asCaller() responder.Caller {
+func (in *invocation) asCaller() approval.Caller {
 	who := in.by.who
 	if in.acts(falseCaller, 1) {
 		who = in.staff[0].who
 	}
-	return responder.Caller{ARN: who.ARN, UserID: who.PrincipalID, AccessKeyID: who.AccessKeyID, AccountID: who.AccountID, Signed: in.now}
+	return approval.Caller{ARN: who.ARN, UserID: who.PrincipalID, AccessKeyID: who.AccessKeyID, AccountID: who.AccountID, Signed: in.now}
 }
 
 // standing is what stands in an incident under a number, as everybody can read it who may call the function; an intruder says it too.
-func (in *invocation) standing(id string, step int) responder.Shown {
-	s := responder.Shown{Incident: id, Step: step}
+func (in *invocation) standing(id string, step int) approval.Shown {
+	s := approval.Shown{Incident: id, Step: step}
 	if r := in.stored[id]; step > 0 && step <= len(r.Outcomes) {
 		s.Action, s.Target = r.Outcomes[step-1].Action, r.Outcomes[step-1].Target
 	}
@@ -183,7 +187,7 @@ func (in *invocation) standing(id string, step int) responder.Shown {
 }
 
 // decides calls the approver's function, and looks whether he was answered who must not be.
-func (in *invocation) decides(id string, call func(context.Context, *responder.Responder) (string, error)) (string, error) {
+func (in *invocation) decides(id string, call func(context.Context, *approval.Approval) (string, error)) (string, error) {
 	suspect := in.suspect(id)
 	in.late = suspect == ""
 	said, err := call(in.context(in.now.Add(lifetime)), in.approver())
@@ -205,11 +209,11 @@ func (in *invocation) approve(id string, step int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		in.wants, show = wish{id, o.Target}, responder.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
+		in.wants, show = wish{id, o.Target}, approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
 		in.pause(in.between(time.Second, 40*time.Second))
 	}
-	said, err := in.decides(id, func(ctx context.Context, r *responder.Responder) (string, error) {
-		return r.Approve(ctx, in.asCaller(), show)
+	said, err := in.decides(id, func(ctx context.Context, a *approval.Approval) (string, error) {
+		return a.Approve(ctx, in.asCaller(), show)
 	})
 	if err == nil && in.wants.target != "" && strings.Contains(said, in.wants.target+": done") && !in.wrote(in.wants.target) {
 		in.breach(ruleTrue, "%s hears %q, and nobody has deactivated %s", in.name, said, in.wants.target)
@@ -232,7 +236,7 @@ func pick(r incident.Record, step int, fits func(containment.Outcome) bool) (int
 		}
 	}
 	if len(all) != 1 {
-		return 0, containment.Outcome{}, responder.Refusal{Kind: responder.BadQuestion, Why: fmt.Sprintf("%d steps fit", len(all))}
+		return 0, containment.Outcome{}, approval.Refusal{Kind: approval.BadQuestion, Why: fmt.Sprintf("%d steps fit", len(all))}
 	}
 	return all[0] + 1, r.Outcomes[all[0]], nil
 }
@@ -262,12 +266,12 @@ func (in *invocation) restore(id string, step int) (string, error) {
 	}
 	in.tell("%s restores %s: %s, %v", in.name, o.Target, state, err)
 	if state != containment.Undone && state != containment.Already {
-		return "", responder.Refusal{Kind: responder.NotNow, Why: fmt.Sprint(err)}
+		return "", approval.Refusal{Kind: approval.NotNow, Why: fmt.Sprint(err)}
 	}
 	if there == nil {
 		in.breach(ruleRestore, "%s says that %s is %s, and it was deleted before", in.name, o.Target, state)
 	}
-	said, err := in.hold(responder.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target})
+	said, err := in.hold(approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target})
 	if err != nil && strings.Contains(err.Error(), "no key that could have been restored") {
 		in.breach(ruleRestore, "%s has restored %s, and it is not held: %v", in.name, o.Target, err)
 	}
@@ -277,9 +281,9 @@ func (in *invocation) restore(id string, step int) (string, error) {
 	return said, err
 }
 
-func (in *invocation) hold(show responder.Shown) (string, error) {
-	return in.decides(show.Incident, func(ctx context.Context, r *responder.Responder) (string, error) {
-		return r.Hold(ctx, in.asCaller(), show)
+func (in *invocation) hold(show approval.Shown) (string, error) {
+	return in.decides(show.Incident, func(ctx context.Context, a *approval.Approval) (string, error) {
+		return a.Hold(ctx, in.asCaller(), show)
 	})
 }
 
@@ -287,8 +291,8 @@ func (in *invocation) hold(show responder.Shown) (string, error) {
 func (w *world) lower(p *person) {
 	mode := []containment.Mode{containment.ModeObserve, containment.ModeAsk}[w.IntN(2)]
 	w.command(p, "mode "+string(mode), 1, func(in *invocation) (string, error) {
-		return in.decides("", func(ctx context.Context, r *responder.Responder) (string, error) {
-			return r.LowerMode(ctx, in.asCaller(), mode)
+		return in.decides("", func(ctx context.Context, a *approval.Approval) (string, error) {
+			return a.LowerMode(ctx, in.asCaller(), mode)
 		})
 	})
 }

@@ -2,12 +2,12 @@ package sandbox
 
 import (
 	"fmt"
+	"nightlatch/internal/prose"
 	"strings"
 	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
-	"nightlatch/internal/report"
 )
 
 // plot is what happens in a night.
@@ -180,11 +180,11 @@ type thefts struct {
 func (f *thefts) next() {
 	w, key := f.world, f.who.AccessKeyID
 	if w.now.After(f.until) {
-		w.tell("%s is gone, with %s", key, report.Bytes(f.taken))
+		w.tell("%s is gone, with %s", key, prose.Bytes(f.taken))
 		return
 	}
 	if f.taken == 0 {
-		w.tell("%s begins to take %s a minute", key, report.Bytes(f.rate))
+		w.tell("%s begins to take %s a minute", key, prose.Bytes(f.rate))
 		if !f.innocent && f.who.Type == "IAMUser" && !f.unseen && !f.presigned {
 			w.guilty[key] = true
 		}
@@ -200,7 +200,7 @@ func (f *thefts) next() {
 		f.digIn()
 	default:
 		if f.refused++; f.refused == 1 {
-			w.tell("%s is refused, after %s", key, report.Bytes(f.taken))
+			w.tell("%s is refused, after %s", key, prose.Bytes(f.taken))
 		}
 		f.comeBack()
 	}

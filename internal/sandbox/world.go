@@ -21,14 +21,14 @@ type Clock struct {
 // NewClock is a clock that stands at t.
 func NewClock(t time.Time) *Clock { return &Clock{now: t} }
 
-// Now implements responder.Clock.
+// Now implements clock.Clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Wait implements responder.Clock: it moves the time to until, and never back.
+// Wait implements clock.Clock: it moves the time to until, and never back.
 func (c *Clock) Wait(ctx context.Context, until time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

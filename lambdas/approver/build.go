@@ -7,19 +7,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/approval"
+	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/engines"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
+	"nightlatch/internal/investigation"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/proof"
-	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
+	"nightlatch/internal/workers"
 )
 
-// build makes of the responder what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks
-// STS for whom it is. It makes no call to AWS.
+// build makes what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks STS for whom it is. It makes no call to AWS.
 func build(cfg aws.Config, environ []string) (approver, error) {
 	s, err := settings.ParseApprover(environ)
 	if err != nil {
@@ -29,24 +31,26 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if err != nil {
 		return approver{}, err
 	}
-	clock := responder.System{}
-	r := &responder.Responder{Clock: clock, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...),
+	now := clock.System{}
+	a := &approval.Approval{Clock: now, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...),
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
-	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
+	if a.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return approver{}, err
 	}
-	if r.Trail, r.Second, err = engines.Of(cfg, s.Responder); err != nil {
+	first, second, err := engines.Of(cfg, s.Responder)
+	if err != nil {
 		return approver{}, err
 	}
-	if r.Store, err = dynamo.New(cfg, s.Table); err != nil {
+	a.Investigation = investigation.New(nil, first, second, a.Account, a.Ours, now, workers.Pool{}, a.Log)
+	if a.Store, err = dynamo.New(cfg, s.Table); err != nil {
 		return approver{}, err
 	}
-	if r.Wakes, err = scheduler.New(cfg, clock.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
+	if a.Wakes, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}
-	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
+	if a.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
 		return approver{}, err
 	}
-	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, clock.Now)
-	return approver{r, prover, r.Log}, err
+	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, now.Now)
+	return approver{a, prover, a.Log}, err
 }

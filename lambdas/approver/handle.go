@@ -9,20 +9,20 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"nightlatch/internal/approval"
+	"nightlatch/internal/prose"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/proof"
-	"nightlatch/internal/report"
-	"nightlatch/internal/responder"
 )
 
 // decisions is what a human may decide, as the responder's own code does it.
 type decisions interface {
-	Approve(ctx context.Context, c responder.Caller, s responder.Shown) (string, error)
-	LowerMode(ctx context.Context, c responder.Caller, mode containment.Mode) (string, error)
-	Hold(ctx context.Context, c responder.Caller, s responder.Shown) (string, error)
+	Approve(ctx context.Context, c approval.Caller, s approval.Shown) (string, error)
+	LowerMode(ctx context.Context, c approval.Caller, mode containment.Mode) (string, error)
+	Hold(ctx context.Context, c approval.Caller, s approval.Shown) (string, error)
 }
 
 // prover finds out who has signed the word that came on a path; proof.Unproven where that is nobody.
@@ -41,9 +41,9 @@ type approver struct {
 const maxBody = 16 << 10
 
 // statuses are the HTTP statuses of refusals; what is no refusal is a failure of ours.
-var statuses = map[responder.RefusalKind]int{
-	responder.BadQuestion: http.StatusBadRequest, responder.BadCaller: http.StatusForbidden,
-	responder.NoIncident: http.StatusNotFound, responder.NotNow: http.StatusConflict,
+var statuses = map[approval.RefusalKind]int{
+	approval.BadQuestion: http.StatusBadRequest, approval.BadCaller: http.StatusForbidden,
+	approval.NoIncident: http.StatusNotFound, approval.NotNow: http.StatusConflict,
 }
 
 // handle answers one request, {"word": …, "proof": …}, whose word is
@@ -59,13 +59,13 @@ func (a approver) handle(ctx context.Context, e events.LambdaFunctionURLRequest)
 		return answer(http.StatusOK, map[string]string{"said": said})
 	}
 	status := http.StatusInternalServerError
-	var no responder.Refusal
+	var no approval.Refusal
 	if errors.As(err, &no) {
 		status = statuses[no.Kind]
 	}
 	a.log.ErrorContext(ctx, "refused", "path", e.RawPath, "status", status, "arn", caller.ARN, "key", caller.AccessKeyID, "claimed", claimed(e),
 		"ip", e.RequestContext.HTTP.SourceIP, "err", err)
-	return answer(status, map[string]string{"refused": report.Plain(err.Error())})
+	return answer(status, map[string]string{"refused": prose.Plain(err.Error())})
 }
 
 func answer(status int, body map[string]string) (events.LambdaFunctionURLResponse, error) {
@@ -83,8 +83,8 @@ func claimed(e events.LambdaFunctionURLRequest) string {
 }
 
 // decide finds out who asks, and does what he asks for. The caller is nobody until STS has said who it is.
-func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest) (said string, caller responder.Caller, err error) {
-	var shown responder.Shown
+func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest) (said string, caller approval.Caller, err error) {
+	var shown approval.Shown
 	var lowered struct {
 		Mode containment.Mode `json:"mode"`
 	}
@@ -98,27 +98,27 @@ func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest)
 	case "POST /mode":
 		word, do = &lowered, func() (string, error) { return a.LowerMode(ctx, caller, lowered.Mode) }
 	default:
-		return "", caller, responder.Refusal{Kind: responder.BadQuestion, Why: "what is known here is POST /approve, POST /mode and POST /hold"}
+		return "", caller, approval.Refusal{Kind: approval.BadQuestion, Why: "what is known here is POST /approve, POST /mode and POST /hold"}
 	}
 	if claimed(e) == "" {
-		return "", caller, responder.Refusal{Kind: responder.BadCaller, Why: "IAM does not say who you are; call the function URL, with a signed request"}
+		return "", caller, approval.Refusal{Kind: approval.BadCaller, Why: "IAM does not say who you are; call the function URL, with a signed request"}
 	}
 	envelope, err := open(e, word)
 	if err != nil {
-		return "", caller, responder.Refusal{Kind: responder.BadQuestion, Why: err.Error()}
+		return "", caller, approval.Refusal{Kind: approval.BadQuestion, Why: err.Error()}
 	}
 	id, err := a.Caller(ctx, e.RawPath, envelope)
 	var unproven proof.Unproven
 	switch {
 	case errors.As(err, &unproven):
-		return "", caller, responder.Refusal{Kind: responder.BadCaller, Why: report.Plain(unproven.Why)}
+		return "", caller, approval.Refusal{Kind: approval.BadCaller, Why: prose.Plain(unproven.Why)}
 	case err != nil:
 		return "", caller, err
 	}
-	caller = responder.Caller{ARN: id.ARN, UserID: id.UserID, AccessKeyID: id.AccessKeyID, AccountID: id.Account, Signed: id.Signed}
+	caller = approval.Caller{ARN: id.ARN, UserID: id.UserID, AccessKeyID: id.AccessKeyID, AccountID: id.Account, Signed: id.Signed}
 	if claimed(e) != id.AccessKeyID { // a key is one principal's: the rest of what the request says of its sender is not needed
-		return "", caller, responder.Refusal{Kind: responder.BadCaller, Why: "the request came with the key " + report.Safe(claimed(e)) + ", and its proof is " +
-			report.Safe(id.AccessKeyID) + "'s: nobody speaks for somebody else here"}
+		return "", caller, approval.Refusal{Kind: approval.BadCaller, Why: "the request came with the key " + prose.Safe(claimed(e)) + ", and its proof is " +
+			prose.Safe(id.AccessKeyID) + "'s: nobody speaks for somebody else here"}
 	}
 	said, err = do()
 	return said, caller, err
@@ -142,7 +142,7 @@ func open(e events.LambdaFunctionURLRequest, word any) (proof.Envelope, error) {
 		err = read(envelope.Word, word)
 	}
 	if err != nil {
-		return envelope, errors.New("the body cannot be read: " + report.Safe(err.Error()))
+		return envelope, errors.New("the body cannot be read: " + prose.Safe(err.Error()))
 	}
 	return envelope, nil
 }

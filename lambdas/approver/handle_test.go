@@ -13,9 +13,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/proof"
-	"nightlatch/internal/responder"
 )
 
 // recorded keeps what it is asked, and answers err.
@@ -24,20 +24,20 @@ type recorded struct {
 	err   error
 }
 
-func (r *recorded) note(c responder.Caller, format string, args ...any) (string, error) {
+func (r *recorded) note(c approval.Caller, format string, args ...any) (string, error) {
 	r.asked = append(r.asked, c.ARN+" "+c.UserID+" "+c.AccountID+" "+c.AccessKeyID+" "+c.Signed.Format(time.TimeOnly)+" "+fmt.Sprintf(format, args...))
 	return "yes", r.err
 }
 
-func (r *recorded) Approve(_ context.Context, c responder.Caller, s responder.Shown) (string, error) {
+func (r *recorded) Approve(_ context.Context, c approval.Caller, s approval.Shown) (string, error) {
 	return r.note(c, "approves %s %d %s %s", s.Incident, s.Step, s.Action, s.Target)
 }
 
-func (r *recorded) Hold(_ context.Context, c responder.Caller, s responder.Shown) (string, error) {
+func (r *recorded) Hold(_ context.Context, c approval.Caller, s approval.Shown) (string, error) {
 	return r.note(c, "holds %s %d %s %s", s.Incident, s.Step, s.Action, s.Target)
 }
 
-func (r *recorded) LowerMode(_ context.Context, c responder.Caller, mode containment.Mode) (string, error) {
+func (r *recorded) LowerMode(_ context.Context, c approval.Caller, mode containment.Mode) (string, error) {
 	return r.note(c, "lowers to %s", mode)
 }
 
@@ -212,8 +212,8 @@ func TestARefusalHasItsStatusAndItsSentence(t *testing.T) {
 		err    error
 		status int
 	}{
-		{responder.Refusal{Kind: responder.BadQuestion, Why: "which"}, 400}, {responder.Refusal{Kind: responder.BadCaller, Why: "you"}, 403},
-		{responder.Refusal{Kind: responder.NoIncident, Why: "none"}, 404}, {fmt.Errorf("so: %w", responder.Refusal{Kind: responder.NotNow, Why: "late"}), 409},
+		{approval.Refusal{Kind: approval.BadQuestion, Why: "which"}, 400}, {approval.Refusal{Kind: approval.BadCaller, Why: "you"}, 403},
+		{approval.Refusal{Kind: approval.NoIncident, Why: "none"}, 404}, {fmt.Errorf("so: %w", approval.Refusal{Kind: approval.NotNow, Why: "late"}), 409},
 		{errors.New("DynamoDB \x1b[2J is down"), 500},
 	} {
 		status, said, refused := send(t, quiet(&recorded{err: c.err}), request("POST", "/approve", `{"incident":"x","step":1,"action":"deactivate-key","target":"AKIAX"}`))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
@@ -49,7 +50,7 @@ func unwatched(r enroll.Result) []string {
 func sentences(refusals []enroll.Refusal) []string {
 	var lines []string
 	for _, f := range refusals {
-		lines = append(lines, report.Safe(f.Err.Error()))
+		lines = append(lines, prose.Safe(f.Err.Error()))
 	}
 	return lines
 }
@@ -57,9 +58,9 @@ func sentences(refusals []enroll.Refusal) []string {
 // named lists the first few.
 func named(names []string) string {
 	if len(names) > maxNamed {
-		return report.Safe(strings.Join(names[:maxNamed], ", ")) + fmt.Sprintf(" and %d more", len(names)-maxNamed)
+		return prose.Safe(strings.Join(names[:maxNamed], ", ")) + fmt.Sprintf(" and %d more", len(names)-maxNamed)
 	}
-	return report.Safe(strings.Join(names, ", "))
+	return prose.Safe(strings.Join(names, ", "))
 }
 
 // notice is the message about a result, and whether there is anything to tell. again are the buckets that lacked their request metrics
@@ -69,13 +70,13 @@ func notice(r enroll.Result, again []string) (report.Message, bool) {
 	m := report.Message{Subject: "[nightlatch] "}
 	switch refused := len(r.Refused) + len(r.Elsewhere); {
 	case refused == 1 && len(r.Refused) == 1:
-		m.Subject += "NOT WATCHED: " + report.Safe(r.Refused[0].Bucket)
+		m.Subject += "NOT WATCHED: " + prose.Safe(r.Refused[0].Bucket)
 	case refused > 0:
 		m.Subject += fmt.Sprintf("NOT WATCHED: %d buckets", refused)
 	case late > 0:
 		m.Subject += fmt.Sprintf("NOT DONE IN TIME: %d buckets", late)
 	case len(again) == 1:
-		m.Subject += "WAS NOT WATCHED: " + report.Safe(again[0])
+		m.Subject += "WAS NOT WATCHED: " + prose.Safe(again[0])
 	case len(again) > 1:
 		m.Subject += fmt.Sprintf("WERE NOT WATCHED: %d buckets", len(again))
 	case len(left) > 0:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
@@ -100,7 +101,7 @@ func (e *enroller) lookAtTrail(ctx context.Context) error {
 
 // trailNotice is the message about a trail, and whether there is anything to tell. What others chose is escaped in the sentences.
 func trailNotice(arn string, wrong error, warnings []string) (report.Message, bool) {
-	name := report.Safe(arn[strings.LastIndex(arn, "/")+1:])
+	name := prose.Safe(arn[strings.LastIndex(arn, "/")+1:])
 	var m report.Message
 	switch {
 	case wrong != nil:

@@ -11,6 +11,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm/cloudwatch"
+	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/engines"
@@ -21,10 +22,11 @@ import (
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
+	"nightlatch/internal/workers"
 )
 
-// workers is how many incidents are worked on at the same time: they wait for AWS.
-const workers = 8
+// size is how many incidents are worked on at the same time: they wait for AWS.
+const size = 8
 
 // build makes the responder that the environment describes, with the policy that lies in the directory root. It makes no call to AWS.
 func build(cfg aws.Config, environ []string, root string) (*responder.Responder, error) {
@@ -37,18 +39,18 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if err != nil {
 		return nil, err
 	}
-	clock := responder.System{}
-	r := &responder.Responder{Store: &incident.Memory{}, Clock: clock, Log: log, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...), Workers: workers}
+	now := clock.System{}
+	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
 	if s.Table != "" {
 		if r.Store, err = dynamo.New(cfg, s.Table); err != nil {
 			return nil, err
 		}
-		if r.Wakes, err = scheduler.New(cfg, clock.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
+		if r.Wakes, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err
 		}
 	}
-	if r.Meter, err = cloudwatch.New(cfg, clock.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
+	if r.Meter, err = cloudwatch.New(cfg, now.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
 		return nil, err
 	}
 	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {

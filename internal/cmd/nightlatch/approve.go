@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/report"
@@ -54,7 +55,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.out, report.Plain(said))
+	_, err = fmt.Fprintln(s.out, prose.Plain(said))
 	return err
 }
 
@@ -88,6 +89,6 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.out, report.Plain(said))
+	_, err = fmt.Fprintln(s.out, prose.Plain(said))
 	return err
 }

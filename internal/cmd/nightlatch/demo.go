@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"nightlatch/internal/prose"
 	"path/filepath"
 
 	"nightlatch/internal/actor"
@@ -13,7 +14,6 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
-	"nightlatch/internal/report"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
@@ -58,7 +58,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	shown := 0
 	handled, err := r.Handle(ctx, world.Event, func(rec incident.Record) {
 		for _, e := range rec.Log[shown:] {
-			say("  %s  %s\n", e.At.UTC().Format("15:04:05"), report.Safe(e.What))
+			say("  %s  %s\n", e.At.UTC().Format("15:04:05"), prose.Safe(e.What))
 		}
 		shown = len(rec.Log)
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nightlatch/internal/prose"
 	"os"
 	"regexp"
 	"strconv"
@@ -48,7 +49,7 @@ func (p place) open(ctx context.Context, s streams, table inTable, approver atUR
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(s.err, "Account %s, region %s, as %s.\n", d.Account, d.Region, report.Safe(d.Caller))
+	fmt.Fprintf(s.err, "Account %s, region %s, as %s.\n", d.Account, d.Region, prose.Safe(d.Caller))
 	return d, nil
 }
 
@@ -139,15 +140,15 @@ func (c chosen) pick(rec incident.Record, what string, fits func(containment.Out
 	case len(named) == 1:
 		number = named[0]
 	case err != nil:
-		return no(badInput{fmt.Errorf("incident %s has no step %s; nightlatch incident %s shows those that it has", rec.ID, report.Safe(c.Step), rec.ID)})
+		return no(badInput{fmt.Errorf("incident %s has no step %s; nightlatch incident %s shows those that it has", rec.ID, prose.Safe(c.Step), rec.ID)})
 	case number < 1 || number > len(rec.Outcomes):
-		return no(badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, report.Plural(int64(len(rec.Outcomes)), "step"))})
+		return no(badInput{fmt.Errorf("incident %s has no step %d: it has %s", rec.ID, number, prose.Plural(int64(len(rec.Outcomes)), "step"))})
 	}
 	switch o := rec.Outcomes[number-1]; {
 	case !o.Step.Planned():
 		return no(fmt.Errorf("step %d of incident %s, %s, is none that Nightlatch can do: run by hand what the incident says", number, rec.ID, step(o)))
 	case !fits(o):
-		return no(fmt.Errorf("step %d of incident %s, %s, is not %s: it is %s", number, rec.ID, step(o), what, report.Safe(string(o.State))))
+		return no(fmt.Errorf("step %d of incident %s, %s, is not %s: it is %s", number, rec.ID, step(o), what, prose.Safe(string(o.State))))
 	default:
 		return number, o, nil
 	}
@@ -160,18 +161,18 @@ func shown(rec incident.Record, number int, o containment.Outcome) deployment.St
 
 // step is a step in a few words.
 func step(o containment.Outcome) string {
-	text := report.Safe(string(o.Action)) + " " + report.Safe(o.Target)
+	text := prose.Safe(string(o.Action)) + " " + prose.Safe(o.Target)
 	if o.Step.Target.Owner != "" {
-		text += " of " + report.Safe(o.Step.Target.Owner)
+		text += " of " + prose.Safe(o.Step.Target.Owner)
 	}
 	return text
 }
 
 // show says which step of which incident is meant, before anything is done about it.
 func show(s streams, rec incident.Record, number int, o containment.Outcome) {
-	fmt.Fprintf(s.err, "Incident %s, opened %s UTC, mode %s, %s: %s.\n", rec.ID, rec.Opened.UTC().Format("2006-01-02 15:04"), report.Safe(string(rec.Mode)),
+	fmt.Fprintf(s.err, "Incident %s, opened %s UTC, mode %s, %s: %s.\n", rec.ID, rec.Opened.UTC().Format("2006-01-02 15:04"), prose.Safe(string(rec.Mode)),
 		rec.Brief().State(), report.Answer(rec))
-	fmt.Fprintf(s.err, "Step %d: %s, %s at %s UTC.\n", number, step(o), report.Safe(string(o.State)), o.At.UTC().Format("2006-01-02 15:04:05"))
+	fmt.Fprintf(s.err, "Step %d: %s, %s at %s UTC.\n", number, step(o), prose.Safe(string(o.State)), o.At.UTC().Format("2006-01-02 15:04:05"))
 }
 
 // confirm asks the human at the terminal, unless he has said yes beforehand.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
@@ -87,7 +88,7 @@ func printSteps(out io.Writer, rec incident.Record) error {
 		if i == 0 {
 			fmt.Fprint(out, "\nSTEPS\n")
 		}
-		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), report.Safe(string(o.State)))
+		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), prose.Safe(string(o.State)))
 		switch {
 		case approvable(o) && rec.Closed.IsZero() && rec.Folded == "":
 			line += "; " + o.Command("approve", rec.ID)

@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nightlatch/internal/prose"
 	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"nightlatch/internal/grant"
-	"nightlatch/internal/report"
 )
 
 // cli is the command line.
@@ -92,5 +92,5 @@ func sentence(err error) string {
 	if errors.As(err, &denied) {
 		text = strings.Replace(text, denied.Error(), denied.Of("you"), 1)
 	}
-	return report.Plain(text)
+	return prose.Plain(text)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"nightlatch/internal/prose"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,7 @@ func (c *respondCmd) inferred() string {
 	if c.Account == "" {
 		return ", as the trail shows it, and the metric is the alarm's own claim"
 	}
-	return ", from " + report.Safe(c.Account)
+	return ", from " + prose.Safe(c.Account)
 }
 
 func printIncident(out io.Writer, rec incident.Record, asJSON bool) error {
@@ -144,12 +145,12 @@ func openTrail(ctx context.Context, paths []string, s streams) (*duck.Engine, er
 	if err != nil {
 		return nil, fmt.Errorf("opening DuckDB: %w", err)
 	}
-	fmt.Fprintf(s.err, "reading the trail in %s ...\n", report.List(paths))
+	fmt.Fprintf(s.err, "reading the trail in %s ...\n", prose.List(paths))
 	if err := engine.Load(ctx, paths...); err != nil {
 		engine.Close()
 		return nil, badInput{err}
 	}
-	fmt.Fprintf(s.err, "%s in %s\n", report.Plural(engine.Events(), "record"), report.Plural(int64(engine.Files()), "file"))
+	fmt.Fprintf(s.err, "%s in %s\n", prose.Plural(engine.Events(), "record"), prose.Plural(int64(engine.Files()), "file"))
 	return engine, nil
 }
 

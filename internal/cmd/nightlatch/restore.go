@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"nightlatch/internal/clock"
+	"nightlatch/internal/prose"
 	"time"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/incident"
-	"nightlatch/internal/report"
-	"nightlatch/internal/responder"
 )
 
 // restoreCmd takes a step back.
@@ -45,26 +45,26 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if in := o.Step.Target.AccountID; in != "" && in != d.Account {
-		return fmt.Errorf("%s is in account %s, and your credentials are of account %s; nothing was changed", report.Safe(o.Target), report.Safe(in), d.Account)
+		return fmt.Errorf("%s is in account %s, and your credentials are of account %s; nothing was changed", prose.Safe(o.Target), prose.Safe(in), d.Account)
 	}
 	account, err := awsaccount.New(d.Config(), awsaccount.Settings{})
 	if err != nil {
 		return err
 	}
 	show(s, rec, number, o)
-	fmt.Fprintf(s.err, "It goes back from %s to %s%s.\n", report.Safe(o.Step.After.Text), report.Safe(o.Step.Before.Text), cleared(rec, o))
-	if err := confirm(s, c.Yes, fmt.Sprintf("Restore %s?", report.Safe(o.Target))); err != nil {
+	fmt.Fprintf(s.err, "It goes back from %s to %s%s.\n", prose.Safe(o.Step.After.Text), prose.Safe(o.Step.Before.Text), cleared(rec, o))
+	if err := confirm(s, c.Yes, fmt.Sprintf("Restore %s?", prose.Safe(o.Target))); err != nil {
 		return err
 	}
-	if err := restore(ctx, s, account, o, responder.System{}); err != nil {
+	if err := restore(ctx, s, account, o, clock.System{}); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.err, waiting)
 	said, err := d.Hold(ctx, shown(rec, number, o))
 	if err != nil {
-		return fmt.Errorf("no hold is known to be set, so the NEXT ALARM MAY CONTAIN %s AGAIN; set it with the same command: %w", report.Safe(o.Target), err)
+		return fmt.Errorf("no hold is known to be set, so the NEXT ALARM MAY CONTAIN %s AGAIN; set it with the same command: %w", prose.Safe(o.Target), err)
 	}
-	_, err = fmt.Fprintln(s.out, report.Plain(said))
+	_, err = fmt.Fprintln(s.out, prose.Plain(said))
 	return err
 }
 
@@ -74,14 +74,14 @@ func cleared(rec incident.Record, o containment.Outcome) string {
 	if len(places) == 0 {
 		return ""
 	}
-	return ", and for a day Nightlatch asks before it contains the key for what it does from " + report.List(places)
+	return ", and for a day Nightlatch asks before it contains the key for what it does from " + prose.List(places)
 }
 
 // pauses are between the readings of what was written: IAM shows a change within seconds, mostly.
 var pauses = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 
 // restore writes what was there before, reads it back, and says so.
-func restore(ctx context.Context, s streams, account containment.Account, o containment.Outcome, clock responder.Clock) error {
+func restore(ctx context.Context, s streams, account containment.Account, o containment.Outcome, clock clock.Clock) error {
 	state, err := containment.Undo(ctx, account, o.Step)
 	for _, pause := range pauses {
 		if state != containment.Unknown {
@@ -95,7 +95,7 @@ func restore(ctx context.Context, s streams, account containment.Account, o cont
 			state, err = again, why
 		}
 	}
-	before := report.Safe(o.Step.Before.Text)
+	before := prose.Safe(o.Step.Before.Text)
 	switch state {
 	case containment.Undone:
 		_, err = fmt.Fprintf(s.out, "Restored: %s is %s, read back.\n", step(o), before)

@@ -1,4 +1,6 @@
-package report
+// Package prose says things to people in one form: text that others chose made harmless, lists, amounts, times. It is a leaf: every message, log
+// line and error of ours goes through it.
+package prose
 
 import (
 	"fmt"

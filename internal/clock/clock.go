@@ -1,9 +1,17 @@
-package responder
+// Package clock is the time, and waiting for it: the machine's own here, one that skips in the sandbox and in tests.
+package clock
 
 import (
 	"context"
 	"time"
 )
+
+// Clock is the time, and waiting.
+type Clock interface {
+	Now() time.Time
+	// Wait returns nil at or after the time given, or earlier with ctx's error.
+	Wait(ctx context.Context, until time.Time) error
+}
 
 // System is the machine's own clock.
 type System struct{}

@@ -1,23 +1,12 @@
-package responder
+package investigation
 
 import (
 	"sync"
 	"time"
-
-	"nightlatch/internal/actor"
-	"nightlatch/internal/containment"
-	"nightlatch/internal/policy"
 )
 
-// lookups keeps for a moment what the account has said of credentials and settings: in a storm of alarms a hundred incidents are about
-// one key, and IAM answers some twenty questions a second. What is only known from here is never written on: a step reads its
-// setting back.
-type lookups struct {
-	targets moment[actor.Credential, policy.Target]
-	docs    moment[containment.Ref, containment.Doc]
-}
-
-// remembers is how long that is: what a thief changes in that time is seen when the step is read back.
+// remembers is how long an answer of the account is kept: IAM answers some twenty questions a second. What is only known from here is never
+// written on: a step reads its setting back, and what a thief changes in that time is seen then.
 const remembers = 10 * time.Second
 
 // moment keeps answers, each for remembers at most. The zero value is ready.

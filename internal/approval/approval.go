@@ -1,0 +1,97 @@
+// Package approval is what humans decide: to approve a step that is asked, to hold a key that they have restored, to lower the mode. Who the
+// caller is has been proven before; here his credential is followed back to where somebody signed in, and whoever is in the incident is
+// refused. Nothing here changes IAM: the responder does what was approved.
+//
+// How CloudTrail shows who was given a session: https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
+package approval
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"nightlatch/internal/actor"
+	"nightlatch/internal/clock"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/investigation"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+)
+
+// Approval is everything that decisions work with.
+type Approval struct {
+	Store         incident.Store
+	Account       containment.Account
+	Investigation *investigation.Investigation
+	// Wakes calls the responder; nil calls nobody.
+	Wakes    incident.Wakes
+	Channels []notify.Channel
+	Clock    clock.Clock
+	Log      *slog.Logger
+	// Mode and Epoch are the deployment's.
+	Mode  containment.Mode
+	Epoch string
+	// Ours are the accounts that are ours.
+	Ours actor.Ours
+	// Name gives a put a writer that no other has; nil is a random one.
+	Name func() string
+}
+
+func (a *Approval) name() string {
+	if a.Name != nil {
+		return a.Name()
+	}
+	return rand.Text()
+}
+
+// Shown is a step of an incident as a human was shown it. Numbers move when evidence that came later is judged: what he has read is what
+// he decides about.
+type Shown struct {
+	Incident string `json:"incident"`
+	// Step counts the incident's outcomes from 1, as its JSON lists them; Action and Target are what stood there.
+	Step   int           `json:"step"`
+	Action policy.Action `json:"action"`
+	Target string        `json:"target"`
+}
+
+// load loads an incident.
+func (a *Approval) load(ctx context.Context, id string) (incident.Record, error) {
+	rec, err := a.Store.Load(ctx, id)
+	if errors.Is(err, incident.ErrNotFound) {
+		return rec, refuse(NoIncident, "there is no incident %s; nightlatch incidents lists those there are", id)
+	}
+	return rec, err
+}
+
+// chosen is the index of the outcome that was shown.
+func chosen(rec incident.Record, s Shown) (int, error) {
+	if s.Action == "" || s.Target == "" {
+		return 0, refuse(BadQuestion, "it is not said what step %d was when it was shown; say its action and its target", s.Step)
+	}
+	if s.Step < 1 || s.Step > len(rec.Outcomes) {
+		return 0, refuse(BadQuestion, "incident %s has %d steps, and %d is none of them", rec.ID, len(rec.Outcomes), s.Step)
+	}
+	if o := rec.Outcomes[s.Step-1]; o.Action != s.Action || o.Target != s.Target {
+		return 0, refuse(NotNow, "step %d of incident %s is %s %s now, and not %s %s, as you were shown: look at the incident again", s.Step, rec.ID,
+			string(o.Action), o.Target, string(s.Action), s.Target)
+	}
+	return s.Step - 1, nil
+}
+
+// announce tells every channel what somebody has decided: were it a thief, the team hears it. It reports whether any has accepted it.
+func (a *Approval) announce(ctx context.Context, m report.Message) bool {
+	heard := false
+	for _, c := range a.Channels {
+		if err := c.Send(ctx, m); err != nil {
+			a.Log.ErrorContext(ctx, "telling the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
+			continue
+		}
+		heard = true
+	}
+	return heard
+}
+
+// channels are the names of the channels, for the notices of a record.
+func (a *Approval) channels() []string { return notify.Names(a.Channels) }

@@ -1,0 +1,121 @@
+package approval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"nightlatch/internal/prose"
+	"slices"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/report"
+)
+
+const (
+	// ahead is how far a caller's clock may be before ours, and a bit. Who has lowered the mode before a deployment took it up again did not
+	// mean that deployment: his word, sent again, does not lower it. In one epoch a word said twice changes nothing.
+	ahead = 2 * time.Minute
+	// lookedBack is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
+	lookedBack = 30
+)
+
+// LowerMode lowers the mode at once. It never raises it: that is a deployment's, with another epoch.
+func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mode) (string, error) {
+	if mode != containment.ModeObserve && mode != containment.ModeAsk {
+		return "", refuse(BadQuestion, "the mode can be lowered to observe or ask, not to %s", string(mode))
+	}
+	if err := a.trusted(ctx, c); err != nil {
+		return "", err
+	}
+	var was containment.Mode
+	now := a.Clock.Now()
+	lowered, err := a.brake(ctx, func(b *incident.Brakes) error {
+		was = b.Left(a.Epoch, a.Mode)
+		switch asked := (incident.Brakes{Mode: mode}); {
+		case was == mode:
+			return errUnchanged
+		case asked.Lower(was) == was:
+			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment raises it, with another epoch", string(was))
+		case b.Mode != "" && b.Epoch != a.Epoch && c.Signed.Before(b.At.Add(ahead)):
+			return refuse(NotNow, "a deployment has taken the mode up since this was said; say it again")
+		}
+		b.Mode, b.Epoch, b.By, b.At = mode, a.Epoch, prose.Safe(c.ARN), now
+		return nil
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case !lowered:
+		return "the mode is " + string(mode) + " already", nil
+	}
+	a.Log.InfoContext(ctx, "the mode was lowered", "from", string(was), "to", string(mode), "by", c.ARN, "key", c.AccessKeyID)
+	said := fmt.Sprintf("the mode is %s now, and was %s; a deployment with another epoch takes it up again", mode, was)
+	if !a.announce(ctx, report.Decided("MODE LOWERED", fmt.Sprintf("to %s, from %s", mode, was), c.ARN, c.AccessKeyID,
+		"What the policy would contain waits for a human now. A deployment with another epoch takes the mode up again.", now)) {
+		said += "; THE TEAM COULD NOT BE TOLD"
+	}
+	return said, nil
+}
+
+// trusted refuses a caller who is in one of the incidents that are open, or were lately: a thief would switch us off.
+func (a *Approval) trusted(ctx context.Context, c Caller) error {
+	cred, err := a.known(c)
+	if err != nil {
+		return err
+	}
+	open, err := a.Store.Unclosed(ctx)
+	if err != nil {
+		return fmt.Errorf("the open incidents could not be listed: %w", err)
+	}
+	recent, err := a.Store.Recent(ctx, lookedBack)
+	if err != nil {
+		return fmt.Errorf("the latest incidents could not be listed: %w", err)
+	}
+	var recs []incident.Record
+	known := map[string]bool{}
+	for _, b := range slices.Concat(open, recent) {
+		if known[b.ID] {
+			continue
+		}
+		known[b.ID] = true
+		rec, err := a.Store.Load(ctx, b.ID)
+		if err != nil {
+			return fmt.Errorf("incident %s could not be read: %w", prose.Safe(b.ID), err)
+		}
+		if !rec.Closed.IsZero() {
+			rec.Alarm.From = a.Clock.Now() // keys are made after every incident, in time
+		}
+		if err := suspected([]link{{Credential: cred}}, rec); err != nil {
+			return err
+		}
+		recs = append(recs, rec)
+	}
+	_, err = a.traced(ctx, cred, recs...)
+	return err
+}
+
+// errUnchanged says that the brakes are as they shall be.
+var errUnchanged = errors.New("unchanged")
+
+// brake changes the brakes, and reports whether there was anything to change.
+func (a *Approval) brake(ctx context.Context, change func(*incident.Brakes) error) (bool, error) {
+	for range approvals {
+		b, err := a.Store.Brakes(ctx)
+		if err != nil {
+			return false, fmt.Errorf("reading the brakes: %w", err)
+		}
+		if err := change(&b); errors.Is(err, errUnchanged) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+		if _, err = a.Store.SetBrakes(ctx, b); err == nil {
+			return true, nil
+		} else if !errors.Is(err, incident.ErrConflict) {
+			return false, fmt.Errorf("setting the brakes: %w", err)
+		}
+	}
+	return false, refuse(NotNow, "somebody keeps changing the brakes; try again in a minute")
+}

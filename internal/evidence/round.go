@@ -1,0 +1,16 @@
+package evidence
+
+// Answered is what came back for one question of a query round, if it was asked.
+type Answered struct {
+	Answer
+	// Tally is of Bytes, History of Usage; neither is set beside an Err.
+	Tally   Tally
+	History *History
+	Err     error
+	Asked   bool
+	// Behind: the engine that is asked first answered too, and shows less.
+	Behind bool
+}
+
+// Round is what one query round has found for one incident: who moved the bytes, and what is usual.
+type Round struct{ Bytes, Usage Answered }

@@ -1,0 +1,108 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/prose"
+)
+
+// Brakes is what holds the responder back without a deployment. It can only be held back further: the mode is lowered, never raised.
+type Brakes struct {
+	// Version counts the puts, as a Record's does.
+	Version int64 `json:"version"`
+	// Mode lowers the deployment's mode; "" leaves it. Epoch is the deployment's that it was lowered for: one with another is not
+	// lowered. By and At say who did, and when.
+	Mode  containment.Mode `json:"mode,omitempty"`
+	Epoch string           `json:"epoch,omitempty"`
+	By    string           `json:"by,omitempty"`
+	At    time.Time        `json:"at,omitzero"`
+	// Holds are the keys that were restored lately.
+	Holds []Hold `json:"holds,omitempty"`
+	// Contained are the times of the containments of the last hour, for the cap on them.
+	Contained []time.Time `json:"contained,omitempty"`
+}
+
+// Hold keeps a restored key from being contained again for what a human has cleared: the next alarm asks about it.
+type Hold struct {
+	AccessKeyID string    `json:"access_key_id"`
+	Incident    string    `json:"incident"`
+	By          string    `json:"by"`
+	Until       time.Time `json:"until"`
+	// Origins are the networks and VPC endpoints that were cleared; from any other it is contained all the same.
+	Origins []string `json:"origins"`
+}
+
+// Holding returns the hold under which an actor is not contained at a time, and whether there is one: of its key, not over, and
+// with every place that the actor's bytes went to.
+func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
+	for _, h := range b.Holds {
+		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.OmittedOrigins > 0 {
+			continue
+		}
+		if !slices.ContainsFunc(a.Origins, func(o evidence.Origin) bool { return !slices.Contains(h.Origins, o.Place()) }) {
+			return h, true
+		}
+	}
+	return Hold{}, false
+}
+
+// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more.
+func (b Brakes) In(epoch string) Brakes {
+	if b.Epoch != epoch {
+		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
+	}
+	return b
+}
+
+// Lower is the mode that is left of the deployment's.
+func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
+	order := []containment.Mode{containment.ModeObserve, containment.ModeAsk, containment.ModeAct}
+	if i := slices.Index(order, b.Mode); i >= 0 && i < slices.Index(order, deployed) {
+		return b.Mode
+	}
+	return deployed
+}
+
+// Left is the mode that is left of the deployment's: in its own epoch it may have been lowered.
+func (b Brakes) Left(epoch string, deployed containment.Mode) containment.Mode {
+	return b.In(epoch).Lower(deployed)
+}
+
+// Count counts a containment among those of the hour. It returns why it must not be made, where there were as many as may be; and whether the
+// brakes have changed: where an answer was lost, it is counted already.
+func (b Brakes) Count(now time.Time, most int) (counted Brakes, why string, changed bool) {
+	if slices.ContainsFunc(b.Contained, now.Equal) {
+		return b, "", false
+	}
+	b.Contained = slices.DeleteFunc(slices.Clone(b.Contained), func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) })
+	if len(b.Contained) >= most {
+		return b, fmt.Sprintf("%d were contained in the last hour already, and no more than that are without a human", len(b.Contained)), false
+	}
+	b.Contained = append(b.Contained, now)
+	return b, "", true
+}
+
+// HoldingAll is the hold on a key, where it covers every use of it that an incident shows.
+func (b Brakes) HoldingAll(r Record, key string, now time.Time) (hold Hold, held bool) {
+	for _, a := range r.Evidence.Actors {
+		if a.AccessKeyID != key || key == "" {
+			continue
+		}
+		h, is := b.Holding(a, now)
+		if !is {
+			return Hold{}, false
+		}
+		hold, held = h, true
+	}
+	return hold, held
+}
+
+// Why says why the key is held.
+func (h Hold) Why() string {
+	return prose.Safe(h.By) + " restored this key after incident " + prose.Safe(h.Incident) + " and cleared these origins until " +
+		h.Until.UTC().Format("2006-01-02 15:04")
+}

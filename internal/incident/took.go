@@ -1,0 +1,114 @@
+package incident
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/prose"
+)
+
+// TookReading takes in what the metric shows, or why it could not be read: the alarm is a claim.
+func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
+	r.MetricRead++
+	if err != nil {
+		r.MetricError = err.Error()
+		r.Alarm.Confirmed, r.Alarm.Doubt = false, "the metric could not be read"
+		r.Note(at, "the metric could not be read: "+prose.Safe(err.Error()))
+		return
+	}
+	r.MetricError = ""
+	before := r.Alarm
+	r.Alarm = r.Alarm.Read(reading)
+	if before.Confirmed == r.Alarm.Confirmed && before.Doubt == r.Alarm.Doubt {
+		return
+	}
+	if r.Alarm.Confirmed {
+		r.Note(at, "CloudWatch confirms "+prose.Bytes(*r.Alarm.Bytes)+" in "+prose.Window(r.Alarm.From, r.Alarm.To))
+	} else {
+		r.Note(at, "the alarm is not confirmed: "+prose.Safe(r.Alarm.Doubt))
+	}
+}
+
+// Took takes in what a query round has found. It reports whether the trail has answered who moved the bytes.
+func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
+	look := Look{At: at, From: r.Alarm.From, To: r.Alarm.To}
+	if round.Usage.Asked {
+		look.HistoryError = r.tookUsage(at, round.Usage)
+	}
+	e := r.tookBytes(round.Bytes, &look)
+	e.Cost = r.Evidence.Cost
+	e.Cost.Add(round.Bytes.Answer)
+	r.Looks = append(r.Looks, look)
+	e.Complete = r.Complete()
+	r.Evidence = e
+	if look.Error != "" {
+		return false
+	}
+	r.Note(at, seen(e))
+	return true
+}
+
+// tookUsage takes in what is usual, or returns why that is not known.
+func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
+	r.Evidence.Cost.Add(usage.Answer)
+	r.History = usage.History
+	switch {
+	case usage.Err == nil:
+	case errors.Is(usage.Err, evidence.ErrBudget): // of two engines, of either
+		r.HistoryAsked = MaxHistory // it would only be spent again
+	case errors.Is(usage.Err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
+	default:
+		r.HistoryAsked++
+	}
+	return r.Unanswered(at, "usage", usage.Err)
+}
+
+// tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the look says why.
+func (r *Record) tookBytes(bytes evidence.Answered, look *Look) evidence.Evidence {
+	if look.Error = r.Unanswered(look.At, "bytes", bytes.Err); bytes.Err != nil {
+		return r.Evidence
+	}
+	look.Digest, look.Bytes = bytes.Tally.Digest, bytes.Tally.Bytes
+	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == look.Digest &&
+		r.Evidence.From.Equal(look.From) && r.Evidence.To.Equal(look.To) {
+		return r.Evidence // the same answer, and what is usual was known when it came first
+	}
+	e := evidence.Reconcile(r.Alarm, bytes.Tally, r.History)
+	if bytes.Instead != "" && r.Evidence.Engine != bytes.Engine {
+		r.Note(look.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
+	}
+	e.Engine = bytes.Engine
+	e.Lost = append(e.Lost, bytes.Lost...)
+	return e
+}
+
+// Unanswered notes why a question was not answered, and returns it as it is printed; "" where it was.
+func (r *Record) Unanswered(at time.Time, question string, err error) string {
+	if err == nil {
+		return ""
+	}
+	what := "CloudTrail did not answer the question for " + question + ": " + err.Error()
+	if errors.Is(err, evidence.ErrBusy) {
+		what += " (all query slots were taken; somebody may be filling them)"
+	}
+	r.Note(at, prose.Safe(what))
+	return prose.Safe(err.Error())
+}
+
+// seen is a query round in one line of the log.
+func seen(e evidence.Evidence) string {
+	line := "CloudTrail shows " + prose.Bytes(e.Bytes) + " by " + prose.Plural(int64(len(e.Actors))+e.Others.Actors, "actor")
+	if e.Explained != nil {
+		line += fmt.Sprintf(", %.1f %% of the alarmed bytes", *e.Explained*100)
+	}
+	switch {
+	case e.Complete && e.Explains():
+		line += "; complete"
+	case e.Complete:
+		line += "; nothing new since the look before"
+	}
+	return line
+}

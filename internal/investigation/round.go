@@ -1,0 +1,135 @@
+package investigation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
+)
+
+// Case is what a query round needs to know of one incident.
+type Case struct {
+	ID    string
+	Alarm alarm.Alarm
+	// Engine is what has answered about it so far; "" where nothing has.
+	Engine string
+	// UsageDue: what is usual is not known yet, and is asked too.
+	UsageDue bool
+}
+
+// Round asks the trail about several incidents, and returns what it found by their ids: one bytes question for all of them, and what is usual
+// where that is due. Both at once: CloudTrail's lag hides the cost of the second.
+func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evidence.Round {
+	strange := slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !c.UsageDue })
+	answers := make([]map[string]evidence.Answered, 2)
+	i.workers.Each(2, func(n int) {
+		if n == 0 {
+			answers[n] = i.askBytes(ctx, cases)
+		} else {
+			answers[n] = i.askUsage(ctx, i.ask, strange)
+		}
+	})
+	if stale := stale(cases, answers[0]); len(stale) > 0 {
+		maps.Copy(answers[1], i.askUsage(ctx, i.second.Ask, stale))
+	}
+	all := map[string]evidence.Round{}
+	for _, c := range cases {
+		round := evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID]}
+		if u := &round.Usage; u.Asked && u.Err == nil {
+			u.History, u.Err = evidence.ReadUsage(u.Rows, c.Alarm.From)
+		}
+		for question, err := range map[string]error{"bytes": round.Bytes.Err, "usage": round.Usage.Err} {
+			if err != nil {
+				i.log.ErrorContext(ctx, "the trail did not answer", "incident", c.ID, "question", question, "err", err)
+			}
+		}
+		all[c.ID] = round
+	}
+	return all
+}
+
+// asking asks one question.
+type asking func(context.Context, evidence.Question) (evidence.Answer, error)
+
+// askWindows asks who moved the bytes of several cases, with as few questions as there can be.
+func (i *Investigation) askWindows(ctx context.Context, ask asking, cases []Case) map[string]evidence.Answered {
+	var windows []evidence.Window
+	for _, c := range cases {
+		windows = append(windows, evidence.Window{ID: c.ID, Buckets: c.Alarm.Buckets, From: c.Alarm.From, To: c.Alarm.To})
+	}
+	questions := evidence.Bytes{Windows: windows, Margin: alarm.Margin}.Batches()
+	got := make([]map[string]evidence.Answered, len(questions))
+	i.workers.AtMost(querySlots).Each(len(questions), func(n int) { got[n] = i.askOne(ctx, ask, questions[n]) })
+	all := map[string]evidence.Answered{}
+	for _, answers := range got {
+		maps.Copy(all, answers)
+	}
+	return all
+}
+
+// askOne asks one bytes question. Where it fails for a reason that may lie in one of its windows, its halves are asked: a thief with
+// thousands of networks at one bucket must not spoil the answer about another.
+func (i *Investigation) askOne(ctx context.Context, ask asking, q evidence.Bytes) map[string]evidence.Answered {
+	answer, err := ask(ctx, q)
+	var tallies map[string]evidence.Tally
+	if err == nil {
+		tallies, err = evidence.ReadBytes(answer.Rows, q, i.ours)
+	}
+	n := len(q.Windows)
+	if err != nil && n > 1 && ctx.Err() == nil && !errors.Is(err, evidence.ErrBusy) && !errors.Is(err, evidence.ErrBudget) {
+		halves := i.askOne(ctx, ask, evidence.Bytes{Windows: q.Windows[:n/2], Margin: q.Margin})
+		maps.Copy(halves, i.askOne(ctx, ask, evidence.Bytes{Windows: q.Windows[n/2:], Margin: q.Margin}))
+		return halves
+	}
+	answer.Scanned /= int64(n) // each bears its part, and has waited as long as all
+	all := map[string]evidence.Answered{}
+	for _, w := range q.Windows {
+		all[w.ID] = evidence.Answered{Answer: answer, Tally: tallies[w.ID], Err: err, Asked: true}
+	}
+	return all
+}
+
+// querySlots is how many of Lake's ten query slots one kind of question takes, in a storm of alarms: others ask too.
+const querySlots = 3
+
+const (
+	// usageSpread is how far apart the windows may begin of incidents that share a question for what is usual, and usageBuckets how many
+	// buckets it may name: a statement in Lake ends at 10,000 characters.
+	usageSpread  = time.Hour
+	usageBuckets = 40
+)
+
+// askUsage asks what is usual for the principals that read the cases' buckets.
+func (i *Investigation) askUsage(ctx context.Context, ask asking, cases []Case) map[string]evidence.Answered {
+	cases = slices.SortedStableFunc(slices.Values(cases), func(x, y Case) int { return x.Alarm.From.Compare(y.Alarm.From) })
+	var groups [][]Case
+	var questions []evidence.Usage
+	for len(cases) > 0 {
+		before, buckets, n := cases[0].Alarm.From, []string{}, 0
+		for _, c := range cases {
+			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets))))
+			if n > 0 && (c.Alarm.From.Sub(before) > usageSpread || len(union) > usageBuckets) {
+				break
+			}
+			buckets, n = union, n+1
+		}
+		groups, questions, cases = append(groups, cases[:n]), append(questions, evidence.Usage{Buckets: buckets, Before: before}), cases[n:]
+	}
+	got := make([]evidence.Answered, len(questions))
+	i.workers.AtMost(querySlots).Each(len(questions), func(n int) {
+		answer, err := ask(ctx, questions[n])
+		answer.Scanned /= int64(len(groups[n])) // each bears its part
+		got[n] = evidence.Answered{Answer: answer, Err: err, Asked: true}
+	})
+	all := map[string]evidence.Answered{}
+	for n, group := range groups {
+		for _, c := range group {
+			all[c.ID] = got[n]
+		}
+	}
+	return all
+}

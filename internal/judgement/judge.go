@@ -1,0 +1,229 @@
+// Package judgement decides: what is known of an actor becomes the policy's facts, the policy's answers become verdicts and steps, later
+// evidence revises them, many small parts are one theft, and incidents with the same steps are one story. It is pure: no context, no clock, no
+// interface, and nothing that it was given is changed.
+package judgement
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
+)
+
+// Targets are what the account says of credentials.
+type Targets map[actor.Credential]containment.Owned
+
+// Limits are what a verdict depends on beside the policy and the record.
+type Limits struct {
+	// Mode is what is left of the deployment's.
+	Mode containment.Mode
+	// Brakes have the holds.
+	Brakes incident.Brakes
+	// Channels are told of the verdict.
+	Channels []string
+	Now      time.Time
+}
+
+// Enough reports whether the policy would contain something on the evidence there is, so that nothing needs to be waited for.
+// The account is not asked yet: Judge has its answers, and may find reasons against it.
+func Enough(p *policy.Policy, r incident.Record) bool {
+	for _, a := range r.Evidence.Actors {
+		if a.Kind != actor.IAMUserKey {
+			continue
+		}
+		guess := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: a.UserName, OwnerARN: a.PrincipalARN, Known: true}
+		if policy.Decide(p, FactsOf(r, a), policy.DeactivateKey, guess).Decision == policy.Contain {
+			return true
+		}
+	}
+	return false
+}
+
+// Judge plans the steps against each actor, and asks the policy about each. Where what the policy leaves, or nobody judged, adds up to a good
+// part of the bytes, it is judged again as a spread: many small parts are one theft. It returns the judged record; or the credentials whose
+// targets it misses, and then the record as it was.
+//
+// Evidence that comes later is judged again. What was done by then stands, whatever the new verdict: only a human undoes it.
+func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (incident.Record, []actor.Credential) {
+	before := r
+	r.Mode, r.Log, r.Notified = l.Mode, slices.Clip(r.Log), slices.Clone(r.Notified)
+	j := judging{Limits: l, policy: p, rec: &r, targets: targets, plans: map[int]plan{}, actors: slices.Clone(r.Evidence.Actors)}
+	// The theft may be in the margin: it is told of before its neighbours.
+	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
+	left := j.all(false)
+	if total := r.Alarm.Bytes; len(j.missing) == 0 && total != nil && left > *total/5 {
+		r.Note(l.Now, prose.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
+		j.all(true)
+	}
+	if len(j.missing) > 0 {
+		return before, j.missing
+	}
+	r.JudgedOn, r.Enough, r.Enriched = r.Basis(), false, false
+	changed := revise(&r, before.Outcomes, before.Verdicts)
+	if r.Folded != "" && r.Stepped() { // what it asks and finds from now on is told by nobody else
+		r.Note(l.Now, "it has steps of its own now, so it is not folded into incident "+r.Folded+" any more")
+		r.Folded = ""
+	}
+	switch {
+	case before.Judged.IsZero():
+		r.Judged = l.Now
+		r.Tell(incident.Answer, time.Time{}, l.Channels...)
+	case changed:
+		r.Note(l.Now, "later evidence has changed the verdict")
+		r.Tell(incident.Revised, time.Time{}, l.Channels...)
+	}
+	return r, nil
+}
+
+// judging is one record while it is judged.
+type judging struct {
+	Limits
+	policy  *policy.Policy
+	rec     *incident.Record
+	actors  []evidence.Actor
+	targets Targets
+	plans   map[int]plan // by an actor's place
+	missing []actor.Credential
+}
+
+// all judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a credential moved them.
+func (j *judging) all(spread bool) (left int64) {
+	rec := j.rec
+	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
+	small := 0
+	for i, a := range j.actors {
+		facts := FactsOf(*rec, a)
+		facts.Spread = spread
+		if !material(*rec, facts, a) {
+			if small++; !spread || small > maxSpread || a.Bytes == 0 {
+				rec.Unjudged++
+				left += a.Bytes
+				continue
+			}
+		}
+		if _, planned := j.plans[i]; !planned {
+			target, known := j.targets[a.Credential()]
+			if !known {
+				j.missing = append(j.missing, a.Credential())
+				continue
+			}
+			j.plans[i] = j.plan(a, target)
+		}
+		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
+			left += a.Bytes
+		}
+	}
+	return left + rec.Evidence.Others.Bytes
+}
+
+// maxSpread is how many small actors a spread names: the largest say enough about where to look.
+const maxSpread = 10
+
+// actor asks the policy about each step against one actor. It reports whether the actor is left alone.
+func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (leftAlone bool) {
+	rec := j.rec
+	leftAlone = true
+	for _, s := range p.steps {
+		v := policy.Decide(j.policy, facts, s.Action, s.Target)
+		if v.Decision == policy.Contain && !s.Planned() {
+			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
+		}
+		if h, held := j.Brakes.Holding(a, j.Now); held && v.Decision == policy.Contain {
+			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: h.Why()}}
+		}
+		leftAlone = leftAlone && v.Decision == policy.Leave
+		o := j.outcome(s, v)
+		o.AccessKeyID = a.AccessKeyID
+		if o.Detail == "" {
+			o.Detail = p.trouble
+		}
+		// A key that is used directly and through a service is two actors and one step: what weighs more is its verdict.
+		if i := slices.IndexFunc(rec.Outcomes, o.SameStep); i < 0 || !s.Planned() {
+			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, o), append(rec.Verdicts, verdict(v))
+		} else if weight(v.Decision) > weight(rec.Verdicts[i].Decision) {
+			rec.Outcomes[i], rec.Verdicts[i] = o, verdict(v)
+		}
+		rec.Note(j.Now, fmt.Sprintf("%s %s: %s", s.Action, prose.Safe(s.Target.ID), v.Decision))
+	}
+	return leftAlone
+}
+
+// weight orders what may become of a step.
+func weight(d policy.Decision) int {
+	return slices.Index([]policy.Decision{policy.Leave, policy.Ask, policy.Contain}, d)
+}
+
+func verdict(v policy.Verdict) incident.Verdict {
+	out := incident.Verdict{Action: v.Action, Target: v.Target.ID, Decision: v.Decision, Protected: v.Target.Protected, Reasons: []string{}}
+	for _, reason := range v.Reasons {
+		out.Reasons = append(out.Reasons, reason.Policy+": "+reason.Because)
+	}
+	return out
+}
+
+// outcome is what becomes of a step before anything is written.
+func (j *judging) outcome(s containment.Step, v policy.Verdict) containment.Outcome {
+	o := containment.Outcome{Action: s.Action, Target: s.Target.ID, State: containment.Executor{Mode: j.Mode}.Gate(s, v.Decision), At: j.Now, Step: s}
+	switch o.State {
+	case containment.Intended:
+		o.Attempts = 1 // it is put with the intention
+	case containment.Already:
+		o.Undo = s.Undo
+		o.Detail = "it reads as " + s.Before.Text + ": an earlier run of this incident did it, or somebody else"
+		if s.Before.Absent {
+			o.Detail = "the key is gone: somebody has deleted it"
+		}
+	case containment.Asked:
+		o.Runbook = s.Runbook
+		if v.Decision == policy.Contain {
+			o.Detail = "mode ask: the policy would contain it, a human has to say yes"
+		}
+	case containment.DryRun:
+		o.Runbook = s.Runbook
+		o.Detail = "mode observe: this would have been done"
+	}
+	return o
+}
+
+// plan is what can be done against one actor.
+type plan struct {
+	steps []containment.Step
+	// trouble is why the account could not be asked; "" where it could.
+	trouble string
+}
+
+// plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
+func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
+	trouble := ""
+	if owned.Err != nil {
+		trouble = prose.Safe(owned.Err.Error())
+		j.rec.Note(j.Now, "identifying "+prose.Safe(a.AccessKeyID)+": "+trouble)
+	}
+	if a.Kind != actor.IAMUserKey || !owned.Target.Known {
+		steps := containment.ByHand(a, owned.Target, j.Now)
+		if len(steps) == 0 && (a.Kind == actor.AWSService || a.Kind == actor.Unattributed) {
+			// Nothing can be done, and the verdict says why.
+			id := "arn:aws:s3:::"
+			for b := range a.Buckets {
+				id = max(id, "arn:aws:s3:::"+b)
+			}
+			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: policy.Target{Type: policy.Bucket, ID: id}}}
+		}
+		return plan{steps, trouble}
+	}
+	before := owned.Status
+	if owned.StatusErr != nil {
+		trouble = prose.Safe(owned.StatusErr.Error())
+		j.rec.Note(j.Now, "the status of "+prose.Safe(a.AccessKeyID)+" could not be read: "+trouble)
+		// The key has just moved bytes: it was active. If the write fails too, that is heard.
+		before = containment.Doc{Text: containment.Active}
+	}
+	return plan{[]containment.Step{containment.DeactivateKey(owned.Target, before)}, trouble}
+}

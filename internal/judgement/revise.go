@@ -1,0 +1,44 @@
+package judgement
+
+import (
+	"slices"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+)
+
+// revise puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
+// different now that the team should hear of. Each outcome has its verdict at the same place.
+func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
+	for k, old := range outcomes {
+		i := slices.IndexFunc(rec.Outcomes, old.SameStep)
+		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
+		switch {
+		case i < 0 && old.State != containment.Skipped: // its actor is seen no more; what was done or asked stays, with its verdict
+			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
+		case i < 0:
+		case stands:
+			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
+			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
+				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
+				changed = true
+			}
+			rec.Outcomes[i] = old
+		case old.State == containment.Skipped && verdicts[k].Decision != policy.Leave && rec.Outcomes[i].State != containment.Intended:
+			rec.Outcomes[i] = old // another incident has it
+		case old.State == rec.Outcomes[i].State:
+			rec.Outcomes[i] = old // as long as it is asked, it was asked then
+		default:
+			changed = true
+		}
+	}
+	for _, o := range rec.Outcomes {
+		known := slices.ContainsFunc(outcomes, o.SameStep)
+		changed = changed || !known && o.State != containment.Skipped
+		if !slices.ContainsFunc(outcomes, func(old containment.Outcome) bool { return o.SameStep(old) && o.State == old.State }) && o.State == containment.Asked {
+			rec.Reminded = 0 // what is asked anew is repeated anew
+		}
+	}
+	return changed
+}

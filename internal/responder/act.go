@@ -1,0 +1,167 @@
+package responder
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"nightlatch/internal/judgement"
+	"nightlatch/internal/prose"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+)
+
+// act does one intended step. That it is intended was put before, with the attempt counted: whoever takes the incident up after a
+// crash reads before he writes. It was put by this very invocation, or the attempt is put anew.
+func (w *worker) act(ctx context.Context, t task) {
+	rec, i := t.rec, t.move.Outcome
+	o := &rec.Outcomes[i]
+	fresh := o.Attempts == 1 && w.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
+	anyOther := func(*incident.Record) bool { return true }
+	if other, theirs := judgement.Elsewhere(*rec, *o, w.sorted(), anyOther); other != nil && !theirs.Open() && (o.Approved == nil || theirs.State == containment.Intended) {
+		if o.Attempts > 0 && !fresh && w.perhapsDone(ctx, rec, o) {
+			return // it was us, perhaps: then the undo line is ours to tell
+		}
+		w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
+		return
+	}
+	attempts := o.Attempts
+	if fresh {
+		attempts = 0
+	} else {
+		o.Attempts++
+		o.At = w.Clock.Now()
+		if !w.put(ctx, rec) {
+			return
+		}
+		o = &rec.Outcomes[i]
+	}
+	if why := w.heldBack(ctx, rec, *o); why != "" {
+		if attempts > 0 && w.perhapsDone(ctx, rec, o) {
+			return
+		}
+		o.Runbook, o.Approved = o.Step.Runbook, nil // a yes to what is not done now is none to what may be later
+		w.leave(ctx, rec, o, containment.Asked, why)
+		return
+	}
+	if !w.Clock.Now().Before(w.until) {
+		return // whoever has the desk by now does it
+	}
+	mode := rec.Mode
+	if o.Approved != nil {
+		mode = containment.ModeAct
+	}
+	if o.Approved != nil && attempts == 0 {
+		// It was read when a human said yes: somebody else, or another incident, may have done it since.
+		if doc, err := w.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
+			o.Undo = o.Step.Undo
+			w.leave(ctx, rec, o, containment.Already, "it reads as "+doc.Text+": somebody has done it since it was approved")
+			return
+		}
+	}
+	x := containment.Executor{Account: w.Account, Mode: mode}
+	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
+	if o.State == containment.Intended { // surely not written
+		o.Attempts, o.Throttled = 0, o.Throttled+1
+		if o.Throttled >= incident.MaxThrottled {
+			o.State = containment.Failed
+		}
+	}
+	w.reached(ctx, rec, o)
+	w.put(ctx, rec)
+}
+
+// perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before: nobody is asked to do what is done.
+func (w *worker) perhapsDone(ctx context.Context, rec *incident.Record, o *containment.Outcome) bool {
+	if doc, err := w.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.Before {
+		return false
+	}
+	o.State, o.Detail = containment.Executor{Account: w.Account}.Verify(ctx, o.Step)
+	w.reached(ctx, rec, o)
+	w.put(ctx, rec)
+	return true
+}
+
+// leave puts why an intended step is not done.
+func (w *worker) leave(ctx context.Context, rec *incident.Record, o *containment.Outcome, state containment.State, why string) {
+	o.State, o.At, o.Detail = state, w.Clock.Now(), why
+	if state == containment.Asked {
+		rec.Reminded = 0
+	}
+	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, prose.Safe(o.Target), state, why))
+	w.put(ctx, rec)
+}
+
+// defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
+const defaultCap = 10
+
+// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many, or
+// neither could be seen, or somebody has restored the key meanwhile; "" if it may. One that a human has approved is not counted, and may be
+// made in mode ask; one that was throttled is counted already.
+func (w *worker) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
+	most, now := cmp.Or(w.Cap, defaultCap), w.Clock.Now()
+	what := "this containment could not be counted among those of the hour: "
+	uncounted := o.Approved != nil || o.Throttled > 0
+	if uncounted {
+		w.brakes, what = nil, "whether the mode was lowered could not be read: "
+	}
+	var failed error
+	for range 4 {
+		if w.brakes == nil {
+			b, err := w.Store.Brakes(ctx)
+			if err != nil {
+				failed = err
+				continue
+			}
+			w.brakes = &b
+		}
+		b := *w.brakes
+		w.brakes = nil
+		switch mode := b.Left(w.Epoch, w.Mode); {
+		case mode == containment.ModeObserve, mode != containment.ModeAct && o.Approved == nil:
+			return "the mode is " + string(mode) + " by now"
+		case o.Approved != nil:
+			return ""
+		}
+		if h, held := b.HoldingAll(*rec, o.AccessKeyID, now); held {
+			return h.Why()
+		}
+		if uncounted {
+			return ""
+		}
+		counted, why, changed := b.Count(now, most)
+		if why != "" || !changed {
+			return why
+		}
+		counted, err := w.Store.SetBrakes(ctx, counted)
+		if err == nil {
+			w.brakes = &counted
+			return ""
+		}
+		failed = err
+	}
+	return what + prose.Safe(failed.Error())
+}
+
+// verify reads one step of unknown outcome back.
+func (w *worker) verify(ctx context.Context, o *containment.Outcome, rec *incident.Record) {
+	o.Attempts++
+	x := containment.Executor{Account: w.Account, Mode: rec.Mode}
+	o.State, o.Detail = x.Verify(ctx, o.Step)
+	w.reached(ctx, rec, o)
+}
+
+// reached notes the state that a step has come to.
+func (w *worker) reached(ctx context.Context, rec *incident.Record, o *containment.Outcome) {
+	o.At = w.Clock.Now()
+	o.Detail = prose.Safe(o.Detail)
+	if o.State == containment.Done || o.State == containment.Unknown {
+		o.Undo = o.Step.Undo
+	}
+	if o.State == containment.Failed || o.State == containment.Unknown {
+		o.Runbook = o.Step.Runbook
+		w.Log.ErrorContext(ctx, "a step is not seen done", "incident", rec.ID, "action", string(o.Action), "target", o.Target,
+			"state", string(o.State), "detail", o.Detail)
+	}
+	rec.Note(o.At, fmt.Sprintf("%s %s: %s, %s", o.Action, prose.Safe(o.Target), o.State, o.Detail))
+}

@@ -1,0 +1,52 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
+	"time"
+)
+
+// enrichTime is for what the report would like to say: the team must not wait long for it.
+const enrichTime = 20 * time.Second
+
+// enrich finds who put the tags there that protect targets: one question an owner, all of them in enrichTime.
+func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
+	rec.Enriched = true
+	ctx, cancel := context.WithTimeout(ctx, enrichTime)
+	defer cancel()
+	known := map[string]string{}
+	for i, v := range rec.Verdicts {
+		target := rec.Outcomes[i].Step.Target
+		if v.Protected == "" || target.ProtectTag == "" {
+			continue
+		}
+		if _, asked := known[target.OwnerARN]; !asked {
+			known[target.OwnerARN] = w.tagger(ctx, rec, target)
+		}
+		rec.Verdicts[i].TaggedBy = known[target.OwnerARN]
+	}
+}
+
+// tagger says who tagged a protected target, as far as the trail shows.
+func (w *worker) tagger(ctx context.Context, rec *incident.Record, target policy.Target) string {
+	tagger, answer, err := w.ask.Tagged(ctx, target)
+	rec.Evidence.Cost.Add(answer)
+	switch {
+	case err != nil:
+		return "not known: " + w.unanswered(ctx, rec, evidence.Tagged{}.Name(), err)
+	case tagger == nil:
+		return "nobody that this trail shows in the last 14 days (IAM's calls are recorded in us-east-1)"
+	}
+	return prose.Safe(fmt.Sprintf("%s with key %s from %s at %s (%s)", tagger.ARN, tagger.AccessKeyID, tagger.From,
+		tagger.At.Format("2006-01-02 15:04:05"), tagger.Call))
+}
+
+// unanswered logs and notes why a question was not answered, and returns it as it is printed.
+func (w *worker) unanswered(ctx context.Context, rec *incident.Record, question string, err error) string {
+	w.Log.ErrorContext(ctx, "the trail did not answer", "incident", rec.ID, "question", question, "err", err)
+	return rec.Unanswered(w.Clock.Now(), question, err)
+}

@@ -1,0 +1,98 @@
+package responder
+
+import (
+	"cmp"
+	"context"
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/judgement"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/prose"
+	"nightlatch/internal/report"
+	"slices"
+	"time"
+)
+
+// judgeTime is the most that finding the targets may take: IAM may be slow, and a thief can have it throttled. Whatever is not found
+// by then is a human's.
+const judgeTime = 45 * time.Second
+
+// judge has a record judged. The account is asked about the credentials whose targets the judgement misses.
+func (w *worker) judge(ctx context.Context, rec *incident.Record) {
+	ctx, cancel := context.WithTimeout(ctx, judgeTime)
+	defer cancel()
+	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
+	limits.Mode = limits.Brakes.Left(w.Epoch, w.Mode)
+	for targets := (judgement.Targets{}); ; {
+		limits.Now = w.Clock.Now()
+		judged, missing := judgement.Judge(w.Policy, *rec, targets, limits)
+		if len(missing) == 0 {
+			*rec = judged
+			return
+		}
+		for who, owned := range w.ask.Targets(ctx, missing) {
+			targets[who] = owned
+			w.logTarget(ctx, rec.ID, who, owned)
+		}
+	}
+}
+
+// logTarget logs what the account could not be asked.
+func (w *worker) logTarget(ctx context.Context, id string, who actor.Credential, owned containment.Owned) {
+	if owned.Err != nil {
+		w.Log.ErrorContext(ctx, "identifying the credential failed", "incident", id, "key", who.AccessKeyID, "known", owned.Target.Known, "err", owned.Err)
+	}
+	if owned.StatusErr != nil {
+		w.Log.ErrorContext(ctx, "reading the key's status failed", "incident", id, "key", who.AccessKeyID, "err", owned.StatusErr)
+	}
+}
+
+// mergeAll merges the records of a batch that were judged, and puts them, the one with the most bytes first: it is the one that the others merge
+// into.
+func (w *worker) mergeAll(ctx context.Context, batch []task) {
+	batch = slices.DeleteFunc(batch, func(t task) bool { return t.rec.JudgedOn == "" || w.open[t.rec.ID] == nil })
+	slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
+	unput := map[string]bool{} // nothing merges into them
+	for _, t := range batch {
+		unput[t.rec.ID] = true
+	}
+	for _, t := range batch {
+		w.merge(ctx, t.rec, unput)
+		w.holdAnswer(t.rec)
+		delete(unput, t.rec.ID)
+		if w.put(ctx, t.rec) {
+			w.intended[t.rec.ID] = t.rec.Version
+		}
+	}
+}
+
+// merge leaves a record's steps to another open incident that has the same: the lead is put first. Where it cannot be, the record is judged for
+// itself, and told of twice rather than not at all.
+func (w *worker) merge(ctx context.Context, rec *incident.Record, unput map[string]bool) {
+	open := slices.DeleteFunc(w.sorted(), func(other *incident.Record) bool { return unput[other.ID] })
+	limits := judgement.Limits{Channels: notify.Names(w.Channels), Now: w.Clock.Now()}
+	lead, merged, ok := judgement.Merge(*rec, open, report.Answer(*rec), limits)
+	if !ok {
+		return
+	}
+	known := w.open[lead.ID]
+	*known = lead
+	if w.put(ctx, known) {
+		*rec = merged
+	}
+}
+
+// readBrakes reads what holds the responder back. Where that is not known, it asks.
+func (w *worker) readBrakes(ctx context.Context, rec *incident.Record) incident.Brakes {
+	b, err := w.Store.Brakes(ctx)
+	if err != nil {
+		w.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
+		rec.Note(w.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+prose.Safe(err.Error()))
+		return incident.Brakes{Mode: containment.ModeAsk, Epoch: w.Epoch}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.brakes = &b
+	return b
+}

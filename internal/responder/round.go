@@ -1,0 +1,54 @@
+package responder
+
+import (
+	"context"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/investigation"
+	"nightlatch/internal/judgement"
+	"time"
+)
+
+// readMetric reads the metric again: the alarm is a claim.
+func (w *worker) readMetric(ctx context.Context, rec *incident.Record) {
+	reading, err := w.ask.Metric(ctx, rec.Alarm)
+	if err != nil {
+		w.Log.ErrorContext(ctx, "reading the metric failed", "incident", rec.ID, "err", err)
+	}
+	rec.TookReading(w.Clock.Now(), reading, err)
+}
+
+// lookTime is the most that one query round may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
+// slots full: the team must be told in time all the same.
+const lookTime = 2 * time.Minute
+
+// lastLookTime is what a query round at the deadline has left.
+const lastLookTime = 30 * time.Second
+
+// round asks the trail about several incidents at once.
+func (w *worker) round(ctx context.Context, batch []task) {
+	w.each(ctx, batch, func(t task) {
+		if len(t.rec.Looks) > 0 && t.rec.MetricDue() {
+			w.readMetric(ctx, t.rec)
+		}
+	})
+	var cases []investigation.Case
+	wait := lastLookTime
+	for _, t := range batch {
+		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue()})
+		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastLookTime)
+	}
+	asked, cancel := context.WithTimeout(ctx, min(lookTime, wait))
+	defer cancel()
+	found := w.ask.Round(asked, cases)
+	for _, t := range batch {
+		func() {
+			defer w.survive(ctx, t.rec.ID)
+			if t.rec.Took(w.Clock.Now(), found[t.rec.ID]) {
+				t.rec.Enough = judgement.Enough(w.Policy, *t.rec)
+			}
+			if t.rec.Next(w.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
+				w.put(ctx, t.rec)
+			}
+		}()
+	}
+}

@@ -1,0 +1,227 @@
+package responder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"nightlatch/internal/incident"
+	"nightlatch/internal/investigation"
+)
+
+// desk is where the open incidents are worked on, by one invocation at a time: the trail takes ten queries at once, and one question
+// can serve every incident. Who sits there is a lease; that two do, because one was thought dead, harms nothing: each put of a
+// record is conditional, and comes before the effect.
+type worker struct {
+	*Responder
+	name  string
+	watch Watch
+
+	mu     sync.Mutex // guards open, broken and brakes, while several incidents are worked on
+	until  time.Time  // of the lease
+	listed time.Time  // when the open incidents were listed last
+	open   map[string]*incident.Record
+	broken map[string]error // what this invocation leaves to the next
+	// intended are the versions of the incidents whose intended steps this invocation has put itself, and not begun.
+	intended map[string]int64
+	ask      *investigation.Investigation
+	brakes   *incident.Brakes // as they were read last; nil where somebody has changed them since
+}
+
+const (
+	// leaseTime is longer than any single move, the longest of which is a look.
+	leaseTime = 4 * time.Minute
+	// listEvery is how often the one at the desk looks for what others have opened or changed.
+	listEvery = 15 * time.Second
+	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
+	handOver = lookTime + 30*time.Second
+	// leastTime is what an invocation must have, so that a move is begun in it.
+	leastTime = handOver + 10*time.Second
+)
+
+// work sits down at the desk, if it is free, until nothing is due. id is the incident that this invocation was called for.
+func (w *worker) work(ctx context.Context, id string) error {
+	for {
+		var held incident.Held
+		switch err := w.take(ctx); {
+		case errors.As(err, &held):
+			done, err := w.leaveTo(ctx, held, id)
+			if done || err != nil {
+				return cmp.Or(err, w.result(id))
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("taking the desk: %w", err)
+		}
+		wake, err := w.run(ctx)
+		if errors.As(err, &held) {
+			continue // somebody has thought this one dead, and sits here now; or has been, and gone
+		}
+		if err == nil && !wake.IsZero() {
+			err = incident.WakeForAll(ctx, w.Wakes, wake)
+		}
+		if err != nil {
+			return err // the lease runs out by itself, and the wake that was set before finds it so
+		}
+		if err := w.give(ctx); err != nil {
+			return err
+		}
+		// Somebody may have opened an incident while the desk was taken, and gone away.
+		if err := w.list(ctx); err != nil {
+			return err
+		}
+		if batch, _ := w.next(w.Clock.Now()); len(batch) == 0 || !w.timeLeft(ctx) {
+			return w.result(id)
+		}
+	}
+}
+
+// result is what this invocation leaves undone, or what it has closed and could not tell: its own incident, or, where it was called for
+// all of them, any.
+func (w *worker) result(id string) error {
+	for _, id := range slices.Sorted(maps.Keys(w.broken)) {
+		return fmt.Errorf("incident %q: %w", id, w.broken[id])
+	}
+	for _, rec := range w.open {
+		if (rec.ID != id && id != incident.EveryIncident) || rec.Closed.IsZero() || !rec.Unheard() {
+			continue
+		}
+		return fmt.Errorf("incident %q: %w", rec.ID, unheard(*rec))
+	}
+	return nil
+}
+
+// unheard is ErrUnheard with what a channel said last.
+func unheard(rec incident.Record) error {
+	return fmt.Errorf("%w: %s", ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+}
+
+// leaveTo leaves what rang to the one who sits at the desk, and sees to it that somebody looks after him. A human who waits for
+// the answer to a question of his own waits until it is there.
+func (w *worker) leaveTo(ctx context.Context, held incident.Held, id string) (done bool, err error) {
+	now := w.Clock.Now()
+	if id != incident.EveryIncident {
+		rec, err := w.Store.Load(ctx, id)
+		if err != nil {
+			return true, err
+		}
+		if !rec.Closed.IsZero() {
+			return true, nil
+		}
+		if rec.Once {
+			wait := now.Add(5 * time.Second)
+			if until, ok := ctx.Deadline(); ok && wait.After(until.Add(-time.Second)) {
+				return true, fmt.Errorf("incident %q: %w, and this one is not answered yet; look at it later", id, held)
+			}
+			return false, w.Clock.Wait(ctx, wait)
+		}
+	}
+	w.Log.InfoContext(ctx, "left to the one at the desk", "incident", id, "until", held.Until)
+	return true, incident.WakeForAll(ctx, w.Wakes, held.Until.Add(time.Second))
+}
+
+// take takes the desk, or takes it again.
+func (w *worker) take(ctx context.Context) error {
+	now := w.Clock.Now()
+	if w.until.Sub(now) > leaseTime*3/4 {
+		return nil
+	}
+	if !now.Before(w.until) { // others may have been here in between
+		clear(w.intended)
+		w.listed = time.Time{}
+	}
+	err := w.Store.Lease(ctx, incident.Lease{Name: incident.EveryIncident, Holder: w.name, Now: now, Until: now.Add(leaseTime)})
+	if err == nil {
+		w.until = now.Add(leaseTime)
+	}
+	return err
+}
+
+// give gives the desk back.
+func (w *worker) give(ctx context.Context) error {
+	now := w.Clock.Now()
+	w.until = time.Time{}
+	if err := w.Store.Lease(ctx, incident.Lease{Name: incident.EveryIncident, Holder: w.name, Now: now, Until: now}); err != nil && !errors.As(err, new(incident.Held)) {
+		return fmt.Errorf("giving the desk back: %w", err)
+	}
+	return nil
+}
+
+// run works until nothing is due, or the invocation's time is over. It returns when to go on; zero where nothing is open.
+func (w *worker) run(ctx context.Context) (time.Time, error) {
+	for {
+		if err := w.take(ctx); err != nil {
+			return time.Time{}, fmt.Errorf("keeping the desk: %w", err)
+		}
+		if w.Clock.Now().Sub(w.listed) >= listEvery {
+			if err := w.list(ctx); err != nil {
+				return time.Time{}, err
+			}
+		}
+		now := w.Clock.Now()
+		batch, at := w.next(now)
+		switch {
+		case len(batch) == 0 && (at.IsZero() || !w.stays(ctx, at)):
+			if len(w.broken) > 0 && (at.IsZero() || at.After(now.Add(time.Minute))) {
+				at = now.Add(time.Minute)
+			}
+			return at, nil
+		case len(batch) == 0:
+			if soon := now.Add(listEvery); w.Wakes != nil && at.After(soon) {
+				at = soon
+			}
+			if err := w.Clock.Wait(ctx, at); err != nil {
+				return time.Time{}, fmt.Errorf("waiting for %s: %w", at.Format(time.TimeOnly), err)
+			}
+		case !w.timeLeft(ctx):
+			return now, nil
+		default:
+			w.do(ctx, batch)
+		}
+	}
+}
+
+// stays reports whether this invocation has the time to wait until then, and for what is due then.
+func (w *worker) stays(ctx context.Context, at time.Time) bool {
+	until, ok := ctx.Deadline()
+	return w.Wakes == nil || !ok || at.Add(handOver).Before(until)
+}
+
+// timeLeft reports whether a move that is begun now can come to its end.
+func (w *worker) timeLeft(ctx context.Context) bool { return w.stays(ctx, w.Clock.Now()) }
+
+// list takes in what is open and was changed by somebody else, or is not known yet.
+func (w *worker) list(ctx context.Context) error {
+	briefs, err := w.Store.Unclosed(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the open incidents: %w", err)
+	}
+	w.listed = w.Clock.Now()
+	for _, b := range briefs {
+		if known := w.open[b.ID]; known != nil && known.Version >= b.Version || w.broken[b.ID] != nil {
+			continue
+		}
+		rec, err := w.Store.Load(ctx, b.ID)
+		if err != nil {
+			w.giveUp(ctx, b.ID, err)
+			continue
+		}
+		if known := w.open[b.ID]; known != nil {
+			rec.History = known.History
+		}
+		w.open[b.ID] = &rec
+	}
+	return nil
+}
+
+// giveUp leaves an incident to the next invocation: what is wrong with one must not hold up the others.
+func (w *worker) giveUp(ctx context.Context, id string, err error) {
+	w.Log.ErrorContext(ctx, "an incident could not be advanced", "incident", id, "err", err)
+	w.broken[id] = err
+	delete(w.open, id)
+}
