@@ -60,8 +60,8 @@ func TestWhatWouldBeReplacedIsSaid(t *testing.T) {
 		return tpl["Resources"].(map[string]any)[id].(map[string]any)
 	}
 	for says, change := range map[string]func(template){
-		"Topic is gone, and CloudFormation would delete the AWS::SNS::Topic": func(tpl template) { delete(tpl["Resources"].(map[string]any), "Topic") },
-		"TopicKey was AWS::KMS::Key and is AWS::KMS::Alias":                  func(tpl template) { resource(tpl, "TopicKey")["Type"] = "AWS::KMS::Alias" },
+		"Topic is gone, and an update takes the AWS::SNS::Topic": func(tpl template) { delete(tpl["Resources"].(map[string]any), "Topic") },
+		"TopicKey was AWS::KMS::Key and is AWS::KMS::Alias":      func(tpl template) { resource(tpl, "TopicKey")["Type"] = "AWS::KMS::Alias" },
 		`TableName of Incidents was "Nightlatch-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f" and is "incidents", which replaces the AWS::DynamoDB::Table`: func(tpl template) {
 			resource(tpl, "Incidents")["Properties"].(map[string]any)["TableName"] = "incidents"
 		},
@@ -90,7 +90,7 @@ func moved(was frozen, now template, inner map[string]template) (sentences []str
 		r, there := resources[id].(map[string]any)
 		switch {
 		case !there:
-			say("%s is gone, and CloudFormation would delete the %s that 1bf196e made", id, old.Type)
+			say("%s is gone, and an update takes the %s that 1bf196e made out of the stack", id, old.Type)
 			continue
 		case r["Type"] != old.Type:
 			say("%s was %s and is %s: CloudFormation changes no type", id, old.Type, r["Type"])
