@@ -58,11 +58,16 @@ func (b Brakes) In(epoch string) Brakes {
 	return b
 }
 
-// Lower is the mode that is left of the deployment's.
+// Lower is the mode that is left of the deployment's. A mode that this build does not know is a later build's, before a rollback: whatever it
+// means there, it is no leave to act.
 func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
 	order := []containment.Mode{containment.ModeObserve, containment.ModeAsk, containment.ModeAct}
-	if i := slices.Index(order, b.Mode); i >= 0 && i < slices.Index(order, deployed) {
-		return b.Mode
+	lowered := b.Mode
+	if lowered != "" && !slices.Contains(order, lowered) {
+		lowered = containment.ModeAsk
+	}
+	if i := slices.Index(order, lowered); i >= 0 && i < slices.Index(order, deployed) {
+		return lowered
 	}
 	return deployed
 }
