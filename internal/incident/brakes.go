@@ -50,7 +50,8 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	return Hold{}, false
 }
 
-// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more.
+// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more. An invocation that
+// a deployment finds at work goes on in the epoch that it began in, for as long as a function may run: fifteen minutes.
 func (b Brakes) In(epoch string) Brakes {
 	if b.Epoch != epoch {
 		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
