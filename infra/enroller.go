@@ -72,7 +72,7 @@ func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFun
 		id    string
 		props awsevents.CfnRuleProps
 	}{
-		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for watched buckets without request metrics"),
+		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily check for watched buckets without request metrics"),
 			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
 		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
 			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},

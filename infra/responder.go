@@ -43,7 +43,7 @@ func (s Settings) forResponder(topic team, kept incidents, queue *string) settin
 		location = s.Files.location()
 	}
 	return settings.Responder{
-		Mode: s.Mode, Epoch: s.Epoch, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
+		Mode: s.Mode, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
 		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
 	}
@@ -75,7 +75,7 @@ func twoWays(scope constructs.Construct, h Home, function awslambda.CfnFunction)
 		SourceAccount: jsii.String(h.Account), SourceArn: jsii.String(h.alarmARN(ringPrefix + "*")),
 	})
 	rule := awsevents.NewCfnRule(scope, jsii.String("Rings"), &awsevents.CfnRuleProps{
-		Description: jsii.String("Nightlatch: alarms that ring, to the responder"),
+		Description: jsii.String("Nightlatch: alarms that fire, to the responder"),
 		EventPattern: map[string]any{
 			"source":      []string{"aws.cloudwatch"},
 			"detail-type": []string{"CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"},

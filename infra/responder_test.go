@@ -23,7 +23,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		Mode: "act", Evidence: "lake", EventDataStore: aStore, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
-		Epoch: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theWakesRole, DeadLetters: theQueue,
+		Generation: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theWakesRole, DeadLetters: theQueue,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)

@@ -32,9 +32,9 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, "The responder was held back: the account's concurrency is used up, and alarms wait"},
 		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, "Lambda gave up on events for the responder: an alarm was not answered"},
 		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, "A failed event could not be put in the queue of failed events"},
-		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, "The approver failed: a human's yes may not have been taken. See its log"},
+		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, "The approver failed: a human's approval may not have been taken. See its log"},
 		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
-		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered, or an incident not looked at again: its event waits in the queue of failed events"},
+		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered, or an incident not followed up: its event waits in the queue of failed events"},
 	} {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
 			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &[]any{topic},

@@ -22,7 +22,7 @@ type Source string
 
 // The two sources.
 const (
-	Rang   Source = "alarm"  // a CloudWatch alarm
+	Fired  Source = "alarm"  // a CloudWatch alarm
 	Manual Source = "manual" // a human's {"nightlatch":{"investigate":…}}
 )
 
@@ -109,7 +109,7 @@ const maxPoints = 240
 // that the other shapes have, and one ring that arrives in two shapes is one incident.
 func (a Alarm) ID() string {
 	what := []string{string(a.Source), a.ARN, a.Name, a.Contributor, a.Since.UTC().Format(time.RFC3339Nano)}
-	if a.Source != Rang {
+	if a.Source != Fired {
 		what = append(what, a.From.UTC().Format(time.RFC3339Nano), a.AccessKeyID)
 		what = append(what, a.Buckets...)
 	}
@@ -136,7 +136,7 @@ func (a Alarm) Onward(r Reading) (Alarm, bool) {
 		}
 		next.To = p.Start.Add(a.Period)
 	}
-	return next, !next.From.IsZero() && a.Source == Rang && a.Period > 0 && a.Period <= time.Hour // the next day's sum rings for itself
+	return next, !next.From.IsZero() && a.Source == Fired && a.Period > 0 && a.Period <= time.Hour // the next day's sum rings for itself
 }
 
 // breaching reports whether a datapoint is one at which the alarm rings.
@@ -156,12 +156,12 @@ func (a Alarm) Read(r Reading) Alarm {
 	}
 	confirmed := a.Confirmed // the window that was confirmed stays: what comes after it is a window of its own
 	a.Confirmed, a.Doubt = false, r.Doubt
-	if a.Source == Rang && r.Threshold > 0 {
+	if a.Source == Fired && r.Threshold > 0 {
 		a.Threshold = &r.Threshold
 	}
 	breaching := func(p Point) bool { return a.breaching(r, p) }
 	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
-	if a.Source == Rang && !confirmed {
+	if a.Source == Fired && !confirmed {
 		a.stretch(r.Points, breaching)
 	}
 	var sum int64
@@ -186,7 +186,7 @@ func (a Alarm) Read(r Reading) Alarm {
 	case a.Doubt != "":
 	case len(a.Buckets) == 0:
 		a.Doubt = "the alarm names no bucket"
-	case a.Source == Rang && !rang:
+	case a.Source == Fired && !rang:
 		a.Doubt = "no datapoint that CloudWatch shows in the window is above the threshold"
 	case a.Claimed != nil && float64(sum) < tolerance*float64(*a.Claimed):
 		a.Doubt = fmt.Sprintf("CloudWatch shows %d bytes in the window, the event claims %d", sum, *a.Claimed)

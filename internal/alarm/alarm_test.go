@@ -25,7 +25,7 @@ func points(minute int, bytes ...int64) []Point {
 
 // ring is an alarm over two minutes, above 100 bytes a minute, that claims 500.
 func ring() Alarm {
-	return Alarm{Source: Rang, Name: "a", Since: midnight.Add(2 * time.Minute), Buckets: []string{"customer-exports"}, From: midnight,
+	return Alarm{Source: Fired, Name: "a", Since: midnight.Add(2 * time.Minute), Buckets: []string{"customer-exports"}, From: midnight,
 		To: midnight.Add(2 * time.Minute), Period: time.Minute, Bytes: new(int64(500)), Claimed: new(int64(500)), Threshold: new(100.0)}
 }
 

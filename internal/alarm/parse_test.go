@@ -40,7 +40,7 @@ const customerExports = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightla
 // rang is what every shape of the customer-exports alarm says.
 func rang() *Alarm {
 	return &Alarm{
-		Source: Rang, Name: "nightlatch-customer-exports", ARN: customerExports, AccountID: "111122223333", Region: "eu-west-1",
+		Source: Fired, Name: "nightlatch-customer-exports", ARN: customerExports, AccountID: "111122223333", Region: "eu-west-1",
 		Since: at("2026-03-04T00:03:41.431Z"), Buckets: []string{"customer-exports"},
 		From: at("2026-03-04T00:01:00Z"), To: at("2026-03-04T00:03:00Z"), Period: time.Minute,
 		Bytes: new(int64(5368709119)), Claimed: new(int64(5368709119)), Threshold: new(1073741824.0),
@@ -67,9 +67,9 @@ func TestParseTheSharedPayloads(t *testing.T) {
 		"alarms/eventbridge-contributor.json":        {Alarm: rangInOne()},
 		"alarms/sns-contributor.json":                {Alarm: rangInOne()},
 		"alarms/direct-composite.json": {
-			Ignored: "a composite alarm names no bucket; the alarms below it ring for themselves"},
+			Ignored: "a composite alarm names no bucket; the alarms below it fire for themselves"},
 		"trails/otrf-ec2-proxy-s3-exfiltration/alarm.json": {Alarm: &Alarm{
-			Source: Rang, Name: "nightlatch-bytes-downloaded", AccountID: "123456789123", Region: "us-east-1",
+			Source: Fired, Name: "nightlatch-bytes-downloaded", AccountID: "123456789123", Region: "us-east-1",
 			ARN:   "arn:aws:cloudwatch:us-east-1:123456789123:alarm:nightlatch-bytes-downloaded",
 			Since: at("2020-09-14T01:04:12.431Z"), Buckets: []string{"mordors3stack-s3bucket-llp2yingx64a"},
 			From: at("2020-09-14T01:00:00Z"), To: at("2020-09-14T01:03:00Z"), Period: time.Minute,
@@ -139,7 +139,7 @@ func TestParseIgnoresWhatIsNoTheft(t *testing.T) {
 			func(e map[string]any) { in(e, "detail", "state")["value"] = "INSUFFICIENT_DATA" }, "the state is INSUFFICIENT_DATA, not ALARM"},
 		"a composite by EventBridge": {"alarms/eventbridge-metric.json",
 			func(e map[string]any) { in(e, "detail")["configuration"] = map[string]any{"alarmRule": "ALARM(x)"} },
-			"a composite alarm names no bucket; the alarms below it ring for themselves"},
+			"a composite alarm names no bucket; the alarms below it fire for themselves"},
 		"somebody edited the alarm": {"alarms/eventbridge-metric.json",
 			func(e map[string]any) { e["detail-type"] = "CloudWatch Alarm Configuration Change" },
 			"the alarm's configuration changed; its state did not"},

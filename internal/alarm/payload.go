@@ -28,7 +28,7 @@ func (p payload) event(a Alarm) (Event, error) {
 		return Event{}, fmt.Errorf("alarm event: state %s is none that CloudWatch has", quote(p.State.Value))
 	}
 	if p.Configuration.AlarmRule != "" {
-		return Event{Ignored: "a composite alarm names no bucket; the alarms below it ring for themselves"}, nil
+		return Event{Ignored: "a composite alarm names no bucket; the alarms below it fire for themselves"}, nil
 	}
 	if p.AlarmName == "" {
 		return Event{}, errors.New("alarm event: it has no alarm name")
@@ -36,7 +36,7 @@ func (p payload) event(a Alarm) (Event, error) {
 	if p.State.Timestamp.IsZero() {
 		return Event{}, errors.New("alarm event: it has no state timestamp")
 	}
-	a.Source, a.Name, a.Since = Rang, p.AlarmName, p.State.Timestamp.Time
+	a.Source, a.Name, a.Since = Fired, p.AlarmName, p.State.Timestamp.Time
 	if p.Contributor != nil {
 		a.Contributor = p.Contributor.ID
 	}

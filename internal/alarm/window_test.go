@@ -120,7 +120,7 @@ func TestParseTakesPointsFromText(t *testing.T) {
 // The window that comes next keeps to itself: what flowed before it was asked about already, and a second thief would be small in both.
 func TestAWindowThatFollowsIsNotStretchedOverTheOneBefore(t *testing.T) {
 	start := time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
-	first := Alarm{Source: Rang, Since: start.Add(4 * time.Minute), Buckets: []string{"exports"}, From: start, To: start.Add(time.Minute),
+	first := Alarm{Source: Fired, Since: start.Add(4 * time.Minute), Buckets: []string{"exports"}, From: start, To: start.Add(time.Minute),
 		Period: time.Minute, Threshold: new(float64(10))}
 	r := Reading{Threshold: 10, Period: time.Minute, Points: []Point{{start, 100}, {start.Add(time.Minute), 100}, {start.Add(2 * time.Minute), 100}}}
 	next, flows := first.Onward(r)

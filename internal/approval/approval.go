@@ -25,14 +25,14 @@ type Approval struct {
 	Store         incident.Store
 	Account       containment.Account
 	Investigation *investigation.Investigation
-	// Wakes calls the responder; nil calls nobody.
-	Wakes    incident.Wakes
-	Channels []notify.Channel
-	Clock    clock.Clock
-	Log      *slog.Logger
-	// Mode and Epoch are the deployment's.
-	Mode  containment.Mode
-	Epoch string
+	// Scheduler calls the responder; nil calls nobody.
+	Scheduler incident.Scheduler
+	Channels  []notify.Channel
+	Clock     clock.Clock
+	Log       *slog.Logger
+	// Mode and Generation are the deployment's.
+	Mode       containment.Mode
+	Generation string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Name gives a put a writer that no other has; nil is a random one.
@@ -85,7 +85,7 @@ func (a *Approval) announce(ctx context.Context, m report.Message) bool {
 	heard := false
 	for _, c := range a.Channels {
 		if err := c.Send(ctx, m); err != nil {
-			a.Log.ErrorContext(ctx, "telling the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
+			a.Log.ErrorContext(ctx, "notifying the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
 			continue
 		}
 		heard = true

@@ -68,7 +68,7 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	if !a.announce(ctx, report.Decided("HELD", fmt.Sprintf("%s of incident %s", o.Target, rec.ID), c.ARN, c.AccessKeyID,
 		"The key is active again. Until "+hold.Until.UTC().Format(time.DateTime)+" Nightlatch asks about it and does not contain it, as long as its bytes go to "+
 			prose.List(hold.Origins)+".", a.Clock.Now())) {
-		said += "; THE TEAM COULD NOT BE TOLD"
+		said += "; THE TEAM COULD NOT BE NOTIFIED"
 	}
 	return said, nil
 }

@@ -38,7 +38,7 @@ const (
 	Intended State = "intended" // written down, about to be done
 	Done     State = "done"     // done, and seen done by reading back
 	Already  State = "already"  // it was so before
-	Asked    State = "asked"    // a human has to say yes
+	Asked    State = "asked"    // a human has to approve it
 	DryRun   State = "dry-run"  // would have been done in mode act
 	Skipped  State = "skipped"  // the policy leaves it
 	Failed   State = "failed"   // surely not done
@@ -71,7 +71,7 @@ type Outcome struct {
 	Step     Step      `json:"step"`
 }
 
-// Approval is a human's yes.
+// Approval is a human's approval.
 type Approval struct {
 	// By is the caller's ARN, as IAM gives it.
 	By string    `json:"by"`

@@ -44,7 +44,7 @@ type Step struct {
 }
 
 // Approve says yes to a step that is asked, and returns the approver's sentence. The error is Refused where it says no; after any other
-// error that does not say so, whether it was heard is not known.
+// error that does not say so, whether it arrived is not known.
 func (d *Deployment) Approve(ctx context.Context, s Step) (said string, err error) {
 	return d.post(ctx, "approve", s)
 }
@@ -136,12 +136,12 @@ func (d *Deployment) post(ctx context.Context, what string, word any) (string, e
 		if errors.As(err, &failure) {
 			err = failure.Err // without the URL, which was printed
 		}
-		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it was heard is not known, look at the incident before you repeat it", u.Host, err)
+		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it arrived is not known, look at the incident before you repeat it", u.Host, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", fmt.Errorf("the approver's answer broke off: %v; whether it was heard is not known, look at the incident before you repeat it", err)
+		return "", fmt.Errorf("the approver's answer broke off: %v; whether it arrived is not known, look at the incident before you repeat it", err)
 	}
 	return heard(resp.StatusCode, answer)
 }

@@ -156,9 +156,9 @@ func (d *Deployment) Table(ctx context.Context) (string, error) {
 	return d.output(ctx, settings.TableOutput, "--table")
 }
 
-// Epoch is the epoch that was deployed, and whether it is known: it is not where the stack was not asked, because what was looked for was
+// Generation is the epoch that was deployed, and whether it is known: it is not where the stack was not asked, because what was looked for was
 // given, or is older than this output.
-func (d *Deployment) Epoch() (epoch string, known bool) {
+func (d *Deployment) Generation() (epoch string, known bool) {
 	mode, known := d.outputs[settings.ModeOutput]
 	return settings.EpochOf(mode), known
 }

@@ -67,7 +67,7 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if epoch, known := d.Epoch(); known {
+	if epoch, known := d.Generation(); known {
 		t.Errorf("the epoch is %q before anything is deployed", epoch)
 	}
 	create("Nightlatch", `"Mode":{"Value":"act, epoch 2026-11-24"},"TableName":{"Value":"Nightlatch-incidents"},"ApproverUrl":{"Value":"https://abc123.lambda-url.eu-west-1.on.aws/"}`)
@@ -75,8 +75,8 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 	if table, err := d.Table(t.Context()); err != nil || table != "Nightlatch-incidents" {
 		t.Errorf("Table = %q, %v", table, err)
 	}
-	if epoch, known := d.Epoch(); !known || epoch != "2026-11-24" {
-		t.Errorf("Epoch = %q, %t", epoch, known)
+	if epoch, known := d.Generation(); !known || epoch != "2026-11-24" {
+		t.Errorf("Generation = %q, %t", epoch, known)
 	}
 	if url, err := d.Approver(t.Context()); err != nil || url != "https://abc123.lambda-url.eu-west-1.on.aws/" {
 		t.Errorf("Approver = %q, %v", url, err)
@@ -86,7 +86,7 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = other.Approver(t.Context())
-	if epoch, known := other.Epoch(); known {
+	if epoch, known := other.Generation(); known {
 		t.Errorf("the epoch is %q of a stack that does not say", epoch)
 	}
 	says(t, err, `stack "Other" in account 123456789012, region eu-west-1 has no output ApproverUrl: it is not Nightlatch, or an older one, or not deployed to its end; deploy it, or give --url`)
@@ -356,7 +356,7 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 		a.Serve(f)
 		_, err := d.Approve(t.Context(), theirs)
 		says(t, err, name)
-		says(t, err, "whether it was heard is not known, look at the incident before you repeat it")
+		says(t, err, "whether it arrived is not known, look at the incident before you repeat it")
 		if heard := a.Heard(); len(heard) != 1 {
 			t.Errorf("%s: heard %q, want one request", name, heard)
 		}

@@ -14,12 +14,12 @@ import (
 type Brakes struct {
 	// Version counts the puts, as a Record's does.
 	Version int64 `json:"version"`
-	// Mode lowers the deployment's mode; "" leaves it. Epoch is the deployment's that it was lowered for: one with another is not
+	// Mode lowers the deployment's mode; "" leaves it. Generation is the deployment's that it was lowered for: one with another is not
 	// lowered. By and At say who did, and when.
-	Mode  containment.Mode `json:"mode,omitempty"`
-	Epoch string           `json:"epoch,omitempty"`
-	By    string           `json:"by,omitempty"`
-	At    time.Time        `json:"at,omitzero"`
+	Mode       containment.Mode `json:"mode,omitempty"`
+	Generation string           `json:"epoch,omitempty"`
+	By         string           `json:"by,omitempty"`
+	At         time.Time        `json:"at,omitzero"`
 	// Holds are the keys that were restored lately.
 	Holds []Hold `json:"holds,omitempty"`
 	// Contained are the times of the containments of the last hour, for the cap on them.
@@ -52,8 +52,8 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 
 // In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more.
 func (b Brakes) In(epoch string) Brakes {
-	if b.Epoch != epoch {
-		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
+	if b.Generation != epoch {
+		b.Mode, b.Generation, b.By, b.At = "", "", "", time.Time{}
 	}
 	return b
 }

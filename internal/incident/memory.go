@@ -142,7 +142,7 @@ func (m *Memory) SetBrakes(_ context.Context, b Brakes) (Brakes, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b.Version != m.brakes.Version {
-		return Brakes{}, fmt.Errorf("the brakes: version %d is stored, %d was loaded: %w", m.brakes.Version, b.Version, ErrConflict)
+		return Brakes{}, fmt.Errorf("the mode and the holds: version %d is stored, %d was loaded: %w", m.brakes.Version, b.Version, ErrConflict)
 	}
 	b.Version++
 	m.brakes = b.clone()

@@ -21,13 +21,13 @@ func after(d time.Duration) time.Time { return ringing.Add(d) }
 // opened is an incident whose metric was read and confirmed, and nothing else yet.
 func opened() Record {
 	return Record{Schema: Schema, ID: "20260304-000340-0123456789abcdef", Opened: ringing, Deadline: after(Patience), MetricRead: 1,
-		Alarm: alarm.Alarm{Source: alarm.Rang, Buckets: []string{"exports"}, From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
+		Alarm: alarm.Alarm{Source: alarm.Fired, Buckets: []string{"exports"}, From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
 }
 
 // looked adds looks, each with the same answer, at these times after the ring.
 func looked(r Record, at ...time.Duration) Record {
 	for _, d := range at {
-		r.Looks = append(r.Looks, Look{At: after(d), From: r.Alarm.From, To: r.Alarm.To, Digest: "same"})
+		r.Rounds = append(r.Rounds, QueryRound{At: after(d), From: r.Alarm.From, To: r.Alarm.To, Digest: "same"})
 	}
 	return r
 }
@@ -81,10 +81,10 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 	}{
 		"it rings: the metric is read first":               {with(opened(), func(r *Record) { r.MetricRead = 0 }), 0, Move{Do: ReadMetric}},
 		"also when it comes late":                          {with(opened(), func(r *Record) { r.MetricRead = 0 }), time.Hour, Move{Do: ReadMetric}},
-		"then the first look, at once":                     {opened(), 0, Move{Do: LookUp}},
-		"one look is had, even after the deadline":         {opened(), time.Hour, Move{Do: LookUp}},
+		"then the first look, at once":                     {opened(), 0, Move{Do: Query}},
+		"one look is had, even after the deadline":         {opened(), time.Hour, Move{Do: Query}},
 		"30 seconds to the second look":                    {looked(opened(), 0), time.Second, wait(30 * time.Second)},
-		"then it is due":                                   {looked(opened(), 0), 30 * time.Second, Move{Do: LookUp}},
+		"then it is due":                                   {looked(opened(), 0), 30 * time.Second, Move{Do: Query}},
 		"45 to the third":                                  {looked(opened(), 0, 30*time.Second), 31 * time.Second, wait(75 * time.Second)},
 		"60 to the fourth":                                 {looked(opened(), 0, 30*time.Second, 75*time.Second), 76 * time.Second, wait(135 * time.Second)},
 		"90 to the fifth":                                  {looked(opened(), 0, 30*time.Second, 75*time.Second, 135*time.Second), 136 * time.Second, wait(225 * time.Second)},
@@ -93,7 +93,7 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		"after it the waits grow no further":               {looked(opened(), 0, 0, 0, 0, 225*time.Second, 260*time.Second), 261 * time.Second, wait(380 * time.Second)},
 		"however many looks there were":                    {looked(opened(), make([]time.Duration, 40)...), time.Second, wait(2 * time.Minute)},
 		"no wait reaches past the deadline":                {looked(opened(), 0, 0, 0, 0, 11*time.Minute), 11*time.Minute + time.Second, wait(Patience)},
-		"at the deadline there is a last look":             {looked(opened(), 0, 11*time.Minute), Patience, Move{Do: LookUp}},
+		"at the deadline there is a last look":             {looked(opened(), 0, 11*time.Minute), Patience, Move{Do: Query}},
 		"after the last look it is judged":                 {looked(opened(), 0, Patience), Patience, Move{Do: Judge}},
 		"also if it came late":                             {looked(opened(), 0, time.Hour), time.Hour, Move{Do: Judge}},
 		"a moment before, there is not":                    {looked(opened(), 0, 11*time.Minute+30*time.Second), Patience - time.Nanosecond, wait(Patience)},
@@ -104,7 +104,7 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		"complete, but it is not known how much":           {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = nil }), 0, wait(30 * time.Second)},
 		"explained, but not complete":                      {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Complete = false }), 0, wait(260 * time.Second)},
 		"a clock that runs back only waits":                {looked(opened(), 0), -time.Hour, wait(30 * time.Second)},
-		"a window in the future does not stop the search":  {with(looked(opened(), 0), func(r *Record) { r.Alarm.To = after(24 * time.Hour) }), Patience, Move{Do: LookUp}},
+		"a window in the future does not stop the search":  {with(looked(opened(), 0), func(r *Record) { r.Alarm.To = after(24 * time.Hour) }), Patience, Move{Do: Query}},
 		"explained: only completeness is waited for":       {with(looked(opened(), 0), explained), time.Second, wait(260 * time.Second)},
 		"explained, just before the settling time is over": {with(looked(opened(), 0, 259*time.Second), explained), 260 * time.Second, wait(289 * time.Second)},
 		"explained, and settled: an equal look soon":       {with(looked(opened(), 0, 260*time.Second), explained), 261 * time.Second, wait(290 * time.Second)},
@@ -171,7 +171,7 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"then it is due":                                 {judged(unknown(1, 0)), 2 * time.Second, Move{Do: Verify}},
 		"four to the second":                             {judged(unknown(2, 0)), 2 * time.Second, wait(4 * time.Second)},
 		"32 to the last":                                 {judged(unknown(5, 0)), 2 * time.Second, wait(32 * time.Second)},
-		"after that the team hears that it is not known": {judged(unknown(6, 0)), 0, Move{Do: Tell}},
+		"after that the team hears that it is not known": {judged(unknown(6, 0)), 0, Move{Do: Notify}},
 		"the second is verified while the first waits":   {judged(unknown(5, 0), unknown(1, 0)), 2 * time.Second, Move{Do: Verify, Outcome: 1}},
 		"what was throttled waits two seconds":           {judged(throttled(1)), time.Second, wait(2 * time.Second)},
 		"then it is done":                                {judged(throttled(1)), 2 * time.Second, Move{Do: Act}},
@@ -179,20 +179,20 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"another step does not wait for it":              {judged(throttled(3), state(containment.Intended)), time.Second, Move{Do: Act, Outcome: 1}},
 		"nor is it judged anew before it is done":        {with(judged(throttled(3)), func(r *Record) { r.Once = false; r.Deadline = time.Time{} }), time.Second, wait(8 * time.Second)},
 		"the shorter wait counts":                        {judged(unknown(5, 0), unknown(1, 0)), time.Second, wait(2 * time.Second)},
-		"nothing to do but tell":                         {judged(state(containment.Asked), state(containment.Skipped), state(containment.Failed)), 0, Move{Do: Tell}},
+		"nothing to do but tell":                         {judged(state(containment.Asked), state(containment.Skipped), state(containment.Failed)), 0, Move{Do: Notify}},
 		"told is told":                                   {told(ok), 0, Move{Do: Close}},
-		"the second channel":                             {told(ok, Notice{Channel: "chat"}), 0, Move{Do: Tell, Notice: 1}},
+		"the second channel":                             {told(ok, Notice{Channel: "chat"}), 0, Move{Do: Notify, Notice: 1}},
 		"ten seconds after the first failure":            {told(failed(1)), time.Second, wait(10 * time.Second)},
-		"then again":                                     {told(failed(1)), 10 * time.Second, Move{Do: Tell}},
+		"then again":                                     {told(failed(1)), 10 * time.Second, Move{Do: Notify}},
 		"80 seconds after the fourth":                    {told(failed(4)), time.Second, wait(80 * time.Second)},
 		"five times and no more":                         {told(failed(5)), 0, Move{Do: Close}},
-		"a channel that fails does not hold up the next": {told(failed(1), Notice{Channel: "chat"}), time.Second, Move{Do: Tell, Notice: 1}},
+		"a channel that fails does not hold up the next": {told(failed(1), Notice{Channel: "chat"}), time.Second, Move{Do: Notify, Notice: 1}},
 		"the first of two that fail":                     {told(failed(3), failed(1)), time.Second, wait(10 * time.Second)},
 		"nobody to tell":                                 {told(), 0, Move{Do: Close}},
 		"who protects it is looked up":                   {protected(judged(state(containment.Asked))), 0, Move{Do: Enrich}},
-		"once, for all of them":                          {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched = true }), 0, Move{Do: Tell}},
-		"whatever came of it":                            {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched, r.Verdicts[1].TaggedBy = true, "" }), 0, Move{Do: Tell}},
-		"nothing is protected":                           {with(judged(state(containment.Asked)), func(r *Record) { r.Verdicts = []Verdict{{}} }), 0, Move{Do: Tell}},
+		"once, for all of them":                          {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched = true }), 0, Move{Do: Notify}},
+		"whatever came of it":                            {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched, r.Verdicts[1].TaggedBy = true, "" }), 0, Move{Do: Notify}},
+		"nothing is protected":                           {with(judged(state(containment.Asked)), func(r *Record) { r.Verdicts = []Verdict{{}} }), 0, Move{Do: Notify}},
 		"first comes what is to be done":                 {protected(judged(state(containment.Intended))), 0, Move{Do: Act}},
 		"and seeing it done":                             {protected(judged(unknown(1, 0))), time.Second, wait(2 * time.Second)},
 		"also where nobody is to be told":                {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Notified = nil }), 0, Move{Do: Enrich}},
@@ -227,7 +227,7 @@ func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
 		}
 		return r, last
 	}
-	told := func(r Record, kind Telling, at time.Duration) Record {
+	told := func(r Record, kind MessageKind, at time.Duration) Record {
 		r.Notified = append(r.Notified, Notice{Kind: kind, Tries: 1, At: after(time.Minute + at)})
 		return r
 	}
@@ -277,23 +277,23 @@ func TestComplete(t *testing.T) {
 		"two, the second after settling":  {looked(opened(), 0, settled), true},
 		"two, both too early":             {looked(opened(), 0, settled-time.Nanosecond), false},
 		"the last two of three are equal": {looked(opened(), 0, settled, settled+1), true},
-		"one more answer came in":         {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = "more"; return r }(), false},
+		"one more answer came in":         {func() Record { r := looked(opened(), 0, settled); r.Rounds[1].Digest = "more"; return r }(), false},
 		"both failed": {func() Record {
 			r := looked(opened(), 0, settled)
-			r.Looks[0].Digest, r.Looks[1].Digest = "", ""
+			r.Rounds[0].Digest, r.Rounds[1].Digest = "", ""
 			return r
 		}(), false},
-		"one failed":              {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = ""; return r }(), false},
-		"a failed one in between": {func() Record { r := looked(opened(), 0, 1, settled); r.Looks[1].Digest = ""; return r }(), true},
-		"a failed one after it":   {func() Record { r := looked(opened(), 0, settled, settled+1); r.Looks[2].Digest = ""; return r }(), true},
+		"one failed":              {func() Record { r := looked(opened(), 0, settled); r.Rounds[1].Digest = ""; return r }(), false},
+		"a failed one in between": {func() Record { r := looked(opened(), 0, 1, settled); r.Rounds[1].Digest = ""; return r }(), true},
+		"a failed one after it":   {func() Record { r := looked(opened(), 0, settled, settled+1); r.Rounds[2].Digest = ""; return r }(), true},
 		"a failed one after it, for a grown window": {func() Record {
 			r := looked(opened(), 0, settled, settled+1)
-			r.Looks[2].Digest, r.Looks[2].To = "", ringing
+			r.Rounds[2].Digest, r.Rounds[2].To = "", ringing
 			return r
 		}(), false},
-		"the window grew between the two":   {func() Record { r := looked(opened(), 0, settled); r.Looks[0].To = ringing; return r }(), false},
-		"the window begins somewhere else":  {func() Record { r := looked(opened(), 0, settled); r.Looks[0].From = ringing; return r }(), false},
-		"the first of three differs":        {func() Record { r := looked(opened(), 0, settled, settled); r.Looks[0].Digest = "less"; return r }(), true},
+		"the window grew between the two":   {func() Record { r := looked(opened(), 0, settled); r.Rounds[0].To = ringing; return r }(), false},
+		"the window begins somewhere else":  {func() Record { r := looked(opened(), 0, settled); r.Rounds[0].From = ringing; return r }(), false},
+		"the first of three differs":        {func() Record { r := looked(opened(), 0, settled, settled); r.Rounds[0].Digest = "less"; return r }(), true},
 		"settling counts the window looked": {func() Record { r := looked(opened(), 0, settled); r.Alarm.To = after(time.Hour); return r }(), true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -317,8 +317,8 @@ func TestUnheard(t *testing.T) {
 		"the closing was heard":                  {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
 		"one of two has heard":                   {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
 	} {
-		if got := (Record{Notified: c.notified}).Unheard(); got != c.want {
-			t.Errorf("%s: Unheard = %t, want %t", name, got, c.want)
+		if got := (Record{Notified: c.notified}).Undelivered(); got != c.want {
+			t.Errorf("%s: Undelivered = %t, want %t", name, got, c.want)
 		}
 	}
 }
@@ -365,12 +365,12 @@ func TestTellAgain(t *testing.T) {
 	r := judged(containment.Outcome{State: containment.Done, At: after(0)})
 	r.Notified = []Notice{{Channel: "sns", Tries: maxTell, Error: "gone", At: after(0)}, {Channel: "chat", Tries: 2, Error: "gone", At: after(0)}}
 	r.Closed = after(time.Minute)
-	again := r.TellAgain(after(time.Hour))
-	if !again.Unheard() {
+	again := r.NotifyAgain(after(time.Hour))
+	if !again.Undelivered() {
 		t.Error("somebody has heard before anybody was told")
 	}
 	for i := range again.Notified {
-		if want := (Move{Do: Tell, Notice: i}); again.Next(after(time.Hour)) != want {
+		if want := (Move{Do: Notify, Notice: i}); again.Next(after(time.Hour)) != want {
 			t.Errorf("Next = %+v, want %+v", again.Next(after(time.Hour)), want)
 		}
 		again.Notified[i].Tries, again.Notified[i].Error = 1, ""
@@ -378,7 +378,7 @@ func TestTellAgain(t *testing.T) {
 	if got := again.Next(after(time.Hour)); got.Do != Close {
 		t.Errorf("Next = %+v, want the close: nothing is done or judged again", got)
 	}
-	if n := len(again.Log); n != 1 || again.Log[0].At != after(time.Hour) || again.Log[0].What != "nobody has heard: telling again" {
+	if n := len(again.Log); n != 1 || again.Log[0].At != after(time.Hour) || again.Log[0].What != "delivered to nobody: notifying again" {
 		t.Errorf("the log says %+v", again.Log)
 	}
 	if again.Outcomes[0].State != containment.Done || again.Judged.IsZero() {
@@ -439,11 +439,11 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 	switch m.Do {
 	case ReadMetric:
 		r.MetricRead++
-	case LookUp:
+	case Query:
 		if len(r.Alarm.Buckets) == 0 {
 			return errors.New("a look into no bucket")
 		}
-		if len(r.Looks) > 0 && r.MetricDue() {
+		if len(r.Rounds) > 0 && r.MetricDue() {
 			r.MetricRead++
 			r.Alarm.Confirmed = luck()
 		}
@@ -472,15 +472,15 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 			r.Outcomes = append(r.Outcomes, containment.Outcome{State: state, At: now})
 			r.Verdicts = append(r.Verdicts, Verdict{Protected: []string{"", "tagged"}[chance.IntN(2)]})
 		}
-		r.Tell(Answer, time.Time{}, make([]string, chance.IntN(3))...)
+		r.Notify(Answer, time.Time{}, make([]string, chance.IntN(3))...)
 	case Follow:
 		r.FollowUps = append(r.FollowUps, FollowUp{At: now, Hot: luck()})
 		if luck() {
-			r.Tell(Again, now.Add(time.Minute), "sns")
+			r.Notify(Again, now.Add(time.Minute), "sns")
 		}
 	case Remind:
 		r.Remind(now)
-		r.Tell(Reminder, time.Time{}, "sns")
+		r.Notify(Reminder, time.Time{}, "sns")
 	case Act, Verify:
 		o := &r.Outcomes[m.Outcome]
 		if (m.Do == Act) != (o.State == containment.Intended) {
@@ -501,7 +501,7 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 			return errors.New("it is looked up twice who protects something")
 		}
 		r.Enriched = true
-	case Tell:
+	case Notify:
 		n := &r.Notified[m.Notice]
 		n.Tries, n.At, n.Error = n.Tries+1, now, "throttled"
 		if luck() {
@@ -517,17 +517,17 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 
 // A storm goes on while an escalation waits its turn: what another incident adds must not take its place.
 func TestALouderMessageIsNotReplaced(t *testing.T) {
-	for _, c := range []struct{ waits, comes Telling }{{Escalation, Revised}, {Closing, Revised}, {Again, Revised}, {Reminder, Answer}} {
+	for _, c := range []struct{ waits, comes MessageKind }{{Escalation, Revised}, {Closing, Revised}, {Again, Revised}, {Reminder, Answer}} {
 		var r Record
-		r.Tell(c.waits, time.Time{}, "sns")
-		r.Tell(c.comes, time.Time{}.Add(time.Hour), "sns")
+		r.Notify(c.waits, time.Time{}, "sns")
+		r.Notify(c.comes, time.Time{}.Add(time.Hour), "sns")
 		if len(r.Notified) != 2 || r.Notified[0].Kind != c.waits || r.Notified[1].Kind != c.comes {
 			t.Errorf("%s waits, %s comes: %+v, want both", c.waits, c.comes, r.Notified)
 		}
 	}
 	var r Record
-	for _, k := range []Telling{Page, Answer, Revised, Revised, Again, Escalation} {
-		if r.Tell(k, time.Time{}, "sns", "chat"); len(r.Notified) != 2 || r.Notified[0].Kind != k || r.Notified[1].Kind != k {
+	for _, k := range []MessageKind{Page, Answer, Revised, Revised, Again, Escalation} {
+		if r.Notify(k, time.Time{}, "sns", "chat"); len(r.Notified) != 2 || r.Notified[0].Kind != k || r.Notified[1].Kind != k {
 			t.Errorf("%s comes: %+v, want it in the place of the quieter one", k, r.Notified)
 		}
 	}

@@ -38,9 +38,9 @@ type Record struct {
 	// rings, so the window that comes next is opened by Nightlatch itself.
 	Follows   string `json:"follows,omitempty"`
 	Continued string `json:"continued_by,omitempty"`
-	// Folded is the open incident that has the same steps, and tells of them; Joined are the ones that this one tells of.
-	Folded string   `json:"folded_into,omitempty"`
-	Joined []Joined `json:"joined,omitempty"`
+	// MergedInto is the open incident that has the same steps, and tells of them; Joined are the ones that this one tells of.
+	MergedInto string   `json:"folded_into,omitempty"`
+	Joined     []Joined `json:"joined,omitempty"`
 	// JoinedMore counts those that are not named; a crash may count one twice.
 	JoinedMore int `json:"joined_more,omitempty"`
 
@@ -49,8 +49,8 @@ type Record struct {
 	// so it is not stored: who takes the incident up asks again.
 	History *evidence.History `json:"-"`
 	// HistoryAsked is how often it was asked for.
-	HistoryAsked int    `json:"history_asked,omitempty"`
-	Looks        []Look `json:"looks"`
+	HistoryAsked int          `json:"history_asked,omitempty"`
+	Rounds       []QueryRound `json:"looks"`
 	// Enough: the policy can contain something on the evidence there is, so nothing is waited for.
 	Enough bool `json:"enough"`
 
@@ -73,16 +73,16 @@ type Record struct {
 	// what was done has not stopped it.
 	Reminded  int       `json:"reminded,omitempty"`
 	Escalated time.Time `json:"escalated,omitzero"`
-	// ToldAgain counts how often all was told again because nobody had heard of it.
-	ToldAgain int `json:"told_again,omitempty"`
+	// NotifiedAgain counts how often all was told again because nobody had heard of it.
+	NotifiedAgain int `json:"told_again,omitempty"`
 	// Closed is when nothing was left to do.
 	Closed time.Time `json:"closed,omitzero"`
 
 	Log []Entry `json:"log"`
 }
 
-// Look is one look into the trail.
-type Look struct {
+// QueryRound is one look into the trail.
+type QueryRound struct {
 	At time.Time `json:"at"`
 	// From and To are the window that was looked at.
 	From time.Time `json:"from"`
@@ -109,7 +109,7 @@ type Verdict struct {
 	TaggedBy string `json:"tagged_by,omitempty"`
 }
 
-// Joined is an incident that was folded into another one: the same steps, another alarm.
+// Joined is an incident that was merged into another one: the same steps, another alarm.
 type Joined struct {
 	ID string `json:"id"`
 	// Answer is who took what there, in one sentence.
@@ -130,29 +130,29 @@ type FollowUp struct {
 // Quiet reports whether the look found nothing, and could look at everything.
 func (f FollowUp) Quiet() bool { return !f.Hot && len(f.Found)+len(f.Unknown) == 0 }
 
-// Telling is what a message is for.
-type Telling string
+// MessageKind is what a message is for.
+type MessageKind string
 
 // The messages of an incident, in the order in which they may come.
 const (
-	Page       Telling = "page"       // it rang, and the search is on
-	Answer     Telling = "answer"     // who it was, what was done, what is asked
-	Revised    Telling = "revised"    // what later evidence has changed
-	Again      Telling = "again"      // it has not stopped
-	Reminder   Telling = "reminder"   // an ask is open
-	Escalation Telling = "escalation" // nobody answers, or it has not stopped: somebody must come
-	Closing    Telling = "closing"    // it is over
+	Page       MessageKind = "page"       // it rang, and the search is on
+	Answer     MessageKind = "answer"     // who it was, what was done, what is asked
+	Revised    MessageKind = "revised"    // what later evidence has changed
+	Again      MessageKind = "again"      // it has not stopped
+	Reminder   MessageKind = "reminder"   // an ask is open
+	Escalation MessageKind = "escalation" // nobody answers, or it has not stopped: somebody must come
+	Closing    MessageKind = "closing"    // it is over
 )
 
 // tellings are the messages, the loudest last.
-var tellings = []Telling{Page, Answer, Revised, Again, Reminder, Escalation, Closing}
+var tellings = []MessageKind{Page, Answer, Revised, Again, Reminder, Escalation, Closing}
 
 // Notice is one message to one channel.
 type Notice struct {
-	Kind    Telling   `json:"kind,omitempty"`
-	Channel string    `json:"channel"`
-	Subject string    `json:"subject"`
-	At      time.Time `json:"at"`
+	Kind    MessageKind `json:"kind,omitempty"`
+	Channel string      `json:"channel"`
+	Subject string      `json:"subject"`
+	At      time.Time   `json:"at"`
 	// NotBefore holds a message back, so that several become one.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Tries counts the attempts, Error is why the last failed; "" when the channel has accepted the message.

@@ -34,14 +34,14 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 
 // Took takes in what a query round has found. It reports whether the trail has answered who moved the bytes.
 func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
-	look := Look{At: at, From: r.Alarm.From, To: r.Alarm.To}
+	look := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}
 	if round.Usage.Asked {
 		look.HistoryError = r.tookUsage(at, round.Usage)
 	}
 	e := r.tookBytes(round.Bytes, &look)
 	e.Cost = r.Evidence.Cost
 	e.Cost.Add(round.Bytes.Answer)
-	r.Looks = append(r.Looks, look)
+	r.Rounds = append(r.Rounds, look)
 	e.Complete = r.Complete()
 	r.Evidence = e
 	if look.Error != "" {
@@ -67,7 +67,7 @@ func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 }
 
 // tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the look says why.
-func (r *Record) tookBytes(bytes evidence.Answered, look *Look) evidence.Evidence {
+func (r *Record) tookBytes(bytes evidence.Answered, look *QueryRound) evidence.Evidence {
 	if look.Error = r.Unanswered(look.At, "bytes", bytes.Err); bytes.Err != nil {
 		return r.Evidence
 	}
@@ -108,7 +108,7 @@ func seen(e evidence.Evidence) string {
 	case e.Complete && e.Explains():
 		line += "; complete"
 	case e.Complete:
-		line += "; nothing new since the look before"
+		line += "; nothing new since the query round before"
 	}
 	return line
 }

@@ -16,7 +16,7 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 	e := r.Evidence
 	f := policy.Facts{
 		Kind: a.Kind, Via: a.Via,
-		Manual: r.Alarm.Source != alarm.Rang, Confirmed: r.Alarm.Confirmed,
+		Manual: r.Alarm.Source != alarm.Fired, Confirmed: r.Alarm.Confirmed,
 		Complete: e.Complete, Lost: len(e.Lost) > 0, Copies: a.Copies,
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,
 		ObjectShare: percent(a.ObjectBytes, e.ObjectBytes, down),

@@ -67,17 +67,17 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	}
 	r.JudgedOn, r.Enough, r.Enriched = r.Basis(), false, false
 	changed := revise(&r, before.Outcomes, before.Verdicts)
-	if r.Folded != "" && r.Stepped() { // what it asks and finds from now on is told by nobody else
-		r.Note(l.Now, "it has steps of its own now, so it is not folded into incident "+r.Folded+" any more")
-		r.Folded = ""
+	if r.MergedInto != "" && r.Stepped() { // what it asks and finds from now on is told by nobody else
+		r.Note(l.Now, "it has steps of its own now, so it is not merged into incident "+r.MergedInto+" any more")
+		r.MergedInto = ""
 	}
 	switch {
 	case before.Judged.IsZero():
 		r.Judged = l.Now
-		r.Tell(incident.Answer, time.Time{}, l.Channels...)
+		r.Notify(incident.Answer, time.Time{}, l.Channels...)
 	case changed:
 		r.Note(l.Now, "later evidence has changed the verdict")
-		r.Tell(incident.Revised, time.Time{}, l.Channels...)
+		r.Notify(incident.Revised, time.Time{}, l.Channels...)
 	}
 	return r, nil
 }
@@ -183,7 +183,7 @@ func (j *judging) outcome(s containment.Step, v policy.Verdict) containment.Outc
 	case containment.Asked:
 		o.Runbook = s.Runbook
 		if v.Decision == policy.Contain {
-			o.Detail = "mode ask: the policy would contain it, a human has to say yes"
+			o.Detail = "mode ask: the policy would contain it, a human has to approve it"
 		}
 	case containment.DryRun:
 		o.Runbook = s.Runbook

@@ -17,7 +17,7 @@ const maxJoined = 50
 // then, the lead to be put first; false where there is none.
 func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) (lead, merged incident.Record, ok bool) {
 	found := leadOf(r, open, l.Now)
-	if found == nil || !r.Told(incident.Answer).IsZero() {
+	if found == nil || !r.NotifiedAt(incident.Answer).IsZero() {
 		return lead, r, false
 	}
 	lead = *found
@@ -26,12 +26,12 @@ func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) 
 	if !slices.ContainsFunc(lead.Joined, func(j incident.Joined) bool { return j.ID == r.ID }) {
 		if len(lead.Joined) < maxJoined {
 			lead.Joined = append(lead.Joined, incident.Joined{ID: r.ID, Answer: answer})
-			lead.Note(l.Now, "incident "+r.ID+" has the same steps: it is told of here")
+			lead.Note(l.Now, "incident "+r.ID+" has the same steps: it is reported here")
 		} else {
 			lead.JoinedMore++
 		}
-		if told := lead.Told(incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation); !told.IsZero() {
-			lead.Tell(incident.Revised, told.Add(incident.PageCooldown), l.Channels...)
+		if told := lead.NotifiedAt(incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation); !told.IsZero() {
+			lead.Notify(incident.Revised, told.Add(incident.PageCooldown), l.Channels...)
 		}
 	}
 	for i, o := range r.Outcomes {
@@ -39,21 +39,21 @@ func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) 
 			r.Outcomes[i].State, r.Outcomes[i].Detail = containment.Skipped, "incident "+lead.ID+" has this step"
 		}
 	}
-	r.Folded = lead.ID
-	r.Tell(incident.Answer, time.Time{}) // nothing of its own
-	r.Note(l.Now, "folded into incident "+lead.ID+", which has the same steps")
+	r.MergedInto = lead.ID
+	r.Notify(incident.Answer, time.Time{}) // nothing of its own
+	r.Note(l.Now, "merged into incident "+lead.ID+", which has the same steps")
 	return lead, r, true
 }
 
 // leadOf is the one open incident that has all the steps of another; nil where there is none.
 func leadOf(r incident.Record, open []*incident.Record, now time.Time) (lead *incident.Record) {
 	// One that others were merged into, or that has done something itself, keeps its story.
-	if r.Once || r.Folded != "" || len(r.Joined) > 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Contained) {
+	if r.Once || r.MergedInto != "" || len(r.Joined) > 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Contained) {
 		return nil
 	}
 	// A human's own question is told once and never followed up, and an alarm that CloudWatch does not confirm may be anybody's.
 	leads := func(other *incident.Record) bool {
-		return other.Folded == "" && !other.Once && (other.Alarm.Confirmed || !r.Alarm.Confirmed)
+		return other.MergedInto == "" && !other.Once && (other.Alarm.Confirmed || !r.Alarm.Confirmed)
 	}
 	for _, o := range r.Outcomes {
 		if o.State == containment.Skipped {

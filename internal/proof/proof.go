@@ -90,7 +90,7 @@ func Sign(ctx context.Context, c aws.Credentials, w Word, at time.Time) (Proof, 
 		return Proof{}, err
 	}
 	if err := v4.NewSigner().SignHTTP(ctx, c, req, sum([]byte(call)), "sts", w.To.Region, at); err != nil {
-		return Proof{}, fmt.Errorf("signing the word to the approver: %w", err)
+		return Proof{}, fmt.Errorf("signing the request to the approver: %w", err)
 	}
 	return Proof{req.Header.Get("Authorization"), req.Header.Get("X-Amz-Date"), req.Header.Get("X-Amz-Security-Token")}, nil
 }

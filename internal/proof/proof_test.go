@@ -176,7 +176,7 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 		}
 		return edit(func(p *Proof) { p.Authorization = strings.Replace(p.Authorization, old, new, 1) })
 	}
-	notOurs := "it is not the signature of this word to this deployment"
+	notOurs := "it is not the signature of this request to this deployment"
 	for name, c := range map[string]struct {
 		proof Proof
 		asks  bool // STS, whose answer it is

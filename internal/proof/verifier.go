@@ -132,7 +132,7 @@ func heard(status int, text []byte) (Identity, error) {
 		if s.Error.Code == "Throttling" || s.Error.Code == "RequestLimitExceeded" {
 			return Identity{}, errors.New("it is being throttled; nothing was done, try again in a minute")
 		}
-		return Identity{}, unproven("STS does not know who you are by the proof that came (%s): it is not the signature of this word to this deployment, or "+
+		return Identity{}, unproven("STS does not know who you are by the proof that came (%s): it is not the signature of this request to this deployment, or "+
 			"its credentials have ended; sign in again, check --table and your machine's clock, and say it again", s.Error.Code)
 	case status != http.StatusOK || s.XMLName.Local != "GetCallerIdentityResponse" || s.XMLName.Space != "https://sts.amazonaws.com/doc/2011-06-15/":
 		return Identity{}, strange

@@ -47,7 +47,7 @@ func headline(r incident.Record) string {
 	case first < len(words):
 		return words[first].word
 	case r.Evidence.Engine == "":
-		return "COULD NOT LOOK"
+		return "COULD NOT QUERY"
 	case len(r.Evidence.Actors) == 0:
 		return "NOBODY FOUND"
 	}

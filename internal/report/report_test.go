@@ -49,16 +49,16 @@ func theft() incident.Record {
 		FirstSeen: clockAt(10 * time.Second), LastSeen: clockAt(70 * time.Second), HistoryDays: new(int64(14)), MostBytesInADay: new(int64(gib)),
 		LastUsed: new(clockAt(-24 * time.Hour)), FamiliarBytes: new(int64(gib / 2)), UnfamiliarBytes: new(int64(0)), FamiliarActive: new(true),
 	}
-	a := alarm.Alarm{Source: alarm.Rang, Name: "nightlatch-customer-exports", Since: clockAt(3 * time.Minute), Buckets: []string{"customer-exports"},
+	a := alarm.Alarm{Source: alarm.Fired, Name: "nightlatch-customer-exports", Since: clockAt(3 * time.Minute), Buckets: []string{"customer-exports"},
 		From: midnight, To: clockAt(2 * time.Minute), Period: time.Minute, Bytes: new(int64(40*gib + gib/2)), Threshold: new(float64(5 * gib)), Confirmed: true}
 	r := incident.Record{
 		Schema: incident.Schema, ID: "20260304-001000-0123456789abcdef", Mode: containment.ModeAct, Opened: clockAt(4 * time.Minute), Alarm: a,
 		Evidence: evidence.Evidence{Engine: "cloudtrail-lake", From: a.From, To: a.To, Bytes: 40*gib + gib/2, ObjectBytes: 40*gib + gib/2 - 60_000, ListingBytes: 60_000, Calls: 2956,
 			Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, HistoryDays: new(int64(14)), Cost: evidence.Cost{Queries: 4, BytesScanned: 46_500_000, QueuedMS: 340, RanMS: 7_150}, Lost: []string{}, Actors: []evidence.Actor{thief, job}},
-		Looks:    []incident.Look{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
+		Rounds:   []incident.QueryRound{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
 		Notified: []incident.Notice{{Channel: "sns:arn:aws:sns:eu-west-1:111122223333:nightlatch"}},
 	}
-	r.Note(clockAt(4*time.Minute), "alarm nightlatch-customer-exports rang for customer-exports")
+	r.Note(clockAt(4*time.Minute), "alarm nightlatch-customer-exports fired for customer-exports")
 	r.Note(clockAt(8*time.Minute), "CloudTrail shows 40.5 GiB by 2 actors, 100.0 % of the alarmed bytes; complete")
 	return r
 }
@@ -115,7 +115,7 @@ func messages() map[string]incident.Record {
 
 	unknown := theft()
 	unknown.Evidence.Complete, unknown.Evidence.Lost = false, []string{`trail file "a.json.gz" breaks off at byte 9000: its records are missing`}
-	unknown.Looks[1].Error = "no query slot was free"
+	unknown.Rounds[1].Error = "no query slot was free"
 	unknown = judged(unknown, policy.Contain, containment.Unknown, "it could not be read back: IAM did not answer in time", stealing)
 
 	two := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
@@ -127,8 +127,8 @@ func messages() map[string]incident.Record {
 
 	blind := theft()
 	blind.Evidence = evidence.Evidence{From: blind.Alarm.From, To: blind.Alarm.To, Cost: evidence.Cost{Queries: 16}, Lost: []string{}}
-	for i := range blind.Looks {
-		blind.Looks[i].Error, blind.Looks[i].HistoryError = "no query slot was free", "no query slot was free"
+	for i := range blind.Rounds {
+		blind.Rounds[i].Error, blind.Rounds[i].HistoryError = "no query slot was free", "no query slot was free"
 	}
 	blind.Log = blind.Log[:1]
 	blind.Note(clockAt(16*time.Minute), "CloudTrail did not answer the question for bytes: no query slot was free (all query slots were taken; somebody may be filling them)")
@@ -174,12 +174,12 @@ func tellings() map[string]Message {
 	late := all["contained"]
 	late.Joined = quiet.Joined
 	calm := all["asked"]
-	calm.Alarm.Confirmed, calm.Alarm.Doubt = false, "the alarm rang at another time"
+	calm.Alarm.Confirmed, calm.Alarm.Doubt = false, "the alarm fired at another time"
 	return map[string]Message{
 		"page": Page([]incident.Record{all["contained"]}), "pages": Page([]incident.Record{all["contained"], all["decide"], calm}),
-		"revised": Tell(incident.Revised, late), "again": Tell(incident.Again, loud), "reminder": Tell(incident.Reminder, open),
-		"escalated-ask": Tell(incident.Escalation, open), "escalated-theft": Tell(incident.Escalation, loud),
-		"closing": Tell(incident.Closing, quiet), "closing-open": Tell(incident.Closing, open),
+		"revised": Write(incident.Revised, late), "again": Write(incident.Again, loud), "reminder": Write(incident.Reminder, open),
+		"escalated-ask": Write(incident.Escalation, open), "escalated-theft": Write(incident.Escalation, loud),
+		"closing": Write(incident.Closing, quiet), "closing-open": Write(incident.Closing, open),
 	}
 }
 
@@ -211,7 +211,7 @@ func TestTheAnswerComesFirst(t *testing.T) {
 			}
 		}
 		for _, line := range strings.SplitAfter(body, "\n") {
-			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "You asked ", "NOT DONE ", "Would do ", "Nothing to do ", "Left alone ", "No step ", "Still open ", "UNKNOWN ", "How sure ", "Unexplained "} {
+			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "You asked ", "NOT DONE ", "Would do ", "Nothing to do ", "No action ", "No step ", "Still open ", "UNKNOWN ", "How sure ", "Unexplained "} {
 				if strings.HasPrefix(line, name) && strings.Index(body, line) > rest {
 					t.Errorf("%s: %q comes after the answer", name, line)
 				}
@@ -246,11 +246,11 @@ func TestHeadline(t *testing.T) {
 		"dry run":                       {of(containment.DryRun), "DRY RUN"},
 		"already":                       {of(containment.Already), "ALREADY OFF"},
 		"failed":                        {of(containment.Failed), "NOT CONTAINED"},
-		"could not look":                {blind, "COULD NOT LOOK"},
+		"could not look":                {blind, "COULD NOT QUERY"},
 		"a caller without a name":       {unattributed, "NOT ATTRIBUTED"},
 		"unknown":                       {of(containment.Unknown), "STATE UNKNOWN"},
 		"drifted":                       {of(containment.Drifted), "DRIFTED"},
-		"left alone":                    {of(containment.Skipped), "NO ACTION"},
+		"no action":                     {of(containment.Skipped), "NO ACTION"},
 		"nothing judged":                {of(), "NO ACTION"},
 		"nobody":                        {empty, "NOBODY FOUND"},
 		"a failure outweighs a success": {of(containment.Done, containment.Failed), "NOT CONTAINED"},
@@ -280,7 +280,7 @@ func TestEveryStateSaysWhatToDo(t *testing.T) {
 		containment.Asked:   {"\nYOU DECIDE     deactivate-key " + stolen + " of mara (why)", run + "--user-name mara --access-key-id " + stolen + " --status Inactive\n"},
 		containment.DryRun:  {"\nWould do       deactivate-key " + stolen + " of mara (why)", run},
 		containment.Already: {"\nNothing to do  deactivate-key " + stolen + " of mara (why)", undo + "--user-name mara --access-key-id " + stolen + " --status Active\n"},
-		containment.Skipped: {"\nLeft alone     " + stolen + ": no deactivate-key\n"},
+		containment.Skipped: {"\nNo action      " + stolen + ": no deactivate-key\n"},
 		containment.Failed:  {"\nNOT DONE       deactivate-key " + stolen + " of mara (why)", run},
 		containment.Unknown: {"\nUNKNOWN        deactivate-key " + stolen + " of mara: tried, and not seen done (why)", undo, run},
 		containment.Drifted: {"\nDRIFTED        deactivate-key " + stolen + " of mara (why)"},
@@ -310,9 +310,9 @@ func TestNobody(t *testing.T) {
 		want   string
 	}{
 		"no data events":            {with(func(r *incident.Record) {}), "CloudTrail shows no S3 data events: is data-event logging on for this bucket?"},
-		"neither asked nor heard":   {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks = "", nil }), "CloudTrail was not asked"},
-		"not asked":                 {with(func(r *incident.Record) { r.Looks = nil }), "CloudTrail was not asked"},
-		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
+		"neither asked nor heard":   {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds = "", nil }), "CloudTrail was not asked"},
+		"not asked":                 {with(func(r *incident.Record) { r.Rounds = nil }), "CloudTrail was not asked"},
+		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
 		"calls only around it":      {with(func(r *incident.Record) { r.Evidence.Actors = silent }), "Nobody took bytes in the window: CloudTrail shows calls only around it"},
 		"calls that moved nothing":  {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls = silent, 3 }), "Nobody took bytes in the window: the calls that CloudTrail shows moved none"},
 		"calls without byte counts": {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls, r.Evidence.Unsized = silent, 3, 2 }), "CloudTrail shows 2 calls without a byte count: who took the bytes is NOT KNOWN"},

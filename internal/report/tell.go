@@ -12,9 +12,9 @@ import (
 	"nightlatch/internal/incident"
 )
 
-// Tell is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
+// Write is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
 // whoever reads only the last one knows enough.
-func Tell(kind incident.Telling, r incident.Record) Message {
+func Write(kind incident.MessageKind, r incident.Record) Message {
 	if kind == incident.Closing {
 		return closing(r)
 	}
@@ -46,7 +46,7 @@ func Tell(kind incident.Telling, r incident.Record) Message {
 
 // revised says what has changed since the answer was told.
 func revised(r incident.Record) []string {
-	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was told before."}
+	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was said before."}
 	for i, j := range r.Joined {
 		if i == maxOutcomes {
 			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i+r.JoinedMore))
@@ -66,7 +66,7 @@ func found(r incident.Record) []string {
 	if f.Quiet() {
 		return nil
 	}
-	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch looked again:"}
+	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch followed up:"}
 	for i, p := range parts(f) {
 		if i == maxOutcomes {
 			lines = append(lines, fmt.Sprintf("- and %d more", len(parts(f))-i))
@@ -133,7 +133,7 @@ func Page(rang []incident.Record) Message {
 	if len(rang) == 0 {
 		return Message{}
 	}
-	fmt.Fprintf(&b, "IT RANG: %s, %d confirmed by CloudWatch\n\n", prose.Plural(int64(len(rang)), "alarm"), confirmed)
+	fmt.Fprintf(&b, "ALARM FIRED: %s, %d confirmed by CloudWatch\n\n", prose.Plural(int64(len(rang)), "alarm"), confirmed)
 	for i, r := range rang {
 		if i == maxPaged {
 			fmt.Fprintf(&b, "and %s more\n", prose.Plural(int64(len(rang)-i), "alarm"))
@@ -155,7 +155,7 @@ func Page(rang []incident.Record) Message {
 	} else if rang[0].Alarm.Bytes != nil {
 		what = prose.Bytes(*rang[0].Alarm.Bytes) + " from " + what
 	}
-	return Message{Subject: clipped("[nightlatch] RANG: " + what + ", searching"), Body: b.String()}
+	return Message{Subject: clipped("[nightlatch] FIRED: " + what + ", searching"), Body: b.String()}
 }
 
 // maxPaged is how many alarms one page names.
@@ -182,8 +182,8 @@ func Doubted(rang []incident.Record) Message {
 		}
 	}
 	b.WriteString("\n")
-	for _, line := range wrap("Whoever may invoke the function can make such rings up: look who may, and who does. go tool nightlatch incidents lists them all. "+
-		"What CloudWatch confirms, or a human has to decide, is told at once and for itself.", width) {
+	for _, line := range wrap("Whoever may invoke the function can make such alarms up: look who may, and who does. go tool nightlatch incidents lists them all. "+
+		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", width) {
 		fmt.Fprintln(&b, line)
 	}
 	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(rang[0].Mode)))
@@ -258,8 +258,8 @@ type Time struct {
 
 // Times are when it rang, when the evidence was there, when the first step was done and seen done, and when it was quiet.
 func Times(r incident.Record) []Time {
-	times := []Time{{"Rang", r.Alarm.Since}}
-	for _, l := range r.Looks {
+	times := []Time{{"Fired", r.Alarm.Since}}
+	for _, l := range r.Rounds {
 		if r.Alarm.Bytes != nil && float64(l.Bytes) >= evidence.ExplainedEnough*float64(*r.Alarm.Bytes) {
 			times = append(times, Time{"Evidence", l.At})
 			break
@@ -275,7 +275,7 @@ func Times(r incident.Record) []Time {
 		}
 	}
 	if n := len(r.FollowUps); n > 0 {
-		times = append(times, Time{"Looked last", r.FollowUps[n-1].At})
+		times = append(times, Time{"Last follow-up", r.FollowUps[n-1].At})
 	}
 	return times
 }

@@ -67,7 +67,7 @@ func (w *world) whenTold(t *testing.T, do func(incident.Record)) incident.Record
 	t.Helper()
 	once := false
 	handled, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
-		if !once && !r.Told(incident.Answer).IsZero() {
+		if !once && !r.NotifiedAt(incident.Answer).IsZero() {
 			once = true
 			do(r)
 		}
@@ -107,7 +107,7 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 				t.Errorf("got %+v, want it done, and approved by %s", o, who.ARN)
 			}
 			w.keys(t, "Inactive")
-			w.heard(t, "RANG", "DECIDE", "APPROVED", "REVISED, CONTAINED", "QUIET, CONTAINED")
+			w.heard(t, "FIRED", "DECIDE", "APPROVED", "REVISED, CONTAINED", "QUIET, CONTAINED")
 			if !strings.HasPrefix(said, "approved; deactivate-key "+stolen+": ") {
 				t.Errorf("the caller hears %q", said)
 			}
@@ -121,7 +121,7 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 			}) {
 				t.Error("the log does not say who")
 			}
-			if at := w.Wakes.(*sandbox.Wakes).At(); len(at) < 2 {
+			if at := w.Scheduler.(*sandbox.Scheduler).At(); len(at) < 2 {
 				t.Errorf("the responder is called at %v, want a call for the approval", at)
 			}
 		})
@@ -142,19 +142,19 @@ func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
 // mute calls nobody.
 type mute struct{}
 
-func (mute) Wake(context.Context, string, time.Time) error { return errors.New("throttled") }
+func (mute) Schedule(context.Context, string, time.Time) error { return errors.New("throttled") }
 
 func TestTheCallerHearsThatTheResponderCouldNotBeCalled(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
-	wakes := w.Wakes
-	w.Wakes = mute{}
+	wakes := w.Scheduler
+	w.Scheduler = mute{}
 	for range 2 {
 		if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "the responder could not be called") {
 			t.Errorf("got %q, %v", said, err)
 		}
 	}
-	w.Wakes = wakes // and a repetition calls it
+	w.Scheduler = wakes // and a repetition calls it
 	if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "within two minutes") {
 		t.Errorf("got %q, %v", said, err)
 	}
@@ -198,7 +198,7 @@ func (w *world) open(t *testing.T) incident.Record {
 	ctx, stop := context.WithCancel(context.Background())
 	var open incident.Record
 	_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
-		if open = r; !r.Told(incident.Answer).IsZero() {
+		if open = r; !r.NotifiedAt(incident.Answer).IsZero() {
 			stop()
 		}
 	})
@@ -292,7 +292,7 @@ func TestWhoMayNotApprove(t *testing.T) {
 			if said != "" || loadErr != nil || after.Version != rec.Version || after.Outcomes[0].Approved != nil {
 				t.Errorf("got %q, %v; the incident is %+v", said, loadErr, after.Outcomes[0])
 			}
-			w.heard(t, "RANG", "DECIDE")
+			w.heard(t, "FIRED", "DECIDE")
 		})
 	}
 }
@@ -324,7 +324,7 @@ func TestWhatCannotBeApproved(t *testing.T) {
 		"no such step":          {shown: func(s *approval.Shown) { s.Step = 2 }, kind: approval.BadQuestion, says: "has 1 steps, and 2 is none of them"},
 		"a step less than none": {shown: func(s *approval.Shown) { s.Step = -1 }, kind: approval.BadQuestion, says: "-1 is none of them"},
 		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = rang }, kind: approval.NotNow, says: "was closed at 2026-03-04 00:11:00"},
-		"a folded one":          {before: func(_ *world, r *incident.Record) { r.Folded = "other" }, kind: approval.NotNow, says: "approve there"},
+		"a folded one":          {before: func(_ *world, r *incident.Record) { r.MergedInto = "other" }, kind: approval.NotNow, says: "approve there"},
 		"a step that is done":   {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: approval.NotNow, says: "is done, and nothing is asked"},
 		"a step by hand":        {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref = containment.Ref{} }, kind: approval.NotNow, says: "run what its message says"},
 		"no step in particular": {shown: func(s *approval.Shown) { s.Step = 0 }, kind: approval.BadQuestion, says: "has 1 steps, and 0 is none of them"},
@@ -511,9 +511,9 @@ func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
 		to   containment.Mode
 		want string
 	}{
-		{containment.ModeAsk, "the mode is ask now, and was act; a deployment with another epoch takes it up again"},
+		{containment.ModeAsk, "the mode is ask now, and was act; a deployment of another generation takes it up again"},
 		{containment.ModeAsk, "the mode is ask already"},
-		{containment.ModeObserve, "the mode is observe now, and was ask; a deployment with another epoch takes it up again"},
+		{containment.ModeObserve, "the mode is observe now, and was ask; a deployment of another generation takes it up again"},
 	} {
 		if said, err := w.approval().LowerMode(t.Context(), oncall, step.to); err != nil || said != step.want {
 			t.Errorf("%s: got %q, %v, want %q", step.to, said, err, step.want)
@@ -531,16 +531,16 @@ func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
 	w.Channels[0] = w.channel
 	w.handle(t)
 	w.keys(t, "Active")
-	w.heard(t, "RANG", "DRY RUN", "QUIET, DRY RUN")
+	w.heard(t, "FIRED", "DRY RUN", "QUIET, DRY RUN")
 }
 
 func TestADeploymentWithAnotherEpochTakesTheModeUpAgain(t *testing.T) {
 	w := asks()
-	w.Mode, w.Epoch = containment.ModeAct, "1"
+	w.Mode, w.Generation = containment.ModeAct, "1"
 	if _, err := w.approval().LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
 		t.Fatal(err)
 	}
-	w.Epoch = "2"
+	w.Generation = "2"
 	w.handle(t)
 	w.keys(t, "Inactive")
 }
@@ -548,13 +548,13 @@ func TestADeploymentWithAnotherEpochTakesTheModeUpAgain(t *testing.T) {
 // Whoever has got hold of a word that lowered the mode may send it again while it lives. It was said about a deployment that is over.
 func TestAWordThatLoweredTheModeDoesNotLowerTheNextDeployments(t *testing.T) {
 	w := asks()
-	w.Mode, w.Epoch = containment.ModeAct, "1"
+	w.Mode, w.Generation = containment.ModeAct, "1"
 	earlier := ops
 	earlier.Signed = w.clock.Now().Add(time.Minute) // her clock is ahead
 	if _, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk); err != nil {
 		t.Fatal(err)
 	}
-	w.Epoch = "2"
+	w.Generation = "2"
 	w.clock.Wait(t.Context(), w.clock.Now().Add(3*time.Minute))
 	_, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk)
 	refused(t, err, approval.NotNow, "a deployment has taken the mode up since this was said; say it again")
@@ -694,7 +694,7 @@ func TestWhatIsNotHeld(t *testing.T) {
 func TestALoweringThatNobodyHearsSaysSo(t *testing.T) {
 	w := asks()
 	w.channel.Err = errors.New("throttled")
-	if said, err := w.approval().LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE TOLD") {
+	if said, err := w.approval().LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE NOTIFIED") {
 		t.Errorf("got %q, %v", said, err)
 	}
 }
@@ -747,6 +747,6 @@ func TestAKeyThatIsClearedAsItIsAboutToBeContainedIsAsked(t *testing.T) {
 // approval is what humans decide over the same account, trail and store.
 func (w *world) approval() *approval.Approval {
 	ask := investigation.New(w.Meter, w.Trail, w.Second, w.Account, w.Ours, w.Clock, w.Workers, w.Log)
-	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Wakes: w.Wakes, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
-		Mode: w.Mode, Epoch: w.Epoch, Ours: w.Ours, Name: w.Name}
+	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Scheduler: w.Scheduler, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
+		Mode: w.Mode, Generation: w.Generation, Ours: w.Ours, Name: w.Name}
 }

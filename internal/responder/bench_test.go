@@ -185,7 +185,7 @@ func BenchmarkStorm(b *testing.B) {
 		folded := 0
 		all, _ := w.Store.Recent(context.Background(), 2*n)
 		for _, brief := range all {
-			if r, err := w.Store.Load(context.Background(), brief.ID); err == nil && r.Folded != "" {
+			if r, err := w.Store.Load(context.Background(), brief.ID); err == nil && r.MergedInto != "" {
 				folded++
 			}
 		}

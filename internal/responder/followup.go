@@ -33,22 +33,22 @@ func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 		before = rec.FollowUps[n-1]
 	}
 	rec.FollowUps = append(rec.FollowUps, f)
-	what := "looked again: quiet"
+	what := "follow-up: quiet"
 	if !f.Quiet() {
-		what = "looked again: " + report.FollowUp(f)
+		what = "follow-up: " + report.FollowUp(f)
 	}
 	rec.Note(f.At, what)
 	_, more := rec.FollowUpDue()
 	news := f.Hot && !before.Hot || slices.ContainsFunc(f.Found, func(s string) bool { return !slices.Contains(before.Found, s) })
 	switch {
-	case rec.Folded != "":
+	case rec.MergedInto != "":
 	case !more && (f.Hot || len(f.Found) > 0):
 		rec.Escalated = f.At
-		rec.Tell(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	case news:
-		rec.Tell(incident.Again, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Again, time.Time{}, notify.Names(w.Channels)...)
 	case !more && rec.Stepped():
-		rec.Tell(incident.Closing, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Closing, time.Time{}, notify.Names(w.Channels)...)
 	}
 }
 
@@ -89,8 +89,8 @@ func (w *worker) onward(ctx context.Context, rec *incident.Record, f *incident.F
 		return
 	}
 	if rec.Alarm.Part+1 >= maxWindows {
-		rec.Folded = "" // what it has to say is its own
-		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch LOOKS NO FURTHER until it rings again: "+
+		rec.MergedInto = "" // what it has to say is its own
+		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch FOLLOWS IT NO FURTHER until it fires again: "+
 			"see why it does not go back to OK, and raise its threshold if the bucket is only busy", prose.Safe(rec.Alarm.Name), maxWindows))
 		return
 	}
@@ -162,7 +162,7 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 	if q.From.IsZero() || f.At.Sub(q.From) < evidence.Settling {
 		return
 	}
-	asked, cancel := context.WithTimeout(ctx, lookTime)
+	asked, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
 	deeds, answer, err := w.ask.Since(asked, q)
 	rec.Evidence.Cost.Add(answer)
@@ -237,8 +237,8 @@ func (w *worker) remind(ctx context.Context, rec *incident.Record) {
 	case last:
 		rec.Escalated = w.Clock.Now()
 		rec.Note(rec.Escalated, "nobody has answered: escalated")
-		rec.Tell(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	default:
-		rec.Tell(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
 	}
 }

@@ -23,7 +23,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
-	limits.Mode = limits.Brakes.Left(w.Epoch, w.Mode)
+	limits.Mode = limits.Brakes.Left(w.Generation, w.Mode)
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()
 		judged, missing := judgement.Judge(w.Policy, *rec, targets, limits)
@@ -87,9 +87,9 @@ func (w *worker) merge(ctx context.Context, rec *incident.Record, unput map[stri
 func (w *worker) readBrakes(ctx context.Context, rec *incident.Record) incident.Brakes {
 	b, err := w.Store.Brakes(ctx)
 	if err != nil {
-		w.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
+		w.Log.ErrorContext(ctx, "reading the lowered mode failed: everything is asked", "incident", rec.ID, "err", err)
 		rec.Note(w.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+prose.Safe(err.Error()))
-		return incident.Brakes{Mode: containment.ModeAsk, Epoch: w.Epoch}
+		return incident.Brakes{Mode: containment.ModeAsk, Generation: w.Generation}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -129,7 +129,7 @@ func TestAChangeThatShowsLateIsNotCalledUndone(t *testing.T) {
 	if state(t, r) != containment.Done || len(r.FollowUps) != 4 || !r.FollowUps[0].Quiet() {
 		t.Errorf("got %s and %+v, want done and quiet", state(t, r), r.FollowUps)
 	}
-	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.heard(t, "FIRED", "CONTAINED", "QUIET, CONTAINED")
 }
 
 // ringAt is the ring of another bucket, at which so much was taken.
@@ -182,7 +182,7 @@ func TestTheIncidentThatOthersFoldIntoFoldsIntoNone(t *testing.T) {
 		}
 		leads := 0
 		for _, r := range w.allAtOnce(t, events...) {
-			if r.Folded == "" {
+			if r.MergedInto == "" {
 				if leads++; len(r.Joined) != len(sizes)-1 {
 					t.Errorf("%v: the one that leads tells of %d others, want %d", sizes, len(r.Joined), len(sizes)-1)
 				}
@@ -217,7 +217,7 @@ func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
 				if !r.Judged.IsZero() && real != nil {
 					e := real
 					real = nil
-					w.deliver(t, e) // left to the one at the desk
+					w.deliver(t, e) // left to the worker that holds the lease
 				}
 			}); err != nil {
 				t.Fatal(err)
@@ -227,8 +227,8 @@ func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, b := range all {
-				if r, err := w.Store.Load(context.Background(), b.ID); err != nil || r.Alarm.Confirmed && !r.Once && (r.Folded != "" || r.Escalated.IsZero()) {
-					t.Errorf("%s: folded into %q, escalated %v, %v; want an ask of its own that is escalated", b.ID, r.Folded, r.Escalated, err)
+				if r, err := w.Store.Load(context.Background(), b.ID); err != nil || r.Alarm.Confirmed && !r.Once && (r.MergedInto != "" || r.Escalated.IsZero()) {
+					t.Errorf("%s: folded into %q, escalated %v, %v; want an ask of its own that is escalated", b.ID, r.MergedInto, r.Escalated, err)
 				}
 			}
 		})
@@ -295,7 +295,7 @@ func (w *world) handOver(t *testing.T, between func(incident.Record)) incident.R
 		t.Fatalf("judged %v, closed %v, %v; want a judged incident that is handed over", handled.Record.Judged, handled.Record.Closed, err)
 	}
 	between(handled.Record)
-	wakes := w.Wakes.(*sandbox.Wakes).At()
+	wakes := w.Scheduler.(*sandbox.Scheduler).At()
 	w.clock.Wait(ctx, wakes[len(wakes)-1])
 	if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
 		t.Fatal(err)
@@ -383,11 +383,11 @@ func TestAFoldedIncidentThatIsJudgedAgainStaysSilent(t *testing.T) {
 	one, two := w.ringAt("bucket-1", 1_000_000), w.ringAt("bucket-2", 950_000)
 	w.trail.unsteady = from.Add(20 * time.Minute)
 	for _, r := range w.allAtOnce(t, one, two) {
-		if r.Folded != "" && r.Outcomes[0].State != containment.Skipped || !r.Evidence.Complete {
-			t.Errorf("%s is folded into %q, complete %t, its step %s; want the folded one's left to the other", r.ID, r.Folded, r.Evidence.Complete, r.Outcomes[0].State)
+		if r.MergedInto != "" && r.Outcomes[0].State != containment.Skipped || !r.Evidence.Complete {
+			t.Errorf("%s is folded into %q, complete %t, its step %s; want the folded one's left to the other", r.ID, r.MergedInto, r.Evidence.Complete, r.Outcomes[0].State)
 		}
 	}
-	w.heard(t, "RANG", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	w.heard(t, "FIRED", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 }
 
 // dying is an account at which the invocation breaks once, after a write.
@@ -437,7 +437,7 @@ func (w *world) crashes(t *testing.T) {
 
 func TestWhatLowersTheModeHoldsBackAnIntendedStepToo(t *testing.T) {
 	for name, lower := range map[string]func(*testing.T, *world){
-		"the brakes": func(t *testing.T, w *world) {
+		"the mode and the holds": func(t *testing.T, w *world) {
 			b, err := w.Store.Brakes(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -483,15 +483,15 @@ func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
 
 // deaf wakes nobody, once it fails.
 type deaf struct {
-	incident.Wakes
+	incident.Scheduler
 	err error
 }
 
-func (d *deaf) Wake(ctx context.Context, id string, at time.Time) error {
+func (d *deaf) Schedule(ctx context.Context, id string, at time.Time) error {
 	if d.err != nil {
 		return d.err
 	}
-	return d.Wakes.Wake(ctx, id, at)
+	return d.Scheduler.Schedule(ctx, id, at)
 }
 
 // An invocation that stood still for longer than its lease leaves the work to whoever sits at the desk by then, and sees that somebody
@@ -500,12 +500,12 @@ func TestADeskThatWasLostIsNoErrorWhereSomebodyLooksAfterIt(t *testing.T) {
 	for name, broken := range map[string]error{"he is looked after": nil, "nobody is called": errors.New("the scheduler is gone")} {
 		t.Run(name, func(t *testing.T) {
 			w, ctx := watched(), context.Background()
-			wakes := w.Wakes.(*sandbox.Wakes)
-			ears := &deaf{Wakes: wakes}
-			w.Wakes = ears
+			wakes := w.Scheduler.(*sandbox.Scheduler)
+			ears := &deaf{Scheduler: wakes}
+			w.Scheduler = ears
 			var until time.Time
 			_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
-				if len(r.Looks) == 0 || !until.IsZero() {
+				if len(r.Rounds) == 0 || !until.IsZero() {
 					return
 				}
 				w.clock.Wait(ctx, w.clock.Now().Add(5*time.Minute))
@@ -532,22 +532,22 @@ func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
 	w := watched()
 	ctx := context.Background()
 	handled, err := w.Handle(until{ctx, w.clock.Now().Add(15 * time.Minute)}, event(1_000_000), func(r incident.Record) {
-		if !r.Told(incident.Page).IsZero() {
+		if !r.NotifiedAt(incident.Page).IsZero() {
 			w.channel.Err = errors.New("no such topic")
 		}
 	})
 	if err != nil || !handled.Record.Closed.IsZero() {
 		t.Fatalf("closed %v, %v; want an incident that is handed over", handled.Record.Closed, err)
 	}
-	if _, err = w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); !errors.Is(err, responder.ErrUnheard) {
-		t.Errorf("got %v, want that the team could not be told", err)
+	if _, err = w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); !errors.Is(err, responder.ErrNotDelivered) {
+		t.Errorf("got %v, want that the team could not be notified", err)
 	}
 	w.channel.Err = nil
 	w.handle(t) // the ring is delivered again
 	if !w.said("CONTAINED") {
 		t.Errorf("the team heard %q, and not what was done", w.subjects())
 	}
-	if n := count(w.subjects(), "RANG"); n != 1 {
+	if n := count(w.subjects(), "FIRED"); n != 1 {
 		t.Errorf("the page was told %d times", n)
 	}
 }
@@ -558,10 +558,10 @@ func TestWhatNobodyHeardIsToldOnceSomebodyCan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, ctx := watched(), context.Background()
 			w.channel.Err = errors.New("no such topic")
-			wakes := w.Wakes.(*sandbox.Wakes)
+			wakes := w.Scheduler.(*sandbox.Scheduler)
 			first, err := w.Handle(ctx, event(1_000_000), nil)
-			if !errors.Is(err, responder.ErrUnheard) {
-				t.Fatalf("got %v, want that the team could not be told", err)
+			if !errors.Is(err, responder.ErrNotDelivered) {
+				t.Fatalf("got %v, want that the team could not be notified", err)
 			}
 			begun, failed, n := w.clock.Now(), 1, len(wakes.At())
 			for i := n - 1; i < len(wakes.At()); i++ {
@@ -569,15 +569,15 @@ func TestWhatNobodyHeardIsToldOnceSomebodyCan(t *testing.T) {
 					w.channel.Err = nil
 				}
 				w.clock.Wait(ctx, wakes.At()[i])
-				if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); errors.Is(err, responder.ErrUnheard) {
+				if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); errors.Is(err, responder.ErrNotDelivered) {
 					failed++
 				} else if err != nil {
 					t.Fatal(err)
 				}
 			}
 			r, err := w.Store.Load(ctx, first.Record.ID)
-			if err != nil || r.Closed.IsZero() || r.Unheard() != (rounds == 100) || w.said("CONTAINED") != (rounds == 3) {
-				t.Errorf("closed %v, unheard %t, %v; the team heard %q", r.Closed, r.Unheard(), err, w.subjects())
+			if err != nil || r.Closed.IsZero() || r.Undelivered() != (rounds == 100) || w.said("CONTAINED") != (rounds == 3) {
+				t.Errorf("closed %v, unheard %t, %v; the team heard %q", r.Closed, r.Undelivered(), err, w.subjects())
 			}
 			if took := r.Closed.Sub(begun); rounds == 3 && failed != 4 || rounds == 100 && (failed != 8 || took < 10*time.Hour || took > 12*time.Hour) {
 				t.Errorf("%d rounds failed, closed after %v", failed, took)
@@ -591,7 +591,7 @@ func TestWhatCouldNotBeSeenIsNotQuiet(t *testing.T) {
 	denied := errors.New("AccessDenied: iam:ListAccessKeys")
 	w.account.Fail("Keys", denied, denied, denied, denied)
 	w.handle(t)
-	w.heard(t, "RANG", "CONTAINED", "CLOSED, NOT ALL SEEN, CONTAINED")
+	w.heard(t, "FIRED", "CONTAINED", "CLOSED, NOT ALL SEEN, CONTAINED")
 }
 
 // A containment that IAM refuses is a human's, as much as one that is asked.
@@ -601,14 +601,14 @@ func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
 			w := watched()
 			w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
 			w.watch(t, func(r incident.Record) {
-				if byHand && !r.Told(incident.Answer).IsZero() {
+				if byHand && !r.NotifiedAt(incident.Answer).IsZero() {
 					w.account.SetStatus(stolen, containment.Inactive)
 				}
 			})
 			if byHand {
-				w.heard(t, "RANG", "NOT CONTAINED", "QUIET, ALREADY OFF")
+				w.heard(t, "FIRED", "NOT CONTAINED", "QUIET, ALREADY OFF")
 			} else {
-				w.heard(t, "RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
+				w.heard(t, "FIRED", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
 					"CLOSED, NOBODY ANSWERED, NOT CONTAINED")
 			}
 		})
@@ -625,11 +625,11 @@ func TestAContainmentThatIsThrottledIsTriedAgain(t *testing.T) {
 		took  time.Duration
 		heard []string
 	}{
-		"for a while": {times: 3, state: containment.Done, took: 14 * time.Second, heard: []string{"RANG", "CONTAINED", "QUIET, CONTAINED"}},
+		"for a while": {times: 3, state: containment.Done, took: 14 * time.Second, heard: []string{"FIRED", "CONTAINED", "QUIET, CONTAINED"}},
 		"the mode is lowered meanwhile": {times: 3, lower: true, state: containment.Asked, took: 2 * time.Second,
-			heard: []string{"RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE"}},
+			heard: []string{"FIRED", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE"}},
 		"all the time": {times: 100, state: containment.Failed, took: 126 * time.Second,
-			heard: []string{"RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED", "CLOSED, NOBODY ANSWERED, NOT CONTAINED"}},
+			heard: []string{"FIRED", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED", "CLOSED, NOBODY ANSWERED, NOT CONTAINED"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := watched()
@@ -661,18 +661,18 @@ func TestAStepThatFailedIsNotLeftToTheIncidentThatFailed(t *testing.T) {
 	w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
 	var second incident.Record
 	w.watch(t, func(r incident.Record) {
-		if second.ID != "" || r.Told(incident.Reminder).IsZero() {
+		if second.ID != "" || r.NotifiedAt(incident.Reminder).IsZero() {
 			return
 		}
 		second.ID = "on its way"
-		second = w.deliver(t, w.ringAt("other", 1_000_000)) // left to the one at the desk
+		second = w.deliver(t, w.ringAt("other", 1_000_000)) // left to the worker that holds the lease
 	})
 	second, err := w.Store.Load(context.Background(), second.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := state(t, second); got != containment.Done || second.Folded != "" {
-		t.Errorf("the second incident's step is %s (%s), folded into %q; want it done", got, second.Outcomes[0].Detail, second.Folded)
+	if got := state(t, second); got != containment.Done || second.MergedInto != "" {
+		t.Errorf("the second incident's step is %s (%s), folded into %q; want it done", got, second.Outcomes[0].Detail, second.MergedInto)
 	}
 	w.keys(t, "Inactive")
 }
@@ -705,7 +705,7 @@ func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
 						ids = append(ids, w.deliver(t, events[more]).ID)
 					}
 				}
-				if len(ids) < 80 && !r.Told(incident.Answer).IsZero() && !r.Alarm.Confirmed { // and some after the first answers
+				if len(ids) < 80 && !r.NotifiedAt(incident.Answer).IsZero() && !r.Alarm.Confirmed { // and some after the first answers
 					for i := range 30 {
 						ids = append(ids, w.deliver(t, w.forged(fmt.Sprint("later-", i%alarms), 60+i)).ID)
 					}
@@ -718,12 +718,12 @@ func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
 				}
 				if r.Alarm.Confirmed {
 					real = r
-				} else if r.Told(incident.Answer).IsZero() || r.Closed.IsZero() {
+				} else if r.NotifiedAt(incident.Answer).IsZero() || r.Closed.IsZero() {
 					t.Errorf("%s: nobody heard of it, or it is open: %+v", id, r.Notified)
 				}
 			}
-			if got := state(t, real); got != containment.Done || real.Told(incident.Answer).Sub(real.Outcomes[0].At) > 0 {
-				t.Errorf("the true ring's step is %s at %v, told at %v", got, real.Outcomes[0].At, real.Told(incident.Answer))
+			if got := state(t, real); got != containment.Done || real.NotifiedAt(incident.Answer).Sub(real.Outcomes[0].At) > 0 {
+				t.Errorf("the true ring's step is %s at %v, told at %v", got, real.Outcomes[0].At, real.NotifiedAt(incident.Answer))
 			}
 			answers, sum := 0, 0
 			for _, m := range w.channel.Sent() {
@@ -848,8 +848,8 @@ func TestAKeyThatTakesMoreAfterItsContainmentIsContainedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := state(t, next); got != containment.Done || next.Folded != "" || w.account.Writes() != 2 {
-		t.Errorf("the second theft is %s, folded into %q, %d writes; want it contained too", got, next.Folded, w.account.Writes())
+	if got := state(t, next); got != containment.Done || next.MergedInto != "" || w.account.Writes() != 2 {
+		t.Errorf("the second theft is %s, folded into %q, %d writes; want it contained too", got, next.MergedInto, w.account.Writes())
 	}
 	w.keys(t, "Inactive")
 }

@@ -40,7 +40,7 @@ func (w *worker) next(now time.Time) (batch []task, at time.Time) {
 			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
 				batch = batch[:n]
 			}
-			if do != incident.LookUp { // what is found is acted on before the next are judged, and the lease does not end before the batch
+			if do != incident.Query { // what is found is acted on before the next are judged, and the lease does not end before the batch
 				batch = batch[:min(len(batch), max(w.Workers.Size, 8))]
 			}
 			return batch, now
@@ -67,12 +67,12 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			w.act(ctx, t)
 			delete(w.intended, t.rec.ID)
 		})
-	case incident.LookUp:
+	case incident.Query:
 		w.round(ctx, batch)
 	case incident.Judge:
 		w.each(ctx, batch, func(t task) { w.judge(ctx, t.rec) })
 		w.mergeAll(ctx, batch)
-	case incident.Tell:
+	case incident.Notify:
 		w.tellAll(ctx, batch)
 	default:
 		page := w.nextPage()
@@ -83,7 +83,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			case incident.ReadMetric:
 				w.readMetric(ctx, t.rec)
 				if !t.rec.Once {
-					t.rec.Tell(incident.Page, page, notify.Names(w.Channels)...)
+					t.rec.Notify(incident.Page, page, notify.Names(w.Channels)...)
 				}
 			case incident.Enrich:
 				w.enrich(ctx, t.rec)
@@ -92,7 +92,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			case incident.Remind:
 				w.remind(ctx, t.rec)
 			case incident.Close:
-				if t.rec.TellLater(w.Clock.Now()) {
+				if t.rec.NotifyLater(w.Clock.Now()) {
 					if w.put(ctx, t.rec) {
 						w.mu.Lock()
 						w.giveUp(ctx, t.rec.ID, unheard(*t.rec))

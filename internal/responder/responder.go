@@ -36,13 +36,13 @@ type Responder struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	Mode     containment.Mode
-	// Epoch tells deployments apart: the mode that was lowered in another one is not lowered any more.
-	Epoch string
+	// Generation tells deployments apart: the mode that was lowered in another one is not lowered any more.
+	Generation string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
-	// Wakes calls the responder again. Where it is nil nothing does: an incident is seen through while it waits, and closed as soon
+	// Scheduler calls the responder again. Where it is nil nothing does: an incident is seen through while it waits, and closed as soon
 	// as it is told.
-	Wakes incident.Wakes
+	Scheduler incident.Scheduler
 	// Workers are how many incidents are worked on at the same time, and how.
 	Workers workers.Pool
 	// Cap is how many containments an hour are made without a human; 0 is ten.
@@ -54,8 +54,8 @@ type Responder struct {
 	PolicyError string
 }
 
-// ErrUnheard says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
-var ErrUnheard = errors.New("the team could not be told")
+// ErrNotDelivered says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
+var ErrNotDelivered = errors.New("the team could not be notified")
 
 // Watch sees a record after every move; it is the one way back from the sequence to whoever started it.
 type Watch func(incident.Record)
@@ -78,7 +78,7 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 		return Handled{}, err
 	}
 	// Without the time for one move it would do nothing but call itself again, for ever.
-	if until, ok := ctx.Deadline(); ok && r.Wakes != nil && parsed.Ignored == "" && until.Sub(r.Clock.Now()) < leastTime {
+	if until, ok := ctx.Deadline(); ok && r.Scheduler != nil && parsed.Ignored == "" && until.Sub(r.Clock.Now()) < leastTime {
 		return Handled{}, fmt.Errorf("this invocation has %v, and needs %v: give the function a timeout of 3 minutes at least, 15 are best",
 			until.Sub(r.Clock.Now()).Round(time.Second), leastTime)
 	}
@@ -118,8 +118,8 @@ func (r *Responder) name() string {
 // ring opens the incident of an alarm, or joins the one that is open for it.
 func (w *worker) ring(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
 	rec, err := w.store(ctx, w.Store.Open, w.newRecord(ctx, a))
-	if err == nil && !rec.Closed.IsZero() && rec.Unheard() {
-		rec = rec.TellAgain(w.Clock.Now())
+	if err == nil && !rec.Closed.IsZero() && rec.Undelivered() {
+		rec = rec.NotifyAgain(w.Clock.Now())
 		rec.Writer = w.name
 		rec, err = w.store(ctx, w.Store.Put, rec)
 	}
@@ -127,9 +127,9 @@ func (w *worker) ring(ctx context.Context, a alarm.Alarm) (incident.Record, erro
 		return incident.Record{}, fmt.Errorf("opening the incident: %w", err)
 	}
 	// Whatever becomes of this invocation, somebody comes and looks.
-	if w.Wakes != nil && rec.Closed.IsZero() {
-		if err := w.Wakes.Wake(ctx, incident.EveryIncident, w.Clock.Now().Add(2*time.Minute)); err != nil {
-			w.Log.ErrorContext(ctx, "a wake could not be set; Lambda's own retries are left", "incident", rec.ID, "err", err)
+	if w.Scheduler != nil && rec.Closed.IsZero() {
+		if err := w.Scheduler.Schedule(ctx, incident.EveryIncident, w.Clock.Now().Add(2*time.Minute)); err != nil {
+			w.Log.ErrorContext(ctx, "a follow-up could not be scheduled; Lambda's own retries are left", "incident", rec.ID, "err", err)
 		}
 	}
 	return rec, nil
@@ -138,7 +138,7 @@ func (w *worker) ring(ctx context.Context, a alarm.Alarm) (incident.Record, erro
 // newRecord is the incident of an alarm as it begins.
 func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	now := w.Clock.Now()
-	once := w.Wakes == nil || a.Source != alarm.Rang
+	once := w.Scheduler == nil || a.Source != alarm.Fired
 	deadline := now.Add(incident.Patience)
 	if until, ok := ctx.Deadline(); once && ok && until.Add(-reserve).Before(deadline) && now.Before(until) {
 		deadline = until.Add(-reserve)
@@ -146,7 +146,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	rec := incident.Record{
 		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
-		Looks:    []incident.Look{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
+		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}
 	rec.Evidence.Explained, rec.Evidence.Unexplained = nil, nil // nothing was looked at yet
 	rec.Note(now, opening(a))
@@ -155,11 +155,11 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 
 // reserve is kept back, of the time an invocation has, for what comes after the deadline: the last look, judging, a write and its
 // reading back for a minute, what the report would like to say, and the telling itself.
-const reserve = lastLookTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
+const reserve = lastRoundTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
 
 func opening(a alarm.Alarm) string {
 	if a.Source == alarm.Manual {
 		return "a manual event asks about " + prose.List(a.Buckets)
 	}
-	return "alarm " + prose.Safe(a.Name) + " rang for " + prose.List(a.Buckets)
+	return "alarm " + prose.Safe(a.Name) + " fired for " + prose.List(a.Buckets)
 }

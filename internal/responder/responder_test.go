@@ -419,7 +419,7 @@ func TestTheCriticalPathIsShort(t *testing.T) {
 		t.Errorf("got %d other calls, want at most 6: %v", others, w.account.Calls())
 	}
 	looks := 0
-	for _, l := range r.Looks {
+	for _, l := range r.Rounds {
 		if l.Bytes > 0 {
 			looks++
 		}
@@ -566,10 +566,10 @@ func TestATrailThatNeverAnswersIsHeard(t *testing.T) {
 		t.Errorf("something is known: %+v", r.Evidence)
 	}
 	// Somebody may keep the slots full so that we give up asking for the history: it is asked for with every look.
-	if n := w.trail.questions("usage"); r.HistoryAsked != 0 || n != len(r.Looks) || n <= incident.MaxHistory {
-		t.Errorf("the history was asked for %d times in %d looks, and %d of them count", n, len(r.Looks), r.HistoryAsked)
+	if n := w.trail.questions("usage"); r.HistoryAsked != 0 || n != len(r.Rounds) || n <= incident.MaxHistory {
+		t.Errorf("the history was asked for %d times in %d looks, and %d of them count", n, len(r.Rounds), r.HistoryAsked)
 	}
-	w.headline(t, "COULD NOT LOOK")
+	w.headline(t, "COULD NOT QUERY")
 	w.took(t, incident.Patience, incident.Patience)
 	for _, says := range []string{"CloudTrail could not be asked: no query slot was free", "somebody may be filling them", "Unexplained everything: CloudTrail has not answered", "there is NO EVIDENCE"} {
 		if body := unwrap(w.told(t).Body); !strings.Contains(body, says) {
@@ -586,8 +586,8 @@ func TestTheTeamNotToldIsAnError(t *testing.T) {
 	w := newWorld()
 	w.channel.Err = errors.New("the topic is gone")
 	handled, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if !errors.Is(err, responder.ErrUnheard) {
-		t.Errorf("got error %v, want ErrUnheard: a retry can help", err)
+	if !errors.Is(err, responder.ErrNotDelivered) {
+		t.Errorf("got error %v, want ErrNotDelivered: a retry can help", err)
 	}
 	if got := state(t, handled.Record); got != containment.Done {
 		t.Errorf("got %s, want done: the key is off all the same", got)
@@ -606,8 +606,8 @@ func TestAChannelThatFailsDoesNotStopTheOthers(t *testing.T) {
 		channels := []*sandbox.Channel{w.channel, &second.Channel}
 		channels[failing].Err = errors.New("the topic is gone")
 		r := w.handle(t)
-		if sent := channels[1-failing].Sent(); len(sent) != 1 || r.Unheard() {
-			t.Errorf("channel %d fails: the other sent %d messages, unheard %t", failing, len(sent), r.Unheard())
+		if sent := channels[1-failing].Sent(); len(sent) != 1 || r.Undelivered() {
+			t.Errorf("channel %d fails: the other sent %d messages, unheard %t", failing, len(sent), r.Undelivered())
 		}
 		if n := r.Notified[failing]; n.Error == "" || n.Tries < 2 {
 			t.Errorf("channel %d fails: the record says %+v", failing, n)
@@ -620,23 +620,23 @@ func TestARingThatNobodyHeardIsToldAgain(t *testing.T) {
 	w := newWorld()
 	w.channel.Err = errors.New("the topic is gone")
 	first, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if !errors.Is(err, responder.ErrUnheard) || first.Record.Closed.IsZero() {
-		t.Fatalf("got %v, closed %v, want ErrUnheard and a closed incident", err, first.Record.Closed)
+	if !errors.Is(err, responder.ErrNotDelivered) || first.Record.Closed.IsZero() {
+		t.Fatalf("got %v, closed %v, want ErrNotDelivered and a closed incident", err, first.Record.Closed)
 	}
 	tries := first.Record.Notified[0].Tries
 	// Still nobody hears: that is still an error, after as many tries as before.
 	second, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if n := second.Record.Notified[0]; !errors.Is(err, responder.ErrUnheard) || n.Tries != tries || n.Error == "" {
-		t.Errorf("got %v after %+v, want ErrUnheard after %d tries again", err, n, tries)
+	if n := second.Record.Notified[0]; !errors.Is(err, responder.ErrNotDelivered) || n.Tries != tries || n.Error == "" {
+		t.Errorf("got %v after %+v, want ErrNotDelivered after %d tries again", err, n, tries)
 	}
 	w.channel.Err = nil
 	calls, asked := len(w.account.Calls()), len(w.trail.asked)
 	r := w.handle(t)
-	if got := state(t, r); got != containment.Done || r.Unheard() || r.Closed.IsZero() || r.ID != first.Record.ID {
-		t.Errorf("got %s, unheard %t, closed %v of incident %s", got, r.Unheard(), r.Closed, r.ID)
+	if got := state(t, r); got != containment.Done || r.Undelivered() || r.Closed.IsZero() || r.ID != first.Record.ID {
+		t.Errorf("got %s, unheard %t, closed %v of incident %s", got, r.Undelivered(), r.Closed, r.ID)
 	}
 	w.headline(t, "CONTAINED")
-	if body := w.told(t).Body; !strings.Contains(body, "nobody has heard: telling again") || !strings.Contains(body, "To undo ") {
+	if body := w.told(t).Body; !strings.Contains(body, "delivered to nobody: notifying again") || !strings.Contains(body, "To undo ") {
 		t.Errorf("the message does not say that it comes late, or how to undo what was done:\n%s", body)
 	}
 	if len(w.account.Calls()) != calls || len(w.trail.asked) != asked {
@@ -665,7 +665,7 @@ func TestNothingIsWaitedForInVain(t *testing.T) {
 		readings int
 	}{
 		"an alarm without buckets": {[]byte(strings.Replace(string(event(1_000_000)), `"BucketName":"exports",`, "", 1)), func(*world) {},
-			"COULD NOT LOOK", "The alarm names no bucket to ask about", 0, 0, 1},
+			"COULD NOT QUERY", "The alarm names no bucket to ask about", 0, 0, 1},
 		"a manual event": {manual(time.Minute, stolen), func(w *world) { w.clock = sandbox.NewClock(rang.Add(time.Hour)) },
 			"DECIDE", "You asked " + stolen + " took 977 KiB", 30 * time.Second, 2, 1},
 		"a manual event about little": {manual(time.Minute, nightly), func(w *world) {
@@ -695,8 +695,8 @@ func TestNothingIsWaitedForInVain(t *testing.T) {
 			if d := w.clock.Now().Sub(begin); d > c.most {
 				t.Errorf("it took %v, want at most %v", d, c.most)
 			}
-			if len(r.Looks) != c.looks || w.meter.read != c.readings || r.MetricRead != c.readings {
-				t.Errorf("got %d looks and %d readings of the metric, want %d and %d", len(r.Looks), w.meter.read, c.looks, c.readings)
+			if len(r.Rounds) != c.looks || w.meter.read != c.readings || r.MetricRead != c.readings {
+				t.Errorf("got %d looks and %d readings of the metric, want %d and %d", len(r.Rounds), w.meter.read, c.looks, c.readings)
 			}
 			w.headline(t, c.headline)
 			if body := unwrap(w.told(t).Body); !strings.Contains(body, c.says) {
@@ -762,8 +762,8 @@ func TestTrafficAroundTheWindowIsNotWaitedFor(t *testing.T) {
 	w.trail.takers = []taker{thief(950_000), job(50_000)}
 	w.trail.grows, w.trail.crowd = 1_000_000, 20
 	r := w.handle(t)
-	if !r.Evidence.Complete || r.Looks[0].Digest == "" || len(r.Looks) != 2 || r.Looks[0].Digest != r.Looks[1].Digest {
-		t.Errorf("complete %t after %+v, want two equal looks", r.Evidence.Complete, r.Looks)
+	if !r.Evidence.Complete || r.Rounds[0].Digest == "" || len(r.Rounds) != 2 || r.Rounds[0].Digest != r.Rounds[1].Digest {
+		t.Errorf("complete %t after %+v, want two equal query rounds", r.Evidence.Complete, r.Rounds)
 	}
 	if r.Evidence.MarginBytes < 2_000_000 || len(r.Evidence.Actors) != 42 {
 		t.Errorf("got %d bytes in the margin and %d actors: nothing has grown", r.Evidence.MarginBytes, len(r.Evidence.Actors))

@@ -17,27 +17,27 @@ func (w *worker) readMetric(ctx context.Context, rec *incident.Record) {
 	rec.TookReading(w.Clock.Now(), reading, err)
 }
 
-// lookTime is the most that one query round may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
+// roundTime is the most that one query round may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
 // slots full: the team must be told in time all the same.
-const lookTime = 2 * time.Minute
+const roundTime = 2 * time.Minute
 
-// lastLookTime is what a query round at the deadline has left.
-const lastLookTime = 30 * time.Second
+// lastRoundTime is what a query round at the deadline has left.
+const lastRoundTime = 30 * time.Second
 
 // round asks the trail about several incidents at once.
 func (w *worker) round(ctx context.Context, batch []task) {
 	w.each(ctx, batch, func(t task) {
-		if len(t.rec.Looks) > 0 && t.rec.MetricDue() {
+		if len(t.rec.Rounds) > 0 && t.rec.MetricDue() {
 			w.readMetric(ctx, t.rec)
 		}
 	})
 	var cases []investigation.Case
-	wait := lastLookTime
+	wait := lastRoundTime
 	for _, t := range batch {
 		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue()})
-		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastLookTime)
+		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastRoundTime)
 	}
-	asked, cancel := context.WithTimeout(ctx, min(lookTime, wait))
+	asked, cancel := context.WithTimeout(ctx, min(roundTime, wait))
 	defer cancel()
 	found := w.ask.Round(asked, cases)
 	for _, t := range batch {

@@ -16,7 +16,7 @@ import (
 func (w *worker) nextPage() time.Time {
 	var last time.Time
 	for _, rec := range w.open {
-		if told := rec.Told(incident.Page); told.After(last) {
+		if told := rec.NotifiedAt(incident.Page); told.After(last) {
 			last = told
 		}
 	}
@@ -37,7 +37,7 @@ const (
 // doubted reports whether an incident's answer may wait for others: its ring is not confirmed, though CloudWatch could be asked, and there
 // is nothing that anybody has to do.
 func doubted(rec *incident.Record) bool {
-	return rec.Alarm.Source == alarm.Rang && !rec.Alarm.Confirmed && rec.MetricError == "" && !rec.Stepped()
+	return rec.Alarm.Source == alarm.Fired && !rec.Alarm.Confirmed && rec.MetricError == "" && !rec.Stepped()
 }
 
 // holdAnswer holds the answer of an incident back that was judged, where that may wait.
@@ -58,7 +58,7 @@ func (w *worker) nextAnswer(rec *incident.Record) time.Time {
 	var last time.Time
 	n, same, since := 0, false, w.Clock.Now().Add(-doubtedCooldown)
 	for _, other := range w.sorted() {
-		told := other.Told(incident.Answer)
+		told := other.NotifiedAt(incident.Answer)
 		if !told.After(since) || !doubted(other) {
 			continue
 		}
@@ -96,7 +96,7 @@ func (w *worker) tellAll(ctx context.Context, batch []task) {
 	}
 	w.each(ctx, messages, func(t task) {
 		n := &t.rec.Notified[t.move.Notice]
-		message := report.Tell(n.Kind, *t.rec)
+		message := report.Write(n.Kind, *t.rec)
 		w.told(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))
 		w.put(ctx, t.rec)
 	})
@@ -144,14 +144,14 @@ func (w *worker) send(ctx context.Context, channel string, message report.Messag
 func (w *worker) told(ctx context.Context, rec *incident.Record, n *incident.Notice, message report.Message, err error) {
 	n.At, n.Subject, n.Error = w.Clock.Now(), message.Subject, ""
 	n.Tries++
-	what := "told " + prose.Safe(n.Channel)
+	what := "notified " + prose.Safe(n.Channel)
 	if n.Kind != incident.Answer {
 		what += ": " + string(n.Kind)
 	}
 	if err != nil {
 		n.Error = prose.Safe(err.Error())
-		w.Log.ErrorContext(ctx, "telling the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
-		what = "telling " + prose.Safe(n.Channel) + " failed: " + n.Error
+		w.Log.ErrorContext(ctx, "notifying the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
+		what = "notifying " + prose.Safe(n.Channel) + " failed: " + n.Error
 	}
 	rec.Note(n.At, what)
 }

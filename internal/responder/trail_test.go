@@ -86,7 +86,7 @@ func TestTwoEnginesThatFailAreBothNamed(t *testing.T) {
 	w, files := withSecond()
 	w.trail.always, files.always = errors.New("the store is gone"), errors.New("the table is gone")
 	r := w.handle(t)
-	w.headline(t, "COULD NOT LOOK")
+	w.headline(t, "COULD NOT QUERY")
 	for _, says := range []string{"the store is gone", "the table is gone"} {
 		if body := unwrap(w.told(t).Body); !strings.Contains(body, says) {
 			t.Errorf("the message does not say %q:\n%s", says, body)
@@ -102,7 +102,7 @@ func TestABudgetIsSpentOnce(t *testing.T) {
 	w, files := withSecond()
 	w.trail.always, files.always = evidence.ErrBusy, evidence.ErrBudget
 	if r := w.handle(t); files.questions("usage") != 1 {
-		t.Errorf("what is usual was asked of the files %d times in %d looks", files.questions("usage"), len(r.Looks))
+		t.Errorf("what is usual was asked of the files %d times in %d looks", files.questions("usage"), len(r.Rounds))
 	}
 }
 
@@ -124,8 +124,8 @@ func TestAStoreThatStaysBehindIsNotWaitedFor(t *testing.T) {
 			if r.Evidence.Engine != c.want {
 				t.Errorf("the evidence is of %s, want %s:\n%s", r.Evidence.Engine, c.want, log(r))
 			}
-			if n := files.questions("bytes"); n == 0 || n == len(r.Looks) {
-				t.Errorf("the files were asked in %d of %d looks, want only some: before, the store cannot be said to be behind", n, len(r.Looks))
+			if n := files.questions("bytes"); n == 0 || n == len(r.Rounds) {
+				t.Errorf("the files were asked in %d of %d looks, want only some: before, the store cannot be said to be behind", n, len(r.Rounds))
 			}
 			// What is usual comes from where the bytes came from: a store that is behind may know nothing of the last days.
 			theirs := c.want == "files"

@@ -39,7 +39,7 @@ const (
 	// listEvery is how often the one at the desk looks for what others have opened or changed.
 	listEvery = 15 * time.Second
 	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
-	handOver = lookTime + 30*time.Second
+	handOver = roundTime + 30*time.Second
 	// leastTime is what an invocation must have, so that a move is begun in it.
 	leastTime = handOver + 10*time.Second
 )
@@ -56,14 +56,14 @@ func (w *worker) work(ctx context.Context, id string) error {
 			}
 			continue
 		case err != nil:
-			return fmt.Errorf("taking the desk: %w", err)
+			return fmt.Errorf("taking the worker lease: %w", err)
 		}
 		wake, err := w.run(ctx)
 		if errors.As(err, &held) {
 			continue // somebody has thought this one dead, and sits here now; or has been, and gone
 		}
 		if err == nil && !wake.IsZero() {
-			err = incident.WakeForAll(ctx, w.Wakes, wake)
+			err = incident.ScheduleForAll(ctx, w.Scheduler, wake)
 		}
 		if err != nil {
 			return err // the lease runs out by itself, and the wake that was set before finds it so
@@ -88,7 +88,7 @@ func (w *worker) result(id string) error {
 		return fmt.Errorf("incident %q: %w", id, w.broken[id])
 	}
 	for _, rec := range w.open {
-		if (rec.ID != id && id != incident.EveryIncident) || rec.Closed.IsZero() || !rec.Unheard() {
+		if (rec.ID != id && id != incident.EveryIncident) || rec.Closed.IsZero() || !rec.Undelivered() {
 			continue
 		}
 		return fmt.Errorf("incident %q: %w", rec.ID, unheard(*rec))
@@ -96,9 +96,9 @@ func (w *worker) result(id string) error {
 	return nil
 }
 
-// unheard is ErrUnheard with what a channel said last.
+// unheard is ErrNotDelivered with what a channel said last.
 func unheard(rec incident.Record) error {
-	return fmt.Errorf("%w: %s", ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+	return fmt.Errorf("%w: %s", ErrNotDelivered, rec.Notified[len(rec.Notified)-1].Error)
 }
 
 // leaveTo leaves what rang to the one who sits at the desk, and sees to it that somebody looks after him. A human who waits for
@@ -121,8 +121,8 @@ func (w *worker) leaveTo(ctx context.Context, held incident.Held, id string) (do
 			return false, w.Clock.Wait(ctx, wait)
 		}
 	}
-	w.Log.InfoContext(ctx, "left to the one at the desk", "incident", id, "until", held.Until)
-	return true, incident.WakeForAll(ctx, w.Wakes, held.Until.Add(time.Second))
+	w.Log.InfoContext(ctx, "left to the worker that holds the lease", "incident", id, "until", held.Until)
+	return true, incident.ScheduleForAll(ctx, w.Scheduler, held.Until.Add(time.Second))
 }
 
 // take takes the desk, or takes it again.
@@ -147,7 +147,7 @@ func (w *worker) give(ctx context.Context) error {
 	now := w.Clock.Now()
 	w.until = time.Time{}
 	if err := w.Store.Lease(ctx, incident.Lease{Name: incident.EveryIncident, Holder: w.name, Now: now, Until: now}); err != nil && !errors.As(err, new(incident.Held)) {
-		return fmt.Errorf("giving the desk back: %w", err)
+		return fmt.Errorf("giving the worker lease back: %w", err)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (w *worker) give(ctx context.Context) error {
 func (w *worker) run(ctx context.Context) (time.Time, error) {
 	for {
 		if err := w.take(ctx); err != nil {
-			return time.Time{}, fmt.Errorf("keeping the desk: %w", err)
+			return time.Time{}, fmt.Errorf("keeping the worker lease: %w", err)
 		}
 		if w.Clock.Now().Sub(w.listed) >= listEvery {
 			if err := w.list(ctx); err != nil {
@@ -172,7 +172,7 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 			}
 			return at, nil
 		case len(batch) == 0:
-			if soon := now.Add(listEvery); w.Wakes != nil && at.After(soon) {
+			if soon := now.Add(listEvery); w.Scheduler != nil && at.After(soon) {
 				at = soon
 			}
 			if err := w.Clock.Wait(ctx, at); err != nil {
@@ -189,7 +189,7 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 // stays reports whether this invocation has the time to wait until then, and for what is due then.
 func (w *worker) stays(ctx context.Context, at time.Time) bool {
 	until, ok := ctx.Deadline()
-	return w.Wakes == nil || !ok || at.Add(handOver).Before(until)
+	return w.Scheduler == nil || !ok || at.Add(handOver).Before(until)
 }
 
 // timeLeft reports whether a move that is begun now can come to its end.

@@ -146,7 +146,7 @@ func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
 		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside},
+		Scheduler: simWakes{in}, Name: func() string { return in.name }, Generation: in.epoch, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside},
 	}
 }
 
@@ -417,7 +417,7 @@ func (s simStore) Lease(ctx context.Context, l incident.Lease) error {
 // Wake makes a one-time schedule. It fires within a minute, so it is named by the first whole minute that is not too early; while it
 // has not fired yet, making it again changes nothing.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
+func (k simWakes) Schedule(_ context.Context, id string, at time.Time) error {
 	_, err := call(k.invocation, "wakes", "wake "+id+" at "+at.Format(time.TimeOnly), func() (struct{}, error) {
 		w, minute := k.world, at.Add(time.Minute-1).Truncate(time.Minute)
 		name := id + minute.Format("-200601021504")

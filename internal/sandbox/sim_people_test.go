@@ -99,7 +99,7 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 	if w.chance(0.1) {
 		w.at(begins.Add(w.between(0, 60*time.Minute)), func() {
 			w.epoch = "2"
-			w.tell("a deployment with another epoch: the mode is %s", w.plot.mode)
+			w.tell("a deployment of another generation: the mode is %s", w.plot.mode)
 		})
 	}
 }
@@ -157,7 +157,7 @@ func (in *invocation) approver() *approval.Approval {
 	return &approval.Approval{
 		Investigation: investigation.New(nil, simTrail{in}, nil, account, ours, simClock{in}, workers.Pool{}, log),
 		Account:       account, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
-		Log: log, Mode: in.plot.mode, Epoch: in.epoch, Ours: ours, Wakes: simWakes{in}, Name: func() string { return in.name },
+		Log: log, Mode: in.plot.mode, Generation: in.epoch, Ours: ours, Scheduler: simWakes{in}, Name: func() string { return in.name },
 	}
 }
 

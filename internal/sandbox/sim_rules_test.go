@@ -60,7 +60,7 @@ func (in *invocation) intends(key string) string {
 
 // allows is the mode that brakes leave to an invocation: those of another deployment's epoch leave it what that was deployed with.
 func (in *invocation) allows(b incident.Brakes) containment.Mode {
-	if b.Mode == "" || b.Epoch != in.epoch || in.plot.mode == containment.ModeObserve {
+	if b.Mode == "" || b.Generation != in.epoch || in.plot.mode == containment.ModeObserve {
 		return in.plot.mode
 	}
 	return b.Mode
@@ -69,14 +69,14 @@ func (in *invocation) allows(b incident.Brakes) containment.Mode {
 // checkBrakes looks at brakes that are stored now.
 func (in *invocation) checkBrakes(b incident.Brakes) {
 	before := in.brakesAt(in.now)
-	if b.Mode != before.Mode || b.Epoch != before.Epoch {
+	if b.Mode != before.Mode || b.Generation != before.Generation {
 		in.braked = in.now
 		if in.by == nil {
 			in.breach(ruleBrake, "%s sets the mode to %q", in.name, b.Mode)
 		} else if of := in.suspect(""); of != "" && !in.late {
 			in.breach(ruleApprover, "%s, by %s, lowers the mode, and %s is in an incident", in.name, in.by, of)
 		}
-		if order := "observe ask act"; b.Epoch == before.Epoch && before.Mode != "" && strings.Index(order, string(b.Mode)) > strings.Index(order, string(before.Mode)) {
+		if order := "observe ask act"; b.Generation == before.Generation && before.Mode != "" && strings.Index(order, string(b.Mode)) > strings.Index(order, string(before.Mode)) {
 			in.breach(ruleBrake, "%s raises the mode from %s to %s", in.name, before.Mode, b.Mode)
 		}
 	}
@@ -132,7 +132,7 @@ func (in *invocation) checkYes(before incident.Record, was, o containment.Outcom
 		in.breach(ruleApprover, "%s, by %s, approves %s, and incident %s is about %s", in.name, in.by, o.Target, before.ID, in.suspect(before.ID))
 	case slices.Contains(in.staff, in.by) && in.wants != meant:
 		in.breach(ruleApproved, "%s approves %s, and %s meant %s", in.name, o.Target, in.by, in.wants.target)
-	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.Folded != "":
+	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.MergedInto != "":
 		in.breach(ruleApproved, "%s approves %s of incident %s, which is %s there", in.name, o.Target, before.ID, was.State)
 	case in.allows(in.brakesAt(in.brakesRead)) == containment.ModeObserve:
 		in.breach(ruleBrake, "%s approves %s in mode observe", in.name, o.Target)

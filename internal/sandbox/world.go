@@ -114,14 +114,14 @@ func (c *Channel) Sent() []report.Message {
 	return append([]report.Message(nil), c.sent...)
 }
 
-// Wakes keeps when the responder is to be called again. Nobody calls: in one process it waits by itself.
-type Wakes struct {
+// Scheduler keeps when the responder is to be called again. Nobody calls: in one process it waits by itself.
+type Scheduler struct {
 	mu sync.Mutex
 	at []time.Time
 }
 
-// Wake implements incident.Wakes.
-func (w *Wakes) Wake(_ context.Context, _ string, at time.Time) error {
+// Wake implements incident.Scheduler.
+func (w *Scheduler) Schedule(_ context.Context, _ string, at time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.at = append(w.at, at)
@@ -129,7 +129,7 @@ func (w *Wakes) Wake(_ context.Context, _ string, at time.Time) error {
 }
 
 // At are the times asked for so far.
-func (w *Wakes) At() []time.Time {
+func (w *Scheduler) At() []time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]time.Time(nil), w.at...)

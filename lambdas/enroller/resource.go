@@ -19,7 +19,7 @@ const physicalID, trailID = "nightlatch-request-metrics", "nightlatch-trail"
 // trailType is the resource that looks a trail up; every other one is about request metrics.
 const trailType = "Custom::Trail"
 
-// What is left of the invocation's time when the work ends, and when the answer can wait no longer. Telling the team takes up to
+// What is left of the invocation's time when the work ends, and when the answer can wait no longer. MessageKind the team takes up to
 // 15 seconds, and the answer up to three times answerTimeout.
 const (
 	workMargin   = 60 * time.Second
@@ -90,7 +90,7 @@ func (e *enroller) fulfil(ctx context.Context, request cfn.Event) (map[string]an
 	e.report(ctx, r)
 	if message, bad := notice(r, nil); bad {
 		if err := e.team.Send(ctx, message); err != nil {
-			e.log.ErrorContext(ctx, "the team was not told", "err", err)
+			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
 	}
 	if n := len(r.Unreached); n > 0 {

@@ -86,11 +86,11 @@ func notice(r enroll.Result, again []string) (report.Message, bool) {
 	}
 	var sections []string
 	if len(bad) > 0 {
-		sections = append(sections, "No alarm can ring for these buckets, because their request metrics are not switched on:\n"+strings.Join(bad, "\n"))
+		sections = append(sections, "No alarm can fire for these buckets, because their request metrics are not switched on:\n"+strings.Join(bad, "\n"))
 	}
 	if len(again) > 0 {
-		sections = append(sections, fmt.Sprintf("The daily look found no request metrics on these buckets (%d) and switched them on; data come in about 15 minutes. "+
-			"Unless a bucket is new, somebody took them away, and until now no alarm could ring for it; CloudTrail knows who, as "+
+		sections = append(sections, fmt.Sprintf("The daily check found no request metrics on these buckets (%d) and switched them on; data come in about 15 minutes. "+
+			"Unless a bucket is new, somebody took them away, and until now no alarm could fire for it; CloudTrail knows who, as "+
 			"DeleteBucketMetricsConfiguration:\n%s", len(again), named(again)))
 	}
 	if late > 0 {

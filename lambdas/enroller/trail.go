@@ -39,7 +39,7 @@ func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]an
 	e.log.InfoContext(ctx, "the trail was looked up", "trail", t.ARN, "location", t.Location(), "key", t.Key, "wrong", wrong, "warnings", t.Warnings())
 	if m, bad := trailNotice(t.ARN, wrong, t.Warnings()); bad {
 		if err := e.team.Send(ctx, m); err != nil {
-			e.log.ErrorContext(ctx, "the team was not told", "err", err)
+			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
 	}
 	return trailData(t), nil
@@ -92,7 +92,7 @@ func (e *enroller) lookAtTrail(ctx context.Context) error {
 	if wrong != nil && t.ARN == "" && !errors.Is(wrong, trail.ErrGone) {
 		return wrong
 	}
-	e.log.InfoContext(ctx, "the trail was looked at", "trail", e.trail, "wrong", wrong)
+	e.log.InfoContext(ctx, "the trail was checked", "trail", e.trail, "wrong", wrong)
 	if m, bad := trailNotice(e.trail, wrong, nil); bad {
 		return e.team.Send(ctx, m)
 	}
@@ -106,7 +106,7 @@ func trailNotice(arn string, wrong error, warnings []string) (report.Message, bo
 	switch {
 	case wrong != nil:
 		m.Subject = "[nightlatch] NO EVIDENCE: trail " + name
-		m.Body = "Nobody may be found when it rings, because Athena reads this trail's files:\n" + wrong.Error() + "\n"
+		m.Body = "Nobody may be found when an alarm fires, because Athena reads this trail's files:\n" + wrong.Error() + "\n"
 	case len(warnings) > 0:
 		m.Subject = "[nightlatch] THE EVIDENCE HAS GAPS: trail " + name
 		m.Body = "Some answers will be poorer than they could be:\n"

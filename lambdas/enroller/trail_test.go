@@ -133,7 +133,7 @@ func TestWhatATrailLeavesOutIsToldWhenItIsDeployed(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main" || strings.Count(w.team.told[0].Body, "\ntrail ") != 3 ||
-		!strings.Contains(w.log.String(), "the team was not told") {
+		!strings.Contains(w.log.String(), "the team was not notified") {
 		t.Errorf("the team was told %q", w.team.told)
 	}
 }

@@ -82,7 +82,7 @@ func (m *midnight) aHumanApproves(t *testing.T) {
 	if got := first.Outcomes[0]; got.State != "asked" || got.Target != m.stolen {
 		t.Fatalf("got %+v, want that somebody is asked about the stolen key", got)
 	}
-	m.hears(ctx, t, "IT RANG", "DECIDE")
+	m.hears(ctx, t, "ALARM FIRED", "DECIDE")
 
 	theirs := &granttest.AWS{T: t, Account: m.account, Caller: theirKey, Find: m.find, Services: maps.Clone(m.aws.Services)}
 	proxy := httptest.NewServer(theirs)

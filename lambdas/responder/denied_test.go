@@ -124,7 +124,7 @@ func (n *night) check(t *testing.T, action string, d denial) {
 		return
 	}
 	if d.says == "" { // the event comes again, and then waits in the queue of failed events, over which an alarm rings
-		if !errors.Is(n.err, responder.ErrUnheard) || !strings.Contains(n.err.Error(), "may not call "+action) || !strings.Contains(n.log.String(), "may not call "+action) {
+		if !errors.Is(n.err, responder.ErrNotDelivered) || !strings.Contains(n.err.Error(), "may not call "+action) || !strings.Contains(n.log.String(), "may not call "+action) {
 			t.Errorf("got %v, want an error, and the permission in it and in the log:\n%s", n.err, &n.log)
 		}
 		if len(messages) > 0 {

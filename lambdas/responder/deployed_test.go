@@ -296,7 +296,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 		t.Errorf("got %+v, want a confirmed alarm, the stolen key done, and the new one asked about", got)
 	}
 	m.keys(ctx, t, "Inactive")
-	m.hears(ctx, t, "IT RANG", "CONTAINED", "NOT QUIET")
+	m.hears(ctx, t, "ALARM FIRED", "CONTAINED", "NOT QUIET")
 	var schedules struct {
 		Schedules []struct{ Name, GroupName string }
 	}
@@ -376,7 +376,7 @@ func (d *deployment) enrol(ctx context.Context, endpoint string) {
 	}
 	// What a function prints comes after its answer.
 	found := func() bool {
-		return strings.Contains(f.logs.String(), `"the trail was looked at"`) && strings.Contains(f.logs.String(), `"wrong":null`)
+		return strings.Contains(f.logs.String(), `"the trail was checked"`) && strings.Contains(f.logs.String(), `"wrong":null`)
 	}
 	for tries := 0; !found() && tries < 50; tries++ {
 		time.Sleep(100 * time.Millisecond)

@@ -81,6 +81,7 @@ type midnight struct {
 	athena       *athenatest.Server
 	theftEnd     time.Time
 	contributors cbor.List
+	clock        skipping // of the functions in this process: none of them starts before another has ended
 }
 
 // start starts the function as it is deployed: the built binary, or in this process what it is built of.
@@ -117,7 +118,7 @@ func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
 func (m *midnight) skipping(root string, log io.Writer) (*responder.Responder, error) {
 	r, err := build(m.config, m.environ, root)
 	if err == nil {
-		r.Clock, r.Log = &skipping{}, slog.New(slog.NewJSONHandler(log, nil))
+		r.Clock, r.Log = &m.clock, slog.New(slog.NewJSONHandler(log, nil))
 	}
 	return r, err
 }
@@ -134,8 +135,8 @@ func (m *midnight) callsOf(a *granttest.AWS) []granttest.Call {
 // oneLook is a time in which a function can look into the trail once, and decides then.
 const oneLook = 100 * time.Second
 
-// The whole program against moto: real SDK clients, DuckDB behind the fake of Lake, and once the built binary over the Runtime API, which
-// waits between two looks as it will at midnight. What it calls in all the stories together is written down, and the roles are judged by
+// The whole program against moto: real SDK clients, DuckDB behind the fake of Lake, and once the built binary over the Runtime API; that
+// turns a key off where the whole stack is deployed (TestMidnightAsDeployed). What it calls in all the stories together is written down, and the roles are judged by
 // that (infra).
 func TestWholeStoriesAgainstMoto(t *testing.T) {
 	t.Parallel()
@@ -245,7 +246,7 @@ func (m *midnight) nothingIsSeen(t *testing.T) {
 		t.Errorf("the files were asked: %t", asked)
 	}
 	m.keys(t.Context(), t, "Active")
-	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.HasPrefix(messages[0], "COULD NOT LOOK") {
+	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.HasPrefix(messages[0], "COULD NOT QUERY") {
 		t.Errorf("got messages %q, want one that says so", messages)
 	}
 }
@@ -300,7 +301,7 @@ func (m *midnight) keys(ctx context.Context, t *testing.T, stolen string) {
 // messages takes what is in the team's queue.
 func (m *midnight) messages(ctx context.Context, t *testing.T) []string {
 	t.Helper()
-	out, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &m.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+	out, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &m.queue, MaxNumberOfMessages: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -45,6 +46,11 @@ func TestMain(m *testing.M) {
 	if binaries, err = os.MkdirTemp("", "nightlatch-bootstraps-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	flag.Parse()
+	err = flag.Set("test.parallel", "16") // the stories wait for engines, for approvers, for the time to pass
+	if err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	os.RemoveAll(binaries)

@@ -83,7 +83,7 @@ func Grants() []grant.Grant {
 			Sid:     "ReadAlarms",
 			Actions: []string{"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmContributors"},
 			On:      []string{"arn:${Partition}:cloudwatch:${Region}:${Account}:alarm:*"},
-			Why:     "An alarm's name is known only when it rings, and alarms of the team's own making are answered too; they are read, not changed.",
+			Why:     "An alarm's name is known only when it fires, and alarms of the team's own making are answered too; they are read, not changed.",
 		},
 		{
 			Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"},
@@ -155,7 +155,7 @@ func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAl
 		return neverRang(config, a.Since), nil
 	}
 	if a.Contributor == "" || len(a.Buckets) > 1 {
-		return "the alarm watches many buckets, and the event does not name the one contributor that rang", nil
+		return "the alarm watches many buckets, and the event does not name the one contributor that fired", nil
 	}
 	if a.Part > 0 && len(a.Buckets) == 1 && w.query.covers(a.Buckets[0]) {
 		w.series = []series{{a.Buckets[0], w.query.filterID}}

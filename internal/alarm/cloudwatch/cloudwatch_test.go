@@ -28,11 +28,11 @@ var (
 
 	// rang is what the alarm on one bucket sends; Threshold and Period are the payload's, and not to be believed.
 	rang = alarm.Alarm{
-		Source: alarm.Rang, Name: "nightlatch-customer-exports", ARN: exportsARN, AccountID: "111122223333", Region: "eu-west-1",
+		Source: alarm.Fired, Name: "nightlatch-customer-exports", ARN: exportsARN, AccountID: "111122223333", Region: "eu-west-1",
 		Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: rangAt, Period: time.Hour, Threshold: aws.Float64(1),
 	}
 	everyRang = alarm.Alarm{
-		Source: alarm.Rang, Name: "nightlatch-every-bucket", ARN: everyARN, AccountID: "111122223333", Region: "eu-west-1",
+		Source: alarm.Fired, Name: "nightlatch-every-bucket", ARN: everyARN, AccountID: "111122223333", Region: "eu-west-1",
 		Contributor: contributor, Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: rangAt, Period: time.Minute,
 	}
 )

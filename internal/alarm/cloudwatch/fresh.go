@@ -30,7 +30,7 @@ const (
 // ALARM, may lie any time after it.
 func (m *Meter) stale(a alarm.Alarm) string {
 	if age := m.now().Sub(a.Since); age > maxAge && a.Part == 0 || age < -maxAhead {
-		return fmt.Sprintf("the ring of %s is not from the last hour", clock(a.Since))
+		return fmt.Sprintf("it fired at %s, which is not within the last hour", clock(a.Since))
 	}
 	return ""
 }
@@ -40,11 +40,11 @@ func neverRang(a types.MetricAlarm, since time.Time) string {
 	changed := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
 	switch {
 	case changed == nil:
-		return fmt.Sprintf("CloudWatch does not say when the alarm's state changed, so the ring of %s cannot be checked", clock(since))
+		return fmt.Sprintf("CloudWatch does not say when the alarm's state changed, so that it fired at %s cannot be checked", clock(since))
 	case a.StateValue == types.StateValueAlarm && changed.Sub(since).Abs() > drift:
-		return fmt.Sprintf("the alarm rang at %s, not at %s as the event claims", clock(*changed), clock(since))
+		return fmt.Sprintf("the alarm fired at %s, not at %s as the event claims", clock(*changed), clock(since))
 	case a.StateValue != types.StateValueAlarm && !changed.After(since.Add(-drift)): // after it, the burst is over: it rang and went back
-		return fmt.Sprintf("the alarm is in %q since %s, so it did not ring at %s as the event claims", a.StateValue, clock(*changed), clock(since))
+		return fmt.Sprintf("the alarm is in %q since %s, so it did not fire at %s as the event claims", a.StateValue, clock(*changed), clock(since))
 	}
 	return ""
 }
@@ -58,7 +58,7 @@ func (m *Meter) longAgo(a types.MetricAlarm, period time.Duration, claimed alarm
 		latest = m.now().Add(period)
 	}
 	if claimed.From.Before(earliest) || claimed.To.After(latest) {
-		return fmt.Sprintf("the window from %s to %s is not what the alarm looked at when it rang at %s", clock(claimed.From), clock(claimed.To), clock(claimed.Since))
+		return fmt.Sprintf("the window from %s to %s is not what the alarm looked at when it fired at %s", clock(claimed.From), clock(claimed.To), clock(claimed.Since))
 	}
 	return ""
 }
@@ -67,9 +67,9 @@ func (m *Meter) longAgo(a types.MetricAlarm, period time.Duration, claimed alarm
 func contributorNeverRang(c types.AlarmContributor, since time.Time) string {
 	switch changed := c.StateTransitionedTimestamp; {
 	case changed == nil:
-		return fmt.Sprintf("CloudWatch does not say when contributor %+q changed its state, so the ring of %s cannot be checked", *c.ContributorId, clock(since))
+		return fmt.Sprintf("CloudWatch does not say when contributor %+q changed its state, so that it fired at %s cannot be checked", *c.ContributorId, clock(since))
 	case changed.Sub(since).Abs() > drift:
-		return fmt.Sprintf("contributor %+q of the alarm rang at %s, not at %s as the event claims", *c.ContributorId, clock(*changed), clock(since))
+		return fmt.Sprintf("contributor %+q of the alarm fired at %s, not at %s as the event claims", *c.ContributorId, clock(*changed), clock(since))
 	}
 	return ""
 }

@@ -43,7 +43,7 @@ func (m moment) read(t *testing.T) (alarm.Reading, map[string]int) {
 }
 
 func TestReadOnlyWhatRangJustNow(t *testing.T) {
-	const notNew = "is not from the last hour"
+	const notNew = "is not within the last hour"
 	both := []func() moment{ringOfOne, ringOfEvery}
 	for name, tc := range map[string]struct {
 		rings  []func() moment
@@ -59,7 +59,7 @@ func TestReadOnlyWhatRangJustNow(t *testing.T) {
 		"6 minutes ahead": {both, func(m *moment) { m.now = rangAt.Add(-6 * time.Minute) }, notNew},
 
 		// The alarm rang once; the same event comes again, dated as if it had rung another time.
-		"the replay, moved on":     {both, func(m *moment) { m.now, m.in.Since = at(30), at(29) }, "rang at 2026-03-04T00:03:"},
+		"the replay, moved on":     {both, func(m *moment) { m.now, m.in.Since = at(30), at(29) }, "fired at 2026-03-04T00:03:"},
 		"the replay, moved back":   {both, func(m *moment) { m.in.Since = at(-20) }, "not at 2026-03-03T23:40:00Z as the event claims"},
 		"moved by 3 minutes":       {both, func(m *moment) { m.in.Since = rangAt.Add(-3 * time.Minute) }, "as the event claims"},
 		"rounded to the minute":    {both, func(m *moment) { m.in.Since = rangAt.Truncate(time.Minute) }, ""},
@@ -67,10 +67,10 @@ func TestReadOnlyWhatRangJustNow(t *testing.T) {
 		"61 minutes old, moved on": {both, func(m *moment) { m.now = rangAt.Add(61 * time.Minute); m.in.Since = m.now }, "as the event claims"},
 
 		"OK since after the ring":  {[]func() moment{ringOfOne}, state(types.StateValueOk, at(4)), ""},
-		"OK since before the ring": {[]func() moment{ringOfOne}, state(types.StateValueOk, at(1)), `is in "OK" since 2026-03-04T00:01:00Z, so it did not ring`},
+		"OK since before the ring": {[]func() moment{ringOfOne}, state(types.StateValueOk, at(1)), `is in "OK" since 2026-03-04T00:01:00Z, so it did not fire`},
 		"no data since the ring":   {[]func() moment{ringOfOne}, state(types.StateValueInsufficientData, at(4)), ""},
-		"never any data":           {[]func() moment{ringOfOne}, state(types.StateValueInsufficientData, at(-600)), "did not ring"},
-		"no state":                 {[]func() moment{ringOfOne}, state("", at(-600)), "did not ring"},
+		"never any data":           {[]func() moment{ringOfOne}, state(types.StateValueInsufficientData, at(-600)), "did not fire"},
+		"no state":                 {[]func() moment{ringOfOne}, state("", at(-600)), "did not fire"},
 
 		"with yesterday's datapoints": {both, func(m *moment) { m.in.From, m.in.To = m.in.From.AddDate(0, 0, -1), m.in.To.AddDate(0, 0, -1) }, "is not what the alarm looked at"},
 		"with tomorrow's datapoints":  {both, func(m *moment) { m.in.To = m.in.To.AddDate(0, 0, 1) }, "is not what the alarm looked at"},
@@ -81,7 +81,7 @@ func TestReadOnlyWhatRangJustNow(t *testing.T) {
 		}, ""},
 		"no time of the transition, updated later": {[]func() moment{ringOfOne}, func(m *moment) {
 			m.now, m.config.StateUpdatedTimestamp, m.config.StateTransitionedTimestamp = at(30), aws.Time(at(29)), nil
-		}, "rang at 2026-03-04T00:29:00Z"},
+		}, "fired at 2026-03-04T00:29:00Z"},
 		"updated since, in ALARM all the while": {[]func() moment{ringOfOne}, func(m *moment) {
 			m.now, m.config.StateUpdatedTimestamp = at(30), aws.Time(at(29))
 		}, ""},

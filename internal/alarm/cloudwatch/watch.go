@@ -39,7 +39,7 @@ func (w watch) buckets() []string {
 func watchOf(a types.MetricAlarm, defaultFilter string) (w watch, doubt string) {
 	op := a.ComparisonOperator
 	if a.Threshold == nil || op != types.ComparisonOperatorGreaterThanThreshold && op != types.ComparisonOperatorGreaterThanOrEqualToThreshold {
-		return watch{}, "the alarm does not ring above a fixed threshold"
+		return watch{}, "the alarm does not fire above a fixed threshold"
 	}
 	w.threshold, w.atLeast = *a.Threshold, op == types.ComparisonOperatorGreaterThanOrEqualToThreshold
 	switch {

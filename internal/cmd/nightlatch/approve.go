@@ -30,7 +30,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	number, o, err := c.pick(rec, "waiting for a yes", approvable)
+	number, o, err := c.pick(rec, "waiting for an approval", approvable)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if brakes = inForce(d, brakes); brakes.Mode != "" {
 		fmt.Fprintf(s.err, "The mode was %s.\n", report.Lowered(brakes))
 	}
-	fmt.Fprintf(s.err, "The yes goes to %s.\n", url)
+	fmt.Fprintf(s.err, "The approval goes to %s.\n", url)
 	if err := confirm(s, c.Yes, fmt.Sprintf("Approve step %d: %s?", number, step(o))); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 
 // inForce is what is left of the brakes in the deployment's epoch, where that is known.
 func inForce(d *deployment.Deployment, b incident.Brakes) incident.Brakes {
-	if epoch, known := d.Epoch(); known {
+	if epoch, known := d.Generation(); known {
 		return b.In(epoch)
 	}
 	return b
@@ -90,7 +90,7 @@ func printSteps(out io.Writer, rec incident.Record) error {
 		}
 		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), prose.Safe(string(o.State)))
 		switch {
-		case approvable(o) && rec.Closed.IsZero() && rec.Folded == "":
+		case approvable(o) && rec.Closed.IsZero() && rec.MergedInto == "":
 			line += "; " + o.Command("approve", rec.ID)
 		case restorable(o) && o.State != containment.Undone:
 			line += "; " + o.Command("restore", rec.ID)

@@ -26,7 +26,7 @@ type cli struct {
 
 	Incidents incidentsCmd `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
 	Incident  incidentCmd  `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
-	Approve   approveCmd   `cmd:"" help:"Say yes to a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
+	Approve   approveCmd   `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
 	Restore   restoreCmd   `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
 	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
 }

@@ -431,9 +431,9 @@ func TestFailuresAreSentences(t *testing.T) {
 		"list": {"Query", func(ctx context.Context, s *Store) error { _, err := s.Unclosed(ctx); return err },
 			"the incidents: ", `the function's role may not call dynamodb:Query on table "incidents/index/lists" (AWS: "no"); grant it`},
 		"brakes": {"GetItem", func(ctx context.Context, s *Store) error { _, err := s.Brakes(ctx); return err },
-			"the brakes: ", `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
+			"the mode and the holds: ", `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
 		"brakes set": {"TransactWriteItems", func(ctx context.Context, s *Store) error { _, err := s.SetBrakes(ctx, incident.Brakes{}); return err },
-			"the brakes: ", `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
+			"the mode and the holds: ", `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 		"lease": {"PutItem", func(ctx context.Context, s *Store) error { return s.Lease(ctx, incident.Lease{Name: "look"}) },
 			`lease "look": `, `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 	} {

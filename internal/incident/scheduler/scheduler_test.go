@@ -34,7 +34,7 @@ var (
 
 const id = "20260304-000340-0123456789abcdef"
 
-func wakes(t *testing.T, cfg aws.Config) *Wakes {
+func wakes(t *testing.T, cfg aws.Config) *Scheduler {
 	t.Helper()
 	w, err := New(cfg, func() time.Time { return now }, given)
 	if err != nil {
@@ -72,7 +72,7 @@ func TestAWakeIsOneSchedule(t *testing.T) {
 	w := wakes(t, mototest.Config(endpoint))
 	at := now.Add(5 * time.Minute)
 	for _, at := range []time.Time{at, at, at.Add(-39 * time.Second), at.Add(20 * time.Second), at.In(time.FixedZone("", 7200))} {
-		if err := w.Wake(t.Context(), id, at); err != nil {
+		if err := w.Schedule(t.Context(), id, at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestAWakeIsOneSchedule(t *testing.T) {
 		id string
 		at time.Time
 	}{{id, at.Add(time.Minute)}, {"another", at}} {
-		if err := w.Wake(t.Context(), wake.id, wake.at); err != nil {
+		if err := w.Schedule(t.Context(), wake.id, wake.at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -141,22 +141,22 @@ func TestWhenAWakeIs(t *testing.T) {
 		{"the past is the next minute", now.Add(-time.Hour), "00:04"},
 		{"no time is the next minute", time.Time{}, "00:04"},
 	} {
-		if err := w.Wake(t.Context(), id, c.at); err != nil || expression != "at(2026-03-04T"+c.want+":00)" || name != id+".20260304"+strings.ReplaceAll(c.want, ":", "") {
+		if err := w.Schedule(t.Context(), id, c.at); err != nil || expression != "at(2026-03-04T"+c.want+":00)" || name != id+".20260304"+strings.ReplaceAll(c.want, ":", "") {
 			t.Errorf("%s: %s, %s, %v, want %s", c.what, name, expression, err, c.want)
 		}
 	}
 	// A minute that begins while the call is made may be over when Scheduler hears of it.
 	w.now = func() time.Time { return now.Add(11 * time.Second) }
-	if err := w.Wake(t.Context(), id, now.Add(20*time.Second)); err != nil || expression != "at(2026-03-04T00:05:00)" {
+	if err := w.Schedule(t.Context(), id, now.Add(20*time.Second)); err != nil || expression != "at(2026-03-04T00:05:00)" {
 		t.Errorf("nine seconds before a minute: %s, %v", expression, err)
 	}
 	longest := strings.Repeat("a", 40)
-	if err := w.Wake(t.Context(), longest, now); err != nil || len(name) > 64 {
+	if err := w.Schedule(t.Context(), longest, now); err != nil || len(name) > 64 {
 		t.Errorf("%q has %d characters, %v", name, len(name), err)
 	}
 	name = ""
 	for _, bad := range []string{"", "A", "a.b", "a/b", "../x", "a b", "é", `"`, longest + "a", "<aws.scheduler.execution-id>"} {
-		if err := w.Wake(t.Context(), bad, now); err == nil || !strings.Contains(err.Error(), "cannot be woken") || name != "" {
+		if err := w.Schedule(t.Context(), bad, now); err == nil || !strings.Contains(err.Error(), "cannot be woken") || name != "" {
 			t.Errorf("Wake(%q) = %v", bad, err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestALostAnswerIsNoSecondSchedule(t *testing.T) {
 		conn.Close()
 	}))
 	t.Cleanup(srv.Close)
-	if err := wakes(t, mototest.Config(srv.URL)).Wake(t.Context(), id, now.Add(time.Hour)); err != nil {
+	if err := wakes(t, mototest.Config(srv.URL)).Schedule(t.Context(), id, now.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
 	if got := names(t, client); len(got) != 1 || calls.Load() != 2 {
@@ -240,7 +240,7 @@ func TestFailuresAreSentences(t *testing.T) {
 				ctx, stop = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			}
 			defer stop()
-			err := wakes(t, mototest.Config(srv.URL)).Wake(ctx, id, now)
+			err := wakes(t, mototest.Config(srv.URL)).Schedule(ctx, id, now)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), `incident "`+id+`": waking the responder at 2026-03-04T00:04:00Z: `) {
 				t.Errorf("got %v", err)
 			}

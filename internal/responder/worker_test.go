@@ -22,11 +22,11 @@ import (
 // watched is a world in which somebody looks again.
 func watched() *world {
 	w := newWorld()
-	w.Wakes = &sandbox.Wakes{}
+	w.Scheduler = &sandbox.Scheduler{}
 	return w
 }
 
-// subjects are what the messages so far say of themselves, in short: "RANG", "CONTAINED".
+// subjects are what the messages so far say of themselves, in short: "FIRED", "CONTAINED".
 func (w *world) subjects() (all []string) {
 	for _, m := range w.channel.Sent() {
 		word, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, "[nightlatch] "), ":")
@@ -48,7 +48,7 @@ func TestAnIncidentFromThePageToTheClose(t *testing.T) {
 	if got := state(t, r); got != containment.Done || r.Closed.IsZero() || len(r.FollowUps) != 4 {
 		t.Errorf("got %s, closed %v, %d follow-ups; want done, closed and 4", got, r.Closed, len(r.FollowUps))
 	}
-	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.heard(t, "FIRED", "CONTAINED", "QUIET, CONTAINED")
 	w.keys(t, "Inactive")
 	for i, after := range []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute} {
 		if got := r.FollowUps[i].At.Sub(r.Outcomes[0].At); got != after || !r.FollowUps[i].Quiet() {
@@ -64,8 +64,8 @@ func TestAPageThatCannotBeSentHoldsNothingUp(t *testing.T) {
 	w := watched()
 	w.channel.Err = errors.New("throttled")
 	r, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if !strings.Contains(fmt.Sprint(err), "could not be told") {
-		t.Errorf("got %v, want that the team could not be told", err)
+	if !strings.Contains(fmt.Sprint(err), "could not be notified") {
+		t.Errorf("got %v, want that the team could not be notified", err)
 	}
 	w.keys(t, "Inactive")
 	if took := r.Record.Outcomes[0].At.Sub(rang); took > 6*time.Minute {
@@ -77,7 +77,7 @@ func TestAnAskIsRepeatedAndEscalated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
 	r := w.handle(t)
-	w.heard(t, "RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	w.heard(t, "FIRED", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 	for i, m := range w.channel.Sent()[1:] {
 		if !strings.Contains(m.Body, "aws iam update-access-key --user-name mara --access-key-id "+stolen+" --status Inactive") {
 			t.Errorf("message %d does not say what to run:\n%s", i+1, m.Body)
@@ -98,14 +98,14 @@ func TestWhatWasMissedIsNotDoneBackToBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.heard(t, "RANG", "DECIDE")
+	w.heard(t, "FIRED", "DECIDE")
 	w.clock.Wait(ctx, w.clock.Now().Add(time.Hour))
 	w.deliver(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`))
 	r, err := w.Store.Load(ctx, first.Record.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.heard(t, "RANG", "DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	w.heard(t, "FIRED", "DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 	if len(r.FollowUps) != 1 || r.Closed.IsZero() {
 		t.Errorf("it was looked at %d times, closed %v; want once, and closed", len(r.FollowUps), r.Closed)
 	}
@@ -115,11 +115,11 @@ func TestAnAskThatAHumanHasDoneIsNotRepeated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
 	r := w.watch(t, func(r incident.Record) {
-		if !r.Told(incident.Answer).IsZero() {
+		if !r.NotifiedAt(incident.Answer).IsZero() {
 			w.account.SetStatus(stolen, containment.Inactive)
 		}
 	})
-	w.heard(t, "RANG", "DECIDE", "QUIET, ALREADY OFF")
+	w.heard(t, "FIRED", "DECIDE", "QUIET, ALREADY OFF")
 	o := r.Outcomes[0]
 	if o.At.Sub(r.Judged) != 5*time.Minute || len(o.Runbook) > 0 || o.Undo == "" || o.Tried() {
 		t.Errorf("seen done %v after the verdict, %+v; want it after 5 minutes, with its undo and nothing left to run", o.At.Sub(r.Judged), o)
@@ -191,7 +191,7 @@ func TestTheWindowsOfABusyBucketComeToAnEnd(t *testing.T) {
 			}
 			told := 0
 			for _, m := range w.channel.Sent() {
-				if body := unwrap(m.Body); strings.Contains(body, "LOOKS NO FURTHER") {
+				if body := unwrap(m.Body); strings.Contains(body, "FOLLOWS IT NO FURTHER") {
 					if told++; !strings.Contains(body, "alarm nightlatch-exports has been in ALARM for 24 windows") || !strings.Contains(body, "Incident "+last.ID) {
 						t.Errorf("the message says %s", m.Body)
 					}
@@ -283,7 +283,7 @@ func storm(t *testing.T, workers int) {
 			t.Fatal(err)
 		}
 		handled, err := w.Handle(context.Background(), []byte(e), nil)
-		if err != nil || len(handled.Record.Looks) > 0 || handled.Record.ID != parsed.Alarm.ID() {
+		if err != nil || len(handled.Record.Rounds) > 0 || handled.Record.ID != parsed.Alarm.ID() {
 			t.Fatalf("got %+v, %v; want an incident that is left to the other", handled, err)
 		}
 	}
@@ -295,7 +295,7 @@ func storm(t *testing.T, workers int) {
 	if w.account.Writes() != 1 {
 		t.Errorf("the key was written %d times, want once", w.account.Writes())
 	}
-	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.heard(t, "FIRED", "CONTAINED", "QUIET, CONTAINED")
 	all, err := w.Store.Recent(context.Background(), 100)
 	if err != nil || len(all) != n {
 		t.Fatalf("there are %d incidents, %v; want %d", len(all), err, n)
@@ -306,7 +306,7 @@ func storm(t *testing.T, workers int) {
 		if err != nil || r.Closed.IsZero() {
 			t.Errorf("incident %s: closed %v, %v", b.ID, r.Closed, err)
 		}
-		if r.Folded != "" {
+		if r.MergedInto != "" {
 			folded++
 		}
 	}
@@ -451,8 +451,8 @@ func TestAFunctionWithTooLittleTimeSaysSo(t *testing.T) {
 	for has, want := range map[time.Duration]bool{time.Minute: false, 150 * time.Second: false, 160*time.Second - 1: false, 3 * time.Minute: true, 15 * time.Minute: true} {
 		w := watched()
 		handled, err := w.Handle(until{context.Background(), w.clock.Now().Add(has)}, event(1_000_000), nil)
-		if (err == nil) != want || !want && (!strings.Contains(err.Error(), "give the function a timeout of 3 minutes at least") || len(w.Wakes.(*sandbox.Wakes).At()) > 0) {
-			t.Errorf("with %v: %v, incident %q, wakes at %v", has, err, handled.Record.ID, w.Wakes.(*sandbox.Wakes).At())
+		if (err == nil) != want || !want && (!strings.Contains(err.Error(), "give the function a timeout of 3 minutes at least") || len(w.Scheduler.(*sandbox.Scheduler).At()) > 0) {
+			t.Errorf("with %v: %v, incident %q, wakes at %v", has, err, handled.Record.ID, w.Scheduler.(*sandbox.Scheduler).At())
 		}
 	}
 }
