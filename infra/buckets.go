@@ -17,7 +17,7 @@ type Bucket struct {
 	Thresholds []Threshold
 }
 
-// Threshold is how many bytes may leave a bucket in a period before the alarm rings.
+// Threshold is how many bytes may leave a bucket in a period before the alarm fires.
 type Threshold struct {
 	Bytes  int64
 	Period time.Duration
@@ -113,7 +113,7 @@ func thresholds(buckets []Bucket) (n int) {
 }
 
 // checkName follows https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: a mistyped name would be an alarm
-// that never rings.
+// that never fires.
 func checkName(name string) error {
 	if name == everyBucket {
 		return nil

@@ -45,7 +45,7 @@ func TestTheRole(t *testing.T) {
 	}
 }
 
-// The responder tells exactly these topics; the enroller tells the team only.
+// The responder notifies exactly these topics; the enroller notifies the team only.
 func TestTheRoleTellsTheTopics(t *testing.T) {
 	const soc = "arn:aws:sns:us-east-1:444455556666:soc"
 	tpl := synth(t, "topics", soc)
@@ -59,15 +59,15 @@ func TestTheRoleTellsTheTopics(t *testing.T) {
 		}
 	}
 	if text := indented(t, tpl.named(t, "AWS::IAM::Role", "EnrollerRole")); strings.Contains(text, soc) {
-		t.Errorf("the enroller may tell %s: %s", soc, text)
+		t.Errorf("the enroller may notify %s: %s", soc, text)
 	}
 }
 
 var reading = regexp.MustCompile(`^\w+:(Get|List|Describe|StartQuery|CancelQuery)`)
 
 func TestObserveChangesNothing(t *testing.T) {
-	// What it must write to be heard at all: its log, the topic under its key, the queue of failed events;
-	// and the incident, with what looks at it again.
+	// What it must write to reach the team at all: its log, the topic under its key, the queue of failed events;
+	// and the incident, with its follow-ups.
 	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt",
 		"AskAthena", "KeepResults", "DecryptTheTrailsFiles"} // and Athena's answers
 	for _, st := range statementsOf(t, synth(t, "mode", "observe", "trail", aTrail)) {
@@ -146,7 +146,7 @@ func TestLeaveAlone(t *testing.T) {
 		{Sid: "RolesNotOfNamed", Actions: []string{"iam:PutRolePolicy"}, Deny: true,
 			On: []string{role, "arn:${Partition}:iam::${Account}:role/Nightlatch-*", "arn:${Partition}:iam::${Account}:role/cdk-*"}},
 	}
-	if diff := cmp.Diff(leaveAlone(writes, []string{user, role}), want); diff != "" {
+	if diff := cmp.Diff(denyProtected(writes, []string{user, role}), want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 }
