@@ -34,7 +34,7 @@ const (
 	// subscriptions, needs its share. More of them go to nested stacks.
 	maxInOneStack = 400
 	// maxAlarms is how many there can be at all: CloudWatch takes 5,000 alarms in a region
-	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html), and some of them are the watchman's and the team's own.
+	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html), and some of them are on Nightlatch itself, or the team's own.
 	maxAlarms = 4900
 	// maxNames is how long the setting's names can be together. CloudFormation hands the enroller all of them, after an update the old ones
 	// too, in one asynchronous event, which may be 256 KB: Lambda's newer limit of 1 MB is not for each way of calling

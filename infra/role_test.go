@@ -46,7 +46,7 @@ func TestTheRole(t *testing.T) {
 }
 
 // The responder notifies exactly these topics; the enroller notifies the team only.
-func TestTheRoleTellsTheTopics(t *testing.T) {
+func TestTheRoleNotifiesTheTopics(t *testing.T) {
 	const soc = "arn:aws:sns:us-east-1:444455556666:soc"
 	tpl := synth(t, "topics", soc)
 	for _, st := range statementsOf(t, tpl) {
@@ -133,7 +133,7 @@ func TestTheProtectingTagDenies(t *testing.T) {
 }
 
 // Who must never be changed is denied as far as a write reaches: what is granted one day on roles is denied on our own and the CDK's.
-func TestLeaveAlone(t *testing.T) {
+func TestDenyProtected(t *testing.T) {
 	const user, role = "arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"
 	writes := []grant.Grant{
 		{Sid: "Users", Actions: []string{"iam:UpdateAccessKey"}, On: []string{"arn:${Partition}:iam::${Account}:user/*"}},

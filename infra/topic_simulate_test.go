@@ -34,7 +34,7 @@ func TestPublishersAreJudged(t *testing.T) {
 					serviceCall("Allowed AlarmsPublish", alarms, publish, aTopic, account, arn),
 					serviceCall("Allowed AlarmsEncrypt", alarms, useKey, theKey, account, arn),
 					serviceCall("Allowed AlarmsEncrypt", alarms, "kms:Decrypt", theKey, account, arn),
-					serviceCall(denied, invokers, invoke, theFunction, account, arn)) // the watchman is watched without our code in between
+					serviceCall(denied, invokers, invoke, theFunction, account, arn)) // Nightlatch itself is watched without our code in between
 			} else {
 				calls = append(calls,
 					serviceCall("Allowed AlarmsInvoke", invokers, invoke, theFunction, account, arn),

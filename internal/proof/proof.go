@@ -154,10 +154,10 @@ func (p Proof) read(w Word, now time.Time) (key string, signed time.Time, err er
 	case m[4] != must:
 		return "", signed, errors.New("what it signs is not what this approver asks for; is the command of another version?")
 	case now.Sub(signed) > life:
-		return "", signed, fmt.Errorf("it was signed at %s, and it is %s: a proof is good for %d minutes; check that machine's clock, and say it again",
+		return "", signed, fmt.Errorf("it was signed at %s, and it is %s: a proof is good for %d minutes; check that machine's clock, and send it again",
 			signed.Format(time.DateTime), now.UTC().Format(time.DateTime), int(life.Minutes()))
 	case signed.Sub(now) > ahead:
-		return "", signed, fmt.Errorf("it was signed at %s, and it is only %s: check that machine's clock, and say it again",
+		return "", signed, fmt.Errorf("it was signed at %s, and it is only %s: check that machine's clock, and send it again",
 			signed.Format(time.DateTime), now.UTC().Format(time.DateTime))
 	}
 	return m[1], signed, nil

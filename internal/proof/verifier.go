@@ -133,7 +133,7 @@ func identity(status int, text []byte) (Identity, error) {
 			return Identity{}, errors.New("it is being throttled; nothing was done, try again in a minute")
 		}
 		return Identity{}, unproven("STS does not know who you are by the proof that came (%s): it is not the signature of this request to this deployment, or "+
-			"its credentials have ended; sign in again, check --table and your machine's clock, and say it again", s.Error.Code)
+			"its credentials have ended; sign in again, check --table and your machine's clock, and send it again", s.Error.Code)
 	case status != http.StatusOK || s.XMLName.Local != "GetCallerIdentityResponse" || s.XMLName.Space != "https://sts.amazonaws.com/doc/2011-06-15/":
 		return Identity{}, strange
 	}
