@@ -251,8 +251,8 @@ func (s *story) principalOf(user string) string {
 	return ""
 }
 
-// write puts the past into one file a day, long delivered, and the night into a file for each five minutes of delivery: CloudTrail
-// is two to seven minutes late, in no order, and now and then delivers a record twice.
+// write puts the past into one file a day, long delivered, and the night into a file for each five minutes of delivery. CloudTrail is two to
+// seven minutes late, in no order, and now and then delivers a record twice.
 func (s *story) write(dir string) error {
 	for day, records := range s.past {
 		// A stamp between the five minutes, so that no file of the night has the same name.

@@ -25,7 +25,7 @@ const (
 	ruleNotified  = "of every alarm that fires somebody is notified"
 	ruleUndo      = "every effect is on the log with its undo"
 	ruleEnds      = "every incident ends closed or with a human"
-	ruleTrue      = "nobody is told that something was done that was not"
+	ruleTrue      = "nothing is said done that was not done"
 	ruleAsk       = "an ask is never lost"
 	ruleContained = "in a clear night the stolen key is contained, and soon"
 	ruleLowered   = "a lowered mode is heeded, and lowered by humans only"
@@ -232,14 +232,14 @@ func (in *invocation) checkMessage(m report.Message) {
 	for _, says := range slices.Concat(saysDone.FindAllStringSubmatch(m.Body, -1), saysAlready.FindAllStringSubmatch(m.Body, -1)) {
 		claims++
 		if _, k := w.account.find(says[1]); k != nil && !w.wrote(says[1]) {
-			w.breach(ruleTrue, "%s tells %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
+			w.breach(ruleTrue, "%s says %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
 		}
 	}
 	for _, asks := range asksFor.FindAllStringSubmatch(m.Body, -1) {
 		w.checkAsk(in, m, asks[1])
 	}
 	if strings.Contains(m.Subject, "CONTAINED") && !strings.Contains(m.Subject, "NOT CONTAINED") && claims == 0 {
-		w.breach(ruleTrue, "%s tells %q, and the message names nothing that was done", in.name, m.Subject)
+		w.breach(ruleTrue, "%s says %q, and the message names nothing that was done", in.name, m.Subject)
 	}
 }
 
@@ -353,7 +353,7 @@ func (w *world) checkIncident(r incident.Record) {
 		case containment.Asked:
 			for _, line := range o.Runbook {
 				if !slices.ContainsFunc(messages, func(m sent) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, time.Time{}) {
-					w.breach(ruleAsk, "nobody was told that incident %s asks for %q", r.ID, line)
+					w.breach(ruleAsk, "nobody was notified that incident %s asks for %q", r.ID, line)
 				}
 			}
 			if len(o.Runbook) == 0 {
@@ -381,7 +381,7 @@ func (w *world) checkEffect(x write) {
 	}
 	o := r.Outcomes[i]
 	if _, k := w.account.find(x.key); k == nil || w.escalated(r.ID, time.Time{}) {
-		return // it was deleted, and nothing is left to undo; or somebody looks at it
+		return // it was deleted, and nothing is left to undo; or a human was called
 	}
 	if o.Undo == "" && o.State != containment.Undone {
 		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, x.key, o.State)
@@ -392,7 +392,7 @@ func (w *world) checkEffect(x write) {
 		w.breach(ruleUndo, "the log of incident %s does not name %s after it was written", r.ID, x.key)
 	}
 	if !slices.ContainsFunc(w.messages(r.ID), func(m sent) bool { return strings.Contains(m.Body, o.Step.Undo) }) {
-		w.breach(ruleUndo, "nobody was told how to undo the deactivation of %s", x.key)
+		w.breach(ruleUndo, "no message says how to undo the deactivation of %s", x.key)
 	}
 }
 

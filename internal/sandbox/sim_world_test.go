@@ -199,7 +199,7 @@ func (w *world) remove(by, key string) {
 	}
 }
 
-// brakesAt are the brakes as they were at a time.
+// brakesAt is the lowered mode and the holds as they were at a time.
 func (w *world) brakesAt(at time.Time) incident.Brakes {
 	for _, b := range slices.Backward(w.brakes) {
 		if !b.at.After(at) {

@@ -76,7 +76,7 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
 }
 
-// Whatever is missing, CloudFormation and the team hear which permission it is; and where the team cannot be named, the log has it.
+// Whatever is missing, CloudFormation and the team are told which permission it is. Where the team cannot be notified, the log has it.
 func TestEachDeniedCallIsNamed(t *testing.T) {
 	tried := map[string]bool{}
 	for _, c := range granttest.Read(t, filepath.Join("testdata", "calls.json")) {

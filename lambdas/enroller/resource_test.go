@@ -139,7 +139,7 @@ func TestAFailureAtEachCall(t *testing.T) {
 						t.Errorf("%+v failed: it says that all is done, and there is %q", failing, configs)
 					}
 					if !clean && len(w.team.sent) == 0 && got.Status == cfn.StatusSuccess {
-						t.Errorf("%+v failed: the answer is %+v, and nobody was told", failing, got)
+						t.Errorf("%+v failed: the answer is %+v, and nobody was notified", failing, got)
 					}
 					if failing.Op == "ListBuckets" && request == create && (got.Status != cfn.StatusFailed || len(configs) != 1) {
 						t.Errorf("without a list: got %+v and %q, want a failure and nothing done", got, configs)

@@ -335,8 +335,8 @@ func (d *deployment) makeTrail(ctx context.Context) {
 	d.run(ctx, "aws cloudtrail start-logging --name "+name)
 }
 
-// enrol does what CloudFormation has the deployed enroller do, and moto cannot run: the request goes to the function with the
-// environment that it shows, and its answer to the stack, which waits for it.
+// enrol does what CloudFormation has the deployed enroller do, and moto cannot run. The request goes to the function with the environment that
+// it shows. Its answer goes to the stack, which waits for it.
 func (d *deployment) enrol(ctx context.Context, endpoint string) {
 	t := d.t
 	t.Helper()
