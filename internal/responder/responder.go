@@ -8,21 +8,21 @@
 //	judge        judgement gives verdicts and steps; incidents with the same steps are merged
 //	contain      the intended steps are done, one after the other, and each is read back
 //	report       who tagged a protected target is asked; then the messages are written
-//	notify       they go to each channel until it takes them
+//	notify       each channel gets them, and again later where it did not take them
 //
-// A first page goes out as soon as the metric was read. Follow-ups then check that the steps hold and that the bytes have stopped. Reminders repeat what waits for a human. At last the
-// incident is closed.
+// A first page goes out as soon as the metric was read. Follow-ups then check that the steps hold and that the bytes have stopped. Reminders
+// repeat what waits for a human. At last the incident is closed.
 //
-// Which of these moves is next is decided by incident.Record.Next, which is pure; this package has the effects. A record is put before each
-// effect on the account and after every move. Whoever takes it up after a crash reads before he writes: a step is done at most once,
-// and a message is sent at least once.
+// Which of these moves is next is decided by incident.Record.Next, which is pure; this package has the effects. A record is put before and
+// after each effect on the account, and after every other move. Whoever takes it up after a crash reads before he writes: a step is done at
+// most once, and a message is sent at least once.
 //
 // One worker advances all open incidents, because the trail takes ten queries at once and one question can serve every incident. Its claim
 // is the worker lease. Two workers at once, because one was thought dead, harm nothing: each put is conditional, and comes before
 // the effect. A worker without time left schedules the next run and gives the lease back.
 //
-// It may import the leaves, the stages, investigation and judgement. It must not import approval, an adapter, an SDK or the Lambda runtime, and it
-// decides nothing about an actor.
+// It may import the leaves, the stages, investigation and judgement. It must not import approval, an adapter, an SDK or the Lambda runtime.
+// It must not decide anything about an actor.
 package responder
 
 import (
