@@ -39,5 +39,5 @@ func newApprover(scope constructs.Construct, s Settings, code string, topic team
 // are about users' keys.
 func approverGrants(s Settings) []grant.Grant {
 	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool { return g.Sid == "IdentifyRoles" })
-	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
+	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
 }

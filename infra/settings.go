@@ -31,7 +31,7 @@ type Settings struct {
 	Home Home
 	// Email are the addresses that subscribe to the team's topic.
 	Email []string
-	// Topics are the ARNs of SNS topics that the responder tells as well as the team's.
+	// Topics are the ARNs of SNS topics that the responder notifies as well as the team's.
 	Topics []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
 	Policy     string
@@ -50,7 +50,7 @@ type Settings struct {
 	MemoryMiB int
 	LogLevel  slog.Level
 	// Filter is the id of the request-metrics configuration that the alarms read: the stack's own, which it makes, or one that the
-	// buckets have already, which is left alone.
+	// buckets have already, which is never changed.
 	Filter string
 }
 

@@ -42,7 +42,7 @@ func (s *Settings) setTopics(v string) error {
 	return list(v, topicARN, &s.Topics)
 }
 
-// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until it rings.
+// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until an alarm fires.
 func (s *Settings) setPolicy(v string) error {
 	body, err := os.ReadFile(v)
 	if err != nil {

@@ -107,7 +107,7 @@ const latency = 2 * time.Millisecond
 func page(status int, body string, missing int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(latency)
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor") // which CloudWatch's client looks for, whatever the body is
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor") // which CloudWatch's client reads, whatever the body is
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
 		fmt.Fprint(w, body[:len(body)-missing])

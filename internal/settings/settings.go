@@ -27,7 +27,7 @@ type Responder struct {
 	TrailLocation string
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
-	// Topics are the ARNs of other SNS topics that are told as well.
+	// Topics are the ARNs of other SNS topics that are notified as well.
 	Topics []string
 	// Accounts are the account ids that are ours.
 	Accounts []string
@@ -40,9 +40,9 @@ type Responder struct {
 	// FilterID is the request-metrics configuration that a manual event reads.
 	FilterID string
 	// Table is the name of the DynamoDB table that keeps the incidents, in the responder's own account and region. It and the three
-	// below go together: without them incidents live as long as the process, and nothing wakes it.
+	// below go together: without them incidents live as long as the process, and nothing follows them up.
 	Table string
-	// ScheduleGroup is the name of the EventBridge Scheduler group for what is to be looked at later.
+	// ScheduleGroup is the name of the EventBridge Scheduler group of the follow-ups.
 	ScheduleGroup string
 	// ScheduleRole is the ARN of the role with which Scheduler invokes the responder.
 	ScheduleRole string

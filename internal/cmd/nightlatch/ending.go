@@ -30,13 +30,13 @@ func attend(command func(context.Context, streams) int) int {
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	signal.Ignore(syscall.SIGPIPE) // a write to a closed pipe is an error, as one to a closed connection to AWS always is
-	told := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // by nohup, for instance
-			signal.Notify(told, s)
+			signal.Notify(signals, s)
 		}
 	}
-	go func() { stop(fmt.Errorf("stopped by a signal: %v", <-told)) }()
+	go func() { stop(fmt.Errorf("stopped by a signal: %v", <-signals)) }()
 
 	tmp := &scratch{}
 	ended := make(chan int, 1)

@@ -54,10 +54,10 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-// inForce is what is left of the brakes in the deployment's epoch, where that is known.
+// inForce is what is left of lowered mode and holds in the deployment's generation, where that is known.
 func inForce(d *deployment.Deployment, b incident.Brakes) incident.Brakes {
-	if epoch, known := d.Generation(); known {
-		return b.In(epoch)
+	if generation, known := d.Generation(); known {
+		return b.In(generation)
 	}
 	return b
 }

@@ -1,8 +1,8 @@
-// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo and respond: the same responder that runs as a Lambda,
+// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo and respond. The same responder runs as in the Lambda,
 // over CloudTrail files and an account held in memory. They talk to no AWS account, and read no AWS configuration.
 //
-// The other commands are for the human whom a deployed Nightlatch has called: they show its incidents, approve what it asks, take back
-// what it did, and hold it back, with the human's own credentials.
+// The other commands are for the human whom a deployed Nightlatch has called. They show its incidents, approve what it asks, take back
+// what it did, and lower its mode, with the human's own credentials.
 package main
 
 import (

@@ -142,7 +142,7 @@ func TestATrailOfMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	wish := trail.Wish{Account: "123456789012", Region: cfg.Region, Buckets: []string{"logs"}}
-	look := func(says string) {
+	check := func(says string) {
 		t.Helper()
 		got, err := trail.Look(t.Context(), trails, *made.TrailARN, wish)
 		if says == "" && (err != nil || got.Location() != "s3://files/a/AWSLogs/") || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
@@ -155,20 +155,20 @@ func TestATrailOfMoto(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	look("is stopped")
+	check("is stopped")
 	_, err = client.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: made.Name})
 	do(err)
-	look(`does not record every read of bucket "logs"`)
+	check(`does not record every read of bucket "logs"`)
 	_, err = client.PutEventSelectors(t.Context(), &cloudtrail.PutEventSelectorsInput{TrailName: made.Name, EventSelectors: []types.EventSelector{{
 		ReadWriteType: types.ReadWriteTypeReadOnly, DataResources: []types.DataResource{{Type: aws.String("AWS::S3::Object"), Values: []string{"arn:aws:s3:::logs/"}}}}}})
 	do(err)
-	look("")
+	check("")
 	_, err = client.PutEventSelectors(t.Context(), &cloudtrail.PutEventSelectorsInput{TrailName: made.Name, AdvancedEventSelectors: []types.AdvancedEventSelector{{FieldSelectors: []types.AdvancedFieldSelector{
 		{Field: aws.String("eventCategory"), Equals: []string{"Data"}}, {Field: aws.String("resources.type"), Equals: []string{"AWS::S3::Object"}},
 		{Field: aws.String("resources.ARN"), StartsWith: []string{"arn:aws:s3:::exports/"}}}}}})
 	do(err)
-	look(`does not record every read of bucket "logs"`)
+	check(`does not record every read of bucket "logs"`)
 	_, err = client.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: made.Name})
 	do(err)
-	look("there is no such trail")
+	check("there is no such trail")
 }
