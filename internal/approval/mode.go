@@ -39,7 +39,7 @@ func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mod
 		case asked.Lower(was) == was:
 			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment of another generation raises it", string(was))
 		case b.Mode != "" && b.Generation != a.Generation && c.Signed.Before(b.At.Add(ahead)):
-			return refuse(NotNow, "a deployment has taken the mode up since this was said; say it again")
+			return refuse(NotNow, "a deployment has taken the mode up since this was signed; send it again")
 		}
 		b.Mode, b.Generation, b.By, b.At = mode, a.Generation, prose.Safe(c.ARN), now
 		return nil

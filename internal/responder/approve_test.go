@@ -557,7 +557,7 @@ func TestARequestThatLoweredTheModeDoesNotLowerTheNextDeployments(t *testing.T) 
 	w.Generation = "2"
 	w.clock.Wait(t.Context(), w.clock.Now().Add(3*time.Minute))
 	_, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk)
-	refused(t, err, approval.NotNow, "a deployment has taken the mode up since this was said; say it again")
+	refused(t, err, approval.NotNow, "a deployment has taken the mode up since this was signed; send it again")
 	now := ops
 	now.Signed = w.clock.Now()
 	if said, err := w.approval().LowerMode(t.Context(), now, containment.ModeAsk); err != nil || !strings.HasPrefix(said, "the mode is ask now, and was act") {
