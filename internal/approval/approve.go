@@ -17,15 +17,15 @@ import (
 const (
 	// approvals is how often an approval is tried while others change the incident.
 	approvals = 3
-	// sees is how long an approval waits to see what became of it, and seesEvery how often it looks.
+	// sees is how long an approval waits to see what became of it, and seesEvery how often it reads the incident.
 	sees, seesEvery = 20 * time.Second, 2 * time.Second
 )
 
-// Approve records a human's approval to a step that is asked, and has the responder called, which alone may do it. It returns what was done in
+// Approve records a human's approval of a step that is asked, and has the responder called, which alone may do it. It returns what was done in
 // a sentence, or a Refusal.
 //
-// Between the ask and the yes the world went on: that the step still makes sense is looked at anew, each time before the yes is put.
-// The same yes a second time, within the minutes for which its proof is good, is harmless: it is to the same step, which is done once.
+// The world went on between the ask and the approval. Whether the step still makes sense is checked anew, each time before the approval is put.
+// The same approval a second time, while its proof is good, is harmless: it is of the same step, which is done once.
 func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, error) {
 	cred, err := a.known(c)
 	if err != nil {
@@ -111,7 +111,7 @@ func (a *Approval) approvable(ctx context.Context, rec incident.Record, s Shown)
 	return i, nil
 }
 
-// sensible looks whether a step still makes sense. Where somebody has done it meanwhile, the record says so, and the sentence is not "".
+// sensible checks whether a step still makes sense. Where somebody has done it meanwhile, the record says so, and the sentence is not "".
 func (a *Approval) sensible(ctx context.Context, rec *incident.Record, i int) (said string, err error) {
 	o := &rec.Outcomes[i]
 	doc, err := a.Account.Read(ctx, o.Step.Ref)

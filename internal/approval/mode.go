@@ -15,13 +15,13 @@ import (
 
 const (
 	// ahead is how far a caller's clock may be before ours, and a bit. Who has lowered the mode before a deployment took it up again did not
-	// mean that deployment: his word, sent again, does not lower it. In one epoch a word said twice changes nothing.
+	// mean that deployment: his request, sent again, does not lower it. In one deployment generation a second request changes nothing.
 	ahead = 2 * time.Minute
-	// lookedBack is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
-	lookedBack = 30
+	// recentChecked is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
+	recentChecked = 30
 )
 
-// LowerMode lowers the mode at once. It never raises it: that is a deployment's, with another epoch.
+// LowerMode lowers the mode at once. It never raises it: only a deployment of another generation does.
 func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mode) (string, error) {
 	if mode != containment.ModeObserve && mode != containment.ModeAsk {
 		return "", refuse(BadQuestion, "the mode can be lowered to observe or ask, not to %s", string(mode))
@@ -31,7 +31,7 @@ func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mod
 	}
 	var was containment.Mode
 	now := a.Clock.Now()
-	lowered, err := a.brake(ctx, func(b *incident.Brakes) error {
+	lowered, err := a.changeBrakes(ctx, func(b *incident.Brakes) error {
 		was = b.Left(a.Generation, a.Mode)
 		switch asked := (incident.Brakes{Mode: mode}); {
 		case was == mode:
@@ -39,7 +39,7 @@ func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mod
 		case asked.Lower(was) == was:
 			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment of another generation raises it", string(was))
 		case b.Mode != "" && b.Generation != a.Generation && c.Signed.Before(b.At.Add(ahead)):
-			return refuse(NotNow, "a deployment has taken the mode up since this was said; say it again")
+			return refuse(NotNow, "a deployment has taken the mode up since this was signed; send it again")
 		}
 		b.Mode, b.Generation, b.By, b.At = mode, a.Generation, prose.Safe(c.ARN), now
 		return nil
@@ -69,7 +69,7 @@ func (a *Approval) trusted(ctx context.Context, c Caller) error {
 	if err != nil {
 		return fmt.Errorf("the open incidents could not be listed: %w", err)
 	}
-	recent, err := a.Store.Recent(ctx, lookedBack)
+	recent, err := a.Store.Recent(ctx, recentChecked)
 	if err != nil {
 		return fmt.Errorf("the latest incidents could not be listed: %w", err)
 	}
@@ -96,11 +96,11 @@ func (a *Approval) trusted(ctx context.Context, c Caller) error {
 	return err
 }
 
-// errUnchanged says that the brakes are as they shall be.
+// errUnchanged says that the mode and the holds are as they shall be.
 var errUnchanged = errors.New("unchanged")
 
-// brake changes the brakes, and reports whether there was anything to change.
-func (a *Approval) brake(ctx context.Context, change func(*incident.Brakes) error) (bool, error) {
+// changeBrakes changes the lowered mode or the holds, and reports whether there was anything to change.
+func (a *Approval) changeBrakes(ctx context.Context, change func(*incident.Brakes) error) (bool, error) {
 	for range approvals {
 		b, err := a.Store.Brakes(ctx)
 		if err != nil {

@@ -18,8 +18,8 @@ type task struct {
 	move incident.Move
 }
 
-// next lists the incidents whose moves are the most urgent, the oldest first; where none is due, it returns when the first will be.
-// What CloudWatch confirms comes before what it does not: whoever may invoke the function can send any number of rings.
+// next lists the incidents whose moves are the most urgent, the oldest first. Where none is due, it returns when the first will be.
+// What CloudWatch confirms comes before what it does not: whoever may invoke the function can send any number of alarms.
 func (w *worker) next(now time.Time) (batch []task, at time.Time) {
 	due := map[incident.Do][]task{}
 	for _, rec := range w.open {
@@ -73,7 +73,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 		w.each(ctx, batch, func(t task) { w.judge(ctx, t.rec) })
 		w.mergeAll(ctx, batch)
 	case incident.Notify:
-		w.tellAll(ctx, batch)
+		w.notifyAll(ctx, batch)
 	default:
 		page := w.nextPage()
 		w.each(ctx, batch, func(t task) {
@@ -95,7 +95,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 				if t.rec.NotifyLater(w.Clock.Now()) {
 					if w.put(ctx, t.rec) {
 						w.mu.Lock()
-						w.giveUp(ctx, t.rec.ID, unheard(*t.rec))
+						w.giveUp(ctx, t.rec.ID, undelivered(*t.rec))
 						w.mu.Unlock()
 					}
 					return
@@ -119,7 +119,7 @@ func (w *worker) each(ctx context.Context, batch []task, do func(task)) {
 	})
 }
 
-// survive leaves an incident on which the code breaks to the next invocation, and to the alarm on failing ones: one that somebody has
+// survive leaves an incident on which the code panics to the next invocation, and to the alarm on failing ones. One that somebody has
 // made up to break it must not hold up the others.
 func (w *worker) survive(ctx context.Context, id string) {
 	if p := recover(); p != nil {

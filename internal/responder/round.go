@@ -18,7 +18,7 @@ func (w *worker) readMetric(ctx context.Context, rec *incident.Record) {
 }
 
 // roundTime is the most that one query round may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
-// slots full: the team must be told in time all the same.
+// slots full. The team must be notified in time all the same.
 const roundTime = 2 * time.Minute
 
 // lastRoundTime is what a query round at the deadline has left.

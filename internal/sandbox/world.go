@@ -1,6 +1,8 @@
 // Package sandbox is the world in memory: an account with users, keys and roles, the metric, the time, a channel, and a trail of
 // weeks that ends with a theft at midnight. The demo and the tests play in it, and the laptop command answers from it where
 // there is no AWS.
+//
+// It may import the leaves, the stages, the rooms and the responder. It must not import an adapter, and no Lambda may link it.
 package sandbox
 
 import (
@@ -120,7 +122,7 @@ type Scheduler struct {
 	at []time.Time
 }
 
-// Wake implements incident.Scheduler.
+// Schedule implements incident.Scheduler.
 func (w *Scheduler) Schedule(_ context.Context, _ string, at time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -21,7 +21,8 @@ import (
 	"nightlatch/internal/workers"
 )
 
-// build makes what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks STS for whom it is. It makes no call to AWS.
+// build makes what an approval needs: no metric, no policy, an account that the role lets it read only, and the prover that asks STS. It makes no
+// call to AWS.
 func build(cfg aws.Config, environ []string) (approver, error) {
 	s, err := settings.ParseApprover(environ)
 	if err != nil {

@@ -25,7 +25,7 @@ func (e *enroller) report(ctx context.Context, r enroll.Result) {
 	}
 }
 
-// quiet leaves out what is no news to anybody when buckets are looked for.
+// quiet leaves out what is no news to anybody in the daily check, or when a bucket was made.
 func quiet(r enroll.Result) enroll.Result {
 	r.Elsewhere = nil
 	r.Refused = slices.DeleteFunc(r.Refused, func(f enroll.Refusal) bool {
@@ -63,7 +63,7 @@ func named(names []string) string {
 	return prose.Safe(strings.Join(names, ", "))
 }
 
-// notice is the message about a result, and whether there is anything to tell. again are the buckets that lacked their request metrics
+// notice is the message about a result, and whether there is anything to report. again are the buckets that lacked their request metrics
 // although they are watched, and have them now.
 func notice(r enroll.Result, again []string) (report.Message, bool) {
 	bad, left, late := unwatched(r), sentences(r.Left), len(r.Unreached)
