@@ -12,8 +12,8 @@ const EveryIncident = "desk"
 
 // Scheduler sees to it that the responder is called again.
 type Scheduler interface {
-	// Schedule calls the responder about an incident at a time, or soon after it. The same incident and minute may be asked for again, and wake once.
-	// An error leaves open whether it will.
+	// Schedule calls the responder about an incident at a time, or soon after it. The same incident and minute may be asked for again, and is one
+	// run. An error leaves open whether it will.
 	Schedule(ctx context.Context, id string, at time.Time) error
 }
 
