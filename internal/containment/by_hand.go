@@ -19,9 +19,9 @@ import (
 // ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. It is
 // empty for what is never touched. t is the actor's user or role as far as the account knows it; now dates the denials.
 //
-// The conditions follow AWS: a denial by aws:TokenIssueTime
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html) ends sessions and not a long-term key; on
-// a bucket, one condition on aws:userid hits one principal and not its whole account.
+// The conditions follow AWS. A denial by aws:TokenIssueTime
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html) ends sessions and not a long-term key. On a bucket,
+// one condition on aws:userid hits one principal and not its whole account.
 func ByHand(a evidence.Actor, t policy.Target, now time.Time) []Step {
 	switch a.Kind {
 	case actor.IAMUserKey:
@@ -127,8 +127,8 @@ func onBuckets(a evidence.Actor, key, value string, more string) []Step {
 	return steps
 }
 
-// shutOut is the statement, as a comment. zsh runs a comment at its prompt as a command, and "$(…)" in it too: so a name that
-// is not plain, which AWS never gives, prints nothing.
+// shutOut is the statement, as a comment. zsh runs a comment at its prompt as a command, and "$(…)" in it too. So a name that is not plain,
+// which AWS never gives, prints nothing.
 func shutOut(bucket, key, value string) string {
 	if !plain.MatchString(bucket) || !plain.MatchString(value) {
 		return unprintable

@@ -13,7 +13,7 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// call is one request, for the sentence that tells of its failure: an IAM action, the table or index, and what it is about.
+// call is one request, for the sentence about its failure: an IAM action, the table or index, and what it is about.
 type call struct{ action, on, about string }
 
 // errCanceled says that a transaction was surely not done, and that its conditions are to be read again.
