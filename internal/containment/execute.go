@@ -161,8 +161,8 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 	return x.Verify(ctx, s)
 }
 
-// Verify reads a step's setting back. It is Done if it is as it shall be, Unknown if it is still as before or cannot be read (IAM shows a
-// change late), Drifted if it is neither.
+// Verify reads a step's setting back. It is Done if it is as it shall be. It is Unknown if it is still as before or cannot be read (IAM
+// shows a change late), and Drifted if it is neither.
 func (x Executor) Verify(ctx context.Context, s Step) (State, string) {
 	doc, err := x.Account.Read(ctx, s.Ref)
 	return seen(s, doc, err)

@@ -41,8 +41,8 @@ var objectData = []string{"GetObject", "SelectObjectContent", "GetObjectTorrent"
 var copies = []string{"CopyObject", "UploadPartCopy"}
 
 // calls is the common table that Bytes and Usage stand on. It has the S3 data events on the watched buckets in a span of time, each once,
-// with the fields that matter under short names. watched are the table expressions, the last of them called watched, that choose from
-// found. They name the buckets: read_from, or source of a copy. Where it tells windows apart, each is their column and a comma.
+// with the fields that matter under short names. The argument watched has the table expressions that choose from found; the last of them is
+// called watched. They name the buckets: read_from, or source of a copy. Where windows are kept apart, each is their column and a comma.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
 // store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A copy within one bucket

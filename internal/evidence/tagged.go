@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Tagged asks who last put tags on a user or role of ours between From and To: a protected principal is a human's to decide, and a thief
-// can tag himself. IAM's calls are recorded in us-east-1, so a store of another region alone does not hold them.
+// Tagged asks who last put tags on a user or role of ours between From and To. A protected principal is left to a human, and a thief can
+// tag himself. IAM's calls are recorded in us-east-1, so a store of another region alone does not hold them.
 type Tagged struct {
 	// User or Role is the principal's name; one of them is set.
 	User, Role string

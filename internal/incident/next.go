@@ -17,7 +17,7 @@ const (
 	Judge      Do = "judge"       // find the targets, ask the policy
 	ReadMetric Do = "read-metric" // read the metric again
 	Enrich     Do = "enrich"      // find what no decision needs and the report should say
-	Notify     Do = "tell"        // tell the team
+	Notify     Do = "tell"        // notify the team
 	Query      Do = "look"        // ask the trail: a query round
 	Follow     Do = "follow-up"   // a check after the verdict
 	Remind     Do = "remind"      // repeat what is asked, or escalate it
@@ -129,7 +129,7 @@ func (r Record) Stepped() bool {
 	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State != containment.Skipped })
 }
 
-// verifiable reports whether reading the step back again may still tell what became of it.
+// verifiable reports whether reading the step back again may still show what became of it.
 func verifiable(o containment.Outcome) bool {
 	return o.State == containment.Unknown && o.Attempts < maxVerify
 }

@@ -171,7 +171,7 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"then it is due":                                 {judged(unknown(1, 0)), 2 * time.Second, Move{Do: Verify}},
 		"four to the second":                             {judged(unknown(2, 0)), 2 * time.Second, wait(4 * time.Second)},
 		"32 to the last":                                 {judged(unknown(5, 0)), 2 * time.Second, wait(32 * time.Second)},
-		"after that the team is told it is not known":    {judged(unknown(6, 0)), 0, Move{Do: Notify}},
+		"after that the team is notified: not known":     {judged(unknown(6, 0)), 0, Move{Do: Notify}},
 		"the second is verified while the first waits":   {judged(unknown(5, 0), unknown(1, 0)), 2 * time.Second, Move{Do: Verify, Outcome: 1}},
 		"what was throttled waits two seconds":           {judged(throttled(1)), time.Second, wait(2 * time.Second)},
 		"then it is done":                                {judged(throttled(1)), 2 * time.Second, Move{Do: Act}},

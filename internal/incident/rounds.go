@@ -33,9 +33,9 @@ func (r Record) Digest() string {
 	return ""
 }
 
-// settled reports whether another query round can change nothing that matters. So it is where the policy has enough, where the last round
-// came at the deadline or later, and where there is no bucket to ask about. So it is too where the evidence is complete, metric and history
-// need not be asked again, and the bytes are mostly explained, or none are confirmed.
+// settled reports whether another query round can change nothing that matters. That is so where the policy has enough, where the last round
+// came at the deadline or later, and where there is no bucket to ask about. It is so too where the evidence is complete, metric and history
+// need not be asked again, and the bytes are mostly explained or not confirmed.
 func (r Record) settled() bool {
 	e := r.Evidence
 	last := len(r.Rounds) > 0 && !r.Rounds[len(r.Rounds)-1].At.Before(r.Deadline)

@@ -16,12 +16,12 @@ var ErrNotFound = errors.New("there is no such incident")
 // ErrRewritten says that a put would change or drop what the stored log says already.
 var ErrRewritten = errors.New("its log only grows, and what was stored of it is not what is put")
 
-// Held says that somebody else holds a lease, and until when.
+// Held says that another worker holds a lease, and until when.
 type Held struct{ Until time.Time }
 
 // Error implements error.
 func (h Held) Error() string {
-	return "somebody else is at work until " + h.Until.UTC().Format(time.RFC3339)
+	return "another worker holds the lease until " + h.Until.UTC().Format(time.RFC3339)
 }
 
 // Store keeps the records. Every implementation passes the suite of storetest. An error that is none of the above leaves open

@@ -60,7 +60,7 @@ func oneLine(err error) string {
 }
 
 // checkNames finds what the validator lets pass, wherever it stands in the policy's JSON form
-// (https://docs.cedarpolicy.com/policies/json-format.html). It is members that an enum does not have, an "is" of a type that the schema
+// (https://docs.cedarpolicy.com/policies/json-format.html). These are members that an enum does not have, an "is" of a type that the schema
 // does not have, and a "has" of an attribute that can never be there. The last two would be quietly false.
 func checkNames(p *cedar.Policy, r *resolved.Schema) error {
 	text, err := p.MarshalJSON()

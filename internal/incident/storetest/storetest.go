@@ -498,7 +498,7 @@ func lease(t *testing.T, s incident.Store) {
 		{"another still does not", "work", "you", at(3), at(9), at(4)},
 		{"a nanosecond before its end it is held", "work", "you", at(4).Add(-1), at(9), at(4)},
 		{"at its end it is free", "work", "you", at(4), at(9), time.Time{}},
-		{"who held it before does not hold it now", "work", "me", at(5), at(9), at(9)},
+		{"the holder before does not hold it now", "work", "me", at(5), at(9), at(9)},
 		{"its holder gives it back", "work", "you", at(5), time.Time{}, time.Time{}},
 		{"twice", "work", "you", at(5), at(5), time.Time{}},
 		{"and it is free", "work", "me", at(5), at(9), time.Time{}},
