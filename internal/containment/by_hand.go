@@ -87,15 +87,15 @@ func fallback(t policy.Target, typ policy.TargetType, id string) policy.Target {
 
 // keyByHand is for a key that the account does not know: of another account of ours, or contradicting its record.
 func keyByHand(a evidence.Actor) []string {
-	look := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
+	lastUsed := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
 	off := command("aws", "iam", "update-access-key", "--user-name", a.UserName, "--access-key-id", a.AccessKeyID, "--status", Inactive)
 	switch {
-	case strings.HasPrefix(look, "#"): // not even the key can be named
-		return []string{look}
+	case strings.HasPrefix(lastUsed, "#"): // not even the key can be named
+		return []string{lastUsed}
 	case strings.HasPrefix(off, "#"):
-		return []string{look, "find its user with the line above, then deactivate the key there"}
+		return []string{lastUsed, "find its user with the line above, then deactivate the key there"}
 	}
-	return []string{look, "with credentials of account " + word(a.AccountID) + ": " + off}
+	return []string{lastUsed, "with credentials of account " + word(a.AccountID) + ": " + off}
 }
 
 // denySessions is a policy that ends the sessions issued before now: of one role session by its aws:userid, or of all.

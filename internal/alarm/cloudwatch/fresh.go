@@ -15,7 +15,7 @@ import (
 // new, and only if the state that CloudWatch itself shows changed when the event says.
 const (
 	// maxAge is how old a transition may be. CloudWatch sends at once. Lambda retries an asynchronous event for up to 6
-	// hours, but a human should look at what comes after one.
+	// hours, but a human should look at what comes after the first hour.
 	maxAge = time.Hour
 	// maxAhead is how far a transition may lie in the future: clocks differ, though never by so much.
 	maxAhead = 5 * time.Minute
