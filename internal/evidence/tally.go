@@ -90,7 +90,7 @@ type Tally struct {
 	Calls, Unsized, Copies                                    int64
 	Actors                                                    []Actor
 	Others                                                    Others
-	// Digest is equal for equal answers: two looks in a row are compared by it.
+	// Digest is equal for equal answers: two query rounds in a row are compared by it.
 	Digest string
 }
 
@@ -187,8 +187,8 @@ func readTally(rows []Row, ours actor.Ours) (Tally, error) {
 
 // digest is a digest of all that the policy sees of a tally: the actors, and the sums that shares are worked out from.
 func digest(t Tally) string {
-	// What is only in the margin is no part of it: a busy bucket's ordinary traffic, or one call of a thief's now and then, would keep
-	// the evidence from ever being complete.
+	// What is only in the margin is no part of it. A busy bucket's ordinary traffic, or one call of a thief's now and then, would keep the
+	// evidence from ever being complete.
 	actors := t.Actors
 	t.Actors, t.MarginBytes, t.Others.Actors = nil, 0, 0
 	for _, a := range actors {

@@ -4,15 +4,15 @@ import (
 	"time"
 )
 
-// followUps are when it is looked at again after the verdict. AWS's playbook watches a stolen key for 30 minutes:
+// followUps are when it is checked again after the verdict. AWS's playbook watches a stolen key for 30 minutes:
 // https://github.com/aws-samples/aws-customer-playbook-framework
 var followUps = []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
 
 // reminders are when an open ask is repeated; at the last one it is escalated.
 var reminders = []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute}
 
-// nextFollowUp is what is due after the verdict: another look into the trail where it was not complete; what is asked, again; then whether
-// it holds and has stopped, at the last of which it is closed.
+// nextFollowUp is what is due after the verdict. It is another query round where the evidence was not complete; then a reminder of what is
+// asked; then a check whether it holds and has stopped. The last check closes the incident.
 func (r Record) nextFollowUp(later *soonest) (Move, bool) {
 	at, ok := r.FollowUpDue()
 	follow := ok && !later.than(at)
@@ -25,8 +25,8 @@ func (r Record) nextFollowUp(later *soonest) (Move, bool) {
 	return Move{Do: Follow}, follow
 }
 
-// FollowUpDue is when it is looked at again; false where that was done often enough. The count begins anew with each step that is
-// done. Where none was, there is nothing to look at at once. A look that comes late stands for all that were due by then.
+// FollowUpDue is when the next follow-up is; false where there were enough. The count begins anew with each step that is done. Where none
+// was, there is nothing to check at once. A follow-up that comes late stands for all that were due by then.
 func (r Record) FollowUpDue() (time.Time, bool) {
 	since, offsets := r.Judged, followUps[1:]
 	for _, o := range r.Outcomes {
@@ -65,24 +65,24 @@ func (r Record) reminderDue() (time.Time, bool) {
 	return asked.Add(reminders[r.Reminded]), true
 }
 
-// asked is since when something waits for a human: since he was told of the last such step, or, where nobody heard, since it does. Zero
-// where nothing waits.
+// asked is since when something waits for a human: since he was notified of the last such step, or since it waits, where nothing was
+// delivered. Zero where nothing waits.
 func (r Record) asked() time.Time {
-	var asked, told time.Time
+	var asked, notified time.Time
 	for _, o := range r.Outcomes {
 		if o.Open() && o.At.After(asked) {
 			asked = o.At
 		}
 	}
 	for _, n := range r.Notified {
-		if n.accepted() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (told.IsZero() || n.At.Before(told)) {
-			told = n.At
+		if n.accepted() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (notified.IsZero() || n.At.Before(notified)) {
+			notified = n.At
 		}
 	}
-	if asked.IsZero() || told.IsZero() {
+	if asked.IsZero() || notified.IsZero() {
 		return asked
 	}
-	return told
+	return notified
 }
 
 // Remind counts the reminder that is due, and with it those that were missed, and reports whether it is the last: then it is escalated.

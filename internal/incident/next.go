@@ -17,9 +17,9 @@ const (
 	Judge      Do = "judge"       // find the targets, ask the policy
 	ReadMetric Do = "read-metric" // read the metric again
 	Enrich     Do = "enrich"      // find what no decision needs and the report should say
-	Notify     Do = "tell"        // tell the team
-	Query      Do = "look"        // ask the trail
-	Follow     Do = "follow-up"   // look again after the verdict
+	Notify     Do = "tell"        // notify the team
+	Query      Do = "look"        // ask the trail: a query round
+	Follow     Do = "follow-up"   // a check after the verdict
 	Remind     Do = "remind"      // repeat what is asked, or escalate it
 	Close      Do = "close"       // nothing is left to do: write that down
 	Wait       Do = "wait"        // nothing before Move.At
@@ -31,7 +31,7 @@ func Urgency() []Do {
 	return []Do{Act, Verify, Judge, ReadMetric, Enrich, Notify, Query, Follow, Remind, Close}
 }
 
-// Move is what to do now, or when to look again.
+// Move is what to do now, or when to come back.
 type Move struct {
 	Do Do
 	// At is until when to wait; set for Wait.
@@ -48,11 +48,12 @@ const (
 	maxVerify = 6 // with doubling waits from two seconds on: about a minute
 	// MaxThrottled is how often a write is tried that AWS refuses only for now, with the same waits: about two minutes.
 	MaxThrottled = 7
-	maxTell      = 5
-	// maxAgain is how often all of maxTell is done again where nobody has heard, after doubling waits from five minutes on: some ten hours.
+	maxTries     = 5
+	// maxAgain is how often all of maxTries is done again where nothing was delivered. The waits double from five minutes on: some ten
+	// hours.
 	maxAgain  = 7
 	maxMetric = 4
-	// MaxHistory is how often the history is asked for: a question over two weeks may need more than the time of one look.
+	// MaxHistory is how often the history is asked for: a question over two weeks may need more time than one query round has.
 	MaxHistory = 3
 )
 
@@ -75,7 +76,7 @@ func (r Record) Next(now time.Time) Move {
 	if r.enrichDue() {
 		return Move{Do: Enrich}
 	}
-	if m, ok := r.nextTelling(&later); ok {
+	if m, ok := r.nextNotice(&later); ok {
 		return m
 	}
 	judged := !r.Judged.IsZero()
@@ -123,17 +124,17 @@ func (r Record) nextStep(later *soonest) (Move, bool) {
 
 func intended(o containment.Outcome) bool { return o.State == containment.Intended }
 
-// Stepped reports whether anything was done or asked: then the team hears how it ended.
+// Stepped reports whether anything was done or asked: then the team is notified of how it ended.
 func (r Record) Stepped() bool {
 	return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State != containment.Skipped })
 }
 
-// verifiable reports whether reading the step back again may still tell what became of it.
+// verifiable reports whether reading the step back again may still show what became of it.
 func verifiable(o containment.Outcome) bool {
 	return o.State == containment.Unknown && o.Attempts < maxVerify
 }
 
-// enrichDue reports whether what no decision needs is to be looked up now: who tagged what is protected.
+// enrichDue reports whether what no decision needs is to be found now: who tagged what is protected.
 func (r Record) enrichDue() bool {
 	return !r.Judged.IsZero() && !r.Enriched && !r.pending() && slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" })
 }

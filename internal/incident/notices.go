@@ -9,9 +9,8 @@ import (
 // more often than many.
 const PageCooldown = time.Minute
 
-// nextTelling is the first message that is due. A channel that fails does not keep the next one from being told; what tells of
-// steps waits for them.
-func (r Record) nextTelling(later *soonest) (Move, bool) {
+// nextNotice is the first message that is due. A channel that fails does not hold up the next one. What reports steps waits for them.
+func (r Record) nextNotice(later *soonest) (Move, bool) {
 	pending := r.pending()
 	for i, n := range r.Notified {
 		switch {
@@ -26,21 +25,21 @@ func (r Record) nextTelling(later *soonest) (Move, bool) {
 }
 
 // Settled reports whether a channel has accepted the message, or was tried often enough.
-func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTell }
+func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTries }
 
 func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
 
-// Notify puts one message for each channel in line, not before a time; zero is at once. It takes the place of those that no channel was
-// given yet, unless these are louder: each message says all that there is to say when it is sent, but not how loud it is.
+// Notify puts one message for each channel in line, not before a time; zero is at once. It replaces those that no channel was given yet,
+// unless these are louder. Each message says all that there is to say when it is sent, but not how loud it is.
 func (r *Record) Notify(kind MessageKind, notBefore time.Time, channels ...string) {
-	loud := func(k MessageKind) int { return slices.Index(tellings, k) }
+	loud := func(k MessageKind) int { return slices.Index(byLoudness, k) }
 	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 && loud(n.Kind) <= loud(kind) })
 	for _, c := range channels {
 		r.Notified = append(r.Notified, Notice{Kind: kind, Channel: c, NotBefore: notBefore})
 	}
 }
 
-// Told is when a channel accepted a message of these kinds last; zero if none has.
+// NotifiedAt is when a channel last accepted a message of these kinds; zero if none has.
 func (r Record) NotifiedAt(kinds ...MessageKind) time.Time {
 	var last time.Time
 	for _, n := range r.Notified {
@@ -51,8 +50,8 @@ func (r Record) NotifiedAt(kinds ...MessageKind) time.Time {
 	return last
 }
 
-// Undelivered reports whether no channel has accepted any message that says more than that it rang, though there are channels.
-// A folded incident is told of by the one that it is folded into.
+// Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels. A
+// merged incident is reported by the one that it is merged into.
 func (r Record) Undelivered() bool {
 	for _, n := range r.Notified {
 		if n.accepted() && n.Kind != Page {
@@ -62,7 +61,8 @@ func (r Record) Undelivered() bool {
 	return len(r.Notified) > 0 && r.MergedInto == ""
 }
 
-// NotifyAgain is an incident that nobody heard, to be told once more: also where a later delivery of its ring finds it closed.
+// NotifyAgain is an incident of which nothing was delivered, to be notified once more: also where its alarm comes again and finds it
+// closed.
 func (r Record) NotifyAgain(now time.Time) Record {
 	for i := range r.Notified {
 		if !r.Notified[i].accepted() {
@@ -74,8 +74,8 @@ func (r Record) NotifyAgain(now time.Time) Record {
 	return r
 }
 
-// NotifyLater puts what nobody has heard in line once more, where the incident would be closed: after a wait that grows. It reports false
-// where somebody has heard, nobody comes again, or that was done often enough.
+// NotifyLater puts what was not delivered in line once more, after a wait that grows, where the incident would be closed. It reports false
+// where something was delivered, where there is no later run, or where that was done often enough.
 func (r *Record) NotifyLater(now time.Time) bool {
 	if r.Once || !r.Undelivered() || r.NotifiedAgain >= maxAgain {
 		return false

@@ -12,7 +12,7 @@ import (
 // explainedTooMuch is the part from which on CloudTrail and the metric contradict each other.
 const explainedTooMuch = 1.1
 
-// waits are the pauses between two looks, growing: CloudTrail is about five minutes behind, and each look is billed.
+// waits are the growing pauses between two query rounds: CloudTrail is about five minutes behind, and each round is billed.
 var waits = []time.Duration{30 * time.Second, 45 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute}
 
 // unjudged reports whether the evidence there is was not judged yet.
@@ -33,9 +33,9 @@ func (r Record) Digest() string {
 	return ""
 }
 
-// settled reports whether looking again can change nothing that matters: it is enough for the policy, or the last look was the last
-// that there is time for, or there is no bucket to ask about; or the evidence is complete, the metric and the history need not be
-// asked again, and either most of the bytes are explained or no bytes are confirmed that could be.
+// settled reports whether another query round can change nothing that matters. That is so where the policy has enough, where the last round
+// came at the deadline or later, and where there is no bucket to ask about. It is so too where the evidence is complete, metric and history
+// need not be asked again, and the bytes are mostly explained or not confirmed.
 func (r Record) settled() bool {
 	e := r.Evidence
 	last := len(r.Rounds) > 0 && !r.Rounds[len(r.Rounds)-1].At.Before(r.Deadline)
@@ -46,8 +46,8 @@ func (r Record) settled() bool {
 	return e.Complete && !r.MetricDue() && !r.HistoryDue() && (e.Explains() || !claimed)
 }
 
-// nextRound is when the trail is asked again: after growing waits while the bytes are not explained; once they are, when the
-// settling time is over, and for an equal look soon after that.
+// nextRound is when the trail is asked again. While the bytes are not explained, the waits grow. Once they are, it is when the settling
+// time is over, and soon after that for an equal round.
 func (r Record) nextRound() time.Time {
 	if len(r.Rounds) == 0 {
 		return r.Opened
@@ -69,22 +69,22 @@ func (r Record) nextRound() time.Time {
 	return at
 }
 
-// MetricDue reports whether a look should read the metric again first: it could not be read, or does not confirm yet, or CloudTrail
+// MetricDue reports whether a query round should read the metric again first: it could not be read, or does not confirm yet, or CloudTrail
 // shows more than it does. Request metrics come late.
 func (r Record) MetricDue() bool {
 	conflict := r.Evidence.Explained != nil && *r.Evidence.Explained > explainedTooMuch
 	return (!r.Alarm.Confirmed || conflict) && r.MetricRead < maxMetric
 }
 
-// HistoryDue reports whether a look should ask for the history: it is not known for this window. A question that went over the budget
-// or has failed again and again is not asked again: each time is billed.
+// HistoryDue reports whether a query round should ask for the history: it is not known for this window. A question that went over the
+// budget or has failed again and again is not asked again: each time is billed.
 func (r Record) HistoryDue() bool {
 	return (r.History == nil || !r.History.Before.Equal(r.Alarm.From)) && r.HistoryAsked < MaxHistory
 }
 
-// Complete reports whether the last answer makes the evidence complete: the settling time is over, and the answer before it was
-// the same for the same window. A newest-event watermark would prove nothing: events arrive in no order. A look that failed neither
-// adds to it nor takes anything away.
+// Complete reports whether the last answer makes the evidence complete: the settling time is over, and the answer before it was the same
+// for the same window. A newest-event watermark would prove nothing: events arrive in no order. A query round that failed neither adds to
+// it nor takes anything away.
 func (r Record) Complete() bool {
 	answered := slices.DeleteFunc(slices.Clone(r.Rounds), func(l QueryRound) bool { return l.Digest == "" })
 	n := len(answered)

@@ -34,17 +34,17 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 
 // Took takes in what a query round has found. It reports whether the trail has answered who moved the bytes.
 func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
-	look := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}
+	query := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}
 	if round.Usage.Asked {
-		look.HistoryError = r.tookUsage(at, round.Usage)
+		query.HistoryError = r.tookUsage(at, round.Usage)
 	}
-	e := r.tookBytes(round.Bytes, &look)
+	e := r.tookBytes(round.Bytes, &query)
 	e.Cost = r.Evidence.Cost
 	e.Cost.Add(round.Bytes.Answer)
-	r.Rounds = append(r.Rounds, look)
+	r.Rounds = append(r.Rounds, query)
 	e.Complete = r.Complete()
 	r.Evidence = e
-	if look.Error != "" {
+	if query.Error != "" {
 		return false
 	}
 	r.Note(at, seen(e))
@@ -66,19 +66,19 @@ func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	return r.Unanswered(at, "usage", usage.Err)
 }
 
-// tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the look says why.
-func (r *Record) tookBytes(bytes evidence.Answered, look *QueryRound) evidence.Evidence {
-	if look.Error = r.Unanswered(look.At, "bytes", bytes.Err); bytes.Err != nil {
+// tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the query round says why.
+func (r *Record) tookBytes(bytes evidence.Answered, query *QueryRound) evidence.Evidence {
+	if query.Error = r.Unanswered(query.At, "bytes", bytes.Err); bytes.Err != nil {
 		return r.Evidence
 	}
-	look.Digest, look.Bytes = bytes.Tally.Digest, bytes.Tally.Bytes
-	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == look.Digest &&
-		r.Evidence.From.Equal(look.From) && r.Evidence.To.Equal(look.To) {
+	query.Digest, query.Bytes = bytes.Tally.Digest, bytes.Tally.Bytes
+	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == query.Digest &&
+		r.Evidence.From.Equal(query.From) && r.Evidence.To.Equal(query.To) {
 		return r.Evidence // the same answer, and what is usual was known when it came first
 	}
 	e := evidence.Reconcile(r.Alarm, bytes.Tally, r.History)
 	if bytes.Instead != "" && r.Evidence.Engine != bytes.Engine {
-		r.Note(look.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
+		r.Note(query.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
 	}
 	e.Engine = bytes.Engine
 	e.Lost = append(e.Lost, bytes.Lost...)

@@ -32,7 +32,7 @@ var midnight = time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
 // clockAt is a time after the window's beginning.
 func clockAt(d time.Duration) time.Time { return midnight.Add(d) }
 
-// theft is an incident that was looked at and not judged: mara's key took 40 GiB from a strange network, while the nightly job ran.
+// theft is an incident with evidence and without a verdict: mara's key took 40 GiB from a strange network, while the nightly job ran.
 func theft() incident.Record {
 	thief := evidence.Actor{
 		Kind: actor.IAMUserKey, AccessKeyID: stolen, PrincipalARN: "arn:aws:iam::111122223333:user/mara", PrincipalID: "AIDAEXAMPLEMARA", AccountID: "111122223333", UserName: "mara",
@@ -90,7 +90,7 @@ func judged(r incident.Record, d policy.Decision, s containment.State, detail st
 
 const stealing = "contain-stolen-key: one long-term key took most of the bytes, to origins its owner did not use on earlier days, and nothing familiar is using it"
 
-// messages are whole incidents, as they are told.
+// messages are whole incidents, as they are reported.
 func messages() map[string]incident.Record {
 	contained := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
 	contained.Verdicts = append(contained.Verdicts, incident.Verdict{Action: policy.DeactivateKey, Target: nightly, Decision: policy.Leave,
@@ -137,7 +137,7 @@ func messages() map[string]incident.Record {
 	asked.Alarm.Source, asked.Alarm.Name, asked.Alarm.Threshold, asked.Alarm.AccessKeyID = alarm.Manual, "", nil, nightly
 	asked.Log = nil
 	asked.Note(clockAt(4*time.Minute), "a manual event asks about customer-exports")
-	asked = judged(asked, policy.Ask, containment.Asked, "", "ask-manual: a human asked for this investigation; no alarm rang")
+	asked = judged(asked, policy.Ask, containment.Asked, "", "ask-manual: a human asked for this investigation; no alarm fired")
 
 	margin := theft()
 	margin.Evidence.Actors[0], margin.Evidence.Actors[1] = margin.Evidence.Actors[1], margin.Evidence.Actors[0]
@@ -158,13 +158,13 @@ func TestWholeMessages(t *testing.T) {
 	for name, r := range messages() {
 		t.Run(name, func(t *testing.T) { golden(t, name, Text(r)) })
 	}
-	for name, m := range tellings() {
+	for name, m := range written() {
 		t.Run(name, func(t *testing.T) { golden(t, name, m) })
 	}
 }
 
-// tellings are the messages beside the answer, of incidents as they come.
-func tellings() map[string]Message {
+// written are the messages beside the answer, of incidents as they come.
+func written() map[string]Message {
 	all := messages()
 	quiet, loud, open := all["contained"], all["contained"], all["decide"]
 	quiet.FollowUps = []incident.FollowUp{{At: clockAt(10 * time.Minute)}, {At: clockAt(40 * time.Minute)}}
@@ -241,27 +241,27 @@ func TestHeadline(t *testing.T) {
 		record incident.Record
 		want   string
 	}{
-		"done":                          {of(containment.Done), "CONTAINED"},
-		"asked":                         {of(containment.Asked), "DECIDE"},
-		"dry run":                       {of(containment.DryRun), "DRY RUN"},
-		"already":                       {of(containment.Already), "ALREADY OFF"},
-		"failed":                        {of(containment.Failed), "NOT CONTAINED"},
-		"could not look":                {blind, "COULD NOT QUERY"},
-		"a caller without a name":       {unattributed, "NOT ATTRIBUTED"},
-		"unknown":                       {of(containment.Unknown), "STATE UNKNOWN"},
-		"drifted":                       {of(containment.Drifted), "DRIFTED"},
-		"no action":                     {of(containment.Skipped), "NO ACTION"},
-		"nothing judged":                {of(), "NO ACTION"},
-		"nobody":                        {empty, "NOBODY FOUND"},
-		"a failure outweighs a success": {of(containment.Done, containment.Failed), "NOT CONTAINED"},
-		"and hides no request":          {of(containment.Done, containment.Failed, containment.Asked), "NOT CONTAINED, 1 TO DECIDE"},
-		"not knowing does, too":         {of(containment.Done, containment.Unknown), "STATE UNKNOWN"},
-		"nor does it hide two":          {of(containment.Asked, containment.Unknown, containment.Asked), "STATE UNKNOWN, 2 TO DECIDE"},
-		"nor a change by somebody else": {of(containment.Asked, containment.Drifted), "DRIFTED, 1 TO DECIDE"},
-		"a success outweighs a request": {of(containment.Asked, containment.Done), "CONTAINED, 1 TO DECIDE"},
-		"requests alone are not told":   {of(containment.Asked, containment.Asked, containment.DryRun), "DECIDE"},
-		"what is left is not told":      {of(containment.Skipped, containment.Done, containment.Skipped), "CONTAINED"},
-		"a request outweighs the past":  {of(containment.Already, containment.Asked), "DECIDE"},
+		"done":                           {of(containment.Done), "CONTAINED"},
+		"asked":                          {of(containment.Asked), "DECIDE"},
+		"dry run":                        {of(containment.DryRun), "DRY RUN"},
+		"already":                        {of(containment.Already), "ALREADY OFF"},
+		"failed":                         {of(containment.Failed), "NOT CONTAINED"},
+		"could not query":                {blind, "COULD NOT QUERY"},
+		"a caller without a name":        {unattributed, "NOT ATTRIBUTED"},
+		"unknown":                        {of(containment.Unknown), "STATE UNKNOWN"},
+		"drifted":                        {of(containment.Drifted), "DRIFTED"},
+		"no action":                      {of(containment.Skipped), "NO ACTION"},
+		"nothing judged":                 {of(), "NO ACTION"},
+		"nobody":                         {empty, "NOBODY FOUND"},
+		"a failure outweighs a success":  {of(containment.Done, containment.Failed), "NOT CONTAINED"},
+		"and hides no request":           {of(containment.Done, containment.Failed, containment.Asked), "NOT CONTAINED, 1 TO DECIDE"},
+		"not knowing does, too":          {of(containment.Done, containment.Unknown), "STATE UNKNOWN"},
+		"nor does it hide two":           {of(containment.Asked, containment.Unknown, containment.Asked), "STATE UNKNOWN, 2 TO DECIDE"},
+		"nor a change by somebody else":  {of(containment.Asked, containment.Drifted), "DRIFTED, 1 TO DECIDE"},
+		"a success outweighs a request":  {of(containment.Asked, containment.Done), "CONTAINED, 1 TO DECIDE"},
+		"requests alone are not counted": {of(containment.Asked, containment.Asked, containment.DryRun), "DECIDE"},
+		"what is left is not counted":    {of(containment.Skipped, containment.Done, containment.Skipped), "CONTAINED"},
+		"a request outweighs the past":   {of(containment.Already, containment.Asked), "DECIDE"},
 	} {
 		if got := headline(c.record); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
@@ -310,7 +310,7 @@ func TestNobody(t *testing.T) {
 		want   string
 	}{
 		"no data events":            {with(func(r *incident.Record) {}), "CloudTrail shows no S3 data events: is data-event logging on for this bucket?"},
-		"neither asked nor heard":   {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds = "", nil }), "CloudTrail was not asked"},
+		"neither asked nor read":    {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds = "", nil }), "CloudTrail was not asked"},
 		"not asked":                 {with(func(r *incident.Record) { r.Rounds = nil }), "CloudTrail was not asked"},
 		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
 		"calls only around it":      {with(func(r *incident.Record) { r.Evidence.Actors = silent }), "Nobody took bytes in the window: CloudTrail shows calls only around it"},
@@ -508,9 +508,9 @@ func TestUnexplained(t *testing.T) {
 		"all of it": {func(r *incident.Record) {
 			r.Evidence.Explained, r.Evidence.Unexplained = new(0.0), new(int64(40*gib+gib/2))
 		}, "40.5 GiB of 40.5 GiB"},
-		"more":          {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Bytes = new(1.2), 48*gib+gib/2 }, "nothing; CloudTrail shows 8.00 GiB more than the metric"},
-		"not known":     {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Unexplained, r.Alarm.Bytes = nil, nil, nil }, "not known: the alarmed bytes are not known"},
-		"nobody looked": {func(r *incident.Record) { r.Evidence = evidence.Evidence{} }, "everything: CloudTrail has not answered"},
+		"more":         {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Bytes = new(1.2), 48*gib+gib/2 }, "nothing; CloudTrail shows 8.00 GiB more than the metric"},
+		"not known":    {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Unexplained, r.Alarm.Bytes = nil, nil, nil }, "not known: the alarmed bytes are not known"},
+		"nobody asked": {func(r *incident.Record) { r.Evidence = evidence.Evidence{} }, "everything: CloudTrail has not answered"},
 	} {
 		r := theft()
 		c.change(&r)

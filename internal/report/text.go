@@ -1,5 +1,5 @@
-// Package report tells one incident: as a text for people, and as JSON. Whatever others could choose in it is escaped for the
-// place where it stands.
+// Package report writes one incident: as a text for people, and as JSON. Whatever others could choose in it is escaped for the place where
+// it stands.
 package report
 
 import (

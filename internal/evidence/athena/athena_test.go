@@ -327,7 +327,7 @@ func TestTwoQuestionsAtOnce(t *testing.T) {
 func TestOneRunIsOneQuery(t *testing.T) {
 	f := newFixture(t, 0, rowsOf(1)...)
 	throttled := awsjsontest.Throttled
-	throttled.After = true // it was started, and nobody heard
+	throttled.After = true // it was started, and the answer is lost
 	f.Fail(athenatest.StartQueryExecution, append(slices.Repeat([]awsjsontest.Fault{awsjsontest.CutAfter}, 3), slices.Repeat([]awsjsontest.Fault{throttled}, athena.CallAttempts)...)...)
 	if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 		t.Errorf("got %+v, %v", got, err)

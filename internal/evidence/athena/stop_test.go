@@ -37,7 +37,7 @@ func TestTheEndOfTimeStopsTheQuery(t *testing.T) {
 			inCall(athenatest.GetTableMetadata)(f, cancel)
 		}, ""}, // nothing was started
 		"while starting": {inCall(athenatest.StartQueryExecution), athenatest.Cancelled},
-		"while looking":  {inCall(athenatest.GetQueryExecution), athenatest.Cancelled},
+		"while polling":  {inCall(athenatest.GetQueryExecution), athenatest.Cancelled},
 		"while reading": {func(f *fixture, cancel context.CancelFunc) {
 			f.Fail(athenatest.GetQueryResults, awsjsontest.Cut) // or else the page could be quicker than the end
 			inCall(athenatest.GetQueryResults)(f, cancel)
@@ -108,7 +108,7 @@ func TestBudgetCountsEveryRun(t *testing.T) {
 
 func TestBudgetKeepsWhatIsPaidFor(t *testing.T) {
 	f := newFixture(t, 999, rowsOf(1)...)
-	// It goes over the budget with the look that finds it ended: the bytes are billed, the rows are there.
+	// It goes over the budget with the poll that finds it ended: the bytes are billed, the rows are there.
 	if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}

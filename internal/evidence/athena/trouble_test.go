@@ -40,7 +40,7 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"no right, in athena's words": {athenatest.StartQueryExecution, athenatest.Fault{Code: "AccessDeniedException", Message: "You are not authorized to perform: athena:StartQueryExecution on the resource. " +
 			"After your AWS administrator or you have updated your permissions, please try again."}, 1, []string{"may not call athena:StartQueryExecution on the workgroup nightlatch"}},
 		"no right to start":  {athenatest.StartQueryExecution, athenatest.AccessDenied(athenatest.StartQueryExecution), 1, []string{`may not call athena:StartQueryExecution on the workgroup nightlatch (AWS: "athena:StartQueryExecution")`}},
-		"no right to look":   {athenatest.GetQueryExecution, athenatest.AccessDenied(athenatest.GetQueryExecution), 1, []string{"waiting for the bytes query 0", "may not call athena:GetQueryExecution"}},
+		"no right to poll":   {athenatest.GetQueryExecution, athenatest.AccessDenied(athenatest.GetQueryExecution), 1, []string{"waiting for the bytes query 0", "may not call athena:GetQueryExecution"}},
 		"no right to read":   {athenatest.GetQueryResults, athenatest.AccessDenied(athenatest.GetQueryResults), 1, []string{"reading the rows", "may not call athena:GetQueryResults"}},
 		"results denied":     {athenatest.GetQueryResults, athenatest.ResultsDenied, 1, []string{"may not call s3:GetObject on the bucket for results"}},
 		"results gone":       {athenatest.GetQueryResults, athenatest.ResultsGone, 1, []string{"reading the rows", "its result is gone, see that the bucket for results is there"}},
@@ -107,7 +107,7 @@ func TestWhyAQueryFailedIsSaid(t *testing.T) {
 			[]string{"grant it SELECT on the whole table in lake formation; if that is granted, it is a defect"}, ""},
 		"other things under the prefix": {failed(2, 1001, "HIVE_CURSOR_ERROR: Row is not a valid JSON Object - JSONException: in "+file),
 			[]string{"something under " + table.Location + " is not one of the trail's files", "PutObject", `holiday\x1b[2J.jpg"`}, ""},
-		"other things, told by the text": {failed(0, 0, "HIVE_BAD_DATA: Error Parsing a column in the table: throttled"),
+		"other things, known by the text": {failed(0, 0, "HIVE_BAD_DATA: Error Parsing a column in the table: throttled"),
 			[]string{"is not one of the trail's files"}, ""},
 		"a file that says what it likes": {failed(2, 1001, "HIVE_BAD_DATA: cannot read s3://acme-trail/throttled-Access-Denied-exhausted-resources.json"),
 			[]string{"is not one of the trail's files", `: "s3://acme-trail/throttled-Access-Denied-exhausted-resources.json"`}, ""},

@@ -51,7 +51,7 @@ func java(text string) string {
 	return mantissa + "E" + strings.TrimPrefix(exponent, "0")
 }
 
-// One night in a trail's files, delivered late and twice, and the questions of an incident: whichever engine is asked, over HTTP, in pages,
+// One night in a trail's files, delivered late and twice, and the questions of an incident. Whichever engine is asked, over HTTP, in pages,
 // after refusals, the answers are those of DuckDB over the files themselves.
 func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 	root := t.TempDir()

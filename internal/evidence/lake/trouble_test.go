@@ -27,7 +27,7 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"invalid statement":  {laketest.StartQuery, laketest.InvalidStatement, 1, []string{"a defect of nightlatch", "incorrect syntax"}},
 		"key refused":        {laketest.StartQuery, laketest.Fault{Code: "InsufficientEncryptionPolicyException"}, 1, []string{"kms:Decrypt"}},
 		"no right to start":  {laketest.StartQuery, laketest.AccessDenied(laketest.StartQuery), 1, []string{"may not call cloudtrail:StartQuery on the event data store (AWS: \"cloudtrail:StartQuery\")"}},
-		"no right to look":   {laketest.DescribeQuery, laketest.AccessDenied(laketest.DescribeQuery), 1, []string{"waiting for the bytes query 0", "may not call cloudtrail:DescribeQuery"}},
+		"no right to poll":   {laketest.DescribeQuery, laketest.AccessDenied(laketest.DescribeQuery), 1, []string{"waiting for the bytes query 0", "may not call cloudtrail:DescribeQuery"}},
 		"no right to read":   {laketest.GetQueryResults, laketest.AccessDenied(laketest.GetQueryResults), 1, []string{"reading the rows", "may not call cloudtrail:GetQueryResults"}},
 		"query id not found": {laketest.DescribeQuery, laketest.QueryNotFound, 1, []string{"not known any more"}},
 		"expired token":      {laketest.StartQuery, awsjsontest.ExpiredToken, 1, []string{"renew them"}},

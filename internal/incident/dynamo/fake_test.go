@@ -19,9 +19,9 @@ import (
 	"nightlatch/internal/mototest"
 )
 
-// front stands before moto. It is what DynamoDB is and moto is not: one transaction at a time (moto rolls back by putting a copy of the
-// whole table in its place), the limits of items and transactions, and ClientRequestTokens that are remembered. And it fails to order.
-// Without moto it can only fail.
+// front stands before moto. It does what DynamoDB does and moto does not. It has the limits of items and transactions, and remembers
+// ClientRequestTokens. It does one transaction at a time: moto rolls back by putting a copy of the whole table in its place. And it fails
+// to order. Without moto it can only fail.
 type front struct {
 	t    *testing.T
 	moto string

@@ -1,4 +1,4 @@
-// Package scheduler wakes the responder with one-time schedules of EventBridge Scheduler, which delete themselves once they have fired:
+// Package scheduler calls the responder with one-time schedules of EventBridge Scheduler, which delete themselves once they have fired:
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
 package scheduler
 
@@ -25,8 +25,8 @@ const (
 	timeout = 10 * time.Second
 	// backoff bounds the wait between two attempts.
 	backoff = time.Second
-	// eventAge is how long a wake is tried before it goes to the dead letters, which ring: the longest wait between two looks at
-	// an incident. Scheduler takes at least a minute, and at most 185 attempts.
+	// eventAge is how long a follow-up is tried before it goes to the dead letters, which raise an alarm: the longest wait between two
+	// follow-ups of an incident. Scheduler takes at least a minute, and at most 185 attempts.
 	eventAge, retries = 15 * time.Minute, 185
 )
 
@@ -60,7 +60,7 @@ type Scheduler struct {
 
 var _ incident.Scheduler = (*Scheduler)(nil)
 
-// New makes the wakes of cfg's region.
+// New makes the scheduler of cfg's region.
 func New(cfg aws.Config, now func() time.Time, s Settings) (*Scheduler, error) {
 	role := roleARN.FindStringSubmatch(s.Role)
 	switch {
@@ -103,14 +103,14 @@ func Grants() []grant.Grant {
 	}
 }
 
-// Wake implements incident.Scheduler. The responder is called within the minute that begins at the given time, or at the next full one
-// after it: Scheduler fires within 60 seconds of what it was told. A time that is over, or will be while the call is made, becomes the
-// next minute that is not: what Scheduler does with a time in the past is not documented.
+// Schedule implements incident.Scheduler. The responder is called within the minute that begins at the given time, or at the next full one
+// after it: Scheduler fires within 60 seconds. A time that is over, or will be while the call is made, becomes the next minute that is not.
+// What Scheduler does with a time in the past is not documented.
 //
 // One incident and minute is one schedule, because it is one name.
 func (w *Scheduler) Schedule(ctx context.Context, id string, at time.Time) error {
 	if !alarm.IncidentID.MatchString(id) {
-		return fmt.Errorf("incident %.60q cannot be woken: that is no incident's id", id)
+		return fmt.Errorf("incident %.60q cannot be scheduled: that is no incident's id", id)
 	}
 	if soonest := w.now().Add(timeout); at.Before(soonest) {
 		at = soonest

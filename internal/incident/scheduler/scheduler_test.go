@@ -34,7 +34,7 @@ var (
 
 const id = "20260304-000340-0123456789abcdef"
 
-func wakes(t *testing.T, cfg aws.Config) *Scheduler {
+func newScheduler(t *testing.T, cfg aws.Config) *Scheduler {
 	t.Helper()
 	w, err := New(cfg, func() time.Time { return now }, given)
 	if err != nil {
@@ -67,9 +67,9 @@ func names(t *testing.T, client *scheduler.Client) []string {
 	return all
 }
 
-func TestAWakeIsOneSchedule(t *testing.T) {
+func TestAMinuteIsOneSchedule(t *testing.T) {
 	endpoint, client := group(t)
-	w := wakes(t, mototest.Config(endpoint))
+	w := newScheduler(t, mototest.Config(endpoint))
 	at := now.Add(5 * time.Minute)
 	for _, at := range []time.Time{at, at, at.Add(-39 * time.Second), at.Add(20 * time.Second), at.In(time.FixedZone("", 7200))} {
 		if err := w.Schedule(t.Context(), id, at); err != nil {
@@ -78,7 +78,7 @@ func TestAWakeIsOneSchedule(t *testing.T) {
 	}
 	name := id + ".202603040009"
 	if got := names(t, client); len(got) != 1 || got[0] != name {
-		t.Fatalf("five wakes in one minute are %q, want %q", got, name)
+		t.Fatalf("five calls in one minute are %q, want %q", got, name)
 	}
 	got, err := client.GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &given.Group, Name: &name})
 	if err != nil {
@@ -104,20 +104,20 @@ func TestAWakeIsOneSchedule(t *testing.T) {
 		t.Errorf("the responder reads %+v, %v", event, err)
 	}
 
-	for _, wake := range []struct {
+	for _, call := range []struct {
 		id string
 		at time.Time
 	}{{id, at.Add(time.Minute)}, {"another", at}} {
-		if err := w.Schedule(t.Context(), wake.id, wake.at); err != nil {
+		if err := w.Schedule(t.Context(), call.id, call.at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := names(t, client); len(got) != 3 {
-		t.Errorf("other wakes are %q", got)
+		t.Errorf("other schedules are %q", got)
 	}
 }
 
-func TestWhenAWakeIs(t *testing.T) {
+func TestWhenAScheduleIs(t *testing.T) {
 	var name, expression string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ ScheduleExpression string }
@@ -128,7 +128,7 @@ func TestWhenAWakeIs(t *testing.T) {
 		fmt.Fprint(w, `{"ScheduleArn":"arn"}`)
 	}))
 	t.Cleanup(srv.Close)
-	w := wakes(t, mototest.Config(srv.URL))
+	w := newScheduler(t, mototest.Config(srv.URL))
 	for _, c := range []struct {
 		what string
 		at   time.Time
@@ -145,7 +145,7 @@ func TestWhenAWakeIs(t *testing.T) {
 			t.Errorf("%s: %s, %s, %v, want %s", c.what, name, expression, err, c.want)
 		}
 	}
-	// A minute that begins while the call is made may be over when Scheduler hears of it.
+	// A minute that begins while the call is made may be over when Scheduler has the call.
 	w.now = func() time.Time { return now.Add(11 * time.Second) }
 	if err := w.Schedule(t.Context(), id, now.Add(20*time.Second)); err != nil || expression != "at(2026-03-04T00:05:00)" {
 		t.Errorf("nine seconds before a minute: %s, %v", expression, err)
@@ -156,8 +156,8 @@ func TestWhenAWakeIs(t *testing.T) {
 	}
 	name = ""
 	for _, bad := range []string{"", "A", "a.b", "a/b", "../x", "a b", "é", `"`, longest + "a", "<aws.scheduler.execution-id>"} {
-		if err := w.Schedule(t.Context(), bad, now); err == nil || !strings.Contains(err.Error(), "cannot be woken") || name != "" {
-			t.Errorf("Wake(%q) = %v", bad, err)
+		if err := w.Schedule(t.Context(), bad, now); err == nil || !strings.Contains(err.Error(), "cannot be scheduled") || name != "" {
+			t.Errorf("Schedule(%q) = %v", bad, err)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestALostAnswerIsNoSecondSchedule(t *testing.T) {
 		conn.Close()
 	}))
 	t.Cleanup(srv.Close)
-	if err := wakes(t, mototest.Config(srv.URL)).Schedule(t.Context(), id, now.Add(time.Hour)); err != nil {
+	if err := newScheduler(t, mototest.Config(srv.URL)).Schedule(t.Context(), id, now.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
 	if got := names(t, client); len(got) != 1 || calls.Load() != 2 {
@@ -240,7 +240,7 @@ func TestFailuresAreSentences(t *testing.T) {
 				ctx, stop = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			}
 			defer stop()
-			err := wakes(t, mototest.Config(srv.URL)).Schedule(ctx, id, now)
+			err := newScheduler(t, mototest.Config(srv.URL)).Schedule(ctx, id, now)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), `incident "`+id+`": waking the responder at 2026-03-04T00:04:00Z: `) {
 				t.Errorf("got %v", err)
 			}

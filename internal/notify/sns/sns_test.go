@@ -20,7 +20,7 @@ import (
 
 const arn = "arn:aws:sns:eu-central-1:111122223333:nightlatch"
 
-// fakeSNS takes messages as SNS does, with SNS's limits, and fails as told: one entry a call, the last one stays.
+// fakeSNS takes messages as SNS does, with SNS's limits, and fails as set: one entry a call, the last one stays.
 type fakeSNS struct {
 	t      *testing.T
 	mu     sync.Mutex

@@ -1,7 +1,7 @@
-// Package athenatest is Amazon Athena in memory, behind HTTP, for tests with the real SDK client or a real binary
-// (AWS_ENDPOINT_URL_ATHENA pointing to it). A fake has the behaviour and the failures of the real thing: queries have states and take one of
-// the slots, a token starts one query however often it comes, the workgroup has a limit on bytes scanned, the table's definition can be
-// looked at and changed, results come in pages below a header, and every call can fail the ways AWS lets it fail. It follows
+// Package athenatest is Amazon Athena in memory, behind HTTP, for tests with the real SDK client or a real binary (AWS_ENDPOINT_URL_ATHENA
+// pointing to it). A fake has the behaviour and the failures of the real thing. Queries have states and take one of the slots; a token
+// starts one query however often it comes. The workgroup has a limit on bytes scanned; the table's definition can be read and changed.
+// Results come in pages below a header, and every call can fail the ways AWS lets it fail. It follows
 // https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
 //
 // Only _test files import it.

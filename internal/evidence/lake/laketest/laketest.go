@@ -1,7 +1,7 @@
 // Package laketest is CloudTrail Lake in memory, behind HTTP, for tests with the real SDK client or a real binary
-// (AWS_ENDPOINT_URL_CLOUDTRAIL pointing to it). A fake has the behaviour and the failures of the real thing: queries have
-// states and take one of ten slots, rows show up before they are complete, results come in pages, and every call can fail
-// the ways AWS lets it fail. It follows
+// (AWS_ENDPOINT_URL_CLOUDTRAIL pointing to it). A fake has the behaviour and the failures of the real thing. Queries have states and take
+// one of ten slots, and rows show up before they are complete. Results come in pages, and every call can fail the ways AWS lets it fail. It
+// follows
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Operations.html
 //
 // Only _test files import it.
