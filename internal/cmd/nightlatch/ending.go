@@ -105,7 +105,8 @@ func (s *scratch) dir() (string, error) {
 	return path, nil
 }
 
-// remove removes the folder with everything in it, for good.
+// remove removes the folder with everything in it, for good. A command that did not end in time may still write there, so that a folder is not
+// empty when it is about to go: then it is tried again.
 func (s *scratch) remove() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,5 +114,13 @@ func (s *scratch) remove() error {
 	if s.path == "" {
 		return nil
 	}
-	return os.RemoveAll(s.path)
+	err := os.RemoveAll(s.path)
+	for range 50 {
+		if !errors.Is(err, syscall.ENOTEMPTY) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		err = os.RemoveAll(s.path)
+	}
+	return err
 }
