@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+
 	"nightlatch/internal/actor"
 	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"

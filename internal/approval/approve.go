@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

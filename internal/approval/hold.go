@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
+
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
-	"slices"
-	"time"
 )
 
 const (

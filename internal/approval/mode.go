@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"time"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

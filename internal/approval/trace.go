@@ -3,7 +3,6 @@ package approval
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/prose"
 	"regexp"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // link is one credential in the chain from a caller back to whoever signed in.

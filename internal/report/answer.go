@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Answer is who took what, in one sentence.

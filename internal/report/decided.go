@@ -2,9 +2,10 @@ package report
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 	"time"
+
+	"nightlatch/internal/prose"
 )
 
 // Decided notifies the team of what somebody has decided through the approver: it might be a thief. what and by hold others' texts.

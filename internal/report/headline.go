@@ -3,13 +3,13 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // words are the states of a step as a headline says them, the most urgent first.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"nightlatch/internal/prose"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // hostile are texts that a terminal, a mail program or a log would obey.

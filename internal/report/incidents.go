@@ -3,10 +3,10 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Incidents is a list of incidents as a text, in the order given, and what holds the responder back, if anything does.

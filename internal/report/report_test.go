@@ -2,7 +2,6 @@ package report
 
 import (
 	"flag"
-	"nightlatch/internal/prose"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")

@@ -4,10 +4,10 @@ package report
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Text is the message to the team: the answer first, then why, then the evidence. The answer and the undo lines stand at the

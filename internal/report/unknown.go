@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // notKnown says what the incident does not know: each line is something that a human may have to check.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Write is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:

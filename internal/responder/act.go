@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"nightlatch/internal/judgement"
-	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/judgement"
+	"nightlatch/internal/prose"
 )
 
 // act does one intended step. The intention was put before, with the attempt counted. Where another invocation put it, the attempt is counted

@@ -3,11 +3,12 @@ package responder
 import (
 	"context"
 	"fmt"
+	"time"
+
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
-	"time"
 )
 
 // enrichTime is for what the report would like to say: the team must not wait long for it.

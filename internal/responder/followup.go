@@ -3,8 +3,6 @@ package responder
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/notify"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +11,9 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

@@ -3,6 +3,9 @@ package responder
 import (
 	"cmp"
 	"context"
+	"slices"
+	"time"
+
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
@@ -10,8 +13,6 @@ import (
 	"nightlatch/internal/notify"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
-	"slices"
-	"time"
 )
 
 // judgeTime is the most that finding the targets may take: IAM may be slow, and a thief can have it throttled. A human gets what is not

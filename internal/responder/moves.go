@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/incident"
-	"nightlatch/internal/notify"
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 )
 
 // task is one incident and its move.

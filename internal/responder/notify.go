@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"nightlatch/internal/prose"
 	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

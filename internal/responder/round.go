@@ -2,10 +2,11 @@ package responder
 
 import (
 	"context"
+	"time"
+
 	"nightlatch/internal/incident"
 	"nightlatch/internal/investigation"
 	"nightlatch/internal/judgement"
-	"time"
 )
 
 // readMetric reads the metric again: the alarm is a claim.

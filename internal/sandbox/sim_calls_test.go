@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"nightlatch/internal/prose"
-	"nightlatch/internal/workers"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,8 +18,10 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/responder"
+	"nightlatch/internal/workers"
 )
 
 // event is an event that Lambda holds for the function until it was handled, or the third attempt has failed.

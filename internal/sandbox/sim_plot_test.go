@@ -2,12 +2,12 @@ package sandbox
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/prose"
 )
 
 // plot is what happens in a night.

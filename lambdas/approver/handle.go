@@ -9,13 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"nightlatch/internal/approval"
-	"nightlatch/internal/prose"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/proof"
+	"nightlatch/internal/prose"
 )
 
 // decisions is what a human may decide, as the responder's own code does it.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/settings"
 )

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/cfn"
 
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/trail"
 )

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

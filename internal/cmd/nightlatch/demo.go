@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"nightlatch/internal/prose"
 	"path/filepath"
 
 	"nightlatch/internal/actor"
@@ -14,6 +13,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nightlatch/internal/prose"
 	"os"
 	"regexp"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 

@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nightlatch/internal/prose"
 	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"nightlatch/internal/grant"
+	"nightlatch/internal/prose"
 )
 
 // cli is the command line.
