@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The AWS SDK for Go v2 (iam v1.66.0, sns v1.48.0, s3 v1.114.10, dynamodb v1.74.0) and answers that are not AWS's, as a proxy or a captive portal
-# gives them: a page of HTML.
+# gives them: a page of HTML, or nothing.
 #
 # The guess: with a status of 200 each call fails, as the page is not its answer; with 403 no error has a code, as none is in the page.
-# Seen: UpdateAccessKey and PutBucketMetricsConfiguration report success on a page with 200, because nothing of the body is read; and S3 alone
-# makes an error code of the status of a page with 403: "Forbidden", which looks as if S3 itself had answered.
+# Seen: UpdateAccessKey and PutBucketMetricsConfiguration report success on a page with 200, because nothing of the body is read; a 200
+# without a body is a success to all four, also where the answer has a member that is always there, as Publish's MessageId; and S3 alone makes an error code of the status of a page with 403: "Forbidden", which looks as if S3 itself had answered.
 set -euo pipefail
 unset GOFLAGS
 export GOWORK=off
@@ -32,11 +32,11 @@ import (
 )
 
 func main() {
-	status := 200
+	status, page := 200, "<html><body><p>Please sign in</p></body></html>"
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(status)
-		fmt.Fprint(w, "<html><body><p>Please sign in</p></body></html>")
+		fmt.Fprint(w, page)
 	}))
 	defer proxy.Close()
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &proxy.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "x", "")}
@@ -63,7 +63,11 @@ func main() {
 			return err
 		}},
 	}
-	for _, status = range []int{200, 403} {
+	for _, answer := range []struct {
+		status int
+		page   string
+	}{{200, page}, {403, page}, {200, ""}} {
+		status, page = answer.status, answer.page
 		for _, c := range calls {
 			err := c.call(context.Background())
 			var api smithy.APIError
@@ -74,7 +78,8 @@ func main() {
 			case errors.As(err, &api):
 				said = "code " + api.ErrorCode()
 			}
-			fmt.Printf("%d %s: %s\n", status, c.name, said)
+			what := map[bool]string{true: "page", false: "nothing"}[page != ""]
+			fmt.Printf("%d %s, %s: %s\n", status, what, c.name, said)
 		}
 	}
 }
@@ -85,12 +90,16 @@ go get github.com/aws/aws-sdk-go-v2@v1.48.0 github.com/aws/aws-sdk-go-v2/credent
 seen=$(go run .)
 echo "$seen"
 # Seen on 2026-11-28:
-want='200 iam:UpdateAccessKey: success
-200 s3:PutBucketMetricsConfiguration: success
-200 sns:Publish: an error without a code
-200 dynamodb:ListTables: an error without a code
-403 iam:UpdateAccessKey: an error without a code
-403 s3:PutBucketMetricsConfiguration: code Forbidden
-403 sns:Publish: an error without a code
-403 dynamodb:ListTables: an error without a code'
+want='200 page, iam:UpdateAccessKey: success
+200 page, s3:PutBucketMetricsConfiguration: success
+200 page, sns:Publish: an error without a code
+200 page, dynamodb:ListTables: an error without a code
+403 page, iam:UpdateAccessKey: an error without a code
+403 page, s3:PutBucketMetricsConfiguration: code Forbidden
+403 page, sns:Publish: an error without a code
+403 page, dynamodb:ListTables: an error without a code
+200 nothing, iam:UpdateAccessKey: success
+200 nothing, s3:PutBucketMetricsConfiguration: success
+200 nothing, sns:Publish: success
+200 nothing, dynamodb:ListTables: success'
 [ "$seen" = "$want" ] || { echo "it is otherwise now"; exit 1; }

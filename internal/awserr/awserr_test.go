@@ -100,7 +100,7 @@ func ask(t *testing.T, ctx context.Context, name string, answer http.HandlerFunc
 	return err
 }
 
-// latency is what every answer takes at least; awsjsontest says why.
+// latency is what every answer takes at least; awstest says why.
 const latency = 2 * time.Millisecond
 
 // page answers with a body of which the last bytes are missing.

@@ -14,9 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/deployment/approvertest"
 	"nightlatch/internal/grant"
-	"nightlatch/internal/mototest"
 )
 
 const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -43,10 +43,10 @@ var ours = Settings{Stack: "Nightlatch"}
 
 // The stack's outputs, from moto.
 func TestADeploymentIsFoundByItsStack(t *testing.T) {
-	endpoint := mototest.Start(t)
+	endpoint := awstest.Moto(t)
 	environment(t, endpoint)
 	// moto loads a service with its first call, which on a busy machine takes longer than a human is let wait.
-	if _, err := cloudformation.NewFromConfig(mototest.Config(endpoint)).ListStacks(t.Context(), nil); err != nil {
+	if _, err := cloudformation.NewFromConfig(awstest.Config(endpoint)).ListStacks(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	d, err := Open(t.Context(), ours)

@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/deployment/approvertest"
-	"nightlatch/internal/mototest"
 )
 
 const (
@@ -105,7 +105,7 @@ func TestWhoHasSignedIsWhoSTSSays(t *testing.T) {
 
 // moto is asked as STS is, and knows the credentials that it has given out.
 func TestMotoKnowsWhoHasSigned(t *testing.T) {
-	cfg := mototest.Config(mototest.Start(t))
+	cfg := awstest.Config(awstest.Moto(t))
 	user, err := iam.NewFromConfig(cfg).CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("olga")})
 	if err != nil {
 		t.Fatal(err)

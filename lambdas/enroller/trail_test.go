@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
@@ -170,7 +170,7 @@ func TestTheDailyCheckOfTheTrail(t *testing.T) {
 	if err := check(); err == nil {
 		t.Error("nobody was notified, and that is no error")
 	}
-	w.aws.Fail(func(string) awsjsontest.Fault { return awsjsontest.AccessDenied("cloudtrail:GetTrail") })
+	w.aws.Fail(func(string) awstest.Fault { return awstest.AccessDenied("cloudtrail:GetTrail") })
 	if err := check(); err == nil || !strings.Contains(err.Error(), "may not call cloudtrail:GetTrail") {
 		t.Errorf("denied: got %v", err)
 	}

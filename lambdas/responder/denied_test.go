@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant/granttest"
-	"nightlatch/internal/mototest"
 	"nightlatch/internal/responder"
 )
 
@@ -64,7 +64,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		}
 	}
 	denials["kms:GenerateDataKey"] = denials["sns:Publish"] // SNS uses the topic's key in the publisher's name
-	endpoint, root := mototest.Start(t), packed(t)
+	endpoint, root := awstest.Moto(t), packed(t)
 	nights := map[string]*night{}
 	for action, d := range denials {
 		d.account = fmt.Sprintf("2000000000%02d", len(nights))

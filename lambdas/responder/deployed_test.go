@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/enroll/s3bucket/s3test"
-	"nightlatch/internal/mototest"
 )
 
 // motoAccount is the account that moto has for whoever names none.
@@ -66,7 +66,7 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	d.run(ctx, "npx --no-install cdk bootstrap -o "+d.assembly+" "+settings)
 	d.leaveOutTheURL()
 	// Not by a change set: then moto would show no outputs.
-	done, said := make(chan error, 1), &mototest.Log{}
+	done, said := make(chan error, 1), &awstest.Log{}
 	cmd := d.command(ctx, "npx --no-install cdk deploy --progress events --method direct --require-approval never --app "+d.assembly)
 	cmd.Stdout, cmd.Stderr = said, said
 	go func() { done <- cmd.Run() }()
@@ -244,7 +244,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 	if os.Getenv("NIGHTLATCH_TESTS") != "all" {
 		t.Skip("SKIPPED, the deployment to moto: it takes minutes, and .ci/run does it; set NIGHTLATCH_TESTS=all to have it here")
 	}
-	endpoint := mototest.Start(t)
+	endpoint := awstest.Moto(t)
 	ctx := within(t, 10*time.Minute)
 	m := newMidnight(ctx, t, endpoint, plot{account: motoAccount})
 	d := deploy(ctx, t, endpoint)

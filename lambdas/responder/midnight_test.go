@@ -31,13 +31,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/encoding/cbor"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
 	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/evidence/enginetest"
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/grant/granttest"
-	"nightlatch/internal/mototest"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 )
@@ -97,7 +97,7 @@ func (m *midnight) start(t *testing.T, timeout time.Duration) *function {
 // startHere starts the function in this process, with a clock that does not wait. A new one remembers nothing of those before it.
 func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
 	t.Helper()
-	f := &function{logs: &mototest.Log{}}
+	f := &function{logs: &awstest.Log{}}
 	r, err := m.skipping(packed(t), f.logs)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ const oneRound = 100 * time.Second
 // roles are judged by that (infra).
 func TestWholeStoriesAgainstMoto(t *testing.T) {
 	t.Parallel()
-	endpoint := mototest.Start(t)
+	endpoint := awstest.Moto(t)
 	stories := map[string]struct {
 		plot
 		run func(*midnight, *testing.T)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"nightlatch/internal/mototest"
+	"nightlatch/internal/awstest"
 )
 
 // bootstrap builds a Lambda as the deployment does, once for all tests, and returns its path.
@@ -103,13 +103,13 @@ func newRuntimeAPI(t testing.TB, timeout time.Duration) *runtimeAPI {
 type function struct {
 	// invoke hands it one event and waits for its answer.
 	invoke func(t testing.TB, event []byte) answer
-	logs   *mototest.Log
+	logs   *awstest.Log
 }
 
 // start runs a bootstrap in an environment of its own.
 func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *function {
 	t.Helper()
-	f := &function{logs: &mototest.Log{}}
+	f := &function{logs: &awstest.Log{}}
 	f.invoke = func(t testing.TB, event []byte) answer {
 		t.Helper()
 		return api.invoke(t, event, f.logs)
@@ -131,7 +131,7 @@ func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *functio
 }
 
 // invoke hands the function one event and waits for its answer.
-func (r *runtimeAPI) invoke(t testing.TB, event []byte, logs *mototest.Log) answer {
+func (r *runtimeAPI) invoke(t testing.TB, event []byte, logs *awstest.Log) answer {
 	t.Helper()
 	limit := time.After(r.timeout)
 	select {

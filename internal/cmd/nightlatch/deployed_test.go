@@ -24,12 +24,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment/approvertest"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/dynamo/dynamotest"
-	"nightlatch/internal/mototest"
 	"nightlatch/internal/settings"
 )
 
@@ -57,7 +57,7 @@ type stage struct {
 // The scripts under testdata/deployed are what a human does at midnight with a deployed Nightlatch. Each has an account of its own in moto,
 // with the stack's outputs, the table and one IAM user, and an approver that checks signatures.
 func TestDeployedStories(t *testing.T) {
-	moto, err := url.Parse(mototest.Start(t))
+	moto, err := url.Parse(awstest.Moto(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
@@ -146,8 +146,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store.Fail(laketest.GetQueryResults, awsjsontest.Throttled)
-			files.Fail(athenatest.GetQueryResults, awsjsontest.Throttled)
+			store.Fail(laketest.GetQueryResults, awstest.Throttled)
+			files.Fail(athenatest.GetQueryResults, awstest.Throttled)
 			for engine, trail := range map[string]evidence.Trail{"cloudtrail-lake": overLake, "athena": overAthena} {
 				got, err := trail.Ask(t.Context(), c.Question)
 				if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/lake/laketest"
 )
@@ -35,11 +35,11 @@ func TestTheEndOfTimeCancelsTheQuery(t *testing.T) {
 		"while starting": {inCall(laketest.StartQuery), laketest.Cancelled},
 		"while polling":  {inCall(laketest.DescribeQuery), laketest.Cancelled},
 		"while reading": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(laketest.GetQueryResults, awsjsontest.Cut) // or else the page could be quicker than the end
+			f.Fail(laketest.GetQueryResults, awstest.Cut) // or else the page could be quicker than the end
 			inCall(laketest.GetQueryResults)(f, cancel)
 		}, laketest.Finished}, // nothing left to cancel
 		"cancelled, but the answer to that is lost": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(laketest.CancelQuery, awsjsontest.CutAfter) // the SDK's second try finds it inactive
+			f.Fail(laketest.CancelQuery, awstest.CutAfter) // the SDK's second try finds it inactive
 			f.during = func(int) { cancel() }
 		}, laketest.Cancelled},
 	} {

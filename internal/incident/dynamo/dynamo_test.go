@@ -12,14 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/storetest"
-	"nightlatch/internal/mototest"
 )
 
 func TestTheTable(t *testing.T) {
-	f, cfg := newFront(t, mototest.Start(t))
+	f, cfg := newFront(t, awstest.Moto(t))
 	tables := 0
 	table := func(t *testing.T) *Store {
 		tables++

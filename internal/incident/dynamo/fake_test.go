@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"nightlatch/internal/mototest"
+	"nightlatch/internal/awstest"
 )
 
 // front stands before moto. It does what DynamoDB does and moto does not. It has the limits of items and transactions, and remembers
@@ -64,7 +64,7 @@ func newFront(t *testing.T, moto string) (*front, aws.Config) {
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { close(f.release) }) // before srv.Close, which waits for the handlers
-	return f, mototest.Config(srv.URL)
+	return f, awstest.Config(srv.URL)
 }
 
 // newTable makes a table in moto, as infra makes it in AWS, and returns a store over it.

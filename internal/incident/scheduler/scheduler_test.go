@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/grant"
-	"nightlatch/internal/mototest"
 )
 
 var (
@@ -46,8 +46,8 @@ func newScheduler(t *testing.T, cfg aws.Config) *Scheduler {
 // group makes the schedule group in a moto of its own.
 func group(t *testing.T) (endpoint string, client *scheduler.Client) {
 	t.Helper()
-	endpoint = mototest.Start(t)
-	client = scheduler.NewFromConfig(mototest.Config(endpoint))
+	endpoint = awstest.Moto(t)
+	client = scheduler.NewFromConfig(awstest.Config(endpoint))
 	if _, err := client.CreateScheduleGroup(t.Context(), &scheduler.CreateScheduleGroupInput{Name: &given.Group}); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func names(t *testing.T, client *scheduler.Client) []string {
 
 func TestAMinuteIsOneSchedule(t *testing.T) {
 	endpoint, client := group(t)
-	w := newScheduler(t, mototest.Config(endpoint))
+	w := newScheduler(t, awstest.Config(endpoint))
 	at := now.Add(5 * time.Minute)
 	for _, at := range []time.Time{at, at, at.Add(-39 * time.Second), at.Add(20 * time.Second), at.In(time.FixedZone("", 7200))} {
 		if err := w.Schedule(t.Context(), id, at); err != nil {
@@ -128,7 +128,7 @@ func TestWhenAScheduleIs(t *testing.T) {
 		fmt.Fprint(w, `{"ScheduleArn":"arn"}`)
 	}))
 	t.Cleanup(srv.Close)
-	w := newScheduler(t, mototest.Config(srv.URL))
+	w := newScheduler(t, awstest.Config(srv.URL))
 	for _, c := range []struct {
 		what string
 		at   time.Time
@@ -185,7 +185,7 @@ func TestALostAnswerIsNoSecondSchedule(t *testing.T) {
 		conn.Close()
 	}))
 	t.Cleanup(srv.Close)
-	if err := newScheduler(t, mototest.Config(srv.URL)).Schedule(t.Context(), id, now.Add(time.Hour)); err != nil {
+	if err := newScheduler(t, awstest.Config(srv.URL)).Schedule(t.Context(), id, now.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
 	if got := names(t, client); len(got) != 1 || calls.Load() != 2 {
@@ -240,7 +240,7 @@ func TestFailuresAreSentences(t *testing.T) {
 				ctx, stop = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			}
 			defer stop()
-			err := newScheduler(t, mototest.Config(srv.URL)).Schedule(ctx, id, now)
+			err := newScheduler(t, awstest.Config(srv.URL)).Schedule(ctx, id, now)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), `incident "`+id+`": waking the responder at 2026-03-04T00:04:00Z: `) {
 				t.Errorf("got %v", err)
 			}
@@ -249,7 +249,7 @@ func TestFailuresAreSentences(t *testing.T) {
 }
 
 func TestWhatTheSchedulerNeeds(t *testing.T) {
-	cfg := mototest.Config("http://127.0.0.1:1")
+	cfg := awstest.Config("http://127.0.0.1:1")
 	for want, change := range map[string]func(*aws.Config, *Settings){
 		"needs a region":               func(c *aws.Config, _ *Settings) { c.Region = "" },
 		"needs credentials":            func(c *aws.Config, _ *Settings) { c.Credentials = nil },

@@ -51,6 +51,8 @@ func (f *fakeSNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fault == "hang":
 		<-r.Context().Done()
 		return
+	case fault == "nothing":
+		return
 	case fault == "page":
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, "<!DOCTYPE html><p>blocked<br>")
@@ -180,6 +182,7 @@ func TestSendSaysWhatToDo(t *testing.T) {
 		"InternalError":        "HTTP 500",
 		"Throttled":            "try again in a minute",
 		"page":                 "the answer (HTTP 403) is not SNS's; see whether a proxy stands between",
+		"nothing":              "the answer names no message, as SNS's does; see whether a proxy stands between",
 		"hang":                 "did not answer in time",
 	} {
 		t.Run(fault, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence/athena"
 )
 
@@ -89,8 +89,8 @@ type Answer func(sql string) (rows []map[string]string, scanned int64, err error
 
 // Server is the fake. Its methods may be called while it serves.
 type Server struct {
-	awsjsontest.Service
-	awsjsontest.Engine[Ending]
+	awstest.Service
+	awstest.Engine[Ending]
 	answer Answer
 	http   *httptest.Server
 
@@ -112,16 +112,16 @@ func New(table athena.Table, answer Answer) *Server {
 	return s
 }
 
-func (s *Server) came(c awsjsontest.Request) {
+func (s *Server) came(c awstest.Request) {
 	var in request
 	json.Unmarshal(c.Body, &in) // what is none is refused by do
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
-	s.Arrived = append(s.Arrived, awsjsontest.Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
+	s.Arrived = append(s.Arrived, awstest.Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
 }
 
 // do lets a call have its effect.
-func (s *Server) do(c awsjsontest.Request) (any, error) {
+func (s *Server) do(c awstest.Request) (any, error) {
 	in := request{region: c.Region}
 	if json.Unmarshal(c.Body, &in) != nil {
 		return nil, badInput

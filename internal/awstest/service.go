@@ -1,9 +1,8 @@
-// Package awsjsontest is what fakes of services with AWS's JSON 1.1 protocol over HTTP have in common: the protocol, the signature's
-// scope, and every way in which a call can fail, before it has an effect or after. What a call does is each fake's own.
+package awstest
+
+// What fakes of services with AWS's JSON 1.1 protocol over HTTP have in common: the protocol, the signature's scope, and every way in which a
+// call can fail, before it has an effect or after. What a call does is each fake's own.
 // https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
-//
-// Only _test files and other fakes import it.
-package awsjsontest
 
 import (
 	"cmp"
