@@ -3,8 +3,9 @@
 # gives them: a page of HTML, or nothing.
 #
 # The guess: with a status of 200 each call fails, as the page is not its answer; with 403 no error has a code, as none is in the page.
-# Seen: UpdateAccessKey and PutBucketMetricsConfiguration report success on a page with 200, because nothing of the body is read; a 200
-# without a body is a success to all four, also where the answer has a member that is always there, as Publish's MessageId; and S3 alone makes an error code of the status of a page with 403: "Forbidden", which looks as if S3 itself had answered.
+# Seen: UpdateAccessKey and PutBucketMetricsConfiguration report success on a page with 200, because nothing of the body is read. A 200 without
+# a body is a success to all four, also where the answer has a member that is always there, as Publish's MessageId. And S3 alone makes an error
+# code of the status of a page with 403: "Forbidden", which looks as if S3 itself had answered.
 set -euo pipefail
 unset GOFLAGS
 export GOWORK=off
