@@ -2,6 +2,8 @@ module nightlatch
 
 go 1.26.0
 
+toolchain go1.26.11
+
 ignore (
 	./cdk.out
 	./node_modules

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// ringPrefix begins the name of every alarm that the responder answers; the permission to invoke it and the EventBridge rule go by it.
-const ringPrefix = "nightlatch-"
+// alarmPrefix begins the name of every alarm that the responder answers. The permission to invoke it and the EventBridge rule go by it.
+const alarmPrefix = "nightlatch-"
 
 // maxExpression is the length of an alarm's expression:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
@@ -21,24 +21,24 @@ const maxExpression = 2048
 // longestFilter and longestName are as long as the id of a request-metrics configuration and a bucket's name can be.
 var longestFilter, longestName = strings.Repeat("x", 64), strings.Repeat("x", 63)
 
-// newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others, whose buckets
-// are its contributors and ring one by one:
+// newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others. Their buckets are its
+// contributors, and it fires for each of them:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/multi-time-series-alarm.html
 func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 	place := places(scope, s.Buckets)
 	for _, b := range s.Buckets {
 		alarms, suffix := place(b.Name)
 		for _, t := range b.Thresholds {
-			props := ringing(t, responder)
+			props := commonProps(t, responder)
 			if b.Name == everyBucket {
-				// Without ORDER BY, only some of more than 500 buckets would be looked at, and not those that move most.
-				props.AlarmName = jsii.String(ringPrefix + "every-bucket")
+				// Without ORDER BY, only some of more than 500 buckets would be evaluated, and not those that move most.
+				props.AlarmName = jsii.String(alarmPrefix + "every-bucket")
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in one minute", t.Bytes))
 				props.Metrics = &[]any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
 					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter, s.Files.Bucket)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
 				}}
 			} else {
-				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", ringPrefix, b.Name, periodName(t), suffix))
+				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", alarmPrefix, b.Name, periodName(t), suffix))
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, periodName(t)))
 				props.Namespace, props.MetricName, props.Statistic = jsii.String("AWS/S3"), jsii.String("BytesDownloaded"), jsii.String("Sum")
 				props.Period = jsii.Number(t.Period.Seconds())
@@ -53,9 +53,9 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 // 500 resources that it may. Another number would move most buckets to another stack.
 const alarmStacks = 20
 
-// places tells where the alarms of a bucket go, and how their names end. Where they are too many for one stack, each bucket has its
-// place in a nested stack by its name alone, so that no other moves when one comes or goes. The stack's number ends the name: an alarm's
-// name is unique in a region, and CloudFormation makes the new alarm before it deletes the old one.
+// places says where the alarms of a bucket go, and how their names end. Where they are too many for one stack, a bucket's name alone
+// chooses its nested stack: no other bucket moves when one comes or goes. The stack's number ends the name: an alarm's name is unique
+// in a region, and CloudFormation makes the new alarm before it deletes the old one.
 func places(scope constructs.Construct, buckets []Bucket) func(bucket string) (constructs.Construct, string) {
 	here := constructs.NewConstruct(scope, jsii.String("Alarms"))
 	many := thresholds(buckets) > maxInOneStack
@@ -76,11 +76,11 @@ func places(scope constructs.Construct, buckets []Bucket) func(bucket string) (c
 	}
 }
 
-// ringing is what all of them have in common. A minute's datapoint that arrives late still rings, because any of the last five
-// may breach; a day's is one sum that goes on growing, and no more than one fits an alarm's evaluation range:
+// commonProps is what all of them have in common. The alarm fires for a minute's datapoint that arrives late, too, because any of the
+// last five may breach. A day's is one sum that goes on growing, and no more than one fits an alarm's evaluation range:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 // A bucket from which nothing is read has no datapoints, and that is no breach.
-func ringing(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
+func commonProps(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
 	of := 5.0
 	if t.Period == day {
 		of = 1
@@ -91,8 +91,9 @@ func ringing(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
 	}
 }
 
-// insightsQuery adds up the bytes of each bucket that has no entry of its own, but for that of a trail's files, if there is one: Athena reads
-// a day of them for each question, and a question that rings would be asked for ever. It has the form that internal/alarm/cloudwatch reads:
+// insightsQuery adds up the bytes of each bucket that has no entry of its own. The bucket of a trail's files is left out: Athena reads
+// a day of them for each question, and a question for which an alarm fires would be asked for ever. It has the form that
+// internal/alarm/cloudwatch reads:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
 func insightsQuery(buckets []Bucket, filter, files string) string {
 	var q strings.Builder

@@ -10,12 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rings are the alarms that the responder answers, by name.
-func rings(t *testing.T, tpl template) map[string]map[string]any {
+// bucketAlarms are the alarms that the responder answers, by name.
+func bucketAlarms(t *testing.T, tpl template) map[string]map[string]any {
 	t.Helper()
 	out := map[string]map[string]any{}
 	for _, a := range tpl.resources("AWS::CloudWatch::Alarm") {
-		if name := a["AlarmName"].(string); strings.HasPrefix(name, ringPrefix) {
+		if name := a["AlarmName"].(string); strings.HasPrefix(name, alarmPrefix) {
 			a = maps.Clone(a) // other tests read the same template
 			out[name] = a
 			if diff := cmp.Diff(a["AlarmActions"], []any{"{Responder.Arn}"}); diff != "" {
@@ -37,7 +37,7 @@ func ordinary(bucket string, threshold, period, of float64) map[string]any {
 }
 
 func TestNamedBuckets(t *testing.T) {
-	got := rings(t, synth(t, "buckets", "a.b=3GiB/1m+20GiB/24h,a-b,logs=50GiB/1m"))
+	got := bucketAlarms(t, synth(t, "buckets", "a.b=3GiB/1m+20GiB/24h,a-b,logs=50GiB/1m"))
 	want := map[string]map[string]any{
 		"nightlatch-a.b-1m": ordinary("a.b", 3<<30, 60, 5), "nightlatch-a.b-24h": ordinary("a.b", 20<<30, 86400, 1),
 		"nightlatch-a-b-1m": ordinary("a-b", 1<<30, 60, 5), "nightlatch-a-b-24h": ordinary("a-b", 50<<30, 86400, 1),
@@ -57,7 +57,7 @@ func TestEveryBucket(t *testing.T) {
 		"*=2GiB/1m,logs=50GiB/1m": `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'nightlatch'` +
 			` AND BucketName != 'logs' GROUP BY BucketName ORDER BY SUM() DESC`,
 	} {
-		all := rings(t, synth(t, "buckets", buckets))
+		all := bucketAlarms(t, synth(t, "buckets", buckets))
 		threshold := 1 << 30
 		if strings.Contains(buckets, "logs") {
 			threshold = 2 << 30
@@ -79,11 +79,11 @@ func TestEveryBucket(t *testing.T) {
 // A bucket that comes or goes moves no other, and no name that was there is given to another bucket's alarm.
 func TestABucketKeepsItsNestedStack(t *testing.T) {
 	few := []string{"buckets", "07-xyz=1GiB/1m,xyz=1GiB/1m,*"}
-	alone := rings(t, synth(t, few...))
+	alone := bucketAlarms(t, synth(t, few...))
 	place := func(buckets string) map[string]string {
 		out := map[string]string{}
 		for id, tpl := range nested(t, "buckets", buckets) {
-			for name, a := range rings(t, tpl) {
+			for name, a := range bucketAlarms(t, tpl) {
 				if alone[name] != nil {
 					t.Errorf("%s is a name in the stack itself too", name)
 				}

@@ -25,7 +25,7 @@ type approver struct {
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 func newApprover(scope constructs.Construct, s Settings, code string, topic team, kept incidents, r responder) (approver, error) {
 	f, err := newFunction(scope, s, recipe{
-		id: "Approver", about: "Nightlatch: takes a human's yes to a step, and changes nothing in IAM", code: code, grants: approverGrants(s),
+		id: "Approver", about: "Nightlatch: takes a human's approval to a step, and changes nothing in IAM", code: code, grants: approverGrants(s),
 		environment: settings.Approver{Responder: s.forResponder(topic, kept, r.queue.AttrArn()), Function: *r.function.Ref()}.Environ(),
 	}, topic, kept, nil)
 	if err != nil {
@@ -39,5 +39,5 @@ func newApprover(scope constructs.Construct, s Settings, code string, topic team
 // are about users' keys.
 func approverGrants(s Settings) []grant.Grant {
 	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool { return g.Sid == "IdentifyRoles" })
-	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
+	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
 }

@@ -47,9 +47,9 @@ func newAthena(scope constructs.Construct, s Settings) Files {
 	return f
 }
 
-// keepResults lets Athena write an answer for the two functions that ask it, and nobody else write or delete any, whoever lets them: between
-// the end of a query and the reading of its rows, whoever may write to every bucket could put others there. Athena calls S3 as the role that
-// asks it: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
+// keepResults lets Athena write an answer for the two functions that ask it. Nobody else writes or deletes any, whoever lets them:
+// between the end of a query and the reading of its rows, whoever may write to every bucket could put others there. Athena calls S3 as
+// the role that asks it: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
 func keepResults(scope constructs.Construct, s Settings, r responder, a approver) {
 	bucket := s.bucketARN(s.Files.Results)
 	awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{Bucket: jsii.String(s.Files.Results), PolicyDocument: document(

@@ -13,8 +13,8 @@ const (
 	theFiles     = "arn:aws:s3:::nightlatch-trailfiles-x1" // of a trail that the stack makes
 )
 
-// askingAthena are the calls that ask Athena about the files of a bucket, those that Athena makes for its caller, which no test of a program
-// can record, and what must not be.
+// askingAthena are the calls that ask Athena about the files of a bucket, and what must not be allowed. Some of them Athena makes for its
+// caller: no test of a program can record those.
 func askingAthena(files, folder string) []request {
 	via := func(want, action, resource string, context ...string) request {
 		return does(want, action, resource, append(context, "aws:CalledVia", "athena.amazonaws.com")...)
@@ -99,8 +99,8 @@ func underAKey(key string) []request {
 	}
 }
 
-// lookingAtTrails are calls that the enroller must not be let to make, with the trail's ARN.
-func lookingAtTrails(trail string) []request {
+// readingTrails are calls that the enroller must not be let to make, with the trail's ARN.
+func readingTrails(trail string) []request {
 	return []request{
 		does(denied, "cloudtrail:GetTrail", trail+"2"),
 		does(denied, "cloudtrail:StopLogging", trail),

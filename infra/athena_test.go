@@ -71,10 +71,10 @@ func TestTheTableIsTheOneThatIsDemanded(t *testing.T) {
 	}
 }
 
-// Athena reads the trail's files for each question: their bucket does not ring where every bucket is watched, unless it is named.
-func TestTheTrailsBucketDoesNotRingByItself(t *testing.T) {
+// Athena reads the trail's files for each question: no alarm is on their bucket where every bucket is watched, unless it is named.
+func TestTheTrailsBucketIsWatchedOnlyByName(t *testing.T) {
 	for trail, bucket := range map[string]string{aTrail: "files", made: "nightlatch-trailfiles-x1"} {
-		for _, a := range rings(t, synth(t, onlyAthena(trail, "buckets", "*,logs=50GiB/1m")...)) {
+		for _, a := range bucketAlarms(t, synth(t, onlyAthena(trail, "buckets", "*,logs=50GiB/1m")...)) {
 			metrics, _ := a["Metrics"].([]any)
 			if len(metrics) > 0 && !strings.Contains(at(t, metrics[0], "Expression").(string), " AND BucketName != 'logs' AND BucketName != '"+bucket+"' GROUP BY") {
 				t.Errorf("the alarm over every bucket asks %v", metrics)

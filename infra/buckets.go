@@ -17,7 +17,7 @@ type Bucket struct {
 	Thresholds []Threshold
 }
 
-// Threshold is how many bytes may leave a bucket in a period before the alarm rings.
+// Threshold is how many bytes may leave a bucket in a period before the alarm fires.
 type Threshold struct {
 	Bytes  int64
 	Period time.Duration
@@ -34,7 +34,7 @@ const (
 	// subscriptions, needs its share. More of them go to nested stacks.
 	maxInOneStack = 400
 	// maxAlarms is how many there can be at all: CloudWatch takes 5,000 alarms in a region
-	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html), and some of them are the watchman's and the team's own.
+	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html), and some of them are on Nightlatch itself, or the team's own.
 	maxAlarms = 4900
 	// maxNames is how long the setting's names can be together. CloudFormation hands the enroller all of them, after an update the old ones
 	// too, in one asynchronous event, which may be 256 KB: Lambda's newer limit of 1 MB is not for each way of calling
@@ -113,7 +113,7 @@ func thresholds(buckets []Bucket) (n int) {
 }
 
 // checkName follows https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: a mistyped name would be an alarm
-// that never rings.
+// that never fires.
 func checkName(name string) error {
 	if name == everyBucket {
 		return nil

@@ -14,7 +14,7 @@ import (
 // wants it: for each package a directory below dir, of the package's name, with one file named bootstrap. norpc leaves out what only the old
 // go1.x runtime needed. What a debugger would read is stripped, and so not made in the first place.
 //
-// The same source gives the same bytes, whatever the directory and the commit, so that a deployment without a change is one.
+// The same source gives the same bytes, whatever the directory and the commit, so that a deployment without a change changes nothing.
 func build(root, dir string, packages ...string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

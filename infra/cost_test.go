@@ -28,11 +28,11 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	tpl := synth(t)
-	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(rings(t, tpl))
+	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(bucketAlarms(t, tpl))
 	perBucket := len(defaults("a-bucket"))
 	keys := len(tpl.resources("AWS::KMS::Key"))
-	const ringsAMonth, looks = 10, 20
-	lambda := ringsAMonth * 15 * 60 * 0.5 * perGBSecond
+	const firedAMonth, rounds = 10, 20
+	lambda := firedAMonth * 15 * 60 * 0.5 * perGBSecond
 	type row struct {
 		what string
 		of   func(buckets float64) float64
@@ -52,8 +52,8 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 			{fmt.Sprintf("events into CloudTrail Lake | %.1f GB a million reads; $%.2f a GB", gbOfAMillionReads, perIngestedGB), func(b float64) float64 {
 				return b * gbOfAMillionReads * perIngestedGB
 			}},
-			{fmt.Sprintf("%d rings, Lake | at most 14 days of events scanned, $%.3f a GB; Lambda for 15 minutes", ringsAMonth, perScannedGB), func(b float64) float64 {
-				return ringsAMonth*b*gbOfAMillionReads*14/30*perScannedGB + lambda
+			{fmt.Sprintf("%d fired alarms, Lake | at most 14 days of events scanned, $%.3f a GB; Lambda for 15 minutes", firedAMonth, perScannedGB), func(b float64) float64 {
+				return firedAMonth*b*gbOfAMillionReads*14/30*perScannedGB + lambda
 			}},
 		},
 		"a trail": {
@@ -61,8 +61,8 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 			{fmt.Sprintf("its files | %.1f GB a million reads, kept for %d days; $%.3f a GB and month", gbOfZippedReads, trailDays, perStoredGB), func(b float64) float64 {
 				return b * gbOfZippedReads * trailDays / 30.5 * perStoredGB
 			}},
-			{fmt.Sprintf("%d rings, Athena | 14 days of files scanned once, and %d times a day's; $%.2f a TB; Lambda for 15 minutes", ringsAMonth, looks, perScannedTB), func(b float64) float64 {
-				return ringsAMonth*b*gbOfZippedReads*(14+looks)/30/1024*perScannedTB + lambda
+			{fmt.Sprintf("%d fired alarms, Athena | 14 days of files scanned once, and %d times a day's; $%.2f a TB; Lambda for 15 minutes", firedAMonth, rounds, perScannedTB), func(b float64) float64 {
+				return firedAMonth*b*gbOfZippedReads*(14+rounds)/30/1024*perScannedTB + lambda
 			}},
 		},
 	} {

@@ -46,12 +46,12 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 	for _, needed := range []awscdk.CfnResource{f.role, f.retries, topic.policy} {
 		enrolled.AddResourceDependency(needed, nil)
 	}
-	lookAgain(scope, s, f.function, enrolled)
+	checkDaily(scope, s, f.function, enrolled)
 	return enroller{f, enrolled}, nil
 }
 
-// lookUp has the enroller look at a trail that is there already, while the stack is deployed: where its files lie, and whether they hold the
-// reads of the watched buckets.
+// lookUp has the enroller read a trail that is there already, while the stack is deployed: where its files lie, and whether they hold
+// the reads of the watched buckets.
 func (e enroller) lookUp(scope constructs.Construct, s Settings, topic team) Files {
 	trail := awscdk.NewCfnResource(scope, jsii.String("Trail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"),
 		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"]}})
@@ -64,15 +64,15 @@ func (e enroller) lookUp(scope constructs.Construct, s Settings, topic team) Fil
 	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}
 }
 
-// lookAgain has the enroller look once a day: a configuration that somebody took away is made again. Where every bucket is watched,
-// it finds new ones so, and sooner where a trail tells of them.
-func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
+// checkDaily calls the enroller once a day: it makes a configuration again that somebody took away. Where every bucket is watched,
+// it finds new ones so, and sooner where a trail records them.
+func checkDaily(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
 	target := &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("enroller"), Arn: function.AttrArn()}}
 	for _, r := range []struct {
 		id    string
 		props awsevents.CfnRuleProps
 	}{
-		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily look for watched buckets without request metrics"),
+		{"DailyLook", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a daily check for watched buckets without request metrics"),
 			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
 		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
 			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},
@@ -84,14 +84,14 @@ func lookAgain(scope constructs.Construct, s Settings, function awslambda.CfnFun
 		rule := awsevents.NewCfnRule(scope, jsii.String(r.id), &r.props)
 		invoke := awslambda.NewCfnPermission(scope, jsii.String(r.id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
 			FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.Home.Account), SourceArn: rule.AttrArn()})
-		// They go before the buckets are withdrawn, or a look would enrol them again.
+		// They go before the buckets are withdrawn, or a check would enrol them again.
 		rule.AddResourceDependency(enrolled, nil)
 		invoke.AddResourceDependency(enrolled, nil)
 	}
 }
 
 // watched is what the enroller shall enrol: the custom resource's properties, which say when that changes, and the file beside the
-// enroller's code, for its daily look. Hundreds of names do not fit a function's environment, which ends at 4 KB.
+// enroller's code, for its daily check. Hundreds of names do not fit a function's environment, which ends at 4 KB.
 func (s Settings) watched() map[string]any {
 	var names []string
 	for _, b := range s.Buckets {

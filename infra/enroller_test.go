@@ -35,7 +35,7 @@ func TestTheEnroller(t *testing.T) {
 		if diff := cmp.Diff(got, settings.Enroller{Topic: aTopic}); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
 		}
-		// Nothing is looked for once the resource is being deleted.
+		// No check runs once the resource is being deleted.
 		for id, want := range map[string]bool{"DailyLook": true, "NewBucket": c.every} {
 			_, there := tpl.resources("AWS::Events::Rule")[id]
 			if there != want {

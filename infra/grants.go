@@ -19,11 +19,11 @@ import (
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), askGrants(s), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), tellGrants(s))
+	all := slices.Concat(cloudwatch.Grants(), askGrants(s), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
 	if s.Mode == "observe" {
 		return all
 	}
-	return slices.Concat(all, awsaccount.WriteGrants(), leaveAlone(awsaccount.WriteGrants(), s.Protected))
+	return slices.Concat(all, awsaccount.WriteGrants(), denyProtected(awsaccount.WriteGrants(), s.Protected))
 }
 
 // askGrants are for the engines that are asked.
@@ -41,20 +41,20 @@ func askGrants(s Settings) []grant.Grant {
 	return ask
 }
 
-// tellGrants are for the team's topic, and the others that are told as well.
-func tellGrants(s Settings) []grant.Grant {
-	tell := sns.Grants()
-	for i := range tell {
-		tell[i].On = append(tell[i].On, s.Topics...)
+// notifyGrants are for the team's topic, and the others that are notified as well.
+func notifyGrants(s Settings) []grant.Grant {
+	publish := sns.Grants()
+	for i := range publish {
+		publish[i].On = append(publish[i].On, s.Topics...)
 	}
-	return tell
+	return publish
 }
 
-// leaveAlone denies every write on who must never be changed, so that IAM itself refuses when the code is wrong: the principals that
-// the deployment protects, break-glass users among them, the responder's own role, and the CDK's.
-// A Deny on what an action cannot be done to would only look like protection: today's one write, UpdateAccessKey, reaches users, so
-// that roles are out of its reach and in no statement, until a write that reaches them is granted.
-func leaveAlone(writes []grant.Grant, protected []string) []grant.Grant {
+// denyProtected denies every write on who must never be changed, so that IAM itself refuses when the code is wrong. These are the
+// principals that the deployment protects, break-glass users among them, the responder's own role, and the CDK's.
+// A Deny on what an action cannot be done to would only look like protection. Today's one write, UpdateAccessKey, reaches users alone:
+// roles are in no statement until a write that reaches them is granted.
+func denyProtected(writes []grant.Grant, protected []string) []grant.Grant {
 	var denies []grant.Grant
 	untouchable := append(slices.Clone(protected), "arn:${Partition}:iam::${Account}:role/"+stackName+"-*", "arn:${Partition}:iam::${Account}:role/cdk-*")
 	for _, g := range writes {

@@ -10,21 +10,20 @@ import (
 	"nightlatch/internal/incident/dynamo"
 )
 
-// incidents is where incidents are kept, and what has the responder called about them later. The table and the role
-// that wakes the responder have a name with the stack's id in it, because the roles' policies name the table and the table's policy the
-// roles; and the table outlives the stack, so that the next one of the same name must not meet it. The schedules' group is called as the
-// stack is.
+// incidents is where incidents are kept, and what has the responder called about them later. The table and Scheduler's role have the
+// stack's id in their names. The roles' policies name the table, and the table's policy the roles; and the table outlives the stack, so
+// that the next stack of the same name must not meet it. The schedules' group is called as the stack is.
 type incidents struct {
-	stack                    awscdk.Stack
-	home                     Home
-	name, tableARN, wakesARN string
+	stack                           awscdk.Stack
+	home                            Home
+	name, tableARN, scheduleRoleARN string
 }
 
 func newIncidents(stack awscdk.Stack, s Settings) incidents {
 	name := stackName + "-" + *stackID(stack)
 	return incidents{
 		stack: stack, home: s.Home, name: name, tableARN: s.Home.arn("dynamodb", "table/"+name),
-		wakesARN: "arn:" + s.Home.Partition + ":iam::" + s.Home.Account + ":role/" + name,
+		scheduleRoleARN: "arn:" + s.Home.Partition + ":iam::" + s.Home.Account + ":role/" + name,
 	}
 }
 
@@ -33,7 +32,7 @@ func stackID(stack awscdk.Stack) *string {
 	return awscdk.Fn_Select(jsii.Number(2), awscdk.Fn_Split(jsii.String("/"), stack.StackId(), nil))
 }
 
-// keep makes the table, to which only these functions write; the schedules' group; and the role with which Scheduler wakes the responder.
+// keep makes the table, to which only these functions write; the schedules' group; and the role with which Scheduler calls the responder.
 func (i incidents) keep(r responder, a approver) {
 	text := func(name string) *awsdynamodb.CfnTable_AttributeDefinitionProperty {
 		return &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: jsii.String(name), AttributeType: jsii.String("S")}
@@ -69,8 +68,8 @@ func (i incidents) keep(r responder, a approver) {
 }
 
 // onlyOurs denies everybody else to change what is in the table, whoever lets them: incidents are evidence, and what the responder does.
-// What changes the table itself is the deployment's, and heard when it is anybody else's (see tamperings). aws:PrincipalArn is the role's
-// of a session: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+// What changes the table itself is the deployment's; the team is notified when it is anybody else's (see tamperings). aws:PrincipalArn
+// is the role's of a session: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
 func onlyOurs(table string, writers ...*string) statement {
 	return statement{"Sid": "OnlyOursWrite", "Effect": "Deny", "Principal": "*", "Resource": table, "Action": []string{
 		"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",

@@ -36,7 +36,7 @@ func nag(t *testing.T, app awscdk.App) []nagLine {
 		t.Fatal(err)
 	}
 	if len(report.Lines) < 10 {
-		t.Errorf("the pack has looked at %d things only", len(report.Lines))
+		t.Errorf("the pack has checked %d things only", len(report.Lines))
 	}
 	return slices.DeleteFunc(report.Lines, func(l nagLine) bool { return l.Compliance == "Compliant" })
 }
@@ -101,7 +101,7 @@ func explained(t *testing.T, app awscdk.App) map[string]int {
 	return given
 }
 
-// The pack is awake: what is wrong is found, and a reason for one wildcard is none for another.
+// The pack works: what is wrong is found, and a reason for one wildcard is none for another.
 func TestNagFindsWhatIsWrong(t *testing.T) {
 	app, stack, _ := unsynthesized(t, read(t))
 	awssns.NewCfnTopic(stack, jsii.String("Bad"), nil)

@@ -16,12 +16,12 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 		{"FunctionName", *r.function.Ref(), "The responder"},
 		{settings.ApproverOutput, *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
 		{settings.TableOutput, kept.name, "The incidents; the table outlives the stack"},
-		{settings.ModeOutput, settings.DeployedMode(s.Mode, s.Epoch), "How far Nightlatch goes by itself; a mode that was lowered in this epoch is lower"},
+		{settings.ModeOutput, settings.DeployedMode(s.Mode, s.Generation), "How far Nightlatch goes by itself; a mode that was lowered in this deployment generation is lower"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},
 		{"RefusedBuckets", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},
-		{"TestEvent", testEvent(s, *r.function.Ref()), "Asks who read a bucket in five minutes long past, and tells the team; changes nothing"},
+		{"TestEvent", testEvent(s, *r.function.Ref()), "Asks who read a bucket in five minutes long past, and notifies the team; changes nothing"},
 	} {
 		awscdk.NewCfnOutput(scope, jsii.String(o.id), &awscdk.CfnOutputProps{Value: jsii.String(o.value), Description: jsii.String(o.about)})
 	}

@@ -43,9 +43,9 @@ func (s Settings) forResponder(topic team, kept incidents, queue *string) settin
 		location = s.Files.location()
 	}
 	return settings.Responder{
-		Mode: s.Mode, Epoch: s.Epoch, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
+		Mode: s.Mode, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
-		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.wakesARN, DeadLetters: *queue,
+		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
 	}
 }
 
@@ -63,7 +63,7 @@ func newQueue(scope constructs.Construct) awssqs.CfnQueue {
 	return queue
 }
 
-// twoWays lets a ring reach the function directly and by EventBridge: an alarm's actions can be muted, its events are still sent.
+// twoWays lets an alarm reach the function directly and by EventBridge: an alarm's actions can be muted, its events are still sent.
 // Both make the same incident.
 //
 // One permission serves all alarms. One for each would fill the function's policy, 20 KB, with about fifty.
@@ -72,14 +72,14 @@ func newQueue(scope constructs.Construct) awssqs.CfnQueue {
 func twoWays(scope constructs.Construct, h Home, function awslambda.CfnFunction) {
 	awslambda.NewCfnPermission(scope, jsii.String("AlarmsInvoke"), &awslambda.CfnPermissionProps{
 		Action: jsii.String("lambda:InvokeFunction"), FunctionName: function.AttrArn(), Principal: jsii.String("lambda.alarms.cloudwatch.amazonaws.com"),
-		SourceAccount: jsii.String(h.Account), SourceArn: jsii.String(h.alarmARN(ringPrefix + "*")),
+		SourceAccount: jsii.String(h.Account), SourceArn: jsii.String(h.alarmARN(alarmPrefix + "*")),
 	})
 	rule := awsevents.NewCfnRule(scope, jsii.String("Rings"), &awsevents.CfnRuleProps{
-		Description: jsii.String("Nightlatch: alarms that ring, to the responder"),
+		Description: jsii.String("Nightlatch: alarms that fire, to the responder"),
 		EventPattern: map[string]any{
 			"source":      []string{"aws.cloudwatch"},
 			"detail-type": []string{"CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"},
-			"detail":      map[string]any{"alarmName": startsWith(ringPrefix), "state": map[string]any{"value": []string{"ALARM"}}},
+			"detail":      map[string]any{"alarmName": startsWith(alarmPrefix), "state": map[string]any{"value": []string{"ALARM"}}},
 		},
 		Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("responder"), Arn: function.AttrArn()}},
 	})

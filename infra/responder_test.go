@@ -23,7 +23,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		Mode: "act", Evidence: "lake", EventDataStore: aStore, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
-		Epoch: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theWakesRole, DeadLetters: theQueue,
+		Generation: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theScheduleRole, DeadLetters: theQueue,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -102,7 +102,7 @@ func TestWhoMayInvoke(t *testing.T) {
 				"SourceAccount": account, "SourceArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-*"},
 			"EventsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "events.amazonaws.com", "SourceArn": "{Rings.Arn}"},
 		}
-		// Who looks for buckets is the enroller's test.
+		// The daily check is the enroller's test.
 		delete(got, "DailyLookInvoke")
 		delete(got, "NewBucketInvoke")
 		if diff := cmp.Diff(got, want); diff != "" {

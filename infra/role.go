@@ -36,7 +36,7 @@ func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([
 	values := map[string]string{
 		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
 		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
-		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.wakesARN,
+		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
 	}
 	var statements []statement
 	for _, g := range grants {

@@ -14,7 +14,7 @@ import (
 // called are the calls that a function made in the tests of the whole program (lambdas/…/testdata/calls.json), with this stack's names.
 func called(t *testing.T, function string) []request {
 	t.Helper()
-	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theWakesRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
+	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
 		":alarm:*", ":alarm:an alarm of the team's own") // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
@@ -126,12 +126,12 @@ func neverToKept() []request {
 		does(denied, "scheduler:CreateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/desk"),
 		does(denied, "scheduler:DeleteSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"),
 		does(denied, "scheduler:UpdateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"),
-		does(denied, "iam:PassRole", theWakesRole, "iam:PassedToService", "lambda.amazonaws.com"),
-		does(denied, "sts:AssumeRole", theWakesRole),
+		does(denied, "iam:PassRole", theScheduleRole, "iam:PassedToService", "lambda.amazonaws.com"),
+		does(denied, "sts:AssumeRole", theScheduleRole),
 	}
 }
 
-// neverTheApprover are calls that the approver must not be let to make: it takes a yes, and does nothing itself.
+// neverTheApprover are calls that the approver must not be let to make: it takes an approval, and does nothing itself.
 func neverTheApprover() []request {
 	return append(slices.DeleteFunc(neverTheResponder(), func(c request) bool { return c.Action == "cloudwatch:DescribeAlarms" }),
 		does(denied, "iam:UpdateAccessKey", user+"bob"),
@@ -173,7 +173,7 @@ func neverTheEnroller() []request {
 }
 
 // The role of each function, judged by an independent simulator: it may do every call that its code made in the tests of the whole
-// program, and no other. No action is granted that none of those calls needs, but for what AWS does with the role by itself; each
+// program, and no other. No action is granted that none of those calls needs, but for what AWS does with the role by itself. Each
 // statement decides a call, and each condition of it is put to the test.
 func TestTheRoleIsJudged(t *testing.T) {
 	const breakGlass = user + "ops/break-glass"
@@ -195,7 +195,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]))...)},
 		"both engines":      {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
 		"athena's approver": {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
-		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), lookingAtTrails(aTrail))},
+		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
 		"every bucket":      {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 		"named buckets":     {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
@@ -297,8 +297,8 @@ func TestOnlyOursWriteIncidents(t *testing.T) {
 	judge(t, calls)
 }
 
-// Scheduler takes the role for the schedules of our group alone, and can do with it what a wake needs.
-func TestTheWakesRoleIsJudged(t *testing.T) {
+// Scheduler takes the role for the schedules of our group alone, and can do with it what a follow-up needs.
+func TestTheScheduleRoleIsJudged(t *testing.T) {
 	role := synth(t).named(t, "AWS::IAM::Role", "WakesRole")
 	identity := policyOf(t, at(t, role, "Policies", 0, "PolicyDocument", "Statement"))
 	calls := []request{

@@ -45,8 +45,8 @@ func TestTheRole(t *testing.T) {
 	}
 }
 
-// The responder tells exactly these topics; the enroller tells the team only.
-func TestTheRoleTellsTheTopics(t *testing.T) {
+// The responder notifies exactly these topics; the enroller notifies the team only.
+func TestTheRoleNotifiesTheTopics(t *testing.T) {
 	const soc = "arn:aws:sns:us-east-1:444455556666:soc"
 	tpl := synth(t, "topics", soc)
 	for _, st := range statementsOf(t, tpl) {
@@ -59,15 +59,15 @@ func TestTheRoleTellsTheTopics(t *testing.T) {
 		}
 	}
 	if text := indented(t, tpl.named(t, "AWS::IAM::Role", "EnrollerRole")); strings.Contains(text, soc) {
-		t.Errorf("the enroller may tell %s: %s", soc, text)
+		t.Errorf("the enroller may notify %s: %s", soc, text)
 	}
 }
 
 var reading = regexp.MustCompile(`^\w+:(Get|List|Describe|StartQuery|CancelQuery)`)
 
 func TestObserveChangesNothing(t *testing.T) {
-	// What it must write to be heard at all: its log, the topic under its key, the queue of failed events;
-	// and the incident, with what looks at it again.
+	// What it must write to reach the team at all: its log, the topic under its key, the queue of failed events;
+	// and the incident, with its follow-ups.
 	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt",
 		"AskAthena", "KeepResults", "DecryptTheTrailsFiles"} // and Athena's answers
 	for _, st := range statementsOf(t, synth(t, "mode", "observe", "trail", aTrail)) {
@@ -133,7 +133,7 @@ func TestTheProtectingTagDenies(t *testing.T) {
 }
 
 // Who must never be changed is denied as far as a write reaches: what is granted one day on roles is denied on our own and the CDK's.
-func TestLeaveAlone(t *testing.T) {
+func TestDenyProtected(t *testing.T) {
 	const user, role = "arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"
 	writes := []grant.Grant{
 		{Sid: "Users", Actions: []string{"iam:UpdateAccessKey"}, On: []string{"arn:${Partition}:iam::${Account}:user/*"}},
@@ -146,7 +146,7 @@ func TestLeaveAlone(t *testing.T) {
 		{Sid: "RolesNotOfNamed", Actions: []string{"iam:PutRolePolicy"}, Deny: true,
 			On: []string{role, "arn:${Partition}:iam::${Account}:role/Nightlatch-*", "arn:${Partition}:iam::${Account}:role/cdk-*"}},
 	}
-	if diff := cmp.Diff(leaveAlone(writes, []string{user, role}), want); diff != "" {
+	if diff := cmp.Diff(denyProtected(writes, []string{user, role}), want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 }

@@ -39,8 +39,8 @@ func (c condition) of(is operator) *[]*string {
 	return jsii.Strings(c.values...)
 }
 
-// selectorsFor are the events that Nightlatch asks for: reads of the watched buckets; copies, which name the bucket that they go to, so
-// that no bucket of ours would select them; and what tells where a credential comes from and what else it did.
+// selectorsFor are the events that Nightlatch asks for: reads of the watched buckets; copies; and what says where a credential comes from
+// and what else it did. A copy names the bucket that it goes to: no bucket of ours would select it.
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
 func selectorsFor(partition string, buckets []Bucket) []selector {
 	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", values: []string{
@@ -48,7 +48,7 @@ func selectorsFor(partition string, buckets []Bucket) []selector {
 }
 
 // trailSelectors are those of a trail, which can choose no service whose management events it takes, and leave out KMS's and the RDS data
-// API's only. KMS's are many, and tell nothing of S3. The other's can be left out only in a region that has that API, and where it has not, the
+// API's only. KMS's are many, and say nothing of S3. The other's can be left out only in a region that has that API, and where it has not, the
 // trail could not be made: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
 func trailSelectors(partition string, buckets []Bucket) []selector {
 	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", is: differs, values: []string{"kms.amazonaws.com"}}))

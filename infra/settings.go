@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,15 +31,15 @@ type Settings struct {
 	Home Home
 	// Email are the addresses that subscribe to the team's topic.
 	Email []string
-	// Topics are the ARNs of SNS topics that the responder tells as well as the team's.
+	// Topics are the ARNs of SNS topics that the responder notifies as well as the team's.
 	Topics []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
 	Policy     string
 	PolicyText []byte
 	// Mode is observe, ask or act.
 	Mode string
-	// Epoch tells deployments apart: another one takes a mode up again that was lowered since.
-	Epoch string
+	// Generation tells deployments apart: another one takes a mode up again that was lowered since.
+	Generation string
 	// Protected are the ARNs of users and roles that are never contained without a human.
 	Protected []string
 	// ProtectTag is the tag whose presence protects a user or role.
@@ -51,7 +50,7 @@ type Settings struct {
 	MemoryMiB int
 	LogLevel  slog.Level
 	// Filter is the id of the request-metrics configuration that the alarms read: the stack's own, which it makes, or one that the
-	// buckets have already, which is left alone.
+	// buckets have already, which is never changed.
 	Filter string
 }
 
@@ -95,7 +94,7 @@ func (s *Settings) fields() []field {
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
-		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Epoch) }},
+		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Generation) }},
 		{"protected", "ARNs of IAM users and roles of the deployment's account with commas between them, without *, ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
@@ -173,179 +172,8 @@ func (s *Settings) chooseEngine() error {
 	return nil
 }
 
-// cut keeps a value that is hundreds of names from hiding what is wrong with it.
-func cut(v string) string {
-	const most = 200
-	if len(v) <= most {
-		return v
-	}
-	return strings.ToValidUTF8(v[:most], "") + "..."
-}
-
-// meant names the setting that a key was probably meant to be: one that two letters make of it.
-func meant(key string, known []string) string {
-	best := 3
-	var name string
-	for _, k := range known {
-		if d := distance(strings.ToLower(key), strings.ToLower(k)); d < best {
-			best, name = d, " (did you mean "+k+"?)"
-		}
-	}
-	return name
-}
-
-// distance is how many letters must be put in, taken out or changed to make one word of another:
-// https://en.wikipedia.org/wiki/Levenshtein_distance
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// errNot says that a value is not what is accepted, and that there is no more to say.
-var errNot = fmt.Errorf("is not")
-
-// text reads a value of the context: -c gives strings; cdk.json may have numbers and lists.
-func text(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	case []any:
-		var parts []string
-		for _, e := range v {
-			s, ok := e.(string)
-			if !ok {
-				return "", false
-			}
-			parts = append(parts, s)
-		}
-		return strings.Join(parts, ","), true
-	}
-	return "", false
-}
-
-func match(v string, form *regexp.Regexp, p *string) error {
-	if !form.MatchString(v) {
-		return errNot
-	}
-	*p = v
-	return nil
-}
-
-func list(v string, form *regexp.Regexp, p *[]string) error {
-	*p = strings.Split(v, ",")
-	for i, e := range *p {
-		switch {
-		case !form.MatchString(e):
-			return fmt.Errorf("%q is not one", e)
-		case slices.Contains((*p)[:i], e):
-			return fmt.Errorf("%q stands there twice", e)
-		}
-	}
-	return nil
-}
-
-func oneOf(v string, ok func(int) bool, p *int) error {
-	n, err := strconv.Atoi(v)
-	if err != nil || !ok(n) {
-		return errNot
-	}
-	*p = n
-	return nil
-}
-
 // made is the value of a store or a trail that the stack makes.
 const made = "create"
-
-// setSource reads the ARN of an event data store or a trail, or that one is made. It comes after the buckets, whose reads one that is made
-// must hold. What exists says where the stack goes.
-func (s *Settings) setSource(key, v string, form *regexp.Regexp, p *string) error {
-	m := form.FindStringSubmatch(v)
-	switch {
-	case v == made:
-		selectors := selectorsFor("aws", s.Buckets)
-		if key == "trail" {
-			selectors = trailSelectors("aws", s.Buckets)
-		}
-		if n := values(selectors); n > maxValues {
-			return fmt.Errorf("the %d buckets are %d more than its selectors hold; watch *, or give the ARN of one that you have made", len(s.Buckets), n-maxValues)
-		}
-	case m == nil:
-		return errNot
-	default:
-		home := Home{m[1], m[2], m[3]}
-		if s.Home != (Home{}) && s.Home != home {
-			return fmt.Errorf("it is in account %s and region %s, and the eventDataStore in %s and %s; they belong together", home.Account, home.Region, s.Home.Account, s.Home.Region)
-		}
-		s.Home = home
-	}
-	*p = v
-	return nil
-}
-
-func (s *Settings) setTopics(v string) error {
-	if len(v) > maxTopics {
-		return fmt.Errorf("these are %d characters", len(v))
-	}
-	return list(v, topicARN, &s.Topics)
-}
-
-// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until it rings.
-func (s *Settings) setPolicy(v string) error {
-	body, err := os.ReadFile(v)
-	if err != nil {
-		return err
-	}
-	if _, err := policy.Load(v, body); err != nil {
-		return err
-	}
-	s.Policy, s.PolicyText = v, body
-	return nil
-}
-
-// setProtected comes after the home is known: a principal of another account can never be met, so its ARN is a mistake that protects nobody.
-func (s *Settings) setProtected(v string) error {
-	if len(v) > maxProtected {
-		return fmt.Errorf("these are %d characters; use the tag instead", len(v))
-	}
-	if err := list(v, principal, &s.Protected); err != nil {
-		return err
-	}
-	return s.checkProtected()
-}
-
-// checkProtected finds the principal of another account, as soon as the account is known.
-func (s Settings) checkProtected() error {
-	for _, arn := range s.Protected {
-		if account := principal.FindStringSubmatch(arn)[1]; s.Home.Account != "" && account != s.Home.Account {
-			return fmt.Errorf("%q is not of account %s", arn, s.Home.Account)
-		}
-	}
-	return nil
-}
-
-func (s *Settings) setLogLevel(v string) error {
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, v) { // slog would also take INFO+2
-		return errNot
-	}
-	return s.LogLevel.UnmarshalText([]byte(v))
-}
 
 // deployTo takes the account and region to which the caller's credentials deploy; "" is unknown. An existing store or trail must be there,
 // and a new one will be.

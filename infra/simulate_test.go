@@ -63,10 +63,10 @@ const (
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
 	theEnrollersLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-EnrollerLog-x1"
 	theApproversLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ApproverLog-x1"
-	kept             = "Nightlatch-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f" // the table and the role that wakes, by the stack's id
+	kept             = "Nightlatch-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f" // the table and Scheduler's role, by the stack's id
 	theTable         = "arn:aws:dynamodb:eu-west-1:111122223333:table/" + kept
 	theTrail         = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/" + kept // that the stack makes
-	theWakesRole     = "arn:aws:iam::111122223333:role/" + kept
+	theScheduleRole  = "arn:aws:iam::111122223333:role/" + kept
 	user             = "arn:aws:iam::111122223333:user/"
 	anAlarm          = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:"
 )
@@ -126,8 +126,8 @@ func judge(t *testing.T, calls []request) map[string]bool {
 	return decided
 }
 
-// everyConditionIsTried checks that each condition key of the calls' policies stands in the context of one of the calls: of a key
-// that no call has, nobody has seen what it does.
+// everyConditionIsTried checks that each condition key of the calls' policies stands in the context of one of the calls. What a key
+// does that no call has, nobody has seen.
 func everyConditionIsTried(t *testing.T, calls []request, policy func(request) any) {
 	t.Helper()
 	tried, keys := map[string]bool{}, map[string]bool{}

@@ -316,7 +316,7 @@ func golden(t *testing.T, name, got string) {
 
 var hash = regexp.MustCompile(`[0-9a-f]{64}`)
 
-// What no other test looks at shows here when it changes.
+// What no other test reads shows here when it changes.
 func TestTheWholeTemplate(t *testing.T) {
 	golden(t, "template.golden", hash.ReplaceAllString(indented(t, synth(t)), "HASH"))
 }
@@ -338,7 +338,7 @@ func fits(t *testing.T, name string, tpl template) (alarms, resources, bytes int
 	if resources > 500 || bytes > 1<<20 {
 		t.Errorf("%s: %d resources and %d bytes, want at most 500 and %d", name, resources, bytes, 1<<20)
 	}
-	all := rings(t, tpl)
+	all := bucketAlarms(t, tpl)
 	for alarm := range all {
 		if len(alarm) > 255 {
 			t.Errorf("the alarm's name %q has %d characters, more than 255", alarm, len(alarm))
@@ -398,7 +398,7 @@ func TestManyBucketsFit(t *testing.T) {
 		for id, n := range nested(t, changes...) {
 			_, resources, bytes := fits(t, id, n)
 			most, largest = max(most, resources), max(largest, bytes)
-			for alarm := range rings(t, n) {
+			for alarm := range bucketAlarms(t, n) {
 				names[alarm] = true
 			}
 		}

@@ -6,11 +6,11 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// storeDays is how long a new store keeps events: as long as its ingestion pays for. It is more than any question looks back.
+// storeDays is how long a new store keeps events: as long as its ingestion pays for. It is more than any question goes back.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake-manage-costs.html
 const storeDays = 366
 
-// closed is what everybody hears who lets a store be made.
+// closed is what everybody reads who lets a store be made.
 const closed = "AWS has closed CloudTrail Lake to new customers on 2026-05-31, so that it may refuse to create this event data store, " +
 	"and the deployment fails and is rolled back; then give a trail, -c trail=create, or the ARN of a store that is there already, -c eventDataStore=ARN. " +
 	"https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake-service-availability-change.html"

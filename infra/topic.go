@@ -8,7 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// team is the topic to which everything is told, and its key.
+// team is the topic to which everything is published, and its key.
 type team struct {
 	arn, name, keyARN, keyID *string
 	policy                   awssns.CfnTopicPolicy

@@ -16,8 +16,8 @@ func serviceCall(want, service, action, resource, forAccount, forARN string) req
 	return c
 }
 
-// Whoever has something to tell the team can, and nobody else: each alarm and each rule of the stack that has the topic as its
-// target, and the responder's own alarms and rule its function.
+// Whoever has to notify the team can, and nobody else: each alarm and each rule of the stack that has the topic as its target. The
+// responder's own alarms and rule can call its function.
 func TestPublishersAreJudged(t *testing.T) {
 	const alarms, events, invokers = "cloudwatch.amazonaws.com", "events.amazonaws.com", "lambda.alarms.cloudwatch.amazonaws.com"
 	const useKey, publish, invoke = "kms:GenerateDataKey", "sns:Publish", "lambda:InvokeFunction"
@@ -34,7 +34,7 @@ func TestPublishersAreJudged(t *testing.T) {
 					serviceCall("Allowed AlarmsPublish", alarms, publish, aTopic, account, arn),
 					serviceCall("Allowed AlarmsEncrypt", alarms, useKey, theKey, account, arn),
 					serviceCall("Allowed AlarmsEncrypt", alarms, "kms:Decrypt", theKey, account, arn),
-					serviceCall(denied, invokers, invoke, theFunction, account, arn)) // the watchman is watched without our code in between
+					serviceCall(denied, invokers, invoke, theFunction, account, arn)) // Nightlatch itself is watched without our code in between
 			} else {
 				calls = append(calls,
 					serviceCall("Allowed AlarmsInvoke", invokers, invoke, theFunction, account, arn),

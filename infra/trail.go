@@ -76,7 +76,7 @@ func newBucket(scope constructs.Construct, id string, days int, versions bool) a
 	}
 	bucket := awss3.NewCfnBucket(scope, jsii.String(id), props)
 	bucket.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	excuse(bucket, finding{rule: "AwsSolutions-S1", reason: "Only a service writes to it. Who changes its policy or lifetime is told to the team; logs of each access would be a third bucket, which nobody reads."})
+	excuse(bucket, finding{rule: "AwsSolutions-S1", reason: "Only a service writes to it. The team is notified of who changes its policy or lifetime; logs of each access would be a third bucket, which nobody reads."})
 	return bucket
 }
 

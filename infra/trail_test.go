@@ -14,7 +14,7 @@ func TestANewTrailRecordsWhatIsAsked(t *testing.T) {
 	for buckets, wanted := range map[string][]string{"a-bucket,b-bucket": {"a-bucket", "b-bucket"}, "*": {"*"}, "*,logs": {"*", "logs"}} {
 		tpl := synth(t, onlyAthena(made, "buckets", buckets)...)
 		props := tpl.one(t, "AWS::CloudTrail::Trail")
-		looked := trail.Trail{ARN: theTrail, Bucket: props["S3BucketName"].(string), MultiRegion: props["IsMultiRegionTrail"] == true, Logging: props["IsLogging"] == true}
+		read := trail.Trail{ARN: theTrail, Bucket: props["S3BucketName"].(string), MultiRegion: props["IsMultiRegionTrail"] == true, Logging: props["IsLogging"] == true}
 		for _, s := range props["AdvancedEventSelectors"].([]any) {
 			var one trail.Selector
 			for _, f := range at(t, s, "FieldSelectors").([]any) {
@@ -27,15 +27,15 @@ func TestANewTrailRecordsWhatIsAsked(t *testing.T) {
 				}
 				one = append(one, c)
 			}
-			looked.Selectors = append(looked.Selectors, one)
+			read.Selectors = append(read.Selectors, one)
 		}
-		if err := looked.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: wanted}); err != nil || len(looked.Warnings()) > 0 {
-			t.Errorf("%s: %v, %q", buckets, err, looked.Warnings())
+		if err := read.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: wanted}); err != nil || len(read.Warnings()) > 0 {
+			t.Errorf("%s: %v, %q", buckets, err, read.Warnings())
 		}
-		if got := looked.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: []string{"z-bucket"}}); (got == nil) != strings.Contains(buckets, "*") {
+		if got := read.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: []string{"z-bucket"}}); (got == nil) != strings.Contains(buckets, "*") {
 			t.Errorf("%s: of another bucket it says %v", buckets, got)
 		}
-		if props["EnableLogFileValidation"] != true || looked.Location() != "s3://nightlatch-trailfiles-x1/AWSLogs/" {
+		if props["EnableLogFileValidation"] != true || read.Location() != "s3://nightlatch-trailfiles-x1/AWSLogs/" {
 			t.Errorf("%s: the trail is %v", buckets, props)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 	"nightlatch/internal/evidence/athena"
 )
 
-// watchPrefix begins the names of the alarms on Nightlatch itself. They are not the responder's to answer, so it is not ringPrefix:
+// watchPrefix begins the names of the alarms on Nightlatch itself. They are not the responder's to answer, so it is not alarmPrefix:
 // these go straight to the team, without our own code in between.
 const watchPrefix = "watch-nightlatch-"
 
-// watchFunctions rings when a function fails, is held back, or has left events behind:
+// watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, topic *string) {
@@ -32,9 +32,9 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, "The responder was held back: the account's concurrency is used up, and alarms wait"},
 		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, "Lambda gave up on events for the responder: an alarm was not answered"},
 		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, "A failed event could not be put in the queue of failed events"},
-		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, "The approver failed: a human's yes may not have been taken. See its log"},
+		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, "The approver failed: a human's approval may not have been taken. See its log"},
 		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
-		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered, or an incident not looked at again: its event waits in the queue of failed events"},
+		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered, or an incident not followed up: its event waits in the queue of failed events"},
 	} {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
 			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &[]any{topic},
@@ -45,8 +45,8 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 	}
 }
 
-// tampering is a set of calls that could blind or silence Nightlatch, as CloudTrail names them, and the request parameters that
-// make them about us; none where every such call is worth hearing of.
+// tampering is a set of calls that could blind or silence Nightlatch, as CloudTrail names them. about are the request parameters that
+// make them about us; none where every such call is worth a message.
 type tampering struct {
 	name, source string
 	calls        []any
@@ -57,7 +57,7 @@ type tampering struct {
 // CloudTrail writes a resource as the caller named it, by name or ARN, and most of Lambda's calls with the API's version behind the name:
 // https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
 func tamperings(s Settings, r responder, a approver, e enroller, topic team, kept incidents) []tampering {
-	ours := []any{map[string]any{"prefix": ringPrefix}, map[string]any{"prefix": watchPrefix}}
+	ours := []any{map[string]any{"prefix": alarmPrefix}, map[string]any{"prefix": watchPrefix}}
 	all := []tampering{
 		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
 			"DeleteEventDataStore", "UpdateEventDataStore", "StopEventDataStoreIngestion"}, nil},
@@ -82,7 +82,7 @@ func tamperings(s Settings, r responder, a approver, e enroller, topic team, kep
 		{"Target", "aws.events", []any{"PutTargets", "RemoveTargets"}, map[string]any{"rule": startsWith(stackName + "-")}},
 		{"Stack", "aws.cloudformation", []any{"DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "CancelUpdateStack",
 			"SetStackPolicy", "UpdateTerminationProtection"}, map[string]any{"stackName": []any{stackName, awscdk.Aws_STACK_ID()}}},
-		// IAM's calls come to EventBridge in us-east-1 only. Elsewhere this rule hears them where somebody sends them on to this region:
+		// IAM's calls come to EventBridge in us-east-1 only. Elsewhere this rule matches them where somebody sends them on to this region:
 		// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
 		{"Role", "aws.iam", []any{"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
 			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, map[string]any{"roleName": []any{r.role.Ref(), a.role.Ref(), e.role.Ref(), kept.name}}},
@@ -104,8 +104,8 @@ func tamperings(s Settings, r responder, a approver, e enroller, topic team, kep
 	return all
 }
 
-// watchTampering tells the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
-// management events. A call that takes away the topic or these rules may be the last thing that is not heard.
+// watchTampering notifies the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
+// management events. Of a call that takes away the topic or these rules the team may not be notified.
 func watchTampering(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
 	for _, t := range tamperings(s, r, a, e, topic, kept) {

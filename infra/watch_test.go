@@ -41,8 +41,8 @@ func TestTheResponderIsWatched(t *testing.T) {
 	}
 }
 
-// heard are, for each event, the logical ids of the rules that match it, in order. moto matches, which is not ours.
-func heard(t *testing.T, rules map[string]map[string]any, events []map[string]any) [][]string {
+// matching are, for each event, the logical ids of the rules that match it, in order. moto matches, which is not ours.
+func matching(t *testing.T, rules map[string]map[string]any, events []map[string]any) [][]string {
 	t.Helper()
 	server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
 	if err != nil {
@@ -83,7 +83,7 @@ func call(source, name, params, issuer string) map[string]any {
 		"detail": map[string]any{"eventName": name, "requestParameters": request, "userIdentity": identity}}
 }
 
-func TestTamperingIsHeard(t *testing.T) {
+func TestTamperingIsNotified(t *testing.T) {
 	const (
 		deployment = "arn:aws:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role-111122223333-eu-west-1"
 		cdk        = "arn:aws:iam::111122223333:role/cdk-hnb659fds-deploy-role-111122223333-eu-west-1"
@@ -91,7 +91,7 @@ func TestTamperingIsHeard(t *testing.T) {
 		queues     = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	)
 	rules := synth(t, "trail", aTrail).resources("AWS::Events::Rule") // with both engines there are all of them
-	type tried struct{ source, name, params, rule string }            // rule hears it, "" for none
+	type tried struct{ source, name, params, rule string }            // rule matches it, "" for none
 	calls := []tried{
 		{"aws.cloudtrail", "StopLogging", `{"name":"main"}`, "CloudTrail"},
 		{"aws.cloudtrail", "DeleteTrail", `{"name":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"}`, "CloudTrail"},
@@ -230,7 +230,7 @@ func TestTamperingIsHeard(t *testing.T) {
 			events = append(events, call(c.source, c.name, c.params, issuer))
 		}
 	}
-	got := heard(t, rules, events)
+	got := matching(t, rules, events)
 	for i, c := range calls {
 		for j, issuer := range issuers {
 			want := c.rule
@@ -239,7 +239,7 @@ func TestTamperingIsHeard(t *testing.T) {
 			}
 			ids := got[i*len(issuers)+j]
 			if want == "" && len(ids) > 0 || want != "" && (len(ids) != 1 || !tampers(want).MatchString(ids[0])) {
-				t.Errorf("%s %s by %q: heard by %q, want %q", c.name, c.params, issuer, ids, want)
+				t.Errorf("%s %s by %q: matched by %q, want %q", c.name, c.params, issuer, ids, want)
 			}
 		}
 	}
@@ -273,7 +273,7 @@ func TestTamperingRules(t *testing.T) {
 }
 
 // The rule lets through exactly the events that the responder would make an incident of.
-func TestTheRuleForRings(t *testing.T) {
+func TestTheRuleForFiredAlarms(t *testing.T) {
 	var events []map[string]any
 	for _, file := range []string{"alarm-eventbridge.json", "alarm-eventbridge-contributor.json", "alarm-eventbridge-configuration.json"} {
 		text, err := os.ReadFile(filepath.Join("../events", file))
@@ -292,7 +292,7 @@ func TestTheRuleForRings(t *testing.T) {
 		}
 	}
 	want := [][]string{{"Rings"}, {}, {"Rings"}, {}, {}, {}}
-	if diff := gocmp.Diff(heard(t, synth(t).resources("AWS::Events::Rule"), events), want); diff != "" {
+	if diff := gocmp.Diff(matching(t, synth(t).resources("AWS::Events::Rule"), events), want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 }

@@ -1,5 +1,5 @@
-// Package alarm reads the events that start an incident, and holds what rang: which buckets, which minutes,
-// how many bytes against which threshold.
+// Package alarm reads the events that start an incident, and holds what fired: which buckets, which minutes, how many
+// bytes against which threshold.
 //
 // The shapes are CloudWatch's
 // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html,
@@ -22,7 +22,7 @@ type Source string
 
 // The two sources.
 const (
-	Rang   Source = "alarm"  // a CloudWatch alarm
+	Fired  Source = "alarm"  // a CloudWatch alarm
 	Manual Source = "manual" // a human's {"nightlatch":{"investigate":…}}
 )
 
@@ -40,7 +40,7 @@ type Alarm struct {
 	// AccountID and Region are where the alarm stands, "" for a manual event.
 	AccountID string `json:"account_id,omitempty"`
 	Region    string `json:"region,omitempty"`
-	// Contributor is the id of the series that rang, for an alarm over many buckets.
+	// Contributor is the id of the series that fired, for an alarm over many buckets.
 	Contributor string `json:"contributor,omitempty"`
 	// Since is when the state changed; for a manual event the end of its window.
 	Since time.Time `json:"since"`
@@ -60,8 +60,8 @@ type Alarm struct {
 	Confirmed bool    `json:"confirmed"`
 	Doubt     string  `json:"doubt,omitempty"`
 	Points    []Point `json:"points,omitempty"`
-	// Part counts the windows of one ring: while an alarm stays in ALARM nothing rings, and each window after the first is opened by
-	// Nightlatch itself. An event never sets it.
+	// Part counts the windows of one transition. While an alarm stays in ALARM it does not fire again: Nightlatch itself opens each
+	// window after the first. An event never sets it.
 	Part int `json:"part,omitempty"`
 	// AccessKeyID is the key that a manual event names; a hint for the reader, never evidence.
 	AccessKeyID string `json:"access_key_id,omitempty"`
@@ -78,7 +78,7 @@ type Reading struct {
 	// Threshold and Period are the alarm's own, as configured now; zero where there is no alarm.
 	Threshold float64
 	Period    time.Duration
-	// AtLeast: the alarm rings at its threshold already, and not only above it.
+	// AtLeast: the alarm fires at its threshold already, and not only above it.
 	AtLeast bool
 }
 
@@ -89,27 +89,27 @@ type Meter interface {
 	Read(context.Context, Alarm) (Reading, error)
 }
 
-// Margin is looked at on both sides of the window and counted apart: metric points arrive late and re-stamped, and
-// a call's eventTime is when it completed.
+// Margin is read on both sides of the window and counted apart: metric points arrive late and re-stamped, and a call's
+// eventTime is when it completed.
 const Margin = 5 * time.Minute
 
 // tolerance is how far the metric, read again, may fall short of the claim. Request metrics are best effort.
 const tolerance = 0.9
 
-// maxWindow bounds how far from the ring a run of breaching datapoints may stretch the window, beside the alarm's own periods.
+// maxWindow bounds how far from the transition a run of breaching datapoints may stretch the window, beside the alarm's own periods.
 const maxWindow = 3 * time.Hour
 
 // maxPoints is how many datapoints an alarm keeps, the newest: an incident has to fit an item of DynamoDB.
 const maxPoints = 240
 
-// ID names the incident of this ring: the same alarm, contributor and state timestamp give the same id.
-// It is made of [a-z0-9-] and at most 40 characters long.
+// ID names the incident of this transition: the same alarm, contributor and state timestamp give the same id. It is made of
+// [a-z0-9-] and at most 40 characters long.
 //
-// The window and the buckets of a ring are left out: an SNS message has neither all datapoints nor, perhaps, all attributes
-// that the other shapes have, and one ring that arrives in two shapes is one incident.
+// Window and buckets are left out of it. An SNS message lacks datapoints, and perhaps attributes, that the other shapes
+// have; one transition that arrives in two shapes is one incident.
 func (a Alarm) ID() string {
 	what := []string{string(a.Source), a.ARN, a.Name, a.Contributor, a.Since.UTC().Format(time.RFC3339Nano)}
-	if a.Source != Rang {
+	if a.Source != Fired {
 		what = append(what, a.From.UTC().Format(time.RFC3339Nano), a.AccessKeyID)
 		what = append(what, a.Buckets...)
 	}
@@ -136,10 +136,10 @@ func (a Alarm) Onward(r Reading) (Alarm, bool) {
 		}
 		next.To = p.Start.Add(a.Period)
 	}
-	return next, !next.From.IsZero() && a.Source == Rang && a.Period > 0 && a.Period <= time.Hour // the next day's sum rings for itself
+	return next, !next.From.IsZero() && a.Source == Fired && a.Period > 0 && a.Period <= time.Hour // the alarm on the next day's sum fires for itself
 }
 
-// breaching reports whether a datapoint is one at which the alarm rings.
+// breaching reports whether a datapoint is one at which the alarm fires.
 func (a Alarm) breaching(r Reading, p Point) bool {
 	return a.Threshold != nil && (float64(p.Bytes) > *a.Threshold || r.AtLeast && float64(p.Bytes) == *a.Threshold)
 }
@@ -156,22 +156,22 @@ func (a Alarm) Read(r Reading) Alarm {
 	}
 	confirmed := a.Confirmed // the window that was confirmed stays: what comes after it is a window of its own
 	a.Confirmed, a.Doubt = false, r.Doubt
-	if a.Source == Rang && r.Threshold > 0 {
+	if a.Source == Fired && r.Threshold > 0 {
 		a.Threshold = &r.Threshold
 	}
 	breaching := func(p Point) bool { return a.breaching(r, p) }
 	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
-	if a.Source == Rang && !confirmed {
+	if a.Source == Fired && !confirmed {
 		a.stretch(r.Points, breaching)
 	}
 	var sum int64
-	rang := false
+	above := false
 	a.Points = nil
 	for _, p := range r.Points {
 		if inWindow(p) {
 			a.Points = append(a.Points, p)
 			sum += p.Bytes
-			rang = rang || breaching(p)
+			above = above || breaching(p)
 		}
 	}
 	if len(a.Points) == 0 {
@@ -186,7 +186,7 @@ func (a Alarm) Read(r Reading) Alarm {
 	case a.Doubt != "":
 	case len(a.Buckets) == 0:
 		a.Doubt = "the alarm names no bucket"
-	case a.Source == Rang && !rang:
+	case a.Source == Fired && !above:
 		a.Doubt = "no datapoint that CloudWatch shows in the window is above the threshold"
 	case a.Claimed != nil && float64(sum) < tolerance*float64(*a.Claimed):
 		a.Doubt = fmt.Sprintf("CloudWatch shows %d bytes in the window, the event claims %d", sum, *a.Claimed)
@@ -197,7 +197,7 @@ func (a Alarm) Read(r Reading) Alarm {
 }
 
 // stretch widens the window over the breaching points that touch it, one missing period allowed between two of them. How far is
-// bounded from the ring, so that reading again and again does not creep.
+// bounded from the transition, so that reading again and again does not creep.
 func (a *Alarm) stretch(points []Point, breaching func(Point) bool) {
 	if a.Period <= 0 {
 		return

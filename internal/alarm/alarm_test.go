@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// midnight is the first minute of the ring's window.
+// midnight is the first minute of the window of the alarm that fired.
 var midnight = at("2026-03-04T00:01:00Z")
 
 // points are one datapoint a minute from a minute before or after midnight on; a negative one is missing.
@@ -23,9 +23,9 @@ func points(minute int, bytes ...int64) []Point {
 	return out
 }
 
-// ring is an alarm over two minutes, above 100 bytes a minute, that claims 500.
-func ring() Alarm {
-	return Alarm{Source: Rang, Name: "a", Since: midnight.Add(2 * time.Minute), Buckets: []string{"customer-exports"}, From: midnight,
+// fired is an alarm over two minutes, above 100 bytes a minute, that claims 500.
+func fired() Alarm {
+	return Alarm{Source: Fired, Name: "a", Since: midnight.Add(2 * time.Minute), Buckets: []string{"customer-exports"}, From: midnight,
 		To: midnight.Add(2 * time.Minute), Period: time.Minute, Bytes: new(int64(500)), Claimed: new(int64(500)), Threshold: new(100.0)}
 }
 
@@ -36,16 +36,16 @@ func TestReadConfirmsOrSaysWhyNot(t *testing.T) {
 		bytes   *int64
 		doubt   string // "" is confirmed
 	}{
-		"the metric shows what is claimed":     {ring(), Reading{Points: points(0, 200, 300)}, new(int64(500)), ""},
-		"a tenth is missing":                   {ring(), Reading{Points: points(0, 200, 250)}, new(int64(450)), ""},
-		"the metric shows more":                {ring(), Reading{Points: points(0, 200, 900)}, new(int64(1100)), ""},
-		"the claim is larger than the metric":  {ring(), Reading{Points: points(0, 200, 249)}, new(int64(449)), "CloudWatch shows 449 bytes in the window, the event claims 500"},
-		"no datapoints":                        {ring(), Reading{}, new(int64(500)), "CloudWatch shows no BytesDownloaded in the window"},
-		"datapoints at another time":           {ring(), Reading{Points: points(60, 500, 500)}, new(int64(500)), "CloudWatch shows no BytesDownloaded in the window"},
-		"below the threshold":                  {ring(), Reading{Points: points(0, 100, 100)}, new(int64(200)), "no datapoint that CloudWatch shows in the window is above the threshold"},
-		"below the threshold as it stands now": {ring(), Reading{Points: points(0, 200, 300), Threshold: 301}, new(int64(500)), "no datapoint that CloudWatch shows in the window is above the threshold"},
-		"the reading doubts":                   {ring(), Reading{Points: points(0, 200, 300), Doubt: "there is no such alarm"}, new(int64(500)), "there is no such alarm"},
-		"the reading doubts and has no points": {ring(), Reading{Doubt: "there is no such alarm"}, new(int64(500)), "there is no such alarm"},
+		"the metric shows what is claimed":     {fired(), Reading{Points: points(0, 200, 300)}, new(int64(500)), ""},
+		"a tenth is missing":                   {fired(), Reading{Points: points(0, 200, 250)}, new(int64(450)), ""},
+		"the metric shows more":                {fired(), Reading{Points: points(0, 200, 900)}, new(int64(1100)), ""},
+		"the claim is larger than the metric":  {fired(), Reading{Points: points(0, 200, 249)}, new(int64(449)), "CloudWatch shows 449 bytes in the window, the event claims 500"},
+		"no datapoints":                        {fired(), Reading{}, new(int64(500)), "CloudWatch shows no BytesDownloaded in the window"},
+		"datapoints at another time":           {fired(), Reading{Points: points(60, 500, 500)}, new(int64(500)), "CloudWatch shows no BytesDownloaded in the window"},
+		"below the threshold":                  {fired(), Reading{Points: points(0, 100, 100)}, new(int64(200)), "no datapoint that CloudWatch shows in the window is above the threshold"},
+		"below the threshold as it stands now": {fired(), Reading{Points: points(0, 200, 300), Threshold: 301}, new(int64(500)), "no datapoint that CloudWatch shows in the window is above the threshold"},
+		"the reading doubts":                   {fired(), Reading{Points: points(0, 200, 300), Doubt: "there is no such alarm"}, new(int64(500)), "there is no such alarm"},
+		"the reading doubts and has no points": {fired(), Reading{Doubt: "there is no such alarm"}, new(int64(500)), "there is no such alarm"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.alarm.Read(c.reading)
@@ -81,7 +81,7 @@ func TestReadStretchesTheWindow(t *testing.T) {
 		"three hours before it at most":    {points(-600, append(hours(10), 200, 300)...), -182, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := ring().Read(Reading{Points: c.points})
+			got := fired().Read(Reading{Points: c.points})
 			from, to := midnight.Add(time.Duration(c.from)*time.Minute), midnight.Add(time.Duration(c.to)*time.Minute)
 			if !got.From.Equal(from) || !got.To.Equal(to) {
 				t.Errorf("window [%v, %v), want [%v, %v)", got.From, got.To, from, to)
@@ -102,14 +102,14 @@ func TestReadStretchesTheWindow(t *testing.T) {
 
 func TestReadTwiceIsReadOnce(t *testing.T) {
 	reading := Reading{Points: points(-3, 5, 200, -1, 200, 300, 200, 5), Threshold: 100, Period: time.Minute}
-	once := ring().Read(reading)
+	once := fired().Read(reading)
 	if diff := cmp.Diff(once, once.Read(reading)); diff != "" {
 		t.Errorf("the same reading twice (-once +twice):\n%s", diff)
 	}
 }
 
-func TestReadOfARingThatClaimsNothing(t *testing.T) {
-	a := ring()
+func TestReadOfAnAlarmThatClaimsNothing(t *testing.T) {
+	a := fired()
 	a.Bytes, a.Claimed, a.Threshold = nil, nil, nil
 	first := a.Read(Reading{Points: points(0, 50, 50), Threshold: 100})
 	if first.Confirmed || first.Claimed != nil || *first.Bytes != 100 {
@@ -120,7 +120,7 @@ func TestReadOfARingThatClaimsNothing(t *testing.T) {
 	if !second.Confirmed || second.Claimed != nil || *second.Bytes != 200 || *second.Threshold != 100 {
 		t.Errorf("confirmed %t, claimed %v, bytes %d, want it confirmed with 200 and no claim", second.Confirmed, second.Claimed, *second.Bytes)
 	}
-	// Without any threshold nothing can be said to have rung.
+	// Without any threshold nothing can be said to have fired.
 	if got := a.Read(Reading{Points: points(0, 150, 50)}); got.Confirmed || got.Doubt == "" {
 		t.Errorf("without a threshold: confirmed %t, doubt %q", got.Confirmed, got.Doubt)
 	}
@@ -139,7 +139,7 @@ func TestReadOfAContributor(t *testing.T) {
 }
 
 func TestReadTakesBucketsFromTheMetricWhereTheEventNamesNone(t *testing.T) {
-	a := ring()
+	a := fired()
 	a.Buckets = nil
 	got := a.Read(Reading{Buckets: []string{"b-two", "a-one", "x' OR 1=1 --"}, Points: points(0, 200, 300)})
 	if diff := cmp.Diff([]string{"a-one", "b-two"}, got.Buckets); diff != "" || !got.Confirmed {
@@ -149,13 +149,13 @@ func TestReadTakesBucketsFromTheMetricWhereTheEventNamesNone(t *testing.T) {
 	if got.Confirmed || got.Doubt != "the alarm names no bucket" {
 		t.Errorf("without buckets: confirmed %t, doubt %q", got.Confirmed, got.Doubt)
 	}
-	if got := ring().Read(Reading{Buckets: []string{"another"}, Points: points(0, 200, 300)}); !slices.Equal(got.Buckets, []string{"customer-exports"}) {
+	if got := fired().Read(Reading{Buckets: []string{"another"}, Points: points(0, 200, 300)}); !slices.Equal(got.Buckets, []string{"customer-exports"}) {
 		t.Errorf("the buckets became %q", got.Buckets)
 	}
 }
 
 func TestReadOfAManualEvent(t *testing.T) {
-	a := ring()
+	a := fired()
 	a.Source, a.Threshold, a.Bytes, a.Claimed = Manual, nil, nil, nil
 	got := a.Read(Reading{Points: points(-3, 200, 200, 200, 200, 1, 200, 200)})
 	if !got.Confirmed || !got.From.Equal(a.From) || !got.To.Equal(a.To) || *got.Bytes != 201 || got.Threshold != nil {
@@ -167,19 +167,19 @@ func TestReadOfAManualEvent(t *testing.T) {
 	}
 }
 
-func TestReadLeavesTheOriginalAlone(t *testing.T) {
-	a, want := ring(), ring()
+func TestReadDoesNotChangeTheOriginal(t *testing.T) {
+	a, want := fired(), fired()
 	a.Read(Reading{Points: points(0, 200, 300, 400), Threshold: 7, Period: time.Minute})
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Errorf("the alarm changed (-want +got):\n%s", diff)
 	}
 }
 
-func TestIDTellsRingsApart(t *testing.T) {
+func TestIDTellsTransitionsApart(t *testing.T) {
 	manual := Alarm{Source: Manual, Buckets: []string{"abc"}, From: midnight, To: midnight.Add(time.Hour), Since: midnight.Add(time.Hour)}
 	ids := map[string]string{}
 	for name, change := range map[string]func(*Alarm){
-		"ring":        func(*Alarm) {},
+		"state":       func(*Alarm) {},
 		"arn":         func(a *Alarm) { a.ARN = "arn" },
 		"name":        func(a *Alarm) { a.Name = "b" },
 		"contributor": func(a *Alarm) { a.Contributor = "1" },
@@ -190,7 +190,7 @@ func TestIDTellsRingsApart(t *testing.T) {
 		"from":        func(a *Alarm) { *a = manual; a.From = a.From.Add(time.Minute) },
 		"key":         func(a *Alarm) { *a = manual; a.AccessKeyID = "AKIAIOSFODNN7EXAMPLE" },
 	} {
-		a := ring()
+		a := fired()
 		change(&a)
 		id := a.ID()
 		if !idForm.MatchString(id) || !strings.HasPrefix(id, a.Since.Format("20060102-150405-")) {
@@ -201,9 +201,9 @@ func TestIDTellsRingsApart(t *testing.T) {
 		}
 		ids[id] = name
 	}
-	local := ring()
+	local := fired()
 	local.Since = local.Since.In(time.FixedZone("", 3600))
-	if got, want := local.ID(), ring().ID(); got != want {
+	if got, want := local.ID(), fired().ID(); got != want {
 		t.Errorf("in another zone the id is %q, want %q", got, want)
 	}
 }

@@ -49,7 +49,7 @@ func check(t *testing.T, got Event, err error) {
 	if len(a.Buckets) > maxBuckets {
 		t.Errorf("%d buckets", len(a.Buckets))
 	}
-	if !a.From.Before(a.To) || a.To.Sub(a.From) > 2*maxRingWindow || a.Period <= 0 {
+	if !a.From.Before(a.To) || a.To.Sub(a.From) > 2*maxClaimedWindow || a.Period <= 0 {
 		t.Errorf("the window is [%v, %v), the period %v", a.From, a.To, a.Period)
 	}
 	if !idForm.MatchString(a.ID()) {
@@ -151,12 +151,12 @@ func TestParseRefusesHostileAlarms(t *testing.T) {
 			m := in(e, "alarmData", "configuration")["metrics"].([]any)[0].(map[string]any)
 			in(m, "metricStat", "metric", "dimensions")["BucketName"] = "x') or (1=1"
 		}, `alarm event: "x') or (1=1" is not the name of a bucket`},
-		"a ring of the year 1": {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "0001-01-01T00:00:00.000+0000" },
+		"a transition of the year 1": {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "0001-01-01T00:00:00.000+0000" },
 			"it has no state timestamp"},
-		"a ring of the year 2":     {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "0002-01-01T00:00:00.000+0000" }, "is no time of ours"},
-		"a ring of the year 9999":  {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "9999-12-31T23:59:59.999+0000" }, "is no time of ours"},
-		"a ring of the year 99999": {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "99999-01-01T00:00:00.000+0000" }, "is not a time"},
-		"reasonData that is text":  {func(e map[string]any) { in(e, "alarmData", "state")["reasonData"] = "see above" }, "alarm event: reasonData: "},
+		"a transition of the year 2":     {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "0002-01-01T00:00:00.000+0000" }, "is no time of ours"},
+		"a transition of the year 9999":  {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "9999-12-31T23:59:59.999+0000" }, "is no time of ours"},
+		"a transition of the year 99999": {func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "99999-01-01T00:00:00.000+0000" }, "is not a time"},
+		"reasonData that is text":        {func(e map[string]any) { in(e, "alarmData", "state")["reasonData"] = "see above" }, "alarm event: reasonData: "},
 		"reasonData that is a list": {func(e map[string]any) { in(e, "alarmData", "state")["reasonData"] = "[]" },
 			"alarm event: reasonData: "},
 		"a threshold beyond numbers": {func(e map[string]any) { in(e, "alarmData", "state")["reasonData"] = `{"threshold":1e400}` }, "reasonData: "},

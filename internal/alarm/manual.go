@@ -75,6 +75,6 @@ func parseOurs(top map[string]json.RawMessage) (Event, error) {
 
 var accessKey = regexp.MustCompile(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)
 
-// validTime keeps out what no CloudTrail record can have (S3 began in 2006) and what would overflow later: a year above 9999,
-// which a window's end may reach, has no JSON form.
+// validTime keeps out what no CloudTrail record can have (S3 began in 2006), and what would overflow later. A window may end
+// in a year above 9999, which has no JSON form.
 func validTime(t time.Time) bool { return t.UTC().Year() >= 2006 && t.UTC().Year() <= 9998 }

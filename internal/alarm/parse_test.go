@@ -37,10 +37,10 @@ func at(s string) time.Time {
 
 const customerExports = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-customer-exports"
 
-// rang is what every shape of the customer-exports alarm says.
-func rang() *Alarm {
+// exportsFired is what every shape of the customer-exports alarm says.
+func exportsFired() *Alarm {
 	return &Alarm{
-		Source: Rang, Name: "nightlatch-customer-exports", ARN: customerExports, AccountID: "111122223333", Region: "eu-west-1",
+		Source: Fired, Name: "nightlatch-customer-exports", ARN: customerExports, AccountID: "111122223333", Region: "eu-west-1",
 		Since: at("2026-03-04T00:03:41.431Z"), Buckets: []string{"customer-exports"},
 		From: at("2026-03-04T00:01:00Z"), To: at("2026-03-04T00:03:00Z"), Period: time.Minute,
 		Bytes: new(int64(5368709119)), Claimed: new(int64(5368709119)), Threshold: new(1073741824.0),
@@ -48,9 +48,9 @@ func rang() *Alarm {
 	}
 }
 
-// rangInOne is what every shape of the alarm over every bucket says of its contributor: one point, in the reason's text.
-func rangInOne() *Alarm {
-	a := rang()
+// seriesFired is what every shape of the alarm over every bucket says of its contributor: one point, in the reason's text.
+func seriesFired() *Alarm {
+	a := exportsFired()
 	a.Name, a.ARN = "nightlatch-every-bucket", strings.Replace(customerExports, "customer-exports", "every-bucket", 1)
 	a.Contributor = "6d442278dba546f6"
 	a.From, a.Points = at("2026-03-04T00:02:00Z"), a.Points[1:]
@@ -60,16 +60,16 @@ func rangInOne() *Alarm {
 
 func TestParseTheSharedPayloads(t *testing.T) {
 	for file, want := range map[string]Event{
-		"alarms/direct-metric.json":                  {Alarm: rang()},
-		"alarms/eventbridge-metric.json":             {Alarm: rang()},
-		"alarms/sns-metric.json":                     {Alarm: rang()},
-		"alarms/direct-contributor-UNCONFIRMED.json": {Alarm: rangInOne()},
-		"alarms/eventbridge-contributor.json":        {Alarm: rangInOne()},
-		"alarms/sns-contributor.json":                {Alarm: rangInOne()},
+		"alarms/direct-metric.json":                  {Alarm: exportsFired()},
+		"alarms/eventbridge-metric.json":             {Alarm: exportsFired()},
+		"alarms/sns-metric.json":                     {Alarm: exportsFired()},
+		"alarms/direct-contributor-UNCONFIRMED.json": {Alarm: seriesFired()},
+		"alarms/eventbridge-contributor.json":        {Alarm: seriesFired()},
+		"alarms/sns-contributor.json":                {Alarm: seriesFired()},
 		"alarms/direct-composite.json": {
-			Ignored: "a composite alarm names no bucket; the alarms below it ring for themselves"},
+			Ignored: "a composite alarm names no bucket; the alarms below it fire for themselves"},
 		"trails/otrf-ec2-proxy-s3-exfiltration/alarm.json": {Alarm: &Alarm{
-			Source: Rang, Name: "nightlatch-bytes-downloaded", AccountID: "123456789123", Region: "us-east-1",
+			Source: Fired, Name: "nightlatch-bytes-downloaded", AccountID: "123456789123", Region: "us-east-1",
 			ARN:   "arn:aws:cloudwatch:us-east-1:123456789123:alarm:nightlatch-bytes-downloaded",
 			Since: at("2020-09-14T01:04:12.431Z"), Buckets: []string{"mordors3stack-s3bucket-llp2yingx64a"},
 			From: at("2020-09-14T01:00:00Z"), To: at("2020-09-14T01:03:00Z"), Period: time.Minute,
@@ -139,7 +139,7 @@ func TestParseIgnoresWhatIsNoTheft(t *testing.T) {
 			func(e map[string]any) { in(e, "detail", "state")["value"] = "INSUFFICIENT_DATA" }, "the state is INSUFFICIENT_DATA, not ALARM"},
 		"a composite by EventBridge": {"alarms/eventbridge-metric.json",
 			func(e map[string]any) { in(e, "detail")["configuration"] = map[string]any{"alarmRule": "ALARM(x)"} },
-			"a composite alarm names no bucket; the alarms below it ring for themselves"},
+			"a composite alarm names no bucket; the alarms below it fire for themselves"},
 		"somebody edited the alarm": {"alarms/eventbridge-metric.json",
 			func(e map[string]any) { e["detail-type"] = "CloudWatch Alarm Configuration Change" },
 			"the alarm's configuration changed; its state did not"},
@@ -163,7 +163,7 @@ func TestParseIgnoresWhatIsNoTheft(t *testing.T) {
 	}
 }
 
-func TestOneRingInSeveralShapesIsOneIncident(t *testing.T) {
+func TestOneTransitionInSeveralShapesIsOneIncident(t *testing.T) {
 	id := func(event []byte) string {
 		t.Helper()
 		e, err := Parse(event)
@@ -195,16 +195,16 @@ func TestOneRingInSeveralShapesIsOneIncident(t *testing.T) {
 		delete(state, "reasonData")
 	})
 	if got := id(short); got != metric {
-		t.Errorf("the ring with fewer datapoints has the id %q, want %q", got, metric)
+		t.Errorf("the transition with fewer datapoints has the id %q, want %q", got, metric)
 	}
 	// CloudWatch's clock writes +0000, others write Z.
 	z := edit(t, "alarms/direct-metric.json", func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "2026-03-04T01:03:41.431+01:00" })
 	if got := id(z); got != metric {
-		t.Errorf("the ring with another spelling of its time has the id %q, want %q", got, metric)
+		t.Errorf("the transition with another spelling of its time has the id %q, want %q", got, metric)
 	}
 	later := edit(t, "alarms/direct-metric.json", func(e map[string]any) { in(e, "alarmData", "state")["timestamp"] = "2026-03-04T00:03:41.432+0000" })
 	if got := id(later); got == metric {
-		t.Errorf("two rings have the one id %q", got)
+		t.Errorf("two transitions have the one id %q", got)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html
 const maxBuckets = 10
 
-// maxRingWindow bounds what a ring may claim: an alarm evaluates at most seven days.
+// maxClaimedWindow bounds what an event may claim: an alarm evaluates at most seven days.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-const maxRingWindow = 7 * 24 * time.Hour
+const maxClaimedWindow = 7 * 24 * time.Hour
 
 // event turns a payload into an alarm, or into the reason why it is none.
 func (p payload) event(a Alarm) (Event, error) {
@@ -28,7 +28,7 @@ func (p payload) event(a Alarm) (Event, error) {
 		return Event{}, fmt.Errorf("alarm event: state %s is none that CloudWatch has", quote(p.State.Value))
 	}
 	if p.Configuration.AlarmRule != "" {
-		return Event{Ignored: "a composite alarm names no bucket; the alarms below it ring for themselves"}, nil
+		return Event{Ignored: "a composite alarm names no bucket; the alarms below it fire for themselves"}, nil
 	}
 	if p.AlarmName == "" {
 		return Event{}, errors.New("alarm event: it has no alarm name")
@@ -36,7 +36,7 @@ func (p payload) event(a Alarm) (Event, error) {
 	if p.State.Timestamp.IsZero() {
 		return Event{}, errors.New("alarm event: it has no state timestamp")
 	}
-	a.Source, a.Name, a.Since = Rang, p.AlarmName, p.State.Timestamp.Time
+	a.Source, a.Name, a.Since = Fired, p.AlarmName, p.State.Timestamp.Time
 	if p.Contributor != nil {
 		a.Contributor = p.Contributor.ID
 	}
@@ -155,20 +155,20 @@ func (p payload) window(a *Alarm) error {
 	a.Points = slices.CompactFunc(a.Points, func(x, y Point) bool { return x.Start.Equal(y.Start) })
 	first := slices.IndexFunc(a.Points, func(p Point) bool { return a.Threshold == nil || float64(p.Bytes) > *a.Threshold })
 	if first < 0 {
-		// Nothing to go by but the ring itself: the Meter finds the datapoints around it.
+		// Nothing to go by but the transition itself: the Meter finds the datapoints around it.
 		a.Points = nil
 		a.To = a.Since.Truncate(a.Period)
-		a.From = a.To.Add(-min(5*a.Period, maxRingWindow))
+		a.From = a.To.Add(-min(5*a.Period, maxClaimedWindow))
 		return nil
 	}
 	a.Points = a.Points[first:]
 	last := a.Points[len(a.Points)-1].Start
-	if a.From = a.Points[0].Start; last.Sub(a.From) > maxRingWindow {
-		return fmt.Errorf("its datapoints are %v apart, more than the %v that an alarm evaluates", last.Sub(a.From), maxRingWindow)
+	if a.From = a.Points[0].Start; last.Sub(a.From) > maxClaimedWindow {
+		return fmt.Errorf("its datapoints are %v apart, more than the %v that an alarm evaluates", last.Sub(a.From), maxClaimedWindow)
 	}
 	a.To = last.Add(a.Period)
 	if now := a.Since.Truncate(time.Minute); a.To.After(now) && now.After(a.From) {
-		a.To = now // a day's sum rings before its day is over, and what is still to come can be no evidence
+		a.To = now // an alarm on a day's sum fires before its day is over, and what is still to come can be no evidence
 	}
 	var sum int64
 	for _, pt := range a.Points {

@@ -46,7 +46,7 @@ func TestParseWindow(t *testing.T) {
 	}
 }
 
-func TestADaysSumEndsWithItsRing(t *testing.T) {
+func TestADaysSumEndsWithItsTransition(t *testing.T) {
 	event := edit(t, "alarms/direct-metric.json", func(e map[string]any) {
 		in(e, "alarmData", "state")["reasonData"] = `{"period":86400,"threshold":400,"evaluatedDatapoints":[` + point("2026-03-04T00:00:00.000+0000", 500) + `]}`
 	})
@@ -55,7 +55,7 @@ func TestADaysSumEndsWithItsRing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a := got.Alarm; !a.From.Equal(at("2026-03-04T00:00:00Z")) || !a.To.Equal(at("2026-03-04T00:03:00Z")) || a.Period != 24*time.Hour {
-		t.Errorf("window [%v, %v) of %v, want the day up to the ring at 00:03:41", a.From, a.To, a.Period)
+		t.Errorf("window [%v, %v) of %v, want the day up to the transition at 00:03:41", a.From, a.To, a.Period)
 	}
 	// The metric, read again, is the day's sum; the window stays what has been.
 	read := got.Alarm.Read(Reading{Points: []Point{{Start: at("2026-03-04T00:00:00Z"), Bytes: 600}}, Threshold: 400, Period: 24 * time.Hour})
@@ -64,8 +64,8 @@ func TestADaysSumEndsWithItsRing(t *testing.T) {
 	}
 }
 
-func TestParseWithoutDatapointsLooksBeforeTheRing(t *testing.T) {
-	for period, want := range map[string]time.Duration{"60": 5 * time.Minute, "300": 25 * time.Minute, "604800": maxRingWindow, "1e300": 5 * time.Minute,
+func TestParseWithoutDatapointsReadsBeforeTheTransition(t *testing.T) {
+	for period, want := range map[string]time.Duration{"60": 5 * time.Minute, "300": 25 * time.Minute, "604800": maxClaimedWindow, "1e300": 5 * time.Minute,
 		"-60": 5 * time.Minute, "0.5": 5 * time.Minute} {
 		event := edit(t, "alarms/direct-metric.json", func(e map[string]any) {
 			state := in(e, "alarmData", "state")
@@ -117,10 +117,10 @@ func TestParseTakesPointsFromText(t *testing.T) {
 	}
 }
 
-// The window that comes next keeps to itself: what flowed before it was asked about already, and a second thief would be small in both.
+// The window that comes next keeps to itself. What flowed before it was asked about already, and a second thief would be small in both.
 func TestAWindowThatFollowsIsNotStretchedOverTheOneBefore(t *testing.T) {
 	start := time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
-	first := Alarm{Source: Rang, Since: start.Add(4 * time.Minute), Buckets: []string{"exports"}, From: start, To: start.Add(time.Minute),
+	first := Alarm{Source: Fired, Since: start.Add(4 * time.Minute), Buckets: []string{"exports"}, From: start, To: start.Add(time.Minute),
 		Period: time.Minute, Threshold: new(float64(10))}
 	r := Reading{Threshold: 10, Period: time.Minute, Points: []Point{{start, 100}, {start.Add(time.Minute), 100}, {start.Add(2 * time.Minute), 100}}}
 	next, flows := first.Onward(r)

@@ -1,6 +1,9 @@
 // Package approval is what humans decide: to approve a step that is asked, to hold a key that they have restored, to lower the mode. Who the
-// caller is has been proven before; here his credential is followed back to where somebody signed in, and whoever is in the incident is
-// refused. Nothing here changes IAM: the responder does what was approved.
+// caller is has been proven before. Here his credential is followed back to where somebody signed in, and whoever is in the incident is
+// refused.
+//
+// It may import the leaves, all stages and investigation. It must not import judgement, the responder or an SDK. It must not change IAM: the
+// responder does what was approved.
 //
 // How CloudTrail shows who was given a session: https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
 package approval
@@ -10,6 +13,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+
 	"nightlatch/internal/actor"
 	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
@@ -25,14 +29,14 @@ type Approval struct {
 	Store         incident.Store
 	Account       containment.Account
 	Investigation *investigation.Investigation
-	// Wakes calls the responder; nil calls nobody.
-	Wakes    incident.Wakes
-	Channels []notify.Channel
-	Clock    clock.Clock
-	Log      *slog.Logger
-	// Mode and Epoch are the deployment's.
-	Mode  containment.Mode
-	Epoch string
+	// Scheduler calls the responder; nil calls nobody.
+	Scheduler incident.Scheduler
+	Channels  []notify.Channel
+	Clock     clock.Clock
+	Log       *slog.Logger
+	// Mode and Generation are the deployment's.
+	Mode       containment.Mode
+	Generation string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Name gives a put a writer that no other has; nil is a random one.
@@ -46,8 +50,7 @@ func (a *Approval) name() string {
 	return rand.Text()
 }
 
-// Shown is a step of an incident as a human was shown it. Numbers move when evidence that came later is judged: what he has read is what
-// he decides about.
+// Shown is a step of an incident as a human was shown it. Numbers move when later evidence is judged. He decides about what he has read.
 type Shown struct {
 	Incident string `json:"incident"`
 	// Step counts the incident's outcomes from 1, as its JSON lists them; Action and Target are what stood there.
@@ -80,17 +83,17 @@ func chosen(rec incident.Record, s Shown) (int, error) {
 	return s.Step - 1, nil
 }
 
-// announce tells every channel what somebody has decided: were it a thief, the team hears it. It reports whether any has accepted it.
+// announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether any has accepted it.
 func (a *Approval) announce(ctx context.Context, m report.Message) bool {
-	heard := false
+	delivered := false
 	for _, c := range a.Channels {
 		if err := c.Send(ctx, m); err != nil {
-			a.Log.ErrorContext(ctx, "telling the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
+			a.Log.ErrorContext(ctx, "notifying the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
 			continue
 		}
-		heard = true
+		delivered = true
 	}
-	return heard
+	return delivered
 }
 
 // channels are the names of the channels, for the notices of a record.

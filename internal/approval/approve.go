@@ -4,28 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
 const (
 	// approvals is how often an approval is tried while others change the incident.
 	approvals = 3
-	// sees is how long an approval waits to see what became of it, and seesEvery how often it looks.
+	// sees is how long an approval waits to see what became of it, and seesEvery how often it reads the incident.
 	sees, seesEvery = 20 * time.Second, 2 * time.Second
 )
 
-// Approve records a human's yes to a step that is asked, and has the responder called, which alone may do it. It returns what was done in
+// Approve records a human's approval of a step that is asked, and has the responder called, which alone may do it. It returns what was done in
 // a sentence, or a Refusal.
 //
-// Between the ask and the yes the world went on: that the step still makes sense is looked at anew, each time before the yes is put.
-// The same yes a second time, within the minutes for which its proof is good, is harmless: it is to the same step, which is done once.
+// The world went on between the ask and the approval. Whether the step still makes sense is checked anew, each time before the approval is put.
+// The same approval a second time, while its proof is good, is harmless: it is of the same step, which is done once.
 func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, error) {
 	cred, err := a.known(c)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, erro
 			o.Runbook = nil
 			o.Approved = &containment.Approval{By: prose.Safe(c.ARN), At: now}
 			rec.Note(now, fmt.Sprintf("%s %s: approved by %s with %s", o.Action, prose.Safe(o.Target), prose.Safe(c.ARN), prose.Safe(c.AccessKeyID)))
-			rec.Tell(incident.Revised, time.Time{}, a.channels()...)
+			rec.Notify(incident.Revised, time.Time{}, a.channels()...)
 		}
 		rec.Writer = name
 		stored, err := a.Store.Put(ctx, rec)
@@ -76,7 +76,7 @@ func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, erro
 			return said, nil
 		}
 		a.announce(ctx, report.Decided("APPROVED", fmt.Sprintf("%s %s of incident %s", o.Action, o.Target, rec.ID), c.ARN, c.AccessKeyID,
-			"The responder does it now, and tells what became of it.", now))
+			"The responder does it now, and reports what became of it.", now))
 		return a.seen(ctx, stored, i, "approved"), nil
 	}
 	return "", refuse(NotNow, "the incident is being changed all the time; try again in a minute")
@@ -87,14 +87,14 @@ func (a *Approval) approvable(ctx context.Context, rec incident.Record, s Shown)
 	if !rec.Closed.IsZero() {
 		return 0, refuse(NotNow, "incident %s was closed at %s; run the printed command with your own credentials", rec.ID, rec.Closed.UTC().Format(time.DateTime))
 	}
-	if rec.Folded != "" {
-		return 0, refuse(NotNow, "incident %s was folded into incident %s, which has its steps: approve there", rec.ID, rec.Folded)
+	if rec.MergedInto != "" {
+		return 0, refuse(NotNow, "incident %s was merged into incident %s, which has its steps: approve there", rec.ID, rec.MergedInto)
 	}
 	brakes, err := a.Store.Brakes(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("whether the mode was lowered could not be read: %w", err)
 	}
-	if brakes.Left(a.Epoch, a.Mode) == containment.ModeObserve {
+	if brakes.Left(a.Generation, a.Mode) == containment.ModeObserve {
 		return 0, refuse(NotNow, "the mode is observe, in which Nightlatch changes nothing; run the printed command with your own credentials")
 	}
 	i, err := chosen(rec, s)
@@ -111,7 +111,7 @@ func (a *Approval) approvable(ctx context.Context, rec incident.Record, s Shown)
 	return i, nil
 }
 
-// sensible looks whether a step still makes sense. Where somebody has done it meanwhile, the record says so, and the sentence is not "".
+// sensible checks whether a step still makes sense. Where somebody has done it meanwhile, the record says so, and the sentence is not "".
 func (a *Approval) sensible(ctx context.Context, rec *incident.Record, i int) (said string, err error) {
 	o := &rec.Outcomes[i]
 	doc, err := a.Account.Read(ctx, o.Step.Ref)
@@ -154,10 +154,10 @@ func credentialOf(rec incident.Record, o containment.Outcome) actor.Credential {
 
 // seen has the responder called about an approved step, waits a little for what becomes of it, and says it.
 func (a *Approval) seen(ctx context.Context, rec incident.Record, i int, said string) string {
-	soon := "the responder does it within two minutes, and tells the team"
-	if err := incident.WakeForAll(ctx, a.Wakes, a.Clock.Now()); err != nil {
+	soon := "the responder does it within two minutes, and notifies the team"
+	if err := incident.ScheduleForAll(ctx, a.Scheduler, a.Clock.Now()); err != nil {
 		a.Log.ErrorContext(ctx, "the responder could not be called", "incident", rec.ID, "err", err)
-		soon = "the responder could not be called, and does it when it looks next; repeat this in a minute"
+		soon = "the responder could not be called, and does it in its next run; repeat this in a minute"
 	}
 	o, end := rec.Outcomes[i], a.Clock.Now().Add(sees)
 	step := string(o.Action) + " " + prose.Safe(o.Target)

@@ -2,8 +2,9 @@ package approval
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"time"
+
+	"nightlatch/internal/prose"
 )
 
 // Caller is who asks for an approval, as STS says by his own signature.

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
+
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
-	"slices"
-	"time"
 )
 
 const (
@@ -19,8 +20,8 @@ const (
 	maxHolds = 200
 )
 
-// Hold keeps a key that a human has restored from being contained again for a day, for what went to the places of this incident: the next
-// alarm asks about it. A hold that is said twice is one, until a day after the second; it holds nothing that is not active.
+// Hold keeps a key that a human has restored from being contained again for a day, for what goes to the places of this incident. The next alarm
+// asks about it. A hold that is requested twice is one, until a day after the second. It holds nothing that is not active.
 func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) {
 	cred, err := a.known(c)
 	if err != nil {
@@ -48,7 +49,7 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	if _, err := a.traced(ctx, cred, rec); err != nil {
 		return "", err
 	}
-	if _, err := a.brake(ctx, func(b *incident.Brakes) error {
+	if _, err := a.changeBrakes(ctx, func(b *incident.Brakes) error {
 		b.Holds = slices.DeleteFunc(slices.Clone(b.Holds), func(h incident.Hold) bool {
 			return !a.Clock.Now().Before(h.Until) || h.AccessKeyID == hold.AccessKeyID && h.Incident == hold.Incident
 		})
@@ -68,7 +69,7 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	if !a.announce(ctx, report.Decided("HELD", fmt.Sprintf("%s of incident %s", o.Target, rec.ID), c.ARN, c.AccessKeyID,
 		"The key is active again. Until "+hold.Until.UTC().Format(time.DateTime)+" Nightlatch asks about it and does not contain it, as long as its bytes go to "+
 			prose.List(hold.Origins)+".", a.Clock.Now())) {
-		said += "; THE TEAM COULD NOT BE TOLD"
+		said += "; THE TEAM COULD NOT BE NOTIFIED"
 	}
 	return said, nil
 }
@@ -98,7 +99,7 @@ func (a *Approval) newHold(ctx context.Context, rec incident.Record, o containme
 	return incident.Hold{AccessKeyID: o.Step.Ref.Name, Incident: rec.ID, By: prose.Safe(c.ARN), Until: a.Clock.Now().Add(holdTime), Origins: places}, nil
 }
 
-// undone writes down that a human has undone a step, so that nobody is rung for it.
+// undone writes down that a human has undone a step, so that nobody is notified of it.
 func (a *Approval) undone(ctx context.Context, c Caller, id string, o containment.Outcome) error {
 	name := a.name()
 	for range approvals {

@@ -4,24 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"time"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
 const (
 	// ahead is how far a caller's clock may be before ours, and a bit. Who has lowered the mode before a deployment took it up again did not
-	// mean that deployment: his word, sent again, does not lower it. In one epoch a word said twice changes nothing.
+	// mean that deployment: his request, sent again, does not lower it. In one deployment generation a second request changes nothing.
 	ahead = 2 * time.Minute
-	// lookedBack is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
-	lookedBack = 30
+	// recentChecked is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
+	recentChecked = 30
 )
 
-// LowerMode lowers the mode at once. It never raises it: that is a deployment's, with another epoch.
+// LowerMode lowers the mode at once. It never raises it: only a deployment of another generation does.
 func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mode) (string, error) {
 	if mode != containment.ModeObserve && mode != containment.ModeAsk {
 		return "", refuse(BadQuestion, "the mode can be lowered to observe or ask, not to %s", string(mode))
@@ -31,17 +31,17 @@ func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mod
 	}
 	var was containment.Mode
 	now := a.Clock.Now()
-	lowered, err := a.brake(ctx, func(b *incident.Brakes) error {
-		was = b.Left(a.Epoch, a.Mode)
+	lowered, err := a.changeBrakes(ctx, func(b *incident.Brakes) error {
+		was = b.Left(a.Generation, a.Mode)
 		switch asked := (incident.Brakes{Mode: mode}); {
 		case was == mode:
 			return errUnchanged
 		case asked.Lower(was) == was:
-			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment raises it, with another epoch", string(was))
-		case b.Mode != "" && b.Epoch != a.Epoch && c.Signed.Before(b.At.Add(ahead)):
-			return refuse(NotNow, "a deployment has taken the mode up since this was said; say it again")
+			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment of another generation raises it", string(was))
+		case b.Mode != "" && b.Generation != a.Generation && c.Signed.Before(b.At.Add(ahead)):
+			return refuse(NotNow, "a deployment has taken the mode up since this was signed; send it again")
 		}
-		b.Mode, b.Epoch, b.By, b.At = mode, a.Epoch, prose.Safe(c.ARN), now
+		b.Mode, b.Generation, b.By, b.At = mode, a.Generation, prose.Safe(c.ARN), now
 		return nil
 	})
 	switch {
@@ -51,10 +51,10 @@ func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mod
 		return "the mode is " + string(mode) + " already", nil
 	}
 	a.Log.InfoContext(ctx, "the mode was lowered", "from", string(was), "to", string(mode), "by", c.ARN, "key", c.AccessKeyID)
-	said := fmt.Sprintf("the mode is %s now, and was %s; a deployment with another epoch takes it up again", mode, was)
+	said := fmt.Sprintf("the mode is %s now, and was %s; a deployment of another generation takes it up again", mode, was)
 	if !a.announce(ctx, report.Decided("MODE LOWERED", fmt.Sprintf("to %s, from %s", mode, was), c.ARN, c.AccessKeyID,
-		"What the policy would contain waits for a human now. A deployment with another epoch takes the mode up again.", now)) {
-		said += "; THE TEAM COULD NOT BE TOLD"
+		"What the policy would contain waits for a human now. A deployment of another generation takes the mode up again.", now)) {
+		said += "; THE TEAM COULD NOT BE NOTIFIED"
 	}
 	return said, nil
 }
@@ -69,7 +69,7 @@ func (a *Approval) trusted(ctx context.Context, c Caller) error {
 	if err != nil {
 		return fmt.Errorf("the open incidents could not be listed: %w", err)
 	}
-	recent, err := a.Store.Recent(ctx, lookedBack)
+	recent, err := a.Store.Recent(ctx, recentChecked)
 	if err != nil {
 		return fmt.Errorf("the latest incidents could not be listed: %w", err)
 	}
@@ -96,15 +96,15 @@ func (a *Approval) trusted(ctx context.Context, c Caller) error {
 	return err
 }
 
-// errUnchanged says that the brakes are as they shall be.
+// errUnchanged says that the mode and the holds are as they shall be.
 var errUnchanged = errors.New("unchanged")
 
-// brake changes the brakes, and reports whether there was anything to change.
-func (a *Approval) brake(ctx context.Context, change func(*incident.Brakes) error) (bool, error) {
+// changeBrakes changes the lowered mode or the holds, and reports whether there was anything to change.
+func (a *Approval) changeBrakes(ctx context.Context, change func(*incident.Brakes) error) (bool, error) {
 	for range approvals {
 		b, err := a.Store.Brakes(ctx)
 		if err != nil {
-			return false, fmt.Errorf("reading the brakes: %w", err)
+			return false, fmt.Errorf("reading the mode and the holds: %w", err)
 		}
 		if err := change(&b); errors.Is(err, errUnchanged) {
 			return false, nil
@@ -114,8 +114,8 @@ func (a *Approval) brake(ctx context.Context, change func(*incident.Brakes) erro
 		if _, err = a.Store.SetBrakes(ctx, b); err == nil {
 			return true, nil
 		} else if !errors.Is(err, incident.ErrConflict) {
-			return false, fmt.Errorf("setting the brakes: %w", err)
+			return false, fmt.Errorf("storing the mode and the holds: %w", err)
 		}
 	}
-	return false, refuse(NotNow, "somebody keeps changing the brakes; try again in a minute")
+	return false, refuse(NotNow, "somebody keeps changing the mode or the holds; try again in a minute")
 }

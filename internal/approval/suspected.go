@@ -1,11 +1,12 @@
 package approval
 
 import (
+	"strings"
+	"time"
+
 	"nightlatch/internal/actor"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
-	"strings"
-	"time"
 )
 
 // suspected refuses a caller one of whose links is in an incident: an actor of its evidence, the owner of a step's target, or a key

@@ -3,7 +3,6 @@ package approval
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/prose"
 	"regexp"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // link is one credential in the chain from a caller back to whoever signed in.
@@ -24,14 +24,14 @@ type link struct {
 // maxHops is how many roles a session may have been assumed through.
 const maxHops = 5
 
-// mintTime is how long before and after a key's creation date its CreateAccessKey is looked for.
+// mintTime is how long before and after a key's creation date its CreateAccessKey is searched for.
 const mintTime = 2 * time.Minute
 
 // young is how old a key must be that nobody is seen to have made: CloudTrail delivers in minutes, mostly, and a store of another region never
 // shows IAM's calls.
 const young = time.Hour
 
-// ownTerms ends the refusals of callers who cannot be known: what they are asked to do is in every message.
+// ownTerms ends the refusals of callers who cannot be known. The printed command is in every message.
 const ownTerms = "run the printed command with your own credentials instead"
 
 // credential is what the caller signs with, as CloudTrail would name it.
@@ -58,7 +58,7 @@ func (a *Approval) known(c Caller) (actor.Credential, error) {
 }
 
 // traced follows a caller's credential back to where somebody signed in, and refuses him if any of it is in one of the incidents. That
-// is said first, whatever else is wrong with him.
+// refusal comes first, whatever else is wrong with him.
 func (a *Approval) traced(ctx context.Context, cred actor.Credential, recs ...incident.Record) ([]link, error) {
 	chain, err := a.trace(ctx, cred)
 	for _, rec := range recs {
@@ -70,8 +70,8 @@ func (a *Approval) traced(ctx context.Context, cred actor.Credential, recs ...in
 }
 
 // trace follows a caller's credential back to where somebody signed in: what a thief has minted is his own. The caller's own credential
-// is the first link; beside an error are the links that were found. What the trail does not show is refused: CloudTrail is minutes
-// behind, and the session may be a thief's.
+// is the first link. Beside an error are the links that were found. What the trail does not show is refused: CloudTrail is minutes behind, and
+// the session may be a thief's.
 func (a *Approval) trace(ctx context.Context, cred actor.Credential) ([]link, error) {
 	now := a.Clock.Now()
 	var chain []link

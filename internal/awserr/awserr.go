@@ -54,7 +54,7 @@ func late(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || begun && errors.Is(err, net.ErrClosed)
 }
 
-// Refusal is AWS's own no to a call; nil where it did not answer, failed on its side, or something else has answered. Status is that of
+// Refusal is AWS's own refusal of a call; nil where it did not answer, failed on its side, or something else has answered. Status is that of
 // HTTP, 0 where nothing came.
 func Refusal(err error) (refusal smithy.APIError, status int) {
 	var resp *smithyhttp.ResponseError
@@ -103,7 +103,7 @@ type Silence struct {
 	Doing, Service string
 	// Ended and Late follow on what is said of a run that was ended, and of an answer that was late: "; try again".
 	Ended, Late string
-	// Reach is what to look at where nothing came back: "the responder reaches CloudWatch".
+	// Reach is what to check where nothing came back: "the responder reaches CloudWatch".
 	Reach string
 }
 

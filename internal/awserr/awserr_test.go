@@ -100,14 +100,14 @@ func ask(t *testing.T, ctx context.Context, name string, answer http.HandlerFunc
 	return err
 }
 
-// latency is what every answer takes at least; awsjsontest says why.
+// latency is what every answer takes at least; awstest says why.
 const latency = 2 * time.Millisecond
 
 // page answers with a body of which the last bytes are missing.
 func page(status int, body string, missing int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(latency)
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor") // which CloudWatch's client looks for, whatever the body is
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor") // which CloudWatch's client reads, whatever the body is
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
 		fmt.Fprint(w, body[:len(body)-missing])

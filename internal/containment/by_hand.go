@@ -19,9 +19,9 @@ import (
 // ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. It is
 // empty for what is never touched. t is the actor's user or role as far as the account knows it; now dates the denials.
 //
-// The conditions follow AWS: a denial by aws:TokenIssueTime
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html) ends sessions and not a long-term key; on
-// a bucket, one condition on aws:userid hits one principal and not its whole account.
+// The conditions follow AWS. A denial by aws:TokenIssueTime
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html) ends sessions and not a long-term key. On a bucket,
+// one condition on aws:userid hits one principal and not its whole account.
 func ByHand(a evidence.Actor, t policy.Target, now time.Time) []Step {
 	switch a.Kind {
 	case actor.IAMUserKey:
@@ -87,15 +87,15 @@ func fallback(t policy.Target, typ policy.TargetType, id string) policy.Target {
 
 // keyByHand is for a key that the account does not know: of another account of ours, or contradicting its record.
 func keyByHand(a evidence.Actor) []string {
-	look := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
+	lastUsed := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
 	off := command("aws", "iam", "update-access-key", "--user-name", a.UserName, "--access-key-id", a.AccessKeyID, "--status", Inactive)
 	switch {
-	case strings.HasPrefix(look, "#"): // not even the key can be named
-		return []string{look}
+	case strings.HasPrefix(lastUsed, "#"): // not even the key can be named
+		return []string{lastUsed}
 	case strings.HasPrefix(off, "#"):
-		return []string{look, "find its user with the line above, then deactivate the key there"}
+		return []string{lastUsed, "find its user with the line above, then deactivate the key there"}
 	}
-	return []string{look, "with credentials of account " + word(a.AccountID) + ": " + off}
+	return []string{lastUsed, "with credentials of account " + word(a.AccountID) + ": " + off}
 }
 
 // denySessions is a policy that ends the sessions issued before now: of one role session by its aws:userid, or of all.
@@ -127,8 +127,8 @@ func onBuckets(a evidence.Actor, key, value string, more string) []Step {
 	return steps
 }
 
-// shutOut is the statement, as a comment. zsh runs a comment at its prompt as a command, and "$(…)" in it too: so a name that
-// is not plain, which AWS never gives, prints nothing.
+// shutOut is the statement, as a comment. zsh runs a comment at its prompt as a command, and "$(…)" in it too. So a name that is not plain,
+// which AWS never gives, prints nothing.
 func shutOut(bucket, key, value string) string {
 	if !plain.MatchString(bucket) || !plain.MatchString(value) {
 		return unprintable

@@ -114,9 +114,9 @@ func TestByHandNamesOnePolicyASession(t *testing.T) {
 }
 
 func TestByHandOnAKeyOfAnUnknownUser(t *testing.T) {
-	const look = "aws iam get-access-key-last-used --access-key-id AKIAIOSFODNN7EXAMPLE"
+	const lastUsed = "aws iam get-access-key-last-used --access-key-id AKIAIOSFODNN7EXAMPLE"
 	const find = "find its user with the line above, then deactivate the key there"
-	for key, want := range map[string][]string{"AKIAIOSFODNN7EXAMPLE": {look, find}, "": {unnamed}, "--debug": {dashed}, "\x1b": {unprintable}} {
+	for key, want := range map[string][]string{"AKIAIOSFODNN7EXAMPLE": {lastUsed, find}, "": {unnamed}, "--debug": {dashed}, "\x1b": {unprintable}} {
 		for _, user := range []string{"", "--debug", "\x1b"} {
 			a := who(actor.IAMUserKey)
 			a.AccessKeyID, a.UserName = key, user

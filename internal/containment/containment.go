@@ -81,8 +81,8 @@ type Owned struct {
 	StatusErr error
 }
 
-// Propagation is how long after a change IAM may still let a call through, and a download that was under way may still end:
-// "a few minutes", and no maximum is promised. What comes later has not been stopped.
+// Propagation is how long after a change IAM may still let a call through, and a download that was under way may still end. AWS says "a few
+// minutes" and promises no maximum. What comes later has not been stopped.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 const Propagation = 5 * time.Minute
 
@@ -96,7 +96,7 @@ type Account interface {
 	Read(context.Context, Ref) (Doc, error)
 	// Keys lists the access keys of an IAM user; none where there is no such user.
 	Keys(ctx context.Context, user string) ([]Key, error)
-	// Write sets it. The error is ErrNotDone only where surely nothing happened, as ErrThrottled where it may be tried again;
-	// after any other error the state is unknown and Read must tell. Write never deletes an access key.
+	// Write sets it. The error is ErrNotDone only where surely nothing happened, as ErrThrottled where it may be tried again; after any
+	// other error the state is unknown and Read must show it. Write never deletes an access key.
 	Write(context.Context, Ref, Doc) error
 }

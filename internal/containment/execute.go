@@ -38,7 +38,7 @@ const (
 	Intended State = "intended" // written down, about to be done
 	Done     State = "done"     // done, and seen done by reading back
 	Already  State = "already"  // it was so before
-	Asked    State = "asked"    // a human has to say yes
+	Asked    State = "asked"    // a human has to approve it
 	DryRun   State = "dry-run"  // would have been done in mode act
 	Skipped  State = "skipped"  // the policy leaves it
 	Failed   State = "failed"   // surely not done
@@ -66,12 +66,12 @@ type Outcome struct {
 	At        time.Time `json:"at"`
 	Attempts  int       `json:"attempts,omitempty"`
 	Throttled int       `json:"throttled,omitempty"`
-	// Approved is who said yes to a step that was asked; nil where nobody has.
+	// Approved is who approved a step that was asked; nil where nobody has.
 	Approved *Approval `json:"approved,omitempty"`
 	Step     Step      `json:"step"`
 }
 
-// Approval is a human's yes.
+// Approval is a human's approval.
 type Approval struct {
 	// By is the caller's ARN, as IAM gives it.
 	By string    `json:"by"`
@@ -81,7 +81,7 @@ type Approval struct {
 // Contained reports whether the step was written, or may have been, also where somebody has changed it since.
 func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown || o.State == Drifted }
 
-// Watched reports whether it is looked after that the step holds: it was contained, or somebody else has done it.
+// Watched reports whether follow-ups check that the step holds: it was contained, or somebody else has done it.
 func (o Outcome) Watched() bool { return o.Contained() || o.State == Already }
 
 // Tried reports whether Nightlatch itself has written the step, or tried to.
@@ -134,8 +134,8 @@ func (x Executor) Gate(s Step, d policy.Decision) State {
 	return Asked
 }
 
-// Do writes one intended step and reads it back. attempts is how often that was tried before, as written down then: a step
-// that may have been written already is read before it is written again. One that AWS surely refused only for now stays Intended.
+// Do writes one intended step and reads it back. attempts is how often that was tried before, as written down then. A step that may have
+// been written already is read before it is written again. One that AWS surely refused only for now stays Intended.
 func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) {
 	if x.Mode != ModeAct || !s.Planned() {
 		return Asked, "the mode does not allow a write"
@@ -161,8 +161,8 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 	return x.Verify(ctx, s)
 }
 
-// Verify reads a step's setting back: Done if it is as it shall be, Unknown if it is still as before or cannot be read
-// (IAM shows a change late), Drifted if it is neither.
+// Verify reads a step's setting back. It is Done if it is as it shall be. It is Unknown if it is still as before or cannot be read (IAM
+// shows a change late), and Drifted if it is neither.
 func (x Executor) Verify(ctx context.Context, s Step) (State, string) {
 	doc, err := x.Account.Read(ctx, s.Ref)
 	return seen(s, doc, err)

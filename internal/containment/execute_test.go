@@ -136,7 +136,7 @@ func TestGate(t *testing.T) {
 }
 
 func TestDoWritesInModeActOnly(t *testing.T) {
-	for _, m := range []Mode{"", ModeObserve, ModeAsk, "ACT", "unheard of"} {
+	for _, m := range []Mode{"", ModeObserve, ModeAsk, "ACT", "unknown"} {
 		for attempts := range 3 {
 			account := &fakeAccount{t: t, doc: isActive}
 			got, detail := Executor{Account: account, Mode: m}.Do(t.Context(), DeactivateKey(someKey(), isActive), attempts)

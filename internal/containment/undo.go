@@ -6,12 +6,11 @@ import (
 	"fmt"
 )
 
-// Undo takes a step back that was done: where the setting reads as the step has left it, it is set to what it was before, and read
-// back. It is for a human with credentials of his own: the responder locks and never unlocks.
+// Undo takes a step back that was done. Where the setting reads as the step has left it, it is set to what it was before, and read back. It
+// is for a human with credentials of his own: the responder locks and never unlocks.
 //
-// It returns Undone; Already where it is as before; Drifted where it is neither as before nor as the step has left it, and is left so;
-// Failed where surely nothing was changed; and Unknown where it was written, or may have been, and is not seen so. The error says why it
-// is none of the first two.
+// It returns Undone, or Already where it is as before. Drifted is neither as before nor as the step has left it, and is left so. Failed is
+// surely not changed. Unknown was written, or may have been, and is not seen so. The error says why it is neither of the first two.
 func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	switch {
 	case !s.Planned() || s.Before == s.After || s.Before.Absent:
@@ -39,8 +38,8 @@ func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	return now, err
 }
 
-// ReadUndone reads back whether a step that Undo has written is taken back: Undone, Unknown while it reads as before or cannot be read
-// (IAM shows a change late), or Drifted. The error says why it is not the first.
+// ReadUndone reads back whether a step that Undo has written is taken back. It is Undone, or Drifted, or Unknown while it reads as before
+// or cannot be read (IAM shows a change late). The error says why it is not the first.
 func ReadUndone(ctx context.Context, a Account, s Step) (State, error) {
 	doc, err := a.Read(ctx, s.Ref)
 	switch {

@@ -22,14 +22,14 @@ import (
 )
 
 const (
-	// answerTimeout bounds one word to the approver. It is long, because the approver asks CloudTrail first who speaks, and because giving
-	// up on a word that it is still heeding buys nothing but an unknown outcome; and there is one attempt.
+	// answerTimeout bounds one request to the approver, with its one attempt. It is long, because the approver asks CloudTrail first who
+	// the caller is. To give up on a request that it is still working on buys nothing but an unknown outcome.
 	answerTimeout = 5 * time.Minute
 	// maxAnswer is the most bytes of an answer that are read.
 	maxAnswer = 64 << 10
 )
 
-// Refused is the approver's no, in its own words. Nothing was done.
+// Refused is the approver's refusal, in its own words. Nothing was done.
 type Refused struct{ Sentence string }
 
 // Error implements error.
@@ -43,8 +43,8 @@ type Step struct {
 	Target   string `json:"target"`
 }
 
-// Approve says yes to a step that is asked, and returns the approver's sentence. The error is Refused where it says no; after any other
-// error that does not say so, whether it was heard is not known.
+// Approve approves a step that is asked, and returns the approver's sentence. The error is Refused where the approver refuses. After any
+// other error that does not say so, whether the request arrived is not known.
 func (d *Deployment) Approve(ctx context.Context, s Step) (said string, err error) {
 	return d.post(ctx, "approve", s)
 }
@@ -92,9 +92,9 @@ func (d *Deployment) approver(ctx context.Context) (*url.URL, error) {
 	return u, nil
 }
 
-// post sends one word in one signed request, once, with the proof of whose word it is: Lambda lets the request in and does not tell who has
-// sent it in a way that nobody could forge. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
-func (d *Deployment) post(ctx context.Context, what string, word any) (string, error) {
+// post sends one signed request, once, with the proof of whose it is: Lambda lets the request in, and does not say who has sent it in a
+// way that nobody could forge. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+func (d *Deployment) post(ctx context.Context, what string, asked any) (string, error) {
 	u, err := d.approver(ctx)
 	if err != nil {
 		return "", err
@@ -103,7 +103,7 @@ func (d *Deployment) post(ctx context.Context, what string, word any) (string, e
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(word)
+	text, err := json.Marshal(asked)
 	if err != nil {
 		return "", err
 	}
@@ -136,18 +136,18 @@ func (d *Deployment) post(ctx context.Context, what string, word any) (string, e
 		if errors.As(err, &failure) {
 			err = failure.Err // without the URL, which was printed
 		}
-		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it was heard is not known, look at the incident before you repeat it", u.Host, err)
+		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it arrived is not known, look at the incident before you repeat it", u.Host, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", fmt.Errorf("the approver's answer broke off: %v; whether it was heard is not known, look at the incident before you repeat it", err)
+		return "", fmt.Errorf("the approver's answer broke off: %v; whether it arrived is not known, look at the incident before you repeat it", err)
 	}
-	return heard(resp.StatusCode, answer)
+	return read(resp.StatusCode, answer)
 }
 
-// heard reads an answer: the approver's own, or Lambda's about it.
-func heard(status int, text []byte) (string, error) {
+// read reads an answer: the approver's own, or Lambda's about it.
+func read(status int, text []byte) (string, error) {
 	var answer struct{ Said, Refused, Message string }
 	if err := json.Unmarshal(text, &answer); err != nil {
 		answer.Message = ""

@@ -1,5 +1,5 @@
-// Package deployment is a deployed Nightlatch as a human at a command line sees it: where its table and its approver are, who the human
-// is to AWS, and a signed word to the approver. All of it happens with the human's own credentials.
+// Package deployment is a deployed Nightlatch as a human at a command line sees it: its table, its approver, who the human is to AWS, and
+// a signed request to the approver. All of it happens with the human's own credentials.
 //
 // The calls are described in https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html,
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html and
@@ -42,7 +42,7 @@ type Settings struct {
 	Stack string
 	// Region and Profile take the place of what the AWS configuration says; "" leaves it.
 	Region, Profile string
-	// Table and URL are the table's name and the approver's URL. What is given here is not looked up in the stack.
+	// Table and URL are the table's name and the approver's URL. What is given here is not read from the stack.
 	Table, URL string
 	// Token asks the human for a code of his MFA device, where a profile wants one.
 	Token func() (string, error)
@@ -137,7 +137,7 @@ func unsigned(err error) error {
 	switch {
 	case errors.As(err, &sso):
 		return errors.New("your AWS sign-in has expired; run aws sso login, with --profile if you use one")
-	case errors.As(err, &op) && op.Service() == "ec2imds": // the last place that is looked at
+	case errors.As(err, &op) && op.Service() == "ec2imds": // the last place that is asked
 		return errors.New("no AWS credentials were found; run aws sso login, set AWS_PROFILE, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	case errors.Is(err, context.Canceled):
 		return errors.New("the run was ended before there were credentials")
@@ -156,11 +156,11 @@ func (d *Deployment) Table(ctx context.Context) (string, error) {
 	return d.output(ctx, settings.TableOutput, "--table")
 }
 
-// Epoch is the epoch that was deployed, and whether it is known: it is not where the stack was not asked, because what was looked for was
-// given, or is older than this output.
-func (d *Deployment) Epoch() (epoch string, known bool) {
+// Generation is the deployment generation, and whether it is known. It is not known where the stack was not asked, because table and URL
+// were given, or where the stack is older than this output.
+func (d *Deployment) Generation() (generation string, known bool) {
 	mode, known := d.outputs[settings.ModeOutput]
-	return settings.EpochOf(mode), known
+	return settings.GenerationOf(mode), known
 }
 
 // output is one output of the stack; flag is what gives it without one.

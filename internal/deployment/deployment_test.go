@@ -14,9 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/deployment/approvertest"
 	"nightlatch/internal/grant"
-	"nightlatch/internal/mototest"
 )
 
 const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -43,10 +43,10 @@ var ours = Settings{Stack: "Nightlatch"}
 
 // The stack's outputs, from moto.
 func TestADeploymentIsFoundByItsStack(t *testing.T) {
-	endpoint := mototest.Start(t)
+	endpoint := awstest.Moto(t)
 	environment(t, endpoint)
 	// moto loads a service with its first call, which on a busy machine takes longer than a human is let wait.
-	if _, err := cloudformation.NewFromConfig(mototest.Config(endpoint)).ListStacks(t.Context(), nil); err != nil {
+	if _, err := cloudformation.NewFromConfig(awstest.Config(endpoint)).ListStacks(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	d, err := Open(t.Context(), ours)
@@ -67,16 +67,16 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if epoch, known := d.Epoch(); known {
-		t.Errorf("the epoch is %q before anything is deployed", epoch)
+	if generation, known := d.Generation(); known {
+		t.Errorf("the generation is %q before anything is deployed", generation)
 	}
 	create("Nightlatch", `"Mode":{"Value":"act, epoch 2026-11-24"},"TableName":{"Value":"Nightlatch-incidents"},"ApproverUrl":{"Value":"https://abc123.lambda-url.eu-west-1.on.aws/"}`)
 	create("Other", `"Something":{"Value":"else"}`)
 	if table, err := d.Table(t.Context()); err != nil || table != "Nightlatch-incidents" {
 		t.Errorf("Table = %q, %v", table, err)
 	}
-	if epoch, known := d.Epoch(); !known || epoch != "2026-11-24" {
-		t.Errorf("Epoch = %q, %t", epoch, known)
+	if generation, known := d.Generation(); !known || generation != "2026-11-24" {
+		t.Errorf("Generation = %q, %t", generation, known)
 	}
 	if url, err := d.Approver(t.Context()); err != nil || url != "https://abc123.lambda-url.eu-west-1.on.aws/" {
 		t.Errorf("Approver = %q, %v", url, err)
@@ -86,8 +86,8 @@ func TestADeploymentIsFoundByItsStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = other.Approver(t.Context())
-	if epoch, known := other.Epoch(); known {
-		t.Errorf("the epoch is %q of a stack that does not say", epoch)
+	if generation, known := other.Generation(); known {
+		t.Errorf("the generation is %q of a stack that does not say", generation)
 	}
 	says(t, err, `stack "Other" in account 123456789012, region eu-west-1 has no output ApproverUrl: it is not Nightlatch, or an older one, or not deployed to its end; deploy it, or give --url`)
 	far, err := Open(t.Context(), Settings{Stack: "Nightlatch", Region: "us-west-2", Table: "given", URL: "https://abc123.lambda-url.eu-west-1.on.aws"})
@@ -266,7 +266,7 @@ func opened(t *testing.T) (*Deployment, *approvertest.Approver) {
 
 var theirs = Step{"x-1", 2, "deactivate-key", "AKIAEXAMPLESTOLEN001"}
 
-func TestTheApproverIsSpokenToInSignedWords(t *testing.T) {
+func TestTheApproverGetsSignedRequests(t *testing.T) {
 	d, a := opened(t)
 	a.Answer(200, `{"said":"so be it"}`)
 	for want, call := range map[string]func() (string, error){
@@ -282,8 +282,8 @@ func TestTheApproverIsSpokenToInSignedWords(t *testing.T) {
 		if err != nil || said != "so be it" {
 			t.Errorf("%s: %q, %v", want, said, err)
 		}
-		if heard := a.Heard(); len(heard) != 1 || heard[0] != want {
-			t.Errorf("heard %q, want %q", heard, want)
+		if got := a.Requests(); len(got) != 1 || got[0] != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 	// The judge can say no: another secret, another region.
@@ -299,8 +299,8 @@ func TestTheApproverIsSpokenToInSignedWords(t *testing.T) {
 		_, err := other.Approve(t.Context(), theirs)
 		says(t, err, "AWS does not let you call the approver (AWS: \"test: "+name)
 	}
-	if heard := a.Heard(); len(heard) != 0 {
-		t.Errorf("let in: %q", heard)
+	if got := a.Requests(); len(got) != 0 {
+		t.Errorf("let in: %q", got)
 	}
 }
 
@@ -309,7 +309,7 @@ func TestWhatTheApproverAnswers(t *testing.T) {
 	for _, c := range []struct {
 		status        int
 		body, want    string
-		refused, open bool // it is the approver's own no; it is not known whether anything was done
+		refused, open bool // it is the approver's own refusal; it is not known whether anything was done
 	}{
 		{400, `{"refused":"there is no step 7"}`, "there is no step 7", true, false},
 		{403, `{"refused":"you are the actor"}`, "you are the actor", true, false},
@@ -337,13 +337,13 @@ func TestWhatTheApproverAnswers(t *testing.T) {
 		if errors.As(err, new(Refused)) != c.refused || strings.Contains(err.Error(), "is not known") != c.open || said != "" {
 			t.Errorf("%d %s: %q, %#v", c.status, c.body, said, err)
 		}
-		if heard := a.Heard(); len(heard) != 1 {
-			t.Errorf("%d %s: heard %q, want one request", c.status, c.body, heard)
+		if got := a.Requests(); len(got) != 1 {
+			t.Errorf("%d %s: got %q, want one request", c.status, c.body, got)
 		}
 	}
 }
 
-// A word that gets no answer is not repeated, and nobody claims to know what became of it.
+// A request that gets no answer is not repeated, and nobody claims to know what became of it.
 func TestAnAnswerThatDoesNotCome(t *testing.T) {
 	d, a := opened(t)
 	for name, f := range map[string]http.HandlerFunc{
@@ -356,9 +356,9 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 		a.Serve(f)
 		_, err := d.Approve(t.Context(), theirs)
 		says(t, err, name)
-		says(t, err, "whether it was heard is not known, look at the incident before you repeat it")
-		if heard := a.Heard(); len(heard) != 1 {
-			t.Errorf("%s: heard %q, want one request", name, heard)
+		says(t, err, "whether it arrived is not known, look at the incident before you repeat it")
+		if got := a.Requests(); len(got) != 1 {
+			t.Errorf("%s: got %q, want one request", name, got)
 		}
 	}
 	t.Setenv("AWS_CA_BUNDLE", "")
@@ -368,7 +368,7 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 	}
 	_, err = d.Approve(t.Context(), theirs)
 	says(t, err, "certificate")
-	if heard := a.Heard(); len(heard) != 0 {
-		t.Errorf("somebody who is not trusted heard %q", heard)
+	if got := a.Requests(); len(got) != 0 {
+		t.Errorf("somebody who is not trusted got %q", got)
 	}
 }

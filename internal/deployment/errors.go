@@ -10,10 +10,10 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// call is one request, for the sentence that tells of its failure: an IAM action, and what it is about.
+// call is one request, for the sentence about its failure: an IAM action, and what it is about.
 type call struct{ action, on string }
 
-// code is AWS's word for an error; "" where AWS has not answered.
+// code is AWS's code of an error; "" where AWS has not answered.
 func code(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {

@@ -11,8 +11,8 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// atOnce is how many buckets are worked on at the same time: a thousand buckets at two calls of a tenth of a second each take half
-// a minute, and S3 is not pressed.
+// atOnce is how many buckets are worked on at the same time. A thousand buckets, at two calls of a tenth of a second each, take half a
+// minute, and S3 is not pressed.
 const atOnce = 8
 
 // Refusal is a bucket that is not as it shall be, and why: one sentence that names it. Everything stands for buckets that could
@@ -104,7 +104,7 @@ func (r *Result) each(ctx context.Context, refused *[]Refusal, buckets []string,
 	wg.Wait()
 }
 
-// guarded makes a panic one bucket's trouble: in a goroutine of its own it would end the program, with nobody told.
+// guarded makes a panic one bucket's trouble: in a goroutine of its own it would end the program, and nobody would be notified.
 func guarded(bucket string, do func(string) (change, error)) (c change, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -128,7 +128,7 @@ func (r *Result) note(bucket string, c change) {
 // enrol makes a configuration of ours where there is none. Where writing fails, what stands there afterwards decides.
 func enrol(ctx context.Context, m Metrics, bucket string) (change, error) {
 	const id = settings.OwnFilterID
-	switch state, err := m.Look(ctx, bucket, id); {
+	switch state, err := m.Read(ctx, bucket, id); {
 	case err != nil:
 		return nothing, err
 	case state == Whole:
@@ -138,16 +138,16 @@ func enrol(ctx context.Context, m Metrics, bucket string) (change, error) {
 			"delete it, and the bucket can be enrolled", bucket, id)
 	}
 	if err := m.Enrol(ctx, bucket, id); err != nil {
-		if state, lookErr := m.Look(ctx, bucket, id); lookErr != nil || state != Whole {
+		if state, readErr := m.Read(ctx, bucket, id); readErr != nil || state != Whole {
 			return nothing, err
 		}
 	}
 	return enrolled, nil
 }
 
-// check looks whether somebody else's configuration does what the alarms need.
+// check sees whether somebody else's configuration does what the alarms need.
 func check(ctx context.Context, m Metrics, bucket, id string) (change, error) {
-	switch state, err := m.Look(ctx, bucket, id); {
+	switch state, err := m.Read(ctx, bucket, id); {
 	case err != nil:
 		return nothing, err
 	case state == Absent:
@@ -163,7 +163,7 @@ func check(ctx context.Context, m Metrics, bucket, id string) (change, error) {
 // withdraw takes away what is ours, and is content where nothing is.
 func withdraw(ctx context.Context, m Metrics, bucket string) (change, error) {
 	const id = settings.OwnFilterID
-	switch state, err := m.Look(ctx, bucket, id); {
+	switch state, err := m.Read(ctx, bucket, id); {
 	case errors.Is(err, ErrGone), errors.Is(err, ErrElsewhere): // and with it what we made, or never made
 		return nothing, nil
 	case err != nil:
@@ -172,7 +172,7 @@ func withdraw(ctx context.Context, m Metrics, bucket string) (change, error) {
 		return nothing, nil
 	}
 	if err := m.Withdraw(ctx, bucket, id); err != nil && !errors.Is(err, ErrGone) {
-		if state, lookErr := m.Look(ctx, bucket, id); !errors.Is(lookErr, ErrGone) && (lookErr != nil || state != Absent) {
+		if state, readErr := m.Read(ctx, bucket, id); !errors.Is(readErr, ErrGone) && (readErr != nil || state != Absent) {
 			return nothing, err
 		}
 	}

@@ -1,10 +1,10 @@
 // Package enroll switches S3 request metrics on for the buckets that are watched, and off again:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-configurations.html
 //
-// A bucket is enrolled when it has a request-metrics configuration without a filter, so that the metric counts the whole bucket,
-// under the id that the alarms read. There is no place to remember which configurations Nightlatch has made, and none is needed:
+// A bucket is enrolled when it has a request-metrics configuration under the id that the alarms read, and without a filter: the metric
+// counts the whole bucket. There is no place to remember which configurations Nightlatch has made, and none is needed:
 // the id settings.OwnFilterID is Nightlatch's and only Nightlatch's. Under that id a configuration is made and taken away. Under
-// any other id, an existing filter that a deployment names instead, nothing is ever made, changed or taken away: it is looked at.
+// any other id, an existing filter that a deployment names instead, nothing is ever made, changed or taken away: it is read.
 package enroll
 
 import (
@@ -31,7 +31,7 @@ const (
 	Part          // one has, and its filter leaves a part of the bucket out
 )
 
-// What a bucket can have against it that a caller looks for.
+// What a bucket can have against it that a caller must know.
 var (
 	ErrGone      = errors.New("there is no such bucket")
 	ErrElsewhere = errors.New("the bucket is in another region")
@@ -43,8 +43,8 @@ var (
 type Metrics interface {
 	// Buckets are all general purpose buckets of the account, in every region, or an error: never only some of them.
 	Buckets(context.Context) ([]Bucket, error)
-	// Look reads what a bucket has under an id.
-	Look(ctx context.Context, bucket, id string) (State, error)
+	// Read reads what a bucket has under an id.
+	Read(ctx context.Context, bucket, id string) (State, error)
 	// Enrol puts a configuration without a filter, over whatever has that id.
 	Enrol(ctx context.Context, bucket, id string) error
 	// Withdraw takes the configuration away; that it is not there is no error.

@@ -96,8 +96,8 @@ func (a *account) Buckets(context.Context) (all []Bucket, err error) {
 	return all, err
 }
 
-func (a *account) Look(_ context.Context, bucket, id string) (s State, err error) {
-	err = a.do("look", bucket, func() { s = max(a.states[bucket+"/"+id], Absent) })
+func (a *account) Read(_ context.Context, bucket, id string) (s State, err error) {
+	err = a.do("read", bucket, func() { s = max(a.states[bucket+"/"+id], Absent) })
 	if err != nil {
 		return Unknown, err
 	}
@@ -146,7 +146,7 @@ func TestOneThatRefusesDoesNotStopTheRest(t *testing.T) {
 	}
 	a := &account{states: map[string]State{"b07/" + ours: Whole}, fail: func(call, bucket string, after bool) error {
 		switch {
-		case bucket == "b03" && call == "look", bucket == "b04" && call == "enrol" && !after:
+		case bucket == "b03" && call == "read", bucket == "b04" && call == "enrol" && !after:
 			return errDenied
 		case bucket == "b05" && call == "enrol" && after: // it fails, but it happened
 			return errDenied
@@ -165,23 +165,23 @@ func TestOneThatRefusesDoesNotStopTheRest(t *testing.T) {
 }
 
 func TestWithdrawing(t *testing.T) {
-	buckets := []string{"plain", "never", "gone", "vanishes", "denied", "unheard", "far"}
+	buckets := []string{"plain", "never", "gone", "vanishes", "denied", "unanswered", "far"}
 	a := &account{states: map[string]State{}, fail: func(call, bucket string, after bool) error {
 		switch {
 		case bucket == "gone", bucket == "vanishes" && call == "withdraw":
 			return fmt.Errorf("bucket: %w", ErrGone)
 		case bucket == "far":
 			return fmt.Errorf("bucket: %w", ErrElsewhere)
-		case bucket == "denied" && call == "withdraw" && !after, bucket == "unheard" && call == "withdraw" && after:
+		case bucket == "denied" && call == "withdraw" && !after, bucket == "unanswered" && call == "withdraw" && after:
 			return errDenied
 		}
 		return nil
 	}}
-	for _, b := range []string{"plain", "vanishes", "denied", "unheard"} {
+	for _, b := range []string{"plain", "vanishes", "denied", "unanswered"} {
 		a.states[b+"/"+ours] = Whole
 	}
 	r := Do(t.Context(), a, Make(Wish{}, Wish{buckets, ours}, nil, here))
-	want := Result{Withdrawn: []string{"plain", "unheard", "vanishes"}}
+	want := Result{Withdrawn: []string{"plain", "unanswered", "vanishes"}}
 	if got := names(r.Left); !slices.Equal(got, []string{"denied"}) || !slices.Equal(r.Withdrawn, want.Withdrawn) || len(r.Refused) > 0 {
 		t.Errorf("got %+v, want %+v and denied left", r, want)
 	}

@@ -11,8 +11,8 @@ const (
 	MaxDetails = 20 // origins, agents, calls, error codes, buckets of one actor
 )
 
-// askedOrigins is how many origins of one actor a query returns: what is unfamiliar is added up over all of them, so that
-// a thief does not hide by spreading over more networks than an incident lists.
+// askedOrigins is how many origins of one actor a query returns. What is unfamiliar is added up over all of them: a thief does not hide by
+// spreading over more networks than an incident lists.
 const askedOrigins = 400
 
 // Bytes asks who moved the bytes in each of Windows, and in Margin, in whole seconds, on both sides of it. A window has the rows
@@ -25,12 +25,12 @@ type Bytes struct {
 // Name implements Question.
 func (Bytes) Name() string { return "bytes" }
 
-// SQL implements Question. For each window, told by window_no (see Numbers), an answer has one row for all, one for each actor, and
-// for each actor one a bucket, a call, an origin, an agent and an error code: grouping sets, because how Lake prints a collection is
-// not known. "part" says which.
+// SQL implements Question. For each window, named by window_no (see Numbers), an answer has one row for all and one for each actor. For
+// each actor it has one a bucket, a call, an origin, an agent and an error code. These are grouping sets, because how Lake prints a
+// collection is not known. "part" says which.
 //
-// Of actors the MaxActors that took most are named, of the rest MaxDetails each; the rows of the larger group carry the
-// totals, so that what is left out can be told.
+// Of actors the MaxActors that took most are named, of the rest MaxDetails each. The rows of the larger group carry the totals, so that
+// what is left out can be stated.
 //
 // The trail is read once: a table expression that two others name would be scanned, and billed, twice. A call meets the windows of
 // the buckets that it names by an equality, so that each costs as much as there are windows on its own bucket. Calls that name one

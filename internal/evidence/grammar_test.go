@@ -146,7 +146,7 @@ func TestGroupingSetsHoldColumnsOnly(t *testing.T) {
 			t.Errorf("%s: %d grouping sets, want %d; no columns are %q\n%s", name, found, want[name], wrong, sql)
 		}
 		if lists, known := len(grouped.FindAllString(sql, -1)), len(groupingSets.FindAllString(sql, -1)); lists != known {
-			t.Errorf("%s: a rollup or a cube, which is not looked into\n%s", name, sql)
+			t.Errorf("%s: a rollup or a cube, which is not read\n%s", name, sql)
 		}
 	}
 	// What Trino refuses is found, or the test above could not fail.

@@ -24,9 +24,9 @@ func (Minter) Name() string { return "minter" }
 // minting are the calls whose answer holds a credential that CloudTrail shows.
 var minting = []string{"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken", "CreateAccessKey"}
 
-// SQL implements Question. An answer has at most one row. The key's id is looked for in the text of the credential that the call returned,
-// because how an engine writes a nested element is not known; where it has none of that name, in everything that was returned, though
-// that holds the session's name, which the caller chose. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+// SQL implements Question. An answer has at most one row. The key's id is searched in the text of the credential that the call returned,
+// because how an engine writes a nested element is not known. Where there is none of that name, it is searched in all that was returned,
+// though that holds the session's name, which the caller chose. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 //
 // An id that is none is found nowhere: the empty one would be found everywhere.
 func (q Minter) SQL(s Schema) string {

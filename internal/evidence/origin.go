@@ -8,7 +8,7 @@ import (
 
 // Origin is where calls come from, and how they are signed.
 type Origin struct {
-	// Network is the caller's IPv4 /24 or IPv6 /48, or the name of the service that called; "" behind a VPC endpoint, where the
+	// Network is the caller's IPv4 /24 or IPv6 /48, or the name of the service that called. It is "" behind a VPC endpoint, where the
 	// address is a private one that proves nothing.
 	Network string `json:"network"`
 	// VPCEndpoint and VPCEndpointAccount name the endpoint that the call came through.

@@ -51,9 +51,9 @@ type Evidence struct {
 	Explained *float64 `json:"explained"`
 	// Unexplained is how many of the alarmed bytes CloudTrail does not show; 0 where it shows more.
 	Unexplained *int64 `json:"unexplained"`
-	// Complete: Settling has passed since the window's end, and two looks in a row were equal.
+	// Complete: Settling has passed since the window's end, and two query rounds in a row were equal.
 	Complete bool `json:"complete"`
-	// HistoryDays is the span that Usage looked at, in days; nil while the history is unknown.
+	// HistoryDays is the span that Usage read, in days; nil while the history is unknown.
 	HistoryDays *int64 `json:"history_days"`
 
 	Cost

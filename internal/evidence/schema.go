@@ -11,9 +11,9 @@ import (
 type Schema struct {
 	// Table is what stands behind FROM: an event data store's id, a table's name.
 	Table string
-	// Files says that the records have the other form, that of CloudTrail's own files as Athena reads them: such an object is its JSON as
-	// text, a time and a flag are text, and the table has a partition for each account, region and day of delivery, the last in a
-	// column "day", written 2026/03/04. https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
+	// Files says that the records have the other form, that of CloudTrail's own files as Athena reads them. Such an object is its JSON as
+	// text; a time and a flag are text. The table has a partition for each account, region and day of delivery, the last in a column "day",
+	// written 2026/03/04. https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
 	Files bool
 }
 
@@ -22,15 +22,15 @@ type Schema struct {
 const MaxStatement = 10_000
 
 const (
-	// Lateness is how long after an event its record is still looked for among the files: CloudTrail delivers within minutes, promises no
+	// Lateness is how long after an event its record is still searched among the files. CloudTrail delivers within minutes, promises no
 	// time, and delivers after an outage what it owes.
 	Lateness = 3 * 24 * time.Hour
 	// clocks is how far the clock that names a file's day may be behind the one that stamps a record.
 	clocks = 15 * time.Minute
 )
 
-// Days are the first and the last day of delivery, as the files' folders are named, under which records of [from, to) can lie: a record
-// is delivered after the call, so that a late one lies under a later day.
+// Days are the first and the last day of delivery, as the files' folders are named, under which records of [from, to) can lie. A record is
+// delivered after the call, so that a late one lies under a later day.
 func Days(from, to time.Time) (first, last string) {
 	const folder = "2006/01/02"
 	return from.Add(-clocks).UTC().Format(folder), to.Add(Lateness).UTC().Format(folder)

@@ -39,8 +39,8 @@ func uniqueIDs(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return !uniqueID.MatchString(id) })
 }
 
-// SQL implements Question. An answer has one row for all, also where there was nothing, and one for each credential and call ("deed"):
-// those that change something first, or the one CreateAccessKey would hide behind many reads; then those made most often.
+// SQL implements Question. An answer has one row for all, also where there was nothing, and one for each credential and call ("deed").
+// Those that change something come first, or the one CreateAccessKey would hide behind many reads; then those made most often.
 //
 // A question about nobody has no row at all, which ReadSince refuses: it must not pass for quiet.
 func (q Since) SQL(s Schema) string {

@@ -40,9 +40,9 @@ var objectData = []string{"GetObject", "SelectObjectContent", "GetObjectTorrent"
 // copies are the server-side copies. They name their destination in bucketName and their source in x-amz-copy-source.
 var copies = []string{"CopyObject", "UploadPartCopy"}
 
-// calls is the common table that Bytes and Usage stand on: the S3 data events on the watched buckets in a span of time, each
-// once, with the fields that matter under short names. watched are the table expressions, the last of them called watched, that choose from
-// found and name the buckets: read_from, or source of a copy. Where it tells windows apart, each is their column and a comma.
+// calls is the common table that Bytes and Usage stand on. It has the S3 data events on the watched buckets in a span of time, each once,
+// with the fields that matter under short names. The argument watched has the table expressions that choose from found; the last of them is
+// called watched. They name the buckets: read_from, or source of a copy. Where windows are kept apart, each is their column and a comma.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. An organization's
 // store holds a cross-account call twice, with the same sharedEventID; the copy that names a key is kept. A copy within one bucket
@@ -117,7 +117,7 @@ func unindent(sql string) string { return indentation.ReplaceAllString(sql, "\n"
 
 var indentation = regexp.MustCompile(`\n +`)
 
-// network groups the addresses: an IPv4 address, also one within IPv6, by its first three numbers, an IPv6 address by its first three groups as
-// written; anything else (the name of a service) stands for itself. Network in origin.go reads it.
+// network groups the addresses. An IPv4 address, also one within IPv6, goes by its first three numbers, an IPv6 address by its first three
+// groups as written. Anything else (the name of a service) stands for itself. Network in origin.go reads it.
 const network = `coalesce(nullif(regexp_extract(source_ip, '^(?:::[fF]{4}:)?([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$', 1), ''),
       nullif(regexp_extract(source_ip, '^([0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F]*)', 1), ''), substr(source_ip, 1, 128))`

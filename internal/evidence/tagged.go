@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Tagged asks who last put tags on a user or role of ours between From and To: a protected principal is left to a human, and a
-// thief can tag himself. IAM's calls are recorded in us-east-1, so a store of another region alone does not hold them.
+// Tagged asks who last put tags on a user or role of ours between From and To. A protected principal is left to a human, and a thief can
+// tag himself. IAM's calls are recorded in us-east-1, so a store of another region alone does not hold them.
 type Tagged struct {
 	// User or Role is the principal's name; one of them is set.
 	User, Role string
@@ -18,8 +18,8 @@ type Tagged struct {
 // Name implements Question.
 func (Tagged) Name() string { return "tagged" }
 
-// SQL implements Question. The answer has at most one row: the last call that names the tag, or else the last that tagged the
-// principal at all, because how an engine writes a nested parameter is not known.
+// SQL implements Question. The answer has at most one row. It is the last call that names the tag, or else the last that tagged the
+// principal at all: how an engine writes a nested parameter is not known.
 func (q Tagged) SQL(s Schema) string {
 	field, name, calls := "userName", q.User, []string{"TagUser", "CreateUser"}
 	if q.Role != "" {

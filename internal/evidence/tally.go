@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"nightlatch/internal/actor"
@@ -92,48 +90,8 @@ type Tally struct {
 	Calls, Unsized, Copies                                    int64
 	Actors                                                    []Actor
 	Others                                                    Others
-	// Digest is equal for equal answers: two looks in a row are compared by it.
+	// Digest is equal for equal answers: two query rounds in a row are compared by it.
 	Digest string
-}
-
-// reader takes typed values out of one row and remembers what was wrong.
-type reader struct {
-	row Row
-	err error
-}
-
-func (r *reader) text(column string) string { return clip(r.whole(column)) }
-
-// whole is a text that is not kept but compared: cut, two of them might be the same.
-func (r *reader) whole(column string) string {
-	v, ok := r.row[column]
-	if !ok && r.err == nil {
-		r.err = fmt.Errorf("a row of the answer has no column %q", column)
-	}
-	return v
-}
-
-// number reads a whole number in any form that an engine prints: 17, 17.0, 4.2949672960E10.
-func (r *reader) number(column string) int64 {
-	s := r.text(column)
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(f) || math.Abs(f) >= 1<<62 {
-		if r.err == nil {
-			r.err = fmt.Errorf("column %q of the answer is %q, not a number", column, s)
-		}
-		return 0
-	}
-	return int64(math.Round(f))
-}
-
-func (r *reader) time(column string) time.Time {
-	if n := r.number(column); n != 0 {
-		return time.Unix(n, 0).UTC()
-	}
-	return time.Time{}
 }
 
 // ReadBytes reads the rows of the question q: a tally for each of its windows, by ID. A window without rows, in which nobody took
@@ -229,8 +187,8 @@ func readTally(rows []Row, ours actor.Ours) (Tally, error) {
 
 // digest is a digest of all that the policy sees of a tally: the actors, and the sums that shares are worked out from.
 func digest(t Tally) string {
-	// What is only in the margin is no part of it: a busy bucket's ordinary traffic, or one call of a thief's now and then, would keep
-	// the evidence from ever being complete.
+	// What is only in the margin is no part of it. A busy bucket's ordinary traffic, or one call of a thief's now and then, would keep the
+	// evidence from ever being complete.
 	actors := t.Actors
 	t.Actors, t.MarginBytes, t.Others.Actors = nil, 0, 0
 	for _, a := range actors {
@@ -244,108 +202,4 @@ func digest(t Tally) string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
-}
-
-// identity reads the columns that say who called.
-func (r *reader) identity() actor.Identity {
-	return actor.Identity{
-		Type: r.text("type"), PrincipalID: r.text("principal_id"), ARN: r.text("arn"), AccountID: r.text("account_id"),
-		AccessKeyID: r.text("access_key_id"), UserName: r.text("user_name"), IssuerARN: r.text("issuer_arn"),
-		IssuerUserName: r.text("issuer_user_name"), InvokedBy: r.text("invoked_by"), OnBehalfOf: r.text("on_behalf_of"),
-	}
-}
-
-func readActor(r *reader, ours actor.Ours) Actor {
-	c := actor.Of(r.identity(), ours)
-	return Actor{
-		Kind: c.Kind, Via: c.Via, AccessKeyID: c.AccessKeyID, PrincipalARN: c.PrincipalARN, PrincipalID: c.PrincipalID,
-		AccountID: c.AccountID, UserName: c.UserName, RoleName: c.RoleName, Session: c.Session, OnBehalfOf: c.OnBehalfOf,
-		Bytes: r.number("bytes"), ObjectBytes: r.number("object_bytes"), ListingBytes: r.number("listing_bytes"),
-		ErrorBytes: r.number("error_bytes"), MarginBytes: r.number("margin_bytes"), Objects: r.number("objects"),
-		Unsized: r.number("unsized"), Copies: r.number("copies"), FirstSeen: r.time("first_seen"), LastSeen: r.time("last_seen"),
-		Calls: map[string]int64{}, Errors: map[string]int64{}, Buckets: map[string]int64{},
-		Origins: []Origin{}, Agents: []string{},
-		principal: r.text("principal"), unlisted: map[string]int64{},
-	}
-}
-
-// readDetail adds one bucket, call, origin, agent or error code to its actor.
-func readDetail(row Row, byID map[string]*Actor) error {
-	r := &reader{row: row}
-	part := r.text("part")
-	if part == "all" || part == "actor" {
-		return r.err
-	}
-	a := byID[r.whole("actor")]
-	if a == nil && r.err == nil {
-		return fmt.Errorf("a row of the answer is about an actor that the answer does not name")
-	}
-	name, calls := r.text("name"), r.number("calls")
-	limit := int64(MaxDetails)
-	if part == "origin" {
-		limit = askedOrigins
-	}
-	unlisted := max(r.number("places")-limit, 0)
-	if r.err != nil {
-		return r.err
-	}
-	a.unlisted[part] = unlisted
-	switch part {
-	case "bucket":
-		if bytes := r.number("bytes"); bytes > 0 || calls > 0 {
-			a.Buckets[name] += bytes
-		}
-	case "call":
-		if calls > 0 {
-			a.Calls[name] += calls
-		}
-	case "error":
-		if calls > 0 {
-			a.Errors[name] += calls
-		}
-	case "agent":
-		if name != "" && calls > 0 && !slices.Contains(a.Agents, name) {
-			a.Agents = append(a.Agents, name)
-		}
-	case "origin":
-		a.addOrigin(originOf(r), r.number("bytes"), calls)
-	default:
-		return fmt.Errorf("a row of the answer has the unknown part %q", part)
-	}
-	return r.err
-}
-
-// originOf reads the columns that name an origin, of either question.
-func originOf(r *reader) Origin {
-	o := Origin{VPCEndpoint: r.text("vpc_endpoint"), VPCEndpointAccount: r.text("vpc_endpoint_account")}
-	if o.VPCEndpoint == "" {
-		o.Network = Network(r.text("source_ip"))
-	}
-	switch r.text("signing") {
-	case "header":
-	case "presigned":
-		o.Presigned = true
-	default:
-		o.SigningUnknown = true
-	}
-	return o
-}
-
-// settle drops the origins that were seen only in the margin, unless the actor was.
-func (a *Actor) settle() {
-	if len(a.Calls) > 0 {
-		a.Origins = slices.DeleteFunc(a.Origins, func(o Origin) bool { return o.Calls == 0 })
-	}
-}
-
-func (a *Actor) addOrigin(o Origin, bytes, calls int64) {
-	for i, known := range a.Origins {
-		if known.place() == o.place() && known.signing() == o.signing() {
-			a.Origins[i].Bytes += bytes
-			a.Origins[i].Calls += calls
-			return
-		}
-	}
-	o.Bytes, o.Calls = bytes, calls
-	a.Origins = append(a.Origins, o)
 }

@@ -277,7 +277,7 @@ func TestDigestIgnoresTheMargin(t *testing.T) {
 			t.Errorf("%s: another digest (-before +after):\n%s", name, cmp.Diff(before, got, cmp.AllowUnexported(Actor{})))
 		}
 	}
-	// The margin is still told, only not compared.
+	// The margin is still reported, only not compared.
 	got := tallyOf(append(with(0, "margin_bytes", "7005"), around("actor", "EVE000", "places", "2")))
 	if len(got.Actors) != 2 || got.MarginBytes != 7005 || got.Actors[1].MarginBytes != 7000 {
 		t.Errorf("got %+v, want the actor in the margin too", got)

@@ -20,10 +20,10 @@ type Usage struct {
 // Name implements Question.
 func (Usage) Name() string { return "usage" }
 
-// SQL implements Question. An answer has one row for each principal ("principal": its earlier days, its most bytes in one of them) and
-// one for each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first; and what is less
-// than a day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first, with whatever
-// key: a new key at its owner's old desk must not be crowded out, because it says that the key is in use.
+// SQL implements Question. An answer has one row for each principal ("principal": its earlier days, its most bytes in one of them) and one
+// for each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first; and what is less than a
+// day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first, with whatever key. The
+// owner's old origin, with a new key, must not be crowded out: it says that the key is in use.
 func (q Usage) SQL(s Schema) string {
 	names := quoteAll(q.Buckets)
 	watched := fmt.Sprintf(`watched as (

@@ -97,9 +97,9 @@ func (q Bytes) hull() (from, to time.Time) {
 	return time.Unix(all.from, 0).Add(-q.Margin), time.Unix(all.to, 0).Add(q.Margin)
 }
 
-// values writes the windows as rows: how many are before, the seconds of begin and end from the hull's begin, and the lists of
-// buckets, with blanks between the lists. A window more of the same minute costs its name and one character: of 1,000 alarms that
-// ring in one minute, as many as can be shall share a query.
+// values writes the windows as rows: how many are before, the seconds of begin and end from the hull's begin, and the lists of buckets,
+// with blanks between the lists. A window more of the same minute costs its name and one character: of 1,000 alarms that fire in one
+// minute, as many as can be shall share a query.
 func (q Bytes) values() string {
 	from, _ := q.hull()
 	var rows []string
@@ -112,15 +112,15 @@ func (q Bytes) values() string {
 // tableRoom is what a table's name takes of a statement: in Lake it is a UUID.
 const tableRoom = 36
 
-// freeScan is how much longer the scan for a window may become by company, if not by its own length again. Lake bills what it scans,
-// and an hour of a million events is about a cent; one of its ten query slots is worth more, since an attacker may be filling
-// them. The bound by the own length keeps a minute's window, which is waited for, out of a question over a day, and keeps days from adding up.
+// freeScan is how much longer the scan for a window may become by company, if not by its own length again. Lake bills what it scans, and an
+// hour of a million events is about a cent. One of its ten query slots is worth more, since an attacker may be filling them. The bound by the
+// own length keeps a minute's window, which is waited for, out of a question over a day, and keeps days from adding up.
 const freeScan = time.Hour
 
-// Batches splits the question into questions that fit every engine: none is longer than the shortest limit, and for no window of
-// one is much more scanned than it alone would need. Each window goes into the first that has room, so that the windows that
-// come first are asked first. A window whose own buckets are too many gets a question to itself, which Lake refuses with the
-// reason; an alarm has at most ten buckets.
+// Batches splits the question into questions that fit every engine. None is longer than the shortest limit, and for no window of one is
+// much more scanned than it alone would need. Each window goes into the first that has room, so that the windows that come first are asked
+// first. A window whose own buckets are too many gets a question to itself, which Lake refuses with the reason; an alarm has at most ten
+// buckets.
 func (q Bytes) Batches() []Bytes {
 	type batch struct {
 		windows []Window

@@ -1,5 +1,5 @@
-// Package grant states an IAM permission as data, so that the permission can stand beside the call that needs it
-// and infra can render exactly the union of what the adapters declare.
+// Package grant states an IAM permission as data: it stands beside the call that needs it, and infra renders exactly the union of what
+// the adapters declare.
 //
 // The fields follow the elements of an IAM policy statement:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html

@@ -39,9 +39,9 @@ var rooms = map[string][]string{
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
 var deploying = []string{"enroll", "trail"}
 
-// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. Two have none. The deployment finds
-// what was deployed and speaks to its approver, for a human at the command line, and knows nothing of incidents. The proof is what the two
-// say to each other, so that one package signs and judges it; the answer that it reads is the only one of AWS's that no client reads.
+// adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. Two have no parent. The deployment finds
+// what was deployed and speaks to its approver, for a human at the command line. It knows nothing of incidents. The proof is what these two say
+// to each other: one package signs and judges it. It reads the only answer of AWS's that no client reads.
 var adapters = map[string]struct{ parent, client string }{
 	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
@@ -57,8 +57,8 @@ var adapters = map[string]struct{ parent, client string }{
 	"trail/cloudtrail":       {"trail", "github.com/aws/aws-sdk-go-v2/service/organizations"},
 }
 
-// shared are the SDK clients that more than one adapter uses: CloudTrail is the service of trails and of CloudTrail Lake, and to read how a
-// trail is configured is another thing than to ask what it has recorded.
+// shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
+// trail is configured, another asks what it has recorded.
 var shared = map[string][]string{"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"}}
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
@@ -73,7 +73,7 @@ var bans = []struct {
 	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || p == engines || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
 	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
 	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
-	{"nightlatch/internal/" + proof, func(p string) bool { return p == "deployment" || p == "lambdas/approver" }, "who signs a word, and who asks whose it is"},
+	{"nightlatch/internal/" + proof, func(p string) bool { return p == "deployment" || p == "lambdas/approver" }, "who signs a request, and who asks whose it is"},
 	{"github.com/aws/aws-lambda-go", isLambda, "the Lambda runtime belongs to the roots"},
 	{"github.com/aws/jsii-runtime-go", isInfra, "jsii needs Node: it has no place outside the deployment"},
 	{"github.com/aws/aws-cdk-go", isInfra, "the CDK needs Node: it has no place outside the deployment"},
@@ -209,8 +209,8 @@ func TestWhatALambdaLinks(t *testing.T) {
 		}
 		for _, dep := range p.Deps {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest",
-				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awsjsontest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
-				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/mototest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
+				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awstest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
+				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if name == "lambdas/approver" && strings.HasPrefix(dep, "nightlatch/internal/responder") {
 					t.Errorf("%s links the sequence", name)
 				}

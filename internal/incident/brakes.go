@@ -14,12 +14,12 @@ import (
 type Brakes struct {
 	// Version counts the puts, as a Record's does.
 	Version int64 `json:"version"`
-	// Mode lowers the deployment's mode; "" leaves it. Epoch is the deployment's that it was lowered for: one with another is not
+	// Mode lowers the deployment's mode; "" leaves it. Generation is the deployment generation that it was lowered for; another is not
 	// lowered. By and At say who did, and when.
-	Mode  containment.Mode `json:"mode,omitempty"`
-	Epoch string           `json:"epoch,omitempty"`
-	By    string           `json:"by,omitempty"`
-	At    time.Time        `json:"at,omitzero"`
+	Mode       containment.Mode `json:"mode,omitempty"`
+	Generation string           `json:"epoch,omitempty"`
+	By         string           `json:"by,omitempty"`
+	At         time.Time        `json:"at,omitzero"`
 	// Holds are the keys that were restored lately.
 	Holds []Hold `json:"holds,omitempty"`
 	// Contained are the times of the containments of the last hour, for the cap on them.
@@ -36,8 +36,8 @@ type Hold struct {
 	Origins []string `json:"origins"`
 }
 
-// Holding returns the hold under which an actor is not contained at a time, and whether there is one: of its key, not over, and
-// with every place that the actor's bytes went to.
+// Holding returns the hold under which an actor is not contained at a time, and whether there is one. It is of the actor's key, it is not
+// over, and it covers every place that the actor's bytes went to.
 func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	for _, h := range b.Holds {
 		if h.AccessKeyID != a.AccessKeyID || !now.Before(h.Until) || a.OmittedOrigins > 0 {
@@ -50,11 +50,11 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	return Hold{}, false
 }
 
-// In is what is left of the brakes in a deployment's epoch: a mode that was lowered in another one is not lowered any more. An invocation that
-// a deployment finds at work goes on in the epoch that it began in, for as long as a function may run: fifteen minutes.
-func (b Brakes) In(epoch string) Brakes {
-	if b.Epoch != epoch {
-		b.Mode, b.Epoch, b.By, b.At = "", "", "", time.Time{}
+// In is what is left of the brakes in a deployment generation: a mode that was lowered in another one is not lowered any more. An
+// invocation that a deployment finds at work goes on in its own generation, for as long as a function may run: fifteen minutes.
+func (b Brakes) In(generation string) Brakes {
+	if b.Generation != generation {
+		b.Mode, b.Generation, b.By, b.At = "", "", "", time.Time{}
 	}
 	return b
 }
@@ -73,13 +73,13 @@ func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
 	return deployed
 }
 
-// Left is the mode that is left of the deployment's: in its own epoch it may have been lowered.
-func (b Brakes) Left(epoch string, deployed containment.Mode) containment.Mode {
-	return b.In(epoch).Lower(deployed)
+// Left is the mode that is left of the deployment's: in its own generation it may have been lowered.
+func (b Brakes) Left(generation string, deployed containment.Mode) containment.Mode {
+	return b.In(generation).Lower(deployed)
 }
 
-// Count counts a containment among those of the hour. It returns why it must not be made, where there were as many as may be; and whether the
-// brakes have changed: where an answer was lost, it is counted already.
+// Count counts a containment among those of the hour. It returns why it must not be made, where there were as many as may be, and whether the
+// brakes have changed. Where an answer was lost, it is counted already.
 func (b Brakes) Count(now time.Time, most int) (counted Brakes, why string, changed bool) {
 	if slices.ContainsFunc(b.Contained, now.Equal) {
 		return b, "", false

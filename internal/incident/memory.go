@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// Memory is a Store that lives as long as its process. It keeps records in their JSON form, as a real store does, so that what
-// does not survive there does not survive here. It holds the latest maxRecords, so that rings by whoever may ring do not fill a
-// process. The zero value is ready.
+// Memory is a Store that lives as long as its process. It keeps records in their JSON form, as a real store does, so that what does not
+// survive there does not survive here. It holds the latest maxRecords, so that whoever may invoke the function does not fill a process. The
+// zero value is ready.
 type Memory struct {
 	mu      sync.Mutex
 	records map[string]kept
@@ -142,7 +142,7 @@ func (m *Memory) SetBrakes(_ context.Context, b Brakes) (Brakes, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b.Version != m.brakes.Version {
-		return Brakes{}, fmt.Errorf("the brakes: version %d is stored, %d was loaded: %w", m.brakes.Version, b.Version, ErrConflict)
+		return Brakes{}, fmt.Errorf("the mode and the holds: version %d is stored, %d was loaded: %w", m.brakes.Version, b.Version, ErrConflict)
 	}
 	b.Version++
 	m.brakes = b.clone()

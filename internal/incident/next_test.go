@@ -13,28 +13,28 @@ import (
 	"nightlatch/internal/evidence"
 )
 
-// ringing is when the incident was opened; its window ended 40 seconds earlier.
-var ringing = time.Date(2026, 3, 4, 0, 3, 40, 0, time.UTC)
+// firedAt is when the incident was opened; its window ended 40 seconds earlier.
+var firedAt = time.Date(2026, 3, 4, 0, 3, 40, 0, time.UTC)
 
-func after(d time.Duration) time.Time { return ringing.Add(d) }
+func after(d time.Duration) time.Time { return firedAt.Add(d) }
 
 // opened is an incident whose metric was read and confirmed, and nothing else yet.
 func opened() Record {
-	return Record{Schema: Schema, ID: "20260304-000340-0123456789abcdef", Opened: ringing, Deadline: after(Patience), MetricRead: 1,
-		Alarm: alarm.Alarm{Source: alarm.Rang, Buckets: []string{"exports"}, From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
+	return Record{Schema: Schema, ID: "20260304-000340-0123456789abcdef", Opened: firedAt, Deadline: after(Patience), MetricRead: 1,
+		Alarm: alarm.Alarm{Source: alarm.Fired, Buckets: []string{"exports"}, From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
 }
 
-// looked adds looks, each with the same answer, at these times after the ring.
-func looked(r Record, at ...time.Duration) Record {
+// queried adds query rounds, each with the same answer, at these times after the alarm.
+func queried(r Record, at ...time.Duration) Record {
 	for _, d := range at {
-		r.Looks = append(r.Looks, Look{At: after(d), From: r.Alarm.From, To: r.Alarm.To, Digest: "same"})
+		r.Rounds = append(r.Rounds, QueryRound{At: after(d), From: r.Alarm.From, To: r.Alarm.To, Digest: "same"})
 	}
 	return r
 }
 
-// judged is an incident that was judged a minute after the ring, with these outcomes, and one channel to tell.
+// judged is an incident that was judged a minute after the alarm, with these outcomes, and one channel to notify.
 func judged(outcomes ...containment.Outcome) Record {
-	r := looked(opened(), 0)
+	r := queried(opened(), 0)
 	r.Judged, r.Outcomes, r.Notified, r.Once = after(time.Minute), outcomes, []Notice{{Channel: "sns"}}, true
 	return r
 }
@@ -79,58 +79,58 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		now    time.Duration
 		want   Move
 	}{
-		"it rings: the metric is read first":               {with(opened(), func(r *Record) { r.MetricRead = 0 }), 0, Move{Do: ReadMetric}},
+		"it fires: the metric is read first":               {with(opened(), func(r *Record) { r.MetricRead = 0 }), 0, Move{Do: ReadMetric}},
 		"also when it comes late":                          {with(opened(), func(r *Record) { r.MetricRead = 0 }), time.Hour, Move{Do: ReadMetric}},
-		"then the first look, at once":                     {opened(), 0, Move{Do: LookUp}},
-		"one look is had, even after the deadline":         {opened(), time.Hour, Move{Do: LookUp}},
-		"30 seconds to the second look":                    {looked(opened(), 0), time.Second, wait(30 * time.Second)},
-		"then it is due":                                   {looked(opened(), 0), 30 * time.Second, Move{Do: LookUp}},
-		"45 to the third":                                  {looked(opened(), 0, 30*time.Second), 31 * time.Second, wait(75 * time.Second)},
-		"60 to the fourth":                                 {looked(opened(), 0, 30*time.Second, 75*time.Second), 76 * time.Second, wait(135 * time.Second)},
-		"90 to the fifth":                                  {looked(opened(), 0, 30*time.Second, 75*time.Second, 135*time.Second), 136 * time.Second, wait(225 * time.Second)},
-		"the next falls on the end of the settling time":   {looked(opened(), 0, 0, 0, 0, 225*time.Second), 226 * time.Second, wait(260 * time.Second)},
-		"which counts from the window as it is by now":     {with(looked(opened(), 0, 0, 0, 0, 225*time.Second), func(r *Record) { r.Alarm.To = ringing }), 226 * time.Second, wait(300 * time.Second)},
-		"after it the waits grow no further":               {looked(opened(), 0, 0, 0, 0, 225*time.Second, 260*time.Second), 261 * time.Second, wait(380 * time.Second)},
-		"however many looks there were":                    {looked(opened(), make([]time.Duration, 40)...), time.Second, wait(2 * time.Minute)},
-		"no wait reaches past the deadline":                {looked(opened(), 0, 0, 0, 0, 11*time.Minute), 11*time.Minute + time.Second, wait(Patience)},
-		"at the deadline there is a last look":             {looked(opened(), 0, 11*time.Minute), Patience, Move{Do: LookUp}},
-		"after the last look it is judged":                 {looked(opened(), 0, Patience), Patience, Move{Do: Judge}},
-		"also if it came late":                             {looked(opened(), 0, time.Hour), time.Hour, Move{Do: Judge}},
-		"a moment before, there is not":                    {looked(opened(), 0, 11*time.Minute+30*time.Second), Patience - time.Nanosecond, wait(Patience)},
-		"enough for the policy":                            {with(looked(opened(), 0), func(r *Record) { r.Enough = true }), 0, Move{Do: Judge}},
-		"complete, explained, and the history is known":    {with(looked(opened(), 0), enough), 0, Move{Do: Judge}},
-		"complete, but the history is not known":           {with(looked(opened(), 0), func(r *Record) { enough(r); r.History = nil }), 0, wait(260 * time.Second)},
-		"complete, but too little is explained":            {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(0.79) }), 0, wait(30 * time.Second)},
-		"complete, but it is not known how much":           {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = nil }), 0, wait(30 * time.Second)},
-		"explained, but not complete":                      {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Complete = false }), 0, wait(260 * time.Second)},
-		"a clock that runs back only waits":                {looked(opened(), 0), -time.Hour, wait(30 * time.Second)},
-		"a window in the future does not stop the search":  {with(looked(opened(), 0), func(r *Record) { r.Alarm.To = after(24 * time.Hour) }), Patience, Move{Do: LookUp}},
-		"explained: only completeness is waited for":       {with(looked(opened(), 0), explained), time.Second, wait(260 * time.Second)},
-		"explained, just before the settling time is over": {with(looked(opened(), 0, 259*time.Second), explained), 260 * time.Second, wait(289 * time.Second)},
-		"explained, and settled: an equal look soon":       {with(looked(opened(), 0, 260*time.Second), explained), 261 * time.Second, wait(290 * time.Second)},
-		"explained, a window that ends after the deadline": {with(looked(opened(), 0), func(r *Record) { explained(r); r.Alarm.To = after(time.Hour) }), 0, wait(Patience)},
-		"complete, but the metric is to be read again":     {with(looked(opened(), 0, 260*time.Second), func(r *Record) { enough(r); r.Alarm.Confirmed = false }), 260 * time.Second, wait(290 * time.Second)},
-		"complete, and the metric was read often enough":   {with(looked(opened(), 0), func(r *Record) { enough(r); r.Alarm.Confirmed = false; r.MetricRead = maxMetric }), 0, Move{Do: Judge}},
-		"complete, the history was asked for in vain":      {with(looked(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory }), 0, Move{Do: Judge}},
-		"complete, and asked in vain once less":            {with(looked(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory-1 }), 0, wait(260 * time.Second)},
-		"complete, the history is another window's":        {with(looked(opened(), 0), func(r *Record) { enough(r); r.History.Before = ringing }), 0, wait(260 * time.Second)},
-		"complete, ten per cent too much are no conflict":  {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.1) }), 0, Move{Do: Judge}},
-		"complete, and more than the metric shows":         {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.11) }), 0, wait(260 * time.Second)},
-		"so it stays, however often it is read":            {with(looked(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained, r.MetricRead = new(1.11), maxMetric }), 0, Move{Do: Judge}},
+		"then the first round, at once":                    {opened(), 0, Move{Do: Query}},
+		"one round is had, even after the deadline":        {opened(), time.Hour, Move{Do: Query}},
+		"30 seconds to the second round":                   {queried(opened(), 0), time.Second, wait(30 * time.Second)},
+		"then it is due":                                   {queried(opened(), 0), 30 * time.Second, Move{Do: Query}},
+		"45 to the third":                                  {queried(opened(), 0, 30*time.Second), 31 * time.Second, wait(75 * time.Second)},
+		"60 to the fourth":                                 {queried(opened(), 0, 30*time.Second, 75*time.Second), 76 * time.Second, wait(135 * time.Second)},
+		"90 to the fifth":                                  {queried(opened(), 0, 30*time.Second, 75*time.Second, 135*time.Second), 136 * time.Second, wait(225 * time.Second)},
+		"the next falls on the end of the settling time":   {queried(opened(), 0, 0, 0, 0, 225*time.Second), 226 * time.Second, wait(260 * time.Second)},
+		"which counts from the window as it is by now":     {with(queried(opened(), 0, 0, 0, 0, 225*time.Second), func(r *Record) { r.Alarm.To = firedAt }), 226 * time.Second, wait(300 * time.Second)},
+		"after it the waits grow no further":               {queried(opened(), 0, 0, 0, 0, 225*time.Second, 260*time.Second), 261 * time.Second, wait(380 * time.Second)},
+		"however many rounds there were":                   {queried(opened(), make([]time.Duration, 40)...), time.Second, wait(2 * time.Minute)},
+		"no wait reaches past the deadline":                {queried(opened(), 0, 0, 0, 0, 11*time.Minute), 11*time.Minute + time.Second, wait(Patience)},
+		"at the deadline there is a last round":            {queried(opened(), 0, 11*time.Minute), Patience, Move{Do: Query}},
+		"after the last round it is judged":                {queried(opened(), 0, Patience), Patience, Move{Do: Judge}},
+		"also if it came late":                             {queried(opened(), 0, time.Hour), time.Hour, Move{Do: Judge}},
+		"a moment before, there is not":                    {queried(opened(), 0, 11*time.Minute+30*time.Second), Patience - time.Nanosecond, wait(Patience)},
+		"enough for the policy":                            {with(queried(opened(), 0), func(r *Record) { r.Enough = true }), 0, Move{Do: Judge}},
+		"complete, explained, and the history is known":    {with(queried(opened(), 0), enough), 0, Move{Do: Judge}},
+		"complete, but the history is not known":           {with(queried(opened(), 0), func(r *Record) { enough(r); r.History = nil }), 0, wait(260 * time.Second)},
+		"complete, but too little is explained":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(0.79) }), 0, wait(30 * time.Second)},
+		"complete, but it is not known how much":           {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = nil }), 0, wait(30 * time.Second)},
+		"explained, but not complete":                      {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Complete = false }), 0, wait(260 * time.Second)},
+		"a clock that runs back only waits":                {queried(opened(), 0), -time.Hour, wait(30 * time.Second)},
+		"a window in the future does not stop the search":  {with(queried(opened(), 0), func(r *Record) { r.Alarm.To = after(24 * time.Hour) }), Patience, Move{Do: Query}},
+		"explained: only completeness is waited for":       {with(queried(opened(), 0), explained), time.Second, wait(260 * time.Second)},
+		"explained, just before the settling time is over": {with(queried(opened(), 0, 259*time.Second), explained), 260 * time.Second, wait(289 * time.Second)},
+		"explained, and settled: an equal round soon":      {with(queried(opened(), 0, 260*time.Second), explained), 261 * time.Second, wait(290 * time.Second)},
+		"explained, a window that ends after the deadline": {with(queried(opened(), 0), func(r *Record) { explained(r); r.Alarm.To = after(time.Hour) }), 0, wait(Patience)},
+		"complete, but the metric is to be read again":     {with(queried(opened(), 0, 260*time.Second), func(r *Record) { enough(r); r.Alarm.Confirmed = false }), 260 * time.Second, wait(290 * time.Second)},
+		"complete, and the metric was read often enough":   {with(queried(opened(), 0), func(r *Record) { enough(r); r.Alarm.Confirmed = false; r.MetricRead = maxMetric }), 0, Move{Do: Judge}},
+		"complete, the history was asked for in vain":      {with(queried(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory }), 0, Move{Do: Judge}},
+		"complete, and asked in vain once less":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory-1 }), 0, wait(260 * time.Second)},
+		"complete, the history is another window's":        {with(queried(opened(), 0), func(r *Record) { enough(r); r.History.Before = firedAt }), 0, wait(260 * time.Second)},
+		"complete, ten per cent too much are no conflict":  {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.1) }), 0, Move{Do: Judge}},
+		"complete, and more than the metric shows":         {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.11) }), 0, wait(260 * time.Second)},
+		"so it stays, however often it is read":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained, r.MetricRead = new(1.11), maxMetric }), 0, Move{Do: Judge}},
 		"no bucket: the metric may name one":               {with(opened(), func(r *Record) { none(r); r.MetricRead = 0 }), 0, Move{Do: ReadMetric}},
 		"no bucket then: it is judged at once":             {with(opened(), none), 0, Move{Do: Judge}},
 		"no bucket, and not confirmed":                     {with(opened(), all(none, doubted(1))), 0, Move{Do: Judge}},
-		"an alarm claims bytes that are not seen":          {with(looked(opened(), 0, 260*time.Second), little), 261 * time.Second, wait(305 * time.Second)},
-		"a manual event claims none":                       {with(looked(opened(), 0, 260*time.Second), all(little, manual)), 261 * time.Second, Move{Do: Judge}},
-		"nor one of which nothing is explained":            {with(looked(opened(), 0, 260*time.Second), all(nothing, manual)), 261 * time.Second, Move{Do: Judge}},
-		"a manual event that is not complete":              {with(looked(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.Evidence.Complete = false }), 261 * time.Second, wait(305 * time.Second)},
-		"a manual event, the metric is to be read again":   {with(looked(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
-		"a manual event, the metric was read often enough": {with(looked(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
-		"a manual event, the history is not known":         {with(looked(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.History = nil }), 261 * time.Second, wait(305 * time.Second)},
-		"an alarm that was never confirmed":                {with(looked(opened(), 0, 260*time.Second), all(little, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
-		"an alarm that may still be confirmed":             {with(looked(opened(), 0, 260*time.Second), all(little, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
-		"an alarm that is not of this version's sources":   {with(looked(opened(), 0), func(r *Record) { little(r); r.Alarm.Source = "" }), 0, Move{Do: Judge}},
-		"a record without a deadline is judged":            {with(looked(opened(), 0), func(r *Record) { r.Deadline = time.Time{} }), 0, Move{Do: Judge}},
+		"an alarm claims bytes that are not seen":          {with(queried(opened(), 0, 260*time.Second), little), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event claims none":                       {with(queried(opened(), 0, 260*time.Second), all(little, manual)), 261 * time.Second, Move{Do: Judge}},
+		"nor one of which nothing is explained":            {with(queried(opened(), 0, 260*time.Second), all(nothing, manual)), 261 * time.Second, Move{Do: Judge}},
+		"a manual event that is not complete":              {with(queried(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.Evidence.Complete = false }), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event, the metric is to be read again":   {with(queried(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event, the metric was read often enough": {with(queried(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
+		"a manual event, the history is not known":         {with(queried(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.History = nil }), 261 * time.Second, wait(305 * time.Second)},
+		"an alarm that was never confirmed":                {with(queried(opened(), 0, 260*time.Second), all(little, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
+		"an alarm that may still be confirmed":             {with(queried(opened(), 0, 260*time.Second), all(little, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
+		"an alarm that is not of this version's sources":   {with(queried(opened(), 0), func(r *Record) { little(r); r.Alarm.Source = "" }), 0, Move{Do: Judge}},
+		"a record without a deadline is judged":            {with(queried(opened(), 0), func(r *Record) { r.Deadline = time.Time{} }), 0, Move{Do: Judge}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, c.record.Next(after(c.now))); diff != "" {
@@ -142,7 +142,7 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 
 func TestNextAfterTheVerdict(t *testing.T) {
 	state := func(s containment.State) containment.Outcome { return containment.Outcome{State: s} }
-	told := func(n ...Notice) Record {
+	notified := func(n ...Notice) Record {
 		r := judged(state(containment.Done))
 		r.Notified = n
 		return r
@@ -171,7 +171,7 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"then it is due":                                 {judged(unknown(1, 0)), 2 * time.Second, Move{Do: Verify}},
 		"four to the second":                             {judged(unknown(2, 0)), 2 * time.Second, wait(4 * time.Second)},
 		"32 to the last":                                 {judged(unknown(5, 0)), 2 * time.Second, wait(32 * time.Second)},
-		"after that the team hears that it is not known": {judged(unknown(6, 0)), 0, Move{Do: Tell}},
+		"after that the team is notified: not known":     {judged(unknown(6, 0)), 0, Move{Do: Notify}},
 		"the second is verified while the first waits":   {judged(unknown(5, 0), unknown(1, 0)), 2 * time.Second, Move{Do: Verify, Outcome: 1}},
 		"what was throttled waits two seconds":           {judged(throttled(1)), time.Second, wait(2 * time.Second)},
 		"then it is done":                                {judged(throttled(1)), 2 * time.Second, Move{Do: Act}},
@@ -179,23 +179,23 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"another step does not wait for it":              {judged(throttled(3), state(containment.Intended)), time.Second, Move{Do: Act, Outcome: 1}},
 		"nor is it judged anew before it is done":        {with(judged(throttled(3)), func(r *Record) { r.Once = false; r.Deadline = time.Time{} }), time.Second, wait(8 * time.Second)},
 		"the shorter wait counts":                        {judged(unknown(5, 0), unknown(1, 0)), time.Second, wait(2 * time.Second)},
-		"nothing to do but tell":                         {judged(state(containment.Asked), state(containment.Skipped), state(containment.Failed)), 0, Move{Do: Tell}},
-		"told is told":                                   {told(ok), 0, Move{Do: Close}},
-		"the second channel":                             {told(ok, Notice{Channel: "chat"}), 0, Move{Do: Tell, Notice: 1}},
-		"ten seconds after the first failure":            {told(failed(1)), time.Second, wait(10 * time.Second)},
-		"then again":                                     {told(failed(1)), 10 * time.Second, Move{Do: Tell}},
-		"80 seconds after the fourth":                    {told(failed(4)), time.Second, wait(80 * time.Second)},
-		"five times and no more":                         {told(failed(5)), 0, Move{Do: Close}},
-		"a channel that fails does not hold up the next": {told(failed(1), Notice{Channel: "chat"}), time.Second, Move{Do: Tell, Notice: 1}},
-		"the first of two that fail":                     {told(failed(3), failed(1)), time.Second, wait(10 * time.Second)},
-		"nobody to tell":                                 {told(), 0, Move{Do: Close}},
-		"who protects it is looked up":                   {protected(judged(state(containment.Asked))), 0, Move{Do: Enrich}},
-		"once, for all of them":                          {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched = true }), 0, Move{Do: Tell}},
-		"whatever came of it":                            {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched, r.Verdicts[1].TaggedBy = true, "" }), 0, Move{Do: Tell}},
-		"nothing is protected":                           {with(judged(state(containment.Asked)), func(r *Record) { r.Verdicts = []Verdict{{}} }), 0, Move{Do: Tell}},
+		"nothing to do but notify":                       {judged(state(containment.Asked), state(containment.Skipped), state(containment.Failed)), 0, Move{Do: Notify}},
+		"notified is notified":                           {notified(ok), 0, Move{Do: Close}},
+		"the second channel":                             {notified(ok, Notice{Channel: "chat"}), 0, Move{Do: Notify, Notice: 1}},
+		"ten seconds after the first failure":            {notified(failed(1)), time.Second, wait(10 * time.Second)},
+		"then again":                                     {notified(failed(1)), 10 * time.Second, Move{Do: Notify}},
+		"80 seconds after the fourth":                    {notified(failed(4)), time.Second, wait(80 * time.Second)},
+		"five times and no more":                         {notified(failed(5)), 0, Move{Do: Close}},
+		"a channel that fails does not hold up the next": {notified(failed(1), Notice{Channel: "chat"}), time.Second, Move{Do: Notify, Notice: 1}},
+		"the first of two that fail":                     {notified(failed(3), failed(1)), time.Second, wait(10 * time.Second)},
+		"nobody to notify":                               {notified(), 0, Move{Do: Close}},
+		"who protects it is asked for":                   {protected(judged(state(containment.Asked))), 0, Move{Do: Enrich}},
+		"once, for all of them":                          {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched = true }), 0, Move{Do: Notify}},
+		"whatever came of it":                            {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Enriched, r.Verdicts[1].TaggedBy = true, "" }), 0, Move{Do: Notify}},
+		"nothing is protected":                           {with(judged(state(containment.Asked)), func(r *Record) { r.Verdicts = []Verdict{{}} }), 0, Move{Do: Notify}},
 		"first comes what is to be done":                 {protected(judged(state(containment.Intended))), 0, Move{Do: Act}},
 		"and seeing it done":                             {protected(judged(unknown(1, 0))), time.Second, wait(2 * time.Second)},
-		"also where nobody is to be told":                {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Notified = nil }), 0, Move{Do: Enrich}},
+		"also where nobody is to be notified":            {with(protected(judged(state(containment.Asked))), func(r *Record) { r.Notified = nil }), 0, Move{Do: Enrich}},
 		"closed is closed, whatever it says":             {closed, time.Hour, Move{Do: Nothing}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestNextAfterTheVerdict(t *testing.T) {
 	}
 }
 
-// Nobody woke for an hour: what was due meanwhile is done once.
+// After an outage of an hour, what was due meanwhile is done once.
 func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
 	kept := func(s containment.State) Record {
 		r := judged(containment.Outcome{State: s, At: after(time.Minute)})
@@ -214,7 +214,7 @@ func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
 		r.JudgedOn = r.Basis()
 		return r
 	}
-	lookedAgain := func(r Record, at ...time.Duration) Record {
+	followedUp := func(r Record, at ...time.Duration) Record {
 		for _, d := range at {
 			r.FollowUps = append(r.FollowUps, FollowUp{At: after(time.Minute + d)})
 		}
@@ -227,7 +227,7 @@ func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
 		}
 		return r, last
 	}
-	told := func(r Record, kind Telling, at time.Duration) Record {
+	notified := func(r Record, kind MessageKind, at time.Duration) Record {
 		r.Notified = append(r.Notified, Notice{Kind: kind, Tries: 1, At: after(time.Minute + at)})
 		return r
 	}
@@ -235,12 +235,12 @@ func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
 		record Record
 		due    time.Duration // after the verdict; negative is never
 	}{
-		"a look in time":              {lookedAgain(kept(containment.Done), 0), 5 * time.Minute},
-		"one that is a little late":   {lookedAgain(kept(containment.Done), 0, 6*time.Minute), 15 * time.Minute},
-		"one that stands for two":     {lookedAgain(kept(containment.Done), 0, 15*time.Minute), 30 * time.Minute},
-		"one that stands for all":     {lookedAgain(kept(containment.Done), time.Hour), -1},
-		"the first of what was asked": {lookedAgain(kept(containment.Asked), 20*time.Minute), 30 * time.Minute},
-		"a look before it was done":   {lookedAgain(kept(containment.Done), -time.Second), 0},
+		"a check in time":             {followedUp(kept(containment.Done), 0), 5 * time.Minute},
+		"one that is a little late":   {followedUp(kept(containment.Done), 0, 6*time.Minute), 15 * time.Minute},
+		"one that stands for two":     {followedUp(kept(containment.Done), 0, 15*time.Minute), 30 * time.Minute},
+		"one that stands for all":     {followedUp(kept(containment.Done), time.Hour), -1},
+		"the first of what was asked": {followedUp(kept(containment.Asked), 20*time.Minute), 30 * time.Minute},
+		"a check before it was done":  {followedUp(kept(containment.Done), -time.Second), 0},
 	} {
 		if at, ok := c.record.FollowUpDue(); ok != (c.due >= 0) || ok && !at.Equal(after(time.Minute+c.due)) {
 			t.Errorf("%s: the next is due at %v, %t; want %v after the verdict", name, at, ok, c.due)
@@ -252,13 +252,13 @@ func TestWhatIsOverdueIsDoneOnce(t *testing.T) {
 		count  int
 		last   bool
 	}{
-		"in time":                         {kept(containment.Asked), []time.Duration{5 * time.Minute}, 1, false},
-		"the second in time":              {kept(containment.Asked), []time.Duration{5 * time.Minute, 10 * time.Minute}, 2, false},
-		"one was missed":                  {kept(containment.Asked), []time.Duration{12 * time.Minute}, 2, false},
-		"all were missed":                 {kept(containment.Failed), []time.Duration{time.Hour}, 3, true},
-		"it was told only now":            {told(kept(containment.Asked), Answer, time.Hour), []time.Duration{65 * time.Minute}, 1, false},
-		"told again, it was known before": {told(told(kept(containment.Asked), Answer, 0), Revised, 9*time.Minute), []time.Duration{10 * time.Minute}, 2, false},
-		"that it rang is no ask":          {told(kept(containment.Asked), Page, 9*time.Minute), []time.Duration{10 * time.Minute}, 2, false},
+		"in time":                      {kept(containment.Asked), []time.Duration{5 * time.Minute}, 1, false},
+		"the second in time":           {kept(containment.Asked), []time.Duration{5 * time.Minute, 10 * time.Minute}, 2, false},
+		"one was missed":               {kept(containment.Asked), []time.Duration{12 * time.Minute}, 2, false},
+		"all were missed":              {kept(containment.Failed), []time.Duration{time.Hour}, 3, true},
+		"it was notified only now":     {notified(kept(containment.Asked), Answer, time.Hour), []time.Duration{65 * time.Minute}, 1, false},
+		"notified again, known before": {notified(notified(kept(containment.Asked), Answer, 0), Revised, 9*time.Minute), []time.Duration{10 * time.Minute}, 2, false},
+		"that it fired is no ask":      {notified(kept(containment.Asked), Page, 9*time.Minute), []time.Duration{10 * time.Minute}, 2, false},
 	} {
 		if r, last := reminded(c.record, c.at...); r.Reminded != c.count || last != c.last {
 			t.Errorf("%s: %d reminders are done, the last %t; want %d, %t", name, r.Reminded, last, c.count, c.last)
@@ -272,29 +272,29 @@ func TestComplete(t *testing.T) {
 		record Record
 		want   bool
 	}{
-		"no look":                         {opened(), false},
-		"one look":                        {looked(opened(), settled), false},
-		"two, the second after settling":  {looked(opened(), 0, settled), true},
-		"two, both too early":             {looked(opened(), 0, settled-time.Nanosecond), false},
-		"the last two of three are equal": {looked(opened(), 0, settled, settled+1), true},
-		"one more answer came in":         {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = "more"; return r }(), false},
+		"no round":                        {opened(), false},
+		"one round":                       {queried(opened(), settled), false},
+		"two, the second after settling":  {queried(opened(), 0, settled), true},
+		"two, both too early":             {queried(opened(), 0, settled-time.Nanosecond), false},
+		"the last two of three are equal": {queried(opened(), 0, settled, settled+1), true},
+		"one more answer came in":         {func() Record { r := queried(opened(), 0, settled); r.Rounds[1].Digest = "more"; return r }(), false},
 		"both failed": {func() Record {
-			r := looked(opened(), 0, settled)
-			r.Looks[0].Digest, r.Looks[1].Digest = "", ""
+			r := queried(opened(), 0, settled)
+			r.Rounds[0].Digest, r.Rounds[1].Digest = "", ""
 			return r
 		}(), false},
-		"one failed":              {func() Record { r := looked(opened(), 0, settled); r.Looks[1].Digest = ""; return r }(), false},
-		"a failed one in between": {func() Record { r := looked(opened(), 0, 1, settled); r.Looks[1].Digest = ""; return r }(), true},
-		"a failed one after it":   {func() Record { r := looked(opened(), 0, settled, settled+1); r.Looks[2].Digest = ""; return r }(), true},
+		"one failed":              {func() Record { r := queried(opened(), 0, settled); r.Rounds[1].Digest = ""; return r }(), false},
+		"a failed one in between": {func() Record { r := queried(opened(), 0, 1, settled); r.Rounds[1].Digest = ""; return r }(), true},
+		"a failed one after it":   {func() Record { r := queried(opened(), 0, settled, settled+1); r.Rounds[2].Digest = ""; return r }(), true},
 		"a failed one after it, for a grown window": {func() Record {
-			r := looked(opened(), 0, settled, settled+1)
-			r.Looks[2].Digest, r.Looks[2].To = "", ringing
+			r := queried(opened(), 0, settled, settled+1)
+			r.Rounds[2].Digest, r.Rounds[2].To = "", firedAt
 			return r
 		}(), false},
-		"the window grew between the two":   {func() Record { r := looked(opened(), 0, settled); r.Looks[0].To = ringing; return r }(), false},
-		"the window begins somewhere else":  {func() Record { r := looked(opened(), 0, settled); r.Looks[0].From = ringing; return r }(), false},
-		"the first of three differs":        {func() Record { r := looked(opened(), 0, settled, settled); r.Looks[0].Digest = "less"; return r }(), true},
-		"settling counts the window looked": {func() Record { r := looked(opened(), 0, settled); r.Alarm.To = after(time.Hour); return r }(), true},
+		"the window grew between the two":  {func() Record { r := queried(opened(), 0, settled); r.Rounds[0].To = firedAt; return r }(), false},
+		"the window begins somewhere else": {func() Record { r := queried(opened(), 0, settled); r.Rounds[0].From = firedAt; return r }(), false},
+		"the first of three differs":       {func() Record { r := queried(opened(), 0, settled, settled); r.Rounds[0].Digest = "less"; return r }(), true},
+		"settling counts its own window":   {func() Record { r := queried(opened(), 0, settled); r.Alarm.To = after(time.Hour); return r }(), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.record.Complete(); got != c.want {
@@ -304,21 +304,21 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-func TestUnheard(t *testing.T) {
+func TestUndelivered(t *testing.T) {
 	for name, c := range map[string]struct {
 		notified []Notice
 		want     bool
 	}{
 		"no channels":                            {nil, false},
-		"not told yet":                           {[]Notice{{}}, true},
-		"told":                                   {[]Notice{{Tries: 1}}, false},
+		"not notified yet":                       {[]Notice{{}}, true},
+		"notified":                               {[]Notice{{Tries: 1}}, false},
 		"not taken":                              {[]Notice{{Tries: 5, Error: "x"}}, true},
-		"the page was heard, the answer was not": {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 5, Error: "x"}}, true},
-		"the closing was heard":                  {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
-		"one of two has heard":                   {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
+		"the page was delivered, not the answer": {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 5, Error: "x"}}, true},
+		"the closing was delivered":              {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
+		"one of two was delivered":               {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
 	} {
-		if got := (Record{Notified: c.notified}).Unheard(); got != c.want {
-			t.Errorf("%s: Unheard = %t, want %t", name, got, c.want)
+		if got := (Record{Notified: c.notified}).Undelivered(); got != c.want {
+			t.Errorf("%s: Undelivered = %t, want %t", name, got, c.want)
 		}
 	}
 }
@@ -344,7 +344,7 @@ func TestMetricDue(t *testing.T) {
 }
 
 func TestHistoryDue(t *testing.T) {
-	other := &evidence.History{Before: ringing}
+	other := &evidence.History{Before: firedAt}
 	for asked, want := range map[int]bool{0: true, 1: true, MaxHistory - 1: true, MaxHistory: false, MaxHistory + 5: false} {
 		for name, h := range map[string]*evidence.History{"not known": nil, "of another window": other} {
 			r := opened()
@@ -361,16 +361,16 @@ func TestHistoryDue(t *testing.T) {
 	}
 }
 
-func TestTellAgain(t *testing.T) {
+func TestNotifyAgain(t *testing.T) {
 	r := judged(containment.Outcome{State: containment.Done, At: after(0)})
-	r.Notified = []Notice{{Channel: "sns", Tries: maxTell, Error: "gone", At: after(0)}, {Channel: "chat", Tries: 2, Error: "gone", At: after(0)}}
+	r.Notified = []Notice{{Channel: "sns", Tries: maxTries, Error: "gone", At: after(0)}, {Channel: "chat", Tries: 2, Error: "gone", At: after(0)}}
 	r.Closed = after(time.Minute)
-	again := r.TellAgain(after(time.Hour))
-	if !again.Unheard() {
-		t.Error("somebody has heard before anybody was told")
+	again := r.NotifyAgain(after(time.Hour))
+	if !again.Undelivered() {
+		t.Error("it counts as delivered before anybody was notified")
 	}
 	for i := range again.Notified {
-		if want := (Move{Do: Tell, Notice: i}); again.Next(after(time.Hour)) != want {
+		if want := (Move{Do: Notify, Notice: i}); again.Next(after(time.Hour)) != want {
 			t.Errorf("Next = %+v, want %+v", again.Next(after(time.Hour)), want)
 		}
 		again.Notified[i].Tries, again.Notified[i].Error = 1, ""
@@ -378,7 +378,7 @@ func TestTellAgain(t *testing.T) {
 	if got := again.Next(after(time.Hour)); got.Do != Close {
 		t.Errorf("Next = %+v, want the close: nothing is done or judged again", got)
 	}
-	if n := len(again.Log); n != 1 || again.Log[0].At != after(time.Hour) || again.Log[0].What != "nobody has heard: telling again" {
+	if n := len(again.Log); n != 1 || again.Log[0].At != after(time.Hour) || again.Log[0].What != "delivered to nobody: notifying again" {
 		t.Errorf("the log says %+v", again.Log)
 	}
 	if again.Outcomes[0].State != containment.Done || again.Judged.IsZero() {
@@ -390,7 +390,7 @@ func TestTellAgain(t *testing.T) {
 func TestEveryIncidentCloses(t *testing.T) {
 	for seed := range uint64(300) {
 		chance := rand.New(rand.NewPCG(seed, 1))
-		r, now := opened(), ringing
+		r, now := opened(), firedAt
 		r.MetricRead, r.Alarm.Confirmed = 0, chance.IntN(2) == 0
 		if chance.IntN(3) == 0 {
 			r.Alarm.Source = alarm.Manual
@@ -423,7 +423,7 @@ func TestEveryIncidentCloses(t *testing.T) {
 			limit += 2 * time.Hour // a step that late evidence brings is watched for 30 minutes too
 		}
 		if now.After(after(limit)) {
-			t.Errorf("seed %d: it took until %v", seed, now.Sub(ringing))
+			t.Errorf("seed %d: it took until %v", seed, now.Sub(firedAt))
 		}
 		for i, n := range r.Notified {
 			if !n.Settled() {
@@ -439,18 +439,18 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 	switch m.Do {
 	case ReadMetric:
 		r.MetricRead++
-	case LookUp:
+	case Query:
 		if len(r.Alarm.Buckets) == 0 {
-			return errors.New("a look into no bucket")
+			return errors.New("a query round about no bucket")
 		}
-		if len(r.Looks) > 0 && r.MetricDue() {
+		if len(r.Rounds) > 0 && r.MetricDue() {
 			r.MetricRead++
 			r.Alarm.Confirmed = luck()
 		}
 		if r.HistoryDue() && luck() {
 			r.HistoryAsked++
 		}
-		*r = looked(*r, now.Sub(ringing))
+		*r = queried(*r, now.Sub(firedAt))
 		r.Evidence.Complete = r.Complete()
 		if luck() {
 			r.Evidence.Explained = new([]float64{0.1, 0.9, 1.5}[chance.IntN(3)])
@@ -461,7 +461,7 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 		r.Enough = chance.IntN(8) == 0
 	case Judge:
 		if !r.Judged.IsZero() && r.Once {
-			return errors.New("it is judged twice, and nobody looks again")
+			return errors.New("it is judged twice, and nobody asks again")
 		}
 		if r.Judged.IsZero() {
 			r.Judged = now
@@ -472,15 +472,15 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 			r.Outcomes = append(r.Outcomes, containment.Outcome{State: state, At: now})
 			r.Verdicts = append(r.Verdicts, Verdict{Protected: []string{"", "tagged"}[chance.IntN(2)]})
 		}
-		r.Tell(Answer, time.Time{}, make([]string, chance.IntN(3))...)
+		r.Notify(Answer, time.Time{}, make([]string, chance.IntN(3))...)
 	case Follow:
 		r.FollowUps = append(r.FollowUps, FollowUp{At: now, Hot: luck()})
 		if luck() {
-			r.Tell(Again, now.Add(time.Minute), "sns")
+			r.Notify(Again, now.Add(time.Minute), "sns")
 		}
 	case Remind:
 		r.Remind(now)
-		r.Tell(Reminder, time.Time{}, "sns")
+		r.Notify(Reminder, time.Time{}, "sns")
 	case Act, Verify:
 		o := &r.Outcomes[m.Outcome]
 		if (m.Do == Act) != (o.State == containment.Intended) {
@@ -498,10 +498,10 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 		}
 	case Enrich:
 		if r.Enriched {
-			return errors.New("it is looked up twice who protects something")
+			return errors.New("it is asked twice who protects something")
 		}
 		r.Enriched = true
-	case Tell:
+	case Notify:
 		n := &r.Notified[m.Notice]
 		n.Tries, n.At, n.Error = n.Tries+1, now, "throttled"
 		if luck() {
@@ -517,17 +517,17 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 
 // A storm goes on while an escalation waits its turn: what another incident adds must not take its place.
 func TestALouderMessageIsNotReplaced(t *testing.T) {
-	for _, c := range []struct{ waits, comes Telling }{{Escalation, Revised}, {Closing, Revised}, {Again, Revised}, {Reminder, Answer}} {
+	for _, c := range []struct{ waits, comes MessageKind }{{Escalation, Revised}, {Closing, Revised}, {Again, Revised}, {Reminder, Answer}} {
 		var r Record
-		r.Tell(c.waits, time.Time{}, "sns")
-		r.Tell(c.comes, time.Time{}.Add(time.Hour), "sns")
+		r.Notify(c.waits, time.Time{}, "sns")
+		r.Notify(c.comes, time.Time{}.Add(time.Hour), "sns")
 		if len(r.Notified) != 2 || r.Notified[0].Kind != c.waits || r.Notified[1].Kind != c.comes {
 			t.Errorf("%s waits, %s comes: %+v, want both", c.waits, c.comes, r.Notified)
 		}
 	}
 	var r Record
-	for _, k := range []Telling{Page, Answer, Revised, Revised, Again, Escalation} {
-		if r.Tell(k, time.Time{}, "sns", "chat"); len(r.Notified) != 2 || r.Notified[0].Kind != k || r.Notified[1].Kind != k {
+	for _, k := range []MessageKind{Page, Answer, Revised, Revised, Again, Escalation} {
+		if r.Notify(k, time.Time{}, "sns", "chat"); len(r.Notified) != 2 || r.Notified[0].Kind != k || r.Notified[1].Kind != k {
 			t.Errorf("%s comes: %+v, want it in the place of the quieter one", k, r.Notified)
 		}
 	}

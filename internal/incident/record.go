@@ -1,4 +1,4 @@
-// Package incident holds one incident from the first ring to the close: the record, what to do next, and where it is kept.
+// Package incident holds one incident from the alarm to the close: the record, what to do next, and where it is kept.
 package incident
 
 import (
@@ -35,25 +35,25 @@ type Record struct {
 	MetricRead  int    `json:"metric_read"`
 	MetricError string `json:"metric_error,omitempty"`
 
-	// Once: the incident is closed as soon as it is told, and nobody looks again: a human asked, or the trail is a file.
+	// Once: the incident is closed as soon as it is notified, without a follow-up: a human asked, or the trail is a file.
 	Once bool `json:"once,omitempty"`
-	// Follows is the incident before this one of the same alarm, and Continued the one after it: while an alarm stays in ALARM nothing
-	// rings, so the window that comes next is opened by Nightlatch itself.
+	// Follows is the incident before this one of the same alarm, and Continued the one after it. While an alarm stays in ALARM it does not
+	// fire again: Nightlatch itself opens the window that comes next.
 	Follows   string `json:"follows,omitempty"`
 	Continued string `json:"continued_by,omitempty"`
-	// Folded is the open incident that has the same steps, and tells of them; Joined are the ones that this one tells of.
-	Folded string   `json:"folded_into,omitempty"`
-	Joined []Joined `json:"joined,omitempty"`
+	// MergedInto is the open incident that has the same steps, and reports them; Joined are the ones that this one reports.
+	MergedInto string   `json:"folded_into,omitempty"`
+	Joined     []Joined `json:"joined,omitempty"`
 	// JoinedMore counts those that are not named; a crash may count one twice.
 	JoinedMore int `json:"joined_more,omitempty"`
 
 	Evidence evidence.Evidence `json:"evidence"`
-	// History is what is usual for the principals that read these buckets; nil until it is known. It can be as large as the account,
-	// so it is not stored: who takes the incident up asks again.
+	// History is what is usual for the principals that read these buckets; nil until it is known. It can be as large as the account, so it
+	// is not stored: the worker that takes the incident up asks again.
 	History *evidence.History `json:"-"`
 	// HistoryAsked is how often it was asked for.
-	HistoryAsked int    `json:"history_asked,omitempty"`
-	Looks        []Look `json:"looks"`
+	HistoryAsked int          `json:"history_asked,omitempty"`
+	Rounds       []QueryRound `json:"looks"`
 	// Enough: the policy can contain something on the evidence there is, so nothing is waited for.
 	Enough bool `json:"enough"`
 
@@ -66,34 +66,34 @@ type Record struct {
 	// Unjudged counts actors whose part was too small to be judged one by one.
 	Unjudged int                   `json:"actors_not_judged"`
 	Outcomes []containment.Outcome `json:"outcomes"`
-	// Enriched: what no decision needs was looked up, or given up.
+	// Enriched: what no decision needs was found, or given up.
 	Enriched bool     `json:"enriched,omitempty"`
 	Notified []Notice `json:"notified"`
 
-	// FollowUps are the looks after the verdict: does it hold, and has it stopped?
+	// FollowUps are the checks after the verdict: does it hold, and has it stopped?
 	FollowUps []FollowUp `json:"follow_ups,omitempty"`
-	// Reminded counts how often open asks were repeated; Escalated is when a human was told that nobody has answered, or that
-	// what was done has not stopped it.
+	// Reminded counts how often open asks were repeated; Escalated is when a human was notified that nobody has answered, or that what was
+	// done has not stopped it.
 	Reminded  int       `json:"reminded,omitempty"`
 	Escalated time.Time `json:"escalated,omitzero"`
-	// ToldAgain counts how often all was told again because nobody had heard of it.
-	ToldAgain int `json:"told_again,omitempty"`
+	// NotifiedAgain counts how often all was notified again because nothing was delivered.
+	NotifiedAgain int `json:"told_again,omitempty"`
 	// Closed is when nothing was left to do.
 	Closed time.Time `json:"closed,omitzero"`
 
 	Log []Entry `json:"log"`
 }
 
-// Look is one look into the trail.
-type Look struct {
+// QueryRound is one time of asking metric and trail.
+type QueryRound struct {
 	At time.Time `json:"at"`
-	// From and To are the window that was looked at.
+	// From and To are the window that was asked about.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-	// Digest is equal for equal answers; "" where the look failed.
+	// Digest is equal for equal answers; "" where the round failed.
 	Digest string `json:"digest,omitempty"`
 	Bytes  int64  `json:"bytes"`
-	// Error is why the look failed; HistoryError why the history did.
+	// Error is why the round failed; HistoryError why the history did.
 	Error        string `json:"error,omitempty"`
 	HistoryError string `json:"history_error,omitempty"`
 }
@@ -112,50 +112,50 @@ type Verdict struct {
 	TaggedBy string `json:"tagged_by,omitempty"`
 }
 
-// Joined is an incident that was folded into another one: the same steps, another alarm.
+// Joined is an incident that was merged into another one: the same steps, another alarm.
 type Joined struct {
 	ID string `json:"id"`
 	// Answer is who took what there, in one sentence.
 	Answer string `json:"answer"`
 }
 
-// FollowUp is one look after the verdict.
+// FollowUp is one check after the verdict.
 type FollowUp struct {
 	At time.Time `json:"at"`
 	// Hot: the metric shows bytes above the threshold after the window.
 	Hot bool `json:"hot,omitempty"`
 	// Found says what is not as it should be, one sentence each: a key active again, a new key of its user, calls that succeeded.
 	Found []string `json:"found,omitempty"`
-	// Unknown says what could not be looked at.
+	// Unknown says what could not be checked.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// Quiet reports whether the look found nothing, and could look at everything.
+// Quiet reports whether the follow-up found nothing, and could check everything.
 func (f FollowUp) Quiet() bool { return !f.Hot && len(f.Found)+len(f.Unknown) == 0 }
 
-// Telling is what a message is for.
-type Telling string
+// MessageKind is what a message is for.
+type MessageKind string
 
 // The messages of an incident, in the order in which they may come.
 const (
-	Page       Telling = "page"       // it rang, and the search is on
-	Answer     Telling = "answer"     // who it was, what was done, what is asked
-	Revised    Telling = "revised"    // what later evidence has changed
-	Again      Telling = "again"      // it has not stopped
-	Reminder   Telling = "reminder"   // an ask is open
-	Escalation Telling = "escalation" // nobody answers, or it has not stopped: somebody must come
-	Closing    Telling = "closing"    // it is over
+	Page       MessageKind = "page"       // the alarm fired, and the search is on
+	Answer     MessageKind = "answer"     // who it was, what was done, what is asked
+	Revised    MessageKind = "revised"    // what later evidence has changed
+	Again      MessageKind = "again"      // it has not stopped
+	Reminder   MessageKind = "reminder"   // an ask is open
+	Escalation MessageKind = "escalation" // nobody answers, or it has not stopped: somebody must come
+	Closing    MessageKind = "closing"    // it is over
 )
 
-// tellings are the messages, the loudest last.
-var tellings = []Telling{Page, Answer, Revised, Again, Reminder, Escalation, Closing}
+// byLoudness are the messages, the loudest last.
+var byLoudness = []MessageKind{Page, Answer, Revised, Again, Reminder, Escalation, Closing}
 
 // Notice is one message to one channel.
 type Notice struct {
-	Kind    Telling   `json:"kind,omitempty"`
-	Channel string    `json:"channel"`
-	Subject string    `json:"subject"`
-	At      time.Time `json:"at"`
+	Kind    MessageKind `json:"kind,omitempty"`
+	Channel string      `json:"channel"`
+	Subject string      `json:"subject"`
+	At      time.Time   `json:"at"`
 	// NotBefore holds a message back, so that several become one.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Tries counts the attempts, Error is why the last failed; "" when the channel has accepted the message.

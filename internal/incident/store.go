@@ -16,18 +16,18 @@ var ErrNotFound = errors.New("there is no such incident")
 // ErrRewritten says that a put would change or drop what the stored log says already.
 var ErrRewritten = errors.New("its log only grows, and what was stored of it is not what is put")
 
-// Held says that somebody else holds a lease, and until when.
+// Held says that another worker holds a lease, and until when.
 type Held struct{ Until time.Time }
 
 // Error implements error.
 func (h Held) Error() string {
-	return "somebody else is at work until " + h.Until.UTC().Format(time.RFC3339)
+	return "another worker holds the lease until " + h.Until.UTC().Format(time.RFC3339)
 }
 
 // Store keeps the records. Every implementation passes the suite of storetest. An error that is none of the above leaves open
 // whether the call took effect: the same call again, with the same writer, finds out.
 type Store interface {
-	// Open stores a new record and returns it, or returns the one that its id has already: a second ring joins the first.
+	// Open stores a new record and returns it, or returns the one that its id has already: a second alarm of it joins the first.
 	Open(context.Context, Record) (Record, error)
 	// Load returns a record, or ErrNotFound.
 	Load(ctx context.Context, id string) (Record, error)
@@ -56,7 +56,7 @@ type Brief struct {
 	Closed  time.Time `json:"closed,omitzero"`
 	// Escalated is when a human was called in.
 	Escalated time.Time `json:"escalated,omitzero"`
-	// Subject is the incident in one line, as it was told last; "" before.
+	// Subject is the incident in one line, as it was notified last; "" before.
 	Subject string `json:"subject,omitempty"`
 }
 
@@ -82,7 +82,7 @@ func (b Brief) State() string {
 	return "open"
 }
 
-// Repeats judges a put of r where a version by a writer is stored: true where r's own earlier put took effect, ErrConflict where
+// Repeats judges a put of r where a version by a writer is stored. It is true where r's own earlier put took effect, ErrConflict where
 // somebody else was faster, and neither where r is the next. It is the one rule of every Store.
 func (r Record) Repeats(version int64, writer string) (bool, error) {
 	switch {

@@ -10,12 +10,12 @@ import (
 	"nightlatch/internal/evidence"
 )
 
-// Whoever may ring may ring often: a process keeps the latest of them.
+// Whoever may open incidents may open many: a process keeps the latest of them.
 func TestMemoryIsBounded(t *testing.T) {
 	var m Memory
 	of := func(i int) Record {
 		r := opened()
-		r.ID = fmt.Sprint("ring-", i)
+		r.ID = fmt.Sprint("alarm-", i)
 		return r
 	}
 	open := func(i int) Record {
@@ -29,7 +29,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range maxRecords {
 		open(i)
 	}
-	// A second ring, and any number of puts, are no new records.
+	// A second alarm, and any number of puts, are no new records.
 	first := open(0)
 	for range 300 {
 		var err error
@@ -45,7 +45,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := maxRecords; i < 2*maxRecords; i++ {
 		open(i)
 		if len(m.records) != maxRecords || len(m.order) != maxRecords {
-			t.Fatalf("after %d rings there are %d records in the order of %d", i+1, len(m.records), len(m.order))
+			t.Fatalf("after %d alarms there are %d records in the order of %d", i+1, len(m.records), len(m.order))
 		}
 	}
 	for i := range 2 * maxRecords {
@@ -54,12 +54,12 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}
-	// What is forgotten is not put back by who still holds it, and its next ring is a first one.
+	// What is forgotten is not put back by who still holds it, and its next alarm is a first one.
 	if _, err := m.Put(t.Context(), first); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Put of a forgotten record = %v, want ErrNotFound", err)
 	}
 	if got := open(0); got.Version != 1 {
-		t.Errorf("a forgotten ring is opened at version %d, want 1", got.Version)
+		t.Errorf("a forgotten incident is opened at version %d, want 1", got.Version)
 	}
 }
 

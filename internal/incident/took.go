@@ -34,17 +34,17 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 
 // Took takes in what a query round has found. It reports whether the trail has answered who moved the bytes.
 func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
-	look := Look{At: at, From: r.Alarm.From, To: r.Alarm.To}
+	query := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}
 	if round.Usage.Asked {
-		look.HistoryError = r.tookUsage(at, round.Usage)
+		query.HistoryError = r.tookUsage(at, round.Usage)
 	}
-	e := r.tookBytes(round.Bytes, &look)
+	e := r.tookBytes(round.Bytes, &query)
 	e.Cost = r.Evidence.Cost
 	e.Cost.Add(round.Bytes.Answer)
-	r.Looks = append(r.Looks, look)
+	r.Rounds = append(r.Rounds, query)
 	e.Complete = r.Complete()
 	r.Evidence = e
-	if look.Error != "" {
+	if query.Error != "" {
 		return false
 	}
 	r.Note(at, seen(e))
@@ -54,31 +54,34 @@ func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
 // tookUsage takes in what is usual, or returns why that is not known.
 func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	r.Evidence.Cost.Add(usage.Answer)
-	r.History = usage.History
+	err := usage.Err
+	if r.History = nil; err == nil {
+		r.History, err = evidence.ReadUsage(usage.Rows, r.Alarm.From)
+	}
 	switch {
-	case usage.Err == nil:
-	case errors.Is(usage.Err, evidence.ErrBudget): // of two engines, of either
+	case err == nil:
+	case errors.Is(err, evidence.ErrBudget): // of two engines, of either
 		r.HistoryAsked = MaxHistory // it would only be spent again
-	case errors.Is(usage.Err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
+	case errors.Is(err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
 	default:
 		r.HistoryAsked++
 	}
-	return r.Unanswered(at, "usage", usage.Err)
+	return r.Unanswered(at, "usage", err)
 }
 
-// tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the look says why.
-func (r *Record) tookBytes(bytes evidence.Answered, look *Look) evidence.Evidence {
-	if look.Error = r.Unanswered(look.At, "bytes", bytes.Err); bytes.Err != nil {
+// tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the query round says why.
+func (r *Record) tookBytes(bytes evidence.Answered, query *QueryRound) evidence.Evidence {
+	if query.Error = r.Unanswered(query.At, "bytes", bytes.Err); bytes.Err != nil {
 		return r.Evidence
 	}
-	look.Digest, look.Bytes = bytes.Tally.Digest, bytes.Tally.Bytes
-	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == look.Digest &&
-		r.Evidence.From.Equal(look.From) && r.Evidence.To.Equal(look.To) {
+	query.Digest, query.Bytes = bytes.Tally.Digest, bytes.Tally.Bytes
+	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == query.Digest &&
+		r.Evidence.From.Equal(query.From) && r.Evidence.To.Equal(query.To) {
 		return r.Evidence // the same answer, and what is usual was known when it came first
 	}
 	e := evidence.Reconcile(r.Alarm, bytes.Tally, r.History)
 	if bytes.Instead != "" && r.Evidence.Engine != bytes.Engine {
-		r.Note(look.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
+		r.Note(query.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
 	}
 	e.Engine = bytes.Engine
 	e.Lost = append(e.Lost, bytes.Lost...)
@@ -108,7 +111,7 @@ func seen(e evidence.Evidence) string {
 	case e.Complete && e.Explains():
 		line += "; complete"
 	case e.Complete:
-		line += "; nothing new since the look before"
+		line += "; nothing new since the query round before"
 	}
 	return line
 }

@@ -1,5 +1,8 @@
 // Package investigation asks: the metric again, the trail about many incidents at once, what is usual, who a credential belongs to, who gave
-// it out, and what was done with it since. It returns answers, decides nothing, and knows no incident.
+// it out, and what was done with it since. It returns answers. It decides nothing, puts no record, and knows no incident.
+//
+// It may import alarm, evidence, policy and containment, and the leaves below them. It must not import incident, another room, the
+// responder or an SDK.
 //
 // What CloudTrail and CloudWatch are asked, and how late they answer: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
 package investigation
@@ -43,8 +46,8 @@ func (i *Investigation) Metric(ctx context.Context, a alarm.Alarm) (alarm.Readin
 	return i.meter.Read(ctx, a)
 }
 
-// Targets says of each credential whom it belongs to, and of a key how it is set. It has an entry for each of them, whatever failed. In a storm
-// of alarms a hundred incidents are about one key, so that an answer is kept for a moment.
+// Targets says of each credential whom it belongs to, and of a key how it is set. It has an entry for each of them, whatever failed. An answer
+// is kept for a moment: in a storm of alarms a hundred incidents are about one key.
 func (i *Investigation) Targets(ctx context.Context, credentials []actor.Credential) map[actor.Credential]containment.Owned {
 	all := map[actor.Credential]containment.Owned{}
 	for _, c := range credentials {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// remembers is how long an answer of the account is kept: IAM answers some twenty questions a second. What is only known from here is never
-// written on: a step reads its setting back, and what a thief changes in that time is seen then.
+// remembers is how long an answer of the account is kept: IAM answers some twenty questions a second. Nothing is written on such an answer
+// alone: a step reads its setting again, and sees what a thief has changed in that time.
 const remembers = 10 * time.Second
 
 // moment keeps answers, each for remembers at most. The zero value is ready.

@@ -17,12 +17,12 @@ type Case struct {
 	Alarm alarm.Alarm
 	// Engine is what has answered about it so far; "" where nothing has.
 	Engine string
-	// UsageDue: what is usual is not known yet, and is asked too.
+	// UsageDue says that what is usual is not known yet, and is asked too.
 	UsageDue bool
 }
 
-// Round asks the trail about several incidents, and returns what it found by their ids: one bytes question for all of them, and what is usual
-// where that is due. Both at once: CloudTrail's lag hides the cost of the second.
+// Round asks the trail about several incidents, and returns what it found by their ids. It asks one bytes question for all of them, and what is
+// usual where that is due. Both at once: CloudTrail's lag hides the cost of the second.
 func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evidence.Round {
 	strange := slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !c.UsageDue })
 	answers := make([]map[string]evidence.Answered, 2)
@@ -38,16 +38,7 @@ func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evid
 	}
 	all := map[string]evidence.Round{}
 	for _, c := range cases {
-		round := evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID]}
-		if u := &round.Usage; u.Asked && u.Err == nil {
-			u.History, u.Err = evidence.ReadUsage(u.Rows, c.Alarm.From)
-		}
-		for question, err := range map[string]error{"bytes": round.Bytes.Err, "usage": round.Usage.Err} {
-			if err != nil {
-				i.log.ErrorContext(ctx, "the trail did not answer", "incident", c.ID, "question", question, "err", err)
-			}
-		}
-		all[c.ID] = round
+		all[c.ID] = evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID]}
 	}
 	return all
 }
@@ -71,7 +62,7 @@ func (i *Investigation) askWindows(ctx context.Context, ask asking, cases []Case
 	return all
 }
 
-// askOne asks one bytes question. Where it fails for a reason that may lie in one of its windows, its halves are asked: a thief with
+// askOne asks one bytes question. Where it fails for a reason that may lie in one of its windows, its halves are asked. A thief with
 // thousands of networks at one bucket must not spoil the answer about another.
 func (i *Investigation) askOne(ctx context.Context, ask asking, q evidence.Bytes) map[string]evidence.Answered {
 	answer, err := ask(ctx, q)
@@ -97,8 +88,8 @@ func (i *Investigation) askOne(ctx context.Context, ask asking, q evidence.Bytes
 const querySlots = 3
 
 const (
-	// usageSpread is how far apart the windows may begin of incidents that share a question for what is usual, and usageBuckets how many
-	// buckets it may name: a statement in Lake ends at 10,000 characters.
+	// Incidents share a question for what is usual where their windows begin within usageSpread. It names up to usageBuckets buckets: a
+	// statement in Lake ends at 10,000 characters.
 	usageSpread  = time.Hour
 	usageBuckets = 40
 )

@@ -13,8 +13,8 @@ import (
 // than the files are.
 const behindAfter = 10 * time.Minute
 
-// ask asks the trail. Where it fails, or has no room until half of the time is over, the second is asked, if there is one; the answer
-// then says why.
+// ask asks the trail. Where it fails, or has no room until half of the time is over, the second is asked, if there is one. The answer then
+// says why.
 func (i *Investigation) ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
 	if i.second == nil {
 		return i.first.Ask(ctx, q)
@@ -49,8 +49,8 @@ func (i *Investigation) behind(cases []Case, answers map[string]evidence.Answere
 	return late
 }
 
-// askBytes asks who moved the bytes of several cases. Where the trail stays behind, the second is asked too, and what shows more of the bytes
-// is the answer: the two are never mixed.
+// askBytes asks who moved the bytes of several cases. Where the trail stays behind, the second is asked too. The one that shows more of the
+// bytes is the answer: the two are never mixed.
 func (i *Investigation) askBytes(ctx context.Context, cases []Case) map[string]evidence.Answered {
 	all := i.askWindows(ctx, i.ask, cases)
 	if i.second == nil {
@@ -77,8 +77,8 @@ func (i *Investigation) askBytes(ctx context.Context, cases []Case) map[string]e
 	return all
 }
 
-// stale are the cases whose bytes the second engine showed because the first is behind: what that one knows of what is usual may be as old,
-// and would make everybody unfamiliar.
+// stale are the cases whose bytes the second engine showed because the first is behind. What the first knows of the usual may be as old, and
+// would make everybody unfamiliar.
 func stale(cases []Case, bytes map[string]evidence.Answered) []Case {
 	var all []Case
 	for _, c := range cases {

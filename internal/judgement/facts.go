@@ -10,13 +10,13 @@ import (
 	"nightlatch/internal/policy"
 )
 
-// FactsOf turns what is known of one actor into what the policy is told. It is the only place that does: a share that cannot be
-// worked out is not told at all, and one that can is rounded so that doubt never helps a containment.
+// FactsOf turns what is known of one actor into the policy's facts. It is the only place that does. A share that cannot be worked out is left
+// out, and one that can is rounded so that doubt never helps a containment.
 func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 	e := r.Evidence
 	f := policy.Facts{
 		Kind: a.Kind, Via: a.Via,
-		Manual: r.Alarm.Source != alarm.Rang, Confirmed: r.Alarm.Confirmed,
+		Manual: r.Alarm.Source != alarm.Fired, Confirmed: r.Alarm.Confirmed,
 		Complete: e.Complete, Lost: len(e.Lost) > 0, Copies: a.Copies,
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,
 		ObjectShare: percent(a.ObjectBytes, e.ObjectBytes, down),
@@ -74,9 +74,8 @@ func percent(part, whole int64, r rounding) *int64 {
 // judged is the part of the bytes, in per cent, from which on an actor is judged on its own.
 const judged = 1
 
-// material reports whether an actor is judged on its own: it took a hundredth of the alarmed bytes, or of the object bytes where those
-// are what the alarm is about; or it copied; or it is not known what part it took. At midnight nobody reads a verdict about every
-// dashboard that fetched an icon.
+// material reports whether an actor is judged on its own: it took a hundredth of the alarmed bytes, or of the object bytes where the alarm is
+// about those; or it copied; or its part is not known. At midnight nobody reads a verdict about every dashboard that fetched an icon.
 //
 // Where CloudTrail does not explain the alarm, the bytes in the margin count as well: a long download, or a late metric, puts the
 // theft itself there.

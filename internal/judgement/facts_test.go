@@ -20,7 +20,7 @@ func known() (incident.Record, evidence.Actor) {
 		HistoryDays: new(int64(4)), FamiliarBytes: new(int64(50)), UnfamiliarBytes: new(int64(650)), FamiliarActive: new(true),
 	}
 	r := incident.Record{
-		Alarm:    alarm.Alarm{Source: alarm.Rang, Bytes: new(int64(1000)), Confirmed: true},
+		Alarm:    alarm.Alarm{Source: alarm.Fired, Bytes: new(int64(1000)), Confirmed: true},
 		Evidence: evidence.Evidence{Bytes: 900, ObjectBytes: 500, Explained: new(0.9), Complete: true, Lost: []string{}},
 	}
 	return r, a

@@ -1,6 +1,8 @@
-// Package judgement decides: what is known of an actor becomes the policy's facts, the policy's answers become verdicts and steps, later
-// evidence revises them, many small parts are one theft, and incidents with the same steps are one story. It is pure: no context, no clock, no
-// interface, and nothing that it was given is changed.
+// Package judgement decides. What is known of an actor becomes the policy's facts, and the policy's answers become verdicts and steps. Later
+// evidence revises them. Many small parts are judged as one theft, and incidents with the same steps are merged.
+//
+// It may import alarm, evidence, policy, containment and incident, and the leaves below them. It is pure: no context, no clock, no interface,
+// and nothing that it was given is changed. It must not import report, another room or the responder.
 package judgement
 
 import (
@@ -26,7 +28,7 @@ type Limits struct {
 	Mode containment.Mode
 	// Brakes have the holds.
 	Brakes incident.Brakes
-	// Channels are told of the verdict.
+	// Channels are notified of the verdict.
 	Channels []string
 	Now      time.Time
 }
@@ -46,16 +48,16 @@ func Enough(p *policy.Policy, r incident.Record) bool {
 	return false
 }
 
-// Judge plans the steps against each actor, and asks the policy about each. Where what the policy leaves, or nobody judged, adds up to a good
-// part of the bytes, it is judged again as a spread: many small parts are one theft. It returns the judged record; or the credentials whose
-// targets it misses, and then the record as it was.
+// Judge plans the steps against each actor, and asks the policy about each. What the policy leaves, or nobody judged, may add up to a good
+// part of the bytes. Then it is judged again as a spread: many small parts are one theft. It returns the judged record; or the credentials
+// whose targets it misses, and then the record as it was.
 //
 // Evidence that comes later is judged again. What was done by then stands, whatever the new verdict: only a human undoes it.
 func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (incident.Record, []actor.Credential) {
 	before := r
 	r.Mode, r.Log, r.Notified = l.Mode, slices.Clip(r.Log), slices.Clone(r.Notified)
 	j := judging{Limits: l, policy: p, rec: &r, targets: targets, plans: map[int]plan{}, actors: slices.Clone(r.Evidence.Actors)}
-	// The theft may be in the margin: it is told of before its neighbours.
+	// The theft may be in the margin: it is listed before its neighbours.
 	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
 	left := j.all(false)
 	if total := r.Alarm.Bytes; len(j.missing) == 0 && total != nil && left > *total/5 {
@@ -67,17 +69,17 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	}
 	r.JudgedOn, r.Enough, r.Enriched = r.Basis(), false, false
 	changed := revise(&r, before.Outcomes, before.Verdicts)
-	if r.Folded != "" && r.Stepped() { // what it asks and finds from now on is told by nobody else
-		r.Note(l.Now, "it has steps of its own now, so it is not folded into incident "+r.Folded+" any more")
-		r.Folded = ""
+	if r.MergedInto != "" && r.Stepped() { // no other incident reports what it asks and finds from now on
+		r.Note(l.Now, "it has steps of its own now, so it is not merged into incident "+r.MergedInto+" any more")
+		r.MergedInto = ""
 	}
 	switch {
 	case before.Judged.IsZero():
 		r.Judged = l.Now
-		r.Tell(incident.Answer, time.Time{}, l.Channels...)
+		r.Notify(incident.Answer, time.Time{}, l.Channels...)
 	case changed:
 		r.Note(l.Now, "later evidence has changed the verdict")
-		r.Tell(incident.Revised, time.Time{}, l.Channels...)
+		r.Notify(incident.Revised, time.Time{}, l.Channels...)
 	}
 	return r, nil
 }
@@ -93,7 +95,7 @@ type judging struct {
 	missing []actor.Credential
 }
 
-// all judges what is material, and in a spread the largest of the rest. It returns the bytes that are left alone though a credential moved them.
+// all judges what is material, and in a spread the largest of the rest. It returns the bytes that a credential moved and that get no action.
 func (j *judging) all(spread bool) (left int64) {
 	rec := j.rec
 	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
@@ -123,13 +125,13 @@ func (j *judging) all(spread bool) (left int64) {
 	return left + rec.Evidence.Others.Bytes
 }
 
-// maxSpread is how many small actors a spread names: the largest say enough about where to look.
+// maxSpread is how many small actors a spread names: the largest say enough about where to search.
 const maxSpread = 10
 
-// actor asks the policy about each step against one actor. It reports whether the actor is left alone.
-func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (leftAlone bool) {
+// actor asks the policy about each step against one actor. It reports whether there is no action.
+func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction bool) {
 	rec := j.rec
-	leftAlone = true
+	noAction = true
 	for _, s := range p.steps {
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
@@ -138,7 +140,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (leftAlone
 		if h, held := j.Brakes.Holding(a, j.Now); held && v.Decision == policy.Contain {
 			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: h.Why()}}
 		}
-		leftAlone = leftAlone && v.Decision == policy.Leave
+		noAction = noAction && v.Decision == policy.Leave
 		o := j.outcome(s, v)
 		o.AccessKeyID = a.AccessKeyID
 		if o.Detail == "" {
@@ -152,7 +154,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (leftAlone
 		}
 		rec.Note(j.Now, fmt.Sprintf("%s %s: %s", s.Action, prose.Safe(s.Target.ID), v.Decision))
 	}
-	return leftAlone
+	return noAction
 }
 
 // weight orders what may become of a step.
@@ -183,7 +185,7 @@ func (j *judging) outcome(s containment.Step, v policy.Verdict) containment.Outc
 	case containment.Asked:
 		o.Runbook = s.Runbook
 		if v.Decision == policy.Contain {
-			o.Detail = "mode ask: the policy would contain it, a human has to say yes"
+			o.Detail = "mode ask: the policy would contain it, a human has to approve it"
 		}
 	case containment.DryRun:
 		o.Runbook = s.Runbook
@@ -222,7 +224,7 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 	if owned.StatusErr != nil {
 		trouble = prose.Safe(owned.StatusErr.Error())
 		j.rec.Note(j.Now, "the status of "+prose.Safe(a.AccessKeyID)+" could not be read: "+trouble)
-		// The key has just moved bytes: it was active. If the write fails too, that is heard.
+		// The key has just moved bytes: it was active. If the write fails too, that is reported.
 		before = containment.Doc{Text: containment.Active}
 	}
 	return plan{[]containment.Step{containment.DeactivateKey(owned.Target, before)}, trouble}

@@ -12,12 +12,12 @@ import (
 // maxJoined is how many merged incidents one names: it has to fit an item of DynamoDB.
 const maxJoined = 50
 
-// Merge leaves an incident's steps to an older one of those open that has the same: one thief at many buckets is one story. Each is
-// investigated for itself; only the messages are one. answer is who took what, as the lead will tell it. It returns both as they are
-// then, the lead to be put first; false where there is none.
+// Merge leaves an incident's steps to an older open one that has the same: one thief at many buckets is one story. Each is investigated for
+// itself; only the messages are one. answer is who took what, as the lead will report it. It returns both as they are then, the lead to be put
+// first; false where there is none.
 func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) (lead, merged incident.Record, ok bool) {
 	found := leadOf(r, open, l.Now)
-	if found == nil || !r.Told(incident.Answer).IsZero() {
+	if found == nil || !r.NotifiedAt(incident.Answer).IsZero() {
 		return lead, r, false
 	}
 	lead = *found
@@ -26,12 +26,12 @@ func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) 
 	if !slices.ContainsFunc(lead.Joined, func(j incident.Joined) bool { return j.ID == r.ID }) {
 		if len(lead.Joined) < maxJoined {
 			lead.Joined = append(lead.Joined, incident.Joined{ID: r.ID, Answer: answer})
-			lead.Note(l.Now, "incident "+r.ID+" has the same steps: it is told of here")
+			lead.Note(l.Now, "incident "+r.ID+" has the same steps: it is reported here")
 		} else {
 			lead.JoinedMore++
 		}
-		if told := lead.Told(incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation); !told.IsZero() {
-			lead.Tell(incident.Revised, told.Add(incident.PageCooldown), l.Channels...)
+		if sent := lead.NotifiedAt(incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation); !sent.IsZero() {
+			lead.Notify(incident.Revised, sent.Add(incident.PageCooldown), l.Channels...)
 		}
 	}
 	for i, o := range r.Outcomes {
@@ -39,21 +39,21 @@ func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) 
 			r.Outcomes[i].State, r.Outcomes[i].Detail = containment.Skipped, "incident "+lead.ID+" has this step"
 		}
 	}
-	r.Folded = lead.ID
-	r.Tell(incident.Answer, time.Time{}) // nothing of its own
-	r.Note(l.Now, "folded into incident "+lead.ID+", which has the same steps")
+	r.MergedInto = lead.ID
+	r.Notify(incident.Answer, time.Time{}) // nothing of its own
+	r.Note(l.Now, "merged into incident "+lead.ID+", which has the same steps")
 	return lead, r, true
 }
 
 // leadOf is the one open incident that has all the steps of another; nil where there is none.
 func leadOf(r incident.Record, open []*incident.Record, now time.Time) (lead *incident.Record) {
 	// One that others were merged into, or that has done something itself, keeps its story.
-	if r.Once || r.Folded != "" || len(r.Joined) > 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Contained) {
+	if r.Once || r.MergedInto != "" || len(r.Joined) > 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Contained) {
 		return nil
 	}
-	// A human's own question is told once and never followed up, and an alarm that CloudWatch does not confirm may be anybody's.
+	// A human's own question is answered once and never followed up, and an alarm that CloudWatch does not confirm may be anybody's.
 	leads := func(other *incident.Record) bool {
-		return other.Folded == "" && !other.Once && (other.Alarm.Confirmed || !r.Alarm.Confirmed)
+		return other.MergedInto == "" && !other.Once && (other.Alarm.Confirmed || !r.Alarm.Confirmed)
 	}
 	for _, o := range r.Outcomes {
 		if o.State == containment.Skipped {
@@ -72,8 +72,8 @@ func leadOf(r incident.Record, open []*incident.Record, now time.Time) (lead *in
 	return lead
 }
 
-// Elsewhere finds the outcome of the same step in another open incident, of those that will do, the oldest first: first one that does not wait
-// for a human, because what one has done is not done again when an older one only asks, or could not do it.
+// Elsewhere finds the outcome of the same step in another open incident, of those that will do, the oldest first. One that does not wait for a
+// human comes before one that does: what was done is not done again because an older incident only asks, or could not do it.
 func Elsewhere(r incident.Record, o containment.Outcome, open []*incident.Record, will func(*incident.Record) bool) (*incident.Record, *containment.Outcome) {
 	var asking *incident.Record
 	var asked *containment.Outcome

@@ -8,8 +8,8 @@ import (
 	"nightlatch/internal/policy"
 )
 
-// revise puts what became of the steps of earlier verdicts into a record that was judged again, and reports whether anything is
-// different now that the team should hear of. Each outcome has its verdict at the same place.
+// revise puts what became of the steps of earlier verdicts into a record that was judged again. It reports whether anything has changed of
+// which the team should be notified. Each outcome has its verdict at the same place.
 func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []incident.Verdict) (changed bool) {
 	for k, old := range outcomes {
 		i := slices.IndexFunc(rec.Outcomes, old.SameStep)

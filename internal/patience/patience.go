@@ -19,8 +19,8 @@ func (p *Pause) Next() time.Duration {
 
 // The waits of an engine that runs queries, which CloudTrail Lake and Athena both are.
 var (
-	// Poll: a query over some minutes of events ends within seconds, and each second counts; one over days of history takes longer, and the
-	// call that looks at it is rate-limited across the account.
+	// Poll: a query over some minutes of events ends within seconds, and each second counts. One over days of history takes longer, and the
+	// call that reads its state is rate-limited across the account.
 	Poll = Pause{First: 500 * time.Millisecond, Most: 2 * time.Second}
 	// Slot: slots become free as fast as queries end, in seconds. The SDK has waited out a shorter throttling by itself.
 	Slot = Pause{First: time.Second, Most: 8 * time.Second}
@@ -63,7 +63,7 @@ type Caller struct {
 	Wait func(context.Context, time.Duration) error
 	// Pause is the waits between two calls.
 	Pause Pause
-	// Passing tells the refusals that pass by themselves, and says them in the service's words.
+	// Passing recognizes the refusals that pass by themselves, and says them in the service's words.
 	Passing func(error) (said string, passing bool)
 }
 

@@ -9,9 +9,9 @@ import (
 // Decide judges one step. What is contained is permitted as things stand; what is asked would be permitted if a human approved;
 // everything else is left.
 //
-// Some things no policy can contain, and they are settled before or after it is asked: the responder's own credential, protected
-// principals, targets that the account does not know, manual events and alarms that CloudWatch does not confirm are at most
-// asked about. An evaluation that fails decides nothing but is named among the reasons, and the step is asked about.
+// Some things no policy can contain; they are settled before or after it is asked. The responder's own credential, protected principals,
+// targets that the account does not know, manual events and alarms that CloudWatch does not confirm are at most asked about. An evaluation
+// that fails decides nothing but is named among the reasons, and the step is asked about.
 func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
 	v := Verdict{Action: action, Target: target, Decision: Ask}
 	if target.Self {

@@ -81,7 +81,7 @@ type Facts struct {
 	Manual bool
 	// Confirmed: CloudWatch, asked again, shows what the alarm claims.
 	Confirmed bool
-	// Complete: five minutes have passed since the window's end, and two looks in a row were equal.
+	// Complete: five minutes have passed since the window's end, and two query rounds in a row were equal.
 	Complete bool
 	// Lost: some evidence could not be read.
 	Lost bool
@@ -97,7 +97,7 @@ type Facts struct {
 	Presigned *int64
 	// HistoryDays counts the earlier days on which the principal read these buckets.
 	HistoryDays *int64
-	// Spread: what was left alone, each part small or usual, adds up to more than a fifth of the alarmed bytes.
+	// Spread: what got no action, each part small or usual, adds up to more than a fifth of the alarmed bytes.
 	Spread bool
 	// Copies counts server-side copies out of the watched buckets: they move bytes that no metric shows.
 	Copies int64

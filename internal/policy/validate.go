@@ -54,13 +54,13 @@ func firstOf(err error) string {
 	return strings.TrimSpace(lines[0])
 }
 
-// oneLine folds an error's text into one line.
+// oneLine puts an error's text into one line.
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
 }
 
-// checkNames finds what the validator lets pass, wherever it stands in the policy, in the policy's JSON form
-// (https://docs.cedarpolicy.com/policies/json-format.html): members that an enum does not have, an "is" of a type that the schema
+// checkNames finds what the validator lets pass, wherever it stands in the policy's JSON form
+// (https://docs.cedarpolicy.com/policies/json-format.html). These are members that an enum does not have, an "is" of a type that the schema
 // does not have, and a "has" of an attribute that can never be there. The last two would be quietly false.
 func checkNames(p *cedar.Policy, r *resolved.Schema) error {
 	text, err := p.MarshalJSON()

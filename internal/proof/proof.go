@@ -1,11 +1,11 @@
-// Package proof proves to the approver who has said a word to it. A human signs a call of sts:GetCallerIdentity with his own credentials
-// and sends the signature with the word; the approver makes the call with it, and STS answers whose it is. It needs no permission of
+// Package proof proves to the approver whose a request is. A human signs a call of sts:GetCallerIdentity with his own credentials and
+// sends the signature with the request. The approver makes the call with it, and STS answers whose it is. It needs no permission of
 // anybody's: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 //
 // HashiCorp Vault and aws-iam-authenticator prove callers so too, and were deceived by what they took from the caller: the host, the
 // headers, the parameters of the call (https://googleprojectzero.blogspot.com/2020/10/enter-the-vault-auth-issues-hashicorp-vault.html).
-// Here nothing of the call is taken from him. Both sides build it from what they know themselves, and only the signature crosses:
-// one that was made for another host, action, deployment or word is not the signature of this call, and STS says so.
+// Here nothing of the call is taken from him. Both sides build it from what they know themselves, and only the signature crosses.
+// One that was made for another host, action, deployment or request is not the signature of this call, and STS says so.
 package proof
 
 import (
@@ -33,24 +33,24 @@ const (
 	call = "Action=GetCallerIdentity&Version=2011-06-15"
 	// amzDate is how X-Amz-Date is written.
 	amzDate = "20060102T150405Z"
-	// deploymentHeader and wordHeader are signed with the call, and bind it to a deployment and to a word. STS ignores what they say.
+	// deploymentHeader and wordHeader are signed with the call, and bind it to a deployment and to a request. STS ignores what they say.
 	deploymentHeader, wordHeader = "X-Nightlatch-Deployment", "X-Nightlatch-Word"
 )
 
-// Deployment is the one that a word is for. Its table is what tells it from any other: the two sides know it from elsewhere than from
-// each other, and all that can be said to an approver is about what is in it.
+// Deployment is the one that a request is for. Its table is what tells it from any other: the two sides do not know it from each other,
+// and all that an approver can be asked is about what is in it.
 type Deployment struct{ Account, Region, Table string }
 
-// Word is what is said to a deployment's approver.
+// Word is a request to a deployment's approver.
 type Word struct {
 	To Deployment
 	// Path is that of its URL, such as "/approve".
 	Path string
-	// Text is the word itself, byte for byte.
+	// Text is the request itself, byte for byte.
 	Text []byte
 }
 
-// Proof is the signature of a word.
+// Proof is the signature of a request.
 type Proof struct {
 	// Authorization, Date and Token are the headers of the signed call, the last without its name where the credentials have no token.
 	Authorization string `json:"authorization"`
@@ -83,14 +83,14 @@ func (u Unproven) Error() string { return u.Why }
 
 func unproven(format string, args ...any) error { return Unproven{fmt.Sprintf(format, args...)} }
 
-// Sign makes the proof of a word.
+// Sign makes the proof of a request.
 func Sign(ctx context.Context, c aws.Credentials, w Word, at time.Time) (Proof, error) {
 	req, err := w.request(ctx)
 	if err != nil {
 		return Proof{}, err
 	}
 	if err := v4.NewSigner().SignHTTP(ctx, c, req, sum([]byte(call)), "sts", w.To.Region, at); err != nil {
-		return Proof{}, fmt.Errorf("signing the word to the approver: %w", err)
+		return Proof{}, fmt.Errorf("signing the request to the approver: %w", err)
 	}
 	return Proof{req.Header.Get("Authorization"), req.Header.Get("X-Amz-Date"), req.Header.Get("X-Amz-Security-Token")}, nil
 }
@@ -154,10 +154,10 @@ func (p Proof) read(w Word, now time.Time) (key string, signed time.Time, err er
 	case m[4] != must:
 		return "", signed, errors.New("what it signs is not what this approver asks for; is the command of another version?")
 	case now.Sub(signed) > life:
-		return "", signed, fmt.Errorf("it was signed at %s, and it is %s: a proof is good for %d minutes; check that machine's clock, and say it again",
+		return "", signed, fmt.Errorf("it was signed at %s, and it is %s: a proof is good for %d minutes; check that machine's clock, and send it again",
 			signed.Format(time.DateTime), now.UTC().Format(time.DateTime), int(life.Minutes()))
 	case signed.Sub(now) > ahead:
-		return "", signed, fmt.Errorf("it was signed at %s, and it is only %s: check that machine's clock, and say it again",
+		return "", signed, fmt.Errorf("it was signed at %s, and it is only %s: check that machine's clock, and send it again",
 			signed.Format(time.DateTime), now.UTC().Format(time.DateTime))
 	}
 	return m[1], signed, nil

@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/deployment/approvertest"
-	"nightlatch/internal/mototest"
 )
 
 const (
@@ -81,8 +81,8 @@ func (f *fakeSTS) verifier(t *testing.T, to Deployment) *Verifier {
 	return v
 }
 
-// spoken is olga's word in its envelope.
-func spoken(t *testing.T, c aws.Credentials, w Word, at time.Time) Envelope {
+// signed is olga's request in its envelope.
+func signed(t *testing.T, c aws.Credentials, w Word, at time.Time) Envelope {
 	t.Helper()
 	p, err := Sign(t.Context(), c, w, at)
 	if err != nil {
@@ -95,7 +95,7 @@ func TestWhoHasSignedIsWhoSTSSays(t *testing.T) {
 	f := newSTS(t)
 	for name, c := range map[string]aws.Credentials{"a session": olga, "a long-term key": {AccessKeyID: "AKIAEXAMPLEOLGA00001", SecretAccessKey: secret}} {
 		now := time.Now()
-		got, err := f.verifier(t, ours).Caller(t.Context(), "/approve", spoken(t, c, Word{ours, "/approve", said1}, now))
+		got, err := f.verifier(t, ours).Caller(t.Context(), "/approve", signed(t, c, Word{ours, "/approve", said1}, now))
 		want := Identity{"arn:aws:sts::111122223333:assumed-role/oncall/olga", "AROAEXAMPLEONCALL:olga", "111122223333", c.AccessKeyID, now.UTC().Truncate(time.Second)}
 		if err != nil || got != want {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, want)
@@ -105,7 +105,7 @@ func TestWhoHasSignedIsWhoSTSSays(t *testing.T) {
 
 // moto is asked as STS is, and knows the credentials that it has given out.
 func TestMotoKnowsWhoHasSigned(t *testing.T) {
-	cfg := mototest.Config(mototest.Start(t))
+	cfg := awstest.Config(awstest.Moto(t))
 	user, err := iam.NewFromConfig(cfg).CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("olga")})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestMotoKnowsWhoHasSigned(t *testing.T) {
 		*user.User.Arn:            {AccessKeyID: *key.AccessKey.AccessKeyId, SecretAccessKey: *key.AccessKey.SecretAccessKey},
 		*role.AssumedRoleUser.Arn: {AccessKeyID: *role.Credentials.AccessKeyId, SecretAccessKey: *role.Credentials.SecretAccessKey, SessionToken: *role.Credentials.SessionToken},
 	} {
-		got, err := v.Caller(t.Context(), "/mode", spoken(t, c, Word{to, "/mode", []byte(`{"mode":"ask"}`)}, time.Now()))
+		got, err := v.Caller(t.Context(), "/mode", signed(t, c, Word{to, "/mode", []byte(`{"mode":"ask"}`)}, time.Now()))
 		if err != nil || got.ARN != arn || got.AccessKeyID != c.AccessKeyID || got.Account != to.Account || got.UserID == "" {
 			t.Errorf("got %+v, %v, want %s", got, err, arn)
 		}
@@ -163,7 +163,7 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 	now := time.Now()
 	elsewhere, another := ours, ours
 	elsewhere.Account, another.Table = "444455556666", "Other-incidents"
-	sign := func(c aws.Credentials, w Word, at time.Time) Proof { return spoken(t, c, w, at).Proof }
+	sign := func(c aws.Credentials, w Word, at time.Time) Proof { return signed(t, c, w, at).Proof }
 	right := sign(olga, Word{ours, "/approve", said1}, now)
 	edit := func(change func(*Proof)) Proof {
 		p := right
@@ -176,7 +176,7 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 		}
 		return edit(func(p *Proof) { p.Authorization = strings.Replace(p.Authorization, old, new, 1) })
 	}
-	notOurs := "it is not the signature of this word to this deployment"
+	notOurs := "it is not the signature of this request to this deployment"
 	for name, c := range map[string]struct {
 		proof Proof
 		asks  bool // STS, whose answer it is
@@ -192,8 +192,8 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 		"by GET":                         {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Method = "GET" }), true, notOurs},
 		"with two values for one header": {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Header.Add(wordHeader, "/approve 00") }), true, notOurs},
 		"with another type":              {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }), true, notOurs},
-		"of another word":                {sign(olga, Word{ours, "/approve", []byte(`{"mode":"observe"}`)}, now), true, notOurs},
-		"of the same word elsewhere":     {sign(olga, Word{ours, "/hold", said1}, now), true, notOurs},
+		"of another request":             {sign(olga, Word{ours, "/approve", []byte(`{"mode":"observe"}`)}, now), true, notOurs},
+		"of the same request elsewhere":  {sign(olga, Word{ours, "/hold", said1}, now), true, notOurs},
 		"for another table":              {sign(olga, Word{another, "/approve", said1}, now), true, notOurs},
 		"for another account":            {sign(olga, Word{elsewhere, "/approve", said1}, now), true, notOurs},
 		"with another secret":            {sign(aws.Credentials{AccessKeyID: olgas, SecretAccessKey: "x", SessionToken: "y"}, Word{ours, "/approve", said1}, now), true, notOurs},
@@ -204,10 +204,10 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 		"a presigned one":                    {Proof{Date: right.Date, Token: right.Token, Authorization: "https://sts.eu-west-1.amazonaws.com/?X-Amz-Signature=00"}, false, "is not a signature of"},
 		"for another service":                {forged(t, olga, "lambda", "eu-west-1", at, call, nil), false, "is not a signature of sts:GetCallerIdentity"},
 		"for another region":                 {forged(t, olga, "sts", "us-east-1", at, call, nil), false, "it is for region us-east-1, and this is eu-west-1"},
-		"without the word":                   {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Header.Del(wordHeader) }), false, "is the command of another version?"},
+		"without the request":                {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Header.Del(wordHeader) }), false, "is the command of another version?"},
 		"without the deployment":             {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Header.Del(deploymentHeader) }), false, "is not what this approver asks for"},
 		"with a header more":                 {forged(t, olga, "sts", "eu-west-1", at, call, func(r *http.Request) { r.Header.Set("X-Other", "1") }), false, "is not what this approver asks for"},
-		"with the word, and not signed":      {auth(";x-nightlatch-word", ""), false, "is not what this approver asks for"},
+		"with the request, and not signed":   {auth(";x-nightlatch-word", ""), false, "is not what this approver asks for"},
 		"without its token":                  {edit(func(p *Proof) { p.Token = "" }), false, "is not what this approver asks for"},
 		"with a line break in it":            {auth("Signature=", "Signature=\r\nHost: evil"), false, "is not a signature of"},
 		"with a second one behind it":        {edit(func(p *Proof) { p.Authorization += ", " + p.Authorization }), false, "is not a signature of"},
@@ -234,9 +234,9 @@ func TestASignatureOfAnythingElseProvesNothing(t *testing.T) {
 	}
 }
 
-func TestATamperedWordIsNotWhatWasSigned(t *testing.T) {
+func TestATamperedRequestIsNotWhatWasSigned(t *testing.T) {
 	f := newSTS(t)
-	e := spoken(t, olga, Word{ours, "/approve", said1}, time.Now())
+	e := signed(t, olga, Word{ours, "/approve", said1}, time.Now())
 	e.Word = []byte(strings.Replace(string(said1), "STOLEN", "OTHERS", 1))
 	if id, err := f.verifier(t, ours).Caller(t.Context(), "/approve", e); !errors.As(err, new(Unproven)) {
 		t.Errorf("got %+v, %v", id, err)
@@ -249,7 +249,7 @@ func TestAProofIsGoodForFiveMinutes(t *testing.T) {
 	v := f.verifier(t, ours)
 	v.now = func() time.Time { return now }
 	for ago, good := range map[time.Duration]bool{0: true, life: true, life + time.Second: false, -ahead: true, -ahead - time.Second: false} {
-		_, _, err := spoken(t, olga, Word{ours, "/mode", said1}, now.Add(-ago)).Proof.read(Word{ours, "/mode", said1}, now)
+		_, _, err := signed(t, olga, Word{ours, "/mode", said1}, now.Add(-ago)).Proof.read(Word{ours, "/mode", said1}, now)
 		if (err == nil) != good {
 			t.Errorf("signed %v ago: %v", ago, err)
 		}
@@ -301,7 +301,7 @@ func TestWhatSTSMayAnswer(t *testing.T) {
 			f := newSTS(t)
 			f.Config.ErrorLog = nil
 			f.answer = c.answer
-			id, err := f.verifier(t, ours).Caller(t.Context(), "/approve", spoken(t, olga, Word{ours, "/approve", said1}, time.Now()))
+			id, err := f.verifier(t, ours).Caller(t.Context(), "/approve", signed(t, olga, Word{ours, "/approve", said1}, time.Now()))
 			if err == nil || errors.As(err, new(Unproven)) != c.unproven || !strings.Contains(err.Error(), c.says) || id != (Identity{}) {
 				t.Errorf("got %+v, %v, want %q", id, err, c.says)
 			}
@@ -309,13 +309,13 @@ func TestWhatSTSMayAnswer(t *testing.T) {
 				t.Errorf("it was asked %d times, want once", f.asked.Load())
 			}
 			if err != nil && strings.Contains(err.Error(), olga.SessionToken) {
-				t.Error("the error tells the token")
+				t.Error("the error shows the token")
 			}
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newSTS(t).verifier(t, ours).Caller(ctx, "/approve", spoken(t, olga, Word{ours, "/approve", said1}, time.Now())); err == nil || errors.As(err, new(Unproven)) {
+	if _, err := newSTS(t).verifier(t, ours).Caller(ctx, "/approve", signed(t, olga, Word{ours, "/approve", said1}, time.Now())); err == nil || errors.As(err, new(Unproven)) {
 		t.Errorf("a run that was ended: got %v", err)
 	}
 }

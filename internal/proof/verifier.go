@@ -57,9 +57,9 @@ func Client(cfg aws.Config) *http.Client {
 	return c
 }
 
-// Caller is who has signed the word that came on a path. The error is Unproven where that is nobody; after any other, it is not known.
+// Caller is who has signed the request that came on a path. The error is Unproven where that is nobody; after any other, it is not known.
 //
-// A proof can be sent again while it lives: it says the same word to the same deployment then, and no other.
+// A proof can be sent again while it lives: it is of the same request to the same deployment then, and of no other.
 func (v *Verifier) Caller(ctx context.Context, path string, e Envelope) (Identity, error) {
 	w := Word{v.to, path, e.Word}
 	key, signed, err := e.Proof.read(w, v.now())
@@ -94,7 +94,7 @@ func (v *Verifier) Caller(ctx context.Context, path string, e Envelope) (Identit
 	if err != nil {
 		return Identity{}, fmt.Errorf("%s: its answer could not be read: %w; nothing was done, try again", doing, err)
 	}
-	id, err := heard(resp.StatusCode, answer)
+	id, err := identity(resp.StatusCode, answer)
 	if errors.As(err, new(Unproven)) {
 		return Identity{}, err
 	} else if err != nil {
@@ -104,7 +104,7 @@ func (v *Verifier) Caller(ctx context.Context, path string, e Envelope) (Identit
 	return id, nil
 }
 
-// said is STS's answer, and its no.
+// said is STS's answer, and its refusal.
 type said struct {
 	XMLName xml.Name
 	Result  struct {
@@ -118,8 +118,8 @@ var (
 	errorCode = regexp.MustCompile(`^[A-Za-z0-9.]{1,100}$`)
 )
 
-// heard reads what STS says. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
-func heard(status int, text []byte) (Identity, error) {
+// identity reads what STS says. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+func identity(status int, text []byte) (Identity, error) {
 	var s said
 	err := xml.Unmarshal(text, &s)
 	strange := fmt.Errorf("the answer (HTTP %d) is not STS's; nothing was done, see where the function's configuration has STS", status)
@@ -132,8 +132,8 @@ func heard(status int, text []byte) (Identity, error) {
 		if s.Error.Code == "Throttling" || s.Error.Code == "RequestLimitExceeded" {
 			return Identity{}, errors.New("it is being throttled; nothing was done, try again in a minute")
 		}
-		return Identity{}, unproven("STS does not know who you are by the proof that came (%s): it is not the signature of this word to this deployment, or "+
-			"its credentials have ended; sign in again, check --table and your machine's clock, and say it again", s.Error.Code)
+		return Identity{}, unproven("STS does not know who you are by the proof that came (%s): it is not the signature of this request to this deployment, or "+
+			"its credentials have ended; sign in again, check --table and your machine's clock, and send it again", s.Error.Code)
 	case status != http.StatusOK || s.XMLName.Local != "GetCallerIdentityResponse" || s.XMLName.Space != "https://sts.amazonaws.com/doc/2011-06-15/":
 		return Identity{}, strange
 	}

@@ -3,11 +3,11 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/prose"
 )
 
 // Who names an actor for people.

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Answer is who took what, in one sentence.
@@ -44,14 +44,14 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // nobody says why CloudTrail may show no one.
 func nobody(r incident.Record) string {
-	n := len(r.Looks)
+	n := len(r.Rounds)
 	switch {
 	case len(r.Alarm.Buckets) == 0:
 		return "The alarm names no bucket to ask about"
 	case n == 0:
 		return "CloudTrail was not asked"
 	case r.Evidence.Engine == "":
-		return "CloudTrail could not be asked: " + prose.Safe(r.Looks[n-1].Error)
+		return "CloudTrail could not be asked: " + prose.Safe(r.Rounds[n-1].Error)
 	case r.Evidence.Unsized > 0:
 		return "CloudTrail shows " + prose.Plural(r.Evidence.Unsized, "call") + " without a byte count: who took the bytes is NOT KNOWN"
 	case r.Evidence.Calls > 0:
@@ -144,7 +144,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	case containment.DryRun:
 		field(b, "Would do", step+detail)
 	case containment.Skipped:
-		field(b, "Left alone", prose.Safe(o.Target)+": no "+prose.Safe(string(o.Action)))
+		field(b, "No action", prose.Safe(o.Target)+": no "+prose.Safe(string(o.Action)))
 		return
 	case containment.Failed:
 		field(b, "NOT DONE", step+detail)

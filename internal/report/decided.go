@@ -2,12 +2,13 @@ package report
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 	"time"
+
+	"nightlatch/internal/prose"
 )
 
-// Decided tells the team what somebody has decided, through the approver: were it a thief, they hear it. what and by hold others' texts.
+// Decided notifies the team of what somebody has decided through the approver: it might be a thief. what and by hold others' texts.
 func Decided(word, what, by, key, means string, at time.Time) Message {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", word)

@@ -3,13 +3,13 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // words are the states of a step as a headline says them, the most urgent first.
@@ -47,7 +47,7 @@ func headline(r incident.Record) string {
 	case first < len(words):
 		return words[first].word
 	case r.Evidence.Engine == "":
-		return "COULD NOT LOOK"
+		return "COULD NOT QUERY"
 	case len(r.Evidence.Actors) == 0:
 		return "NOBODY FOUND"
 	}

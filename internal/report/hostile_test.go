@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"nightlatch/internal/prose"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // hostile are texts that a terminal, a mail program or a log would obey.
@@ -100,8 +100,8 @@ func printable(t *testing.T, what, text, besides string) {
 // every is every message that there can be of a record.
 func every(r incident.Record) []Message {
 	all := []Message{Page([]incident.Record{r}), Page([]incident.Record{r, r})}
-	for _, k := range []incident.Telling{incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation, incident.Closing, "?"} {
-		all = append(all, Tell(k, r))
+	for _, k := range []incident.MessageKind{incident.Answer, incident.Revised, incident.Again, incident.Reminder, incident.Escalation, incident.Closing, "?"} {
+		all = append(all, Write(k, r))
 	}
 	return all
 }

@@ -3,10 +3,10 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Incidents is a list of incidents as a text, in the order given, and what holds the responder back, if anything does.
@@ -25,7 +25,7 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 	for _, x := range briefs {
 		what := strings.TrimPrefix(prose.Safe(x.Subject), "[nightlatch] ")
 		if what == "" {
-			what = "nobody was told yet"
+			what = "nobody was notified yet"
 		}
 		fmt.Fprintf(&b, "%-*s  %s  %-*s  %s\n", id, prose.Safe(x.ID), x.Opened.UTC().Format(stamp), state, x.State(), what)
 	}
@@ -41,7 +41,7 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 
 // Lowered says to what the mode was lowered, by whom and when: "lowered to ask by …". It is for brakes that have a mode.
 func Lowered(b incident.Brakes) string {
-	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment with another epoch raises it", prose.Safe(string(b.Mode)), prose.Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
+	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment of another generation raises it", prose.Safe(string(b.Mode)), prose.Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
 }
 
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.

@@ -9,7 +9,7 @@ import (
 	"nightlatch/internal/incident"
 )
 
-// Whoever may ring chooses an alarm's name, and whoever may approve has a name: neither draws on the terminal.
+// Whoever may send an event chooses an alarm's name, and whoever may approve has a name: neither draws on the terminal.
 func TestAListObeysNobody(t *testing.T) {
 	at := time.Date(2026, 3, 4, 0, 30, 0, 0, time.UTC)
 	const evil = "\x1b[2J\u202e\r\nfirst  closed é"

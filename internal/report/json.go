@@ -15,7 +15,7 @@ func JSON(r incident.Record) ([]byte, error) {
 	orEmpty(&r.Alarm.Buckets)
 	orEmpty(&r.Evidence.Actors)
 	orEmpty(&r.Evidence.Lost)
-	orEmpty(&r.Looks)
+	orEmpty(&r.Rounds)
 	orEmpty(&r.Verdicts)
 	orEmpty(&r.Outcomes)
 	orEmpty(&r.Notified)

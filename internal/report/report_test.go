@@ -2,7 +2,6 @@ package report
 
 import (
 	"flag"
-	"nightlatch/internal/prose"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -32,7 +32,7 @@ var midnight = time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
 // clockAt is a time after the window's beginning.
 func clockAt(d time.Duration) time.Time { return midnight.Add(d) }
 
-// theft is an incident that was looked at and not judged: mara's key took 40 GiB from a strange network, while the nightly job ran.
+// theft is an incident with evidence and without a verdict: mara's key took 40 GiB from a strange network, while the nightly job ran.
 func theft() incident.Record {
 	thief := evidence.Actor{
 		Kind: actor.IAMUserKey, AccessKeyID: stolen, PrincipalARN: "arn:aws:iam::111122223333:user/mara", PrincipalID: "AIDAEXAMPLEMARA", AccountID: "111122223333", UserName: "mara",
@@ -49,16 +49,16 @@ func theft() incident.Record {
 		FirstSeen: clockAt(10 * time.Second), LastSeen: clockAt(70 * time.Second), HistoryDays: new(int64(14)), MostBytesInADay: new(int64(gib)),
 		LastUsed: new(clockAt(-24 * time.Hour)), FamiliarBytes: new(int64(gib / 2)), UnfamiliarBytes: new(int64(0)), FamiliarActive: new(true),
 	}
-	a := alarm.Alarm{Source: alarm.Rang, Name: "nightlatch-customer-exports", Since: clockAt(3 * time.Minute), Buckets: []string{"customer-exports"},
+	a := alarm.Alarm{Source: alarm.Fired, Name: "nightlatch-customer-exports", Since: clockAt(3 * time.Minute), Buckets: []string{"customer-exports"},
 		From: midnight, To: clockAt(2 * time.Minute), Period: time.Minute, Bytes: new(int64(40*gib + gib/2)), Threshold: new(float64(5 * gib)), Confirmed: true}
 	r := incident.Record{
 		Schema: incident.Schema, ID: "20260304-001000-0123456789abcdef", Mode: containment.ModeAct, Opened: clockAt(4 * time.Minute), Alarm: a,
 		Evidence: evidence.Evidence{Engine: "cloudtrail-lake", From: a.From, To: a.To, Bytes: 40*gib + gib/2, ObjectBytes: 40*gib + gib/2 - 60_000, ListingBytes: 60_000, Calls: 2956,
 			Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, HistoryDays: new(int64(14)), Cost: evidence.Cost{Queries: 4, BytesScanned: 46_500_000, QueuedMS: 340, RanMS: 7_150}, Lost: []string{}, Actors: []evidence.Actor{thief, job}},
-		Looks:    []incident.Look{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
+		Rounds:   []incident.QueryRound{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
 		Notified: []incident.Notice{{Channel: "sns:arn:aws:sns:eu-west-1:111122223333:nightlatch"}},
 	}
-	r.Note(clockAt(4*time.Minute), "alarm nightlatch-customer-exports rang for customer-exports")
+	r.Note(clockAt(4*time.Minute), "alarm nightlatch-customer-exports fired for customer-exports")
 	r.Note(clockAt(8*time.Minute), "CloudTrail shows 40.5 GiB by 2 actors, 100.0 % of the alarmed bytes; complete")
 	return r
 }
@@ -90,7 +90,7 @@ func judged(r incident.Record, d policy.Decision, s containment.State, detail st
 
 const stealing = "contain-stolen-key: one long-term key took most of the bytes, to origins its owner did not use on earlier days, and nothing familiar is using it"
 
-// messages are whole incidents, as they are told.
+// messages are whole incidents, as they are reported.
 func messages() map[string]incident.Record {
 	contained := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
 	contained.Verdicts = append(contained.Verdicts, incident.Verdict{Action: policy.DeactivateKey, Target: nightly, Decision: policy.Leave,
@@ -115,7 +115,7 @@ func messages() map[string]incident.Record {
 
 	unknown := theft()
 	unknown.Evidence.Complete, unknown.Evidence.Lost = false, []string{`trail file "a.json.gz" breaks off at byte 9000: its records are missing`}
-	unknown.Looks[1].Error = "no query slot was free"
+	unknown.Rounds[1].Error = "no query slot was free"
 	unknown = judged(unknown, policy.Contain, containment.Unknown, "it could not be read back: IAM did not answer in time", stealing)
 
 	two := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
@@ -127,8 +127,8 @@ func messages() map[string]incident.Record {
 
 	blind := theft()
 	blind.Evidence = evidence.Evidence{From: blind.Alarm.From, To: blind.Alarm.To, Cost: evidence.Cost{Queries: 16}, Lost: []string{}}
-	for i := range blind.Looks {
-		blind.Looks[i].Error, blind.Looks[i].HistoryError = "no query slot was free", "no query slot was free"
+	for i := range blind.Rounds {
+		blind.Rounds[i].Error, blind.Rounds[i].HistoryError = "no query slot was free", "no query slot was free"
 	}
 	blind.Log = blind.Log[:1]
 	blind.Note(clockAt(16*time.Minute), "CloudTrail did not answer the question for bytes: no query slot was free (all query slots were taken; somebody may be filling them)")
@@ -137,7 +137,7 @@ func messages() map[string]incident.Record {
 	asked.Alarm.Source, asked.Alarm.Name, asked.Alarm.Threshold, asked.Alarm.AccessKeyID = alarm.Manual, "", nil, nightly
 	asked.Log = nil
 	asked.Note(clockAt(4*time.Minute), "a manual event asks about customer-exports")
-	asked = judged(asked, policy.Ask, containment.Asked, "", "ask-manual: a human asked for this investigation; no alarm rang")
+	asked = judged(asked, policy.Ask, containment.Asked, "", "ask-manual: a human asked for this investigation; no alarm fired")
 
 	margin := theft()
 	margin.Evidence.Actors[0], margin.Evidence.Actors[1] = margin.Evidence.Actors[1], margin.Evidence.Actors[0]
@@ -158,13 +158,13 @@ func TestWholeMessages(t *testing.T) {
 	for name, r := range messages() {
 		t.Run(name, func(t *testing.T) { golden(t, name, Text(r)) })
 	}
-	for name, m := range tellings() {
+	for name, m := range written() {
 		t.Run(name, func(t *testing.T) { golden(t, name, m) })
 	}
 }
 
-// tellings are the messages beside the answer, of incidents as they come.
-func tellings() map[string]Message {
+// written are the messages beside the answer, of incidents as they come.
+func written() map[string]Message {
 	all := messages()
 	quiet, loud, open := all["contained"], all["contained"], all["decide"]
 	quiet.FollowUps = []incident.FollowUp{{At: clockAt(10 * time.Minute)}, {At: clockAt(40 * time.Minute)}}
@@ -174,12 +174,12 @@ func tellings() map[string]Message {
 	late := all["contained"]
 	late.Joined = quiet.Joined
 	calm := all["asked"]
-	calm.Alarm.Confirmed, calm.Alarm.Doubt = false, "the alarm rang at another time"
+	calm.Alarm.Confirmed, calm.Alarm.Doubt = false, "the alarm fired at another time"
 	return map[string]Message{
 		"page": Page([]incident.Record{all["contained"]}), "pages": Page([]incident.Record{all["contained"], all["decide"], calm}),
-		"revised": Tell(incident.Revised, late), "again": Tell(incident.Again, loud), "reminder": Tell(incident.Reminder, open),
-		"escalated-ask": Tell(incident.Escalation, open), "escalated-theft": Tell(incident.Escalation, loud),
-		"closing": Tell(incident.Closing, quiet), "closing-open": Tell(incident.Closing, open),
+		"revised": Write(incident.Revised, late), "again": Write(incident.Again, loud), "reminder": Write(incident.Reminder, open),
+		"escalated-ask": Write(incident.Escalation, open), "escalated-theft": Write(incident.Escalation, loud),
+		"closing": Write(incident.Closing, quiet), "closing-open": Write(incident.Closing, open),
 	}
 }
 
@@ -211,7 +211,7 @@ func TestTheAnswerComesFirst(t *testing.T) {
 			}
 		}
 		for _, line := range strings.SplitAfter(body, "\n") {
-			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "You asked ", "NOT DONE ", "Would do ", "Nothing to do ", "Left alone ", "No step ", "Still open ", "UNKNOWN ", "How sure ", "Unexplained "} {
+			for _, name := range []string{"Done ", "To undo ", "Run ", "YOU DECIDE ", "You asked ", "NOT DONE ", "Would do ", "Nothing to do ", "No action ", "No step ", "Still open ", "UNKNOWN ", "How sure ", "Unexplained "} {
 				if strings.HasPrefix(line, name) && strings.Index(body, line) > rest {
 					t.Errorf("%s: %q comes after the answer", name, line)
 				}
@@ -241,27 +241,27 @@ func TestHeadline(t *testing.T) {
 		record incident.Record
 		want   string
 	}{
-		"done":                          {of(containment.Done), "CONTAINED"},
-		"asked":                         {of(containment.Asked), "DECIDE"},
-		"dry run":                       {of(containment.DryRun), "DRY RUN"},
-		"already":                       {of(containment.Already), "ALREADY OFF"},
-		"failed":                        {of(containment.Failed), "NOT CONTAINED"},
-		"could not look":                {blind, "COULD NOT LOOK"},
-		"a caller without a name":       {unattributed, "NOT ATTRIBUTED"},
-		"unknown":                       {of(containment.Unknown), "STATE UNKNOWN"},
-		"drifted":                       {of(containment.Drifted), "DRIFTED"},
-		"left alone":                    {of(containment.Skipped), "NO ACTION"},
-		"nothing judged":                {of(), "NO ACTION"},
-		"nobody":                        {empty, "NOBODY FOUND"},
-		"a failure outweighs a success": {of(containment.Done, containment.Failed), "NOT CONTAINED"},
-		"and hides no request":          {of(containment.Done, containment.Failed, containment.Asked), "NOT CONTAINED, 1 TO DECIDE"},
-		"not knowing does, too":         {of(containment.Done, containment.Unknown), "STATE UNKNOWN"},
-		"nor does it hide two":          {of(containment.Asked, containment.Unknown, containment.Asked), "STATE UNKNOWN, 2 TO DECIDE"},
-		"nor a change by somebody else": {of(containment.Asked, containment.Drifted), "DRIFTED, 1 TO DECIDE"},
-		"a success outweighs a request": {of(containment.Asked, containment.Done), "CONTAINED, 1 TO DECIDE"},
-		"requests alone are not told":   {of(containment.Asked, containment.Asked, containment.DryRun), "DECIDE"},
-		"what is left is not told":      {of(containment.Skipped, containment.Done, containment.Skipped), "CONTAINED"},
-		"a request outweighs the past":  {of(containment.Already, containment.Asked), "DECIDE"},
+		"done":                           {of(containment.Done), "CONTAINED"},
+		"asked":                          {of(containment.Asked), "DECIDE"},
+		"dry run":                        {of(containment.DryRun), "DRY RUN"},
+		"already":                        {of(containment.Already), "ALREADY OFF"},
+		"failed":                         {of(containment.Failed), "NOT CONTAINED"},
+		"could not query":                {blind, "COULD NOT QUERY"},
+		"a caller without a name":        {unattributed, "NOT ATTRIBUTED"},
+		"unknown":                        {of(containment.Unknown), "STATE UNKNOWN"},
+		"drifted":                        {of(containment.Drifted), "DRIFTED"},
+		"no action":                      {of(containment.Skipped), "NO ACTION"},
+		"nothing judged":                 {of(), "NO ACTION"},
+		"nobody":                         {empty, "NOBODY FOUND"},
+		"a failure outweighs a success":  {of(containment.Done, containment.Failed), "NOT CONTAINED"},
+		"and hides no request":           {of(containment.Done, containment.Failed, containment.Asked), "NOT CONTAINED, 1 TO DECIDE"},
+		"not knowing does, too":          {of(containment.Done, containment.Unknown), "STATE UNKNOWN"},
+		"nor does it hide two":           {of(containment.Asked, containment.Unknown, containment.Asked), "STATE UNKNOWN, 2 TO DECIDE"},
+		"nor a change by somebody else":  {of(containment.Asked, containment.Drifted), "DRIFTED, 1 TO DECIDE"},
+		"a success outweighs a request":  {of(containment.Asked, containment.Done), "CONTAINED, 1 TO DECIDE"},
+		"requests alone are not counted": {of(containment.Asked, containment.Asked, containment.DryRun), "DECIDE"},
+		"what is left is not counted":    {of(containment.Skipped, containment.Done, containment.Skipped), "CONTAINED"},
+		"a request outweighs the past":   {of(containment.Already, containment.Asked), "DECIDE"},
 	} {
 		if got := headline(c.record); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
@@ -280,7 +280,7 @@ func TestEveryStateSaysWhatToDo(t *testing.T) {
 		containment.Asked:   {"\nYOU DECIDE     deactivate-key " + stolen + " of mara (why)", run + "--user-name mara --access-key-id " + stolen + " --status Inactive\n"},
 		containment.DryRun:  {"\nWould do       deactivate-key " + stolen + " of mara (why)", run},
 		containment.Already: {"\nNothing to do  deactivate-key " + stolen + " of mara (why)", undo + "--user-name mara --access-key-id " + stolen + " --status Active\n"},
-		containment.Skipped: {"\nLeft alone     " + stolen + ": no deactivate-key\n"},
+		containment.Skipped: {"\nNo action      " + stolen + ": no deactivate-key\n"},
 		containment.Failed:  {"\nNOT DONE       deactivate-key " + stolen + " of mara (why)", run},
 		containment.Unknown: {"\nUNKNOWN        deactivate-key " + stolen + " of mara: tried, and not seen done (why)", undo, run},
 		containment.Drifted: {"\nDRIFTED        deactivate-key " + stolen + " of mara (why)"},
@@ -310,9 +310,9 @@ func TestNobody(t *testing.T) {
 		want   string
 	}{
 		"no data events":            {with(func(r *incident.Record) {}), "CloudTrail shows no S3 data events: is data-event logging on for this bucket?"},
-		"neither asked nor heard":   {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks = "", nil }), "CloudTrail was not asked"},
-		"not asked":                 {with(func(r *incident.Record) { r.Looks = nil }), "CloudTrail was not asked"},
-		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Looks[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
+		"neither asked nor read":    {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds = "", nil }), "CloudTrail was not asked"},
+		"not asked":                 {with(func(r *incident.Record) { r.Rounds = nil }), "CloudTrail was not asked"},
+		"could not be asked":        {with(func(r *incident.Record) { r.Evidence.Engine, r.Rounds[1].Error = "", "no query\nslot" }), `CloudTrail could not be asked: no query\nslot`},
 		"calls only around it":      {with(func(r *incident.Record) { r.Evidence.Actors = silent }), "Nobody took bytes in the window: CloudTrail shows calls only around it"},
 		"calls that moved nothing":  {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls = silent, 3 }), "Nobody took bytes in the window: the calls that CloudTrail shows moved none"},
 		"calls without byte counts": {with(func(r *incident.Record) { r.Evidence.Actors, r.Evidence.Calls, r.Evidence.Unsized = silent, 3, 2 }), "CloudTrail shows 2 calls without a byte count: who took the bytes is NOT KNOWN"},
@@ -508,9 +508,9 @@ func TestUnexplained(t *testing.T) {
 		"all of it": {func(r *incident.Record) {
 			r.Evidence.Explained, r.Evidence.Unexplained = new(0.0), new(int64(40*gib+gib/2))
 		}, "40.5 GiB of 40.5 GiB"},
-		"more":          {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Bytes = new(1.2), 48*gib+gib/2 }, "nothing; CloudTrail shows 8.00 GiB more than the metric"},
-		"not known":     {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Unexplained, r.Alarm.Bytes = nil, nil, nil }, "not known: the alarmed bytes are not known"},
-		"nobody looked": {func(r *incident.Record) { r.Evidence = evidence.Evidence{} }, "everything: CloudTrail has not answered"},
+		"more":         {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Bytes = new(1.2), 48*gib+gib/2 }, "nothing; CloudTrail shows 8.00 GiB more than the metric"},
+		"not known":    {func(r *incident.Record) { r.Evidence.Explained, r.Evidence.Unexplained, r.Alarm.Bytes = nil, nil, nil }, "not known: the alarmed bytes are not known"},
+		"nobody asked": {func(r *incident.Record) { r.Evidence = evidence.Evidence{} }, "everything: CloudTrail has not answered"},
 	} {
 		r := theft()
 		c.change(&r)

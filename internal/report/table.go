@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -11,6 +10,7 @@ import (
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // maxRows is how many actors the table shows.

@@ -1,13 +1,13 @@
-// Package report tells one incident: as a text for people, and as JSON. Whatever others could choose in it is escaped for the
-// place where it stands.
+// Package report writes one incident: as a text for people, and as JSON. Whatever others could choose in it is escaped for the place where
+// it stands.
 package report
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // Text is the message to the team: the answer first, then why, then the evidence. The answer and the undo lines stand at the

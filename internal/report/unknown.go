@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // notKnown says what the incident does not know: each line is something that a human may have to check.
@@ -17,12 +17,12 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if !e.Complete {
-		add("CloudTrail may still show more: two equal looks, five minutes after the window's end, were not seen")
+		add("CloudTrail may still show more: two equal query rounds, five minutes after the window's end, were not seen")
 	}
 	if r.History == nil && e.HistoryDays == nil {
 		why := ""
-		if n := len(r.Looks); n > 0 && r.Looks[n-1].HistoryError != "" && r.Looks[n-1].HistoryError != r.Looks[n-1].Error {
-			why = ": " + prose.Safe(r.Looks[n-1].HistoryError)
+		if n := len(r.Rounds); n > 0 && r.Rounds[n-1].HistoryError != "" && r.Rounds[n-1].HistoryError != r.Rounds[n-1].Error {
+			why = ": " + prose.Safe(r.Rounds[n-1].HistoryError)
 		}
 		add("what is usual for these principals: the 14 days before could not be read%s", why)
 	}
@@ -51,8 +51,8 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	if r.PolicyError != "" {
 		add("the policy could not be loaded, so everything is asked: %s", prose.Safe(r.PolicyError))
 	}
-	if n := len(r.Looks); n > 0 && r.Looks[n-1].Error != "" {
-		add("the last look into CloudTrail failed: %s", prose.Safe(r.Looks[n-1].Error))
+	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Error != "" {
+		add("the last query round failed: %s", prose.Safe(r.Rounds[n-1].Error))
 	}
 	if len(e.Actors) == 0 && e.Engine != "" {
 		add("who it was. Check that data events of these buckets are logged, that the store is in the right region and not behind, " +

@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"nightlatch/internal/judgement"
-	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/judgement"
+	"nightlatch/internal/prose"
 )
 
-// act does one intended step. That it is intended was put before, with the attempt counted: whoever takes the incident up after a
-// crash reads before he writes. It was put by this very invocation, or the attempt is put anew.
+// act does one intended step. The intention was put before, with the attempt counted. Where another invocation put it, the attempt is counted
+// and put anew.
 func (w *worker) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
@@ -20,7 +20,7 @@ func (w *worker) act(ctx context.Context, t task) {
 	anyOther := func(*incident.Record) bool { return true }
 	if other, theirs := judgement.Elsewhere(*rec, *o, w.sorted(), anyOther); other != nil && !theirs.Open() && (o.Approved == nil || theirs.State == containment.Intended) {
 		if o.Attempts > 0 && !fresh && w.perhapsDone(ctx, rec, o) {
-			return // it was us, perhaps: then the undo line is ours to tell
+			return // it was us, perhaps: then the undo line is ours to give
 		}
 		w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
 		return
@@ -40,19 +40,19 @@ func (w *worker) act(ctx context.Context, t task) {
 		if attempts > 0 && w.perhapsDone(ctx, rec, o) {
 			return
 		}
-		o.Runbook, o.Approved = o.Step.Runbook, nil // a yes to what is not done now is none to what may be later
+		o.Runbook, o.Approved = o.Step.Runbook, nil // an approval of what is not done now is none of what may be done later
 		w.leave(ctx, rec, o, containment.Asked, why)
 		return
 	}
 	if !w.Clock.Now().Before(w.until) {
-		return // whoever has the desk by now does it
+		return // whoever holds the lease by now does it
 	}
 	mode := rec.Mode
 	if o.Approved != nil {
 		mode = containment.ModeAct
 	}
 	if o.Approved != nil && attempts == 0 {
-		// It was read when a human said yes: somebody else, or another incident, may have done it since.
+		// It was read when a human approved it. Somebody else, or another incident, may have done it since.
 		if doc, err := w.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
 			o.Undo = o.Step.Undo
 			w.leave(ctx, rec, o, containment.Already, "it reads as "+doc.Text+": somebody has done it since it was approved")
@@ -71,7 +71,7 @@ func (w *worker) act(ctx context.Context, t task) {
 	w.put(ctx, rec)
 }
 
-// perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before: nobody is asked to do what is done.
+// perhapsDone puts what an earlier attempt has left, unless the setting is surely as it was before. Nobody is asked to do what is done.
 func (w *worker) perhapsDone(ctx context.Context, rec *incident.Record, o *containment.Outcome) bool {
 	if doc, err := w.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.Before {
 		return false
@@ -92,12 +92,12 @@ func (w *worker) leave(ctx context.Context, rec *incident.Record, o *containment
 	w.put(ctx, rec)
 }
 
-// defaultCap is how many containments an hour Nightlatch makes by itself: a night with more is not a stolen key any more.
+// defaultCap is how many containments an hour Nightlatch makes by itself. More than that is no longer a stolen key.
 const defaultCap = 10
 
-// heldBack counts a containment, and says why it must not be made: the mode was lowered after it was judged, or there were too many, or
-// neither could be seen, or somebody has restored the key meanwhile; "" if it may. One that a human has approved is not counted, and may be
-// made in mode ask; one that was throttled is counted already.
+// heldBack counts a containment, and says why it must not be made; "" if it may. The mode was lowered after it was judged, or there were too
+// many, or neither could be seen, or somebody has restored the key meanwhile. One that a human has approved is not counted, and may be made in
+// mode ask. One that was throttled is counted already.
 func (w *worker) heldBack(ctx context.Context, rec *incident.Record, o containment.Outcome) string {
 	most, now := cmp.Or(w.Cap, defaultCap), w.Clock.Now()
 	what := "this containment could not be counted among those of the hour: "
@@ -117,7 +117,7 @@ func (w *worker) heldBack(ctx context.Context, rec *incident.Record, o containme
 		}
 		b := *w.brakes
 		w.brakes = nil
-		switch mode := b.Left(w.Epoch, w.Mode); {
+		switch mode := b.Left(w.Generation, w.Mode); {
 		case mode == containment.ModeObserve, mode != containment.ModeAct && o.Approved == nil:
 			return "the mode is " + string(mode) + " by now"
 		case o.Approved != nil:

@@ -62,18 +62,18 @@ func shown(rec incident.Record, step int) approval.Shown {
 	return approval.Shown{Incident: rec.ID, Step: step, Action: o.Action, Target: o.Target}
 }
 
-// whenTold runs the responder, and do once the team has heard the answer.
-func (w *world) whenTold(t *testing.T, do func(incident.Record)) incident.Record {
+// whenNotified runs the responder, and do once the team was notified of the answer.
+func (w *world) whenNotified(t *testing.T, do func(incident.Record)) incident.Record {
 	t.Helper()
 	once := false
 	handled, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
-		if !once && !r.Told(incident.Answer).IsZero() {
+		if !once && !r.NotifiedAt(incident.Answer).IsZero() {
 			once = true
 			do(r)
 		}
 	})
 	if err != nil || !once {
-		t.Fatalf("got %v, told %t", err, once)
+		t.Fatalf("got %v, notified %t", err, once)
 	}
 	return handled.Record
 }
@@ -95,7 +95,7 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := asks()
 			var said string
-			r := w.whenTold(t, func(r incident.Record) {
+			r := w.whenNotified(t, func(r incident.Record) {
 				var err error
 				if said, err = w.approval().Approve(t.Context(), who, shown(r, 1)); err != nil {
 					t.Error(err)
@@ -107,9 +107,9 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 				t.Errorf("got %+v, want it done, and approved by %s", o, who.ARN)
 			}
 			w.keys(t, "Inactive")
-			w.heard(t, "RANG", "DECIDE", "APPROVED", "REVISED, CONTAINED", "QUIET, CONTAINED")
+			w.notified(t, "FIRED", "DECIDE", "APPROVED", "REVISED, CONTAINED", "QUIET, CONTAINED")
 			if !strings.HasPrefix(said, "approved; deactivate-key "+stolen+": ") {
-				t.Errorf("the caller hears %q", said)
+				t.Errorf("the caller is answered %q", said)
 			}
 			for _, m := range w.channel.Sent()[2:4] {
 				if !strings.Contains(strings.Join(strings.Fields(m.Body), " "), who.ARN) {
@@ -121,7 +121,7 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 			}) {
 				t.Error("the log does not say who")
 			}
-			if at := w.Wakes.(*sandbox.Wakes).At(); len(at) < 2 {
+			if at := w.Scheduler.(*sandbox.Scheduler).At(); len(at) < 2 {
 				t.Errorf("the responder is called at %v, want a call for the approval", at)
 			}
 		})
@@ -129,7 +129,7 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 }
 
 // It reads what became of the step, where the responder is quick.
-func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
+func TestTheCallerIsAnsweredWhatBecameOfIt(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	w.Clock = hurrying{w.clock, func() { w.finish(t, rec.ID) }}
@@ -142,27 +142,27 @@ func TestTheCallerHearsWhatBecameOfIt(t *testing.T) {
 // mute calls nobody.
 type mute struct{}
 
-func (mute) Wake(context.Context, string, time.Time) error { return errors.New("throttled") }
+func (mute) Schedule(context.Context, string, time.Time) error { return errors.New("throttled") }
 
-func TestTheCallerHearsThatTheResponderCouldNotBeCalled(t *testing.T) {
+func TestTheCallerIsAnsweredThatTheResponderCouldNotBeCalled(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
-	wakes := w.Wakes
-	w.Wakes = mute{}
+	scheduler := w.Scheduler
+	w.Scheduler = mute{}
 	for range 2 {
 		if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "the responder could not be called") {
 			t.Errorf("got %q, %v", said, err)
 		}
 	}
-	w.Wakes = wakes // and a repetition calls it
+	w.Scheduler = scheduler // and a repetition calls it
 	if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil || !strings.Contains(said, "within two minutes") {
 		t.Errorf("got %q, %v", said, err)
 	}
 }
 
-// Another incident has contained the key, and somebody has turned it on again since: that is what the human saw when he said yes.
+// Another incident has contained the key, and somebody has turned it on again since: that is what the human saw when he approved.
 func TestAnApprovedStepIsDoneThoughAnotherIncidentOnceDidIt(t *testing.T) {
-	for name, theirs := range map[string]containment.State{"and saw it turned on again": containment.Drifted, "and has not looked since": containment.Done} {
+	for name, theirs := range map[string]containment.State{"and saw it turned on again": containment.Drifted, "and has not followed up since": containment.Done} {
 		t.Run(name, func(t *testing.T) {
 			w := asks()
 			rec := w.open(t)
@@ -192,13 +192,13 @@ func (h hurrying) Wait(ctx context.Context, until time.Time) error {
 	return h.Clock.Wait(ctx, until)
 }
 
-// open is the incident as it stands when the team was told of it.
+// open is the incident as it stands when the team was notified of it.
 func (w *world) open(t *testing.T) incident.Record {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	var open incident.Record
 	_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
-		if open = r; !r.Told(incident.Answer).IsZero() {
+		if open = r; !r.NotifiedAt(incident.Answer).IsZero() {
 			stop()
 		}
 	})
@@ -292,7 +292,7 @@ func TestWhoMayNotApprove(t *testing.T) {
 			if said != "" || loadErr != nil || after.Version != rec.Version || after.Outcomes[0].Approved != nil {
 				t.Errorf("got %q, %v; the incident is %+v", said, loadErr, after.Outcomes[0])
 			}
-			w.heard(t, "RANG", "DECIDE")
+			w.notified(t, "FIRED", "DECIDE")
 		})
 	}
 }
@@ -323,8 +323,8 @@ func TestWhatCannotBeApproved(t *testing.T) {
 		"no such incident":      {shown: func(s *approval.Shown) { s.Incident = "nothing-\x1b[2J" }, kind: approval.NoIncident, says: `there is no incident nothing-\x1b[2J`},
 		"no such step":          {shown: func(s *approval.Shown) { s.Step = 2 }, kind: approval.BadQuestion, says: "has 1 steps, and 2 is none of them"},
 		"a step less than none": {shown: func(s *approval.Shown) { s.Step = -1 }, kind: approval.BadQuestion, says: "-1 is none of them"},
-		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = rang }, kind: approval.NotNow, says: "was closed at 2026-03-04 00:11:00"},
-		"a folded one":          {before: func(_ *world, r *incident.Record) { r.Folded = "other" }, kind: approval.NotNow, says: "approve there"},
+		"a closed incident":     {before: func(_ *world, r *incident.Record) { r.Closed = fired }, kind: approval.NotNow, says: "was closed at 2026-03-04 00:11:00"},
+		"a merged one":          {before: func(_ *world, r *incident.Record) { r.MergedInto = "other" }, kind: approval.NotNow, says: "approve there"},
 		"a step that is done":   {before: func(_ *world, r *incident.Record) { r.Outcomes[0].State = containment.Done }, kind: approval.NotNow, says: "is done, and nothing is asked"},
 		"a step by hand":        {before: func(_ *world, r *incident.Record) { r.Outcomes[0].Step.Ref = containment.Ref{} }, kind: approval.NotNow, says: "run what its message says"},
 		"no step in particular": {shown: func(s *approval.Shown) { s.Step = 0 }, kind: approval.BadQuestion, says: "has 1 steps, and 0 is none of them"},
@@ -376,7 +376,7 @@ func TestWhatCannotBeApproved(t *testing.T) {
 	}
 }
 
-func TestWhatSomebodyHasDoneNeedsNoYes(t *testing.T) {
+func TestWhatSomebodyHasDoneNeedsNoApproval(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	w.account.SetStatus(stolen, containment.Inactive)
@@ -387,7 +387,7 @@ func TestWhatSomebodyHasDoneNeedsNoYes(t *testing.T) {
 	}
 }
 
-func TestASecondYesChangesNothing(t *testing.T) {
+func TestASecondApprovalChangesNothing(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	for _, want := range []string{"approved; ", "it is approved already, by " + ops.ARN} {
@@ -402,8 +402,8 @@ func TestASecondYesChangesNothing(t *testing.T) {
 	}
 }
 
-// What the responder puts between the approver's look and its yes is looked at again.
-func TestAYesMeetsAnotherChange(t *testing.T) {
+// What the responder puts between the approver's check and its put of the approval is checked again.
+func TestAnApprovalMeetsAnotherChange(t *testing.T) {
 	w := asks()
 	rec := w.open(t)
 	store := &meddling{Memory: w.Store.(*incident.Memory), times: 2}
@@ -431,7 +431,7 @@ func (m *meddling) Put(ctx context.Context, r incident.Record) (incident.Record,
 			return r, err
 		}
 		other.Writer = "somebody else"
-		other.Note(rang, "meddled")
+		other.Note(fired, "meddled")
 		if _, err := m.Memory.Put(ctx, other); err != nil {
 			return r, err
 		}
@@ -439,12 +439,12 @@ func (m *meddling) Put(ctx context.Context, r incident.Record) (incident.Record,
 	return m.Memory.Put(ctx, r)
 }
 
-// A yes outlives whatever the responder does between it and the step: evidence that comes later, a crash, a full cap.
-func TestAYesIsNotLost(t *testing.T) {
+// An approval outlives whatever the responder does between it and the step: evidence that comes later, a crash, a full cap.
+func TestAnApprovalIsNotLost(t *testing.T) {
 	t.Run("later evidence", func(t *testing.T) {
 		w := asks()
-		w.trail.grows = 1 // every look is judged anew
-		r := w.whenTold(t, func(r incident.Record) {
+		w.trail.grows = 1 // every query round is judged anew
+		r := w.whenNotified(t, func(r incident.Record) {
 			if _, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
 				t.Error(err)
 			}
@@ -511,9 +511,9 @@ func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
 		to   containment.Mode
 		want string
 	}{
-		{containment.ModeAsk, "the mode is ask now, and was act; a deployment with another epoch takes it up again"},
+		{containment.ModeAsk, "the mode is ask now, and was act; a deployment of another generation takes it up again"},
 		{containment.ModeAsk, "the mode is ask already"},
-		{containment.ModeObserve, "the mode is observe now, and was ask; a deployment with another epoch takes it up again"},
+		{containment.ModeObserve, "the mode is observe now, and was ask; a deployment of another generation takes it up again"},
 	} {
 		if said, err := w.approval().LowerMode(t.Context(), oncall, step.to); err != nil || said != step.want {
 			t.Errorf("%s: got %q, %v, want %q", step.to, said, err, step.want)
@@ -523,41 +523,41 @@ func TestTheModeIsLoweredAtOnceAndNeverRaised(t *testing.T) {
 	refused(t, err, approval.NotNow, "the mode is observe, and can only be lowered here")
 	_, err = w.approval().LowerMode(t.Context(), ops, containment.ModeAct)
 	refused(t, err, approval.BadQuestion, "not to act")
-	w.heard(t, "MODE LOWERED", "MODE LOWERED")
+	w.notified(t, "MODE LOWERED", "MODE LOWERED")
 	if m := w.channel.Sent()[0]; !strings.Contains(strings.Join(strings.Fields(m.Body), " "), "to ask, from act, by "+oncall.ARN+" with "+opsSession) {
-		t.Errorf("the team hears\n%s", m.Body)
+		t.Errorf("the team was notified of\n%s", m.Body)
 	}
 	w.channel = &sandbox.Channel{}
 	w.Channels[0] = w.channel
 	w.handle(t)
 	w.keys(t, "Active")
-	w.heard(t, "RANG", "DRY RUN", "QUIET, DRY RUN")
+	w.notified(t, "FIRED", "DRY RUN", "QUIET, DRY RUN")
 }
 
-func TestADeploymentWithAnotherEpochTakesTheModeUpAgain(t *testing.T) {
+func TestADeploymentOfAnotherGenerationTakesTheModeUpAgain(t *testing.T) {
 	w := asks()
-	w.Mode, w.Epoch = containment.ModeAct, "1"
+	w.Mode, w.Generation = containment.ModeAct, "1"
 	if _, err := w.approval().LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
 		t.Fatal(err)
 	}
-	w.Epoch = "2"
+	w.Generation = "2"
 	w.handle(t)
 	w.keys(t, "Inactive")
 }
 
-// Whoever has got hold of a word that lowered the mode may send it again while it lives. It was said about a deployment that is over.
-func TestAWordThatLoweredTheModeDoesNotLowerTheNextDeployments(t *testing.T) {
+// Whoever has got hold of a request that lowered the mode may send it again while its proof is good. It was about a deployment that is over.
+func TestARequestThatLoweredTheModeDoesNotLowerTheNextDeployments(t *testing.T) {
 	w := asks()
-	w.Mode, w.Epoch = containment.ModeAct, "1"
+	w.Mode, w.Generation = containment.ModeAct, "1"
 	earlier := ops
 	earlier.Signed = w.clock.Now().Add(time.Minute) // her clock is ahead
 	if _, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk); err != nil {
 		t.Fatal(err)
 	}
-	w.Epoch = "2"
+	w.Generation = "2"
 	w.clock.Wait(t.Context(), w.clock.Now().Add(3*time.Minute))
 	_, err := w.approval().LowerMode(t.Context(), earlier, containment.ModeAsk)
-	refused(t, err, approval.NotNow, "a deployment has taken the mode up since this was said; say it again")
+	refused(t, err, approval.NotNow, "a deployment has taken the mode up since this was signed; send it again")
 	now := ops
 	now.Signed = w.clock.Now()
 	if said, err := w.approval().LowerMode(t.Context(), now, containment.ModeAsk); err != nil || !strings.HasPrefix(said, "the mode is ask now, and was act") {
@@ -684,24 +684,24 @@ func TestWhatIsNotHeld(t *testing.T) {
 			said, err := w.approval().Hold(t.Context(), c.who, restored)
 			refused(t, err, c.kind, c.says)
 			if after, _ := w.Store.Brakes(t.Context()); said != "" || after.Version != before.Version {
-				t.Errorf("got %q, and the brakes were changed", said)
+				t.Errorf("got %q, and the mode or the holds were changed", said)
 			}
 		})
 	}
 }
 
-// A team that cannot be told hears of it from the caller.
-func TestALoweringThatNobodyHearsSaysSo(t *testing.T) {
+// Where the team cannot be notified, the caller is told so.
+func TestALoweringOfWhichNobodyIsNotifiedSaysSo(t *testing.T) {
 	w := asks()
 	w.channel.Err = errors.New("throttled")
-	if said, err := w.approval().LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE TOLD") {
+	if said, err := w.approval().LowerMode(t.Context(), ops, containment.ModeObserve); err != nil || !strings.HasSuffix(said, "THE TEAM COULD NOT BE NOTIFIED") {
 		t.Errorf("got %q, %v", said, err)
 	}
 }
 
-func TestWhatIsToldOfADecisionIsPlain(t *testing.T) {
+func TestTheMessageOfADecisionIsPlain(t *testing.T) {
 	const hostile = "\x1b[2J\r\n\u202eevil"
-	m := report.Decided("APPROVED", string(policy.DeactivateKey)+" "+hostile, hostile, hostile, "x", rang)
+	m := report.Decided("APPROVED", string(policy.DeactivateKey)+" "+hostile, hostile, hostile, "x", fired)
 	if strings.ContainsAny(m.Subject+strings.ReplaceAll(m.Body, "\n", ""), "\x1b\r\u202e\n") || strings.Contains(m.Subject, "\n") {
 		t.Errorf("got %q", m)
 	}
@@ -747,6 +747,6 @@ func TestAKeyThatIsClearedAsItIsAboutToBeContainedIsAsked(t *testing.T) {
 // approval is what humans decide over the same account, trail and store.
 func (w *world) approval() *approval.Approval {
 	ask := investigation.New(w.Meter, w.Trail, w.Second, w.Account, w.Ours, w.Clock, w.Workers, w.Log)
-	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Wakes: w.Wakes, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
-		Mode: w.Mode, Epoch: w.Epoch, Ours: w.Ours, Name: w.Name}
+	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Scheduler: w.Scheduler, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
+		Mode: w.Mode, Generation: w.Generation, Ours: w.Ours, Name: w.Name}
 }

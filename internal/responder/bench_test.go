@@ -18,7 +18,7 @@ import (
 	"nightlatch/internal/sandbox"
 )
 
-// The latencies of the services, in virtual time. Those of AWS are not ours to measure: take others and look again.
+// The latencies of the services, in virtual time. Those of AWS are not ours to measure: take others and measure again.
 var (
 	lakeTakes  = flag.Duration("lake", 10*time.Second, "a query of CloudTrail Lake")
 	iamTakes   = flag.Duration("iam", 150*time.Millisecond, "a call of IAM")
@@ -145,7 +145,7 @@ func BenchmarkFromTheAlarmToTheWrite(b *testing.B) {
 		if _, err := w.Handle(context.Background(), event(1_000_000), nil); err != nil {
 			b.Fatal(err)
 		}
-		took, least := s.wrote.Sub(rang), w.trail.late.Sub(rang)+*lakeTakes+*iamTakes
+		took, least := s.wrote.Sub(fired), w.trail.late.Sub(fired)+*lakeTakes+*iamTakes
 		b.ReportMetric(took.Seconds(), "virtual-s")
 		b.ReportMetric(least.Seconds(), "unavoidable-s")
 		b.ReportMetric(took.Seconds()/least.Seconds(), "ratio")
@@ -174,29 +174,29 @@ func BenchmarkStorm(b *testing.B) {
 				}
 			}
 		}
-		// Really they run beside each other, while the first one sits at the desk; here one after the other, so that the minute is longer.
-		rung := w.clock.Now()
-		if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "the first", Now: rung, Until: rung}); err != nil {
+		// Really they run beside each other, while the first one holds the worker lease; here one after the other, so that the minute is longer.
+		last := w.clock.Now()
+		if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "the first", Now: last, Until: last}); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := w.Handle(context.Background(), []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
 			b.Fatal(err)
 		}
-		folded := 0
+		merged := 0
 		all, _ := w.Store.Recent(context.Background(), 2*n)
 		for _, brief := range all {
-			if r, err := w.Store.Load(context.Background(), brief.ID); err == nil && r.Folded != "" {
-				folded++
+			if r, err := w.Store.Load(context.Background(), brief.ID); err == nil && r.MergedInto != "" {
+				merged++
 			}
 		}
 		b.ReportMetric(float64(len(all)), "incidents")
-		b.ReportMetric(float64(folded), "folded")
+		b.ReportMetric(float64(merged), "merged")
 		b.ReportMetric(float64(invocations+1), "invocations")
 		b.ReportMetric(float64(s.bytes), "bytes-questions")
 		b.ReportMetric(float64(s.usage), "other-questions")
 		b.ReportMetric(float64(len(w.channel.Sent())), "messages")
 		b.ReportMetric(float64(s.iam), "iam-calls")
-		b.ReportMetric(s.wrote.Sub(rung).Seconds(), "virtual-s-to-contained")
+		b.ReportMetric(s.wrote.Sub(last).Seconds(), "virtual-s-to-contained")
 		if w.account.Writes() != 1 {
 			b.Errorf("%d writes, want one", w.account.Writes())
 		}

@@ -3,17 +3,18 @@ package responder
 import (
 	"context"
 	"fmt"
+	"time"
+
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
-	"time"
 )
 
 // enrichTime is for what the report would like to say: the team must not wait long for it.
 const enrichTime = 20 * time.Second
 
-// enrich finds who put the tags there that protect targets: one question an owner, all of them in enrichTime.
+// enrich asks who put the tags there that protect targets: one question an owner, all of them in enrichTime.
 func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 	rec.Enriched = true
 	ctx, cancel := context.WithTimeout(ctx, enrichTime)

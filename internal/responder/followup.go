@@ -3,8 +3,6 @@ package responder
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/notify"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"time"
@@ -13,12 +11,14 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
-// follow looks again after the verdict: whether what was done holds, what the user has made since, what the credential has done
-// since, and whether the bytes still flow. Where they do, the window that comes next is an incident of its own.
+// follow checks after the verdict whether what was done holds, what the user has made and the credential has done since, and whether the
+// bytes still flow. Where they do, the next window is an incident of its own.
 func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 	f := incident.FollowUp{At: w.Clock.Now()}
 	w.onward(ctx, rec, &f)
@@ -33,32 +33,32 @@ func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 		before = rec.FollowUps[n-1]
 	}
 	rec.FollowUps = append(rec.FollowUps, f)
-	what := "looked again: quiet"
+	what := "follow-up: quiet"
 	if !f.Quiet() {
-		what = "looked again: " + report.FollowUp(f)
+		what = "follow-up: " + report.FollowUp(f)
 	}
 	rec.Note(f.At, what)
 	_, more := rec.FollowUpDue()
 	news := f.Hot && !before.Hot || slices.ContainsFunc(f.Found, func(s string) bool { return !slices.Contains(before.Found, s) })
 	switch {
-	case rec.Folded != "":
+	case rec.MergedInto != "":
 	case !more && (f.Hot || len(f.Found) > 0):
 		rec.Escalated = f.At
-		rec.Tell(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	case news:
-		rec.Tell(incident.Again, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Again, time.Time{}, notify.Names(w.Channels)...)
 	case !more && rec.Stepped():
-		rec.Tell(incident.Closing, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Closing, time.Time{}, notify.Names(w.Channels)...)
 	}
 }
 
-// onward reads the metric after the window. A theft that goes on, or a second thief, rings nothing while the alarm stays in ALARM.
+// onward reads the metric after the window. A theft that goes on, or a second thief, fires nothing while the alarm stays in ALARM.
 func (w *worker) onward(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	if !rec.Alarm.Confirmed {
 		return
 	}
 	after := rec.Alarm
-	after.Part++ // what comes after a ring may be looked at when the ring itself is too old to be believed
+	after.Part++ // what comes after a transition may be read when the transition itself is too old to be believed
 	reading, err := w.ask.Metric(ctx, after)
 	if doubt := reading.Doubt; err != nil || doubt != "" {
 		if err != nil {
@@ -79,7 +79,7 @@ func (w *worker) onward(ctx context.Context, rec *incident.Record, f *incident.F
 		}
 	}
 	cold := stopped.Add(containment.Propagation)
-	if n := len(rec.FollowUps); n > 0 { // nor is what the look before could see; datapoints come late
+	if n := len(rec.FollowUps); n > 0 { // nor is what the last follow-up could see; datapoints come late
 		if seen := rec.FollowUps[n-1].At.Add(-alarm.Margin); seen.After(cold) {
 			cold = seen
 		}
@@ -89,8 +89,8 @@ func (w *worker) onward(ctx context.Context, rec *incident.Record, f *incident.F
 		return
 	}
 	if rec.Alarm.Part+1 >= maxWindows {
-		rec.Folded = "" // what it has to say is its own
-		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch LOOKS NO FURTHER until it rings again: "+
+		rec.MergedInto = "" // what it has to say is its own
+		f.Found = append(f.Found, fmt.Sprintf("alarm %s has been in ALARM for %d windows, and Nightlatch FOLLOWS IT NO FURTHER until it fires again: "+
 			"see why it does not go back to OK, and raise its threshold if the bucket is only busy", prose.Safe(rec.Alarm.Name), maxWindows))
 		return
 	}
@@ -107,11 +107,11 @@ func (w *worker) onward(ctx context.Context, rec *incident.Record, f *incident.F
 	w.mu.Unlock()
 }
 
-// maxWindows is how many windows of one ring are looked at, which takes some hours: an alarm that stays in ALARM for longer is about a bucket
-// that is busy, or a theft that a human does not end. Each window costs questions.
+// maxWindows is how many windows of one transition are investigated, which takes some hours. An alarm that stays in ALARM for longer is about
+// a busy bucket, or a theft that a human does not end. Each window costs questions.
 const maxWindows = 24
 
-// keys looks at the keys of the user whose key was turned off: whether it is still off, and which the user has made since.
+// keys lists the keys of the user whose key was turned off: whether it is still off, and which the user has made since.
 func (w *worker) keys(ctx context.Context, rec *incident.Record, o *containment.Outcome, f *incident.FollowUp) {
 	keys, err := w.Account.Keys(ctx, o.Step.Ref.Owner)
 	if err != nil {
@@ -137,8 +137,8 @@ func (w *worker) keys(ctx context.Context, rec *incident.Record, o *containment.
 	}
 }
 
-// since looks at what the credentials that were turned off and their users have done since, once there is time enough that the trail can show it.
-// A call may have begun before the step was done, or IAM may have let it through a little longer: what ended within containment.Propagation is no news.
+// since asks what the credentials that were turned off and their users have done since, once the trail can show it. A call may have begun
+// before the step was done, or IAM may have let it through a little longer. What ended within containment.Propagation is no news.
 func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
 	stopped := map[string]time.Time{} // since when each key can do nothing
@@ -162,7 +162,7 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 	if q.From.IsZero() || f.At.Sub(q.From) < evidence.Settling {
 		return
 	}
-	asked, cancel := context.WithTimeout(ctx, lookTime)
+	asked, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
 	deeds, answer, err := w.ask.Since(asked, q)
 	rec.Evidence.Cost.Add(answer)
@@ -197,7 +197,7 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 // mints are the services that give out credentials.
 var mints = []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}
 
-// maxFound is how many findings one look spells out.
+// maxFound is how many findings one follow-up spells out.
 const maxFound = 12
 
 // askAbout asks a human about a key that the user of a contained one has made since. That it was used for a theft is not known.
@@ -237,8 +237,8 @@ func (w *worker) remind(ctx context.Context, rec *incident.Record) {
 	case last:
 		rec.Escalated = w.Clock.Now()
 		rec.Note(rec.Escalated, "nobody has answered: escalated")
-		rec.Tell(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	default:
-		rec.Tell(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
+		rec.Notify(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
 	}
 }

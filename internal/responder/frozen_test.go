@@ -25,7 +25,7 @@ type stopped struct {
 	Says string            `json:"says"`
 	Now  time.Time         `json:"now"`
 	Keys map[string]string `json:"keys"`
-	// Holder has the desk until a time; "" is nobody.
+	// Holder has the worker lease until a time; "" is nobody.
 	Holder  string            `json:"holder,omitempty"`
 	Until   time.Time         `json:"until,omitzero"`
 	Brakes  json.RawMessage   `json:"brakes,omitempty"`
@@ -62,14 +62,14 @@ const frozenNights = "../incident/testdata/1bf196e"
 func nights() map[string]func(*world) {
 	same := func(*world) {}
 	asking := func(w *world) { w.Mode = containment.ModeAsk }
-	two := func(w *world) { w.ringAt("bucket-1", 1_000_000); w.ringAt("bucket-2", 950_000) }
+	two := func(w *world) { w.firedAt("bucket-1", 1_000_000); w.firedAt("bucket-2", 950_000) }
 	return map[string]func(*world){
 		"opened": same, "searching": same, "intended": same, "written": same, "done": same, "unknown": same, "throttled": same, "failed": same,
 		"already": same, "drifted": same, "undone": same, "unheard": same, "closed": same,
 		"asked": asking, "escalated": asking, "approved": asking,
 		"observed": func(w *world) { w.Mode = containment.ModeObserve },
-		"lowered":  func(w *world) { w.Epoch = "1" },
-		"raised":   func(w *world) { w.Epoch = "2" },
+		"lowered":  func(w *world) { w.Generation = "1" },
+		"raised":   func(w *world) { w.Generation = "2" },
 		"folded":   two,
 		"continued": func(w *world) {
 			w.account.AddUser("lars", nil, sandbox.Key{ID: lars, Status: "Active"})
@@ -77,7 +77,7 @@ func nights() map[string]func(*world) {
 			w.flows("exports", second, 2_000_000)
 			w.trail.next, w.trail.then = second, []taker{{key: lars, owner: "lars", bytes: 2_000_000, ip: elsewhere}}
 		},
-		"once":      func(w *world) { w.ringAt("bucket-m", 1_000_000) },
+		"once":      func(w *world) { w.firedAt("bucket-m", 1_000_000) },
 		"second":    func(w *world) { w.secondEngine() },
 		"protected": func(w *world) { w.tags["nightlatch:protect"] = "1" },
 		"sessions": func(w *world) {
@@ -152,14 +152,14 @@ func (s stopped) load(t *testing.T, w *world) {
 // takeUp has invocations of a responder take a night up, each called as the one before has asked for, until nothing is open.
 func (w *world) takeUp(t *testing.T, r *responder.Responder) ending {
 	t.Helper()
-	wakes, moves := w.Wakes.(*sandbox.Wakes), 0
+	schedules, moves := w.Scheduler.(*sandbox.Scheduler), 0
 	endless := func(incident.Record) {
 		if moves++; moves > 500 {
 			panic("the night does not end")
 		}
 	}
 	for range 50 {
-		asked := len(wakes.At())
+		asked := len(schedules.At())
 		ctx := until{context.Background(), w.clock.Now().Add(15 * time.Minute)}
 		if _, err := r.Handle(ctx, []byte(advanceAll), endless); err != nil {
 			t.Fatal(err)
@@ -171,7 +171,7 @@ func (w *world) takeUp(t *testing.T, r *responder.Responder) ending {
 		if len(open) == 0 {
 			return w.ending(t)
 		}
-		next := wakes.At()[asked:]
+		next := schedules.At()[asked:]
 		if len(next) == 0 {
 			t.Fatalf("%d incidents are open, and nobody is called about them", len(open))
 		}
@@ -185,7 +185,7 @@ func (w *world) ending(t *testing.T) ending {
 	t.Helper()
 	end := ending{Writes: w.account.Writes(), Keys: w.account.Statuses(), Incidents: map[string]lastState{}}
 	for _, r := range w.everything(t) {
-		last := lastState{Closed: !r.Closed.IsZero(), Escalated: !r.Escalated.IsZero(), Folded: r.Folded != "", FollowUps: len(r.FollowUps), Steps: []string{}, Told: []string{}}
+		last := lastState{Closed: !r.Closed.IsZero(), Escalated: !r.Escalated.IsZero(), Folded: r.MergedInto != "", FollowUps: len(r.FollowUps), Steps: []string{}, Told: []string{}}
 		for _, o := range r.Outcomes {
 			last.Steps = append(last.Steps, fmt.Sprintf("%s %s: %s", o.Action, o.Target, o.State))
 		}
@@ -230,7 +230,7 @@ func readStopped(t *testing.T, name string) stopped {
 }
 
 // Whatever was going on when 1bf196e was stopped comes to the end to which 1bf196e itself would have brought it: closed, each step done
-// once, and told of.
+// once, and notified.
 func TestWhatAnEarlierBuildHasBegunIsSeenThrough(t *testing.T) {
 	for name := range nights() {
 		t.Run(name, func(t *testing.T) {
@@ -266,7 +266,7 @@ func (w *world) kept(t *testing.T, before incident.Record) {
 	}
 	for _, n := range before.Notified {
 		if n.Tries > 0 && !slices.ContainsFunc(after.Notified, func(m incident.Notice) bool { return m.Kind == n.Kind && m.Channel == n.Channel && m.Tries >= n.Tries }) {
-			t.Errorf("%s: that %s was told is not among %+v", before.ID, n.Kind, after.Notified)
+			t.Errorf("%s: that %s was notified is not among %+v", before.ID, n.Kind, after.Notified)
 		}
 	}
 	if n := len(before.Log); len(after.Log) < n || !slices.EqualFunc(before.Log, after.Log[:n], func(x, y incident.Entry) bool { return x.What == y.What && x.At.Equal(y.At) }) {
@@ -280,8 +280,8 @@ func (w *world) kept(t *testing.T, before incident.Record) {
 	}
 }
 
-// The ring of an incident that 1bf196e has closed is delivered again: nothing is done, and nobody is told.
-func TestARingOfAnEarlierBuildIsKnown(t *testing.T) {
+// The alarm of an incident that 1bf196e has closed is delivered again: nothing is done, and nobody is notified.
+func TestAnAlarmOfAnEarlierBuildIsKnown(t *testing.T) {
 	s, w := readStopped(t, "closed"), frozenWorld("closed")
 	s.load(t, w)
 	before := w.everything(t)[0]

@@ -13,15 +13,15 @@ import (
 )
 
 // generation is a responder of another deployment in the same world: its code is new, and what is stored is not.
-func (w *world) generation(epoch string, mode containment.Mode) *responder.Responder {
+func (w *world) generation(name string, mode containment.Mode) *responder.Responder {
 	r := w.Responder
-	r.Epoch, r.Mode = epoch, mode
-	r.Name = func() string { return "generation " + epoch }
+	r.Generation, r.Mode = name, mode
+	r.Name = func() string { return "generation " + name }
 	return &r
 }
 
-// desks is a store that sees who works without the lease.
-type desks struct {
+// leased is a store that sees who works without the lease.
+type leased struct {
 	incident.Store
 	clock *sandbox.Clock
 	held  incident.Lease
@@ -29,7 +29,7 @@ type desks struct {
 	wrong []string
 }
 
-func (s *desks) Lease(ctx context.Context, l incident.Lease) error {
+func (s *leased) Lease(ctx context.Context, l incident.Lease) error {
 	err := s.Store.Lease(ctx, l)
 	if s.names[l.Name] = true; err == nil {
 		s.held = l
@@ -37,7 +37,7 @@ func (s *desks) Lease(ctx context.Context, l incident.Lease) error {
 	return err
 }
 
-func (s *desks) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
+func (s *leased) Put(ctx context.Context, r incident.Record) (incident.Record, error) {
 	if now := s.clock.Now(); r.Writer != s.held.Holder || !now.Before(s.held.Until) {
 		s.wrong = append(s.wrong, fmt.Sprintf("%s puts version %d at %s, and %s has the lease until %s", r.Writer, r.Version+1, now.Format(time.TimeOnly), s.held.Holder, s.held.Until.Format(time.TimeOnly)))
 	}
@@ -46,13 +46,13 @@ func (s *desks) Put(ctx context.Context, r incident.Record) (incident.Record, er
 
 // called is who calls the responder later, and about what.
 type called struct {
-	*sandbox.Wakes
+	*sandbox.Scheduler
 	about map[string]bool
 }
 
-func (c called) Wake(ctx context.Context, id string, at time.Time) error {
+func (c called) Schedule(ctx context.Context, id string, at time.Time) error {
 	c.about[id] = true
-	return c.Wakes.Wake(ctx, id, at)
+	return c.Scheduler.Schedule(ctx, id, at)
 }
 
 // A deployment comes while an invocation of the one before is at work, which goes on for up to fifteen minutes. After each move, the new
@@ -61,9 +61,9 @@ func TestOneOfTwoGenerationsWorksAtATime(t *testing.T) {
 	moves, left := 0, 0
 	for dies := 0; dies == 0 || dies <= moves; dies++ {
 		w := watched()
-		wakes := w.Wakes.(*sandbox.Wakes)
-		store, calls := &desks{Store: w.Store, clock: w.clock, names: map[string]bool{}}, called{wakes, map[string]bool{}}
-		w.Store, w.Wakes = store, calls
+		schedules := w.Scheduler.(*sandbox.Scheduler)
+		store, calls := &leased{Store: w.Store, clock: w.clock, names: map[string]bool{}}, called{schedules, map[string]bool{}}
+		w.Store, w.Scheduler = store, calls
 		before, after := w.generation("1", containment.ModeAct), w.generation("2", containment.ModeAct)
 		ctx, die := context.WithCancel(context.Background())
 		move := 0
@@ -84,14 +84,14 @@ func TestOneOfTwoGenerationsWorksAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 		left += len(open)
-		w.Wakes = wakes
+		w.Scheduler = schedules
 		end := w.takeUp(t, after)
 		if w.keys(t, "Inactive"); end.Writes != 1 || len(store.wrong) > 0 {
 			t.Errorf("it dies after move %d: %d writes, %q", dies, end.Writes, store.wrong)
 		}
 		for id, last := range end.Incidents {
 			if !last.Closed || len(last.Told) < 3 {
-				t.Errorf("it dies after move %d: %s is closed %t, and told %q", dies, id, last.Closed, last.Told)
+				t.Errorf("it dies after move %d: %s is closed %t, and notified with %q", dies, id, last.Closed, last.Told)
 			}
 		}
 		// What is stored and sent is called as it always was: an invocation of 1bf196e takes the same lease, and understands the same call.
@@ -112,7 +112,7 @@ func TestAModeIsLoweredInOneGeneration(t *testing.T) {
 		want           containment.State
 	}{{"1", "1", containment.Asked}, {"1", "2", containment.Done}, {"2", "1", containment.Done}, {"2", "2", containment.Asked}, {"", "1", containment.Done}} {
 		w := watched()
-		if _, err := w.Store.SetBrakes(t.Context(), incident.Brakes{Mode: containment.ModeAsk, Epoch: c.lowered, By: "somebody", At: rang}); err != nil {
+		if _, err := w.Store.SetBrakes(t.Context(), incident.Brakes{Mode: containment.ModeAsk, Generation: c.lowered, By: "somebody", At: fired}); err != nil {
 			t.Fatal(err)
 		}
 		handled, err := w.generation(c.works, containment.ModeAct).Handle(t.Context(), event(1_000_000), nil)

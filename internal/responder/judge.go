@@ -3,6 +3,9 @@ package responder
 import (
 	"cmp"
 	"context"
+	"slices"
+	"time"
+
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
@@ -10,12 +13,10 @@ import (
 	"nightlatch/internal/notify"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
-	"slices"
-	"time"
 )
 
-// judgeTime is the most that finding the targets may take: IAM may be slow, and a thief can have it throttled. Whatever is not found
-// by then is a human's.
+// judgeTime is the most that finding the targets may take: IAM may be slow, and a thief can have it throttled. A human gets what is not
+// found by then.
 const judgeTime = 45 * time.Second
 
 // judge has a record judged. The account is asked about the credentials whose targets the judgement misses.
@@ -23,7 +24,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
-	limits.Mode = limits.Brakes.Left(w.Epoch, w.Mode)
+	limits.Mode = limits.Brakes.Left(w.Generation, w.Mode)
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()
 		judged, missing := judgement.Judge(w.Policy, *rec, targets, limits)
@@ -48,8 +49,7 @@ func (w *worker) logTarget(ctx context.Context, id string, who actor.Credential,
 	}
 }
 
-// mergeAll merges the records of a batch that were judged, and puts them, the one with the most bytes first: it is the one that the others merge
-// into.
+// mergeAll merges the records of a batch that were judged, and puts them. The one with the most bytes comes first: the others merge into it.
 func (w *worker) mergeAll(ctx context.Context, batch []task) {
 	batch = slices.DeleteFunc(batch, func(t task) bool { return t.rec.JudgedOn == "" || w.open[t.rec.ID] == nil })
 	slices.SortStableFunc(batch, func(x, y task) int { return cmp.Compare(y.rec.Evidence.Bytes, x.rec.Evidence.Bytes) })
@@ -67,8 +67,8 @@ func (w *worker) mergeAll(ctx context.Context, batch []task) {
 	}
 }
 
-// merge leaves a record's steps to another open incident that has the same: the lead is put first. Where it cannot be, the record is judged for
-// itself, and told of twice rather than not at all.
+// merge leaves a record's steps to another open incident that has the same. The lead is put first. Where it cannot be, the record stays an
+// incident of its own: the team is notified twice rather than not at all.
 func (w *worker) merge(ctx context.Context, rec *incident.Record, unput map[string]bool) {
 	open := slices.DeleteFunc(w.sorted(), func(other *incident.Record) bool { return unput[other.ID] })
 	limits := judgement.Limits{Channels: notify.Names(w.Channels), Now: w.Clock.Now()}
@@ -83,13 +83,13 @@ func (w *worker) merge(ctx context.Context, rec *incident.Record, unput map[stri
 	}
 }
 
-// readBrakes reads what holds the responder back. Where that is not known, it asks.
+// readBrakes reads the lowered mode and the holds. Where they cannot be read, everything is asked.
 func (w *worker) readBrakes(ctx context.Context, rec *incident.Record) incident.Brakes {
 	b, err := w.Store.Brakes(ctx)
 	if err != nil {
-		w.Log.ErrorContext(ctx, "reading the brakes failed: everything is asked", "incident", rec.ID, "err", err)
+		w.Log.ErrorContext(ctx, "reading the lowered mode failed: everything is asked", "incident", rec.ID, "err", err)
 		rec.Note(w.Clock.Now(), "whether the mode was lowered could not be read, so everything is asked: "+prose.Safe(err.Error()))
-		return incident.Brakes{Mode: containment.ModeAsk, Epoch: w.Epoch}
+		return incident.Brakes{Mode: containment.ModeAsk, Generation: w.Generation}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -19,11 +19,11 @@ import (
 )
 
 // said reports whether any message begins so.
-func (w *world) said(word string) bool {
-	return slices.ContainsFunc(w.subjects(), func(s string) bool { return strings.HasPrefix(s, word) })
+func (w *world) said(headline string) bool {
+	return slices.ContainsFunc(w.subjects(), func(s string) bool { return strings.HasPrefix(s, headline) })
 }
 
-// watch handles the ring of the world, and shows each record after each move.
+// watch handles the alarm of the world, and shows each record after each move.
 func (w *world) watch(t *testing.T, see func(incident.Record)) incident.Record {
 	t.Helper()
 	handled, err := w.Handle(context.Background(), event(1_000_000), see)
@@ -33,8 +33,8 @@ func (w *world) watch(t *testing.T, see func(incident.Record)) incident.Record {
 	return handled.Record
 }
 
-// The window that comes next is opened at the first look after a containment, because the theft went on until then. Whether it has
-// stopped is another question, and is asked at every look.
+// The window that comes next is opened at the first follow-up after a containment, because the theft went on until then. Whether it has
+// stopped is another question, and is asked at every follow-up.
 func TestBytesThatFlowAgainAreSeenThoughTheNextWindowIsOpen(t *testing.T) {
 	w := watched()
 	first := alarm.Point{Start: from.Add(3 * time.Minute), Bytes: 1_000_000}
@@ -52,14 +52,14 @@ func TestBytesThatFlowAgainAreSeenThoughTheNextWindowIsOpen(t *testing.T) {
 		}
 	})
 	if len(r.FollowUps) != 4 || !r.FollowUps[2].Hot || r.FollowUps[3].Hot {
-		t.Errorf("got %+v, want the third look hot and the last quiet", r.FollowUps)
+		t.Errorf("got %+v, want the third follow-up hot and the last quiet", r.FollowUps)
 	}
 	if !w.said("NOT QUIET") {
-		t.Errorf("the team heard %q, and not that the bytes flow again", w.subjects())
+		t.Errorf("the team was notified of %q, and not that the bytes flow again", w.subjects())
 	}
 }
 
-// doubter is a meter that cannot tell any more, once it has confirmed: somebody has deleted the alarm.
+// doubter is a meter that cannot say any more, once it has confirmed: somebody has deleted the alarm.
 type doubter struct {
 	alarm.Meter
 	asked []alarm.Alarm
@@ -83,8 +83,8 @@ func TestAnAlarmThatIsGoneIsNotQuiet(t *testing.T) {
 		}
 	}
 	for _, a := range m.asked[1:] {
-		if a.Part == 0 { // a ring is believed for an hour only; what comes after its window may lie later
-			t.Errorf("a look after the verdict asks about the ring itself, which is too old an hour later: %+v", a)
+		if a.Part == 0 { // a transition is believed for an hour only; what comes after its window may lie later
+			t.Errorf("a follow-up asks about the transition itself, which is too old an hour later: %+v", a)
 		}
 	}
 }
@@ -129,11 +129,11 @@ func TestAChangeThatShowsLateIsNotCalledUndone(t *testing.T) {
 	if state(t, r) != containment.Done || len(r.FollowUps) != 4 || !r.FollowUps[0].Quiet() {
 		t.Errorf("got %s and %+v, want done and quiet", state(t, r), r.FollowUps)
 	}
-	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.notified(t, "FIRED", "CONTAINED", "QUIET, CONTAINED")
 }
 
-// ringAt is the ring of another bucket, at which so much was taken.
-func (w *world) ringAt(bucket string, bytes int64) []byte {
+// firedAt is the alarm of another bucket, at which so much was taken.
+func (w *world) firedAt(bucket string, bytes int64) []byte {
 	w.meter.Buckets[bucket] = []alarm.Point{{Start: from, Bytes: 1_000_000}}
 	e := strings.ReplaceAll(string(event(1_000_000)), `"exports"`, fmt.Sprintf("%q", bucket))
 	if w.trail.at == nil {
@@ -143,7 +143,7 @@ func (w *world) ringAt(bucket string, bytes int64) []byte {
 	return []byte(strings.ReplaceAll(e, "nightlatch-exports", "nightlatch-"+bucket))
 }
 
-// allAtOnce handles several events as if they had come while somebody else was at the desk, a second apart.
+// allAtOnce handles several events as if they had come while somebody else held the worker lease, a second apart.
 func (w *world) allAtOnce(t *testing.T, events ...[]byte) (records []incident.Record) {
 	t.Helper()
 	ctx := context.Background()
@@ -172,22 +172,22 @@ func (w *world) allAtOnce(t *testing.T, events ...[]byte) (records []incident.Re
 	return records
 }
 
-// Whatever comes first or is largest: one incident leads, and tells of all the others.
-func TestTheIncidentThatOthersFoldIntoFoldsIntoNone(t *testing.T) {
+// Whatever comes first or is largest: one incident leads, and reports all the others.
+func TestTheIncidentThatOthersAreMergedIntoIsMergedIntoNone(t *testing.T) {
 	for _, sizes := range [][]int64{{1_000_000, 1_000_000, 1_000_000}, {950_000, 1_000_000, 900_000}, {900_000, 950_000, 1_000_000}} {
 		w := watched()
 		var events [][]byte
 		for i, n := range sizes {
-			events = append(events, w.ringAt(fmt.Sprint("bucket-", i), n))
+			events = append(events, w.firedAt(fmt.Sprint("bucket-", i), n))
 		}
 		leads := 0
 		for _, r := range w.allAtOnce(t, events...) {
-			if r.Folded == "" {
+			if r.MergedInto == "" {
 				if leads++; len(r.Joined) != len(sizes)-1 {
-					t.Errorf("%v: the one that leads tells of %d others, want %d", sizes, len(r.Joined), len(sizes)-1)
+					t.Errorf("%v: the one that leads reports %d others, want %d", sizes, len(r.Joined), len(sizes)-1)
 				}
 			} else if len(r.Joined) > 0 {
-				t.Errorf("%v: %s is folded and tells nothing, and %d others have folded into it", sizes, r.ID, len(r.Joined))
+				t.Errorf("%v: %s is merged and reports nothing, and %d others were merged into it", sizes, r.ID, len(r.Joined))
 			}
 		}
 		if leads != 1 {
@@ -196,13 +196,13 @@ func TestTheIncidentThatOthersFoldIntoFoldsIntoNone(t *testing.T) {
 	}
 }
 
-// Whoever may invoke the function can ask by hand, or invent a ring. Neither swallows what CloudWatch confirms.
-func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
+// Whoever may invoke the function can ask by hand, or invent an alarm. Neither swallows what CloudWatch confirms.
+func TestAConfirmedAskIsMergedIntoNoQuestionAndNoForgedAlarm(t *testing.T) {
 	manual := []byte(`{"nightlatch":{"investigate":{"bucket":"bucket-m","from":"2026-03-04T00:07:00Z","to":"2026-03-04T00:08:00Z"}}}`)
 	for name, other := range map[string]func(w *world) []byte{
-		"a question": func(w *world) []byte { w.ringAt("bucket-m", 1_000_000); return manual },
-		"a forged ring": func(w *world) []byte {
-			e := w.ringAt("forged", 1_000_000)
+		"a question": func(w *world) []byte { w.firedAt("bucket-m", 1_000_000); return manual },
+		"a forged alarm": func(w *world) []byte {
+			e := w.firedAt("forged", 1_000_000)
 			delete(w.meter.Buckets, "forged")
 			return e
 		},
@@ -210,14 +210,14 @@ func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := watched()
 			w.Mode = containment.ModeAsk
-			real, first := w.ringAt("bucket-r", 900_000), other(w)
+			real, first := w.firedAt("bucket-r", 900_000), other(w)
 			if name == "a question" { // judged together, the question first: it found more
 				w.allAtOnce(t, real, first)
 			} else if _, err := w.Handle(context.Background(), first, func(r incident.Record) {
 				if !r.Judged.IsZero() && real != nil {
 					e := real
 					real = nil
-					w.deliver(t, e) // left to the one at the desk
+					w.deliver(t, e) // left to the worker that holds the lease
 				}
 			}); err != nil {
 				t.Fatal(err)
@@ -227,8 +227,8 @@ func TestAConfirmedAskFoldsIntoNoQuestionAndNoForgedRing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, b := range all {
-				if r, err := w.Store.Load(context.Background(), b.ID); err != nil || r.Alarm.Confirmed && !r.Once && (r.Folded != "" || r.Escalated.IsZero()) {
-					t.Errorf("%s: folded into %q, escalated %v, %v; want an ask of its own that is escalated", b.ID, r.Folded, r.Escalated, err)
+				if r, err := w.Store.Load(context.Background(), b.ID); err != nil || r.Alarm.Confirmed && !r.Once && (r.MergedInto != "" || r.Escalated.IsZero()) {
+					t.Errorf("%s: merged into %q, escalated %v, %v; want an ask of its own that is escalated", b.ID, r.MergedInto, r.Escalated, err)
 				}
 			}
 		})
@@ -266,13 +266,13 @@ func TestNoAskIsLostAmongTheSessionsOfARole(t *testing.T) {
 	t.Run("at two buckets", func(t *testing.T) {
 		w := watched()
 		w.account.AddRole("exporter", nil)
-		one, two := w.ringAt("bucket-1", 0), w.ringAt("bucket-2", 0)
+		one, two := w.firedAt("bucket-1", 0), w.firedAt("bucket-2", 0)
 		w.trail.at = map[string][]taker{"bucket-1": {session("alpha", 1_000_000)}, "bucket-2": {session("bravo", 1_000_000)}}
 		w.allAtOnce(t, one, two)
-		heard := fmt.Sprint(w.channel.Sent())
+		sent := fmt.Sprint(w.channel.Sent())
 		for _, name := range []string{"alpha", "bravo"} {
-			if !strings.Contains(heard, "AROAEXAMPLEexporter:"+name) {
-				t.Errorf("nobody was told what to run against session %s", name)
+			if !strings.Contains(sent, "AROAEXAMPLEexporter:"+name) {
+				t.Errorf("no message says what to run against session %s", name)
 			}
 		}
 	})
@@ -286,7 +286,7 @@ type until struct {
 
 func (u until) Deadline() (time.Time, bool) { return u.at, true }
 
-// handOver handles the ring in an invocation that ends fifteen minutes later, does something, and goes on in another invocation.
+// handOver handles the alarm in an invocation that ends fifteen minutes later, does something, and goes on in another invocation.
 func (w *world) handOver(t *testing.T, between func(incident.Record)) incident.Record {
 	t.Helper()
 	ctx := context.Background()
@@ -295,8 +295,8 @@ func (w *world) handOver(t *testing.T, between func(incident.Record)) incident.R
 		t.Fatalf("judged %v, closed %v, %v; want a judged incident that is handed over", handled.Record.Judged, handled.Record.Closed, err)
 	}
 	between(handled.Record)
-	wakes := w.Wakes.(*sandbox.Wakes).At()
-	w.clock.Wait(ctx, wakes[len(wakes)-1])
+	at := w.Scheduler.(*sandbox.Scheduler).At()
+	w.clock.Wait(ctx, at[len(at)-1])
 	if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -307,8 +307,8 @@ func (w *world) handOver(t *testing.T, between func(incident.Record)) incident.R
 	return r
 }
 
-// The history is not stored, so whoever takes an incident up asks the trail again. That it does not answer changes nothing: least
-// of all may whoever keeps its query slots full have the team told to think of the undo.
+// The history is not stored, so whoever takes an incident up asks the trail again. That it does not answer changes nothing.
+// Least of all may whoever keeps its query slots full have the team told to consider the undo.
 func TestAVerdictIsNotRevisedBecauseTheTrailDoesNotAnswer(t *testing.T) {
 	for name, fail := range map[string]func(*world){
 		"busy":             func(w *world) { w.trail.always = evidence.ErrBusy },
@@ -320,7 +320,7 @@ func TestAVerdictIsNotRevisedBecauseTheTrailDoesNotAnswer(t *testing.T) {
 			w := watched()
 			r := w.handOver(t, func(incident.Record) { fail(w) })
 			if strings.Contains(r.Outcomes[0].Detail, "undo") || w.said("REVISED") || w.said("DECIDE") {
-				t.Errorf("the team heard %q, and the step says %q", w.subjects(), r.Outcomes[0].Detail)
+				t.Errorf("the team was notified of %q, and the step says %q", w.subjects(), r.Outcomes[0].Detail)
 			}
 		})
 	}
@@ -377,17 +377,17 @@ func TestWhoTaggedIsKnownAfterJudgingAgain(t *testing.T) {
 	}
 }
 
-func TestAFoldedIncidentThatIsJudgedAgainStaysSilent(t *testing.T) {
+func TestAMergedIncidentThatIsJudgedAgainStaysSilent(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
-	one, two := w.ringAt("bucket-1", 1_000_000), w.ringAt("bucket-2", 950_000)
+	one, two := w.firedAt("bucket-1", 1_000_000), w.firedAt("bucket-2", 950_000)
 	w.trail.unsteady = from.Add(20 * time.Minute)
 	for _, r := range w.allAtOnce(t, one, two) {
-		if r.Folded != "" && r.Outcomes[0].State != containment.Skipped || !r.Evidence.Complete {
-			t.Errorf("%s is folded into %q, complete %t, its step %s; want the folded one's left to the other", r.ID, r.Folded, r.Evidence.Complete, r.Outcomes[0].State)
+		if r.MergedInto != "" && r.Outcomes[0].State != containment.Skipped || !r.Evidence.Complete {
+			t.Errorf("%s is merged into %q, complete %t, its step %s; want the merged one's left to the other", r.ID, r.MergedInto, r.Evidence.Complete, r.Outcomes[0].State)
 		}
 	}
-	w.heard(t, "RANG", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	w.notified(t, "FIRED", "DECIDE", "REVISED, DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 }
 
 // dying is an account at which the invocation breaks once, after a write.
@@ -419,7 +419,7 @@ func TestAStepThatWasWrittenBeforeACrashIsNotAskedForTheCap(t *testing.T) {
 	w.keys(t, "Inactive")
 }
 
-// crashes handles the ring until a step is intended, and dies there.
+// crashes handles the alarm until a step is intended, and dies there.
 func (w *world) crashes(t *testing.T) {
 	t.Helper()
 	defer func() {
@@ -437,7 +437,7 @@ func (w *world) crashes(t *testing.T) {
 
 func TestWhatLowersTheModeHoldsBackAnIntendedStepToo(t *testing.T) {
 	for name, lower := range map[string]func(*testing.T, *world){
-		"the brakes": func(t *testing.T, w *world) {
+		"the mode and the holds": func(t *testing.T, w *world) {
 			b, err := w.Store.Brakes(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -462,7 +462,7 @@ func TestWhatLowersTheModeHoldsBackAnIntendedStepToo(t *testing.T) {
 }
 
 // An invocation that stood still for longer than its lease finds its step done, and perhaps undone, by others.
-func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
+func TestWhoeverLostTheLeaseReadsBeforeHeWrites(t *testing.T) {
 	w := watched()
 	slept := false
 	if _, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
@@ -481,31 +481,31 @@ func TestWhoeverLostTheDeskReadsBeforeHeWrites(t *testing.T) {
 	}
 }
 
-// deaf wakes nobody, once it fails.
+// deaf schedules nothing, once it fails.
 type deaf struct {
-	incident.Wakes
+	incident.Scheduler
 	err error
 }
 
-func (d *deaf) Wake(ctx context.Context, id string, at time.Time) error {
+func (d *deaf) Schedule(ctx context.Context, id string, at time.Time) error {
 	if d.err != nil {
 		return d.err
 	}
-	return d.Wakes.Wake(ctx, id, at)
+	return d.Scheduler.Schedule(ctx, id, at)
 }
 
-// An invocation that stood still for longer than its lease leaves the work to whoever sits at the desk by then, and sees that somebody
-// looks after him: that is no error, and rings no alarm. What nobody would do is one.
-func TestADeskThatWasLostIsNoErrorWhereSomebodyLooksAfterIt(t *testing.T) {
-	for name, broken := range map[string]error{"he is looked after": nil, "nobody is called": errors.New("the scheduler is gone")} {
+// An invocation that stood still for longer than its lease leaves the work to the worker that holds it by then, and schedules a follow-up. That
+// is no error, and no alarm fires. Where it cannot be scheduled, it is one.
+func TestALostLeaseIsNoErrorWhereAFollowUpIsScheduled(t *testing.T) {
+	for name, broken := range map[string]error{"a follow-up comes": nil, "nobody is called": errors.New("the scheduler is gone")} {
 		t.Run(name, func(t *testing.T) {
 			w, ctx := watched(), context.Background()
-			wakes := w.Wakes.(*sandbox.Wakes)
-			ears := &deaf{Wakes: wakes}
-			w.Wakes = ears
+			scheduler := w.Scheduler.(*sandbox.Scheduler)
+			ears := &deaf{Scheduler: scheduler}
+			w.Scheduler = ears
 			var until time.Time
 			_, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
-				if len(r.Looks) == 0 || !until.IsZero() {
+				if len(r.Rounds) == 0 || !until.IsZero() {
 					return
 				}
 				w.clock.Wait(ctx, w.clock.Now().Add(5*time.Minute))
@@ -517,67 +517,67 @@ func TestADeskThatWasLostIsNoErrorWhereSomebodyLooksAfterIt(t *testing.T) {
 				ears.err = broken
 			})
 			if (err != nil) != (broken != nil) || broken != nil && !strings.Contains(err.Error(), "having the responder called again") {
-				t.Errorf("got %v, want an error only where nobody looks after it", err)
+				t.Errorf("got %v, want an error only where no follow-up comes", err)
 			}
-			if at := wakes.At(); broken == nil && !at[len(at)-1].Equal(until.Add(time.Second)) {
-				t.Errorf("the last wake is at %v, want it just after %v", at[len(at)-1], until)
+			if at := scheduler.At(); broken == nil && !at[len(at)-1].Equal(until.Add(time.Second)) {
+				t.Errorf("the last follow-up is at %v, want it just after %v", at[len(at)-1], until)
 			}
 		})
 	}
 }
 
 // The page went out, and then the topic was taken away: nobody knows what was done. The invocation that closes it fails, so that
-// Lambda's metric rings.
-func TestAnAnswerThatNobodyHeardIsAnErrorOfWhoeverCloses(t *testing.T) {
+// the alarm on Lambda's metric fires.
+func TestAnAnswerThatIsNotDeliveredIsAnErrorOfWhoeverCloses(t *testing.T) {
 	w := watched()
 	ctx := context.Background()
 	handled, err := w.Handle(until{ctx, w.clock.Now().Add(15 * time.Minute)}, event(1_000_000), func(r incident.Record) {
-		if !r.Told(incident.Page).IsZero() {
+		if !r.NotifiedAt(incident.Page).IsZero() {
 			w.channel.Err = errors.New("no such topic")
 		}
 	})
 	if err != nil || !handled.Record.Closed.IsZero() {
 		t.Fatalf("closed %v, %v; want an incident that is handed over", handled.Record.Closed, err)
 	}
-	if _, err = w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); !errors.Is(err, responder.ErrUnheard) {
-		t.Errorf("got %v, want that the team could not be told", err)
+	if _, err = w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); !errors.Is(err, responder.ErrNotDelivered) {
+		t.Errorf("got %v, want that the team could not be notified", err)
 	}
 	w.channel.Err = nil
-	w.handle(t) // the ring is delivered again
+	w.handle(t) // the alarm is delivered again
 	if !w.said("CONTAINED") {
-		t.Errorf("the team heard %q, and not what was done", w.subjects())
+		t.Errorf("the team was notified of %q, and not what was done", w.subjects())
 	}
-	if n := count(w.subjects(), "RANG"); n != 1 {
-		t.Errorf("the page was told %d times", n)
+	if n := count(w.subjects(), "FIRED"); n != 1 {
+		t.Errorf("the page was sent %d times", n)
 	}
 }
 
-// Nobody delivers the ring again: the wakes alone see to it that it is told, once the topic is back. Until then each round is an error.
-func TestWhatNobodyHeardIsToldOnceSomebodyCan(t *testing.T) {
+// Nobody delivers the alarm again: the follow-ups alone see to it that the team is notified, once the topic is back. Until then each is an error.
+func TestWhatWasNotDeliveredIsNotifiedOnceAChannelTakesIt(t *testing.T) {
 	for name, rounds := range map[string]int{"the topic comes back": 3, "it does not": 100} {
 		t.Run(name, func(t *testing.T) {
 			w, ctx := watched(), context.Background()
 			w.channel.Err = errors.New("no such topic")
-			wakes := w.Wakes.(*sandbox.Wakes)
+			scheduler := w.Scheduler.(*sandbox.Scheduler)
 			first, err := w.Handle(ctx, event(1_000_000), nil)
-			if !errors.Is(err, responder.ErrUnheard) {
-				t.Fatalf("got %v, want that the team could not be told", err)
+			if !errors.Is(err, responder.ErrNotDelivered) {
+				t.Fatalf("got %v, want that the team could not be notified", err)
 			}
-			begun, failed, n := w.clock.Now(), 1, len(wakes.At())
-			for i := n - 1; i < len(wakes.At()); i++ {
+			begun, failed, n := w.clock.Now(), 1, len(scheduler.At())
+			for i := n - 1; i < len(scheduler.At()); i++ {
 				if failed > rounds {
 					w.channel.Err = nil
 				}
-				w.clock.Wait(ctx, wakes.At()[i])
-				if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); errors.Is(err, responder.ErrUnheard) {
+				w.clock.Wait(ctx, scheduler.At()[i])
+				if _, err := w.Handle(ctx, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); errors.Is(err, responder.ErrNotDelivered) {
 					failed++
 				} else if err != nil {
 					t.Fatal(err)
 				}
 			}
 			r, err := w.Store.Load(ctx, first.Record.ID)
-			if err != nil || r.Closed.IsZero() || r.Unheard() != (rounds == 100) || w.said("CONTAINED") != (rounds == 3) {
-				t.Errorf("closed %v, unheard %t, %v; the team heard %q", r.Closed, r.Unheard(), err, w.subjects())
+			if err != nil || r.Closed.IsZero() || r.Undelivered() != (rounds == 100) || w.said("CONTAINED") != (rounds == 3) {
+				t.Errorf("closed %v, undelivered %t, %v; the team was notified of %q", r.Closed, r.Undelivered(), err, w.subjects())
 			}
 			if took := r.Closed.Sub(begun); rounds == 3 && failed != 4 || rounds == 100 && (failed != 8 || took < 10*time.Hour || took > 12*time.Hour) {
 				t.Errorf("%d rounds failed, closed after %v", failed, took)
@@ -591,7 +591,7 @@ func TestWhatCouldNotBeSeenIsNotQuiet(t *testing.T) {
 	denied := errors.New("AccessDenied: iam:ListAccessKeys")
 	w.account.Fail("Keys", denied, denied, denied, denied)
 	w.handle(t)
-	w.heard(t, "RANG", "CONTAINED", "CLOSED, NOT ALL SEEN, CONTAINED")
+	w.notified(t, "FIRED", "CONTAINED", "CLOSED, NOT ALL SEEN, CONTAINED")
 }
 
 // A containment that IAM refuses is a human's, as much as one that is asked.
@@ -601,14 +601,14 @@ func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
 			w := watched()
 			w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
 			w.watch(t, func(r incident.Record) {
-				if byHand && !r.Told(incident.Answer).IsZero() {
+				if byHand && !r.NotifiedAt(incident.Answer).IsZero() {
 					w.account.SetStatus(stolen, containment.Inactive)
 				}
 			})
 			if byHand {
-				w.heard(t, "RANG", "NOT CONTAINED", "QUIET, ALREADY OFF")
+				w.notified(t, "FIRED", "NOT CONTAINED", "QUIET, ALREADY OFF")
 			} else {
-				w.heard(t, "RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
+				w.notified(t, "FIRED", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED",
 					"CLOSED, NOBODY ANSWERED, NOT CONTAINED")
 			}
 		})
@@ -619,17 +619,17 @@ func TestAContainmentThatFailsIsRepeatedAndEscalated(t *testing.T) {
 func TestAContainmentThatIsThrottledIsTriedAgain(t *testing.T) {
 	throttled := fmt.Errorf("calling iam:UpdateAccessKey: AWS is throttling: %w", containment.ErrThrottled)
 	for name, c := range map[string]struct {
-		times int
-		lower bool
-		state containment.State
-		took  time.Duration
-		heard []string
+		times    int
+		lower    bool
+		state    containment.State
+		took     time.Duration
+		notified []string
 	}{
-		"for a while": {times: 3, state: containment.Done, took: 14 * time.Second, heard: []string{"RANG", "CONTAINED", "QUIET, CONTAINED"}},
+		"for a while": {times: 3, state: containment.Done, took: 14 * time.Second, notified: []string{"FIRED", "CONTAINED", "QUIET, CONTAINED"}},
 		"the mode is lowered meanwhile": {times: 3, lower: true, state: containment.Asked, took: 2 * time.Second,
-			heard: []string{"RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE"}},
+			notified: []string{"FIRED", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE"}},
 		"all the time": {times: 100, state: containment.Failed, took: 126 * time.Second,
-			heard: []string{"RANG", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED", "CLOSED, NOBODY ANSWERED, NOT CONTAINED"}},
+			notified: []string{"FIRED", "NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "STILL OPEN, NOT CONTAINED", "ESCALATED, NOT CONTAINED", "CLOSED, NOBODY ANSWERED, NOT CONTAINED"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := watched()
@@ -647,7 +647,7 @@ func TestAContainmentThatIsThrottledIsTriedAgain(t *testing.T) {
 			if o := r.Outcomes[0]; o.State != c.state || o.At.Sub(judged) != c.took {
 				t.Errorf("%s %v after the verdict, want %s after %v: %s", o.State, o.At.Sub(judged), c.state, c.took, o.Detail)
 			}
-			w.heard(t, c.heard...)
+			w.notified(t, c.notified...)
 			if c.times == 3 && !c.lower {
 				w.keys(t, "Inactive")
 			}
@@ -661,33 +661,33 @@ func TestAStepThatFailedIsNotLeftToTheIncidentThatFailed(t *testing.T) {
 	w.account.Fail("Write", fmt.Errorf("%w: AccessDenied", containment.ErrNotDone))
 	var second incident.Record
 	w.watch(t, func(r incident.Record) {
-		if second.ID != "" || r.Told(incident.Reminder).IsZero() {
+		if second.ID != "" || r.NotifiedAt(incident.Reminder).IsZero() {
 			return
 		}
 		second.ID = "on its way"
-		second = w.deliver(t, w.ringAt("other", 1_000_000)) // left to the one at the desk
+		second = w.deliver(t, w.firedAt("other", 1_000_000)) // left to the worker that holds the lease
 	})
 	second, err := w.Store.Load(context.Background(), second.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := state(t, second); got != containment.Done || second.Folded != "" {
-		t.Errorf("the second incident's step is %s (%s), folded into %q; want it done", got, second.Outcomes[0].Detail, second.Folded)
+	if got := state(t, second); got != containment.Done || second.MergedInto != "" {
+		t.Errorf("the second incident's step is %s (%s), merged into %q; want it done", got, second.Outcomes[0].Detail, second.MergedInto)
 	}
 	w.keys(t, "Inactive")
 }
 
-// forged is a ring that CloudWatch does not confirm: the n-th of its alarm.
+// forged is an alarm that CloudWatch does not confirm: the n-th of its alarm.
 func (w *world) forged(name string, n int) []byte {
-	e := w.ringAt(name, 0)
+	e := w.firedAt(name, 0)
 	delete(w.meter.Buckets, name)
 	w.trail.at[name] = nil
 	return []byte(strings.ReplaceAll(string(e), "2026-03-04T00:11:00.000", fmt.Sprintf("2026-03-04T00:%02d:%02d.000", 10+n/60, n%60)))
 }
 
-// Whoever may invoke the function can make up any number of rings. They are answered, and the team is not flooded; what CloudWatch
-// confirms is told for itself, as if there were none of them.
-func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
+// Whoever may invoke the function can make up any number of alarms. They are answered, and the team is not flooded. What CloudWatch confirms has
+// messages of its own, as if there were none of them.
+func TestAFloodOfForgedAlarmsIsAnsweredInFewMessages(t *testing.T) {
 	for name, alarms := range map[string]int{"of one alarm": 1, "each of another": 100} {
 		t.Run(name, func(t *testing.T) {
 			w := watched()
@@ -700,12 +700,12 @@ func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
 			more, real := 0, incident.Record{}
 			events = append(events, event(1_000_000))
 			w.Handle(context.Background(), events[0], func(r incident.Record) {
-				if more == 0 { // the others come while somebody is at the desk
+				if more == 0 { // the others come while somebody holds the worker lease
 					for more++; more < len(events); more++ {
 						ids = append(ids, w.deliver(t, events[more]).ID)
 					}
 				}
-				if len(ids) < 80 && !r.Told(incident.Answer).IsZero() && !r.Alarm.Confirmed { // and some after the first answers
+				if len(ids) < 80 && !r.NotifiedAt(incident.Answer).IsZero() && !r.Alarm.Confirmed { // and some after the first answers
 					for i := range 30 {
 						ids = append(ids, w.deliver(t, w.forged(fmt.Sprint("later-", i%alarms), 60+i)).ID)
 					}
@@ -718,12 +718,12 @@ func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
 				}
 				if r.Alarm.Confirmed {
 					real = r
-				} else if r.Told(incident.Answer).IsZero() || r.Closed.IsZero() {
-					t.Errorf("%s: nobody heard of it, or it is open: %+v", id, r.Notified)
+				} else if r.NotifiedAt(incident.Answer).IsZero() || r.Closed.IsZero() {
+					t.Errorf("%s: nobody was notified of it, or it is open: %+v", id, r.Notified)
 				}
 			}
-			if got := state(t, real); got != containment.Done || real.Told(incident.Answer).Sub(real.Outcomes[0].At) > 0 {
-				t.Errorf("the true ring's step is %s at %v, told at %v", got, real.Outcomes[0].At, real.Told(incident.Answer))
+			if got := state(t, real); got != containment.Done || real.NotifiedAt(incident.Answer).Sub(real.Outcomes[0].At) > 0 {
+				t.Errorf("the true alarm's step is %s at %v, notified at %v", got, real.Outcomes[0].At, real.NotifiedAt(incident.Answer))
 			}
 			answers, sum := 0, 0
 			for _, m := range w.channel.Sent() {
@@ -739,7 +739,7 @@ func TestAFloodOfForgedRingsIsAnsweredInFewMessages(t *testing.T) {
 				answers, sum = answers+1, sum+n
 			}
 			if answers > 4 || sum != 80 {
-				t.Errorf("%d answers to %d forged rings: %q; want few, to all 80", answers, sum, w.subjects())
+				t.Errorf("%d answers to %d forged alarms: %q; want few, to all 80", answers, sum, w.subjects())
 			}
 		})
 	}
@@ -767,7 +767,7 @@ func TestWhatAKeyDidBeforeItWasContainedIsNotHeldAgainstIt(t *testing.T) {
 				t.Fatalf("got %+v, want both keys contained, the second at %v", r.Outcomes, from.Add(36*time.Minute))
 			}
 			if got := w.said("NOT QUIET") || w.said("ESCALATED"); got != (after > 0) {
-				t.Errorf("the team heard %q of calls that ended %v after the containment: %+v", w.subjects(), after, r.FollowUps)
+				t.Errorf("the team was notified of %q of calls that ended %v after the containment: %+v", w.subjects(), after, r.FollowUps)
 			}
 		})
 	}
@@ -793,7 +793,7 @@ func (m sluggish) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error
 	return m.Meter.Read(ctx, a)
 }
 
-// onTime is a store that sees who works without the desk.
+// onTime is a store that sees who works without the worker lease.
 type onTime struct {
 	incident.Store
 	clock *sandbox.Clock
@@ -816,12 +816,12 @@ func (s *onTime) Put(ctx context.Context, r incident.Record) (incident.Record, e
 	return s.Store.Put(ctx, r)
 }
 
-// A flood of rings, forged perhaps, is worked on in parts: between them the lease is taken again, and what is more urgent comes first.
-func TestAFloodOfRingsDoesNotOutlastTheLease(t *testing.T) {
+// A flood of alarms, forged perhaps, is worked on in parts: between them the lease is taken again, and what is more urgent comes first.
+func TestAFloodOfAlarmsDoesNotOutlastTheLease(t *testing.T) {
 	w := watched()
 	var events [][]byte
 	for i := range 100 {
-		events = append(events, w.ringAt(fmt.Sprintf("bucket-%d", i), 1_000_000))
+		events = append(events, w.firedAt(fmt.Sprintf("bucket-%d", i), 1_000_000))
 	}
 	s := &onTime{Store: w.Store, clock: w.clock}
 	w.Store, w.Meter = s, sluggish{w.meter, w.clock}
@@ -831,8 +831,8 @@ func TestAFloodOfRingsDoesNotOutlastTheLease(t *testing.T) {
 	}
 }
 
-// A key that was contained, is turned on again and takes more: the window after that is a theft of its own, and its containment is not
-// left to the incident that thinks it done.
+// A key that was contained is turned on again and takes more. The window after that is a theft of its own. Its containment is not left to the
+// incident that thinks it done.
 func TestAKeyThatTakesMoreAfterItsContainmentIsContainedAgain(t *testing.T) {
 	w := watched()
 	second := from.Add(13 * time.Minute)
@@ -848,8 +848,8 @@ func TestAKeyThatTakesMoreAfterItsContainmentIsContainedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := state(t, next); got != containment.Done || next.Folded != "" || w.account.Writes() != 2 {
-		t.Errorf("the second theft is %s, folded into %q, %d writes; want it contained too", got, next.Folded, w.account.Writes())
+	if got := state(t, next); got != containment.Done || next.MergedInto != "" || w.account.Writes() != 2 {
+		t.Errorf("the second theft is %s, merged into %q, %d writes; want it contained too", got, next.MergedInto, w.account.Writes())
 	}
 	w.keys(t, "Inactive")
 }

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/incident"
-	"nightlatch/internal/notify"
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 )
 
 // task is one incident and its move.
@@ -18,8 +19,8 @@ type task struct {
 	move incident.Move
 }
 
-// next lists the incidents whose moves are the most urgent, the oldest first; where none is due, it returns when the first will be.
-// What CloudWatch confirms comes before what it does not: whoever may invoke the function can send any number of rings.
+// next lists the incidents whose moves are the most urgent, the oldest first. Where none is due, it returns when the first will be.
+// What CloudWatch confirms comes before what it does not: whoever may invoke the function can send any number of alarms.
 func (w *worker) next(now time.Time) (batch []task, at time.Time) {
 	due := map[incident.Do][]task{}
 	for _, rec := range w.open {
@@ -40,7 +41,7 @@ func (w *worker) next(now time.Time) (batch []task, at time.Time) {
 			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
 				batch = batch[:n]
 			}
-			if do != incident.LookUp { // what is found is acted on before the next are judged, and the lease does not end before the batch
+			if do != incident.Query { // what is found is acted on before the next are judged, and the lease does not end before the batch
 				batch = batch[:min(len(batch), max(w.Workers.Size, 8))]
 			}
 			return batch, now
@@ -67,13 +68,13 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			w.act(ctx, t)
 			delete(w.intended, t.rec.ID)
 		})
-	case incident.LookUp:
+	case incident.Query:
 		w.round(ctx, batch)
 	case incident.Judge:
 		w.each(ctx, batch, func(t task) { w.judge(ctx, t.rec) })
 		w.mergeAll(ctx, batch)
-	case incident.Tell:
-		w.tellAll(ctx, batch)
+	case incident.Notify:
+		w.notifyAll(ctx, batch)
 	default:
 		page := w.nextPage()
 		w.each(ctx, batch, func(t task) {
@@ -83,7 +84,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			case incident.ReadMetric:
 				w.readMetric(ctx, t.rec)
 				if !t.rec.Once {
-					t.rec.Tell(incident.Page, page, notify.Names(w.Channels)...)
+					t.rec.Notify(incident.Page, page, notify.Names(w.Channels)...)
 				}
 			case incident.Enrich:
 				w.enrich(ctx, t.rec)
@@ -92,10 +93,10 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			case incident.Remind:
 				w.remind(ctx, t.rec)
 			case incident.Close:
-				if t.rec.TellLater(w.Clock.Now()) {
+				if t.rec.NotifyLater(w.Clock.Now()) {
 					if w.put(ctx, t.rec) {
 						w.mu.Lock()
-						w.giveUp(ctx, t.rec.ID, unheard(*t.rec))
+						w.giveUp(ctx, t.rec.ID, undelivered(*t.rec))
 						w.mu.Unlock()
 					}
 					return
@@ -119,7 +120,7 @@ func (w *worker) each(ctx context.Context, batch []task, do func(task)) {
 	})
 }
 
-// survive leaves an incident on which the code breaks to the next invocation, and to the alarm on failing ones: one that somebody has
+// survive leaves an incident on which the code panics to the next invocation, and to the alarm on failing ones. One that somebody has
 // made up to break it must not hold up the others.
 func (w *worker) survive(ctx context.Context, id string) {
 	if p := recover(); p != nil {

@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/incident"
 	"slices"
 	"time"
+
+	"nightlatch/internal/incident"
 )
 
 // put stores a record after a move. A record that somebody else has changed is taken in anew: what was done is seen done.

@@ -1,5 +1,28 @@
-// Package responder is the sequence: from an event to a closed incident. What comes next is decided by incident.Record.Next;
-// this package has the effects, one at a time, and puts the record after each, so that it can be stopped and taken up anywhere.
+// Package responder is the sequence from an event to a closed incident.
+//
+// The way of an alarm:
+//
+//	parse        alarm.Parse reads the event: an alarm, a human's question, or a follow-up
+//	open         the incident is opened, or joined where it is open already
+//	investigate  the metric is read again; query rounds ask the trail until the evidence is enough, or complete, or the deadline has come
+//	judge        judgement gives verdicts and steps; incidents with the same steps are merged
+//	contain      the intended steps are done, one after the other, and each is read back
+//	report       who tagged a protected target is asked; then the messages are written
+//	notify       each channel gets them, and again later where it did not take them
+//
+// A first page goes out as soon as the metric was read. Follow-ups then check that the steps hold and that the bytes have stopped. Reminders
+// repeat what waits for a human. At last the incident is closed.
+//
+// Which of these moves is next is decided by incident.Record.Next, which is pure; this package has the effects. A record is put before and
+// after each effect on the account, and after every other move. Whoever takes it up after a crash reads before he writes: a step is done at
+// most once, and a message is sent at least once.
+//
+// One worker advances all open incidents, because the trail takes ten queries at once and one question can serve every incident. Its claim
+// is the worker lease. Two workers at once, because one was thought dead, harm nothing: each put is conditional, and comes before
+// the effect. A worker without time left schedules the next run and gives the lease back.
+//
+// It may import the leaves, the stages, investigation and judgement. It must not import approval, an adapter, an SDK or the Lambda runtime.
+// It must not decide anything about an actor.
 package responder
 
 import (
@@ -36,26 +59,26 @@ type Responder struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	Mode     containment.Mode
-	// Epoch tells deployments apart: the mode that was lowered in another one is not lowered any more.
-	Epoch string
+	// Generation tells deployments apart: the mode that was lowered in another one is not lowered any more.
+	Generation string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
-	// Wakes calls the responder again. Where it is nil nothing does: an incident is seen through while it waits, and closed as soon
-	// as it is told.
-	Wakes incident.Wakes
+	// Scheduler calls the responder again. Where it is nil nothing does: an invocation waits for what comes next, and closes an incident as
+	// soon as its answer is delivered.
+	Scheduler incident.Scheduler
 	// Workers are how many incidents are worked on at the same time, and how.
 	Workers workers.Pool
 	// Cap is how many containments an hour are made without a human; 0 is ten.
 	Cap int
 	// Name gives an invocation a name that no other has; nil is a random one.
 	Name func() string
-	// Policy is nil where it could not be loaded, for the reason PolicyError; everything is asked then.
+	// Policy is nil where it could not be loaded, for the reason PolicyError. Everything is asked then.
 	Policy      *policy.Policy
 	PolicyError string
 }
 
-// ErrUnheard says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
-var ErrUnheard = errors.New("the team could not be told")
+// ErrNotDelivered says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
+var ErrNotDelivered = errors.New("the team could not be notified")
 
 // Watch sees a record after every move; it is the one way back from the sequence to whoever started it.
 type Watch func(incident.Record)
@@ -70,15 +93,14 @@ type Handled struct {
 
 // Handle takes one event as far as this invocation can. watch, where it is not nil, sees a record after every move.
 //
-// Whoever finds the desk free works on all incidents that are open, so that one question serves them all; whoever does not,
-// leaves what rang to the one who sits there.
+// Whoever gets the worker lease works on all open incidents. Whoever does not leaves his to the worker that holds it.
 func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Handled, error) {
 	parsed, err := alarm.Parse(event)
 	if err != nil {
 		return Handled{}, err
 	}
 	// Without the time for one move it would do nothing but call itself again, for ever.
-	if until, ok := ctx.Deadline(); ok && r.Wakes != nil && parsed.Ignored == "" && until.Sub(r.Clock.Now()) < leastTime {
+	if until, ok := ctx.Deadline(); ok && r.Scheduler != nil && parsed.Ignored == "" && until.Sub(r.Clock.Now()) < leastTime {
 		return Handled{}, fmt.Errorf("this invocation has %v, and needs %v: give the function a timeout of 3 minutes at least, 15 are best",
 			until.Sub(r.Clock.Now()).Round(time.Second), leastTime)
 	}
@@ -90,7 +112,7 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 		r.Log.InfoContext(ctx, "event ignored", "reason", parsed.Ignored)
 		return Handled{Ignored: parsed.Ignored}, nil
 	case parsed.Alarm != nil:
-		rec, err := w.ring(ctx, *parsed.Alarm)
+		rec, err := w.fired(ctx, *parsed.Alarm)
 		if err != nil {
 			return Handled{}, err
 		}
@@ -115,21 +137,21 @@ func (r *Responder) name() string {
 	return rand.Text()
 }
 
-// ring opens the incident of an alarm, or joins the one that is open for it.
-func (w *worker) ring(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
+// fired opens the incident of an alarm, or joins the one that is open for it.
+func (w *worker) fired(ctx context.Context, a alarm.Alarm) (incident.Record, error) {
 	rec, err := w.store(ctx, w.Store.Open, w.newRecord(ctx, a))
-	if err == nil && !rec.Closed.IsZero() && rec.Unheard() {
-		rec = rec.TellAgain(w.Clock.Now())
+	if err == nil && !rec.Closed.IsZero() && rec.Undelivered() {
+		rec = rec.NotifyAgain(w.Clock.Now())
 		rec.Writer = w.name
 		rec, err = w.store(ctx, w.Store.Put, rec)
 	}
 	if err != nil {
 		return incident.Record{}, fmt.Errorf("opening the incident: %w", err)
 	}
-	// Whatever becomes of this invocation, somebody comes and looks.
-	if w.Wakes != nil && rec.Closed.IsZero() {
-		if err := w.Wakes.Wake(ctx, incident.EveryIncident, w.Clock.Now().Add(2*time.Minute)); err != nil {
-			w.Log.ErrorContext(ctx, "a wake could not be set; Lambda's own retries are left", "incident", rec.ID, "err", err)
+	// Whatever becomes of this invocation, a follow-up comes.
+	if w.Scheduler != nil && rec.Closed.IsZero() {
+		if err := w.Scheduler.Schedule(ctx, incident.EveryIncident, w.Clock.Now().Add(2*time.Minute)); err != nil {
+			w.Log.ErrorContext(ctx, "a follow-up could not be scheduled; Lambda's own retries are left", "incident", rec.ID, "err", err)
 		}
 	}
 	return rec, nil
@@ -138,7 +160,7 @@ func (w *worker) ring(ctx context.Context, a alarm.Alarm) (incident.Record, erro
 // newRecord is the incident of an alarm as it begins.
 func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	now := w.Clock.Now()
-	once := w.Wakes == nil || a.Source != alarm.Rang
+	once := w.Scheduler == nil || a.Source != alarm.Fired
 	deadline := now.Add(incident.Patience)
 	if until, ok := ctx.Deadline(); once && ok && until.Add(-reserve).Before(deadline) && now.Before(until) {
 		deadline = until.Add(-reserve)
@@ -146,20 +168,20 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	rec := incident.Record{
 		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
-		Looks:    []incident.Look{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
+		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}
-	rec.Evidence.Explained, rec.Evidence.Unexplained = nil, nil // nothing was looked at yet
+	rec.Evidence.Explained, rec.Evidence.Unexplained = nil, nil // no query round yet
 	rec.Note(now, opening(a))
 	return rec
 }
 
-// reserve is kept back, of the time an invocation has, for what comes after the deadline: the last look, judging, a write and its
-// reading back for a minute, what the report would like to say, and the telling itself.
-const reserve = lastLookTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
+// reserve is kept back of an invocation's time for what comes after the deadline: the last query round, judging, a write and its
+// reading back for a minute, what the report would like to say, and the notifying itself.
+const reserve = lastRoundTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
 
 func opening(a alarm.Alarm) string {
 	if a.Source == alarm.Manual {
 		return "a manual event asks about " + prose.List(a.Buckets)
 	}
-	return "alarm " + prose.Safe(a.Name) + " rang for " + prose.List(a.Buckets)
+	return "alarm " + prose.Safe(a.Name) + " fired for " + prose.List(a.Buckets)
 }

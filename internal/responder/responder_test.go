@@ -34,8 +34,8 @@ const (
 )
 
 var (
-	from = time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
-	rang = from.Add(4 * time.Minute)
+	from  = time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
+	fired = from.Add(4 * time.Minute)
 )
 
 // taker is one credential that takes bytes: a user's key, or, where role is set, a session of that role.
@@ -70,7 +70,7 @@ type trail struct {
 	clock  *sandbox.Clock
 	late   time.Time
 	takers []taker
-	// grows is by how much every taker's margin grows with each look; crowd adds that many strangers to the margin with each.
+	// grows is by how much every taker's margin grows with each query round; crowd adds that many strangers to the margin with each.
 	grows, crowd int64
 	// always is returned by every question, errs by the next ones, one each.
 	always error
@@ -86,17 +86,17 @@ type trail struct {
 	lastSeen time.Time
 	// since is what the credentials have done since; nil is nothing.
 	since []evidence.Row
-	// unsteady is until when each look finds a little more.
+	// unsteady is until when each query round finds a little more.
 	unsteady time.Time
 	// failing is the question that is not answered; "" is none.
 	failing string
 	// engine is what it calls itself.
 	engine string
 
-	mu    sync.Mutex // two questions are asked at once
-	errs  []error
-	asked []asking
-	looks int64
+	mu     sync.Mutex // two questions are asked at once
+	errs   []error
+	asked  []asking
+	rounds int64
 }
 
 func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, error) {
@@ -134,7 +134,7 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 			answer.Rows = []evidence.Row{tr.tagger}
 		}
 	default:
-		if tr.looks++; !tr.clock.Now().Before(tr.late) {
+		if tr.rounds++; !tr.clock.Now().Before(tr.late) {
 			for _, w := range q.(evidence.Bytes).Windows {
 				takers := tr.takers
 				if there, ok := tr.at[w.Buckets[0]]; ok {
@@ -142,7 +142,7 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 				}
 				if tr.clock.Now().Before(tr.unsteady) {
 					takers = slices.Clone(takers)
-					takers[0].bytes += tr.looks
+					takers[0].bytes += tr.rounds
 				}
 				if !tr.next.IsZero() && !w.From.Before(tr.next) {
 					takers = tr.then
@@ -177,14 +177,14 @@ func (tr *trail) usage() (rows []evidence.Row) {
 
 func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 	takers = slices.Clone(takers)
-	for i := range tr.crowd * tr.looks {
+	for i := range tr.crowd * tr.rounds {
 		takers = append(takers, taker{key: fmt.Sprintf("AKIAEXAMPLECROWD%04d", i), owner: fmt.Sprint("crowd", i), margin: 1, ip: elsewhere})
 	}
 	slices.SortStableFunc(takers, func(x, y taker) int { return cmp.Or(cmp.Compare(y.bytes, x.bytes), cmp.Compare(y.margin, x.margin)) })
 	places := fmt.Sprint(len(takers))
 	var bytes, margin, calls int64
 	for i, k := range takers {
-		n, around := int64(0), k.margin+tr.grows*tr.looks
+		n, around := int64(0), k.margin+tr.grows*tr.rounds
 		if k.bytes > 0 {
 			n = 3
 		}
@@ -302,7 +302,7 @@ func thief(bytes int64) taker { return taker{key: stolen, owner: "mara", bytes: 
 func job(bytes int64) taker { return taker{key: nightly, owner: "nightly", bytes: bytes, ip: office} }
 
 func newWorld() *world {
-	w := &world{account: sandbox.NewAccount(account), clock: sandbox.NewClock(rang), channel: &sandbox.Channel{}, tags: map[string]string{}}
+	w := &world{account: sandbox.NewAccount(account), clock: sandbox.NewClock(fired), channel: &sandbox.Channel{}, tags: map[string]string{}}
 	w.account.AddUser("mara", w.tags, sandbox.Key{ID: stolen, Status: "Active"}, sandbox.Key{ID: neighbour, Status: "Active"})
 	w.account.AddUser("nightly", nil, sandbox.Key{ID: nightly, Status: "Active"})
 	w.trail = &trail{clock: w.clock, takers: []taker{thief(1_000_000)}}
@@ -335,8 +335,8 @@ func (w *world) deliver(t *testing.T, event []byte) incident.Record {
 	return handled.Record
 }
 
-// told is the one message that the team has got.
-func (w *world) told(t *testing.T) report.Message {
+// message is the one message that the team has got.
+func (w *world) message(t *testing.T) report.Message {
 	t.Helper()
 	sent := w.channel.Sent()
 	if len(sent) != 1 {
@@ -348,16 +348,16 @@ func (w *world) told(t *testing.T) report.Message {
 // headline is the headline of the one message.
 func (w *world) headline(t *testing.T, want string) {
 	t.Helper()
-	m := w.told(t)
+	m := w.message(t)
 	if !strings.HasPrefix(m.Subject, "[nightlatch] "+want+": ") || !strings.HasPrefix(m.Body, want+"\n") {
 		t.Errorf("got %q, want the headline %q:\n%s", m.Subject, want, m.Body)
 	}
 }
 
-// took checks how long after the ring the incident was closed.
+// took checks how long after the alarm fired the incident was closed.
 func (w *world) took(t *testing.T, least, most time.Duration) {
 	t.Helper()
-	if d := w.clock.Now().Sub(rang); d < least || d > most {
+	if d := w.clock.Now().Sub(fired); d < least || d > most {
 		t.Errorf("it took %v, want %v to %v", d, least, most)
 	}
 }
@@ -381,7 +381,7 @@ func (w *world) keys(t *testing.T, stolenStatus string) {
 	}
 }
 
-func TestAStolenKeyIsDeactivatedAndTheTeamTold(t *testing.T) {
+func TestAStolenKeyIsDeactivatedAndTheTeamNotified(t *testing.T) {
 	w := newWorld()
 	r := w.handle(t)
 	if got := state(t, r); got != containment.Done {
@@ -418,14 +418,14 @@ func TestTheCriticalPathIsShort(t *testing.T) {
 	if others := len(w.account.Calls()) - 1 + len(w.channel.Sent()); others > 6 {
 		t.Errorf("got %d other calls, want at most 6: %v", others, w.account.Calls())
 	}
-	looks := 0
-	for _, l := range r.Looks {
+	rounds := 0
+	for _, l := range r.Rounds {
 		if l.Bytes > 0 {
-			looks++
+			rounds++
 		}
 	}
-	if looks != 2 {
-		t.Errorf("got %d looks that saw the evidence, want the one that found it and the one that confirms it", looks)
+	if rounds != 2 {
+		t.Errorf("got %d query rounds that saw the evidence, want the one that found it and the one that confirms it", rounds)
 	}
 	if w.took(t, 2*time.Minute, 2*time.Minute+30*time.Second); w.meter.read != 1 {
 		t.Errorf("the metric was read %d times, want once", w.meter.read)
@@ -455,7 +455,7 @@ func TestObserveAndAskWriteNothing(t *testing.T) {
 		}
 		w.keys(t, "Active")
 		if len(w.channel.Sent()) != 1 {
-			t.Errorf("mode %q: the team heard %d messages, want 1", mode, len(w.channel.Sent()))
+			t.Errorf("mode %q: the team got %d messages, want 1", mode, len(w.channel.Sent()))
 		}
 	}
 }
@@ -477,14 +477,14 @@ func TestASecondDeliveryChangesNothing(t *testing.T) {
 	}
 	// In a new process nothing is remembered; the account still is as it shall be, and whoever reads only this can undo it.
 	w.Store, w.channel = &incident.Memory{}, &sandbox.Channel{}
-	w.clock = sandbox.NewClock(rang.Add(time.Hour))
+	w.clock = sandbox.NewClock(fired.Add(time.Hour))
 	w.Clock, w.trail.clock, w.Channels = w.clock, w.clock, []notify.Channel{w.channel}
 	again := w.handle(t)
 	if got := state(t, again); got != containment.Already || again.Outcomes[0].Undo != undo {
 		t.Errorf("in a new process: got %s with undo %q, want already with %q", got, again.Outcomes[0].Undo, undo)
 	}
 	w.headline(t, "ALREADY OFF")
-	if body := w.told(t).Body; !strings.Contains(body, "\nTo undo        "+undo+"\n") || !strings.Contains(unwrap(body), "it reads as Inactive: an earlier run of this incident did it, or somebody else") {
+	if body := w.message(t).Body; !strings.Contains(body, "\nTo undo        "+undo+"\n") || !strings.Contains(unwrap(body), "it reads as Inactive: an earlier run of this incident did it, or somebody else") {
 		t.Errorf("the message does not say who did it and how to undo it:\n%s", body)
 	}
 	if n := count(w.account.Calls(), "Write"); n != 1 {
@@ -523,9 +523,9 @@ func TestFaults(t *testing.T) {
 			containment.Done, "Inactive", "CloudWatch confirms", false},
 		"a policy that did not load": {func(w *world) { w.Policy, w.PolicyError = nil, "policy.cedar:3: it does not parse" },
 			containment.Asked, "Active", "policy.cedar:3: it does not parse", true},
-		"evidence that comes late": {func(w *world) { w.trail.late = rang.Add(9 * time.Minute) },
+		"evidence that comes late": {func(w *world) { w.trail.late = fired.Add(9 * time.Minute) },
 			containment.Done, "Inactive", "CONTAINED", false},
-		"evidence that comes too late to be looked at twice": {func(w *world) { w.trail.late = rang.Add(incident.Patience) },
+		"evidence that comes too late for two query rounds": {func(w *world) { w.trail.late = fired.Add(incident.Patience) },
 			containment.Asked, "Active", "NOT COMPLETE", true},
 		"query slots that are full for a while": {func(w *world) { w.trail.errs = many(6, evidence.ErrBusy) },
 			containment.Done, "Inactive", "somebody may be filling them", false},
@@ -554,8 +554,8 @@ func TestFaults(t *testing.T) {
 // unwrap undoes the wrapping of a body's lines.
 func unwrap(body string) string { return strings.Join(strings.Fields(body), " ") }
 
-// Blinded: whoever keeps the query slots full keeps Nightlatch from seeing, and not from telling.
-func TestATrailThatNeverAnswersIsHeard(t *testing.T) {
+// Blinded: whoever keeps the query slots full keeps Nightlatch from seeing, and not from notifying.
+func TestTheTeamIsNotifiedOfATrailThatNeverAnswers(t *testing.T) {
 	w := newWorld()
 	w.trail.always = evidence.ErrBusy
 	r := w.handle(t)
@@ -565,14 +565,14 @@ func TestATrailThatNeverAnswersIsHeard(t *testing.T) {
 	if r.Evidence.Explained != nil || r.Evidence.Unexplained != nil || r.Evidence.Engine != "" || r.Evidence.Complete || r.History != nil {
 		t.Errorf("something is known: %+v", r.Evidence)
 	}
-	// Somebody may keep the slots full so that we give up asking for the history: it is asked for with every look.
-	if n := w.trail.questions("usage"); r.HistoryAsked != 0 || n != len(r.Looks) || n <= incident.MaxHistory {
-		t.Errorf("the history was asked for %d times in %d looks, and %d of them count", n, len(r.Looks), r.HistoryAsked)
+	// Somebody may keep the slots full so that we give up asking for the history: it is asked for in every query round.
+	if n := w.trail.questions("usage"); r.HistoryAsked != 0 || n != len(r.Rounds) || n <= incident.MaxHistory {
+		t.Errorf("the history was asked for %d times in %d query rounds, and %d of them count", n, len(r.Rounds), r.HistoryAsked)
 	}
-	w.headline(t, "COULD NOT LOOK")
+	w.headline(t, "COULD NOT QUERY")
 	w.took(t, incident.Patience, incident.Patience)
 	for _, says := range []string{"CloudTrail could not be asked: no query slot was free", "somebody may be filling them", "Unexplained everything: CloudTrail has not answered", "there is NO EVIDENCE"} {
-		if body := unwrap(w.told(t).Body); !strings.Contains(body, says) {
+		if body := unwrap(w.message(t).Body); !strings.Contains(body, says) {
 			t.Errorf("the message does not say %q:\n%s", says, body)
 		}
 	}
@@ -582,12 +582,12 @@ func TestATrailThatNeverAnswersIsHeard(t *testing.T) {
 	}
 }
 
-func TestTheTeamNotToldIsAnError(t *testing.T) {
+func TestATeamThatCannotBeNotifiedIsAnError(t *testing.T) {
 	w := newWorld()
 	w.channel.Err = errors.New("the topic is gone")
 	handled, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if !errors.Is(err, responder.ErrUnheard) {
-		t.Errorf("got error %v, want ErrUnheard: a retry can help", err)
+	if !errors.Is(err, responder.ErrNotDelivered) {
+		t.Errorf("got error %v, want ErrNotDelivered: a retry can help", err)
 	}
 	if got := state(t, handled.Record); got != containment.Done {
 		t.Errorf("got %s, want done: the key is off all the same", got)
@@ -606,8 +606,8 @@ func TestAChannelThatFailsDoesNotStopTheOthers(t *testing.T) {
 		channels := []*sandbox.Channel{w.channel, &second.Channel}
 		channels[failing].Err = errors.New("the topic is gone")
 		r := w.handle(t)
-		if sent := channels[1-failing].Sent(); len(sent) != 1 || r.Unheard() {
-			t.Errorf("channel %d fails: the other sent %d messages, unheard %t", failing, len(sent), r.Unheard())
+		if sent := channels[1-failing].Sent(); len(sent) != 1 || r.Undelivered() {
+			t.Errorf("channel %d fails: the other sent %d messages, undelivered %t", failing, len(sent), r.Undelivered())
 		}
 		if n := r.Notified[failing]; n.Error == "" || n.Tries < 2 {
 			t.Errorf("channel %d fails: the record says %+v", failing, n)
@@ -616,33 +616,33 @@ func TestAChannelThatFailsDoesNotStopTheOthers(t *testing.T) {
 }
 
 // A second delivery in the same process finds the incident closed: it is what Lambda and SNS do after the error.
-func TestARingThatNobodyHeardIsToldAgain(t *testing.T) {
+func TestAnAlarmWhoseMessageWasNotDeliveredIsNotifiedAgain(t *testing.T) {
 	w := newWorld()
 	w.channel.Err = errors.New("the topic is gone")
 	first, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if !errors.Is(err, responder.ErrUnheard) || first.Record.Closed.IsZero() {
-		t.Fatalf("got %v, closed %v, want ErrUnheard and a closed incident", err, first.Record.Closed)
+	if !errors.Is(err, responder.ErrNotDelivered) || first.Record.Closed.IsZero() {
+		t.Fatalf("got %v, closed %v, want ErrNotDelivered and a closed incident", err, first.Record.Closed)
 	}
 	tries := first.Record.Notified[0].Tries
-	// Still nobody hears: that is still an error, after as many tries as before.
+	// Still nobody is notified: that is still an error, after as many tries as before.
 	second, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if n := second.Record.Notified[0]; !errors.Is(err, responder.ErrUnheard) || n.Tries != tries || n.Error == "" {
-		t.Errorf("got %v after %+v, want ErrUnheard after %d tries again", err, n, tries)
+	if n := second.Record.Notified[0]; !errors.Is(err, responder.ErrNotDelivered) || n.Tries != tries || n.Error == "" {
+		t.Errorf("got %v after %+v, want ErrNotDelivered after %d tries again", err, n, tries)
 	}
 	w.channel.Err = nil
 	calls, asked := len(w.account.Calls()), len(w.trail.asked)
 	r := w.handle(t)
-	if got := state(t, r); got != containment.Done || r.Unheard() || r.Closed.IsZero() || r.ID != first.Record.ID {
-		t.Errorf("got %s, unheard %t, closed %v of incident %s", got, r.Unheard(), r.Closed, r.ID)
+	if got := state(t, r); got != containment.Done || r.Undelivered() || r.Closed.IsZero() || r.ID != first.Record.ID {
+		t.Errorf("got %s, undelivered %t, closed %v of incident %s", got, r.Undelivered(), r.Closed, r.ID)
 	}
 	w.headline(t, "CONTAINED")
-	if body := w.told(t).Body; !strings.Contains(body, "nobody has heard: telling again") || !strings.Contains(body, "To undo ") {
+	if body := w.message(t).Body; !strings.Contains(body, "delivered to nobody: notifying again") || !strings.Contains(body, "To undo ") {
 		t.Errorf("the message does not say that it comes late, or how to undo what was done:\n%s", body)
 	}
 	if len(w.account.Calls()) != calls || len(w.trail.asked) != asked {
-		t.Error("telling again asked the account or the trail")
+		t.Error("notifying again asked the account or the trail")
 	}
-	// Now it was heard: a third delivery says nothing.
+	// Now it was delivered: a third delivery of the event says nothing.
 	if version := w.handle(t).Version; version != r.Version || len(w.channel.Sent()) != 1 {
 		t.Errorf("a third delivery made version %d of %d and %d messages", version, r.Version, len(w.channel.Sent()))
 	}
@@ -661,27 +661,27 @@ func TestNothingIsWaitedForInVain(t *testing.T) {
 		headline string
 		says     string
 		most     time.Duration
-		looks    int
+		rounds   int
 		readings int
 	}{
 		"an alarm without buckets": {[]byte(strings.Replace(string(event(1_000_000)), `"BucketName":"exports",`, "", 1)), func(*world) {},
-			"COULD NOT LOOK", "The alarm names no bucket to ask about", 0, 0, 1},
-		"a manual event": {manual(time.Minute, stolen), func(w *world) { w.clock = sandbox.NewClock(rang.Add(time.Hour)) },
+			"COULD NOT QUERY", "The alarm names no bucket to ask about", 0, 0, 1},
+		"a manual event": {manual(time.Minute, stolen), func(w *world) { w.clock = sandbox.NewClock(fired.Add(time.Hour)) },
 			"DECIDE", "You asked " + stolen + " took 977 KiB", 30 * time.Second, 2, 1},
 		"a manual event about little": {manual(time.Minute, nightly), func(w *world) {
-			w.clock = sandbox.NewClock(rang.Add(time.Hour))
+			w.clock = sandbox.NewClock(fired.Add(time.Hour))
 			w.trail.takers = []taker{thief(50_000), job(20_000)}
 		}, "DECIDE", "You asked " + nightly + " took 19.5 KiB", 30 * time.Second, 2, 1},
 		"a manual event about nothing": {manual(time.Minute, "AKIAEXAMPLENOBODY001"), func(w *world) {
-			w.clock = sandbox.NewClock(rang.Add(time.Hour))
+			w.clock = sandbox.NewClock(fired.Add(time.Hour))
 			w.trail.takers = nil
 		}, "NOBODY FOUND", "You asked AKIAEXAMPLENOBODY001 is not among the actors", 30 * time.Second, 2, 1},
 		"a manual event that the metric does not know": {manual(time.Minute, stolen), func(w *world) {
-			w.clock = sandbox.NewClock(rang.Add(time.Hour))
+			w.clock = sandbox.NewClock(fired.Add(time.Hour))
 			w.meter.Buckets = nil
 		}, "DECIDE", "NOT CONFIRMED by CloudWatch", 3 * time.Minute, 4, 4},
 		"an alarm that the metric does not confirm": {event(1_000_000), func(w *world) {
-			w.clock = sandbox.NewClock(rang.Add(time.Hour))
+			w.clock = sandbox.NewClock(fired.Add(time.Hour))
 			w.meter.Buckets = map[string][]alarm.Point{"exports": {{Start: from, Bytes: 10}}}
 			w.trail.takers = nil
 		}, "NOBODY FOUND", "NOT CONFIRMED by CloudWatch", 3 * time.Minute, 4, 4},
@@ -695,11 +695,11 @@ func TestNothingIsWaitedForInVain(t *testing.T) {
 			if d := w.clock.Now().Sub(begin); d > c.most {
 				t.Errorf("it took %v, want at most %v", d, c.most)
 			}
-			if len(r.Looks) != c.looks || w.meter.read != c.readings || r.MetricRead != c.readings {
-				t.Errorf("got %d looks and %d readings of the metric, want %d and %d", len(r.Looks), w.meter.read, c.looks, c.readings)
+			if len(r.Rounds) != c.rounds || w.meter.read != c.readings || r.MetricRead != c.readings {
+				t.Errorf("got %d query rounds and %d readings of the metric, want %d and %d", len(r.Rounds), w.meter.read, c.rounds, c.readings)
 			}
 			w.headline(t, c.headline)
-			if body := unwrap(w.told(t).Body); !strings.Contains(body, c.says) {
+			if body := unwrap(w.message(t).Body); !strings.Contains(body, c.says) {
 				t.Errorf("the message does not say %q:\n%s", c.says, body)
 			}
 			if n := count(w.account.Calls(), "Write"); n != 0 {
@@ -762,8 +762,8 @@ func TestTrafficAroundTheWindowIsNotWaitedFor(t *testing.T) {
 	w.trail.takers = []taker{thief(950_000), job(50_000)}
 	w.trail.grows, w.trail.crowd = 1_000_000, 20
 	r := w.handle(t)
-	if !r.Evidence.Complete || r.Looks[0].Digest == "" || len(r.Looks) != 2 || r.Looks[0].Digest != r.Looks[1].Digest {
-		t.Errorf("complete %t after %+v, want two equal looks", r.Evidence.Complete, r.Looks)
+	if !r.Evidence.Complete || r.Rounds[0].Digest == "" || len(r.Rounds) != 2 || r.Rounds[0].Digest != r.Rounds[1].Digest {
+		t.Errorf("complete %t after %+v, want two equal query rounds", r.Evidence.Complete, r.Rounds)
 	}
 	if r.Evidence.MarginBytes < 2_000_000 || len(r.Evidence.Actors) != 42 {
 		t.Errorf("got %d bytes in the margin and %d actors: nothing has grown", r.Evidence.MarginBytes, len(r.Evidence.Actors))
@@ -784,7 +784,7 @@ func TestATheftInTheMarginIsAsked(t *testing.T) {
 	}
 	r := w.handle(t)
 	w.headline(t, "DECIDE")
-	m := w.told(t)
+	m := w.message(t)
 	if !strings.Contains(m.Subject, "DECIDE: "+stolen+" took 4.77 MiB") {
 		t.Errorf("the subject is %q, want the stolen key in it", m.Subject)
 	}
@@ -832,11 +832,11 @@ func TestManySmallPartsAreAsked(t *testing.T) {
 			t.Errorf("got %q for %q, want it asked because of the spread", v.Decision, v.Reasons)
 		}
 	}
-	if body := unwrap(w.told(t).Body); !strings.Contains(body, "977 KiB left in parts that are small or usual") {
+	if body := unwrap(w.message(t).Body); !strings.Contains(body, "977 KiB left in parts that are small or usual") {
 		t.Errorf("the message does not say how much is left in parts:\n%s", body)
 	}
 
-	// The same beside one key that is contained: at most a fifth is left alone in silence.
+	// The same beside one key that is contained: at most a fifth gets no action in silence.
 	for bytes, want := range map[int64]string{4_000: "CONTAINED", 4_020: "CONTAINED, 10 TO DECIDE"} {
 		w = small(50, bytes)
 		w.trail.takers = append(w.trail.takers, thief(1_000_000-50*bytes))
@@ -866,7 +866,7 @@ func TestTwoStolenKeys(t *testing.T) {
 	if len(r.Outcomes) != 2 || r.Outcomes[0].State != containment.Done || r.Outcomes[1].State != containment.Asked || r.Outcomes[1].AccessKeyID != nightly {
 		t.Errorf("got %+v, want the first done and the second asked", r.Outcomes)
 	}
-	m := w.told(t)
+	m := w.message(t)
 	if !strings.Contains(m.Subject, stolen) || !strings.Contains(m.Body, "\nYOU DECIDE     deactivate-key "+nightly+" of nightly") || w.account.Status(nightly) != "Active" {
 		t.Errorf("the message is %q, the other key %s:\n%s", m.Subject, w.account.Status(nightly), m.Body)
 	}
@@ -890,8 +890,8 @@ func TestAShortReadingIsReadAgain(t *testing.T) {
 	w = newWorld()
 	w.meter.Buckets["exports"][0].Bytes = 800_000
 	r = w.deliver(t, event(800_000))
-	if got := state(t, r); got != containment.Asked || r.MetricRead != 4 || !strings.Contains(w.told(t).Body, "ask-conflict: ") {
-		t.Errorf("got %s after %d readings, want asked after 4:\n%s", got, r.MetricRead, w.told(t).Body)
+	if got := state(t, r); got != containment.Asked || r.MetricRead != 4 || !strings.Contains(w.message(t).Body, "ask-conflict: ") {
+		t.Errorf("got %s after %d readings, want asked after 4:\n%s", got, r.MetricRead, w.message(t).Body)
 	}
 }
 
@@ -946,8 +946,8 @@ func TestACrashBetweenWriteAndPutDoesNotWriteTwice(t *testing.T) {
 	if got := state(t, r); got != containment.Done {
 		t.Errorf("got %s, want done: it was us", got)
 	}
-	if body := w.told(t).Body; strings.Contains(body, "telling again") {
-		t.Errorf("an incident that was not told yet is told again:\n%s", body)
+	if body := w.message(t).Body; strings.Contains(body, "notifying again") {
+		t.Errorf("an incident that was not notified yet is notified again:\n%s", body)
 	}
 	if n := w.account.Writes(); n != 1 {
 		t.Errorf("got %d writes that took effect, want 1", n)

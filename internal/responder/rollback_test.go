@@ -50,7 +50,7 @@ func TestWhatALaterBuildHasBegunIsHarmless(t *testing.T) {
 			end := w.takeUp(t, &w.Responder)
 			for id, last := range end.Incidents {
 				if got := fmt.Sprint(last.Steps); !last.Closed || got != c.want || end.Writes != c.writes {
-					t.Errorf("%s: closed %t, %s, %d writes; want it closed, %s and %d; told %q", id, last.Closed, got, end.Writes, c.want, c.writes, last.Told)
+					t.Errorf("%s: closed %t, %s, %d writes; want it closed, %s and %d; notified with %q", id, last.Closed, got, end.Writes, c.want, c.writes, last.Told)
 				}
 			}
 		})

@@ -2,10 +2,11 @@ package responder
 
 import (
 	"context"
+	"time"
+
 	"nightlatch/internal/incident"
 	"nightlatch/internal/investigation"
 	"nightlatch/internal/judgement"
-	"time"
 )
 
 // readMetric reads the metric again: the alarm is a claim.
@@ -17,27 +18,27 @@ func (w *worker) readMetric(ctx context.Context, rec *incident.Record) {
 	rec.TookReading(w.Clock.Now(), reading, err)
 }
 
-// lookTime is the most that one query round may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
-// slots full: the team must be told in time all the same.
-const lookTime = 2 * time.Minute
+// roundTime is the most that one query round may take. An engine waits for a free query slot as long as it may, and an attacker can keep the
+// slots full. The team must be notified in time all the same.
+const roundTime = 2 * time.Minute
 
-// lastLookTime is what a query round at the deadline has left.
-const lastLookTime = 30 * time.Second
+// lastRoundTime is what a query round at the deadline has left.
+const lastRoundTime = 30 * time.Second
 
 // round asks the trail about several incidents at once.
 func (w *worker) round(ctx context.Context, batch []task) {
 	w.each(ctx, batch, func(t task) {
-		if len(t.rec.Looks) > 0 && t.rec.MetricDue() {
+		if len(t.rec.Rounds) > 0 && t.rec.MetricDue() {
 			w.readMetric(ctx, t.rec)
 		}
 	})
 	var cases []investigation.Case
-	wait := lastLookTime
+	wait := lastRoundTime
 	for _, t := range batch {
 		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue()})
-		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastLookTime)
+		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastRoundTime)
 	}
-	asked, cancel := context.WithTimeout(ctx, min(lookTime, wait))
+	asked, cancel := context.WithTimeout(ctx, min(roundTime, wait))
 	defer cancel()
 	found := w.ask.Round(asked, cases)
 	for _, t := range batch {
@@ -46,9 +47,20 @@ func (w *worker) round(ctx context.Context, batch []task) {
 			if t.rec.Took(w.Clock.Now(), found[t.rec.ID]) {
 				t.rec.Enough = judgement.Enough(w.Policy, *t.rec)
 			}
+			w.logRound(ctx, *t.rec)
 			if t.rec.Next(w.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
 				w.put(ctx, t.rec)
 			}
 		}()
+	}
+}
+
+// logRound logs what the trail did not answer in a record's last query round.
+func (w *worker) logRound(ctx context.Context, rec incident.Record) {
+	last := rec.Rounds[len(rec.Rounds)-1]
+	for question, why := range map[string]string{"bytes": last.Error, "usage": last.HistoryError} {
+		if why != "" {
+			w.Log.ErrorContext(ctx, "the trail did not answer", "incident", rec.ID, "question", question, "err", why)
+		}
 	}
 }

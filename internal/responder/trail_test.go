@@ -44,7 +44,7 @@ func TestWhereTheStoreFailsTheFilesAreAsked(t *testing.T) {
 			if says := "files was asked: the first engine did not answer: " + err.Error(); strings.Count(log(r), says) != 1 {
 				t.Errorf("the log does not say once %q:\n%s", says, log(r))
 			}
-			if body := w.told(t).Body; !strings.Contains(body, "EVIDENCE (files") {
+			if body := w.message(t).Body; !strings.Contains(body, "EVIDENCE (files") {
 				t.Errorf("the message does not say which engine answered:\n%s", body)
 			}
 		})
@@ -66,7 +66,7 @@ func (waiting) Ask(ctx context.Context, _ evidence.Question) (evidence.Answer, e
 	return evidence.Answer{}, errors.Join(evidence.ErrBusy, ctx.Err())
 }
 
-// An attacker may keep the store's ten slots full: half of a look's time is left for the files.
+// An attacker may keep the store's ten slots full: half of a query round's time is left for the files.
 func TestAStoreWithoutRoomLeavesTimeForTheFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := withSecond()
@@ -77,7 +77,7 @@ func TestAStoreWithoutRoomLeavesTimeForTheFiles(t *testing.T) {
 			t.Errorf("the step is %s, by the evidence of %s", got, r.Evidence.Engine)
 		}
 		if waited := time.Since(began); waited < 2*time.Minute || waited > 10*time.Minute {
-			t.Errorf("the looks took %v", waited)
+			t.Errorf("the query rounds took %v", waited)
 		}
 	})
 }
@@ -86,9 +86,9 @@ func TestTwoEnginesThatFailAreBothNamed(t *testing.T) {
 	w, files := withSecond()
 	w.trail.always, files.always = errors.New("the store is gone"), errors.New("the table is gone")
 	r := w.handle(t)
-	w.headline(t, "COULD NOT LOOK")
+	w.headline(t, "COULD NOT QUERY")
 	for _, says := range []string{"the store is gone", "the table is gone"} {
-		if body := unwrap(w.told(t).Body); !strings.Contains(body, says) {
+		if body := unwrap(w.message(t).Body); !strings.Contains(body, says) {
 			t.Errorf("the message does not say %q:\n%s", says, body)
 		}
 	}
@@ -102,7 +102,7 @@ func TestABudgetIsSpentOnce(t *testing.T) {
 	w, files := withSecond()
 	w.trail.always, files.always = evidence.ErrBusy, evidence.ErrBudget
 	if r := w.handle(t); files.questions("usage") != 1 {
-		t.Errorf("what is usual was asked of the files %d times in %d looks", files.questions("usage"), len(r.Looks))
+		t.Errorf("what is usual was asked of the files %d times in %d query rounds", files.questions("usage"), len(r.Rounds))
 	}
 }
 
@@ -124,8 +124,8 @@ func TestAStoreThatStaysBehindIsNotWaitedFor(t *testing.T) {
 			if r.Evidence.Engine != c.want {
 				t.Errorf("the evidence is of %s, want %s:\n%s", r.Evidence.Engine, c.want, log(r))
 			}
-			if n := files.questions("bytes"); n == 0 || n == len(r.Looks) {
-				t.Errorf("the files were asked in %d of %d looks, want only some: before, the store cannot be said to be behind", n, len(r.Looks))
+			if n := files.questions("bytes"); n == 0 || n == len(r.Rounds) {
+				t.Errorf("the files were asked in %d of %d query rounds, want only some: before, the store cannot be said to be behind", n, len(r.Rounds))
 			}
 			// What is usual comes from where the bytes came from: a store that is behind may know nothing of the last days.
 			theirs := c.want == "files"

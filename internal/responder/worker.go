@@ -14,9 +14,7 @@ import (
 	"nightlatch/internal/investigation"
 )
 
-// desk is where the open incidents are worked on, by one invocation at a time: the trail takes ten queries at once, and one question
-// can serve every incident. Who sits there is a lease; that two do, because one was thought dead, harms nothing: each put of a
-// record is conditional, and comes before the effect.
+// worker is one invocation, and the open incidents that it advances while it holds the worker lease.
 type worker struct {
 	*Responder
 	name  string
@@ -34,17 +32,17 @@ type worker struct {
 }
 
 const (
-	// leaseTime is longer than any single move, the longest of which is a look.
+	// leaseTime is longer than any single move, the longest of which is a query round.
 	leaseTime = 4 * time.Minute
-	// listEvery is how often the one at the desk looks for what others have opened or changed.
+	// listEvery is how often the worker lists what others have opened or changed.
 	listEvery = 15 * time.Second
 	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
-	handOver = lookTime + 30*time.Second
+	handOver = roundTime + 30*time.Second
 	// leastTime is what an invocation must have, so that a move is begun in it.
 	leastTime = handOver + 10*time.Second
 )
 
-// work sits down at the desk, if it is free, until nothing is due. id is the incident that this invocation was called for.
+// work takes the worker lease, if it is free, and works until nothing is due. id is the incident that this invocation was called for.
 func (w *worker) work(ctx context.Context, id string) error {
 	for {
 		var held incident.Held
@@ -56,22 +54,22 @@ func (w *worker) work(ctx context.Context, id string) error {
 			}
 			continue
 		case err != nil:
-			return fmt.Errorf("taking the desk: %w", err)
+			return fmt.Errorf("taking the worker lease: %w", err)
 		}
-		wake, err := w.run(ctx)
+		next, err := w.run(ctx)
 		if errors.As(err, &held) {
-			continue // somebody has thought this one dead, and sits here now; or has been, and gone
+			continue // another worker has thought this one dead, and took the lease; it may have given it back since
 		}
-		if err == nil && !wake.IsZero() {
-			err = incident.WakeForAll(ctx, w.Wakes, wake)
+		if err == nil && !next.IsZero() {
+			err = incident.ScheduleForAll(ctx, w.Scheduler, next)
 		}
 		if err != nil {
-			return err // the lease runs out by itself, and the wake that was set before finds it so
+			return err // the lease runs out by itself, and the follow-up that was scheduled before finds it so
 		}
 		if err := w.give(ctx); err != nil {
 			return err
 		}
-		// Somebody may have opened an incident while the desk was taken, and gone away.
+		// Somebody may have opened an incident while the lease was held, and left it.
 		if err := w.list(ctx); err != nil {
 			return err
 		}
@@ -81,28 +79,28 @@ func (w *worker) work(ctx context.Context, id string) error {
 	}
 }
 
-// result is what this invocation leaves undone, or what it has closed and could not tell: its own incident, or, where it was called for
-// all of them, any.
+// result is the error for what this invocation leaves undone, or has closed and could not deliver. It is about its own incident, or about
+// any where it was called for all of them.
 func (w *worker) result(id string) error {
 	for _, id := range slices.Sorted(maps.Keys(w.broken)) {
 		return fmt.Errorf("incident %q: %w", id, w.broken[id])
 	}
 	for _, rec := range w.open {
-		if (rec.ID != id && id != incident.EveryIncident) || rec.Closed.IsZero() || !rec.Unheard() {
+		if (rec.ID != id && id != incident.EveryIncident) || rec.Closed.IsZero() || !rec.Undelivered() {
 			continue
 		}
-		return fmt.Errorf("incident %q: %w", rec.ID, unheard(*rec))
+		return fmt.Errorf("incident %q: %w", rec.ID, undelivered(*rec))
 	}
 	return nil
 }
 
-// unheard is ErrUnheard with what a channel said last.
-func unheard(rec incident.Record) error {
-	return fmt.Errorf("%w: %s", ErrUnheard, rec.Notified[len(rec.Notified)-1].Error)
+// undelivered is ErrNotDelivered with what a channel said last.
+func undelivered(rec incident.Record) error {
+	return fmt.Errorf("%w: %s", ErrNotDelivered, rec.Notified[len(rec.Notified)-1].Error)
 }
 
-// leaveTo leaves what rang to the one who sits at the desk, and sees to it that somebody looks after him. A human who waits for
-// the answer to a question of his own waits until it is there.
+// leaveTo leaves an incident to the worker that holds the lease, and schedules a follow-up for when the lease ends. A human who waits for
+// the answer to his own question waits until it is there.
 func (w *worker) leaveTo(ctx context.Context, held incident.Held, id string) (done bool, err error) {
 	now := w.Clock.Now()
 	if id != incident.EveryIncident {
@@ -121,17 +119,17 @@ func (w *worker) leaveTo(ctx context.Context, held incident.Held, id string) (do
 			return false, w.Clock.Wait(ctx, wait)
 		}
 	}
-	w.Log.InfoContext(ctx, "left to the one at the desk", "incident", id, "until", held.Until)
-	return true, incident.WakeForAll(ctx, w.Wakes, held.Until.Add(time.Second))
+	w.Log.InfoContext(ctx, "left to the worker that holds the lease", "incident", id, "until", held.Until)
+	return true, incident.ScheduleForAll(ctx, w.Scheduler, held.Until.Add(time.Second))
 }
 
-// take takes the desk, or takes it again.
+// take takes the worker lease, or renews it.
 func (w *worker) take(ctx context.Context) error {
 	now := w.Clock.Now()
 	if w.until.Sub(now) > leaseTime*3/4 {
 		return nil
 	}
-	if !now.Before(w.until) { // others may have been here in between
+	if !now.Before(w.until) { // others may have held it in between
 		clear(w.intended)
 		w.listed = time.Time{}
 	}
@@ -142,12 +140,12 @@ func (w *worker) take(ctx context.Context) error {
 	return err
 }
 
-// give gives the desk back.
+// give gives the worker lease back.
 func (w *worker) give(ctx context.Context) error {
 	now := w.Clock.Now()
 	w.until = time.Time{}
 	if err := w.Store.Lease(ctx, incident.Lease{Name: incident.EveryIncident, Holder: w.name, Now: now, Until: now}); err != nil && !errors.As(err, new(incident.Held)) {
-		return fmt.Errorf("giving the desk back: %w", err)
+		return fmt.Errorf("giving the worker lease back: %w", err)
 	}
 	return nil
 }
@@ -156,7 +154,7 @@ func (w *worker) give(ctx context.Context) error {
 func (w *worker) run(ctx context.Context) (time.Time, error) {
 	for {
 		if err := w.take(ctx); err != nil {
-			return time.Time{}, fmt.Errorf("keeping the desk: %w", err)
+			return time.Time{}, fmt.Errorf("keeping the worker lease: %w", err)
 		}
 		if w.Clock.Now().Sub(w.listed) >= listEvery {
 			if err := w.list(ctx); err != nil {
@@ -172,7 +170,7 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 			}
 			return at, nil
 		case len(batch) == 0:
-			if soon := now.Add(listEvery); w.Wakes != nil && at.After(soon) {
+			if soon := now.Add(listEvery); w.Scheduler != nil && at.After(soon) {
 				at = soon
 			}
 			if err := w.Clock.Wait(ctx, at); err != nil {
@@ -189,7 +187,7 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 // stays reports whether this invocation has the time to wait until then, and for what is due then.
 func (w *worker) stays(ctx context.Context, at time.Time) bool {
 	until, ok := ctx.Deadline()
-	return w.Wakes == nil || !ok || at.Add(handOver).Before(until)
+	return w.Scheduler == nil || !ok || at.Add(handOver).Before(until)
 }
 
 // timeLeft reports whether a move that is begun now can come to its end.

@@ -29,9 +29,9 @@ const (
 var (
 	buckets  = []string{"customer-exports", "finance-ledger", "model-artifacts"}
 	midnight = time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
-	// theft is when the thief starts, rang when the alarm has noticed.
+	// theft is when the thief starts, fired when the alarm fires.
 	theft = midnight.Add(7 * time.Minute)
-	rang  = midnight.Add(13*time.Minute + 41*time.Second)
+	fired = midnight.Add(13*time.Minute + 41*time.Second)
 )
 
 // File is one file of the trail, and when CloudTrail delivers it.
@@ -67,7 +67,7 @@ type story struct {
 // NewMidnight writes the trail of the midnight into dir. The same seed tells the same story to the byte.
 func NewMidnight(seed uint64, dir string) (*Midnight, error) {
 	s := &story{
-		Midnight: &Midnight{Account: NewAccount(accountID), Clock: NewClock(rang), Owner: engineer},
+		Midnight: &Midnight{Account: NewAccount(accountID), Clock: NewClock(fired), Owner: engineer},
 		rng:      rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15)), past: map[time.Time][]record{}, metric: minutes{}, roles: map[string]string{},
 	}
 	s.machines()
@@ -83,8 +83,8 @@ func NewMidnight(seed uint64, dir string) (*Midnight, error) {
 	return s.Midnight, err
 }
 
-// tell puts one call into the trail: into its day, or into the night that is being looked at.
-func (s *story) tell(r record) {
+// add puts one call into the trail: into its day, or into the night of the theft.
+func (s *story) add(r record) {
 	s.metric.add(r)
 	s.Events++
 	if r.EventTime.Before(midnight.Add(-30 * time.Minute)) {
@@ -95,9 +95,9 @@ func (s *story) tell(r record) {
 	s.night = append(s.night, r)
 }
 
-// every calls visit for each moment at about this distance, from the beginning of the trail until the alarm has rung.
+// every calls visit for each moment at about this distance, from the beginning of the trail until the alarm has fired.
 func (s *story) every(distance time.Duration, visit func(time.Time)) {
-	for t := midnight.AddDate(0, 0, -days); t.Before(rang.Add(10 * time.Minute)); {
+	for t := midnight.AddDate(0, 0, -days); t.Before(fired.Add(10 * time.Minute)); {
 		t = t.Add(distance/2 + time.Duration(s.rng.Int64N(int64(distance))))
 		visit(t)
 	}
@@ -126,7 +126,7 @@ func (s *story) machines() {
 		s.Account.AddRole(role, map[string]string{"team": fmt.Sprintf("team-%d", i%7)})
 		c := caller{who: s.session(role, fmt.Sprintf("i-%017x", s.rng.Uint64()>>4)), ip: within(fmt.Sprintf("10.20.%d", i)),
 			agent: "aws-sdk-go-v2/1.41.1 os/linux lang/go#1.26", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
-		s.every(5*time.Hour, func(t time.Time) { s.tell(c.call(s.rng, t, "GetObject", s.bucket(), s.key("app"), s.size(2<<20))) })
+		s.every(5*time.Hour, func(t time.Time) { s.add(c.call(s.rng, t, "GetObject", s.bucket(), s.key("app"), s.size(2<<20))) })
 	}
 	s.Account.AddRole("etl-nightly", map[string]string{"team": "data"})
 	s.Account.AddRole("backup-agent", nil)
@@ -135,19 +135,19 @@ func (s *story) machines() {
 		etl := caller{who: s.session("etl-nightly", "glue-job-"+start.Format("20060102")), ip: within("10.20.200"),
 			agent: "aws-sdk-java/2.31.0", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
 		for i := range 320 {
-			s.tell(etl.call(s.rng, start.Add(time.Duration(i)*5*time.Second), "GetObject", buckets[0], s.key("exports"), s.size(6<<20)))
+			s.add(etl.call(s.rng, start.Add(time.Duration(i)*5*time.Second), "GetObject", buckets[0], s.key("exports"), s.size(6<<20)))
 		}
 	}
 	backup := caller{who: s.session("backup-agent", "backup"), ip: within("10.20.201"), agent: "Boto3/1.40.2 Python/3.13", endpoint: "vpce-0a1b2c3d4e5f60718", account: accountID}
 	s.every(6*time.Minute, func(t time.Time) {
-		s.tell(backup.call(s.rng, t, "GetObject", s.bucket(), s.key("ledger"), s.size(4<<20)))
+		s.add(backup.call(s.rng, t, "GetObject", s.bucket(), s.key("ledger"), s.size(4<<20)))
 	})
 	for i := range 12 {
 		name := fmt.Sprintf("svc-dashboard-%02d", i)
 		key := keyID("AKIA", s.rng)
 		s.Account.AddUser(name, nil, Key{ID: key, Status: containment.Active})
 		c := caller{who: iamUser(s.rng, name, key), ip: always("192.0.2.17"), agent: "aws-sdk-js/3.900.0 os/linux"}
-		s.every(10*time.Minute, func(t time.Time) { s.tell(c.call(s.rng, t, "GetObject", s.bucket(), s.key("kpi"), s.size(300<<10))) })
+		s.every(10*time.Minute, func(t time.Time) { s.add(c.call(s.rng, t, "GetObject", s.bucket(), s.key("kpi"), s.size(300<<10))) })
 	}
 	s.strangers()
 }
@@ -156,15 +156,15 @@ func (s *story) machines() {
 func (s *story) strangers() {
 	replication := caller{who: identity{Type: "AWSService", InvokedBy: "replication.s3.amazonaws.com"}, ip: always("replication.s3.amazonaws.com"), agent: "replication.s3.amazonaws.com"}
 	s.every(30*time.Minute, func(t time.Time) {
-		s.tell(replication.call(s.rng, t, "GetObject", s.bucket(), s.key("ledger"), s.size(1<<20)))
+		s.add(replication.call(s.rng, t, "GetObject", s.bucket(), s.key("ledger"), s.size(1<<20)))
 	})
 	cdn := caller{who: identity{Type: "AWSAccount", PrincipalID: "EH1HDMB1FH2TC", AccountID: "CloudFront"}, ip: within("130.176.9"), agent: "Amazon CloudFront"}
 	s.every(15*time.Minute, func(t time.Time) {
-		s.tell(cdn.call(s.rng, t, "GetObject", buckets[2], s.key("public"), s.size(80<<10)))
+		s.add(cdn.call(s.rng, t, "GetObject", buckets[2], s.key("public"), s.size(80<<10)))
 	})
 	partner := caller{who: identity{Type: "AWSAccount", PrincipalID: keyID("AROA", s.rng) + ":partner-sync", AccountID: "999988887777"}, ip: within("203.0.114"), agent: "Boto3/1.40.2"}
 	s.every(2*time.Hour, func(t time.Time) {
-		s.tell(partner.call(s.rng, t, "GetObject", buckets[0], s.key("partner"), s.size(700<<10)))
+		s.add(partner.call(s.rng, t, "GetObject", buckets[0], s.key("partner"), s.size(700<<10)))
 	})
 }
 
@@ -185,7 +185,7 @@ func (s *story) people() {
 				c.ip = within(fmt.Sprintf("198.18.%d", i))
 			}
 			for range 1 + s.rng.IntN(6) {
-				s.tell(c.call(s.rng, day.Add(8*time.Hour+time.Duration(s.rng.Int64N(int64(9*time.Hour)))), "GetObject", s.bucket(), s.key("reports"), s.size(3<<20)))
+				s.add(c.call(s.rng, day.Add(8*time.Hour+time.Duration(s.rng.Int64N(int64(9*time.Hour)))), "GetObject", s.bucket(), s.key("reports"), s.size(3<<20)))
 			}
 		}
 	}
@@ -194,7 +194,7 @@ func (s *story) people() {
 		s.Account.AddRole(role, nil)
 		c := caller{who: s.session(role, fmt.Sprintf("analyst-%02d", i)), ip: within("203.0.113"), agent: "S3Console/0.4"}
 		for d := range days {
-			s.tell(c.call(s.rng, midnight.AddDate(0, 0, d-days).Add(9*time.Hour+time.Duration(s.rng.Int64N(int64(8*time.Hour)))), "GetObject", s.bucket(), s.key("reports"), s.size(1<<20)))
+			s.add(c.call(s.rng, midnight.AddDate(0, 0, d-days).Add(9*time.Hour+time.Duration(s.rng.Int64N(int64(8*time.Hour)))), "GetObject", s.bucket(), s.key("reports"), s.size(1<<20)))
 		}
 	}
 }
@@ -207,13 +207,13 @@ func (s *story) owner() {
 	for _, ago := range []int{13, 9, 6, 4} {
 		for range 8 {
 			at := midnight.AddDate(0, 0, -ago).Add(9*time.Hour + time.Duration(s.rng.Int64N(int64(8*time.Hour))))
-			s.tell(laptop.call(s.rng, at, "GetObject", s.bucket(), s.key("reports"), s.size(5<<20)))
+			s.add(laptop.call(s.rng, at, "GetObject", s.bucket(), s.key("reports"), s.size(5<<20)))
 		}
 	}
 	job := laptop
 	job.who.AccessKeyID, job.ip = s.Neighbour, within("203.0.113")
 	for d := range days {
-		s.tell(job.call(s.rng, midnight.AddDate(0, 0, d-days).Add(22*time.Hour), "GetObject", buckets[1], s.key("reports"), s.size(1<<20)))
+		s.add(job.call(s.rng, midnight.AddDate(0, 0, d-days).Add(22*time.Hour), "GetObject", buckets[1], s.key("reports"), s.size(1<<20)))
 	}
 }
 
@@ -224,7 +224,7 @@ func (s *story) steal() {
 	at := theft
 	for _, b := range buckets {
 		for range 4 {
-			s.tell(thief.call(s.rng, at, "ListObjects", b, "", s.size(200<<10)))
+			s.add(thief.call(s.rng, at, "ListObjects", b, "", s.size(200<<10)))
 			at = at.Add(time.Second)
 		}
 	}
@@ -234,7 +234,7 @@ func (s *story) steal() {
 		done := float64(theftSize-left) / theftSize
 		when := at.Add(time.Duration(done * float64(end.Sub(at)-time.Second)))
 		bucket := buckets[min(int(done*float64(len(buckets))), len(buckets)-1)]
-		s.tell(thief.call(s.rng, when, "GetObject", bucket, s.key("exports"), n))
+		s.add(thief.call(s.rng, when, "GetObject", bucket, s.key("exports"), n))
 		left -= n
 	}
 }
@@ -251,8 +251,8 @@ func (s *story) principalOf(user string) string {
 	return ""
 }
 
-// write puts the past into one file a day, long delivered, and the night into a file for each five minutes of delivery: CloudTrail
-// is two to seven minutes late, in no order, and now and then delivers a record twice.
+// write puts the past into one file a day, long delivered, and the night into a file for each five minutes of delivery. CloudTrail is two to
+// seven minutes late, in no order, and now and then delivers a record twice.
 func (s *story) write(dir string) error {
 	for day, records := range s.past {
 		// A stamp between the five minutes, so that no file of the night has the same name.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"nightlatch/internal/prose"
-	"nightlatch/internal/workers"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,8 +18,10 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/responder"
+	"nightlatch/internal/workers"
 )
 
 // event is an event that Lambda holds for the function until it was handled, or the third attempt has failed.
@@ -36,9 +36,9 @@ type event struct {
 type invocation struct {
 	*thread // the first; those beside it are workers'
 	*world
-	name, epoch string
-	workers     []*thread
-	skew        time.Duration // how far its clock is off
+	name, generation string
+	workers          []*thread
+	skew             time.Duration // how far its clock is off
 	// by is who has the approver called, or runs a command; nil in the responder.
 	by *person
 	// wants is what he means to have done.
@@ -49,13 +49,13 @@ type invocation struct {
 	called bool
 	// read are the statuses of keys that it has read since its last write of them.
 	read map[string]string
-	// brakesRead is when it has seen the brakes last.
+	// brakesRead is when it has read the lowered mode and the holds last.
 	brakesRead time.Time
 }
 
 func (w *world) invocation(kind string) *invocation {
 	w.invocations++
-	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), epoch: w.epoch, read: map[string]string{}, skew: w.between(-w.weather.skew, w.weather.skew)}
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[string]string{}, skew: w.between(-w.weather.skew, w.weather.skew)}
 }
 
 // pause lets time pass in the thread of it that runs.
@@ -107,7 +107,7 @@ var shippedPolicy = sync.OnceValue(policy.Shipped)
 var errDead = errors.New("the invocation is dead")
 
 // invoke runs the function for an event. What fails is tried twice again, about one and two minutes later, and then goes to the dead-letter
-// queue, whose alarm a human hears. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+// queue, whose alarm calls a human. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 func (w *world) invoke(e *event) {
 	e.tries++
 	in := w.invocation("#")
@@ -126,7 +126,7 @@ func (w *world) invoke(e *event) {
 			}
 			w.tell("%s goes to the dead-letter queue: somebody is called", e.what)
 			if _, parses := alarm.Parse(e.text); parses == nil { // what nobody can read calls people too, but not to an incident
-				w.heard = append(w.heard, heard{w.now, e.what})
+				w.deadLetters = append(w.deadLetters, deadLetter{w.now, e.what})
 			}
 		}()
 		in.thread = t
@@ -146,7 +146,7 @@ func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
 		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Wakes: simWakes{in}, Name: func() string { return in.name }, Epoch: in.epoch, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside},
+		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside},
 	}
 }
 
@@ -181,7 +181,7 @@ func (w *world) fault(service string) fault {
 
 // pace is how long a call to a service takes at most, as a rule.
 var pace = map[string]time.Duration{"store": 30 * time.Millisecond, "meter": 500 * time.Millisecond, "trail": 20 * time.Second, "account": 500 * time.Millisecond,
-	"channel": 300 * time.Millisecond, "wakes": 200 * time.Millisecond}
+	"channel": 300 * time.Millisecond, "scheduler": 200 * time.Millisecond}
 
 // half is how long the way to a service takes, or the way back.
 func (in *invocation) half(service string) time.Duration {
@@ -255,13 +255,13 @@ func call[T any](in *invocation, service, what string, effect func() (T, error))
 
 // The world as the responder sees it.
 type (
-	simClock   struct{ *invocation }
-	simStore   struct{ *invocation }
-	simMeter   struct{ *invocation }
-	simTrail   struct{ *invocation }
-	simAccount struct{ *invocation }
-	simChannel struct{ *invocation }
-	simWakes   struct{ *invocation }
+	simClock     struct{ *invocation }
+	simStore     struct{ *invocation }
+	simMeter     struct{ *invocation }
+	simTrail     struct{ *invocation }
+	simAccount   struct{ *invocation }
+	simChannel   struct{ *invocation }
+	simScheduler struct{ *invocation }
 )
 
 func (c simClock) Now() time.Time { return c.now.Add(c.skew) }
@@ -280,7 +280,7 @@ func (c simClock) Wait(_ context.Context, until time.Time) error {
 	return nil
 }
 
-// file notes what lists will show of a record, and looks at what has changed in it.
+// file notes what lists will show of a record, and checks what has changed in it.
 func (s simStore) file(r incident.Record, err error) (incident.Record, error) {
 	before := s.stored[r.ID]
 	if err != nil || before.Version == r.Version {
@@ -391,7 +391,7 @@ func (s simStore) SetBrakes(ctx context.Context, b incident.Brakes) (incident.Br
 		stored, err := s.store.SetBrakes(ctx, b)
 		if err == nil {
 			s.checkBrakes(stored)
-			s.brakes = append(s.brakes, braked{s.now, stored})
+			s.brakes = append(s.brakes, brakesSince{s.now, stored})
 		}
 		return stored, err
 	})
@@ -414,20 +414,20 @@ func (s simStore) Lease(ctx context.Context, l incident.Lease) error {
 	return err
 }
 
-// Wake makes a one-time schedule. It fires within a minute, so it is named by the first whole minute that is not too early; while it
+// Schedule makes a one-time schedule. It fires within a minute, so it is named by the first whole minute that is not too early. While it
 // has not fired yet, making it again changes nothing.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-func (k simWakes) Wake(_ context.Context, id string, at time.Time) error {
-	_, err := call(k.invocation, "wakes", "wake "+id+" at "+at.Format(time.TimeOnly), func() (struct{}, error) {
+func (k simScheduler) Schedule(_ context.Context, id string, at time.Time) error {
+	_, err := call(k.invocation, "scheduler", "follow-up of "+id+" at "+at.Format(time.TimeOnly), func() (struct{}, error) {
 		w, minute := k.world, at.Add(time.Minute-1).Truncate(time.Minute)
 		name := id + minute.Format("-200601021504")
-		if w.woken[name] {
+		if w.scheduled[name] {
 			return struct{}{}, nil
 		}
-		w.woken[name] = true
+		w.scheduled[name] = true
 		w.at(minute.Add(w.between(0, time.Minute)), func() {
-			delete(w.woken, name)
-			w.invoke(&event{what: "wake " + id, incident: id, text: fmt.Appendf(nil, `{"nightlatch":{"advance":{"incident":%q}}}`, id)})
+			delete(w.scheduled, name)
+			w.invoke(&event{what: "follow-up of " + id, incident: id, text: fmt.Appendf(nil, `{"nightlatch":{"advance":{"incident":%q}}}`, id)})
 		})
 		return struct{}{}, nil
 	})
@@ -457,15 +457,15 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 		}
 		switch {
 		case age > time.Hour && first || age < -5*time.Minute:
-			return alarm.Reading{Doubt: "the ring is not from the last hour"}, nil
+			return alarm.Reading{Doubt: "it did not fire in the last hour"}, nil
 		case len(a.Buckets) > 0 && !slices.Equal(a.Buckets, of.buckets):
 			return alarm.Reading{Doubt: "the alarm watches other buckets"}, nil
 		case first && of.contributor != "" && !of.alarmed:
 			return alarm.Reading{Doubt: "the alarm has no such contributor in ALARM any more"}, nil
 		case first && of.alarmed && of.changed.Sub(a.Since).Abs() > 2*time.Minute, first && !of.alarmed && !of.changed.After(a.Since.Add(-2*time.Minute)):
-			return alarm.Reading{Doubt: "the alarm did not ring then"}, nil
+			return alarm.Reading{Doubt: "the alarm did not fire then"}, nil
 		case a.From.Before(a.Since.Add(-time.Duration(of.periods+5)*time.Minute-3*time.Hour)) || a.To.After(latest):
-			return alarm.Reading{Doubt: "the alarm did not look at that window"}, nil
+			return alarm.Reading{Doubt: "the alarm did not evaluate that window"}, nil
 		}
 		return alarm.Reading{Buckets: of.buckets, Points: w.metric(of.buckets, a.From.Add(-3*time.Hour), w.now), Threshold: threshold, Period: time.Minute}, nil
 	})
@@ -595,7 +595,7 @@ func (simChannel) Name() string { return "sns" }
 func (c simChannel) Send(_ context.Context, m report.Message) error {
 	_, err := call(c.invocation, "channel", "send "+m.Subject, func() (struct{}, error) {
 		c.checkMessage(m)
-		c.world.told = append(c.world.told, told{c.now, c.name, m})
+		c.world.sent = append(c.world.sent, sent{c.now, c.name, m})
 		c.react(m)
 		return struct{}{}, nil
 	})

@@ -1,6 +1,6 @@
 package sandbox
 
-// The people of a simulated night who decide: they read the messages, say yes, take back, lower the mode. Some of them must not.
+// The people of a simulated night who decide: they read the messages, approve, take back, lower the mode. Some of them must not.
 
 import (
 	"context"
@@ -37,12 +37,12 @@ func (p *person) String() string { return strings.Join(p.from, " of ") }
 // wish is what somebody means to have done.
 type wish struct{ incident, target string }
 
-// yes is an approval that has taken effect.
-type yes struct {
+// granted is an approval that has taken effect.
+type granted struct {
 	at time.Time
 	by string // as the record has it
 	wish
-	promised bool // he was told that it will be done
+	promised bool // the answer said that it will be done
 }
 
 // people makes those who decide, and a thief's helpers. actor is who takes the bytes, mara whose key is stolen.
@@ -98,8 +98,8 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 	}
 	if w.chance(0.1) {
 		w.at(begins.Add(w.between(0, 60*time.Minute)), func() {
-			w.epoch = "2"
-			w.tell("a deployment with another epoch: the mode is %s", w.plot.mode)
+			w.generation = "2"
+			w.tell("a deployment of another generation: the mode is %s", w.plot.mode)
 		})
 	}
 }
@@ -157,7 +157,7 @@ func (in *invocation) approver() *approval.Approval {
 	return &approval.Approval{
 		Investigation: investigation.New(nil, simTrail{in}, nil, account, ours, simClock{in}, workers.Pool{}, log),
 		Account:       account, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
-		Log: log, Mode: in.plot.mode, Epoch: in.epoch, Ours: ours, Wakes: simWakes{in}, Name: func() string { return in.name },
+		Log: log, Mode: in.plot.mode, Generation: in.generation, Ours: ours, Scheduler: simScheduler{in}, Name: func() string { return in.name },
 	}
 }
 
@@ -186,7 +186,7 @@ func (in *invocation) standing(id string, step int) approval.Shown {
 	return s
 }
 
-// decides calls the approver's function, and looks whether he was answered who must not be.
+// decides calls the approver's function, and checks whether he was answered who must not be.
 func (in *invocation) decides(id string, call func(context.Context, *approval.Approval) (string, error)) (string, error) {
 	suspect := in.suspect(id)
 	in.late = suspect == ""
@@ -216,13 +216,13 @@ func (in *invocation) approve(id string, step int) (string, error) {
 		return a.Approve(ctx, in.asCaller(), show)
 	})
 	if err == nil && in.wants.target != "" && strings.Contains(said, in.wants.target+": done") && !in.wrote(in.wants.target) {
-		in.breach(ruleTrue, "%s hears %q, and nobody has deactivated %s", in.name, said, in.wants.target)
+		in.breach(ruleTrue, "%s is answered %q, and nobody has deactivated %s", in.name, said, in.wants.target)
 	}
-	for i, y := range in.yeses {
-		in.yeses[i].promised = y.promised || y.wish == in.wants && err == nil && !strings.Contains(said, "could not be called")
+	for i, y := range in.approvals {
+		in.approvals[i].promised = y.promised || y.wish == in.wants && err == nil && !strings.Contains(said, "could not be called")
 	}
 	if err == nil && strings.Contains(said, "within two minutes") && !in.called {
-		in.breach(ruleTrue, "%s hears %q, and could not call the responder", in.name, said)
+		in.breach(ruleTrue, "%s is answered %q, and could not call the responder", in.name, said)
 	}
 	return said, err
 }
@@ -276,7 +276,7 @@ func (in *invocation) restore(id string, step int) (string, error) {
 		in.breach(ruleRestore, "%s has restored %s, and it is not held: %v", in.name, o.Target, err)
 	}
 	if err == nil && !slices.ContainsFunc(in.brakesAt(in.now).Holds, func(h incident.Hold) bool { return h.AccessKeyID == o.Target && h.Incident == id }) {
-		in.breach(ruleTrue, "%s hears %q, and there is no hold", in.name, said)
+		in.breach(ruleTrue, "%s is answered %q, and there is no hold", in.name, said)
 	}
 	return said, err
 }

@@ -2,12 +2,12 @@ package sandbox
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"strings"
 	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/prose"
 )
 
 // plot is what happens in a night.
@@ -92,7 +92,7 @@ func (w *world) cast() {
 	case "two thieves":
 		w.at(p.begins, first.next)
 		w.at(p.begins.Add(w.between(0, 2*time.Minute)), also.next)
-	case "a second thief": // begins while the alarm is in ALARM, so that nothing rings
+	case "a second thief": // begins while the alarm is in ALARM, so that nothing fires
 		first.until = p.begins.Add(20 * time.Minute)
 		also.until = p.begins.Add(30 * time.Minute)
 		w.at(p.begins, first.next)
@@ -256,13 +256,13 @@ func (w *world) forge() {
 	}
 	start := at.Truncate(time.Minute).Add(-2 * time.Minute)
 	texts := [][]byte{
-		other.ring(at, []alarm.Point{{Start: start, Bytes: 5 * threshold}}),
+		other.transition(at, []alarm.Point{{Start: start, Bytes: 5 * threshold}}),
 		fmt.Appendf(nil, `{"nightlatch":{"investigate":{"bucket":%q,"from":%q,"to":%q,"access_key_id":%q,"bytes":1}}}`, buckets[0],
 			w.plot.begins.Format(time.RFC3339), w.now.Add(time.Minute).Format(time.RFC3339), w.plot.neighbour),
 		[]byte(`{"nightlatch":{"advance":{"incident":"20240304-000000-0000000000000000"}}}`),
 		[]byte(`{"Records":[]}`), []byte(`[1,2`), []byte(`{"alarmData":{"state":{"value":"ALARM"}}}`),
 	}
-	for _, r := range w.rings {
+	for _, r := range w.firings {
 		texts = append(texts, fmt.Appendf(nil, `{"nightlatch":{"advance":{"incident":%q}}}`, r.id))
 	}
 	text := texts[w.IntN(len(texts))]

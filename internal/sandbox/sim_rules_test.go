@@ -22,13 +22,13 @@ const (
 	ruleVerdict   = "no key is contained without a verdict that allows it and a confirmed metric"
 	ruleNeighbour = "no neighbour's key is touched"
 	ruleOnce      = "an effect on the account happens at most once"
-	ruleTold      = "of every ring somebody hears"
+	ruleNotified  = "of every alarm that fires somebody is notified"
 	ruleUndo      = "every effect is on the log with its undo"
 	ruleEnds      = "every incident ends closed or with a human"
-	ruleTrue      = "nobody is told that something was done that was not"
+	ruleTrue      = "nothing is said done that was not done"
 	ruleAsk       = "an ask is never lost"
 	ruleContained = "in a clear night the stolen key is contained, and soon"
-	ruleBrake     = "a lowered mode is heeded, and lowered by humans only"
+	ruleLowered   = "a lowered mode is heeded, and lowered by humans only"
 	ruleApprover  = "neither the actor nor what he has minted decides"
 	ruleApproved  = "what was approved is what is done, once"
 	ruleHeld      = "a held key is asked about, and not contained where it is used from the places that were cleared"
@@ -58,26 +58,26 @@ func (in *invocation) intends(key string) string {
 	}).ID
 }
 
-// allows is the mode that brakes leave to an invocation: those of another deployment's epoch leave it what that was deployed with.
+// allows is the mode that is left to an invocation. A mode that was lowered in another deployment generation lowers nothing.
 func (in *invocation) allows(b incident.Brakes) containment.Mode {
-	if b.Mode == "" || b.Epoch != in.epoch || in.plot.mode == containment.ModeObserve {
+	if b.Mode == "" || b.Generation != in.generation || in.plot.mode == containment.ModeObserve {
 		return in.plot.mode
 	}
 	return b.Mode
 }
 
-// checkBrakes looks at brakes that are stored now.
+// checkBrakes checks a lowered mode and holds that are stored now.
 func (in *invocation) checkBrakes(b incident.Brakes) {
 	before := in.brakesAt(in.now)
-	if b.Mode != before.Mode || b.Epoch != before.Epoch {
-		in.braked = in.now
+	if b.Mode != before.Mode || b.Generation != before.Generation {
+		in.lowered = in.now
 		if in.by == nil {
-			in.breach(ruleBrake, "%s sets the mode to %q", in.name, b.Mode)
+			in.breach(ruleLowered, "%s sets the mode to %q", in.name, b.Mode)
 		} else if of := in.suspect(""); of != "" && !in.late {
 			in.breach(ruleApprover, "%s, by %s, lowers the mode, and %s is in an incident", in.name, in.by, of)
 		}
-		if order := "observe ask act"; b.Epoch == before.Epoch && before.Mode != "" && strings.Index(order, string(b.Mode)) > strings.Index(order, string(before.Mode)) {
-			in.breach(ruleBrake, "%s raises the mode from %s to %s", in.name, before.Mode, b.Mode)
+		if order := "observe ask act"; b.Generation == before.Generation && before.Mode != "" && strings.Index(order, string(b.Mode)) > strings.Index(order, string(before.Mode)) {
+			in.breach(ruleLowered, "%s raises the mode from %s to %s", in.name, before.Mode, b.Mode)
 		}
 	}
 	for _, h := range b.Holds {
@@ -92,7 +92,7 @@ func (in *invocation) checkBrakes(b incident.Brakes) {
 	}
 }
 
-// checkPut looks at what has changed in an incident that is stored now.
+// checkPut checks what has changed in an incident that is stored now.
 func (in *invocation) checkPut(before, after incident.Record) {
 	for _, o := range after.Outcomes {
 		i := slices.IndexFunc(before.Outcomes, o.SameStep)
@@ -102,7 +102,7 @@ func (in *invocation) checkPut(before, after incident.Record) {
 		was := before.Outcomes[i]
 		switch {
 		case o.Approved != nil && was.Approved == nil:
-			in.checkYes(before, was, o)
+			in.checkApproval(before, was, o)
 		case o.Approved == nil && was.Approved != nil:
 			unread := strings.HasPrefix(o.Detail, "whether the mode was lowered could not be read")
 			if o.State != containment.Asked || !unread && in.allows(in.brakesAt(in.brakesRead)) != containment.ModeObserve {
@@ -121,8 +121,8 @@ func (in *invocation) checkPut(before, after incident.Record) {
 	}
 }
 
-// checkYes looks at an approval that is stored now.
-func (in *invocation) checkYes(before incident.Record, was, o containment.Outcome) {
+// checkApproval checks an approval that is stored now.
+func (in *invocation) checkApproval(before incident.Record, was, o containment.Outcome) {
 	meant := wish{before.ID, o.Target}
 	switch {
 	case in.by == nil:
@@ -132,15 +132,15 @@ func (in *invocation) checkYes(before incident.Record, was, o containment.Outcom
 		in.breach(ruleApprover, "%s, by %s, approves %s, and incident %s is about %s", in.name, in.by, o.Target, before.ID, in.suspect(before.ID))
 	case slices.Contains(in.staff, in.by) && in.wants != meant:
 		in.breach(ruleApproved, "%s approves %s, and %s meant %s", in.name, o.Target, in.by, in.wants.target)
-	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.Folded != "":
+	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.MergedInto != "":
 		in.breach(ruleApproved, "%s approves %s of incident %s, which is %s there", in.name, o.Target, before.ID, was.State)
 	case in.allows(in.brakesAt(in.brakesRead)) == containment.ModeObserve:
-		in.breach(ruleBrake, "%s approves %s in mode observe", in.name, o.Target)
+		in.breach(ruleLowered, "%s approves %s in mode observe", in.name, o.Target)
 	}
-	in.yeses = append(in.yeses, yes{at: in.now, by: o.Approved.By, wish: meant})
+	in.approvals = append(in.approvals, granted{at: in.now, by: o.Approved.By, wish: meant})
 }
 
-// checkWrite looks at a write before it takes effect.
+// checkWrite checks a write before it takes effect.
 func (in *invocation) checkWrite(id, key, status string) {
 	w := in.world
 	if status != containment.Inactive {
@@ -160,11 +160,11 @@ func (in *invocation) checkWrite(id, key, status string) {
 	// What was on its way when the mode was lowered may still come, for a while.
 	modes := []containment.Mode{in.allows(seen), in.allows(in.brakesAt(w.now.Add(-inFlight)))}
 	if o.Approved != nil {
-		if !slices.ContainsFunc(w.yeses, func(y yes) bool { return y.wish == wish{id, key} && y.by == o.Approved.By }) {
+		if !slices.ContainsFunc(w.approvals, func(y granted) bool { return y.wish == wish{id, key} && y.by == o.Approved.By }) {
 			w.breach(ruleApproved, "%s writes %s, and %s has never approved it", in.name, key, o.Approved.By)
 		}
 		if slices.Contains(modes, containment.ModeObserve) {
-			w.breach(ruleBrake, "%s writes in mode observe", in.name)
+			w.breach(ruleLowered, "%s writes in mode observe", in.name)
 		}
 	} else {
 		switch {
@@ -175,13 +175,13 @@ func (in *invocation) checkWrite(id, key, status string) {
 		case !r.Alarm.Confirmed || !w.confirmed(r):
 			w.breach(ruleVerdict, "%s writes on a metric that is not confirmed (%q)", in.name, r.Alarm.Doubt)
 		case modes[0] != containment.ModeAct || modes[1] != containment.ModeAct:
-			w.breach(ruleBrake, "%s writes, and the mode is %s as it has seen, and was %s", in.name, modes[0], modes[1])
+			w.breach(ruleLowered, "%s writes, and the mode is %s as it has seen, and was %s", in.name, modes[0], modes[1])
 		case held(seen, r, key, w.now):
 			w.breach(ruleHeld, "%s deactivates %s by itself, which is held: %+v", in.name, key, seen.Holds)
 		}
 	}
-	// It may be written again where this invocation has seen, since the last write that it knows of, that the key is active (somebody has
-	// undone it, or IAM does not show it yet), or where it knows of none and could not see.
+	// It may be written again where this invocation has seen the key active since the last write that it knows of: somebody has undone it, or IAM
+	// does not show it yet. It may be, too, where the invocation knows of no write and could not see.
 	// What a human approves has been read for him, and he may do it by hand while it is on its way.
 	i := len(w.writes) - 1
 	for i >= 0 && (w.writes[i].key != key || o.Approved != nil && w.writes[i].status == status && w.writes[i].incident == "") {
@@ -225,25 +225,25 @@ var (
 	saysAlready = regexp.MustCompile(`(?m)^Nothing to do +deactivate-key (\w+)`)
 )
 
-// checkMessage looks at a message before it is taken.
+// checkMessage checks a message before it is taken.
 func (in *invocation) checkMessage(m report.Message) {
 	w := in.world
 	claims := 0
 	for _, says := range slices.Concat(saysDone.FindAllStringSubmatch(m.Body, -1), saysAlready.FindAllStringSubmatch(m.Body, -1)) {
 		claims++
 		if _, k := w.account.find(says[1]); k != nil && !w.wrote(says[1]) {
-			w.breach(ruleTrue, "%s tells %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
+			w.breach(ruleTrue, "%s says %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
 		}
 	}
 	for _, asks := range asksFor.FindAllStringSubmatch(m.Body, -1) {
 		w.checkAsk(in, m, asks[1])
 	}
 	if strings.Contains(m.Subject, "CONTAINED") && !strings.Contains(m.Subject, "NOT CONTAINED") && claims == 0 {
-		w.breach(ruleTrue, "%s tells %q, and the message names nothing that was done", in.name, m.Subject)
+		w.breach(ruleTrue, "%s says %q, and the message names nothing that was done", in.name, m.Subject)
 	}
 }
 
-// checkAsk looks whether what a message asks for was answered before: approved, or, in a clear night, done by hand before a reminder.
+// checkAsk checks whether what a message asks for was answered before: approved, or, in a clear night, done by hand before a reminder.
 func (w *world) checkAsk(in *invocation, m report.Message, key string) {
 	of := ofIncident.FindStringSubmatch(m.Body)
 	if of == nil {
@@ -270,27 +270,27 @@ func (w *world) wrote(key string) bool {
 	return slices.ContainsFunc(w.writes, func(x write) bool { return x.key == key && x.status == containment.Inactive })
 }
 
-// escalated reports whether a human was called, by the alarm on the dead-letter queue, after the responder has changed an incident last: he
-// finds it as it is. Which event it was that failed, of those that the one at the desk was woken by, says nothing.
+// escalated reports whether the alarm on the dead-letter queue called a human after the responder has changed an incident last. He finds it as
+// it is. Which of the worker's events failed says nothing.
 func (w *world) escalated(id string, since time.Time) bool {
 	for _, f := range w.briefs {
 		if f.ID == id && !f.decided && f.at.After(since) {
 			since = f.at
 		}
 	}
-	return slices.ContainsFunc(w.heard, func(h heard) bool { return !h.at.Before(since) })
+	return slices.ContainsFunc(w.deadLetters, func(h deadLetter) bool { return !h.at.Before(since) })
 }
 
 // messages are those that name an incident.
-func (w *world) messages(id string) []told {
-	return slices.DeleteFunc(slices.Clone(w.told), func(t told) bool { return !strings.Contains(t.Body, id) })
+func (w *world) messages(id string) []sent {
+	return slices.DeleteFunc(slices.Clone(w.sent), func(t sent) bool { return !strings.Contains(t.Body, id) })
 }
 
-// checkNight looks at all that is left when the night is over.
+// checkNight checks all that is left when the night is over.
 func (w *world) checkNight() {
-	for _, r := range w.rings {
+	for _, r := range w.firings {
 		if len(w.messages(r.id)) == 0 && !w.escalated(r.id, r.at) {
-			w.breach(ruleTold, "nobody has heard of the ring %s", r.id)
+			w.breach(ruleNotified, "nobody was notified of the alarm %s", r.id)
 		}
 	}
 	all, err := w.store.Recent(context.Background(), 1000)
@@ -302,7 +302,7 @@ func (w *world) checkNight() {
 		if err != nil {
 			panic(err)
 		}
-		if !w.isRing(r.ID) && r.Follows == "" && r.Closed.IsZero() {
+		if !w.isFiring(r.ID) && r.Follows == "" && r.Closed.IsZero() {
 			continue // made up by the thief, and its invocations failed
 		}
 		w.checkIncident(r)
@@ -312,7 +312,7 @@ func (w *world) checkNight() {
 			w.checkEffect(x)
 		}
 	}
-	for _, y := range w.yeses {
+	for _, y := range w.approvals {
 		w.checkDone(y)
 	}
 	w.checkLiveness()
@@ -321,15 +321,15 @@ func (w *world) checkNight() {
 // promptly is how soon what was approved is done: the approver says that it is within two minutes.
 const promptly = 2*time.Minute + 15*time.Second
 
-// checkDone looks what became of an approval.
-func (w *world) checkDone(y yes) {
+// checkDone checks what became of an approval.
+func (w *world) checkDone(y granted) {
 	for _, o := range w.stored[y.incident].Outcomes {
 		if o.Target == y.target && o.State == containment.Intended && y.promised && !w.escalated(y.incident, y.at) {
 			w.breach(ruleApproved, "%s was approved at %s, and is still intended", y.target, y.at.Format(time.TimeOnly))
 		}
 	}
 	_, k := w.account.find(y.target)
-	if !w.weather.clear || !w.braked.IsZero() || k == nil {
+	if !w.weather.clear || !w.lowered.IsZero() || k == nil {
 		return
 	}
 	if !slices.ContainsFunc(w.writes, func(x write) bool {
@@ -339,8 +339,8 @@ func (w *world) checkDone(y yes) {
 	}
 }
 
-func (w *world) isRing(id string) bool {
-	return slices.ContainsFunc(w.rings, func(r rung) bool { return r.id == id })
+func (w *world) isFiring(id string) bool {
+	return slices.ContainsFunc(w.firings, func(r firing) bool { return r.id == id })
 }
 
 func (w *world) checkIncident(r incident.Record) {
@@ -352,8 +352,8 @@ func (w *world) checkIncident(r incident.Record) {
 		switch o.State {
 		case containment.Asked:
 			for _, line := range o.Runbook {
-				if !slices.ContainsFunc(messages, func(m told) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, time.Time{}) {
-					w.breach(ruleAsk, "nobody was told that incident %s asks for %q", r.ID, line)
+				if !slices.ContainsFunc(messages, func(m sent) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, time.Time{}) {
+					w.breach(ruleAsk, "nobody was notified that incident %s asks for %q", r.ID, line)
 				}
 			}
 			if len(o.Runbook) == 0 {
@@ -367,7 +367,7 @@ func (w *world) checkIncident(r incident.Record) {
 	}
 }
 
-// checkEffect looks for the record of one write.
+// checkEffect checks the record of one write.
 func (w *world) checkEffect(x write) {
 	r, err := w.store.Load(context.Background(), x.incident)
 	if err != nil {
@@ -381,7 +381,7 @@ func (w *world) checkEffect(x write) {
 	}
 	o := r.Outcomes[i]
 	if _, k := w.account.find(x.key); k == nil || w.escalated(r.ID, time.Time{}) {
-		return // it was deleted, and nothing is left to undo; or somebody looks at it
+		return // it was deleted, and nothing is left to undo; or a human was called
 	}
 	if o.Undo == "" && o.State != containment.Undone {
 		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, x.key, o.State)
@@ -391,25 +391,26 @@ func (w *world) checkEffect(x write) {
 	}) {
 		w.breach(ruleUndo, "the log of incident %s does not name %s after it was written", r.ID, x.key)
 	}
-	if !slices.ContainsFunc(w.messages(r.ID), func(m told) bool { return strings.Contains(m.Body, o.Step.Undo) }) {
-		w.breach(ruleUndo, "nobody was told how to undo the deactivation of %s", x.key)
+	if !slices.ContainsFunc(w.messages(r.ID), func(m sent) bool { return strings.Contains(m.Body, o.Step.Undo) }) {
+		w.breach(ruleUndo, "no message says how to undo the deactivation of %s", x.key)
 	}
 }
 
-// soon is how long after the ring a stolen key may be in use in a clear night: CloudTrail's lag, the settling time, and the looks between.
+// soon is how long after the alarm fired a stolen key may be in use in a clear night: CloudTrail's lag, the settling time, and the query rounds
+// between.
 const soon = 13 * time.Minute
 
 func (w *world) checkLiveness() {
 	p := w.plot
-	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || !w.braked.IsZero() || len(w.alarms) > 1 || len(w.rings) == 0 {
+	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || !w.lowered.IsZero() || len(w.alarms) > 1 || len(w.firings) == 0 {
 		return
 	}
 	i := slices.IndexFunc(w.writes, func(x write) bool { return x.key == p.stolen && x.incident != "" })
 	switch {
 	case i < 0:
 		w.breach(ruleContained, "the key %s was never deactivated", p.stolen)
-	case w.writes[i].at.Sub(w.rings[0].at) > soon:
-		w.breach(ruleContained, "the key %s was deactivated %v after the ring", p.stolen, w.writes[i].at.Sub(w.rings[0].at))
+	case w.writes[i].at.Sub(w.firings[0].at) > soon:
+		w.breach(ruleContained, "the key %s was deactivated %v after the alarm fired", p.stolen, w.writes[i].at.Sub(w.firings[0].at))
 	}
 }
 

@@ -77,7 +77,7 @@ func TestSim(t *testing.T) {
 	examples, first := map[string][]uint64{}, map[string]string{}
 	kinds := map[string]*tally{}
 	nights(1, *seeds, "", func(w *world) bool {
-		calls, faults, invocations, writes, messages = calls+w.calls, faults+w.faults, invocations+w.invocations, writes+len(w.writes), messages+len(w.told)
+		calls, faults, invocations, writes, messages = calls+w.calls, faults+w.faults, invocations+w.invocations, writes+len(w.writes), messages+len(w.sent)
 		if kinds[w.plot.kind] == nil {
 			kinds[w.plot.kind] = &tally{}
 		}
@@ -117,7 +117,7 @@ func TestSim(t *testing.T) {
 }
 
 // tally counts nights by how they went.
-type tally struct{ nights, clear, rang, contained, byHand, approved, held, lowered, deadLetters int }
+type tally struct{ nights, clear, fired, contained, byHand, approved, held, lowered, deadLetters int }
 
 func (n *tally) add(w *world) {
 	count := func(sum *int, it bool) {
@@ -127,21 +127,21 @@ func (n *tally) add(w *world) {
 	}
 	count(&n.nights, true)
 	count(&n.clear, w.weather.clear)
-	count(&n.rang, len(w.rings) > 0)
+	count(&n.fired, len(w.firings) > 0)
 	count(&n.contained, slices.ContainsFunc(w.writes, func(x write) bool { return x.incident != "" }))
 	count(&n.byHand, slices.ContainsFunc(w.writes, func(x write) bool { return x.by == "a human" }))
-	count(&n.approved, len(w.yeses) > 0)
-	count(&n.held, slices.ContainsFunc(w.brakes, func(b braked) bool { return len(b.Holds) > 0 }))
-	count(&n.lowered, !w.braked.IsZero())
-	count(&n.deadLetters, len(w.heard) > 0)
+	count(&n.approved, len(w.approvals) > 0)
+	count(&n.held, slices.ContainsFunc(w.brakes, func(b brakesSince) bool { return len(b.Holds) > 0 }))
+	count(&n.lowered, !w.lowered.IsZero())
+	count(&n.deadLetters, len(w.deadLetters) > 0)
 }
 
 // story is what happened, in virtual time.
 func (w *world) story() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the night of seed %d, %s, mode %s\n%s", w.seed, w.plot.kind, w.plot.mode, w.timeline.told.String())
-	for _, m := range w.told {
-		fmt.Fprintf(&b, "--- told at %s by %s: %s\n", m.at.Format(time.TimeOnly), m.by, m.Subject)
+	fmt.Fprintf(&b, "the night of seed %d, %s, mode %s\n%s", w.seed, w.plot.kind, w.plot.mode, w.timeline.written.String())
+	for _, m := range w.sent {
+		fmt.Fprintf(&b, "--- sent at %s by %s: %s\n", m.at.Format(time.TimeOnly), m.by, m.Subject)
 	}
 	for _, breach := range w.broken {
 		fmt.Fprintf(&b, "BROKEN %s\n", breach)
@@ -168,9 +168,9 @@ func TestSimReplays(t *testing.T) {
 // Bugs that are put in on purpose are found, by the rules that are there for them.
 func TestSimFindsPlantedBugs(t *testing.T) {
 	for bug, rules := range map[plant][]string{
-		lostWrite:      {ruleVerdict, ruleOnce, ruleUndo, ruleEnds, ruleTold, ruleAsk},
+		lostWrite:      {ruleVerdict, ruleOnce, ruleUndo, ruleEnds, ruleNotified, ruleAsk},
 		doubleAction:   {ruleOnce},
-		swallowedError: {ruleTold, ruleAsk, ruleUndo},
+		swallowedError: {ruleNotified, ruleAsk, ruleUndo},
 		falseCaller:    {ruleApprover},
 		lostHold:       {ruleHeld},
 	} {

@@ -42,9 +42,9 @@ type timeline struct {
 	queue turns
 	// current is the thread that runs; nil between two.
 	current *thread
-	// told is the story so far, where it is wanted: it costs half of the time.
-	tells bool
-	told  strings.Builder
+	// written is the story so far, where it is wanted: it costs half of the time.
+	tells   bool
+	written strings.Builder
 }
 
 // after has something happen later.
@@ -72,7 +72,7 @@ func (l *timeline) run(end time.Time) (quiet bool) {
 // tell adds a line to the story.
 func (l *timeline) tell(format string, args ...any) {
 	if l.tells {
-		fmt.Fprintf(&l.told, "%s  %s\n", l.now.Format("15:04:05.000"), fmt.Sprintf(format, args...))
+		fmt.Fprintf(&l.written, "%s  %s\n", l.now.Format("15:04:05.000"), fmt.Sprintf(format, args...))
 	}
 }
 

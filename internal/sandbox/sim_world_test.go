@@ -36,26 +36,26 @@ type world struct {
 
 	// threads are the invocations that may still run; events what Lambda holds for the function.
 	invocations int
-	woken       map[string]bool
+	scheduled   map[string]bool
 
 	// What is true, for the rules.
 	guilty map[string]bool // keys that a thief has used
 	mara   string          // the unique id of the stolen key's user
 	writes []write
-	told   []told
-	// stored are the incidents as they were put last, brakes what held the responder back, since when; yeses the approvals that took effect.
-	stored map[string]incident.Record
-	brakes []braked
-	yeses  []yes
-	heard  []heard // what ended in the dead-letter queue
-	rings  []rung
-	braked time.Time // when a human lowered the mode
-	epoch  string    // of the deployment
-	staff  []*person // who may decide, and who may not
-	others []*person
-	broken []breach
-	calls  int
-	faults int
+	sent   []sent
+	// stored are the incidents as they were put last, brakes the lowered modes and the holds, since when; approvals those that took effect.
+	stored      map[string]incident.Record
+	brakes      []brakesSince
+	approvals   []granted
+	deadLetters []deadLetter // what ended in the dead-letter queue
+	firings     []firing
+	lowered     time.Time // when a human lowered the mode
+	generation  string    // of the deployment
+	staff       []*person // who may decide, and who may not
+	others      []*person
+	broken      []breach
+	calls       int
+	faults      int
 
 	plant   plant
 	chances *rand.Rand
@@ -101,24 +101,24 @@ type write struct {
 	changed                   bool
 }
 
-// braked are the brakes since a time.
-type braked struct {
+// brakesSince is a lowered mode and the holds, since a time.
+type brakesSince struct {
 	at time.Time
 	incident.Brakes
 }
 
-type told struct {
+type sent struct {
 	at time.Time
 	by string
 	report.Message
 }
 
-type heard struct {
+type deadLetter struct {
 	at   time.Time
 	what string
 }
 
-type rung struct {
+type firing struct {
 	at time.Time
 	id string
 }
@@ -137,14 +137,14 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, woken: map[string]bool{}, guilty: map[string]bool{}, stored: map[string]incident.Record{}, epoch: "1", chances: rand.New(rand.NewPCG(seed, 1))}
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1))}
 	w.weather = w.forecast()
 	w.cast()
 	return w
 }
 
 // services are what an invocation calls.
-var services = []string{"store", "meter", "trail", "account", "channel", "wakes"}
+var services = []string{"store", "meter", "trail", "account", "channel", "scheduler"}
 
 // forecast says how bad the night is: a quarter are without a fault.
 func (w *world) forecast() weather {
@@ -199,7 +199,7 @@ func (w *world) remove(by, key string) {
 	}
 }
 
-// brakesAt are the brakes as they were at a time.
+// brakesAt is the lowered mode and the holds as they were at a time.
 func (w *world) brakesAt(at time.Time) incident.Brakes {
 	for _, b := range slices.Backward(w.brakes) {
 		if !b.at.After(at) {
@@ -337,29 +337,29 @@ func (a *watched) arn() string {
 func (w *world) evaluate(a *watched) {
 	end := w.now.Truncate(time.Minute)
 	points := w.metric(a.buckets, end.Add(-time.Duration(a.periods+1)*time.Minute), end)
-	rings := slices.ContainsFunc(points, func(p alarm.Point) bool { return float64(p.Bytes) > threshold })
-	if rings == a.alarmed {
+	fires := slices.ContainsFunc(points, func(p alarm.Point) bool { return float64(p.Bytes) > threshold })
+	if fires == a.alarmed {
 		return
 	}
-	a.alarmed, a.changed = rings, w.now
-	if !rings {
+	a.alarmed, a.changed = fires, w.now
+	if !fires {
 		w.tell("alarm %s is OK", a.name)
 		return
 	}
-	direct := a.ring(w.now, points)
+	direct := a.transition(w.now, points)
 	parsed, err := alarm.Parse(direct)
 	if err != nil {
 		panic(err)
 	}
 	id := parsed.Alarm.ID()
-	w.rings = append(w.rings, rung{w.now, id})
-	w.tell("alarm %s RINGS: %s", a.name, id)
+	w.firings = append(w.firings, firing{w.now, id})
+	w.tell("alarm %s FIRES: %s", a.name, id)
 	w.deliver("direct", id, direct)
 	w.deliver("EventBridge", id, a.bridge(direct))
 }
 
-// ring is the event that goes straight to the function.
-func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
+// transition is the event that goes straight to the function.
+func (a *watched) transition(at time.Time, points []alarm.Point) []byte {
 	if a.contributor != "" {
 		return a.contribution(at, points)
 	}
@@ -369,7 +369,7 @@ func (a *watched) ring(at time.Time, points []alarm.Point) []byte {
 			"metric": map[string]any{"namespace": "AWS/S3", "name": "BytesDownloaded", "dimensions": map[string]string{"BucketName": b, "FilterId": "EntireBucket"}},
 			"period": 60, "stat": "Sum"}})
 	}
-	text, err := ring(a.name, at, threshold, points, metrics)
+	text, err := alarmEvent(a.name, at, threshold, points, metrics)
 	if err != nil {
 		panic(err)
 	}

@@ -1,6 +1,8 @@
 // Package sandbox is the world in memory: an account with users, keys and roles, the metric, the time, a channel, and a trail of
 // weeks that ends with a theft at midnight. The demo and the tests play in it, and the laptop command answers from it where
 // there is no AWS.
+//
+// It may import the leaves, the stages, the rooms and the responder. It must not import an adapter, and no Lambda may link it.
 package sandbox
 
 import (
@@ -114,14 +116,14 @@ func (c *Channel) Sent() []report.Message {
 	return append([]report.Message(nil), c.sent...)
 }
 
-// Wakes keeps when the responder is to be called again. Nobody calls: in one process it waits by itself.
-type Wakes struct {
+// Scheduler keeps when the responder is to be called again. Nobody calls: in one process it waits by itself.
+type Scheduler struct {
 	mu sync.Mutex
 	at []time.Time
 }
 
-// Wake implements incident.Wakes.
-func (w *Wakes) Wake(_ context.Context, _ string, at time.Time) error {
+// Schedule implements incident.Scheduler.
+func (w *Scheduler) Schedule(_ context.Context, _ string, at time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.at = append(w.at, at)
@@ -129,7 +131,7 @@ func (w *Wakes) Wake(_ context.Context, _ string, at time.Time) error {
 }
 
 // At are the times asked for so far.
-func (w *Wakes) At() []time.Time {
+func (w *Scheduler) At() []time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]time.Time(nil), w.at...)

@@ -7,7 +7,7 @@ import "log/slog"
 type Enroller struct {
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
-	// Trail is the ARN of the trail whose files are asked, which is looked at once a day; "" where there is none.
+	// Trail is the ARN of the trail whose files are asked, which is checked once a day; "" where there is none.
 	Trail string
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level

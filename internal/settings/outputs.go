@@ -10,19 +10,19 @@ const (
 	ModeOutput = "Mode"
 )
 
-// epoched stands between a mode and its epoch: neither can have it in it.
-const epoched = ", epoch "
+// separator stands between a mode and its deployment generation: neither can have it in it.
+const separator = ", epoch "
 
-// DeployedMode is the mode that was deployed, with its epoch if it has one, in words.
-func DeployedMode(mode, epoch string) string {
-	if epoch == "" {
+// DeployedMode is the mode that was deployed, with its deployment generation if it has one.
+func DeployedMode(mode, generation string) string {
+	if generation == "" {
 		return mode
 	}
-	return mode + epoched + epoch
+	return mode + separator + generation
 }
 
-// EpochOf is the epoch in what DeployedMode has written; "" where there is none.
-func EpochOf(deployed string) string {
-	_, epoch, _ := strings.Cut(deployed, epoched)
-	return epoch
+// GenerationOf is the deployment generation in what DeployedMode has written; "" where there is none.
+func GenerationOf(deployed string) string {
+	_, generation, _ := strings.Cut(deployed, separator)
+	return generation
 }

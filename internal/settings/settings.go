@@ -17,8 +17,8 @@ const prefix = "NIGHTLATCH_"
 type Responder struct {
 	// Mode is observe, ask or act; "" is ask.
 	Mode string
-	// Epoch tells deployments apart: a mode that was lowered in another one is the deployment's again.
-	Epoch string
+	// Generation tells deployments apart: a mode that was lowered in another one is the deployment's again.
+	Generation string
 	// Evidence is Lake or Athena: which of the two is asked first. The other one, if it is there, is asked when that fails.
 	Evidence string
 	// EventDataStore is the ARN of the CloudTrail Lake event data store; "" where Lake is not asked.
@@ -27,7 +27,7 @@ type Responder struct {
 	TrailLocation string
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
-	// Topics are the ARNs of other SNS topics that are told as well.
+	// Topics are the ARNs of other SNS topics that are notified as well.
 	Topics []string
 	// Accounts are the account ids that are ours.
 	Accounts []string
@@ -40,9 +40,9 @@ type Responder struct {
 	// FilterID is the request-metrics configuration that a manual event reads.
 	FilterID string
 	// Table is the name of the DynamoDB table that keeps the incidents, in the responder's own account and region. It and the three
-	// below go together: without them incidents live as long as the process, and nothing wakes it.
+	// below go together: without them incidents live as long as the process, and nothing follows them up.
 	Table string
-	// ScheduleGroup is the name of the EventBridge Scheduler group for what is to be looked at later.
+	// ScheduleGroup is the name of the EventBridge Scheduler group of the follow-ups.
 	ScheduleGroup string
 	// ScheduleRole is the ARN of the role with which Scheduler invokes the responder.
 	ScheduleRole string
@@ -119,7 +119,7 @@ func logLevel(p *slog.Level) field {
 func (s *Responder) fields() []field {
 	return []field{
 		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
-		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Epoch),
+		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Generation),
 		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),
 		text("TRAIL_LOCATION", "where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", false, files, &s.TrailLocation),

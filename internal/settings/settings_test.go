@@ -17,7 +17,7 @@ func environ(m map[string]string) []string {
 }
 
 var full = Responder{
-	Mode: "act", Epoch: "2026-03", Evidence: "athena", TrailLocation: "s3://files/a/b/AWSLogs/o-exampleorg/", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
+	Mode: "act", Generation: "2026-03", Evidence: "athena", TrailLocation: "s3://files/a/b/AWSLogs/o-exampleorg/", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
 	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{"111122223333", "444455556666"},
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",

@@ -63,7 +63,7 @@ var form = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{
 // folder is a prefix that can stand in the table's location, where $ and { begin a partition.
 var folder = regexp.MustCompile(`^[A-Za-z0-9!_./=+:@-]*$`)
 
-// place refuses a trail of another account or region: what was made elsewhere cannot be looked at from here.
+// place refuses a trail of another account or region: what was made elsewhere cannot be read from here.
 func (w Wish) place(arn string) error {
 	switch m := form.FindStringSubmatch(arn); {
 	case m == nil:

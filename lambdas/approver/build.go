@@ -21,7 +21,8 @@ import (
 	"nightlatch/internal/workers"
 )
 
-// build makes what an approval needs: no metric, no policy, and an account that the role lets it read only; and who asks STS for whom it is. It makes no call to AWS.
+// build makes what an approval needs: no metric, no policy, an account that the role lets it read only, and the prover that asks STS. It makes no
+// call to AWS.
 func build(cfg aws.Config, environ []string) (approver, error) {
 	s, err := settings.ParseApprover(environ)
 	if err != nil {
@@ -32,7 +33,7 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 		return approver{}, err
 	}
 	now := clock.System{}
-	a := &approval.Approval{Clock: now, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...),
+	a := &approval.Approval{Clock: now, Mode: mode, Generation: s.Generation, Ours: actor.Accounts(s.Accounts...),
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	if a.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return approver{}, err
@@ -45,7 +46,7 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if a.Store, err = dynamo.New(cfg, s.Table); err != nil {
 		return approver{}, err
 	}
-	if a.Wakes, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
+	if a.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}
 	if a.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {

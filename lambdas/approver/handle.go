@@ -9,13 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"nightlatch/internal/approval"
-	"nightlatch/internal/prose"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/proof"
+	"nightlatch/internal/prose"
 )
 
 // decisions is what a human may decide, as the responder's own code does it.
@@ -25,7 +25,7 @@ type decisions interface {
 	Hold(ctx context.Context, c approval.Caller, s approval.Shown) (string, error)
 }
 
-// prover finds out who has signed the word that came on a path; proof.Unproven where that is nobody.
+// prover finds out who has signed the request that came on a path; proof.Unproven where that is nobody.
 type prover interface {
 	Caller(ctx context.Context, path string, e proof.Envelope) (proof.Identity, error)
 }
@@ -37,7 +37,7 @@ type approver struct {
 	log *slog.Logger
 }
 
-// maxBody is how long a question may be with its proof, in bytes.
+// maxBody is how long a request may be with its proof, in bytes.
 const maxBody = 16 << 10
 
 // statuses are the HTTP statuses of refusals; what is no refusal is a failure of ours.
@@ -46,7 +46,7 @@ var statuses = map[approval.RefusalKind]int{
 	approval.NoIncident: http.StatusNotFound, approval.NotNow: http.StatusConflict,
 }
 
-// handle answers one request, {"word": …, "proof": …}, whose word is
+// handle answers one call, {"word": …, "proof": …}, whose word is the signed request:
 //
 //	POST /approve {"incident": ID, "step": N, "action": ACTION, "target": TARGET}    N counts from 1; the rest is what the human was shown
 //	POST /mode    {"mode": "observe" or "ask"}
@@ -88,22 +88,22 @@ func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest)
 	var lowered struct {
 		Mode containment.Mode `json:"mode"`
 	}
-	var word any
+	var request any
 	var do func() (string, error)
 	switch e.RequestContext.HTTP.Method + " " + e.RawPath {
 	case "POST /approve":
-		word, do = &shown, func() (string, error) { return a.Approve(ctx, caller, shown) }
+		request, do = &shown, func() (string, error) { return a.Approve(ctx, caller, shown) }
 	case "POST /hold":
-		word, do = &shown, func() (string, error) { return a.Hold(ctx, caller, shown) }
+		request, do = &shown, func() (string, error) { return a.Hold(ctx, caller, shown) }
 	case "POST /mode":
-		word, do = &lowered, func() (string, error) { return a.LowerMode(ctx, caller, lowered.Mode) }
+		request, do = &lowered, func() (string, error) { return a.LowerMode(ctx, caller, lowered.Mode) }
 	default:
 		return "", caller, approval.Refusal{Kind: approval.BadQuestion, Why: "what is known here is POST /approve, POST /mode and POST /hold"}
 	}
 	if claimed(e) == "" {
 		return "", caller, approval.Refusal{Kind: approval.BadCaller, Why: "IAM does not say who you are; call the function URL, with a signed request"}
 	}
-	envelope, err := open(e, word)
+	envelope, err := open(e, request)
 	if err != nil {
 		return "", caller, approval.Refusal{Kind: approval.BadQuestion, Why: err.Error()}
 	}
@@ -124,8 +124,8 @@ func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest)
 	return said, caller, err
 }
 
-// open opens what came, and reads the word in it.
-func open(e events.LambdaFunctionURLRequest, word any) (proof.Envelope, error) {
+// open opens what came, and reads the signed request in it.
+func open(e events.LambdaFunctionURLRequest, request any) (proof.Envelope, error) {
 	var envelope proof.Envelope
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
@@ -139,7 +139,7 @@ func open(e events.LambdaFunctionURLRequest, word any) (proof.Envelope, error) {
 	}
 	err := read(body, &envelope)
 	if err == nil {
-		err = read(envelope.Word, word)
+		err = read(envelope.Word, request)
 	}
 	if err != nil {
 		return envelope, errors.New("the body cannot be read: " + prose.Safe(err.Error()))

@@ -26,7 +26,7 @@ type recorded struct {
 
 func (r *recorded) note(c approval.Caller, format string, args ...any) (string, error) {
 	r.asked = append(r.asked, c.ARN+" "+c.UserID+" "+c.AccountID+" "+c.AccessKeyID+" "+c.Signed.Format(time.TimeOnly)+" "+fmt.Sprintf(format, args...))
-	return "yes", r.err
+	return "done", r.err
 }
 
 func (r *recorded) Approve(_ context.Context, c approval.Caller, s approval.Shown) (string, error) {
@@ -43,12 +43,12 @@ func (r *recorded) LowerMode(_ context.Context, c approval.Caller, mode containm
 
 // judge knows whose each proof is, as STS does.
 type judge struct {
-	path, word string
-	err        error
+	path, request string
+	err           error
 }
 
 func (j *judge) Caller(_ context.Context, path string, e proof.Envelope) (proof.Identity, error) {
-	j.path, j.word = path, string(e.Word)
+	j.path, j.request = path, string(e.Word)
 	if j.err != nil {
 		return proof.Identity{}, j.err
 	}
@@ -59,14 +59,14 @@ func (j *judge) Caller(_ context.Context, path string, e proof.Envelope) (proof.
 
 const olgas = "AKIAEXAMPLEOPSKEY001"
 
-// enveloped is a word with olga's proof.
-func enveloped(word string) string {
-	return `{"word":` + word + `,"proof":{"authorization":"olga ` + olgas + `","date":"20260304T002000Z","token":"x"}}`
+// enveloped is a signed request with olga's proof.
+func enveloped(text string) string {
+	return `{"word":` + text + `,"proof":{"authorization":"olga ` + olgas + `","date":"20260304T002000Z","token":"x"}}`
 }
 
 // request is one of olga's, in the shape that Lambda gives it.
-func request(method, path, word string) events.LambdaFunctionURLRequest {
-	return raw(method, path, enveloped(word))
+func request(method, path, text string) events.LambdaFunctionURLRequest {
+	return raw(method, path, enveloped(text))
 }
 
 func raw(method, path, body string) events.LambdaFunctionURLRequest {
@@ -116,11 +116,11 @@ func TestWhatIsAskedIsDone(t *testing.T) {
 			j := &judge{}
 			status, said, _ := send(t, approver{r, j, slog.New(slog.DiscardHandler)}, e)
 			const by = "arn:aws:iam::111122223333:user/olga AIDAEXAMPLEolga 111122223333 " + olgas + " 00:20:00 "
-			if status != 200 || said != "yes" || len(r.asked) != 1 || r.asked[0] != by+c[1] {
+			if status != 200 || said != "done" || len(r.asked) != 1 || r.asked[0] != by+c[1] {
 				t.Errorf("%s: got %d %q, asked %q", path, status, said, r.asked)
 			}
-			if j.path != path || j.word != c[0] {
-				t.Errorf("%s: what was judged is %s %s", path, j.path, j.word)
+			if j.path != path || j.request != c[0] {
+				t.Errorf("%s: what was judged is %s %s", path, j.path, j.request)
 			}
 		}
 	}
@@ -141,24 +141,24 @@ func TestWhatCannotBeReadIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		status int
 		says   string
 	}{
-		"without IAM's word":           {nobody, 403, "IAM does not say who you are"},
-		"without an authorizer":        {unauthorized, 403, "IAM does not say who you are"},
-		"without a key":                {half, 403, "IAM does not say who you are"},
-		"GET":                          {request("GET", "/approve", approve), 400, "POST /approve"},
-		"another path":                 {request("POST", "/approve/", approve), 400, "POST /approve"},
-		"no body":                      {raw("POST", "/approve", ""), 400, "cannot be read"},
-		"a field that is not one":      {request("POST", "/approve", `{"incident":"x","stop":1}`), 400, `unknown field "stop"`},
-		"a step that is no number":     {request("POST", "/approve", `{"incident":"x","step":"1"}`), 400, "cannot be read"},
-		"a fraction of a step":         {request("POST", "/approve", `{"incident":"x","step":1.5}`), 400, "cannot be read"},
-		"two objects":                  {request("POST", "/mode", `{"mode":"ask"}{}`), 400, "cannot be read"},
-		"hostile":                      {request("POST", "/mode", `{"\u202e\u001b[2J":1}`), 400, `\u202e`},
-		"much":                         {request("POST", "/mode", `{"mode":"`+strings.Repeat("x", maxBody)+`"}`), 400, "longer than 16 KB"},
-		"a word alone":                 {raw("POST", "/approve", approve), 400, "unknown field"},
-		"no word":                      {raw("POST", "/approve", `{"proof":{}}`), 400, "cannot be read"},
-		"more than a word and a proof": {raw("POST", "/approve", strings.Replace(enveloped(approve), "{", `{"caller":"olga",`, 1)), 400, `unknown field "caller"`},
-		"more than a proof":            {raw("POST", "/approve", strings.Replace(enveloped(approve), `"date"`, `"host":"sts.evil.example","date"`, 1)), 400, `unknown field "host"`},
-		"two envelopes":                {raw("POST", "/approve", enveloped(approve)+enveloped(approve)), 400, "something behind"},
-		"no base64":                    {broken, 400, "not base64"},
+		"without IAM's name":              {nobody, 403, "IAM does not say who you are"},
+		"without an authorizer":           {unauthorized, 403, "IAM does not say who you are"},
+		"without a key":                   {half, 403, "IAM does not say who you are"},
+		"GET":                             {request("GET", "/approve", approve), 400, "POST /approve"},
+		"another path":                    {request("POST", "/approve/", approve), 400, "POST /approve"},
+		"no body":                         {raw("POST", "/approve", ""), 400, "cannot be read"},
+		"a field that is not one":         {request("POST", "/approve", `{"incident":"x","stop":1}`), 400, `unknown field "stop"`},
+		"a step that is no number":        {request("POST", "/approve", `{"incident":"x","step":"1"}`), 400, "cannot be read"},
+		"a fraction of a step":            {request("POST", "/approve", `{"incident":"x","step":1.5}`), 400, "cannot be read"},
+		"two objects":                     {request("POST", "/mode", `{"mode":"ask"}{}`), 400, "cannot be read"},
+		"hostile":                         {request("POST", "/mode", `{"\u202e\u001b[2J":1}`), 400, `\u202e`},
+		"much":                            {request("POST", "/mode", `{"mode":"`+strings.Repeat("x", maxBody)+`"}`), 400, "longer than 16 KB"},
+		"a request without its envelope":  {raw("POST", "/approve", approve), 400, "unknown field"},
+		"no request":                      {raw("POST", "/approve", `{"proof":{}}`), 400, "cannot be read"},
+		"more than a request and a proof": {raw("POST", "/approve", strings.Replace(enveloped(approve), "{", `{"caller":"olga",`, 1)), 400, `unknown field "caller"`},
+		"more than a proof":               {raw("POST", "/approve", strings.Replace(enveloped(approve), `"date"`, `"host":"sts.evil.example","date"`, 1)), 400, `unknown field "host"`},
+		"two envelopes":                   {raw("POST", "/approve", enveloped(approve)+enveloped(approve)), 400, "something behind"},
+		"no base64":                       {broken, 400, "not base64"},
 	} {
 		r := &recorded{}
 		if status, said, refused := send(t, quiet(r), c.event); status != c.status || said != "" || !strings.Contains(refused, c.says) || len(r.asked) > 0 {

@@ -1,6 +1,6 @@
 // Command approver is the Lambda behind a function URL by which a human approves a step, lowers the mode, or holds a restored key. IAM
 // lets the caller in (https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html), and STS says who he is, by the proof that he sends.
-// It holds no right to change IAM.
+// It holds no right to change IAM, and must not import the responder: that one does what was approved.
 package main
 
 import (

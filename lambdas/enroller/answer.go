@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// maxRefused and maxReason keep an answer under 4096 bytes, even where JSON writes each quote as two and each < as six, with the
-	// ids, which CloudFormation chooses, taking up to 1 KB.
+	// maxRefused and maxReason keep an answer under 4096 bytes, even where JSON writes each quote as two and each < as six. The ids, which
+	// CloudFormation chooses, take up to 1 KB of it.
 	// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 	maxAnswer  = 4096
 	maxRefused = 2000

@@ -24,14 +24,14 @@ const ours = "111122223333"
 // topic is a topic that remembers what is published to it.
 type topic struct {
 	mu   sync.Mutex
-	told []string
+	sent []string
 }
 
 func (s *topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.ParseForm()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = append(s.told, r.Form.Get("Subject")+"\n"+r.Form.Get("Message"))
+	s.sent = append(s.sent, r.Form.Get("Subject")+"\n"+r.Form.Get("Message"))
 	io.WriteString(w, "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
 }
 
@@ -70,13 +70,13 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 		t.Errorf("the trail's resource is %+v", got)
 	}
 	w.has("odd/nightlatch filtered")
-	if len(sns.told) != 1 || !strings.HasPrefix(sns.told[0], "[nightlatch] NOT WATCHED: odd\n") {
-		t.Errorf("the team was told %q", sns.told)
+	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd\n") {
+		t.Errorf("the team was notified of %q", sns.sent)
 	}
 	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
 }
 
-// Whatever is missing, CloudFormation and the team hear which permission it is; and where the team cannot be told, the log has it.
+// Whatever is missing, CloudFormation and the team are told which permission it is. Where the team cannot be notified, the log has it.
 func TestEachDeniedCallIsNamed(t *testing.T) {
 	tried := map[string]bool{}
 	for _, c := range granttest.Read(t, filepath.Join("testdata", "calls.json")) {
@@ -91,24 +91,24 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 				asked = wantTrail(aTrail, "b-1")
 			}
 			got := w.request(t.Context(), create, asked, nil)
-			told := fmt.Sprint(got.Data["Refused"])
+			named := fmt.Sprint(got.Data["Refused"])
 			switch c.Action {
 			case "s3:ListAllMyBuckets", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors", "organizations:DescribeOrganization":
 				// nothing can be done at all
-				if told = got.Reason; got.Status != cfn.StatusFailed || len(w.s3.Configs()) != 1 {
+				if named = got.Reason; got.Status != cfn.StatusFailed || len(w.s3.Configs()) != 1 {
 					t.Errorf("got %+v and %q, want a failure and nothing done", got, w.s3.Configs())
 				}
 			case "sns:Publish":
-				if told = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.told) != 0 {
-					t.Errorf("got %+v, and the team was told %q", got, sns.told)
+				if named = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.sent) != 0 {
+					t.Errorf("got %+v, and the team was notified of %q", got, sns.sent)
 				}
 			default:
-				if len(sns.told) != 1 || !strings.Contains(sns.told[0], "may not call "+c.Action) {
-					t.Errorf("the team was told %q", sns.told)
+				if len(sns.sent) != 1 || !strings.Contains(sns.sent[0], "may not call "+c.Action) {
+					t.Errorf("the team was notified of %q", sns.sent)
 				}
 			}
-			if !strings.Contains(told, "the function's role may not call "+c.Action) || !strings.Contains(told, "because no identity-based policy allows the "+c.Action+" action") {
-				t.Errorf("%s and AWS's reason are not in %s", c.Action, told)
+			if !strings.Contains(named, "the function's role may not call "+c.Action) || !strings.Contains(named, "because no identity-based policy allows the "+c.Action+" action") {
+				t.Errorf("%s and AWS's reason are not in %s", c.Action, named)
 			}
 		})
 	}

@@ -63,11 +63,11 @@ func (c *cloudFormation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.answers = append(c.answers, a)
 }
 
-// team remembers what it is told.
+// team keeps the messages that it is sent.
 type team struct {
 	mu   sync.Mutex
 	err  error
-	told []report.Message
+	sent []report.Message
 }
 
 func (*team) Name() string { return "test" }
@@ -75,7 +75,7 @@ func (*team) Name() string { return "test" }
 func (t *team) Send(_ context.Context, m report.Message) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.told = append(t.told, m)
+	t.sent = append(t.sent, m)
 	return t.err
 }
 

@@ -13,7 +13,7 @@ import (
 	"nightlatch/internal/enroll"
 )
 
-// handle answers CloudFormation, a day's look, or the making of a bucket.
+// handle answers CloudFormation, the daily check, or the making of a bucket.
 func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 	var event struct {
 		RequestType string // CloudFormation's
@@ -34,14 +34,14 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 		}
 		return e.resource(ctx, request)
 	case event.Source == "aws.events" && event.DetailType == "Scheduled Event":
-		return errors.Join(e.look(ctx, ""), e.lookAtTrail(ctx))
+		return errors.Join(e.enrol(ctx, ""), e.checkTrail(ctx))
 	case event.Source == "aws.s3" && event.DetailType == "AWS API Call via CloudTrail":
 		name, why := newBucket(raw)
 		if why != "" {
 			e.log.InfoContext(ctx, "the call is passed over", "why", why)
 			return nil
 		}
-		return e.look(ctx, name)
+		return e.enrol(ctx, name)
 	}
 	return fmt.Errorf("the event is no custom resource's, no schedule's and no new bucket's: its source is %q and its detail-type %q",
 		event.Source, event.DetailType)
@@ -73,9 +73,9 @@ func newBucket(raw json.RawMessage) (name, why string) {
 	return event.Detail.RequestParameters.BucketName, ""
 }
 
-// look enrols what is watched and has no request metrics: all of it, or the one bucket that was made. An error is returned where the
-// event's next delivery may do better, and rings: the function's errors are watched.
-func (e *enroller) look(ctx context.Context, made string) error {
+// enrol enrols what is watched and has no request metrics: all of it, or the one bucket that was made. An error is returned where the event's
+// next delivery may do better. The alarm on the function's errors fires on it.
+func (e *enroller) enrol(ctx context.Context, made string) error {
 	wanted, err := e.standing()
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (e *enroller) look(ctx context.Context, made string) error {
 	if err != nil {
 		return err
 	}
-	// The deployment has named the buckets of other regions; and one that is gone again, or was made elsewhere, is nobody's trouble.
+	// The deployment has named the buckets of other regions. One that is gone again, or was made elsewhere, is nobody's trouble.
 	r = quiet(r)
 	e.report(ctx, r)
 	var again []string

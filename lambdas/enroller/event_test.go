@@ -24,7 +24,7 @@ func made(name, bucket, errorCode string) json.RawMessage {
 		name, errorCode, bucket))
 }
 
-func TestTheDailyLook(t *testing.T) {
+func TestTheDailyCheck(t *testing.T) {
 	w := newWorld(t, "a-1", "b-1", "c-1")
 	w.watches(want("nightlatch", "*"))
 	w.s3.Make("us-east-1", "far")
@@ -35,27 +35,27 @@ func TestTheDailyLook(t *testing.T) {
 		}
 		w.has("a-1/nightlatch", "b-1/nightlatch", "c-1/nightlatch")
 	}
-	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] WERE NOT WATCHED: 2 buckets" || !strings.Contains(w.team.told[0].Body, "\nb-1, c-1\n") {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] WERE NOT WATCHED: 2 buckets" || !strings.Contains(w.team.sent[0].Body, "\nb-1, c-1\n") {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
-	w.team.told = nil
+	w.team.sent = nil
 	w.s3.Make(region, "late", "denied")
 	w.s3.Fail(func(c s3test.Call) s3test.Fault {
 		switch c.Bucket {
 		case "denied":
 			return s3test.Fault{Code: "AccessDenied"}
-		case "late": // it went between the list and the look
+		case "late": // it went between the list and the check
 			return s3test.Fault{Code: "NoSuchBucket", Status: 404}
 		}
 		return s3test.Fault{}
 	})
-	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: denied" ||
-		strings.Contains(w.team.told[0].Body, "late") || strings.Contains(w.team.told[0].Body, "far") {
-		t.Errorf("got %v, and the team was told %q", err, w.team.told)
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: denied" ||
+		strings.Contains(w.team.sent[0].Body, "late") || strings.Contains(w.team.sent[0].Body, "far") {
+		t.Errorf("got %v, and the team was notified of %q", err, w.team.sent)
 	}
 	w.team.err = fmt.Errorf("no topic")
 	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err == nil {
-		t.Error("nobody was told, and that is no error")
+		t.Error("nobody was notified, and that is no error")
 	}
 	w.s3.Fail(func(s3test.Call) s3test.Fault { return s3test.Fault{Code: "AccessDenied"} })
 	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err == nil || !strings.Contains(err.Error(), "s3:ListAllMyBuckets") {
@@ -76,12 +76,12 @@ func TestANewBucketIsEnrolled(t *testing.T) {
 		}
 	}
 	w.has("new/nightlatch")
-	if len(w.team.told) > 0 {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) > 0 {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 }
 
-func TestALookUnderTheirFilterMakesNothing(t *testing.T) {
+func TestACheckUnderTheirFilterMakesNothing(t *testing.T) {
 	w := newWorld(t, "has", "lacks")
 	w.s3.Put("has", "EntireBucket", "")
 	w.watches(want("EntireBucket", "has", "lacks"))
@@ -89,13 +89,13 @@ func TestALookUnderTheirFilterMakesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	w.has("has/EntireBucket")
-	if len(w.team.told) != 1 || !strings.Contains(w.team.told[0].Body, `bucket "lacks": it has no request-metrics configuration "EntireBucket"`) {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) != 1 || !strings.Contains(w.team.sent[0].Body, `bucket "lacks": it has no request-metrics configuration "EntireBucket"`) {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 }
 
-// What was taken away from a named bucket is made again, and the team hears it. Nobody else's configuration and no other bucket is touched.
-func TestTheDailyLookRepairsNamedBuckets(t *testing.T) {
+// What was taken away from a named bucket is made again, and the team is notified. Nobody else's configuration and no other bucket is touched.
+func TestTheDailyCheckRepairsNamedBuckets(t *testing.T) {
 	w := newWorld(t, "lost", "kept", "odd", "other")
 	w.watches(want("nightlatch", "lost", "kept", "odd", "gone"))
 	w.s3.Put("lost", "EntireBucket", "")
@@ -105,17 +105,17 @@ func TestTheDailyLookRepairsNamedBuckets(t *testing.T) {
 		t.Error(err)
 	}
 	w.has("kept/nightlatch", "lost/EntireBucket", "lost/nightlatch", "odd/nightlatch filtered")
-	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: odd" ||
-		!strings.Contains(w.team.told[0].Body, "these buckets (1) and switched them on") || !strings.Contains(w.team.told[0].Body, "\nlost\n") {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: odd" ||
+		!strings.Contains(w.team.sent[0].Body, "these buckets (1) and switched them on") || !strings.Contains(w.team.sent[0].Body, "\nlost\n") {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 	if ops := slices.Compact(slices.Sorted(operations(w.s3.Calls()))); !slices.Equal(ops, []string{"GetBucketMetricsConfiguration", "PutBucketMetricsConfiguration"}) {
-		t.Errorf("the look made the calls %q", ops)
+		t.Errorf("the check made the calls %q", ops)
 	}
 	w.s3.Drop("odd")
 	w.s3.Make(region, "lost")
-	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.told) != 2 || w.team.told[1].Subject != "[nightlatch] WAS NOT WATCHED: lost" {
-		t.Errorf("got %v, and the team was told %q", err, w.team.told)
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.sent) != 2 || w.team.sent[1].Subject != "[nightlatch] WAS NOT WATCHED: lost" {
+		t.Errorf("got %v, and the team was notified of %q", err, w.team.sent)
 	}
 	w.s3.Calls()
 	// A bucket that was made is nobody's to enrol here, though a rule may be there still while the stack changes over from *.
@@ -134,8 +134,8 @@ func operations(calls []s3test.Call) iter.Seq[string] {
 	}
 }
 
-// A look without its file fails, which rings; the stack can be changed and deleted without it.
-func TestALookNeedsItsFile(t *testing.T) {
+// A check without its file fails, on which an alarm fires. The stack can be changed and deleted without it.
+func TestACheckNeedsItsFile(t *testing.T) {
 	w := newWorld(t, "logs")
 	for name, write := range map[string]func(){
 		"no such file":         func() {},

@@ -1,6 +1,6 @@
-// Command enroller is the Lambda that switches request metrics on for the watched buckets, and looks the trail up whose files are asked. It
-// is the provider of CloudFormation's custom resources for both, and looks once a day whether the buckets still have them, and whether the
-// trail still records. With every bucket watched it hears of new ones, too.
+// Command enroller is the Lambda that switches request metrics on for the watched buckets, and finds where the files of the trail lie. It is the
+// provider of CloudFormation's custom resources for both. Once a day it checks that the buckets still have their request metrics, and that the
+// trail still records. Where every bucket is watched it gets an event for each new one. It knows nothing of incidents.
 package main
 
 import (
@@ -39,7 +39,7 @@ type enroller struct {
 	region  string
 	account string
 	metrics enroll.Metrics
-	trail   string // the ARN of the trail that is looked at once a day, "" for none
+	trail   string // the ARN of the trail that is checked once a day, "" for none
 	trails  trail.Reader
 	team    notify.Channel
 	http    *http.Client // to CloudFormation

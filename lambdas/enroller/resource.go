@@ -11,23 +11,23 @@ import (
 	"nightlatch/internal/enroll"
 )
 
-// A resource's id never changes: were it another one after an update, CloudFormation would take that for a replacement and have the
-// old one deleted, and with it what the new one has just enrolled.
+// A resource's id never changes. CloudFormation would take another one after an update for a replacement. It would have the old one deleted, and
+// with it what the new one has just enrolled.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 const physicalID, trailID = "nightlatch-request-metrics", "nightlatch-trail"
 
-// trailType is the resource that looks a trail up; every other one is about request metrics.
+// trailType is the resource that finds a trail; every other one is about request metrics.
 const trailType = "Custom::Trail"
 
-// What is left of the invocation's time when the work ends, and when the answer can wait no longer. Telling the team takes up to
-// 15 seconds, and the answer up to three times answerTimeout.
+// What is left of the invocation's time when the work ends, and when the answer can wait no longer. Notifying the team takes up to 15 seconds,
+// and the answer up to three times answerTimeout.
 const (
 	workMargin   = 60 * time.Second
 	answerMargin = 30 * time.Second
 )
 
-// resource does what CloudFormation asks, and answers in any case: otherwise the stack would wait for an hour. The error is only
-// ever about the answer, so that nothing is done again that CloudFormation knows of.
+// resource does what CloudFormation asks, and answers in any case: otherwise the stack would wait for an hour. The error is only about the
+// answer, so that nothing is done again that CloudFormation knows of.
 func (e *enroller) resource(ctx context.Context, request cfn.Event) error {
 	answer := cfn.Response{
 		RequestID: request.RequestID, StackID: request.StackID, LogicalResourceID: request.LogicalResourceID, PhysicalResourceID: physicalID,
@@ -74,7 +74,7 @@ func (e *enroller) attempt(last, ctx context.Context, request cfn.Event) (map[st
 	}
 }
 
-// fulfil enrols and withdraws, and tells the team what refused. Only what leaves the whole resource undone is an error: wishes that
+// fulfil enrols and withdraws, and notifies the team of what refused. Only what leaves the whole resource undone is an error: wishes that
 // cannot be read, buckets that cannot be listed, and time that was over.
 func (e *enroller) fulfil(ctx context.Context, request cfn.Event) (map[string]any, error) {
 	wanted, before, err := wishes(request)
@@ -90,7 +90,7 @@ func (e *enroller) fulfil(ctx context.Context, request cfn.Event) (map[string]an
 	e.report(ctx, r)
 	if message, bad := notice(r, nil); bad {
 		if err := e.team.Send(ctx, message); err != nil {
-			e.log.ErrorContext(ctx, "the team was not told", "err", err)
+			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
 	}
 	if n := len(r.Unreached); n > 0 {
@@ -99,8 +99,8 @@ func (e *enroller) fulfil(ctx context.Context, request cfn.Event) (map[string]an
 	return data(r), nil
 }
 
-// wishes are what is wanted now, and what was until now. What is asked for must be right; what was, is read as far as it goes: a
-// stack can always be deleted, and goes back to where it came from.
+// wishes are what is wanted now, and what was until now. What is wanted must be right. What was is read as far as it goes: a stack can always be
+// deleted, and goes back to where it came from.
 func wishes(request cfn.Event) (wanted, before enroll.Wish, err error) {
 	switch request.RequestType {
 	case cfn.RequestCreate:

@@ -67,8 +67,8 @@ func TestTheLifeOfAStack(t *testing.T) {
 		succeeded(t, w.request(ctx, remove, first, nil), "0", withdrawn, "none")
 		w.has(own...)
 	}
-	if len(w.team.told) > 0 {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) > 0 {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 }
 
@@ -90,12 +90,12 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 	succeeded(t, got, "2", "0", `bucket "denied": the function's role may not call s3:PutMetricsConfiguration on it (AWS: `)
 	sentences := []string{`bucket "gone-1": there is no such bucket`, `bucket "far": the bucket is in another region, "us-east-1"`, `bucket "full": it has 1,000`,
 		`bucket "odd": its request-metrics configuration "nightlatch" has a filter`, `not watched from here (1); deploy Nightlatch there too: unnamed (us-east-1)`}
-	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NOT WATCHED: 6 buckets" {
-		t.Fatalf("the team was told %q", w.team.told)
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: 6 buckets" {
+		t.Fatalf("the team was notified of %q", w.team.sent)
 	}
 	for _, s := range sentences {
-		if !strings.Contains(got.Data["Refused"].(string), s) || !strings.Contains(w.team.told[0].Body, s) {
-			t.Errorf("%q stands not in both of %q and %q", s, got.Data["Refused"], w.team.told[0].Body)
+		if !strings.Contains(got.Data["Refused"].(string), s) || !strings.Contains(w.team.sent[0].Body, s) {
+			t.Errorf("%q stands not in both of %q and %q", s, got.Data["Refused"], w.team.sent[0].Body)
 		}
 	}
 	if !slices.Contains(w.s3.Configs(), "good/nightlatch") || !slices.Contains(w.s3.Configs(), "odd/nightlatch filtered") {
@@ -105,8 +105,8 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 	w.team.err = fmt.Errorf("no topic")
 	got = w.request(t.Context(), remove, want("nightlatch", "*", "going", "good", "gone-1"), nil)
 	succeeded(t, got, "0", "0", `bucket "going": the function's role may not call s3:PutMetricsConfiguration`)
-	if m := w.team.told[len(w.team.told)-1]; m.Subject != "[nightlatch] REQUEST METRICS LEFT ON" || strings.Contains(m.Body, "gone-1") {
-		t.Errorf("the team was told %q", m)
+	if m := w.team.sent[len(w.team.sent)-1]; m.Subject != "[nightlatch] REQUEST METRICS LEFT ON" || strings.Contains(m.Body, "gone-1") {
+		t.Errorf("the team was notified of %q", m)
 	}
 }
 
@@ -138,8 +138,8 @@ func TestAFailureAtEachCall(t *testing.T) {
 					if clean && !slices.Equal(configs, whole) {
 						t.Errorf("%+v failed: it says that all is done, and there is %q", failing, configs)
 					}
-					if !clean && len(w.team.told) == 0 && got.Status == cfn.StatusSuccess {
-						t.Errorf("%+v failed: the answer is %+v, and nobody was told", failing, got)
+					if !clean && len(w.team.sent) == 0 && got.Status == cfn.StatusSuccess {
+						t.Errorf("%+v failed: the answer is %+v, and nobody was notified", failing, got)
 					}
 					if failing.Op == "ListBuckets" && request == create && (got.Status != cfn.StatusFailed || len(configs) != 1) {
 						t.Errorf("without a list: got %+v and %q, want a failure and nothing done", got, configs)
@@ -188,8 +188,8 @@ func TestManyRefusalsFitTheAnswer(t *testing.T) {
 	got := w.request(t.Context(), create, want("nightlatch", gone...), nil) // the fake refuses more than 4096 bytes
 	succeeded(t, got, "0", "0", "(cut; all of it is in the enroller's log)")
 	for _, b := range gone {
-		if !strings.Contains(w.team.told[0].Body, b) || !strings.Contains(w.log.String(), b) {
-			t.Fatalf("%s is not told, or not in the log", b)
+		if !strings.Contains(w.team.sent[0].Body, b) || !strings.Contains(w.log.String(), b) {
+			t.Fatalf("%s is not in the message, or not in the log", b)
 		}
 	}
 	a := cfn.Response{RequestID: strings.Repeat("i", 300), StackID: strings.Repeat("s", 300), LogicalResourceID: strings.Repeat("l", 255), PhysicalResourceID: physicalID,
@@ -227,20 +227,20 @@ func TestWhatCannotBeReadIsRefusedAndCanStillBeDeleted(t *testing.T) {
 // broken panics, or never returns.
 type broken struct {
 	enroll.Metrics
-	look func()
+	list func()
 }
 
-func (b broken) Buckets(context.Context) ([]enroll.Bucket, error) { b.look(); return nil, nil }
+func (b broken) Buckets(context.Context) ([]enroll.Bucket, error) { b.list(); return nil, nil }
 
 func TestAnAnswerComesInAnyCase(t *testing.T) {
 	w := newWorld(t, "logs")
-	w.metrics = broken{look: func() { panic("a bug") }}
+	w.metrics = broken{list: func() { panic("a bug") }}
 	if got := w.request(t.Context(), create, want("nightlatch", "*"), nil); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "the enroller broke (a bug)") {
 		t.Errorf("a panic: got %+v", got)
 	}
 	forever := make(chan struct{})
 	defer close(forever)
-	w.metrics = broken{look: func() { <-forever }}
+	w.metrics = broken{list: func() { <-forever }}
 	ctx, cancel := context.WithTimeout(t.Context(), answerMargin+200*time.Millisecond)
 	defer cancel()
 	if got := w.request(ctx, create, want("nightlatch", "*"), nil); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "the time was over") {
@@ -258,8 +258,8 @@ func TestTimeThatIsOverFailsWithTheRestNamed(t *testing.T) {
 		if got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, `1 buckets were done with, "slow" the first`) {
 			t.Errorf("%s: got %+v", request, got)
 		}
-		if m := w.team.told[len(w.team.told)-1]; !strings.Contains(m.Subject, "NOT DONE IN TIME: 1") {
-			t.Errorf("%s: the team was told %q", request, m)
+		if m := w.team.sent[len(w.team.sent)-1]; !strings.Contains(m.Subject, "NOT DONE IN TIME: 1") {
+			t.Errorf("%s: the team was notified of %q", request, m)
 		}
 	}
 }

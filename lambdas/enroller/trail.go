@@ -5,18 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/cfn"
 
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/trail"
 )
 
-// lookUp answers where a trail's files lie, and fails the deployment where they do not hold what is watched. To take the resource away
-// takes nothing: nothing was made.
+// lookUp answers where a trail's files lie, and fails the deployment where they do not hold what is watched. Deleting the resource deletes
+// nothing: nothing was made.
 //
 // An update fails only where it makes things worse: CloudFormation goes back by one more update, which must not fail too.
 func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]any, error) {
@@ -27,26 +27,26 @@ func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]an
 	default:
 		return nil, fmt.Errorf("the request type %q is not Create, Update or Delete", request.RequestType)
 	}
-	t, wrong := e.lookFor(ctx, request.ResourceProperties)
+	t, wrong := e.readTrail(ctx, request.ResourceProperties)
 	if wrong != nil {
 		if t.ARN == "" || request.RequestType == cfn.RequestCreate {
 			return nil, wrong
 		}
-		if _, before := e.lookFor(ctx, request.OldResourceProperties); before == nil {
+		if _, before := e.readTrail(ctx, request.OldResourceProperties); before == nil {
 			return nil, wrong
 		}
 	}
 	e.log.InfoContext(ctx, "the trail was looked up", "trail", t.ARN, "location", t.Location(), "key", t.Key, "wrong", wrong, "warnings", t.Warnings())
 	if m, bad := trailNotice(t.ARN, wrong, t.Warnings()); bad {
 		if err := e.team.Send(ctx, m); err != nil {
-			e.log.ErrorContext(ctx, "the team was not told", "err", err)
+			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
 	}
 	return trailData(t), nil
 }
 
-// lookFor looks at the trail of a resource's properties: Trail, its ARN, and Buckets.
-func (e *enroller) lookFor(ctx context.Context, properties map[string]any) (trail.Trail, error) {
+// readTrail reads the trail of a resource's properties: Trail, its ARN, and Buckets.
+func (e *enroller) readTrail(ctx context.Context, properties map[string]any) (trail.Trail, error) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if !slices.Contains(append(given, "Trail", "Buckets"), name) {
 			return trail.Trail{}, fmt.Errorf("the property %s is not one of Trail and Buckets", name)
@@ -76,9 +76,9 @@ func trailData(t trail.Trail) map[string]any {
 	return map[string]any{"Bucket": t.Bucket, "Folder": t.Folder(), "Key": key}
 }
 
-// lookAtTrail tells the team when the trail has become wrong since it was deployed. An error is returned where it could not be looked at,
-// and rings.
-func (e *enroller) lookAtTrail(ctx context.Context) error {
+// checkTrail notifies the team when the trail has become wrong since it was deployed. An error is returned where it could not be read; the alarm
+// on the function's errors fires on it.
+func (e *enroller) checkTrail(ctx context.Context) error {
 	if e.trail == "" {
 		return nil
 	}
@@ -92,21 +92,21 @@ func (e *enroller) lookAtTrail(ctx context.Context) error {
 	if wrong != nil && t.ARN == "" && !errors.Is(wrong, trail.ErrGone) {
 		return wrong
 	}
-	e.log.InfoContext(ctx, "the trail was looked at", "trail", e.trail, "wrong", wrong)
+	e.log.InfoContext(ctx, "the trail was checked", "trail", e.trail, "wrong", wrong)
 	if m, bad := trailNotice(e.trail, wrong, nil); bad {
 		return e.team.Send(ctx, m)
 	}
 	return nil
 }
 
-// trailNotice is the message about a trail, and whether there is anything to tell. What others chose is escaped in the sentences.
+// trailNotice is the message about a trail, and whether there is anything to report. What others chose is escaped in the sentences.
 func trailNotice(arn string, wrong error, warnings []string) (report.Message, bool) {
 	name := prose.Safe(arn[strings.LastIndex(arn, "/")+1:])
 	var m report.Message
 	switch {
 	case wrong != nil:
 		m.Subject = "[nightlatch] NO EVIDENCE: trail " + name
-		m.Body = "Nobody may be found when it rings, because Athena reads this trail's files:\n" + wrong.Error() + "\n"
+		m.Body = "Nobody may be found when an alarm fires, because Athena reads this trail's files:\n" + wrong.Error() + "\n"
 	case len(warnings) > 0:
 		m.Subject = "[nightlatch] THE EVIDENCE HAS GAPS: trail " + name
 		m.Body = "Some answers will be poorer than they could be:\n"

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
@@ -50,8 +50,8 @@ func TestATrailIsLookedUp(t *testing.T) {
 		t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"], t.Trail["KmsKeyId"] = true, "a", key
 	})
 	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key}
-	if got := w.request(t.Context(), create, wantTrail(aTrail, "*"), nil); cmp.Diff(got.Data, data) != "" || len(w.team.told) > 0 {
-		t.Errorf("got %+v, and the team was told %q", got, w.team.told)
+	if got := w.request(t.Context(), create, wantTrail(aTrail, "*"), nil); cmp.Diff(got.Data, data) != "" || len(w.team.sent) > 0 {
+		t.Errorf("got %+v, and the team was notified of %q", got, w.team.sent)
 	}
 	w.aws.Calls()
 	w.aws.Drop(aTrail)
@@ -96,7 +96,7 @@ func TestATrailThatCannotBeAskedFailsTheDeployment(t *testing.T) {
 	}
 }
 
-// An update fails where it makes things worse. What was wrong before does not keep a stack from going back to it; the team hears.
+// An update fails where it makes things worse. What was wrong before does not keep a stack from going back to it; the team is notified.
 func TestAnUpdateFailsWhereItMakesThingsWorse(t *testing.T) {
 	w := newWorld(t)
 	w.aws.Make(aTrail, "files")
@@ -108,15 +108,15 @@ func TestAnUpdateFailsWhereItMakesThingsWorse(t *testing.T) {
 	if got := w.request(t.Context(), update, good, more); got.Status != cfn.StatusSuccess {
 		t.Errorf("rolled back: got %+v", got)
 	}
-	w.team.told = nil
+	w.team.sent = nil
 	w.aws.Change(aTrail, stopped)
 	for _, pair := range [][2]properties{{more, good}, {good, more}} {
 		if got := w.request(t.Context(), update, pair[0], pair[1]); got.Status != cfn.StatusSuccess || got.Data["Bucket"] != "files" {
 			t.Errorf("stopped since: got %+v", got)
 		}
 	}
-	if len(w.team.told) != 2 || w.team.told[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.told[0].Body, "is stopped") {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) != 2 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.sent[0].Body, "is stopped") {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 	w.aws.Drop(aTrail)
 	if got := w.request(t.Context(), update, good, more); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "there is no such trail") {
@@ -124,7 +124,7 @@ func TestAnUpdateFailsWhereItMakesThingsWorse(t *testing.T) {
 	}
 }
 
-func TestWhatATrailLeavesOutIsToldWhenItIsDeployed(t *testing.T) {
+func TestTheTeamIsNotifiedOfWhatATrailLeavesOutWhenItIsDeployed(t *testing.T) {
 	w := newWorld(t)
 	w.aws.Make(aTrail, "files")
 	w.aws.Change(aTrail, func(t *trailtest.Trail) { t.Trail["IsMultiRegionTrail"] = false; records("logs")(t) })
@@ -132,25 +132,25 @@ func TestWhatATrailLeavesOutIsToldWhenItIsDeployed(t *testing.T) {
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "logs"), nil); got.Status != cfn.StatusSuccess {
 		t.Errorf("got %+v", got)
 	}
-	if len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main" || strings.Count(w.team.told[0].Body, "\ntrail ") != 3 ||
-		!strings.Contains(w.log.String(), "the team was not told") {
-		t.Errorf("the team was told %q", w.team.told)
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main" || strings.Count(w.team.sent[0].Body, "\ntrail ") != 3 ||
+		!strings.Contains(w.log.String(), "the team was not notified") {
+		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 }
 
-func TestTheDailyLookAtTheTrail(t *testing.T) {
+func TestTheDailyCheckOfTheTrail(t *testing.T) {
 	w := newWorld(t, "logs")
 	w.s3.Put("logs", "nightlatch", "")
 	w.watches(want("nightlatch", "logs"))
-	look := func() error { return w.handle(t.Context(), json.RawMessage(scheduled)) }
-	if err := look(); err != nil || len(w.aws.Calls()) > 0 {
+	check := func() error { return w.handle(t.Context(), json.RawMessage(scheduled)) }
+	if err := check(); err != nil || len(w.aws.Calls()) > 0 {
 		t.Errorf("without a trail: got %v, or calls", err)
 	}
 	w.trail = aTrail
 	w.aws.Make(aTrail, "files")
-	w.aws.Change(aTrail, records("logs")) // what it leaves out was told when it was deployed
-	if err := look(); err != nil || len(w.team.told) > 0 {
-		t.Errorf("all is well: got %v, and the team was told %q", err, w.team.told)
+	w.aws.Change(aTrail, records("logs")) // the team was notified of what it leaves out when it was deployed
+	if err := check(); err != nil || len(w.team.sent) > 0 {
+		t.Errorf("all is well: got %v, and the team was notified of %q", err, w.team.sent)
 	}
 	for _, c := range []struct {
 		change func()
@@ -161,21 +161,21 @@ func TestTheDailyLookAtTheTrail(t *testing.T) {
 		{func() { w.aws.Drop(aTrail) }, "there is no such trail"},
 	} {
 		c.change()
-		w.team.told = nil
-		if err := look(); err != nil || len(w.team.told) != 1 || w.team.told[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.told[0].Body, c.says) {
-			t.Errorf("got %v, and the team was told %q, want %q", err, w.team.told, c.says)
+		w.team.sent = nil
+		if err := check(); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.sent[0].Body, c.says) {
+			t.Errorf("got %v, and the team was notified of %q, want %q", err, w.team.sent, c.says)
 		}
 	}
 	w.team.err = fmt.Errorf("no topic")
-	if err := look(); err == nil {
-		t.Error("nobody was told, and that is no error")
+	if err := check(); err == nil {
+		t.Error("nobody was notified, and that is no error")
 	}
-	w.aws.Fail(func(string) awsjsontest.Fault { return awsjsontest.AccessDenied("cloudtrail:GetTrail") })
-	if err := look(); err == nil || !strings.Contains(err.Error(), "may not call cloudtrail:GetTrail") {
+	w.aws.Fail(func(string) awstest.Fault { return awstest.AccessDenied("cloudtrail:GetTrail") })
+	if err := check(); err == nil || !strings.Contains(err.Error(), "may not call cloudtrail:GetTrail") {
 		t.Errorf("denied: got %v", err)
 	}
 	w.watches(nil)
-	if err := w.lookAtTrail(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {
+	if err := w.checkTrail(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("without its file: got %v", err)
 	}
 }

@@ -47,15 +47,15 @@ func (m *midnight) keep(ctx context.Context, t *testing.T, cfg aws.Config) {
 		"NIGHTLATCH_DEAD_LETTERS=arn:aws:sqs:eu-west-1:"+m.account+":failed", "AWS_LAMBDA_FUNCTION_NAME=Nightlatch-Responder-x1")
 }
 
-// says is one word to the approver's URL, proven by the human on call, and the answer's status and sentence. key is what the request is let in
-// with, which whoever may invoke the function writes himself.
-func (m *midnight) says(t *testing.T, f *function, key, path, word string) (status int, sentence string) {
+// asks sends one request to the approver's URL, proven by the human on call. It returns the answer's status and sentence. key is what the request
+// is let in with, which whoever may invoke the function writes himself.
+func (m *midnight) asks(t *testing.T, f *function, key, path, request string) (status int, sentence string) {
 	t.Helper()
-	p, err := proof.Sign(t.Context(), m.onCall, proof.Word{To: proof.Deployment{Account: m.account, Region: "eu-west-1", Table: keptIn}, Path: path, Text: []byte(word)}, time.Now())
+	p, err := proof.Sign(t.Context(), m.onCall, proof.Word{To: proof.Deployment{Account: m.account, Region: "eu-west-1", Table: keptIn}, Path: path, Text: []byte(request)}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(proof.Envelope{Word: []byte(word), Proof: p})
+	body, err := json.Marshal(proof.Envelope{Word: []byte(request), Proof: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func (m *midnight) aHumanApproves(t *testing.T) {
 	if got := first.Outcomes[0]; got.State != "asked" || got.Target != m.stolen {
 		t.Fatalf("got %+v, want that somebody is asked about the stolen key", got)
 	}
-	m.hears(ctx, t, "IT RANG", "DECIDE")
+	m.notified(ctx, t, "ALARM FIRED", "DECIDE")
 
 	theirs := &granttest.AWS{T: t, Account: m.account, Caller: theirKey, Find: m.find, Services: maps.Clone(m.aws.Services)}
 	proxy := httptest.NewServer(theirs)
@@ -99,35 +99,35 @@ func (m *midnight) aHumanApproves(t *testing.T) {
 	}
 	f := approver()
 	onCall := m.onCall.AccessKeyID
-	if status, said := m.says(t, f, onCall, "/mode", `{"mode":"ask"}`); status != 200 || said != "the mode is ask already" {
+	if status, said := m.asks(t, f, onCall, "/mode", `{"mode":"ask"}`); status != 200 || said != "the mode is ask already" {
 		t.Errorf("got %d %q", status, said)
 	}
-	if status, said := m.says(t, f, onCall, "/approve", `{"incident":"nothing","step":1,"action":"deactivate-key","target":"AKIAX"}`); status != 404 {
+	if status, said := m.asks(t, f, onCall, "/approve", `{"incident":"nothing","step":1,"action":"deactivate-key","target":"AKIAX"}`); status != 404 {
 		t.Errorf("got %d %q", status, said)
 	}
 	const asked = `{"incident":%q,"step":1,"action":"deactivate-key","target":%q}`
 	question := fmt.Sprintf(asked, first.ID, m.stolen)
-	if status, said := m.says(t, f, onCall, "/approve", fmt.Sprintf(asked, first.ID, m.others["colleague"])); status != 409 || !strings.Contains(said, "as you were shown") {
+	if status, said := m.asks(t, f, onCall, "/approve", fmt.Sprintf(asked, first.ID, m.others["colleague"])); status != 409 || !strings.Contains(said, "as you were shown") {
 		t.Errorf("a step that is another now: got %d %q", status, said)
 	}
-	if status, said := m.says(t, f, m.stolen, "/approve", question); status != 403 || !strings.Contains(said, "nobody speaks for somebody else here") {
+	if status, said := m.asks(t, f, m.stolen, "/approve", question); status != 403 || !strings.Contains(said, "nobody speaks for somebody else here") {
 		t.Errorf("the thief with her proof: got %d %q", status, said)
 	}
-	if status, said := m.says(t, approver("NIGHTLATCH_SCAN_BUDGET=1"), onCall, "/approve", question); status != 500 || !strings.Contains(said, "who was given "+onCall+" could not be asked") {
+	if status, said := m.asks(t, approver("NIGHTLATCH_SCAN_BUDGET=1"), onCall, "/approve", question); status != 500 || !strings.Contains(said, "who was given "+onCall+" could not be asked") {
 		t.Errorf("a question that is too dear: got %d %q", status, said)
 	}
-	if status, said := m.says(t, f, onCall, "/approve", question); status != 200 || !strings.HasPrefix(said, "approved; deactivate-key "+m.stolen+": the responder does it") {
+	if status, said := m.asks(t, f, onCall, "/approve", question); status != 200 || !strings.HasPrefix(said, "approved; deactivate-key "+m.stolen+": the responder does it") {
 		t.Errorf("got %d %q", status, said)
 	}
 	m.keys(ctx, t, "Active") // the approver itself has no right to
-	m.hears(ctx, t, "APPROVED")
+	m.notified(ctx, t, "APPROVED")
 
 	if a := m.start(t, 4*time.Minute).invoke(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`)); a.failed {
 		t.Errorf("called again, the responder says %s", a.body)
 	}
 	m.keys(ctx, t, "Inactive")
-	m.hears(ctx, t, "REVISED", "NOT QUIET") // her other key was made a minute ago, by this test
-	if status, said := m.says(t, f, onCall, "/approve", question); status != 409 || !strings.Contains(said, "is done, and nothing is asked") {
+	m.notified(ctx, t, "REVISED", "NOT QUIET") // her other key was made a minute ago, by this test
+	if status, said := m.asks(t, f, onCall, "/approve", question); status != 409 || !strings.Contains(said, "is done, and nothing is asked") {
 		t.Errorf("got %d %q", status, said)
 	}
 	if !t.Failed() {
@@ -135,8 +135,8 @@ func (m *midnight) aHumanApproves(t *testing.T) {
 	}
 }
 
-// hears takes the team's messages, one of which begins with each of these.
-func (m *midnight) hears(ctx context.Context, t *testing.T, want ...string) {
+// notified takes the team's messages, one of which begins with each of these.
+func (m *midnight) notified(ctx context.Context, t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
 	for range 3 { // a queue need not give all at once
@@ -147,7 +147,7 @@ func (m *midnight) hears(ctx context.Context, t *testing.T, want ...string) {
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(got, func(first string) bool { return strings.HasPrefix(first, w) }) || len(got) != len(want) {
-			t.Errorf("the team heard %q, want %q", got, want)
+			t.Errorf("the team was notified of %q, want %q", got, want)
 		}
 	}
 }

@@ -40,12 +40,12 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		return nil, err
 	}
 	now := clock.System{}
-	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Epoch: s.Epoch, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
+	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Generation: s.Generation, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
 	if s.Table != "" {
 		if r.Store, err = dynamo.New(cfg, s.Table); err != nil {
 			return nil, err
 		}
-		if r.Wakes, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
+		if r.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err
 		}

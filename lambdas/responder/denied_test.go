@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant/granttest"
-	"nightlatch/internal/mototest"
 	"nightlatch/internal/responder"
 )
 
@@ -27,8 +27,8 @@ type denial struct {
 	says  string // the line of the message that names the permission, up to its name
 }
 
-// Each action that the stories call is denied in turn, with the answer that the service gives. Whatever is missing, the team hears
-// which permission it is, nothing is said done that was not seen done, and nobody else's key is touched.
+// Each action that the stories call is denied in turn, with the answer that the service gives. Whatever is missing, the team is
+// told which permission it is, nothing is said done that was not seen done, and nobody else's key is touched.
 func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 	t.Parallel() // the stories mostly wait
 	const asked, off, on = containment.Asked, "Inactive", "Active"
@@ -64,7 +64,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		}
 	}
 	denials["kms:GenerateDataKey"] = denials["sns:Publish"] // SNS uses the topic's key in the publisher's name
-	endpoint, root := mototest.Start(t), packed(t)
+	endpoint, root := awstest.Moto(t), packed(t)
 	nights := map[string]*night{}
 	for action, d := range denials {
 		d.account = fmt.Sprintf("2000000000%02d", len(nights))
@@ -90,7 +90,7 @@ type night struct {
 
 // respond runs the responder as it is built, but for a clock that does not wait: the real one would take a quarter of an hour.
 func (n *night) respond(ctx context.Context, root, deny string) {
-	// Two or three looks are enough to decide; the time itself never comes.
+	// Two or three query rounds are enough to decide; the time itself never comes.
 	ctx, cancel := context.WithTimeout(ctx, 250*time.Second)
 	defer cancel()
 	r, err := n.skipping(root, &n.log)
@@ -119,16 +119,16 @@ func (n *night) check(t *testing.T, action string, d denial) {
 			t.Errorf("got %v, want the permission in it or in the log:\n%s", n.err, &n.log)
 		}
 		if state != containment.Done && slices.ContainsFunc(messages, func(m string) bool { return strings.Contains(m, "CONTAINED") }) {
-			t.Errorf("the team was told %q", messages)
+			t.Errorf("the team was notified of %q", messages)
 		}
 		return
 	}
-	if d.says == "" { // the event comes again, and then waits in the queue of failed events, over which an alarm rings
-		if !errors.Is(n.err, responder.ErrUnheard) || !strings.Contains(n.err.Error(), "may not call "+action) || !strings.Contains(n.log.String(), "may not call "+action) {
+	if d.says == "" { // the event comes again, and then waits in the queue of failed events, on which an alarm fires
+		if !errors.Is(n.err, responder.ErrNotDelivered) || !strings.Contains(n.err.Error(), "may not call "+action) || !strings.Contains(n.log.String(), "may not call "+action) {
 			t.Errorf("got %v, want an error, and the permission in it and in the log:\n%s", n.err, &n.log)
 		}
 		if len(messages) > 0 {
-			t.Errorf("the team was told %q", messages)
+			t.Errorf("the team was notified of %q", messages)
 		}
 		return
 	}

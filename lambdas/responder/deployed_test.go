@@ -19,14 +19,14 @@ import (
 	"testing"
 	"time"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/enroll/s3bucket/s3test"
-	"nightlatch/internal/mototest"
 )
 
 // motoAccount is the account that moto has for whoever names none.
 const motoAccount = "123456789012"
 
-// deployment is what the CDK's own command line has deployed to moto, and a terminal from which to look at it.
+// deployment is what the CDK's own command line has deployed to moto, and a terminal from which to read it.
 type deployment struct {
 	t        *testing.T
 	env      []string // of the terminal
@@ -66,12 +66,12 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	d.run(ctx, "npx --no-install cdk bootstrap -o "+d.assembly+" "+settings)
 	d.leaveOutTheURL()
 	// Not by a change set: then moto would show no outputs.
-	done, said := make(chan error, 1), &mototest.Log{}
+	done, said := make(chan error, 1), &awstest.Log{}
 	cmd := d.command(ctx, "npx --no-install cdk deploy --progress events --method direct --require-approval never --app "+d.assembly)
 	cmd.Stdout, cmd.Stderr = said, said
 	go func() { done <- cmd.Run() }()
-	// moto makes a stack's resources while it answers CreateStack, and whoever looks at them meanwhile makes them a second time, the one
-	// that waits for the enroller too. So nobody looks before the last of them are there, which are the rules.
+	// moto makes a stack's resources while it answers CreateStack. Whoever reads them meanwhile makes them a second time, the one that waits for
+	// the enroller too. So nobody reads them before the last are there, which are the rules.
 	rules := 0
 	for _, r := range d.template().Resources {
 		if r.Type == "AWS::Events::Rule" {
@@ -89,7 +89,7 @@ func deploy(ctx context.Context, t *testing.T, endpoint string) *deployment {
 	var resources struct {
 		StackResources []struct{ LogicalResourceID, PhysicalResourceID string }
 	}
-	// Where the CDK has looked meanwhile, what moto shows is its second making, of which the functions may not be there yet.
+	// Where the CDK has read them meanwhile, what moto shows is its second making, of which the functions may not be there yet.
 	begun := time.Now()
 	for made := []string{}; !slices.Contains(made, d.ids["Enroller"]); time.Sleep(time.Second) {
 		if time.Since(begun) > 4*time.Minute { // moto 5.2.1 forgets them where it has no Docker
@@ -232,9 +232,9 @@ func (d *deployment) template() (t struct{ Resources map[string]resource }) {
 	return t
 }
 
-// leftOut are the types that moto's CloudFormation does not know, and passes over. The alarm that rings and the trail are made by hand, of the
-// template's properties; the table and the workgroup, the other alarms, who may publish and subscribe, and what is tried again are seen by nobody here: the
-// simulator and the goldens in infra judge them.
+// leftOut are the types that moto's CloudFormation does not know, and passes over. The alarm that fires and the trail are made by hand, of the
+// template's properties. The others are seen by nobody here: the table and the workgroup, the other alarms, who may publish and subscribe, and
+// what is tried again. The simulator and the goldens in infra judge them.
 var leftOut = []string{"AWS::Athena::WorkGroup", "AWS::CloudTrail::Trail", "AWS::CloudWatch::Alarm", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Url", "AWS::S3::BucketPolicy", "AWS::Scheduler::ScheduleGroup", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"}
 
 // The whole way, as the README says it: the stack is deployed, to moto, and the midnight played with what stands there. The event data
@@ -244,7 +244,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 	if os.Getenv("NIGHTLATCH_TESTS") != "all" {
 		t.Skip("SKIPPED, the deployment to moto: it takes minutes, and .ci/run does it; set NIGHTLATCH_TESTS=all to have it here")
 	}
-	endpoint := mototest.Start(t)
+	endpoint := awstest.Moto(t)
 	ctx := within(t, 10*time.Minute)
 	m := newMidnight(ctx, t, endpoint, plot{account: motoAccount})
 	d := deploy(ctx, t, endpoint)
@@ -288,7 +288,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 	d.run(ctx, "aws scheduler create-schedule-group --name Nightlatch")
 	m.topic = d.ids["Topic"]
 	d.run(ctx, "aws sns subscribe --protocol sqs --topic-arn "+d.ids["Topic"]+" --notification-endpoint arn:aws:sqs:eu-west-1:"+motoAccount+":team")
-	m.event = d.ring(ctx, m)
+	m.event = d.fire(ctx, m)
 	f := start(t, newRuntimeAPI(t, 4*time.Minute), bootstrap(t, "."), env...)
 	got := m.respond(t, f)
 	// The second is asked about: this test has made mara's other key a minute ago, after the theft.
@@ -296,7 +296,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 		t.Errorf("got %+v, want a confirmed alarm, the stolen key done, and the new one asked about", got)
 	}
 	m.keys(ctx, t, "Inactive")
-	m.hears(ctx, t, "IT RANG", "CONTAINED", "NOT QUIET")
+	m.notified(ctx, t, "ALARM FIRED", "CONTAINED", "NOT QUIET")
 	var schedules struct {
 		Schedules []struct{ Name, GroupName string }
 	}
@@ -335,8 +335,8 @@ func (d *deployment) makeTrail(ctx context.Context) {
 	d.run(ctx, "aws cloudtrail start-logging --name "+name)
 }
 
-// enrol does what CloudFormation has the deployed enroller do, and moto cannot run: the request goes to the function with the
-// environment that it shows, and its answer to the stack, which waits for it.
+// enrol does what CloudFormation has the deployed enroller do, and moto cannot run. The request goes to the function with the environment that
+// it shows. Its answer goes to the stack, which waits for it.
 func (d *deployment) enrol(ctx context.Context, endpoint string) {
 	t := d.t
 	t.Helper()
@@ -364,7 +364,7 @@ func (d *deployment) enrol(ctx context.Context, endpoint string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The second time, the day's look makes again what was taken away: it knows the buckets from the file beside its code.
+	// The second time, the daily check makes again what was taken away: it knows the buckets from the file beside its code.
 	for _, event := range []string{string(request), `{"source":"aws.events","detail-type":"Scheduled Event"}`} {
 		if a := f.invoke(t, []byte(event)); a.failed {
 			t.Fatalf("the enroller says %s; its log:\n%s", a.body, f.logs)
@@ -376,18 +376,18 @@ func (d *deployment) enrol(ctx context.Context, endpoint string) {
 	}
 	// What a function prints comes after its answer.
 	found := func() bool {
-		return strings.Contains(f.logs.String(), `"the trail was looked at"`) && strings.Contains(f.logs.String(), `"wrong":null`)
+		return strings.Contains(f.logs.String(), `"the trail was checked"`) && strings.Contains(f.logs.String(), `"wrong":null`)
 	}
 	for tries := 0; !found() && tries < 50; tries++ {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if !found() {
-		t.Errorf("the day's look has not found the trail in order: %s", f.logs)
+		t.Errorf("the daily check has not found the trail in order: %s", f.logs)
 	}
 }
 
-// ring makes the deployed alarm, which moto's CloudFormation has left out, makes it ring, and returns the event that it would send.
-func (d *deployment) ring(ctx context.Context, m *midnight) []byte {
+// fire makes the deployed alarm, which moto's CloudFormation has left out, sets it to ALARM, and returns the event that it would send.
+func (d *deployment) fire(ctx context.Context, m *midnight) []byte {
 	t := d.t
 	t.Helper()
 	const name = "nightlatch-" + bucket + "-1m"

@@ -1,4 +1,5 @@
-// Command responder is the Lambda that answers an S3 BytesDownloaded alarm, a follow-up, or a manual event.
+// Command responder is the Lambda that answers an S3 BytesDownloaded alarm, a follow-up, or a manual event. It reads its settings, puts the
+// adapters together, and leaves the rest to nightlatch/internal/responder.
 package main
 
 import (
@@ -33,7 +34,7 @@ func main() {
 }
 
 // answerTo is what the function answers to an event: the incident, or why the event started nothing. An event that cannot be read is returned
-// as an error too: a retry does not help it, but Lambda's Errors metric rings.
+// as an error too: a retry does not help it, but the alarm on Lambda's Errors metric fires.
 func answerTo(ctx context.Context, r *responder.Responder, event json.RawMessage) (json.RawMessage, error) {
 	handled, err := r.Handle(ctx, event, nil)
 	switch {

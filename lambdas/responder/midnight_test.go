@@ -31,13 +31,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/encoding/cbor"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
 	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/evidence/enginetest"
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/grant/granttest"
-	"nightlatch/internal/mototest"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 )
@@ -52,7 +52,7 @@ const (
 // plot is what happens at a midnight.
 type plot struct {
 	account     string // each its own, in one moto
-	contributor bool   // the alarm watches every bucket, and one of them rang
+	contributor bool   // the alarm watches every bucket, and fired for one of them
 	role        bool   // the thief has a role's session, not mara's key
 	tag         string // that mara has
 	kept        bool   // incidents are in a table, and the responder is called again
@@ -81,6 +81,7 @@ type midnight struct {
 	athena       *athenatest.Server
 	theftEnd     time.Time
 	contributors cbor.List
+	clock        skipping // of the functions in this process: none of them starts before another has ended
 }
 
 // start starts the function as it is deployed: the built binary, or in this process what it is built of.
@@ -96,7 +97,7 @@ func (m *midnight) start(t *testing.T, timeout time.Duration) *function {
 // startHere starts the function in this process, with a clock that does not wait. A new one remembers nothing of those before it.
 func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
 	t.Helper()
-	f := &function{logs: &mototest.Log{}}
+	f := &function{logs: &awstest.Log{}}
 	r, err := m.skipping(packed(t), f.logs)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
 func (m *midnight) skipping(root string, log io.Writer) (*responder.Responder, error) {
 	r, err := build(m.config, m.environ, root)
 	if err == nil {
-		r.Clock, r.Log = &skipping{}, slog.New(slog.NewJSONHandler(log, nil))
+		r.Clock, r.Log = &m.clock, slog.New(slog.NewJSONHandler(log, nil))
 	}
 	return r, err
 }
@@ -131,22 +132,22 @@ func (m *midnight) callsOf(a *granttest.AWS) []granttest.Call {
 	return a.Calls(append(m.named(), m.store, "${EventDataStore}", m.topic, "${Topic}", m.account, "${Account}", ":eu-west-1:", ":${Region}:")...)
 }
 
-// oneLook is a time in which a function can look into the trail once, and decides then.
-const oneLook = 100 * time.Second
+// oneRound is a time in which a function can do one query round, and decides then.
+const oneRound = 100 * time.Second
 
-// The whole program against moto: real SDK clients, DuckDB behind the fake of Lake, and once the built binary over the Runtime API, which
-// waits between two looks as it will at midnight. What it calls in all the stories together is written down, and the roles are judged by
-// that (infra).
+// The whole program against moto: real SDK clients, DuckDB behind the fake of Lake, and once the built binary over the Runtime API. That one
+// turns a key off where the whole stack is deployed (TestMidnightAsDeployed). What all the stories call together is written down, and the
+// roles are judged by that (infra).
 func TestWholeStoriesAgainstMoto(t *testing.T) {
 	t.Parallel()
-	endpoint := mototest.Start(t)
+	endpoint := awstest.Moto(t)
 	stories := map[string]struct {
 		plot
 		run func(*midnight, *testing.T)
 	}{
-		"one key is turned off and nothing else":               {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
-		"one of many buckets rang, and the key is protected":   {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
-		"one key is turned off by the function as it is built": {plot{account: "100000000010", built: true}, (*midnight).theKeyIsTurnedOff},
+		"one key is turned off and nothing else":                           {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
+		"an alarm on many buckets fired for one, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
+		"one key is turned off by the function as it is built":             {plot{account: "100000000010", built: true}, (*midnight).theKeyIsTurnedOff},
 		"a role's session":                                              {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
 		"what is kept is approved by a human":                           {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
 		"a question that is too dear is stopped":                        {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
@@ -156,7 +157,7 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 		"one key is turned off by the files, as the store is not there": {plot{account: "100000000009", both: true}, (*midnight).theKeyIsTurnedOff},
 	}
 	var all []granttest.Call
-	told := 0
+	played := 0
 	t.Run("stories", func(t *testing.T) {
 		var mu sync.Mutex
 		for name, s := range stories {
@@ -166,19 +167,19 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 				s.run(m, t)
 				mu.Lock()
 				defer mu.Unlock()
-				told++
+				played++
 				all = append(all, m.calls()...)
 			})
 		}
 	})
-	if told == len(stories) && !t.Failed() { // not one of them alone
+	if played == len(stories) && !t.Failed() { // not one of them alone
 		granttest.Golden(t, filepath.Join("testdata", "calls.json"), *update, all)
 	}
 }
 
 var update = flag.Bool("update", false, "write the goldens")
 
-// One key is turned off and nothing else, the team hears it, and a second delivery changes nothing.
+// One key is turned off and nothing else, the team is notified, and a second delivery changes nothing.
 func (m *midnight) theKeyIsTurnedOff(t *testing.T) {
 	ctx := t.Context()
 	f := m.start(t, 4*time.Minute)
@@ -202,7 +203,7 @@ func (m *midnight) theKeyIsTurnedOff(t *testing.T) {
 
 	again := m.respond(t, f)
 	if again.ID != first.ID || len(m.lake.Queries())+len(m.athena.Queries()) != queries || len(m.messages(ctx, t)) != 0 {
-		t.Errorf("the second delivery asked or told again")
+		t.Errorf("the second delivery asked or notified again")
 	}
 	m.keys(ctx, t, "Inactive")
 
@@ -216,7 +217,7 @@ func (m *midnight) theKeyIsTurnedOff(t *testing.T) {
 
 // The alarm is confirmed, the account knows the thief, and a human decides.
 func (m *midnight) aHumanIsAsked(t *testing.T) {
-	got := m.respond(t, m.start(t, oneLook))
+	got := m.respond(t, m.start(t, oneRound))
 	if o := got.Outcomes[0]; !got.Alarm.Confirmed || len(got.Outcomes) != 1 || o.State != "asked" || !o.Step.Target.Known {
 		t.Errorf("got %+v, want a confirmed alarm, and one known target to decide about", got)
 	}
@@ -226,9 +227,9 @@ func (m *midnight) aHumanIsAsked(t *testing.T) {
 	}
 }
 
-// The questions are stopped, and the team hears that it could not be looked.
+// The questions are stopped, and the team is notified that nobody could be found.
 func (m *midnight) nothingIsSeen(t *testing.T) {
-	if a := m.start(t, oneLook).invoke(t, m.event); a.failed {
+	if a := m.start(t, oneRound).invoke(t, m.event); a.failed {
 		t.Errorf("got %s", a.body)
 	}
 	for _, q := range m.lake.Queries() {
@@ -245,7 +246,7 @@ func (m *midnight) nothingIsSeen(t *testing.T) {
 		t.Errorf("the files were asked: %t", asked)
 	}
 	m.keys(t.Context(), t, "Active")
-	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.HasPrefix(messages[0], "COULD NOT LOOK") {
+	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.HasPrefix(messages[0], "COULD NOT QUERY") {
 		t.Errorf("got messages %q, want one that says so", messages)
 	}
 }
@@ -300,7 +301,7 @@ func (m *midnight) keys(ctx context.Context, t *testing.T, stolen string) {
 // messages takes what is in the team's queue.
 func (m *midnight) messages(ctx context.Context, t *testing.T) []string {
 	t.Helper()
-	out, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &m.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+	out, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &m.queue, MaxNumberOfMessages: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +437,7 @@ func (m *midnight) find(kind, name string) (arn string, tags map[string]string) 
 	return *out.User.Arn, tags
 }
 
-// alarmInCloudWatch puts the metric and the alarm, makes it ring, and returns the event that the alarm would send.
+// alarmInCloudWatch puts the metric and the alarm, sets it to ALARM, and returns the event that the alarm would send.
 func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client) []byte {
 	t.Helper()
 	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
@@ -465,24 +466,24 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 	if err != nil || len(out.MetricAlarms) != 1 {
 		t.Fatalf("got %d alarms, %v", len(out.MetricAlarms), err)
 	}
-	rang := cmp.Or(out.MetricAlarms[0].StateTransitionedTimestamp, out.MetricAlarms[0].StateUpdatedTimestamp) // moto has only the latter
-	if rang == nil {
-		t.Fatal("moto does not say when the alarm rang")
+	fired := cmp.Or(out.MetricAlarms[0].StateTransitionedTimestamp, out.MetricAlarms[0].StateUpdatedTimestamp) // moto has only the latter
+	if fired == nil {
+		t.Fatal("moto does not say when the alarm fired")
 	}
 	const form = "2006-01-02T15:04:05.000-0700"
 	if m.contributor {
 		m.contributors = cbor.List{cbor.Map{"ContributorId": cbor.String("0f1e2d3c4b5a6978"), "ContributorAttributes": cbor.Map{"BucketName": cbor.String(bucket)},
-			"StateReason": cbor.String("x"), "StateTransitionedTimestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(float64(rang.UnixMilli()) / 1000)}}}
+			"StateReason": cbor.String("x"), "StateTransitionedTimestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(float64(fired.UnixMilli()) / 1000)}}}
 		return fmt.Appendf(nil, `{"version":"0","id":"1","detail-type":"CloudWatch Alarm Contributor State Change","source":"aws.cloudwatch","account":%q,"time":%q,
 "region":"eu-west-1","resources":[%q],"detail":{"alarmName":%q,"alarmContributor":{"id":"0f1e2d3c4b5a6978","attributes":{"BucketName":%q}},
 "state":{"value":"ALARM","reason":"Threshold Crossed: 1 datapoint was greater than the threshold (1.073741824E9). The most recent datapoint which crossed the threshold: [3.0E9 (%s)].",
 "timestamp":%q},"configuration":{"metrics":[{"id":"q1","expression":%q,"returnData":true,"period":60}]}}}`,
-			m.account, rang.UTC().Format(time.RFC3339), *out.MetricAlarms[0].AlarmArn, name, bucket, from.Format("02/01/06 15:04:05"), rang.UTC().Format(form), insights)
+			m.account, fired.UTC().Format(time.RFC3339), *out.MetricAlarms[0].AlarmArn, name, bucket, from.Format("02/01/06 15:04:05"), fired.UTC().Format(form), insights)
 	}
 	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
 "state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
 {"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"EntireBucket"}},"period":60,"stat":"Sum"}}]}}}`,
-		*out.MetricAlarms[0].AlarmArn, m.account, name, rang.UTC().Format(form),
+		*out.MetricAlarms[0].AlarmArn, m.account, name, fired.UTC().Format(form),
 		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
 }
 

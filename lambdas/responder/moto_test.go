@@ -21,7 +21,7 @@ import (
 	"nightlatch/internal/grant/granttest"
 )
 
-// motoAs is moto, playing one account: its own account is told by the header.
+// motoAs is moto, playing one account, which the header names.
 // https://docs.getmoto.org/en/latest/docs/multi_account.html
 func motoAs(t *testing.T, endpoint, account string) http.Handler {
 	t.Helper()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"nightlatch/internal/mototest"
+	"nightlatch/internal/awstest"
 )
 
 // bootstrap builds a Lambda as the deployment does, once for all tests, and returns its path.
@@ -45,6 +46,11 @@ func TestMain(m *testing.M) {
 	if binaries, err = os.MkdirTemp("", "nightlatch-bootstraps-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	flag.Parse()
+	err = flag.Set("test.parallel", "16") // the stories wait for engines, for approvers, for the time to pass
+	if err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	os.RemoveAll(binaries)
@@ -97,13 +103,13 @@ func newRuntimeAPI(t testing.TB, timeout time.Duration) *runtimeAPI {
 type function struct {
 	// invoke hands it one event and waits for its answer.
 	invoke func(t testing.TB, event []byte) answer
-	logs   *mototest.Log
+	logs   *awstest.Log
 }
 
 // start runs a bootstrap in an environment of its own.
 func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *function {
 	t.Helper()
-	f := &function{logs: &mototest.Log{}}
+	f := &function{logs: &awstest.Log{}}
 	f.invoke = func(t testing.TB, event []byte) answer {
 		t.Helper()
 		return api.invoke(t, event, f.logs)
@@ -125,7 +131,7 @@ func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *functio
 }
 
 // invoke hands the function one event and waits for its answer.
-func (r *runtimeAPI) invoke(t testing.TB, event []byte, logs *mototest.Log) answer {
+func (r *runtimeAPI) invoke(t testing.TB, event []byte, logs *awstest.Log) answer {
 	t.Helper()
 	limit := time.After(r.timeout)
 	select {

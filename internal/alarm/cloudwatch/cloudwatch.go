@@ -1,13 +1,13 @@
 // Package cloudwatch reads an alarm and its metric again, from CloudWatch itself: an alarm's payload is a claim.
 //
-// What is asked is the alarm's configuration and state, the series that made it ring, and the datapoints of S3's request metric
+// What is asked is the alarm's configuration and state, the series that made it fire, and the datapoints of S3's request metric
 // BytesDownloaded:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html.
-// Threshold, period and buckets come from the configuration as it is now; the payload only says where to look.
-// A ring that is not new, or that the alarm's own state does not show, is doubted.
+// Threshold, period and buckets come from the configuration as it is now; the payload only says what to read. A transition that is not new,
+// or that the alarm's own state does not show, is doubted.
 package cloudwatch
 
 import (
@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// describeTimeout bounds one look at an alarm's configuration with its retries; it answers in tens of milliseconds.
+	// describeTimeout bounds one reading of an alarm's configuration with its retries; it answers in tens of milliseconds.
 	describeTimeout = 10 * time.Second
 	// dataTimeout bounds one page of datapoints with its retries. Hours of one-minute points come in under a second.
 	dataTimeout = 15 * time.Second
@@ -83,7 +83,7 @@ func Grants() []grant.Grant {
 			Sid:     "ReadAlarms",
 			Actions: []string{"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmContributors"},
 			On:      []string{"arn:${Partition}:cloudwatch:${Region}:${Account}:alarm:*"},
-			Why:     "An alarm's name is known only when it rings, and alarms of the team's own making are answered too; they are read, not changed.",
+			Why:     "An alarm's name is known only when it fires, and alarms of the team's own making are answered too; they are read, not changed.",
 		},
 		{
 			Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"},
@@ -142,8 +142,8 @@ func (m *Meter) foreign(a alarm.Alarm) string {
 	return ""
 }
 
-// settle finds the series of a watch over many buckets, and compares buckets and time of the ring with what the event claims. What comes
-// after a window that was confirmed so is ours to ask, whether or not the alarm has gone back, or rung anew, since.
+// settle finds the series of a watch over many buckets, and compares buckets and time of the transition with what the event claims. What
+// comes after a window that was confirmed so is ours to ask, whether or not the alarm has gone back, or fired anew, since.
 func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAlarm, w *watch) (doubt string, err error) {
 	if w.query == nil {
 		if len(a.Buckets) > 0 && !sameSet(a.Buckets, w.buckets()) {
@@ -152,10 +152,10 @@ func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAl
 		if a.Part > 0 {
 			return "", nil
 		}
-		return neverRang(config, a.Since), nil
+		return neverFired(config, a.Since), nil
 	}
 	if a.Contributor == "" || len(a.Buckets) > 1 {
-		return "the alarm watches many buckets, and the event does not name the one contributor that rang", nil
+		return "the alarm watches many buckets, and the event does not name the one contributor that fired", nil
 	}
 	if a.Part > 0 && len(a.Buckets) == 1 && w.query.covers(a.Buckets[0]) {
 		w.series = []series{{a.Buckets[0], w.query.filterID}}
@@ -177,7 +177,7 @@ func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAl
 	case !w.query.covers(bucket):
 		return fmt.Sprintf("the alarm's query leaves out bucket %q, which the event claims", bucket), nil
 	}
-	if doubt := contributorNeverRang(*c, a.Since); doubt != "" {
+	if doubt := contributorNeverFired(*c, a.Since); doubt != "" {
 		return doubt, nil
 	}
 	w.series = []series{{bucket, w.query.filterID}}

@@ -23,17 +23,17 @@ const (
 var (
 	midnight = time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
 	now      = at(4).Add(20 * time.Second)
-	// rangAt is what the event says; CloudWatch's own times are some seconds off.
-	rangAt = at(3).Add(41431 * time.Millisecond)
+	// firedAt is what the event says; CloudWatch's own times are some seconds off.
+	firedAt = at(3).Add(41431 * time.Millisecond)
 
-	// rang is what the alarm on one bucket sends; Threshold and Period are the payload's, and not to be believed.
-	rang = alarm.Alarm{
-		Source: alarm.Rang, Name: "nightlatch-customer-exports", ARN: exportsARN, AccountID: "111122223333", Region: "eu-west-1",
-		Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: rangAt, Period: time.Hour, Threshold: aws.Float64(1),
+	// fired is what the alarm on one bucket sends; Threshold and Period are the payload's, and not to be believed.
+	fired = alarm.Alarm{
+		Source: alarm.Fired, Name: "nightlatch-customer-exports", ARN: exportsARN, AccountID: "111122223333", Region: "eu-west-1",
+		Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: firedAt, Period: time.Hour, Threshold: aws.Float64(1),
 	}
-	everyRang = alarm.Alarm{
-		Source: alarm.Rang, Name: "nightlatch-every-bucket", ARN: everyARN, AccountID: "111122223333", Region: "eu-west-1",
-		Contributor: contributor, Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: rangAt, Period: time.Minute,
+	everyFired = alarm.Alarm{
+		Source: alarm.Fired, Name: "nightlatch-every-bucket", ARN: everyARN, AccountID: "111122223333", Region: "eu-west-1",
+		Contributor: contributor, Buckets: []string{"customer-exports"}, From: at(1), To: at(3), Since: firedAt, Period: time.Minute,
 	}
 )
 
@@ -43,14 +43,14 @@ func dims(bucket string) []types.Dimension {
 	return []types.Dimension{{Name: aws.String("BucketName"), Value: &bucket}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
 }
 
-// one is the alarm on one bucket, which rang.
+// one is the alarm on one bucket, which fired.
 func one(bucket string) types.MetricAlarm {
 	return types.MetricAlarm{
 		AlarmName: aws.String("nightlatch-customer-exports"), AlarmArn: aws.String(exportsARN),
 		Namespace: aws.String("AWS/S3"), MetricName: aws.String("BytesDownloaded"), Dimensions: dims(bucket),
 		Statistic: types.StatisticSum, Period: aws.Int32(60), Threshold: aws.Float64(gib),
 		ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
-		StateValue:         types.StateValueAlarm, StateTransitionedTimestamp: aws.Time(rangAt.Add(2 * time.Second)),
+		StateValue:         types.StateValueAlarm, StateTransitionedTimestamp: aws.Time(firedAt.Add(2 * time.Second)),
 	}
 }
 
@@ -86,7 +86,7 @@ func contributors(buckets ...string) (all []types.AlarmContributor) {
 			id = "other" + b
 		}
 		all = append(all, types.AlarmContributor{ContributorId: &id, StateReason: aws.String("crossed"),
-			ContributorAttributes: map[string]string{"BucketName": b}, StateTransitionedTimestamp: aws.Time(rangAt.Add(-2 * time.Second))})
+			ContributorAttributes: map[string]string{"BucketName": b}, StateTransitionedTimestamp: aws.Time(firedAt.Add(-2 * time.Second))})
 	}
 	return all
 }
@@ -100,10 +100,10 @@ func points(from int, bytes ...int64) (all []alarm.Point) {
 
 func TestReadAlarm(t *testing.T) {
 	with := func(a alarm.Alarm, change func(*alarm.Alarm)) alarm.Alarm { change(&a); return a }
-	unnamed := with(everyRang, func(a *alarm.Alarm) { a.Buckets = nil })
+	unnamed := with(everyFired, func(a *alarm.Alarm) { a.Buckets = nil })
 	want := alarm.Reading{Buckets: []string{"customer-exports"}, Points: points(0, 5, 2*gib, 3*gib, 7), Threshold: gib, Period: time.Minute}
 	both := alarm.Reading{Buckets: []string{"customer-exports", "logs"}, Points: points(0, 5, 2*gib+100, 3*gib+100, 7), Threshold: gib, Period: time.Minute}
-	two := with(rang, func(a *alarm.Alarm) { a.Buckets = []string{"logs", "customer-exports"} })
+	two := with(fired, func(a *alarm.Alarm) { a.Buckets = []string{"logs", "customer-exports"} })
 
 	for name, tc := range map[string]struct {
 		config types.MetricAlarm
@@ -111,25 +111,25 @@ func TestReadAlarm(t *testing.T) {
 		in     alarm.Alarm
 		want   alarm.Reading
 	}{
-		"one bucket":                          {one("customer-exports"), 0, rang, want},
-		"one bucket, page by page":            {one("customer-exports"), 1, rang, want},
-		"one bucket that the event left out":  {one("customer-exports"), 0, with(rang, func(a *alarm.Alarm) { a.Buckets = nil }), want},
-		"a metric in an array":                {several("m1", "customer-exports"), 0, rang, want},
+		"one bucket":                          {one("customer-exports"), 0, fired, want},
+		"one bucket, page by page":            {one("customer-exports"), 1, fired, want},
+		"one bucket that the event left out":  {one("customer-exports"), 0, with(fired, func(a *alarm.Alarm) { a.Buckets = nil }), want},
+		"a metric in an array":                {several("m1", "customer-exports"), 0, fired, want},
 		"two buckets, m1+m2":                  {several("m1 + m2", "customer-exports", "logs"), 0, two, both},
 		"two buckets, page by page":           {several("m1 + m2", "customer-exports", "logs"), 3, two, both},
 		"two buckets, SUM([m1,m2])":           {several("SUM([m2, m1])", "customer-exports", "logs"), 0, two, both},
 		"two buckets, SUM(METRICS())":         {several("SUM(METRICS())", "customer-exports", "logs"), 0, two, both},
 		"two buckets, filled":                 {several("FILL(m1, 0) + FILL(m2,0)", "customer-exports", "logs"), 0, two, both},
-		"every bucket":                        {every(everyQuery), 0, everyRang, want},
+		"every bucket":                        {every(everyQuery), 0, everyFired, want},
 		"every bucket, the one asked for":     {every(everyQuery), 2, unnamed, want},
-		"every bucket, no filter in the text": {every(`select sum(BytesDownloaded) from schema("AWS/S3", FilterId, BucketName) group by BucketName`), 0, everyRang, want},
-		"every bucket but one":                {every(strings.Replace(everyQuery, "WHERE", `WHERE BucketName != 'logs' AND`, 1)), 0, everyRang, want},
+		"every bucket, no filter in the text": {every(`select sum(BytesDownloaded) from schema("AWS/S3", FilterId, BucketName) group by BucketName`), 0, everyFired, want},
+		"every bucket but one":                {every(strings.Replace(everyQuery, "WHERE", `WHERE BucketName != 'logs' AND`, 1)), 0, everyFired, want},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			f.page, f.alarms, f.contributors = tc.page, []types.MetricAlarm{tc.config}, contributors("logs", "a", "b", "c", "customer-exports")
 			f.put("customer-exports", at(0), 5, 2*gib, 3*gib, 7)
-			f.put("customer-exports", at(-61), 99) // before the hour that is looked at
+			f.put("customer-exports", at(-61), 99) // before the hour that is read
 			f.put("logs", at(1), 99.6, 100.4)
 			got, err := f.meter(now, Settings{}).Read(t.Context(), tc.in)
 			if err != nil {
@@ -145,14 +145,14 @@ func TestReadAlarm(t *testing.T) {
 	}
 }
 
-// An alarm of five minutes rang at 00:03; sums that begin at 00:00 and 00:05 would each stay below its threshold.
+// An alarm of five minutes fired at 00:03; sums that begin at 00:00 and 00:05 would each stay below its threshold.
 func TestReadKeepsThePhaseOfTheWindow(t *testing.T) {
 	f := newFake(t)
 	config := one("customer-exports")
 	config.Period = aws.Int32(300)
 	f.alarms = []types.MetricAlarm{config}
 	f.put("customer-exports", at(3), gib/2, gib/2, gib/2, gib/2)
-	in := rang
+	in := fired
 	in.From, in.To, in.Since = at(3), at(8), at(8)
 	f.alarms[0].StateTransitionedTimestamp = &in.Since
 	got, err := f.meter(at(9), Settings{}).Read(t.Context(), in)
@@ -181,7 +181,7 @@ func TestReadSpan(t *testing.T) {
 		config := one("customer-exports")
 		config.Period, config.StateTransitionedTimestamp = &tc.period, &tc.now
 		f.alarms = []types.MetricAlarm{config}
-		in := rang
+		in := fired
 		in.From, in.To, in.Since = tc.from, tc.to, tc.now
 		if _, err := f.meter(tc.now, Settings{}).Read(t.Context(), in); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -206,7 +206,7 @@ func TestReadManual(t *testing.T) {
 		t.Errorf("reading (-want +got):\n%s", diff)
 	}
 	if f.calls["DescribeAlarms"] > 0 {
-		t.Error("a manual event has no alarm, and one was looked for")
+		t.Error("a manual event has no alarm, and one was asked for")
 	}
 }
 
@@ -215,7 +215,7 @@ func TestReadRefusesAPart(t *testing.T) {
 		f := newFake(t)
 		f.alarms, f.status["logs"] = []types.MetricAlarm{several("m1+m2", "customer-exports", "logs")}, status
 		f.put("customer-exports", at(1), 2*gib)
-		in := rang
+		in := fired
 		in.Buckets = nil
 		got, err := f.meter(now, Settings{}).Read(t.Context(), in)
 		if err == nil || !strings.Contains(err.Error(), `bucket "logs"`) {
@@ -243,7 +243,7 @@ func TestReadSaysWhatFailed(t *testing.T) {
 					defer cancel()
 					ctx = hung
 				}
-				_, err := f.meter(now, Settings{}).Read(ctx, everyRang)
+				_, err := f.meter(now, Settings{}).Read(ctx, everyFired)
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want %q", err, want)
 				}
@@ -256,7 +256,7 @@ func TestReadRidesOutAThrottle(t *testing.T) {
 	f := newFake(t)
 	f.alarms, f.faults["GetMetricData"] = []types.MetricAlarm{one("customer-exports")}, []int{400, 0}
 	f.put("customer-exports", at(1), 2*gib)
-	if got, err := f.meter(now, Settings{}).Read(t.Context(), rang); err != nil || len(got.Points) != 1 {
+	if got, err := f.meter(now, Settings{}).Read(t.Context(), fired); err != nil || len(got.Points) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -264,7 +264,7 @@ func TestReadRidesOutAThrottle(t *testing.T) {
 func TestReadOfAnAlarmDeletedMeanwhile(t *testing.T) {
 	f := newFake(t)
 	f.alarms, f.faults["DescribeAlarmContributors"] = []types.MetricAlarm{every(everyQuery)}, []int{404}
-	if got, err := f.meter(now, Settings{}).Read(t.Context(), everyRang); err != nil || !strings.Contains(got.Doubt, "no contributor") {
+	if got, err := f.meter(now, Settings{}).Read(t.Context(), everyFired); err != nil || !strings.Contains(got.Doubt, "no contributor") {
 		t.Errorf("got %+v, %v, want a doubt", got, err)
 	}
 }

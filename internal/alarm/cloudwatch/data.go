@@ -34,7 +34,7 @@ func (m *Meter) describe(ctx context.Context, name string) (*types.MetricAlarm, 
 	return nil, nil
 }
 
-// contributor finds the series that rang; nil if no such series is in ALARM.
+// contributor finds the series that fired; nil if no such series is in ALARM.
 func (m *Meter) contributor(ctx context.Context, name, id string) (found *types.AlarmContributor, err error) {
 	c := call{"cloudwatch:DescribeAlarmContributors", fmt.Sprintf("alarm %q", name)}
 	err = pages(c, func(token *string) (*string, error) {

@@ -11,7 +11,7 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// call is one request, for the sentence that tells of its failure: an action, and what it is about.
+// call is one request, for the sentence about its failure: an action, and what it is about.
 type call struct{ action, on string }
 
 func missing(err error) bool {

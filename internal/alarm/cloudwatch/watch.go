@@ -17,12 +17,12 @@ import (
 // series is one metric: the bytes downloaded from a bucket, as one of its request-metrics configurations counts them.
 type series struct{ bucket, filterID string }
 
-// watch is what an alarm looks at.
+// watch is what an alarm evaluates.
 type watch struct {
 	series    []series
 	query     *query // instead of series, for an alarm over many buckets
 	threshold float64
-	atLeast   bool // it rings at the threshold already
+	atLeast   bool // it fires at the threshold already
 	period    time.Duration
 }
 
@@ -34,12 +34,12 @@ func (w watch) buckets() []string {
 	return slices.Sorted(slices.Values(names))
 }
 
-// watchOf understands an alarm's configuration, or says in one sentence why its ring does not mean that more than so many
-// bytes were downloaded. A query that names no filter is read by defaultFilter.
+// watchOf understands an alarm's configuration, or says in one sentence why its firing does not mean that more than so
+// many bytes were downloaded. A query that names no filter is read by defaultFilter.
 func watchOf(a types.MetricAlarm, defaultFilter string) (w watch, doubt string) {
 	op := a.ComparisonOperator
 	if a.Threshold == nil || op != types.ComparisonOperatorGreaterThanThreshold && op != types.ComparisonOperatorGreaterThanOrEqualToThreshold {
-		return watch{}, "the alarm does not ring above a fixed threshold"
+		return watch{}, "the alarm does not fire above a fixed threshold"
 	}
 	w.threshold, w.atLeast = *a.Threshold, op == types.ComparisonOperatorGreaterThanOrEqualToThreshold
 	switch {

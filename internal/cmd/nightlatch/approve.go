@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
-// approveCmd says yes to a step that is asked.
+// approveCmd approves a step that is asked.
 type approveCmd struct {
 	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
 	chosen
@@ -18,10 +18,10 @@ type approveCmd struct {
 	atURL
 }
 
-// approvable reports whether a step waits for a yes, and Nightlatch can do it.
+// approvable reports whether a step waits for an approval, and Nightlatch can do it.
 func approvable(o containment.Outcome) bool { return o.State == containment.Asked && o.Step.Planned() }
 
-// Run shows the step, asks, and has the approver record the yes: it proves who asks, and looks again whether the step makes sense.
+// Run shows the step, asks, and has the approver record the approval. The approver checks who asks, and whether the step still makes sense.
 func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err := c.check(); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	number, o, err := c.pick(rec, "waiting for a yes", approvable)
+	number, o, err := c.pick(rec, "waiting for an approval", approvable)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if brakes = inForce(d, brakes); brakes.Mode != "" {
 		fmt.Fprintf(s.err, "The mode was %s.\n", report.Lowered(brakes))
 	}
-	fmt.Fprintf(s.err, "The yes goes to %s.\n", url)
+	fmt.Fprintf(s.err, "The approval goes to %s.\n", url)
 	if err := confirm(s, c.Yes, fmt.Sprintf("Approve step %d: %s?", number, step(o))); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"nightlatch/internal/prose"
 	"path/filepath"
 
 	"nightlatch/internal/actor"
@@ -14,6 +13,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
@@ -50,7 +50,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	channel := &sandbox.Channel{}
 	r := responder.Responder{
 		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
-		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Wakes: &sandbox.Wakes{}, Log: slog.New(slog.DiscardHandler),
+		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler),
 		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Shipped(),
 	}
 	say("Mode act. CloudTrail is two to ten minutes behind; the times are the story's.\n\n")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nightlatch/internal/prose"
 	"os"
 	"regexp"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
@@ -175,7 +175,7 @@ func show(s streams, rec incident.Record, number int, o containment.Outcome) {
 	fmt.Fprintf(s.err, "Step %d: %s, %s at %s UTC.\n", number, step(o), prose.Safe(string(o.State)), o.At.UTC().Format("2006-01-02 15:04:05"))
 }
 
-// confirm asks the human at the terminal, unless he has said yes beforehand.
+// confirm asks the human at the terminal, unless --yes is given.
 func confirm(s streams, yes bool, question string) error {
 	if yes {
 		return nil
@@ -195,7 +195,7 @@ func confirm(s streams, yes bool, question string) error {
 	return nil
 }
 
-// waiting is said before a word to the approver, which asks CloudTrail who speaks.
+// waiting is said before a request to the approver, which asks CloudTrail who the caller is.
 const waiting = "Waiting for the approver, for some minutes if need be ..."
 
 // readLine reads one line and nothing after it.

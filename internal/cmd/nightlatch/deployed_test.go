@@ -24,12 +24,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment/approvertest"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/dynamo/dynamotest"
-	"nightlatch/internal/mototest"
 	"nightlatch/internal/settings"
 )
 
@@ -50,14 +50,14 @@ type stage struct {
 	approver     *approvertest.Approver
 
 	mu     sync.Mutex
-	calls  []string       // of the command, in the words of a grant
+	calls  []string       // of the command, as a grant names them
 	faults map[string]int // by action: the call that fails, the first being 1
 }
 
 // The scripts under testdata/deployed are what a human does at midnight with a deployed Nightlatch. Each has an account of its own in moto,
 // with the stack's outputs, the table and one IAM user, and an approver that checks signatures.
 func TestDeployedStories(t *testing.T) {
-	moto, err := url.Parse(mototest.Start(t))
+	moto, err := url.Parse(awstest.Moto(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestDeployedStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/deployed",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"trail": trail, "ring": ring, "keep": keep, "brakes": brakes, "answer": answer, "heard": heard, "status": status, "called": called, "fail": fail,
+			"trail": trail, "alarm": alarmFile, "keep": keep, "brakes": brakes, "answer": answer, "requests": requests, "status": status, "called": called, "fail": fail,
 			"delete-key": deleteKey,
 		},
 		Setup: func(e *testscript.Env) error {
@@ -151,8 +151,8 @@ func (st *stage) deploy(t *testing.T) error {
 
 func on(ts *testscript.TestScript) *stage { return ts.Value("stage").(*stage) }
 
-// keep FILE [field=value …] puts an incident, as respond --json has printed it, into the table: with the account and the key of moto, and
-// with the key as the incident has left it.
+// keep FILE [field=value …] puts an incident into the table, as respond --json has printed it, with the account and the key of moto. The
+// key is left as the incident has left it.
 func keep(ts *testscript.TestScript, _ bool, args []string) {
 	st := on(ts)
 	text := strings.NewReplacer(ours, st.account, stolen, st.key).Replace(ts.ReadFile(args[0]))
@@ -204,7 +204,7 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// brakes JSON sets what holds the responder back.
+// brakes JSON sets the lowered mode and the holds.
 func brakes(ts *testscript.TestScript, _ bool, args []string) {
 	var b incident.Brakes
 	ts.Check(json.Unmarshal([]byte(args[0]), &b))
@@ -219,10 +219,10 @@ func answer(ts *testscript.TestScript, _ bool, args []string) {
 	on(ts).approver.Answer(code, args[1])
 }
 
-// heard [REQUEST …] compares what the approver has heard since.
-func heard(ts *testscript.TestScript, _ bool, want []string) {
-	if got := on(ts).approver.Heard(); !slices.Equal(got, want) {
-		ts.Fatalf("the approver has heard %q, want %q", got, want)
+// requests [REQUEST …] compares what the approver has been asked since.
+func requests(ts *testscript.TestScript, _ bool, want []string) {
+	if got := on(ts).approver.Requests(); !slices.Equal(got, want) {
+		ts.Fatalf("the approver got %q, want %q", got, want)
 	}
 }
 

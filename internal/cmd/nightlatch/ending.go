@@ -30,13 +30,13 @@ func attend(command func(context.Context, streams) int) int {
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	signal.Ignore(syscall.SIGPIPE) // a write to a closed pipe is an error, as one to a closed connection to AWS always is
-	told := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // by nohup, for instance
-			signal.Notify(told, s)
+			signal.Notify(signals, s)
 		}
 	}
-	go func() { stop(fmt.Errorf("stopped by a signal: %v", <-told)) }()
+	go func() { stop(fmt.Errorf("stopped by a signal: %v", <-signals)) }()
 
 	tmp := &scratch{}
 	ended := make(chan int, 1)
@@ -105,7 +105,8 @@ func (s *scratch) dir() (string, error) {
 	return path, nil
 }
 
-// remove removes the folder with everything in it, for good.
+// remove removes the folder with everything in it, for good. A command that did not end in time may still write there, so that a folder is not
+// empty when it is about to go: then it is tried again.
 func (s *scratch) remove() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,5 +114,13 @@ func (s *scratch) remove() error {
 	if s.path == "" {
 		return nil
 	}
-	return os.RemoveAll(s.path)
+	err := os.RemoveAll(s.path)
+	for range 50 {
+		if !errors.Is(err, syscall.ENOTEMPTY) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		err = os.RemoveAll(s.path)
+	}
+	return err
 }

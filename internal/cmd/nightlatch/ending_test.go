@@ -67,7 +67,7 @@ func (p *process) until(t *testing.T, pattern string) {
 	t.Fatalf("no %s after a minute; %s", pattern, &p.errs)
 }
 
-// ends waits for the end, and looks at the exit code, at what was said and at what was left.
+// ends waits for the end, and checks the exit code, what was said and what was left.
 func (p *process) ends(t *testing.T, code int, said string) {
 	t.Helper()
 	var exit *exec.ExitError
@@ -145,7 +145,7 @@ func TestASignalLeavesNothing(t *testing.T) {
 	}
 }
 
-// Nothing wakes a write to a pipe that is full and that nobody reads.
+// Nothing ends a write to a pipe that is full and that nobody reads.
 func TestASignalWhileNobodyReads(t *testing.T) {
 	t.Parallel()
 	p := command(t, "demo")
@@ -160,7 +160,7 @@ func TestASignalWhileNobodyReads(t *testing.T) {
 	p.ends(t, 1, "")
 }
 
-// Nor does anything wake a read of standard input.
+// Nor does anything end a read of standard input.
 func TestASignalWhileNobodyWrites(t *testing.T) {
 	t.Parallel()
 	p := command(t, "respond", "--event", "-", "--trail", ".")

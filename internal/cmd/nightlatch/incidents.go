@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"nightlatch/internal/prose"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
@@ -54,10 +54,10 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-// inForce is what is left of the brakes in the deployment's epoch, where that is known.
+// inForce is what is left of lowered mode and holds in the deployment's generation, where that is known.
 func inForce(d *deployment.Deployment, b incident.Brakes) incident.Brakes {
-	if epoch, known := d.Epoch(); known {
-		return b.In(epoch)
+	if generation, known := d.Generation(); known {
+		return b.In(generation)
 	}
 	return b
 }
@@ -90,7 +90,7 @@ func printSteps(out io.Writer, rec incident.Record) error {
 		}
 		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), prose.Safe(string(o.State)))
 		switch {
-		case approvable(o) && rec.Closed.IsZero() && rec.Folded == "":
+		case approvable(o) && rec.Closed.IsZero() && rec.MergedInto == "":
 			line += "; " + o.Command("approve", rec.ID)
 		case restorable(o) && o.State != containment.Undone:
 			line += "; " + o.Command("restore", rec.ID)

@@ -1,8 +1,8 @@
-// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo and respond: the same responder that runs as a Lambda,
+// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo and respond. The same responder runs as in the Lambda,
 // over CloudTrail files and an account held in memory. They talk to no AWS account, and read no AWS configuration.
 //
-// The other commands are for the human whom a deployed Nightlatch has called: they show its incidents, approve what it asks, take back
-// what it did, and hold it back, with the human's own credentials.
+// The other commands are for the human whom a deployed Nightlatch has called. They show its incidents, approve what it asks, take back
+// what it did, and lower its mode, with the human's own credentials.
 package main
 
 import (
@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nightlatch/internal/prose"
 	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"nightlatch/internal/grant"
+	"nightlatch/internal/prose"
 )
 
 // cli is the command line.
@@ -26,7 +26,7 @@ type cli struct {
 
 	Incidents incidentsCmd `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
 	Incident  incidentCmd  `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
-	Approve   approveCmd   `cmd:"" help:"Say yes to a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
+	Approve   approveCmd   `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
 	Restore   restoreCmd   `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
 	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
 }

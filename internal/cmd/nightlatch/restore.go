@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"nightlatch/internal/clock"
-	"nightlatch/internal/prose"
 	"time"
 
+	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
 // restoreCmd takes a step back.

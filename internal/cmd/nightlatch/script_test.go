@@ -21,7 +21,7 @@ import (
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"trail": trail, "ring": ring},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"trail": trail, "alarm": alarmFile},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
@@ -139,10 +139,10 @@ func identity(s string) map[string]any {
 		"accountId": ours, "accessKeyId": key, "userName": who}
 }
 
-// ring FILE BUCKET TIME BYTES… writes the alarm that CloudWatch sends for datapoints of one minute each, the first at TIME.
-func ring(ts *testscript.TestScript, neg bool, args []string) {
+// alarm FILE BUCKET TIME BYTES… writes the alarm that CloudWatch sends for datapoints of one minute each, the first at TIME.
+func alarmFile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
-		ts.Fatalf("usage: ring file bucket time bytes…")
+		ts.Fatalf("usage: alarm file bucket time bytes…")
 	}
 	from, err := time.Parse("2006-01-02T15:04", args[2])
 	ts.Check(err)

@@ -1,5 +1,5 @@
-// Package awsaccount is the AWS account in which steps are done: IAM, asked and changed with the responder's own role,
-// or by a human who takes a step back with credentials of his own.
+// Package awsaccount is the AWS account in which steps are done. It asks and changes IAM with the responder's own role, or for a human who
+// takes a step back with credentials of his own.
 //
 // The calls are described in https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html and
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html. The one call that changes anything is
@@ -57,8 +57,8 @@ type Account struct {
 	credentials aws.CredentialsProvider
 	sts         *sts.Client
 	reads       *iam.Client
-	// writes never retries. Had a first attempt timed out after it took effect, the answer to a second one would say
-	// nothing about the first: so one attempt, and where its fate is unknown the executor reads back and decides.
+	// writes never retries. Had a first attempt timed out after it took effect, the answer to a second one would say nothing about the
+	// first. So it makes one attempt, and where its fate is unknown the executor reads back and decides.
 	writes *iam.Client
 
 	mu sync.Mutex

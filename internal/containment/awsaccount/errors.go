@@ -12,7 +12,7 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// call is one request, for the sentence that tells of its failure: an IAM action, and what it is about.
+// call is one request, for the sentence about its failure: an IAM action, and what it is about.
 type call struct{ action, on string }
 
 // answer is what AWS itself said: an error with a code, and the HTTP status that it came with.

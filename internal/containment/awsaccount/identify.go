@@ -17,10 +17,10 @@ import (
 
 // Identify finds what a credential acts for.
 //
-// IAM is asked only about credentials of our own account and of kinds that an IAM user or role is behind; every other
-// comes back not known, without a call. Where CloudTrail's record and IAM contradict each other (the record has another
-// unique id than the user or role, because it was deleted and made anew, or, where it has none, another name), the target
-// comes back not known too: one of the two is wrong, and nobody is locked out on a guess.
+// IAM is asked only about credentials of our own account and of kinds that an IAM user or role is behind; every other comes back not known,
+// without a call. Where CloudTrail's record and IAM contradict each other, the target comes back not known too: one of the two is wrong,
+// and nobody is locked out on a guess. They do where the record has another unique id than the user or role, which was deleted and made
+// anew, or, where it has none, another name.
 func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Target, error) {
 	t := policy.Target{ID: c.PrincipalARN, AccountID: c.AccountID}
 	switch c.Kind {
@@ -98,10 +98,9 @@ func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Targ
 
 // keyOwner asks IAM which user a key belongs to; "" if the account has no such key.
 //
-// IAM authorizes the call on the key's user. So for a key that was deleted, or that is another account's, it answers
-// AccessDenied just as it does when the permission is missing. The keys of the user whom CloudTrail names tell the two
-// apart: if the key is among them, that user is its owner, and the error beside it names the permission that is missing; if it is
-// not, this account does not know it.
+// IAM authorizes the call on the key's user. So for a key that was deleted, or that is another account's, it answers AccessDenied just as
+// it does when the permission is missing. The keys of the user whom CloudTrail names tell the two apart. If the key is among them, that
+// user is its owner, and the error beside it names the permission that is missing. If it is not, this account does not know it.
 func (a *Account) keyOwner(ctx context.Context, c actor.Credential) (string, error) {
 	asked, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

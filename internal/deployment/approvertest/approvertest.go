@@ -32,9 +32,9 @@ type Approver struct {
 
 	secret, region string
 
-	mu    sync.Mutex
-	next  http.HandlerFunc
-	heard []string
+	mu       sync.Mutex
+	next     http.HandlerFunc
+	requests []string
 }
 
 // New starts an approver until the test ends. It lets in what is signed with a secret key for the deployment's region.
@@ -67,13 +67,13 @@ func (a *Approver) Serve(f http.HandlerFunc) {
 	a.next = f
 }
 
-// Heard are the requests that were let in, and whose words were proven, since it was asked last: method, path and word.
-func (a *Approver) Heard() []string {
+// Requests are those that were let in and proven since it was asked last: method, path and text.
+func (a *Approver) Requests() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	heard := a.heard
-	a.heard = nil
-	return heard
+	requests := a.requests
+	a.requests = nil
+	return requests
 }
 
 func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
@@ -81,9 +81,9 @@ func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = Signed(r, body, a.secret, a.region, "lambda")
 	}
-	var word string
+	var text string
 	if err == nil {
-		word, err = a.proven(r.URL.Path, body)
+		text, err = a.proven(r.URL.Path, body)
 	}
 	if err != nil {
 		// Lambda itself says no more than that it is forbidden.
@@ -92,15 +92,15 @@ func (a *Approver) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mu.Lock()
-	a.heard = append(a.heard, r.Method+" "+r.URL.Path+" "+word)
+	a.requests = append(a.requests, r.Method+" "+r.URL.Path+" "+text)
 	next := a.next
 	a.mu.Unlock()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	next(w, r)
 }
 
-// proven opens an envelope, and checks that its proof is the signature of a call that is about its word.
-func (a *Approver) proven(path string, body []byte) (word string, err error) {
+// proven opens an envelope, and checks that its proof is the signature of a call that is about its text.
+func (a *Approver) proven(path string, body []byte) (text string, err error) {
 	var e struct {
 		Word  json.RawMessage
 		Proof struct{ Authorization, Date, Token string }

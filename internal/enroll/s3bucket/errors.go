@@ -13,7 +13,7 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// aborted is S3's word for "somebody else changes the bucket at this moment". All codes:
+// aborted is S3's code for "somebody else changes the bucket at this moment". All codes:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 const aborted = "OperationAborted"
 

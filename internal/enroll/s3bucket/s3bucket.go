@@ -2,7 +2,7 @@
 //
 // The calls are GetBucketMetricsConfiguration, PutBucketMetricsConfiguration, DeleteBucketMetricsConfiguration and ListBuckets:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketMetricsConfiguration.html. A put replaces whatever has the same id,
-// and there is no condition to prevent that: enroll looks first.
+// and there is no condition to prevent that: enroll reads first.
 package s3bucket
 
 import (
@@ -70,7 +70,7 @@ func Grants() []grant.Grant {
 	}
 }
 
-// Buckets lists all buckets of the account. An answer to a call with a parameter, such as the page's size, tells each bucket's region.
+// Buckets lists all buckets of the account. An answer to a call with a parameter, such as the page's size, names each bucket's region.
 func (b *Buckets) Buckets(ctx context.Context) ([]enroll.Bucket, error) {
 	var all []enroll.Bucket
 	pages := s3.NewListBucketsPaginator(b.client, &s3.ListBucketsInput{MaxBuckets: aws.Int32(pageSize)})
@@ -92,8 +92,8 @@ func (b *Buckets) page(ctx context.Context, pages *s3.ListBucketsPaginator) (*s3
 	return pages.NextPage(ctx)
 }
 
-// Look reads the configuration with an id.
-func (b *Buckets) Look(ctx context.Context, bucket, id string) (enroll.State, error) {
+// Read reads the configuration with an id.
+func (b *Buckets) Read(ctx context.Context, bucket, id string) (enroll.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	out, err := b.client.GetBucketMetricsConfiguration(ctx, &s3.GetBucketMetricsConfigurationInput{Bucket: &bucket, Id: &id})

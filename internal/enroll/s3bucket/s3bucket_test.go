@@ -32,11 +32,11 @@ func fake(t *testing.T, names ...string) (*s3test.Server, *Buckets) {
 	return s, b
 }
 
-func look(t *testing.T, b *Buckets, bucket, id string) enroll.State {
+func read(t *testing.T, b *Buckets, bucket, id string) enroll.State {
 	t.Helper()
-	state, err := b.Look(t.Context(), bucket, id)
+	state, err := b.Read(t.Context(), bucket, id)
 	if err != nil {
-		t.Errorf("looking at %s: %v", bucket, err)
+		t.Errorf("reading %s: %v", bucket, err)
 	}
 	return state
 }
@@ -44,18 +44,18 @@ func look(t *testing.T, b *Buckets, bucket, id string) enroll.State {
 func TestAConfigurationComesAndGoes(t *testing.T) {
 	s, b := fake(t, "logs", "exports")
 	for _, bucket := range []string{"logs", "exports"} {
-		states := []enroll.State{look(t, b, bucket, id)}
+		states := []enroll.State{read(t, b, bucket, id)}
 		for range 2 { // twice is once
 			if err := b.Enrol(t.Context(), bucket, id); err != nil {
 				t.Error(err)
 			}
-			states = append(states, look(t, b, bucket, id))
+			states = append(states, read(t, b, bucket, id))
 		}
 		for range 2 {
 			if err := b.Withdraw(t.Context(), bucket, id); err != nil {
 				t.Error(err)
 			}
-			states = append(states, look(t, b, bucket, id))
+			states = append(states, read(t, b, bucket, id))
 		}
 		if want := []enroll.State{enroll.Absent, enroll.Whole, enroll.Whole, enroll.Absent, enroll.Absent}; !slices.Equal(states, want) {
 			t.Errorf("%s: got states %v, want %v", bucket, states, want)
@@ -74,13 +74,13 @@ func TestAFilterIsSeenInEveryForm(t *testing.T) {
 	} {
 		name := fmt.Sprint("f", i)
 		s.Put("logs", name, filter)
-		if got := look(t, b, "logs", name); got != enroll.Part {
+		if got := read(t, b, "logs", name); got != enroll.Part {
 			t.Errorf("%s: got %v, want Part", filter, got)
 		}
 	}
 	// A form that the SDK does not know is not taken for the whole bucket.
 	s.Put("logs", "new", "<SomethingNew>x</SomethingNew>")
-	if got, err := b.Look(t.Context(), "logs", "new"); got == enroll.Whole || got == enroll.Absent {
+	if got, err := b.Read(t.Context(), "logs", "new"); got == enroll.Whole || got == enroll.Absent {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
@@ -132,7 +132,7 @@ func TestAThousandConfigurationsAreTheMost(t *testing.T) {
 
 func TestEachFailureIsOneSentence(t *testing.T) {
 	calls := map[string]func(context.Context, *Buckets) error{
-		"s3:GetMetricsConfiguration": func(ctx context.Context, b *Buckets) error { _, err := b.Look(ctx, "logs", id); return err },
+		"s3:GetMetricsConfiguration": func(ctx context.Context, b *Buckets) error { _, err := b.Read(ctx, "logs", id); return err },
 		"s3:PutMetricsConfiguration": func(ctx context.Context, b *Buckets) error { return b.Enrol(ctx, "logs", id) },
 		"s3:PutMetricsConfiguration, to delete": func(ctx context.Context, b *Buckets) error {
 			return b.Withdraw(ctx, "logs", id)
@@ -182,7 +182,7 @@ func TestEachFailureIsOneSentence(t *testing.T) {
 func TestAnotherRegionIsNamed(t *testing.T) {
 	s, b := fake(t)
 	s.Make("us-east-1", "logs")
-	_, err := b.Look(t.Context(), "logs", id)
+	_, err := b.Read(t.Context(), "logs", id)
 	if !errors.Is(err, enroll.ErrElsewhere) || !strings.Contains(err.Error(), `the bucket is in another region, "us-east-1"`) {
 		t.Errorf("got %v, want the region", err)
 	}

@@ -22,8 +22,8 @@ const engine = "athena"
 // maxStatement is Athena's limit, in bytes: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 const maxStatement = 262_144
 
-// callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
-// questions are asked at once and the calls are cheap.
+// callAttempts is how often the SDK makes one call that is throttled or cut off. It is two more than its default: two questions are asked
+// at once, and the calls are cheap.
 const callAttempts = 5
 
 // callBackoff bounds the wait before the second of them; each after it may wait twice as long. A query is billed, and is not given up for a
@@ -88,8 +88,8 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 
 // Ask runs the question and returns all of its rows. It first demands that the table is as it was deployed: somebody who may change it
 // could turn every answer into "nobody read anything". It waits while all query slots are taken, while AWS throttles, and while the query
-// waits and runs, until ctx ends; then it stops what it started, for which it takes up to startGrace and stopTime more.
-// Scanned, Queued and Ran count every run of the question.
+// waits and runs. When ctx ends it stops what it started, for which it takes up to startGrace and stopTime more. Scanned, Queued and Ran
+// count every run of the question.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
 	sql := question.SQL(evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true})
 	if n := len(sql); n == 0 || n > maxStatement {

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
@@ -326,9 +326,9 @@ func TestTwoQuestionsAtOnce(t *testing.T) {
 // A response that is lost on the way, and a call made again, start no second query.
 func TestOneRunIsOneQuery(t *testing.T) {
 	f := newFixture(t, 0, rowsOf(1)...)
-	throttled := awsjsontest.Throttled
-	throttled.After = true // it was started, and nobody heard
-	f.Fail(athenatest.StartQueryExecution, append(slices.Repeat([]awsjsontest.Fault{awsjsontest.CutAfter}, 3), slices.Repeat([]awsjsontest.Fault{throttled}, athena.CallAttempts)...)...)
+	throttled := awstest.Throttled
+	throttled.After = true // it was started, and the answer is lost
+	f.Fail(athenatest.StartQueryExecution, append(slices.Repeat([]awstest.Fault{awstest.CutAfter}, 3), slices.Repeat([]awstest.Fault{throttled}, athena.CallAttempts)...)...)
 	if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}

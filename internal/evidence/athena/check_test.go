@@ -76,7 +76,7 @@ func TestATableAsItWasDeployedIsAsked(t *testing.T) {
 	}
 }
 
-// Nothing of a look at the table is kept: it is looked at before each query, a repeated one too.
+// Nothing of a reading of the table is kept: it is read before each query, a repeated one too.
 func TestTheTableIsCheckedBeforeEachQuery(t *testing.T) {
 	f := newFixture(t, 0, rowsOf(1)...)
 	if _, err := f.Ask(t.Context(), ask("")); err != nil {

@@ -23,8 +23,8 @@ var errAgain = errors.New("running it again can help")
 // need not be one of Athena's own.
 var unauthorized = regexp.MustCompile(`is not authorized to perform: ([a-z0-9-]{1,40}:[A-Za-z0-9]{1,80})`)
 
-// explain makes one sentence of a failed call: what was being done to what, what is wrong, and what to do about it. on is what the operation
-// needs its permission for. Only the end of ctx can be found in the result, as context's own error, and a grant.Denial.
+// explain makes one sentence of a failed call: what was being done to what, what is wrong, and what to do. on is what the operation needs
+// its permission for. Only the end of ctx can be found in the result, as context's own error, and a grant.Denial.
 func explain(ctx context.Context, err error, operation, on, doing string) error {
 	if refused, ok := errors.AsType[*patience.Refused](err); ok {
 		return fmt.Errorf("%s: %w", doing, refused)
@@ -48,7 +48,7 @@ func explain(ctx context.Context, err error, operation, on, doing string) error 
 	return fmt.Errorf("%s: %s (%s)", doing, advice(err), said(err))
 }
 
-// advice says in our words what is wrong and what to do about it. Athena has one exception for most of what can be wrong with a call; some of
+// advice says in our words what is wrong and what to do about it. Athena has one exception for most of what can be wrong with a call. Some of
 // it is told apart by a code in it, and some only by the text.
 func advice(err error) string {
 	refusal, status := awserr.Refusal(err)
@@ -107,7 +107,7 @@ const notGranted = "lake formation does not let the function's role read the tab
 
 const resultGone = "its result is gone, see that the bucket for results is there and keeps them for a day, and ask again"
 
-// failures are the ways in which a query can fail, told by Athena's error type, and where Athena gives only a general one by the text: the
+// failures are the ways in which a query can fail, known by Athena's error type, and where Athena gives only a general one by the text: the
 // first that fits. https://docs.aws.amazon.com/athena/latest/ug/error-reference.html
 // https://docs.aws.amazon.com/athena/latest/ug/troubleshooting-athena.html
 var failures = []struct {

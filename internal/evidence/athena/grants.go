@@ -13,8 +13,8 @@ func athenaAsks(also map[string]map[string]string) map[string]map[string]string 
 	return when
 }
 
-// Grants are the permissions for the calls that a Trail makes, and for what Athena does for it with its caller's rights: reading the table's
-// definition in the Glue Data Catalog, reading the trail's files, writing and reading results. A deployment gives the placeholders their values:
+// Grants are the permissions for the calls that a Trail makes, and for what Athena does for it with its caller's rights. Athena reads the table's
+// definition in the Glue Data Catalog and the trail's files, and writes and reads results. A deployment gives the placeholders their values:
 //
 //   - ${TrailBucket} is the ARN of the bucket with the trail's files,
 //   - ${TrailPrefix} what the files' keys begin with, Table.Location without "s3://BUCKET/", "[PREFIX/]AWSLogs/[ORGANIZATION/]",
@@ -27,7 +27,7 @@ func athenaAsks(also map[string]map[string]string) map[string]map[string]string 
 // https://docs.aws.amazon.com/athena/latest/ug/managed-policies.html (the result bucket)
 // https://docs.aws.amazon.com/step-functions/latest/dg/connect-athena.html (GetDataCatalog, beside StartQueryExecution: our queries name their catalog)
 //
-// glue:GetPartitions is not among them: partitions that are projected are not looked up
+// glue:GetPartitions is not among them: partitions that are projected are not fetched
 // (https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html).
 func Grants() []grant.Grant {
 	const glue = "arn:${Partition}:glue:${Region}:${Account}:"

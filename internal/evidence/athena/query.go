@@ -97,7 +97,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 	return nil
 }
 
-// await polls until the query has succeeded. The first look comes after a wait: no query ends at once.
+// await polls until the query has succeeded. The first poll comes after a wait: no query ends at once.
 func (t *Trail) await(ctx context.Context, q *query) error {
 	doing := fmt.Sprintf("waiting for the %s query %s", q.name, q.id)
 	for pause := patience.Poll; ; {

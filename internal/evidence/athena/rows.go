@@ -64,7 +64,7 @@ func (t *Trail) read(ctx context.Context, q *query) ([]evidence.Row, error) {
 	return nil, fmt.Errorf("%s: there are more than %d pages of rows: narrow the question", doing, maxPages)
 }
 
-// header reads the names of the columns, in lower case, and demands that the first row holds them, as it does for a SELECT: whatever else
+// header reads the names of the columns, in lower case, and demands that the first row holds them, as it does for a SELECT. Whatever else
 // stood there would be a row of the answer that is lost.
 func header(set *types.ResultSet) ([]string, error) {
 	if set.ResultSetMetadata == nil || len(set.ResultSetMetadata.ColumnInfo) == 0 || len(set.Rows) == 0 {

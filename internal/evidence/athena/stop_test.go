@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena/athenatest"
 )
@@ -33,17 +33,17 @@ func TestTheEndOfTimeStopsTheQuery(t *testing.T) {
 			}
 		}, athenatest.Cancelled},
 		"while checking": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(athenatest.GetTableMetadata, awsjsontest.Cut) // or else the call could be quicker than the end
+			f.Fail(athenatest.GetTableMetadata, awstest.Cut) // or else the call could be quicker than the end
 			inCall(athenatest.GetTableMetadata)(f, cancel)
 		}, ""}, // nothing was started
 		"while starting": {inCall(athenatest.StartQueryExecution), athenatest.Cancelled},
-		"while looking":  {inCall(athenatest.GetQueryExecution), athenatest.Cancelled},
+		"while polling":  {inCall(athenatest.GetQueryExecution), athenatest.Cancelled},
 		"while reading": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(athenatest.GetQueryResults, awsjsontest.Cut) // or else the page could be quicker than the end
+			f.Fail(athenatest.GetQueryResults, awstest.Cut) // or else the page could be quicker than the end
 			inCall(athenatest.GetQueryResults)(f, cancel)
 		}, athenatest.Succeeded}, // nothing left to stop
 		"stopped, but the answer to that is lost": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(athenatest.StopQueryExecution, awsjsontest.CutAfter) // the SDK's second try finds it ended
+			f.Fail(athenatest.StopQueryExecution, awstest.CutAfter) // the SDK's second try finds it ended
 			f.during = func(int) { cancel() }
 		}, athenatest.Cancelled},
 	} {
@@ -108,7 +108,7 @@ func TestBudgetCountsEveryRun(t *testing.T) {
 
 func TestBudgetKeepsWhatIsPaidFor(t *testing.T) {
 	f := newFixture(t, 999, rowsOf(1)...)
-	// It goes over the budget with the look that finds it ended: the bytes are billed, the rows are there.
+	// It goes over the budget with the poll that finds it ended: the bytes are billed, the rows are there.
 	if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -1,4 +1,4 @@
-// Package athena asks a CloudTrail trail's own files in S3 through Amazon Athena, for those who can have no CloudTrail Lake: it runs a
+// Package athena asks a CloudTrail trail's own files in S3 through Amazon Athena, for those who can have no CloudTrail Lake. It runs a
 // question's SQL as a query of our own workgroup over a table whose partitions are projected from the files' paths, following
 // https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html and
 // https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
@@ -32,8 +32,8 @@ type Table struct {
 // Column is a column of the table, its type in Hive's words.
 type Column struct{ Name, Type string }
 
-// Columns are the fields of a record, as Athena's page for CloudTrail has them: what is an object of any keys is its JSON as text, and
-// so are flags and times. managementevent is not on that page, and read like readonly, which is.
+// Columns are the fields of a record, as Athena's page for CloudTrail has them. What is an object of any keys is its JSON as text, and so
+// are flags and times. managementevent is not on that page, and read like readonly, which is.
 // https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
 func (Table) Columns() []Column {
 	const issuer = "struct<type:string,principalid:string,arn:string,accountid:string,username:string>"
@@ -67,7 +67,7 @@ const (
 // Parameters are the table's properties: which partitions there are is computed from them, and from no list that somebody keeps.
 // https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
 //
-// No row that cannot be read is passed over ('ignore.malformed.json' is not set): the query fails, and the team hears it.
+// No row that cannot be read is passed over ('ignore.malformed.json' is not set): the query fails, and the team is notified.
 func (t Table) Parameters() map[string]string {
 	return map[string]string{
 		"EXTERNAL": "TRUE", "projection.enabled": "true",

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
@@ -18,7 +18,7 @@ import (
 )
 
 func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
-	glue := awsjsontest.AccessDenied("glue:GetTable on resource: arn:aws:glue:eu-central-1:111122223333:table/nightlatch/trail")
+	glue := awstest.AccessDenied("glue:GetTable on resource: arn:aws:glue:eu-central-1:111122223333:table/nightlatch/trail")
 	for name, c := range map[string]struct {
 		operation string
 		fault     athenatest.Fault
@@ -40,7 +40,7 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"no right, in athena's words": {athenatest.StartQueryExecution, athenatest.Fault{Code: "AccessDeniedException", Message: "You are not authorized to perform: athena:StartQueryExecution on the resource. " +
 			"After your AWS administrator or you have updated your permissions, please try again."}, 1, []string{"may not call athena:StartQueryExecution on the workgroup nightlatch"}},
 		"no right to start":  {athenatest.StartQueryExecution, athenatest.AccessDenied(athenatest.StartQueryExecution), 1, []string{`may not call athena:StartQueryExecution on the workgroup nightlatch (AWS: "athena:StartQueryExecution")`}},
-		"no right to look":   {athenatest.GetQueryExecution, athenatest.AccessDenied(athenatest.GetQueryExecution), 1, []string{"waiting for the bytes query 0", "may not call athena:GetQueryExecution"}},
+		"no right to poll":   {athenatest.GetQueryExecution, athenatest.AccessDenied(athenatest.GetQueryExecution), 1, []string{"waiting for the bytes query 0", "may not call athena:GetQueryExecution"}},
 		"no right to read":   {athenatest.GetQueryResults, athenatest.AccessDenied(athenatest.GetQueryResults), 1, []string{"reading the rows", "may not call athena:GetQueryResults"}},
 		"results denied":     {athenatest.GetQueryResults, athenatest.ResultsDenied, 1, []string{"may not call s3:GetObject on the bucket for results"}},
 		"results gone":       {athenatest.GetQueryResults, athenatest.ResultsGone, 1, []string{"reading the rows", "its result is gone, see that the bucket for results is there"}},
@@ -53,15 +53,15 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 			[]string{"now shows no rows, so that there is no answer"}},
 		"fault of athena, as a refusal": {athenatest.GetQueryExecution, athenatest.Fault{Code: "InternalServerException", Message: "x"}, athena.CallAttempts,
 			[]string{"a fault of its own"}},
-		"expired token":   {athenatest.StartQueryExecution, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
+		"expired token":   {athenatest.StartQueryExecution, awstest.ExpiredToken, 1, []string{"renew them"}},
 		"fault of athena": {athenatest.StartQueryExecution, athenatest.InternalServer, athena.CallAttempts, []string{"a fault of its own"}},
-		"cut off":         {athenatest.GetQueryExecution, awsjsontest.Cut, athena.CallAttempts, []string{"could not be reached", "EOF"}},
-		"a proxy's page":  {athenatest.GetQueryExecution, awsjsontest.Blocked, 1, []string{"the answer is not athena's, see whether a proxy stands between", "403"}},
+		"cut off":         {athenatest.GetQueryExecution, awstest.Cut, athena.CallAttempts, []string{"could not be reached", "EOF"}},
+		"a proxy's page":  {athenatest.GetQueryExecution, awstest.Blocked, 1, []string{"the answer is not athena's, see whether a proxy stands between", "403"}},
 		"anything else":   {athenatest.StartQueryExecution, athenatest.Fault{Code: "UnsupportedOperationException", Message: "no\x1b[2J"}, 1, []string{`did not accept the call (UnsupportedOperationException: "no\x1b[2J")`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 0, rowsOf(1)...)
-			f.Fail(c.operation, slices.Repeat([]awsjsontest.Fault{c.fault}, c.times)...)
+			f.Fail(c.operation, slices.Repeat([]awstest.Fault{c.fault}, c.times)...)
 			got, err := f.Ask(t.Context(), ask(""))
 			if err == nil {
 				t.Fatalf("got %+v", got)
@@ -107,7 +107,7 @@ func TestWhyAQueryFailedIsSaid(t *testing.T) {
 			[]string{"grant it SELECT on the whole table in lake formation; if that is granted, it is a defect"}, ""},
 		"other things under the prefix": {failed(2, 1001, "HIVE_CURSOR_ERROR: Row is not a valid JSON Object - JSONException: in "+file),
 			[]string{"something under " + table.Location + " is not one of the trail's files", "PutObject", `holiday\x1b[2J.jpg"`}, ""},
-		"other things, told by the text": {failed(0, 0, "HIVE_BAD_DATA: Error Parsing a column in the table: throttled"),
+		"other things, known by the text": {failed(0, 0, "HIVE_BAD_DATA: Error Parsing a column in the table: throttled"),
 			[]string{"is not one of the trail's files"}, ""},
 		"a file that says what it likes": {failed(2, 1001, "HIVE_BAD_DATA: cannot read s3://acme-trail/throttled-Access-Denied-exhausted-resources.json"),
 			[]string{"is not one of the trail's files", `: "s3://acme-trail/throttled-Access-Denied-exhausted-resources.json"`}, ""},
@@ -143,7 +143,7 @@ func TestThrottlingPasses(t *testing.T) {
 	for _, operation := range []string{athenatest.GetTableMetadata, athenatest.StartQueryExecution, athenatest.GetQueryExecution, athenatest.GetQueryResults} {
 		f := newFixture(t, 0, rowsOf(1)...)
 		// More than the SDK sits out by itself, twice over.
-		f.Fail(operation, slices.Repeat([]awsjsontest.Fault{awsjsontest.Throttled}, 2*athena.CallAttempts+1)...)
+		f.Fail(operation, slices.Repeat([]awstest.Fault{awstest.Throttled}, 2*athena.CallAttempts+1)...)
 		if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 			t.Errorf("%s: got %+v, %v", operation, got, err)
 		}
@@ -173,7 +173,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 0)
-			f.Fail(athenatest.GetQueryExecution, slices.Repeat([]awsjsontest.Fault{awsjsontest.Throttled}, 100)...)
+			f.Fail(athenatest.GetQueryExecution, slices.Repeat([]awstest.Fault{awstest.Throttled}, 100)...)
 			ctx, cancel := context.WithCancel(t.Context())
 			end(f, cancel)
 			_, err := f.Ask(ctx, ask(""))
@@ -189,7 +189,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 
 func TestACutConnectionIsTriedAgain(t *testing.T) {
 	for _, operation := range []string{athenatest.GetTableMetadata, athenatest.StartQueryExecution, athenatest.GetQueryExecution, athenatest.GetQueryResults} {
-		for _, cut := range []awsjsontest.Fault{awsjsontest.Cut, awsjsontest.CutAfter} {
+		for _, cut := range []awstest.Fault{awstest.Cut, awstest.CutAfter} {
 			f := newFixture(t, 0, rowsOf(1)...)
 			f.Fail(operation, cut)
 			if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 || len(f.Queries()) != 1 {

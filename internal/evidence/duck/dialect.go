@@ -4,9 +4,8 @@ package duck
 // otherwise, as macros (https://duckdb.org/docs/stable/sql/statements/create_macro). Kept short on purpose: a macro is here
 // because a question uses it or plausibly will, and each has a test.
 //
-// What a macro cannot mend, and a question must therefore avoid: regexp_extract and split_part give ” where Trino gives
-// NULL (wrap them in nullif), a date cast to varchar has no milliseconds here, and approx_distinct and approx_percentile take
-// neither DISTINCT nor FILTER.
+// A question must avoid what a macro cannot mend. regexp_extract and split_part give ” where Trino gives NULL (wrap them in nullif). A date
+// cast to varchar has no milliseconds here. approx_distinct and approx_percentile take neither DISTINCT nor FILTER.
 var dialect = []string{
 	// DuckDB's own element_at gives a list for a map.
 	"create macro element_at(m, k) as m[k]",

@@ -2,9 +2,9 @@
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-examples.html describes them.
 //
 // It answers the same SQL text that CloudTrail Lake answers. Its table "events" has Lake's columns
-// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html), without eventjson and
-// eventjsonchecksum, which would hold every record in memory a second time, and macros give DuckDB the Trino functions that
-// the questions use. What could not be read is never passed over in silence: every answer names it.
+// (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html), without eventjson and eventjsonchecksum,
+// which would hold every record in memory a second time. Macros give DuckDB the Trino functions that the questions use. What could not be
+// read is never passed over in silence: every answer names it.
 package duck
 
 import (

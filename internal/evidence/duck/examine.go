@@ -34,8 +34,8 @@ func (e *Engine) each(ctx context.Context, files []*file, do func(context.Contex
 	return ctx.Err()
 }
 
-// examine finds out a file's form, and whether its gzip data is whole: DuckDB heeds neither an early end nor the checksum of
-// gzip data, and reads what it can get. Decompressing everything once more costs about a sixth of a load.
+// examine finds out a file's form, and whether its gzip data is whole. DuckDB heeds neither an early end nor the checksum of gzip data, and
+// reads what it can get. Decompressing everything once more costs about a sixth of a load.
 func examine(ctx context.Context, f *file) {
 	src, err := openSource(ctx, f.real)
 	if err != nil {
@@ -109,7 +109,7 @@ func trigger(raw json.RawMessage) bool {
 	return json.Unmarshal(raw, &entry) == nil && strings.HasPrefix(entry.EventSource, "aws:")
 }
 
-// inspect looks for what DuckDB stumbled over: it reads a whole file as JSON.
+// inspect finds what DuckDB stumbled over: it reads a whole file as JSON.
 func inspect(ctx context.Context, f *file) {
 	src, err := openSource(ctx, f.real)
 	if err != nil {

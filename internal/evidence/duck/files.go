@@ -66,7 +66,7 @@ func noFiles(path string) error {
 	return fmt.Errorf("no CloudTrail files (.json, .json.gz) under %q", path)
 }
 
-// findIn walks a directory. What it may not look into becomes a lost file, not an error: the rest is evidence too.
+// findIn walks a directory. What it may not read becomes a lost file, not an error: the rest is evidence too.
 func findIn(dir string) []*file {
 	root := dir
 	if real, err := filepath.EvalSymlinks(dir); err == nil {

@@ -15,9 +15,9 @@ const (
 	leastObject = 16 << 20
 )
 
-// Load adds the records of files and directories. A directory is walked for *.json, *.jsonl, *.ndjson and the same with .gz;
-// a file that is named outright may have any name. Files that are loaded already are left alone, so that Load may be called
-// again for what has come since; files that could not be read are tried anew.
+// Load adds the records of files and directories. A directory is walked for *.json, *.jsonl, *.ndjson and the same with .gz; a file that is
+// named outright may have any name. Files that are loaded already are not loaded again, so that Load may be called again for what has come
+// since; files that could not be read are tried anew.
 //
 // A file may hold {"Records":[…]}, several of them, a list of records, or one record after the other, gzip or not.
 // One that is broken is no error: the others are loaded, and every later answer names what is lost. It is an error if a path

@@ -63,9 +63,9 @@ func (e *Engine) lost() []string {
 	return all
 }
 
-// Skipped lists the files that are JSON and hold nothing that looks like a CloudTrail record, such as an alarm or a policy
-// lying beside a trail: neither a list "Records" nor any object with an eventName or an eventSource. Nothing is missing
-// because of them, so no answer names them.
+// Skipped lists the files that are JSON and hold nothing that looks like a CloudTrail record, such as an alarm or a policy lying beside a
+// trail. They have neither a list "Records" nor any object with an eventName or an eventSource. Nothing is missing because of them, so no
+// answer names them.
 func (e *Engine) Skipped() []string {
 	e.mu.RLock()
 	defer e.mu.RUnlock()

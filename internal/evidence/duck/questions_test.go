@@ -828,7 +828,7 @@ func TestManyLateOriginsLeaveTheHistoryKnown(t *testing.T) {
 	equal(t, usualOf(e.Actors[0]), usual{new(int64(0)), new(int64(0)), new(int64(0)), new(int64(1000)), new(false)})
 }
 
-// On a busy bucket the traffic around the window goes on while the two looks are compared.
+// On a busy bucket the traffic around the window goes on while the two rounds are compared.
 func TestTrafficAroundTheWindowChangesNoDigest(t *testing.T) {
 	before := count(t, calls(call(), call(object("k2"))))
 	around := each(70, func(i int) []change {

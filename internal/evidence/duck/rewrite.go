@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// rewrite loads a file that DuckDB will not read as it stands, or not whole, by way of a copy with one clean record a line.
-// It serves texts that are JSON and yet too much for DuckDB (a string where an object was due, half a surrogate pair, a list
-// larger than the read buffers), and lines that end in a break. refusal is what DuckDB said, nil if it was not asked.
-// It returns an error only when ctx has ended.
+// rewrite loads a file that DuckDB will not read as it stands, or not whole, by way of a copy with one clean record a line. It serves texts
+// that are JSON and yet too much for DuckDB: a string where an object was due, half a surrogate pair, a list larger than the read buffers.
+// It also serves lines that end in a break. refusal is what DuckDB said, nil if it was not asked. It returns an error only when ctx has
+// ended.
 func (e *Engine) rewrite(ctx context.Context, f *file, refusal error) error {
 	clean := filepath.Join(e.dir, "clean.json")
 	defer os.Remove(clean)

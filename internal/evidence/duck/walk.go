@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxRecord bounds what is held of one record in memory. CloudTrail cuts events at 256 KB, or 1 MB where it is told to:
+// maxRecord bounds what is held of one record in memory. CloudTrail cuts events at 256 KB, or 1 MB where it is set so:
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
 const maxRecord = 64 << 20
 

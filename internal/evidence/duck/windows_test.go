@@ -33,8 +33,8 @@ func alike(t *testing.T, what string, got, want evidence.Tally) {
 	}
 }
 
-// anyRecords are n calls of all kinds on a few buckets around noon: reads, listings, refusals, copies between watched buckets and out of
-// them, access points, records of one call that disagree, and records that come twice.
+// anyRecords are n calls of all kinds on a few buckets around noon. There are reads, listings, refusals, copies between watched buckets and
+// out of them, access points, records of one call that disagree, and records that come twice.
 func anyRecords(rnd *rand.Rand, n int) []record {
 	bucketOf := func() string { return []string{bucket, "images", "ledger", "other"}[rnd.IntN(4)] }
 	all := each(n, func(i int) []change {
@@ -156,7 +156,7 @@ func TestTwoRecordsOfACallAreOneInEachWindow(t *testing.T) {
 	equal(t, keys, map[string]string{"first": key, "second": "", "both": key})
 }
 
-// The companions change from look to look; the digest of a window must not.
+// The companions change from round to round; the digest of a window must not.
 func TestCompanionsChangeNoDigest(t *testing.T) {
 	e := trail(t, calls(call(), call(in("images"), resources("arn:aws:s3:::images/k"), keyID("AKIAEXAMPLEOTHER0001")), call(at(end))))
 	mine := window("mine", noon, end, bucket)

@@ -17,7 +17,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
@@ -51,7 +51,7 @@ func java(text string) string {
 	return mantissa + "E" + strings.TrimPrefix(exponent, "0")
 }
 
-// One night in a trail's files, delivered late and twice, and the questions of an incident: whichever engine is asked, over HTTP, in pages,
+// One night in a trail's files, delivered late and twice, and the questions of an incident. Whichever engine is asked, over HTTP, in pages,
 // after refusals, the answers are those of DuckDB over the files themselves.
 func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 	root := t.TempDir()
@@ -146,8 +146,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store.Fail(laketest.GetQueryResults, awsjsontest.Throttled)
-			files.Fail(athenatest.GetQueryResults, awsjsontest.Throttled)
+			store.Fail(laketest.GetQueryResults, awstest.Throttled)
+			files.Fail(athenatest.GetQueryResults, awstest.Throttled)
 			for engine, trail := range map[string]evidence.Trail{"cloudtrail-lake": overLake, "athena": overAthena} {
 				got, err := trail.Ask(t.Context(), c.Question)
 				if err != nil {

@@ -97,8 +97,8 @@ func second(_ int, err error) error { return err }
 // Path is where an s3:// URL lies under root.
 func Path(root, url string) string { return filepath.Join(root, strings.TrimPrefix(url, "s3://")) }
 
-// Load has the engine read the files that lie under root where the table's partitions are, as Athena's would be read: into a table of its
-// own, beside the one that Engine.Load fills. Files anywhere else under root are not the table's.
+// Load has the engine read the files that lie under root where the table's partitions are, as Athena's would be read. They go into a table
+// of their own, beside the one that Engine.Load fills. Files anywhere else under root are not the table's.
 func Load(ctx context.Context, e *duck.Engine, table athena.Table, root string) error {
 	rows, err := os.CreateTemp("", "nightlatch-files-*.jsonl")
 	if err != nil {
@@ -311,7 +311,7 @@ func (k kind) value(text json.RawMessage) (any, error) {
 	return string(text), nil
 }
 
-// again writes a value's JSON anew, as a reader does that has parsed it: its numbers stay as they are written, and half of a surrogate pair,
+// again writes a value's JSON anew, as a reader does that has parsed it. Its numbers stay as they are written. Half of a surrogate pair,
 // which no text holds, becomes the replacement character.
 func again(text json.RawMessage) string {
 	var v any

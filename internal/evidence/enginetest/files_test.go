@@ -111,7 +111,7 @@ func TestTheQuestionsReadTheFilesThatHoldTheirRecords(t *testing.T) {
 						}
 					}
 					if held == 0 || pruned == 0 {
-						t.Errorf("%s: %d folders hold records and %d are not read: nothing was looked at", name, held, pruned)
+						t.Errorf("%s: %d folders hold records and %d are not read: nothing was compared", name, held, pruned)
 					}
 				}
 			})

@@ -27,8 +27,8 @@ const (
 	busy = 5_000_000
 	// terabyte costs price dollars to scan: https://aws.amazon.com/athena/pricing/ (us-east-1 and eu-west-1, read 2026-11-23).
 	terabyte, price = 1e12, 5.0
-	// What one incident asks when its evidence comes in late: looks until it is complete, what is usual, and four follow-ups.
-	looks, followUps = 8, 4
+	// What one incident asks when its evidence comes in late: query rounds until it is complete, what is usual, and four follow-ups.
+	rounds, followUps = 8, 4
 )
 
 // BenchmarkScanned prints what the questions of one incident read of an account with 5,000,000 data events a day, and what that costs:
@@ -36,13 +36,13 @@ const (
 //	go test ./internal/evidence/enginetest -run '^$' -bench Scanned -events 5000000
 func BenchmarkScanned(b *testing.B) {
 	table := athena.Table{Location: "s3://trail/AWSLogs/", Accounts: []string{account}}
-	rang := time.Date(2026, 3, 16, 14, 7, 0, 0, time.UTC)
+	firedAt := time.Date(2026, 3, 16, 14, 7, 0, 0, time.UTC)
 	root := b.TempDir()
 	rng := rand.New(rand.NewPCG(1, 2))
 	day := map[string]int64{} // bytes, by folder
 	var all int64
 	for d := range 16 {
-		begins := rang.Truncate(24*time.Hour).AddDate(0, 0, d-15)
+		begins := firedAt.Truncate(24*time.Hour).AddDate(0, 0, d-15)
 		folder := table.Folder(account, "eu-west-1", begins)
 		if err := writeDay(filepath.Join(Path(root, folder), "day.json.gz"), begins, *daily, rng); err != nil {
 			b.Fatal(err)
@@ -57,20 +57,20 @@ func BenchmarkScanned(b *testing.B) {
 			os.RemoveAll(Path(root, folder))
 		}
 	}
-	bytes := evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: []string{"customer-exports"}, From: rang, To: rang.Add(2 * time.Minute)}}, Margin: alarm.Margin}
+	bytes := evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: []string{"customer-exports"}, From: firedAt, To: firedAt.Add(2 * time.Minute)}}, Margin: alarm.Margin}
 	for b.Loop() {
 		folders(b, table, bytes)
 	}
 	b.ReportMetric(float64(all)/16/1e6, "MB/day")
 	read := map[string]int64{}
-	for _, q := range []evidence.Question{bytes, evidence.Usage{Buckets: []string{"customer-exports"}, Before: rang}} {
+	for _, q := range []evidence.Question{bytes, evidence.Usage{Buckets: []string{"customer-exports"}, Before: firedAt}} {
 		for folder := range folders(b, table, q) {
 			read[q.Name()] += day[folder]
 		}
 		b.ReportMetric(float64(read[q.Name()])/1e6, "MB/"+q.Name())
 		b.ReportMetric(float64(read[q.Name()])/float64(all), q.Name()+"/16days")
 	}
-	incident := looks*read["bytes"] + read["usage"] + followUps*read["bytes"]
+	incident := rounds*read["bytes"] + read["usage"] + followUps*read["bytes"]
 	b.ReportMetric(float64(read["bytes"])/terabyte*price, "$/bytes")
 	b.ReportMetric(float64(read["usage"])/terabyte*price, "$/usage")
 	b.ReportMetric(float64(incident)/terabyte*price, "$/incident")

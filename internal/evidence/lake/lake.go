@@ -1,5 +1,5 @@
-// Package lake asks CloudTrail Lake: it starts a question's SQL as a query on one event data store, waits until the query
-// has finished, and reads all of its rows, following
+// Package lake asks CloudTrail Lake. It starts a question's SQL as a query on one event data store, waits until the query has finished, and
+// reads all of its rows, following
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html
 //
 // Lake hands out rows while a query is still running, and after it was cancelled or ran out of time. Such rows look like an
@@ -25,8 +25,8 @@ import (
 
 const engine = "cloudtrail-lake"
 
-// callAttempts is how often the SDK makes one call that is throttled or cut off: two more than its default, because two
-// questions are asked at once and the calls are cheap.
+// callAttempts is how often the SDK makes one call that is throttled or cut off. It is two more than its default: two questions are asked
+// at once, and the calls are cheap.
 const callAttempts = 5
 
 // callBackoff bounds the wait before the second of them; each after it may wait twice as long. A query is billed, and is not given up for a
@@ -97,9 +97,9 @@ func Grants() []grant.Grant {
 	}}
 }
 
-// Ask runs the question and returns all of its rows. It waits while all query slots are taken, while AWS throttles, and while
-// the query runs, until ctx ends; then it cancels what it started, for which it takes up to startGrace and cancelTime more.
-// Scanned and Ran count every run of the question, since every run is billed; how long one was queued, Lake does not say.
+// Ask runs the question and returns all of its rows. It waits while all query slots are taken, while AWS throttles, and while the query
+// runs. When ctx ends it cancels what it started, for which it takes up to startGrace and cancelTime more. Scanned and Ran count every run
+// of the question, since every run is billed; how long one was queued, Lake does not say.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
 	sql := question.SQL(evidence.Schema{Table: t.store.id})
 	if n := utf8.RuneCountInString(sql); n == 0 || n > evidence.MaxStatement {

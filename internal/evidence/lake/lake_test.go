@@ -62,7 +62,7 @@ func TestAskReturnsTheRowsOfAFinishedQuery(t *testing.T) {
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("answer (-got +want):\n%s", diff)
 	}
-	// The fake shows rows while RUNNING: they are read after the third look only, which found it FINISHED.
+	// The fake shows rows while RUNNING: they are read after the third poll only, which found it FINISHED.
 	if got, want := f.operations(), "StartQuery DescribeQuery DescribeQuery DescribeQuery GetQueryResults GetQueryResults"; got != want {
 		t.Errorf("calls: got %s, want %s", got, want)
 	}
@@ -158,7 +158,7 @@ func TestAskChecksTheStatementBeforeAnyCall(t *testing.T) {
 	}
 }
 
-// Of alarms over many buckets that ring in one minute, Lake takes every question; the window that is too long is refused by itself.
+// Of alarms over many buckets that fire in one minute, Lake takes every question; the window that is too long is refused by itself.
 func TestLakeTakesTheQuestionsOfManyAlarms(t *testing.T) {
 	f := newFixture(t, Settings{})
 	q := evidence.Bytes{Margin: 5 * time.Minute}

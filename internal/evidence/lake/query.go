@@ -26,7 +26,7 @@ const (
 // errExhausted marks the one failure of a query that running it again can cure.
 var errExhausted = errors.New("lake ran out of resources")
 
-// exhaustedText is how Lake says so. The API has no code for it, so this is the only failure told by its text:
+// exhaustedText is how Lake says so. The API has no code for it, so this is the only failure known by its text:
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-limitations.html
 const exhaustedText = "Query exhausted resources at this scale factor"
 
@@ -60,8 +60,8 @@ func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
 
 // start starts the query, waiting for one of Lake's ten slots as long as ctx allows.
 //
-// StartQuery has no token that would make it idempotent. When its response is lost on the way and the SDK tries again, the
-// first query runs on unseen, to its end; that is the price of not giving up on one cut connection.
+// StartQuery has no token that would make it idempotent. When its response is lost on the way and the SDK tries again, the first query runs
+// on unseen, to its end. That is the price of not giving up on one cut connection.
 func (t *Trail) start(ctx context.Context, q *query) error {
 	if t.budget > 0 && q.earlier >= t.budget {
 		return fmt.Errorf("the %s query was not run again, %d of %d bytes are used up: %w", q.name, q.earlier, t.budget, evidence.ErrBudget)
@@ -87,7 +87,7 @@ func (t *Trail) start(ctx context.Context, q *query) error {
 	return nil
 }
 
-// await polls until the query has finished. The first look comes after a wait: no query ends at once.
+// await polls until the query has finished. The first poll comes after a wait: no query ends at once.
 func (t *Trail) await(ctx context.Context, q *query) error {
 	doing := fmt.Sprintf("waiting for the %s query %s on %s", q.name, q.id, t.store.arn)
 	for pause := patience.Poll; ; {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/lake/laketest"
 )
@@ -33,13 +33,13 @@ func TestTheEndOfTimeCancelsTheQuery(t *testing.T) {
 			}
 		}, laketest.Cancelled},
 		"while starting": {inCall(laketest.StartQuery), laketest.Cancelled},
-		"while looking":  {inCall(laketest.DescribeQuery), laketest.Cancelled},
+		"while polling":  {inCall(laketest.DescribeQuery), laketest.Cancelled},
 		"while reading": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(laketest.GetQueryResults, awsjsontest.Cut) // or else the page could be quicker than the end
+			f.Fail(laketest.GetQueryResults, awstest.Cut) // or else the page could be quicker than the end
 			inCall(laketest.GetQueryResults)(f, cancel)
 		}, laketest.Finished}, // nothing left to cancel
 		"cancelled, but the answer to that is lost": {func(f *fixture, cancel context.CancelFunc) {
-			f.Fail(laketest.CancelQuery, awsjsontest.CutAfter) // the SDK's second try finds it inactive
+			f.Fail(laketest.CancelQuery, awstest.CutAfter) // the SDK's second try finds it inactive
 			f.during = func(int) { cancel() }
 		}, laketest.Cancelled},
 	} {
@@ -106,7 +106,7 @@ func TestBudgetCountsEveryRun(t *testing.T) {
 
 func TestBudgetKeepsWhatIsPaidFor(t *testing.T) {
 	f := newFixture(t, Settings{Budget: 999}, rowsOf(1)...)
-	// It goes over the budget with the look that finds it finished: the bytes are billed, the rows are there.
+	// It goes over the budget with the poll that finds it finished: the bytes are billed, the rows are there.
 	if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}

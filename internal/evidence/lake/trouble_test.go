@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/lake/laketest"
 )
@@ -27,18 +27,18 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"invalid statement":  {laketest.StartQuery, laketest.InvalidStatement, 1, []string{"a defect of nightlatch", "incorrect syntax"}},
 		"key refused":        {laketest.StartQuery, laketest.Fault{Code: "InsufficientEncryptionPolicyException"}, 1, []string{"kms:Decrypt"}},
 		"no right to start":  {laketest.StartQuery, laketest.AccessDenied(laketest.StartQuery), 1, []string{"may not call cloudtrail:StartQuery on the event data store (AWS: \"cloudtrail:StartQuery\")"}},
-		"no right to look":   {laketest.DescribeQuery, laketest.AccessDenied(laketest.DescribeQuery), 1, []string{"waiting for the bytes query 0", "may not call cloudtrail:DescribeQuery"}},
+		"no right to poll":   {laketest.DescribeQuery, laketest.AccessDenied(laketest.DescribeQuery), 1, []string{"waiting for the bytes query 0", "may not call cloudtrail:DescribeQuery"}},
 		"no right to read":   {laketest.GetQueryResults, laketest.AccessDenied(laketest.GetQueryResults), 1, []string{"reading the rows", "may not call cloudtrail:GetQueryResults"}},
 		"query id not found": {laketest.DescribeQuery, laketest.QueryNotFound, 1, []string{"not known any more"}},
-		"expired token":      {laketest.StartQuery, awsjsontest.ExpiredToken, 1, []string{"renew them"}},
-		"fault of lake":      {laketest.StartQuery, awsjsontest.InternalError, callAttempts, []string{"a fault of its own"}},
-		"cut off":            {laketest.DescribeQuery, awsjsontest.Cut, callAttempts, []string{"could not be reached", "EOF"}},
-		"a proxy's page":     {laketest.DescribeQuery, awsjsontest.Blocked, 1, []string{"the answer is not cloudtrail lake's, see whether a proxy stands between", "403"}},
+		"expired token":      {laketest.StartQuery, awstest.ExpiredToken, 1, []string{"renew them"}},
+		"fault of lake":      {laketest.StartQuery, awstest.InternalError, callAttempts, []string{"a fault of its own"}},
+		"cut off":            {laketest.DescribeQuery, awstest.Cut, callAttempts, []string{"could not be reached", "EOF"}},
+		"a proxy's page":     {laketest.DescribeQuery, awstest.Blocked, 1, []string{"the answer is not cloudtrail lake's, see whether a proxy stands between", "403"}},
 		"anything else":      {laketest.StartQuery, laketest.Fault{Code: "UnsupportedOperationException", Message: "no"}, 1, []string{"did not accept the call (UnsupportedOperationException: no)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, Settings{}, rowsOf(1)...)
-			f.Fail(c.operation, slices.Repeat([]awsjsontest.Fault{c.fault}, c.times)...)
+			f.Fail(c.operation, slices.Repeat([]awstest.Fault{c.fault}, c.times)...)
 			got, err := f.Ask(t.Context(), ask(""))
 			if err == nil {
 				t.Fatalf("got %+v", got)
@@ -63,7 +63,7 @@ func TestThrottlingPasses(t *testing.T) {
 	for _, operation := range []string{laketest.StartQuery, laketest.DescribeQuery, laketest.GetQueryResults} {
 		f := newFixture(t, Settings{}, rowsOf(1)...)
 		// More than the SDK sits out by itself, twice over.
-		f.Fail(operation, slices.Repeat([]awsjsontest.Fault{awsjsontest.Throttled}, 2*callAttempts+1)...)
+		f.Fail(operation, slices.Repeat([]awstest.Fault{awstest.Throttled}, 2*callAttempts+1)...)
 		if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {
 			t.Errorf("%s: got %+v, %v", operation, got, err)
 		}
@@ -93,7 +93,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, Settings{})
-			f.Fail(laketest.DescribeQuery, slices.Repeat([]awsjsontest.Fault{awsjsontest.Throttled}, 100)...)
+			f.Fail(laketest.DescribeQuery, slices.Repeat([]awstest.Fault{awstest.Throttled}, 100)...)
 			ctx, cancel := context.WithCancel(t.Context())
 			end(f, cancel)
 			_, err := f.Ask(ctx, ask(""))
@@ -109,7 +109,7 @@ func TestThrottledUntilTheEnd(t *testing.T) {
 
 func TestACutConnectionIsTriedAgain(t *testing.T) {
 	for _, operation := range []string{laketest.StartQuery, laketest.DescribeQuery, laketest.GetQueryResults} {
-		for _, cut := range []laketest.Fault{awsjsontest.Cut, awsjsontest.CutAfter} {
+		for _, cut := range []laketest.Fault{awstest.Cut, awstest.CutAfter} {
 			f := newFixture(t, Settings{}, rowsOf(1)...)
 			f.Fail(operation, cut)
 			if got, err := f.Ask(t.Context(), ask("")); err != nil || len(got.Rows) != 1 {

@@ -1,5 +1,5 @@
 // Package granttest sees the calls that a program makes as IAM sees them, by action, resource and context, so that a simulator of
-// IAM can judge exactly these; and it refuses one of them, as AWS does. Which resource and context an action has is AWS's own list:
+// IAM can judge exactly these. It refuses one of them, as AWS does. Which resource and context an action has is AWS's own list:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 //
 // Only _test files import it.

@@ -14,7 +14,7 @@ import (
 // https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 const useTheKey = "kms:GenerateDataKey"
 
-// refuse says no as each service does, in its own protocol and with its own code; the words are AWS's:
+// refuse refuses as each service does, in its own protocol and with its own code; the words are AWS's:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func (a *AWS) refuse(w http.ResponseWriter, service string, c Call) {
 	resource := c.Resource

@@ -12,14 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/storetest"
-	"nightlatch/internal/mototest"
 )
 
 func TestTheTable(t *testing.T) {
-	f, cfg := newFront(t, mototest.Start(t))
+	f, cfg := newFront(t, awstest.Moto(t))
 	tables := 0
 	table := func(t *testing.T) *Store {
 		tables++
@@ -67,7 +67,7 @@ func inOneCall(t *testing.T, f *front, s *Store) {
 	f.count("Query")
 	f.count("TransactWriteItems")
 	for range 5 {
-		r.Note(storetest.Ringing, "a line")
+		r.Note(storetest.FiredAt, "a line")
 		var err error
 		if r, err = s.Put(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -97,11 +97,11 @@ func anotherProcess(t *testing.T, f *front, s *Store) {
 		t.Fatal(err)
 	}
 	theirs.Writer = "you"
-	theirs.Note(storetest.Ringing, "theirs")
+	theirs.Note(storetest.FiredAt, "theirs")
 	if theirs, err = another(s).Put(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
-	// While s looks whether its put has taken effect, theirs does.
+	// While s reads whether its put has taken effect, theirs does.
 	theirs.Writer = "me"
 	stale := theirs
 	if theirs, err = another(s).Put(t.Context(), theirs); err != nil {
@@ -117,7 +117,7 @@ func anotherProcess(t *testing.T, f *front, s *Store) {
 	}
 	f.fail("GetItem")
 
-	r.Note(storetest.Ringing, "mine")
+	r.Note(storetest.FiredAt, "mine")
 	if got, err := s.Put(t.Context(), r); !errors.Is(err, incident.ErrConflict) || !strings.Contains(err.Error(), `version 4 by "you"`) {
 		t.Errorf("Put of what is old = %+v, %v", got, err)
 	}
@@ -142,7 +142,7 @@ func lostOnce(t *testing.T, f *front, s *Store) {
 	} {
 		f.fail("TransactWriteItems", lost, none)
 		r := opened(t, s, "a "+name)
-		r.Note(storetest.Ringing, "a line")
+		r.Note(storetest.FiredAt, "a line")
 		f.fail("TransactWriteItems", lost, none)
 		put, err := s.Put(t.Context(), r)
 		if err != nil || put.Version != 2 || len(put.Log) != 1 {
@@ -157,7 +157,7 @@ func lostOnce(t *testing.T, f *front, s *Store) {
 		t.Errorf("SetBrakes: %+v, %v", b, err)
 	}
 	f.fail("PutItem", fault{cut: true, applied: true}, none)
-	l := incident.Lease{Name: "a", Holder: "me", Now: storetest.Ringing, Until: storetest.Ringing.Add(time.Minute)}
+	l := incident.Lease{Name: "a", Holder: "me", Now: storetest.FiredAt, Until: storetest.FiredAt.Add(time.Minute)}
 	if err := s.Lease(t.Context(), l); err != nil {
 		t.Errorf("Lease: %v", err)
 	}
@@ -169,7 +169,7 @@ func lostForGood(t *testing.T, f *front, s *Store) {
 	} {
 		first := storetest.Opened("a " + name)
 		first.Writer = "me"
-		first.Note(storetest.Ringing, "it rang")
+		first.Note(storetest.FiredAt, "it fired")
 		f.fail("TransactWriteItems", lost)
 		if got, err := s.Open(t.Context(), first); err == nil || got.ID != "" || errors.Is(err, incident.ErrConflict) {
 			t.Errorf("%s: Open whose answers are lost = %+v, %v", name, got, err)
@@ -180,7 +180,7 @@ func lostForGood(t *testing.T, f *front, s *Store) {
 			t.Errorf("%s: Open again = %+v, %v", name, r, err)
 		}
 
-		r.Note(storetest.Ringing, "mine")
+		r.Note(storetest.FiredAt, "mine")
 		f.fail("TransactWriteItems", lost)
 		if got, err := s.Put(t.Context(), r); err == nil || got.ID != "" || errors.Is(err, incident.ErrConflict) {
 			t.Errorf("%s: Put whose answers are lost = %+v, %v", name, got, err)
@@ -197,7 +197,7 @@ func lostForGood(t *testing.T, f *front, s *Store) {
 	}
 	// A put whose answer comes never ends with its context, and is repeatable too.
 	r := opened(t, s, "hanging")
-	r.Note(storetest.Ringing, "mine")
+	r.Note(storetest.FiredAt, "mine")
 	f.fail("TransactWriteItems", fault{hang: true, applied: true})
 	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer stop()
@@ -219,7 +219,7 @@ func contention(t *testing.T, f *front, s *Store) {
 			t.Fatalf("%s: %v", reason, err)
 		}
 		f.fail("TransactWriteItems", cancel(reason), none)
-		opened(t, s, "an incident that rings with "+reason)
+		opened(t, s, "an incident that is opened with "+reason)
 	}
 	f.fail("TransactWriteItems", cancel("TransactionConflict"))
 	if got, err := s.Put(t.Context(), r); err == nil || !strings.Contains(err.Error(), "others write it") || got.ID != "" {
@@ -239,12 +239,12 @@ func contention(t *testing.T, f *front, s *Store) {
 func torn(t *testing.T, f *front, s *Store) {
 	large := storetest.Opened("a")
 	large.MetricError = storetest.Noise(600 << 10)
-	large.Note(storetest.Ringing, "the first line")
+	large.Note(storetest.FiredAt, "the first line")
 	r, err := s.Open(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Note(storetest.Ringing, "the last line")
+	r.Note(storetest.FiredAt, "the last line")
 	if r, err = s.Put(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func torn(t *testing.T, f *front, s *Store) {
 
 func tampered(t *testing.T, _ *front, s *Store) {
 	r := opened(t, s, "a")
-	r.Note(storetest.Ringing, "contained")
+	r.Note(storetest.FiredAt, "contained")
 	if _, err := s.Put(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func pages(t *testing.T, f *front, s *Store) {
 	const incidents = 60
 	for i := range incidents {
 		r := storetest.Opened(fmt.Sprint("i-", i))
-		r.Opened = storetest.Ringing.Add(time.Duration(i) * time.Second)
+		r.Opened = storetest.FiredAt.Add(time.Duration(i) * time.Second)
 		r.Notified = []incident.Notice{{Subject: strings.Repeat("x", 40<<10)}}
 		if _, err := s.Open(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -350,16 +350,16 @@ func untouched(t *testing.T, _ *front, s *Store) {
 		return all
 	}
 	r := opened(t, s, "a")
-	r.Note(storetest.Ringing, "one")
-	r.Note(storetest.Ringing, "two")
+	r.Note(storetest.FiredAt, "one")
+	r.Note(storetest.FiredAt, "two")
 	r, err := s.Put(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := items()
-	r.Note(storetest.Ringing, "three")
+	r.Note(storetest.FiredAt, "three")
 	r.Writer = "you"
-	r.Closed = storetest.Ringing.Add(time.Hour)
+	r.Closed = storetest.FiredAt.Add(time.Hour)
 	if _, err := s.Put(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -431,11 +431,11 @@ func TestFailuresAreSentences(t *testing.T) {
 		"list": {"Query", func(ctx context.Context, s *Store) error { _, err := s.Unclosed(ctx); return err },
 			"the incidents: ", `the function's role may not call dynamodb:Query on table "incidents/index/lists" (AWS: "no"); grant it`},
 		"brakes": {"GetItem", func(ctx context.Context, s *Store) error { _, err := s.Brakes(ctx); return err },
-			"the brakes: ", `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
+			"the mode and the holds: ", `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
 		"brakes set": {"TransactWriteItems", func(ctx context.Context, s *Store) error { _, err := s.SetBrakes(ctx, incident.Brakes{}); return err },
-			"the brakes: ", `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
-		"lease": {"PutItem", func(ctx context.Context, s *Store) error { return s.Lease(ctx, incident.Lease{Name: "look"}) },
-			`lease "look": `, `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
+			"the mode and the holds: ", `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
+		"lease": {"PutItem", func(ctx context.Context, s *Store) error { return s.Lease(ctx, incident.Lease{Name: "work"}) },
+			`lease "work": `, `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 	} {
 		for _, c := range []struct {
 			ft   fault

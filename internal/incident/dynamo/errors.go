@@ -13,13 +13,13 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// call is one request, for the sentence that tells of its failure: an IAM action, the table or index, and what it is about.
+// call is one request, for the sentence about its failure: an IAM action, the table or index, and what it is about.
 type call struct{ action, on, about string }
 
-// errCanceled says that a transaction was surely not done, and that its conditions are to be looked at again.
+// errCanceled says that a transaction was surely not done, and that its conditions are to be read again.
 var errCanceled = errors.New("the transaction was cancelled")
 
-// passing are the reasons of a cancelled transaction that another look can help: the version has moved, or others are writing.
+// passing are the reasons of a cancelled transaction that another try can help: the version has moved, or others are writing.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
 var passing = []string{"None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 

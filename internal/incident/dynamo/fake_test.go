@@ -16,12 +16,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"nightlatch/internal/mototest"
+	"nightlatch/internal/awstest"
 )
 
-// front stands before moto. It is what DynamoDB is and moto is not: one transaction at a time (moto rolls back by putting a copy of the
-// whole table in its place), the limits of items and transactions, and ClientRequestTokens that are remembered. And it fails to order.
-// Without moto it can only fail.
+// front stands before moto. It does what DynamoDB does and moto does not. It has the limits of items and transactions, and remembers
+// ClientRequestTokens. It does one transaction at a time: moto rolls back by putting a copy of the whole table in its place. And it fails
+// to order. Without moto it can only fail.
 type front struct {
 	t    *testing.T
 	moto string
@@ -64,7 +64,7 @@ func newFront(t *testing.T, moto string) (*front, aws.Config) {
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { close(f.release) }) // before srv.Close, which waits for the handlers
-	return f, mototest.Config(srv.URL)
+	return f, awstest.Config(srv.URL)
 }
 
 // newTable makes a table in moto, as infra makes it in AWS, and returns a store over it.

@@ -19,10 +19,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/storetest"
-	"nightlatch/internal/mototest"
 )
 
 // exchange is one call to DynamoDB and its answer.
@@ -39,7 +39,7 @@ const frozenTable = "testdata/1bf196e/table.json"
 // that of 1bf196e.
 func converse(t *testing.T, s *Store) {
 	t.Helper()
-	ctx, at := t.Context(), storetest.Ringing
+	ctx, at := t.Context(), storetest.FiredAt
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -57,7 +57,7 @@ func converse(t *testing.T, s *Store) {
 
 	b, err := s.Brakes(ctx)
 	must(err)
-	b.Mode, b.Epoch, b.By, b.At = containment.ModeAsk, "1", "arn:aws:iam::111122223333:user/olga", at
+	b.Mode, b.Generation, b.By, b.At = containment.ModeAsk, "1", "arn:aws:iam::111122223333:user/olga", at
 	b, err = s.SetBrakes(ctx, b)
 	must(err)
 	b.Contained = []time.Time{at}
@@ -135,7 +135,7 @@ func TestTheTableOfAnEarlierBuild(t *testing.T) {
 	r := &replay{t: t, left: all}
 	srv := httptest.NewServer(r)
 	defer srv.Close()
-	s, err := New(mototest.Config(srv.URL), "incidents")
+	s, err := New(awstest.Config(srv.URL), "incidents")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // failed makes the one sentence about a schedule that was not made.
-func (w *Wakes) failed(id string, at time.Time, err error) error {
+func (w *Scheduler) failed(id string, at time.Time, err error) error {
 	doing := fmt.Sprintf("incident %q: waking the responder at %s", id, at.Format(time.RFC3339))
 	refused, status := awserr.Refusal(err)
 	if refused != nil {
@@ -23,7 +23,7 @@ func (w *Wakes) failed(id string, at time.Time, err error) error {
 
 // refusal says what Scheduler refused and what to do about it.
 // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html#API_CreateSchedule_Errors
-func (w *Wakes) refusal(api smithy.APIError) string {
+func (w *Scheduler) refusal(api smithy.APIError) string {
 	if awserr.Throttled(api.ErrorCode()) {
 		return "EventBridge Scheduler is throttling the account's calls; try again in a minute"
 	}

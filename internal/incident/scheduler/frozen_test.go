@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/mototest"
+	"nightlatch/internal/awstest"
 )
 
 // frozenSchedule is what 1bf196e sent to be called about all open incidents: whichever build a schedule calls understands the other's, and
@@ -49,7 +49,7 @@ func TestTheScheduleOfAnEarlierBuild(t *testing.T) {
 		io.WriteString(w, `{"ScheduleArn":"arn:aws:scheduler:eu-west-1:111122223333:schedule/nightlatch/desk.202603040009"}`)
 	}))
 	defer srv.Close()
-	if err := wakes(t, mototest.Config(srv.URL)).Wake(t.Context(), "desk", now.Add(5*time.Minute)); err != nil {
+	if err := newScheduler(t, awstest.Config(srv.URL)).Schedule(t.Context(), "desk", now.Add(5*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	var want map[string]any

@@ -1,4 +1,4 @@
-// Package scheduler wakes the responder with one-time schedules of EventBridge Scheduler, which delete themselves once they have fired:
+// Package scheduler calls the responder with one-time schedules of EventBridge Scheduler, which delete themselves once they have fired:
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
 package scheduler
 
@@ -25,8 +25,8 @@ const (
 	timeout = 10 * time.Second
 	// backoff bounds the wait between two attempts.
 	backoff = time.Second
-	// eventAge is how long a wake is tried before it goes to the dead letters, which ring: the longest wait between two looks at
-	// an incident. Scheduler takes at least a minute, and at most 185 attempts.
+	// eventAge is how long a follow-up is tried before it goes to the dead letters, which raise an alarm: the longest wait between two
+	// follow-ups of an incident. Scheduler takes at least a minute, and at most 185 attempts.
 	eventAge, retries = 15 * time.Minute, 185
 )
 
@@ -50,18 +50,18 @@ var (
 	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// Wakes makes schedules in one region. It is safe for use by several goroutines.
-type Wakes struct {
+// Scheduler makes schedules in one region. It is safe for use by several goroutines.
+type Scheduler struct {
 	settings Settings
 	function string // its ARN
 	now      func() time.Time
 	client   *scheduler.Client
 }
 
-var _ incident.Wakes = (*Wakes)(nil)
+var _ incident.Scheduler = (*Scheduler)(nil)
 
-// New makes the wakes of cfg's region.
-func New(cfg aws.Config, now func() time.Time, s Settings) (*Wakes, error) {
+// New makes the scheduler of cfg's region.
+func New(cfg aws.Config, now func() time.Time, s Settings) (*Scheduler, error) {
 	role := roleARN.FindStringSubmatch(s.Role)
 	switch {
 	case cfg.Region == "":
@@ -79,7 +79,7 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Wakes, error) {
 	case !functionName.MatchString(s.Function):
 		return nil, fmt.Errorf("the scheduler needs the responder's function, and %q is not the name of one", s.Function)
 	}
-	return &Wakes{
+	return &Scheduler{
 		settings: s, function: fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s", role[1], cfg.Region, role[2], s.Function), now: now,
 		client: scheduler.NewFromConfig(cfg, func(o *scheduler.Options) {
 			o.Retryer = awserr.Retries(3, backoff, backoff)
@@ -103,14 +103,14 @@ func Grants() []grant.Grant {
 	}
 }
 
-// Wake implements incident.Wakes. The responder is called within the minute that begins at the given time, or at the next full one
-// after it: Scheduler fires within 60 seconds of what it was told. A time that is over, or will be while the call is made, becomes the
-// next minute that is not: what Scheduler does with a time in the past is not documented.
+// Schedule implements incident.Scheduler. The responder is called within the minute that begins at the given time, or at the next full one
+// after it: Scheduler fires within 60 seconds. A time that is over, or will be while the call is made, becomes the next minute that is not.
+// What Scheduler does with a time in the past is not documented.
 //
 // One incident and minute is one schedule, because it is one name.
-func (w *Wakes) Wake(ctx context.Context, id string, at time.Time) error {
+func (w *Scheduler) Schedule(ctx context.Context, id string, at time.Time) error {
 	if !alarm.IncidentID.MatchString(id) {
-		return fmt.Errorf("incident %.60q cannot be woken: that is no incident's id", id)
+		return fmt.Errorf("incident %.60q cannot be scheduled: that is no incident's id", id)
 	}
 	if soonest := w.now().Add(timeout); at.Before(soonest) {
 		at = soonest

@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/grant"
-	"nightlatch/internal/mototest"
 )
 
 var (
@@ -34,7 +34,7 @@ var (
 
 const id = "20260304-000340-0123456789abcdef"
 
-func wakes(t *testing.T, cfg aws.Config) *Wakes {
+func newScheduler(t *testing.T, cfg aws.Config) *Scheduler {
 	t.Helper()
 	w, err := New(cfg, func() time.Time { return now }, given)
 	if err != nil {
@@ -46,8 +46,8 @@ func wakes(t *testing.T, cfg aws.Config) *Wakes {
 // group makes the schedule group in a moto of its own.
 func group(t *testing.T) (endpoint string, client *scheduler.Client) {
 	t.Helper()
-	endpoint = mototest.Start(t)
-	client = scheduler.NewFromConfig(mototest.Config(endpoint))
+	endpoint = awstest.Moto(t)
+	client = scheduler.NewFromConfig(awstest.Config(endpoint))
 	if _, err := client.CreateScheduleGroup(t.Context(), &scheduler.CreateScheduleGroupInput{Name: &given.Group}); err != nil {
 		t.Fatal(err)
 	}
@@ -67,18 +67,18 @@ func names(t *testing.T, client *scheduler.Client) []string {
 	return all
 }
 
-func TestAWakeIsOneSchedule(t *testing.T) {
+func TestAMinuteIsOneSchedule(t *testing.T) {
 	endpoint, client := group(t)
-	w := wakes(t, mototest.Config(endpoint))
+	w := newScheduler(t, awstest.Config(endpoint))
 	at := now.Add(5 * time.Minute)
 	for _, at := range []time.Time{at, at, at.Add(-39 * time.Second), at.Add(20 * time.Second), at.In(time.FixedZone("", 7200))} {
-		if err := w.Wake(t.Context(), id, at); err != nil {
+		if err := w.Schedule(t.Context(), id, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	name := id + ".202603040009"
 	if got := names(t, client); len(got) != 1 || got[0] != name {
-		t.Fatalf("five wakes in one minute are %q, want %q", got, name)
+		t.Fatalf("five calls in one minute are %q, want %q", got, name)
 	}
 	got, err := client.GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &given.Group, Name: &name})
 	if err != nil {
@@ -104,20 +104,20 @@ func TestAWakeIsOneSchedule(t *testing.T) {
 		t.Errorf("the responder reads %+v, %v", event, err)
 	}
 
-	for _, wake := range []struct {
+	for _, call := range []struct {
 		id string
 		at time.Time
 	}{{id, at.Add(time.Minute)}, {"another", at}} {
-		if err := w.Wake(t.Context(), wake.id, wake.at); err != nil {
+		if err := w.Schedule(t.Context(), call.id, call.at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := names(t, client); len(got) != 3 {
-		t.Errorf("other wakes are %q", got)
+		t.Errorf("other schedules are %q", got)
 	}
 }
 
-func TestWhenAWakeIs(t *testing.T) {
+func TestWhenAScheduleIs(t *testing.T) {
 	var name, expression string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ ScheduleExpression string }
@@ -128,7 +128,7 @@ func TestWhenAWakeIs(t *testing.T) {
 		fmt.Fprint(w, `{"ScheduleArn":"arn"}`)
 	}))
 	t.Cleanup(srv.Close)
-	w := wakes(t, mototest.Config(srv.URL))
+	w := newScheduler(t, awstest.Config(srv.URL))
 	for _, c := range []struct {
 		what string
 		at   time.Time
@@ -141,23 +141,23 @@ func TestWhenAWakeIs(t *testing.T) {
 		{"the past is the next minute", now.Add(-time.Hour), "00:04"},
 		{"no time is the next minute", time.Time{}, "00:04"},
 	} {
-		if err := w.Wake(t.Context(), id, c.at); err != nil || expression != "at(2026-03-04T"+c.want+":00)" || name != id+".20260304"+strings.ReplaceAll(c.want, ":", "") {
+		if err := w.Schedule(t.Context(), id, c.at); err != nil || expression != "at(2026-03-04T"+c.want+":00)" || name != id+".20260304"+strings.ReplaceAll(c.want, ":", "") {
 			t.Errorf("%s: %s, %s, %v, want %s", c.what, name, expression, err, c.want)
 		}
 	}
-	// A minute that begins while the call is made may be over when Scheduler hears of it.
+	// A minute that begins while the call is made may be over when Scheduler has the call.
 	w.now = func() time.Time { return now.Add(11 * time.Second) }
-	if err := w.Wake(t.Context(), id, now.Add(20*time.Second)); err != nil || expression != "at(2026-03-04T00:05:00)" {
+	if err := w.Schedule(t.Context(), id, now.Add(20*time.Second)); err != nil || expression != "at(2026-03-04T00:05:00)" {
 		t.Errorf("nine seconds before a minute: %s, %v", expression, err)
 	}
 	longest := strings.Repeat("a", 40)
-	if err := w.Wake(t.Context(), longest, now); err != nil || len(name) > 64 {
+	if err := w.Schedule(t.Context(), longest, now); err != nil || len(name) > 64 {
 		t.Errorf("%q has %d characters, %v", name, len(name), err)
 	}
 	name = ""
 	for _, bad := range []string{"", "A", "a.b", "a/b", "../x", "a b", "é", `"`, longest + "a", "<aws.scheduler.execution-id>"} {
-		if err := w.Wake(t.Context(), bad, now); err == nil || !strings.Contains(err.Error(), "cannot be woken") || name != "" {
-			t.Errorf("Wake(%q) = %v", bad, err)
+		if err := w.Schedule(t.Context(), bad, now); err == nil || !strings.Contains(err.Error(), "cannot be scheduled") || name != "" {
+			t.Errorf("Schedule(%q) = %v", bad, err)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestALostAnswerIsNoSecondSchedule(t *testing.T) {
 		conn.Close()
 	}))
 	t.Cleanup(srv.Close)
-	if err := wakes(t, mototest.Config(srv.URL)).Wake(t.Context(), id, now.Add(time.Hour)); err != nil {
+	if err := newScheduler(t, awstest.Config(srv.URL)).Schedule(t.Context(), id, now.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
 	if got := names(t, client); len(got) != 1 || calls.Load() != 2 {
@@ -240,7 +240,7 @@ func TestFailuresAreSentences(t *testing.T) {
 				ctx, stop = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			}
 			defer stop()
-			err := wakes(t, mototest.Config(srv.URL)).Wake(ctx, id, now)
+			err := newScheduler(t, awstest.Config(srv.URL)).Schedule(ctx, id, now)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), `incident "`+id+`": waking the responder at 2026-03-04T00:04:00Z: `) {
 				t.Errorf("got %v", err)
 			}
@@ -249,7 +249,7 @@ func TestFailuresAreSentences(t *testing.T) {
 }
 
 func TestWhatTheSchedulerNeeds(t *testing.T) {
-	cfg := mototest.Config("http://127.0.0.1:1")
+	cfg := awstest.Config("http://127.0.0.1:1")
 	for want, change := range map[string]func(*aws.Config, *Settings){
 		"needs a region":               func(c *aws.Config, _ *Settings) { c.Region = "" },
 		"needs credentials":            func(c *aws.Config, _ *Settings) { c.Credentials = nil },

@@ -19,15 +19,15 @@ import (
 	"nightlatch/internal/incident"
 )
 
-// Ringing is when the records of the suite are opened.
-var Ringing = time.Date(2026, 3, 4, 0, 3, 40, 0, time.UTC)
+// FiredAt is when the records of the suite are opened.
+var FiredAt = time.Date(2026, 3, 4, 0, 3, 40, 0, time.UTC)
 
 // Ignore is what a store need not keep: an actor's principal is needed between two answers of the trail only.
 var Ignore = cmpopts.IgnoreUnexported(evidence.Actor{})
 
 // Opened is a record of which little is known yet.
 func Opened(id string) incident.Record {
-	return incident.Record{Schema: incident.Schema, ID: id, Opened: Ringing, Deadline: Ringing.Add(time.Hour)}
+	return incident.Record{Schema: incident.Schema, ID: id, Opened: FiredAt, Deadline: FiredAt.Add(time.Hour)}
 }
 
 // Whole is a record with something in every exported field, so that one which is forgotten on the way into a store or out of it is seen.
@@ -67,7 +67,7 @@ func fill(v reflect.Value, n *int) {
 		v.SetMapIndex(key, value)
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
-			v.Set(reflect.ValueOf(Ringing.Add(time.Duration(*n)*time.Minute + 431*time.Millisecond)))
+			v.Set(reflect.ValueOf(FiredAt.Add(time.Duration(*n)*time.Minute + 431*time.Millisecond)))
 			return
 		}
 		for i := range v.NumField() {
@@ -92,8 +92,8 @@ func noise(random *rand.Rand, n int) string {
 	return string(b)
 }
 
-// Big is a record as large as the evidence may make it: 50 actors with 20 origins and agents each, their strings 256 bytes of
-// Noise, and a log of 1,000 entries.
+// Big is a record as large as the evidence may make it. It has 50 actors with 20 origins and agents each, their strings 256 bytes of Noise,
+// and a log of 1,000 entries.
 func Big(id string) incident.Record {
 	r, random := Opened(id), rand.New(rand.NewPCG(1, 2))
 	text := func(n int) string { return noise(random, n) }
@@ -114,7 +114,7 @@ func Big(id string) incident.Record {
 		r.Evidence.Actors = append(r.Evidence.Actors, a)
 	}
 	for i := range 1000 {
-		r.Note(Ringing.Add(time.Duration(i)*time.Second), text(200))
+		r.Note(FiredAt.Add(time.Duration(i)*time.Second), text(200))
 	}
 	return r
 }
@@ -124,7 +124,7 @@ func Suite(t *testing.T, open func(*testing.T) incident.Store) {
 	for name, test := range map[string]func(*testing.T, incident.Store){
 		"open, load, put": openLoadPut,
 		"an empty record keeps what is not known apart from zero":   empty,
-		"a second ring joins the first":                             joins,
+		"a second alarm joins the first":                            joins,
 		"an open that seemed lost may be repeated":                  openTwice,
 		"a put of what was changed meanwhile":                       stale,
 		"a put that seemed lost may be repeated":                    putTwice,
@@ -195,7 +195,7 @@ func openLoadPut(t *testing.T, s incident.Store) {
 	same(t, "Open", want, first)
 	loaded := mustLoad(t, s, first.ID)
 	same(t, "Load", first, loaded)
-	loaded.Note(Ringing, "changed")
+	loaded.Note(FiredAt, "changed")
 	put := mustPut(t, s, loaded)
 	loaded.Version = 2
 	same(t, "Put", loaded, put)
@@ -215,12 +215,12 @@ func empty(t *testing.T, s incident.Store) {
 
 func joins(t *testing.T, s incident.Store) {
 	first := mustOpen(t, s, Opened("a"))
-	first.Note(Ringing, "under way")
+	first.Note(FiredAt, "under way")
 	first = mustPut(t, s, first)
 	second := Opened("a")
-	second.Opened, second.Writer = Ringing.Add(time.Hour), "another"
-	second.Note(Ringing, "the second ring")
-	same(t, "Open of the second ring", first, mustOpen(t, s, second))
+	second.Opened, second.Writer = FiredAt.Add(time.Hour), "another"
+	second.Note(FiredAt, "the second alarm")
+	same(t, "Open of the second alarm", first, mustOpen(t, s, second))
 	same(t, "Load", first, mustLoad(t, s, "a"))
 	if got := mustOpen(t, s, Opened("another")); got.Version != 1 || len(got.Log) != 0 {
 		t.Errorf("Open(another) = %+v", got)
@@ -230,7 +230,7 @@ func joins(t *testing.T, s incident.Store) {
 func openTwice(t *testing.T, s incident.Store) {
 	r := Opened("a")
 	r.Writer = "me"
-	r.Note(Ringing, "it rang")
+	r.Note(FiredAt, "it fired")
 	first := mustOpen(t, s, r)
 	same(t, "Open again", first, mustOpen(t, s, r))
 	if len(first.Log) != 1 || first.Version != 1 {
@@ -241,7 +241,7 @@ func openTwice(t *testing.T, s incident.Store) {
 func stale(t *testing.T, s incident.Store) {
 	first := mustOpen(t, s, Opened("a"))
 	mustPut(t, s, first)
-	first.Note(Ringing, "late")
+	first.Note(FiredAt, "late")
 	for _, version := range []int64{-1, 0, 1, 3, 1 << 40} {
 		first.Version = version
 		got, err := s.Put(t.Context(), first)
@@ -256,7 +256,7 @@ func putTwice(t *testing.T, s incident.Store) {
 	opened := mustOpen(t, s, Opened("a"))
 	mine := opened
 	mine.Writer, mine.Mode = "me", "ask"
-	mine.Note(Ringing, "mine")
+	mine.Note(FiredAt, "mine")
 	first := mustPut(t, s, mine)
 	same(t, "Put again", first, mustPut(t, s, mine))
 	same(t, "Load", first, mustLoad(t, s, "a"))
@@ -310,7 +310,7 @@ func race(t *testing.T, s incident.Store) {
 			mine := r
 			mine.Writer = fmt.Sprint("writer-", i)
 			if i%2 == 0 { // not every put has a line for the log
-				mine.Note(Ringing, mine.Writer)
+				mine.Note(FiredAt, mine.Writer)
 			}
 			if _, err := s.Put(t.Context(), mine); err == nil {
 				won.Add(1)
@@ -340,7 +340,7 @@ func everybody(t *testing.T, s incident.Store) {
 					return
 				}
 				r.Writer = fmt.Sprint("writer-", i)
-				r.Note(Ringing.Add(time.Duration(len(r.Log))*time.Second), r.Writer)
+				r.Note(FiredAt.Add(time.Duration(len(r.Log))*time.Second), r.Writer)
 				_, err = s.Put(t.Context(), r)
 				if err == nil {
 					return
@@ -357,7 +357,7 @@ func everybody(t *testing.T, s incident.Store) {
 	seen := map[string]bool{}
 	for i, e := range got.Log {
 		seen[e.What] = true
-		if !e.At.Equal(Ringing.Add(time.Duration(i) * time.Second)) {
+		if !e.At.Equal(FiredAt.Add(time.Duration(i) * time.Second)) {
 			t.Errorf("entry %d is of %v", i, e.At)
 		}
 	}
@@ -371,7 +371,7 @@ func grows(t *testing.T, s incident.Store) {
 	var want []incident.Entry
 	for i := range 40 { // some puts say nothing, some much
 		for j := range i % 4 {
-			r.Note(Ringing.Add(time.Duration(i)*time.Minute), fmt.Sprintf("put %d, line %d", i, j))
+			r.Note(FiredAt.Add(time.Duration(i)*time.Minute), fmt.Sprintf("put %d, line %d", i, j))
 		}
 		want = append(want[:0:0], r.Log...)
 		r = mustPut(t, s, r)
@@ -382,9 +382,9 @@ func grows(t *testing.T, s incident.Store) {
 	for name, log := range map[string][]incident.Entry{
 		"nothing":        nil,
 		"less":           want[:len(want)-1],
-		"changed":        append([]incident.Entry{{At: Ringing, What: "it was not me"}}, want[1:]...),
+		"changed":        append([]incident.Entry{{At: FiredAt, What: "it was not me"}}, want[1:]...),
 		"at other times": append([]incident.Entry{{At: want[0].At.Add(time.Second), What: want[0].What}}, want[1:]...),
-		"in front":       append([]incident.Entry{{At: Ringing, What: "more"}}, want...),
+		"in front":       append([]incident.Entry{{At: FiredAt, What: "more"}}, want...),
 	} {
 		rewritten := before
 		rewritten.Log = log
@@ -405,7 +405,7 @@ func opens(t *testing.T, s incident.Store, n int) []incident.Record {
 	var all []incident.Record
 	for i := range n {
 		r := Opened(fmt.Sprintf("%c-%d", 'z'-i%26, i)) // not in the order of their names
-		r.Opened = Ringing.Add(time.Duration(i) * time.Minute)
+		r.Opened = FiredAt.Add(time.Duration(i) * time.Minute)
 		all = append(all, mustOpen(t, s, r))
 	}
 	return all
@@ -434,7 +434,7 @@ func unclosed(t *testing.T, s incident.Store) {
 	all := opens(t, s, 30)
 	same(t, "Unclosed", briefs(all), list())
 
-	all[3].Notified, all[3].Escalated = []incident.Notice{{Channel: "sns", Subject: "CONTAINED é \u202e"}}, Ringing.Add(15*time.Minute)
+	all[3].Notified, all[3].Escalated = []incident.Notice{{Channel: "sns", Subject: "CONTAINED é \u202e"}}, FiredAt.Add(15*time.Minute)
 	all[3] = mustPut(t, s, all[3])
 	if b := all[3].Brief(); b.Subject == "" || b.State() != "escalated" {
 		t.Errorf("the brief has no subject, or is not escalated: %+v", b)
@@ -442,12 +442,12 @@ func unclosed(t *testing.T, s incident.Store) {
 	same(t, "Unclosed after a put", briefs(all), list())
 
 	closing := all[5]
-	closing.Closed = Ringing.Add(time.Hour)
+	closing.Closed = FiredAt.Add(time.Hour)
 	mustPut(t, s, closing)
 	all = append(all[:5:5], all[6:]...)
 	same(t, "Unclosed after a close", briefs(all), list())
 	opened := Opened("closed")
-	opened.Closed = Ringing
+	opened.Closed = FiredAt
 	mustOpen(t, s, opened)
 	same(t, "Unclosed after one was opened that was closed already", briefs(all), list())
 	if _, err := s.Put(t.Context(), closing); !errors.Is(err, incident.ErrConflict) {
@@ -459,7 +459,7 @@ func unclosed(t *testing.T, s incident.Store) {
 func recent(t *testing.T, s incident.Store) {
 	all := opens(t, s, 40)
 	for _, i := range []int{38, 4} {
-		all[i].Closed = Ringing.Add(time.Hour)
+		all[i].Closed = FiredAt.Add(time.Hour)
 		all[i] = mustPut(t, s, all[i])
 	}
 	newest := briefs(all)
@@ -480,7 +480,7 @@ func recent(t *testing.T, s incident.Store) {
 
 func lease(t *testing.T, s incident.Store) {
 	at := func(minutes int) time.Time {
-		return Ringing.Add(time.Duration(minutes)*time.Minute + 123*time.Nanosecond)
+		return FiredAt.Add(time.Duration(minutes)*time.Minute + 123*time.Nanosecond)
 	}
 	for _, step := range []struct {
 		what         string
@@ -489,21 +489,21 @@ func lease(t *testing.T, s incident.Store) {
 		until        time.Time
 		held         time.Time // zero: the lease is given
 	}{
-		{"the first takes it", "look", "me", at(0), at(2), time.Time{}},
-		{"another does not", "look", "you", at(1), at(9), at(2)},
-		{"another cannot give it back", "look", "you", at(1), time.Time{}, at(2)},
+		{"the first takes it", "work", "me", at(0), at(2), time.Time{}},
+		{"another does not", "work", "you", at(1), at(9), at(2)},
+		{"another cannot give it back", "work", "you", at(1), time.Time{}, at(2)},
 		{"another lease is another's", "act", "you", at(1), at(9), time.Time{}},
-		{"its holder takes it again, for longer", "look", "me", at(1), at(4), time.Time{}},
-		{"and again, as if the answer had been lost", "look", "me", at(1), at(4), time.Time{}},
-		{"another still does not", "look", "you", at(3), at(9), at(4)},
-		{"a nanosecond before its end it is held", "look", "you", at(4).Add(-1), at(9), at(4)},
-		{"at its end it is free", "look", "you", at(4), at(9), time.Time{}},
-		{"who held it before does not hold it now", "look", "me", at(5), at(9), at(9)},
-		{"its holder gives it back", "look", "you", at(5), time.Time{}, time.Time{}},
-		{"twice", "look", "you", at(5), at(5), time.Time{}},
-		{"and it is free", "look", "me", at(5), at(9), time.Time{}},
-		{"for one", "look", "you", at(6), at(9), at(9)},
-		{"a strange name is a name", "look#\u202e\"'$ \n", "me", at(6), at(9), time.Time{}},
+		{"its holder takes it again, for longer", "work", "me", at(1), at(4), time.Time{}},
+		{"and again, as if the answer had been lost", "work", "me", at(1), at(4), time.Time{}},
+		{"another still does not", "work", "you", at(3), at(9), at(4)},
+		{"a nanosecond before its end it is held", "work", "you", at(4).Add(-1), at(9), at(4)},
+		{"at its end it is free", "work", "you", at(4), at(9), time.Time{}},
+		{"the holder before does not hold it now", "work", "me", at(5), at(9), at(9)},
+		{"its holder gives it back", "work", "you", at(5), time.Time{}, time.Time{}},
+		{"twice", "work", "you", at(5), at(5), time.Time{}},
+		{"and it is free", "work", "me", at(5), at(9), time.Time{}},
+		{"for one", "work", "you", at(6), at(9), at(9)},
+		{"a strange name is a name", "work#\u202e\"'$ \n", "me", at(6), at(9), time.Time{}},
 		{"an incident's name is no lease's", "a", "me", at(6), at(9), time.Time{}},
 	} {
 		err := s.Lease(t.Context(), incident.Lease{Name: step.name, Holder: step.holder, Now: step.now, Until: step.until})
@@ -515,7 +515,7 @@ func lease(t *testing.T, s incident.Store) {
 			t.Errorf("%s: got %v, want it to be held until %v", step.what, err, step.held)
 		}
 	}
-	if _, err := s.Load(t.Context(), "look"); !errors.Is(err, incident.ErrNotFound) {
+	if _, err := s.Load(t.Context(), "work"); !errors.Is(err, incident.ErrNotFound) {
 		t.Errorf("Load of a lease's name = %v, want ErrNotFound", err)
 	}
 	if got := mustOpen(t, s, Opened("a")); got.Version != 1 {
@@ -528,7 +528,7 @@ func leaseRace(t *testing.T, s incident.Store) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			err := s.Lease(t.Context(), incident.Lease{Name: "look", Holder: fmt.Sprint(i), Now: Ringing, Until: Ringing.Add(time.Minute)})
+			err := s.Lease(t.Context(), incident.Lease{Name: "work", Holder: fmt.Sprint(i), Now: FiredAt, Until: FiredAt.Add(time.Minute)})
 			var held incident.Held
 			if err == nil {
 				got.Add(1)
@@ -621,16 +621,16 @@ func big(t *testing.T, s incident.Store) {
 }
 
 func hostile(t *testing.T, s incident.Store) {
-	for i, text := range []string{"#", "incident#a", "lease#look", "../..", "a\nb", "${jndi:x}", "\u202eevil", `"}`, "'; DROP TABLE", "\x1b[2J", "世界", strings.Repeat("é", 500)} {
+	for i, text := range []string{"#", "incident#a", "lease#work", "../..", "a\nb", "${jndi:x}", "\u202eevil", `"}`, "'; DROP TABLE", "\x1b[2J", "世界", strings.Repeat("é", 500)} {
 		r := Opened(text)
-		r.Opened = Ringing.Add(time.Duration(i) * time.Second)
+		r.Opened = FiredAt.Add(time.Duration(i) * time.Second)
 		r.Writer, r.MetricError = text, text+"\x00"
-		r.Note(Ringing, text)
+		r.Note(FiredAt, text)
 		r.Notified = []incident.Notice{{Channel: text, Subject: text}}
 		want := r
 		want.Version = 1
 		same(t, fmt.Sprintf("Open(%q)", text), want, mustOpen(t, s, r))
-		want.Note(Ringing, text+text)
+		want.Note(FiredAt, text+text)
 		want = mustPut(t, s, want)
 		same(t, fmt.Sprintf("Load(%q)", text), want, mustLoad(t, s, text))
 	}

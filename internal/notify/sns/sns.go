@@ -95,8 +95,12 @@ func (t *Topic) Send(ctx context.Context, m report.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	if _, err := t.client.Publish(ctx, in); err != nil {
+	out, err := t.client.Publish(ctx, in)
+	if err != nil {
 		return t.failed(err)
+	}
+	if aws.ToString(out.MessageId) == "" { // the client takes an empty answer of anybody's for a success (findings/aws-sdk-go-answers-of-others.sh)
+		return fmt.Errorf("publishing to SNS topic %q: the answer names no message, as SNS's does; see whether a proxy stands between", t.arn)
 	}
 	return nil
 }

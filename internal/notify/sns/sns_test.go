@@ -20,7 +20,7 @@ import (
 
 const arn = "arn:aws:sns:eu-central-1:111122223333:nightlatch"
 
-// fakeSNS takes messages as SNS does, with SNS's limits, and fails as told: one entry a call, the last one stays.
+// fakeSNS takes messages as SNS does, with SNS's limits, and fails as set: one entry a call, the last one stays.
 type fakeSNS struct {
 	t      *testing.T
 	mu     sync.Mutex
@@ -50,6 +50,8 @@ func (f *fakeSNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case fault == "hang":
 		<-r.Context().Done()
+		return
+	case fault == "nothing":
 		return
 	case fault == "page":
 		w.WriteHeader(http.StatusForbidden)
@@ -180,6 +182,7 @@ func TestSendSaysWhatToDo(t *testing.T) {
 		"InternalError":        "HTTP 500",
 		"Throttled":            "try again in a minute",
 		"page":                 "the answer (HTTP 403) is not SNS's; see whether a proxy stands between",
+		"nothing":              "the answer names no message, as SNS's does; see whether a proxy stands between",
 		"hang":                 "did not answer in time",
 	} {
 		t.Run(fault, func(t *testing.T) {

@@ -14,8 +14,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awsjsontest"
-	"nightlatch/internal/mototest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/trail"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
@@ -28,7 +27,7 @@ func newTrails(t *testing.T) (*Trails, *trailtest.Server) {
 	fake.Make(aTrail, "files")
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	trails, err := New(mototest.Config(server.URL))
+	trails, err := New(awstest.Config(server.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +83,11 @@ func TestEachFailureIsASentence(t *testing.T) {
 		trails, fake := newTrails(t)
 		fake.Join("o-exampleorg")
 		fake.Change(aTrail, func(tr *trailtest.Trail) { tr.Trail["IsOrganizationTrail"] = true })
-		fake.Fail(func(operation string) awsjsontest.Fault {
+		fake.Fail(func(operation string) awstest.Fault {
 			if operation == c.operation {
-				return awsjsontest.Fault{Code: c.code, Message: c.message}
+				return awstest.Fault{Code: c.code, Message: c.message}
 			}
-			return awsjsontest.Fault{}
+			return awstest.Fault{}
 		})
 		got, err := trails.Read(t.Context(), aTrail)
 		if err == nil || !strings.HasPrefix(err.Error(), `trail "`+aTrail+`"`) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || cmp.Diff(got, trail.Trail{}) != "" {
@@ -107,17 +106,17 @@ func TestEachFailureIsASentence(t *testing.T) {
 		trails, fake := newTrails(t)
 		fake.Join("o-exampleorg")
 		fake.Change(aTrail, func(tr *trailtest.Trail) { tr.Trail["IsOrganizationTrail"] = true })
-		fake.Fail(func(asked string) awsjsontest.Fault {
+		fake.Fail(func(asked string) awstest.Fault {
 			if asked == operation {
-				return awsjsontest.Blocked
+				return awstest.Blocked
 			}
-			return awsjsontest.Fault{}
+			return awstest.Fault{}
 		})
 		if _, err := trails.Read(t.Context(), aTrail); err == nil || !strings.Contains(err.Error(), "the answer (HTTP 403) is not AWS's; see whether a proxy stands between") {
 			t.Errorf("%s: a page: got %v", operation, err)
 		}
 	}
-	for _, cfg := range []aws.Config{{Region: "eu-west-1"}, {Credentials: mototest.Config("").Credentials}} {
+	for _, cfg := range []aws.Config{{Region: "eu-west-1"}, {Credentials: awstest.Config("").Credentials}} {
 		if got, err := New(cfg); err == nil || got != nil {
 			t.Errorf("%+v: got %v, %v", cfg, got, err)
 		}
@@ -126,7 +125,7 @@ func TestEachFailureIsASentence(t *testing.T) {
 
 // A trail as moto has it, which is not ours.
 func TestATrailOfMoto(t *testing.T) {
-	cfg := mototest.Config(mototest.Start(t))
+	cfg := awstest.Config(awstest.Moto(t))
 	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	if _, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("files"),
 		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(cfg.Region)}}); err != nil {
@@ -142,7 +141,7 @@ func TestATrailOfMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	wish := trail.Wish{Account: "123456789012", Region: cfg.Region, Buckets: []string{"logs"}}
-	look := func(says string) {
+	check := func(says string) {
 		t.Helper()
 		got, err := trail.Look(t.Context(), trails, *made.TrailARN, wish)
 		if says == "" && (err != nil || got.Location() != "s3://files/a/AWSLogs/") || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
@@ -155,20 +154,20 @@ func TestATrailOfMoto(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	look("is stopped")
+	check("is stopped")
 	_, err = client.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: made.Name})
 	do(err)
-	look(`does not record every read of bucket "logs"`)
+	check(`does not record every read of bucket "logs"`)
 	_, err = client.PutEventSelectors(t.Context(), &cloudtrail.PutEventSelectorsInput{TrailName: made.Name, EventSelectors: []types.EventSelector{{
 		ReadWriteType: types.ReadWriteTypeReadOnly, DataResources: []types.DataResource{{Type: aws.String("AWS::S3::Object"), Values: []string{"arn:aws:s3:::logs/"}}}}}})
 	do(err)
-	look("")
+	check("")
 	_, err = client.PutEventSelectors(t.Context(), &cloudtrail.PutEventSelectorsInput{TrailName: made.Name, AdvancedEventSelectors: []types.AdvancedEventSelector{{FieldSelectors: []types.AdvancedFieldSelector{
 		{Field: aws.String("eventCategory"), Equals: []string{"Data"}}, {Field: aws.String("resources.type"), Equals: []string{"AWS::S3::Object"}},
 		{Field: aws.String("resources.ARN"), StartsWith: []string{"arn:aws:s3:::exports/"}}}}}})
 	do(err)
-	look(`does not record every read of bucket "logs"`)
+	check(`does not record every read of bucket "logs"`)
 	_, err = client.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: made.Name})
 	do(err)
-	look("there is no such trail")
+	check("there is no such trail")
 }

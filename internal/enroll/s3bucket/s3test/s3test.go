@@ -143,7 +143,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := http.ResponseWriter(w)
 	if broken {
-		answer = httptest.NewRecorder() // nobody hears it
+		answer = httptest.NewRecorder() // nobody reads it
 	}
 	s.mu.Lock()
 	if call.Op == "ListBuckets" {

@@ -1,7 +1,7 @@
-// Package athenatest is Amazon Athena in memory, behind HTTP, for tests with the real SDK client or a real binary
-// (AWS_ENDPOINT_URL_ATHENA pointing to it). A fake has the behaviour and the failures of the real thing: queries have states and take one of
-// the slots, a token starts one query however often it comes, the workgroup has a limit on bytes scanned, the table's definition can be
-// looked at and changed, results come in pages below a header, and every call can fail the ways AWS lets it fail. It follows
+// Package athenatest is Amazon Athena in memory, behind HTTP, for tests with the real SDK client or a real binary (AWS_ENDPOINT_URL_ATHENA
+// pointing to it). A fake has the behaviour and the failures of the real thing. Queries have states and take one of the slots; a token
+// starts one query however often it comes. The workgroup has a limit on bytes scanned; the table's definition can be read and changed.
+// Results come in pages below a header, and every call can fail the ways AWS lets it fail. It follows
 // https://docs.aws.amazon.com/athena/latest/APIReference/API_Operations.html
 //
 // Only _test files import it.
@@ -12,7 +12,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence/athena"
 )
 
@@ -89,8 +89,8 @@ type Answer func(sql string) (rows []map[string]string, scanned int64, err error
 
 // Server is the fake. Its methods may be called while it serves.
 type Server struct {
-	awsjsontest.Service
-	awsjsontest.Engine[Ending]
+	awstest.Service
+	awstest.Engine[Ending]
 	answer Answer
 	http   *httptest.Server
 
@@ -112,16 +112,16 @@ func New(table athena.Table, answer Answer) *Server {
 	return s
 }
 
-func (s *Server) came(c awsjsontest.Request) {
+func (s *Server) came(c awstest.Request) {
 	var in request
 	json.Unmarshal(c.Body, &in) // what is none is refused by do
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
-	s.Arrived = append(s.Arrived, awsjsontest.Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
+	s.Arrived = append(s.Arrived, awstest.Call{Operation: c.Operation, QueryID: in.QueryExecutionID, Token: in.NextToken})
 }
 
 // do lets a call have its effect.
-func (s *Server) do(c awsjsontest.Request) (any, error) {
+func (s *Server) do(c awstest.Request) (any, error) {
 	in := request{region: c.Region}
 	if json.Unmarshal(c.Body, &in) != nil {
 		return nil, badInput

@@ -3,11 +3,11 @@ package athenatest
 import (
 	"net/http"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 )
 
 // Fault is how one call fails.
-type Fault = awsjsontest.Fault
+type Fault = awstest.Fault
 
 // The faults of the API, in the service's words:
 // https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html#API_StartQueryExecution_Errors
@@ -36,4 +36,4 @@ func invalid(code, message string) Fault {
 }
 
 // AccessDenied is IAM's refusal of one operation.
-func AccessDenied(operation string) Fault { return awsjsontest.AccessDenied("athena:" + operation) }
+func AccessDenied(operation string) Fault { return awstest.AccessDenied("athena:" + operation) }

@@ -18,7 +18,7 @@ const most = 1000
 type query struct {
 	Query
 	ending  Ending
-	looks   int
+	polls   int
 	columns []string
 	rows    []map[string]string
 	scanned int64
@@ -148,15 +148,15 @@ func (s *Server) work(q *query, r request) {
 	}
 }
 
-// getQueryExecution also is the clock: the first look finds a query QUEUED, the second RUNNING, the third ended.
+// getQueryExecution also is the clock: the first poll finds a query QUEUED, the second RUNNING, the third ended.
 func (s *Server) getQueryExecution(r request) (response, error) {
 	q, err := s.find(r)
 	if err != nil {
 		return nil, err
 	}
-	q.looks++
+	q.polls++
 	switch {
-	case q.Status == Queued && q.looks > 1:
+	case q.Status == Queued && q.polls > 1:
 		q.Status = Running
 	case q.Status == Running && !s.Held:
 		q.Status = q.ending.Status

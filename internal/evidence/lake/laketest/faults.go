@@ -1,9 +1,9 @@
 package laketest
 
-import "nightlatch/internal/awsjsontest"
+import "nightlatch/internal/awstest"
 
 // Fault is how one call fails.
-type Fault = awsjsontest.Fault
+type Fault = awstest.Fault
 
 // The faults of the API: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html#API_StartQuery_Errors
 var (
@@ -20,4 +20,4 @@ var (
 )
 
 // AccessDenied is IAM's refusal of one operation.
-func AccessDenied(operation string) Fault { return awsjsontest.AccessDenied("cloudtrail:" + operation) }
+func AccessDenied(operation string) Fault { return awstest.AccessDenied("cloudtrail:" + operation) }

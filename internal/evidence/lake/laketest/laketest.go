@@ -1,7 +1,7 @@
 // Package laketest is CloudTrail Lake in memory, behind HTTP, for tests with the real SDK client or a real binary
-// (AWS_ENDPOINT_URL_CLOUDTRAIL pointing to it). A fake has the behaviour and the failures of the real thing: queries have
-// states and take one of ten slots, rows show up before they are complete, results come in pages, and every call can fail
-// the ways AWS lets it fail. It follows
+// (AWS_ENDPOINT_URL_CLOUDTRAIL pointing to it). A fake has the behaviour and the failures of the real thing. Queries have states and take
+// one of ten slots, and rows show up before they are complete. Results come in pages, and every call can fail the ways AWS lets it fail. It
+// follows
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Operations.html
 //
 // Only _test files import it.
@@ -11,7 +11,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 )
 
 // Slots is how many queries may be queued or running at once, in the whole account.
@@ -59,8 +59,8 @@ type Answer func(sql string) (rows []map[string]string, scanned int64, err error
 
 // Server is the fake. Its methods may be called while it serves.
 type Server struct {
-	awsjsontest.Service
-	awsjsontest.Engine[Ending]
+	awstest.Service
+	awstest.Engine[Ending]
 	answer Answer
 	http   *httptest.Server
 
@@ -78,16 +78,16 @@ func New(answer Answer) *Server {
 	return s
 }
 
-func (s *Server) came(c awsjsontest.Request) {
+func (s *Server) came(c awstest.Request) {
 	var in request
 	json.Unmarshal(c.Body, &in) // what is none is refused by do
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
-	s.Arrived = append(s.Arrived, awsjsontest.Call{Operation: c.Operation, QueryID: in.QueryID, Token: in.NextToken})
+	s.Arrived = append(s.Arrived, awstest.Call{Operation: c.Operation, QueryID: in.QueryID, Token: in.NextToken})
 }
 
 // do lets a call have its effect.
-func (s *Server) do(c awsjsontest.Request) (any, error) {
+func (s *Server) do(c awstest.Request) (any, error) {
 	in := request{region: c.Region}
 	if json.Unmarshal(c.Body, &in) != nil {
 		return nil, invalidParameter

@@ -20,7 +20,7 @@ const most = 1000
 type query struct {
 	Query
 	ending  Ending
-	looks   int
+	polls   int
 	rows    []map[string]string
 	scanned int64
 }
@@ -88,15 +88,15 @@ func (s *Server) startQuery(r request) (response, error) {
 	return response{"QueryId": q.ID}, nil
 }
 
-// describeQuery also is the clock: the first look finds a query QUEUED, the second RUNNING, the third ended.
+// describeQuery also is the clock: the first poll finds a query QUEUED, the second RUNNING, the third ended.
 func (s *Server) describeQuery(r request) (response, error) {
 	q, err := s.find(r)
 	if err != nil {
 		return nil, err
 	}
-	q.looks++
+	q.polls++
 	switch {
-	case q.Status == Queued && q.looks > 1:
+	case q.Status == Queued && q.polls > 1:
 		q.Status = Running
 	case q.Status == Running && !s.Held:
 		q.Status = q.ending.Status
@@ -106,7 +106,7 @@ func (s *Server) describeQuery(r request) (response, error) {
 		"QueryId":         q.ID,
 		"QueryString":     q.SQL,
 		"QueryStatus":     q.Status,
-		"QueryStatistics": response{"BytesScanned": scanned, "ExecutionTimeInMillis": 400 * (q.looks - 1)},
+		"QueryStatistics": response{"BytesScanned": scanned, "ExecutionTimeInMillis": 400 * (q.polls - 1)},
 	}
 	if q.ended() && q.ending.Message != "" {
 		out["ErrorMessage"] = q.ending.Message

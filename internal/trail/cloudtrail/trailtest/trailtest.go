@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"nightlatch/internal/awsjsontest"
+	"nightlatch/internal/awstest"
 )
 
 // Object is a JSON object.
@@ -16,12 +16,12 @@ type Object = map[string]any
 
 // Server answers for the trails of one account and region.
 type Server struct {
-	cloudTrail, organizations *awsjsontest.Service
+	cloudTrail, organizations *awstest.Service
 
 	mu     sync.Mutex
 	trails map[string]*Trail
 	org    string
-	fail   func(operation string) awsjsontest.Fault
+	fail   func(operation string) awstest.Fault
 	calls  []string
 }
 
@@ -30,9 +30,9 @@ type Trail struct{ Trail, Status, Selectors Object }
 
 // New has no trails, and an account in no organization.
 func New() *Server {
-	s := &Server{trails: map[string]*Trail{}, fail: func(string) awsjsontest.Fault { return awsjsontest.Fault{} }}
-	s.cloudTrail = &awsjsontest.Service{Target: "CloudTrail_20131101", Scope: "cloudtrail", Came: s.came, Do: s.do}
-	s.organizations = &awsjsontest.Service{Target: "AWSOrganizationsV20161128", Scope: "organizations", Came: s.came, Do: s.do}
+	s := &Server{trails: map[string]*Trail{}, fail: func(string) awstest.Fault { return awstest.Fault{} }}
+	s.cloudTrail = &awstest.Service{Target: "CloudTrail_20131101", Scope: "cloudtrail", Came: s.came, Do: s.do}
+	s.organizations = &awstest.Service{Target: "AWSOrganizationsV20161128", Scope: "organizations", Came: s.came, Do: s.do}
 	return s
 }
 
@@ -72,7 +72,7 @@ func (s *Server) Join(id string) {
 }
 
 // Fail has calls fail: the zero Fault fails none.
-func (s *Server) Fail(how func(operation string) awsjsontest.Fault) {
+func (s *Server) Fail(how func(operation string) awstest.Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = how
@@ -96,31 +96,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.cloudTrail.ServeHTTP(w, r)
 }
 
-func (s *Server) came(r awsjsontest.Request) {
+func (s *Server) came(r awstest.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, r.Operation)
 }
 
-func (s *Server) do(r awsjsontest.Request) (any, error) {
+func (s *Server) do(r awstest.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if fault := s.fail(r.Operation); fault != (awsjsontest.Fault{}) {
+	if fault := s.fail(r.Operation); fault != (awstest.Fault{}) {
 		return nil, fault
 	}
 	if r.Operation == "DescribeOrganization" {
 		if s.org == "" {
-			return nil, awsjsontest.Fault{Code: "AWSOrganizationsNotInUseException", Message: "Your account is not a member of an organization."}
+			return nil, awstest.Fault{Code: "AWSOrganizationsNotInUseException", Message: "Your account is not a member of an organization."}
 		}
 		return Object{"Organization": Object{"Id": s.org, "FeatureSet": "ALL"}}, nil
 	}
 	var in struct{ Name, TrailName string }
 	if err := json.Unmarshal(r.Body, &in); err != nil {
-		return nil, awsjsontest.Fault{Code: "SerializationException", Message: err.Error()}
+		return nil, awstest.Fault{Code: "SerializationException", Message: err.Error()}
 	}
 	t := s.trails[in.Name+in.TrailName]
 	if t == nil {
-		return nil, awsjsontest.Fault{Code: "TrailNotFoundException", Message: "Unknown trail: " + in.Name + in.TrailName}
+		return nil, awstest.Fault{Code: "TrailNotFoundException", Message: "Unknown trail: " + in.Name + in.TrailName}
 	}
 	switch r.Operation {
 	case "GetTrail":
@@ -130,5 +130,5 @@ func (s *Server) do(r awsjsontest.Request) (any, error) {
 	case "GetEventSelectors":
 		return t.Selectors, nil
 	}
-	return nil, awsjsontest.Fault{Code: "UnknownOperationException", Message: r.Operation}
+	return nil, awstest.Fault{Code: "UnknownOperationException", Message: r.Operation}
 }

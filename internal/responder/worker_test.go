@@ -19,26 +19,26 @@ import (
 	"nightlatch/internal/sandbox"
 )
 
-// watched is a world in which somebody looks again.
+// watched is a world with follow-ups.
 func watched() *world {
 	w := newWorld()
-	w.Wakes = &sandbox.Wakes{}
+	w.Scheduler = &sandbox.Scheduler{}
 	return w
 }
 
-// subjects are what the messages so far say of themselves, in short: "RANG", "CONTAINED".
+// subjects are what the messages so far say of themselves, in short: "FIRED", "CONTAINED".
 func (w *world) subjects() (all []string) {
 	for _, m := range w.channel.Sent() {
-		word, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, "[nightlatch] "), ":")
-		all = append(all, word)
+		headline, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, "[nightlatch] "), ":")
+		all = append(all, headline)
 	}
 	return all
 }
 
-func (w *world) heard(t *testing.T, want ...string) {
+func (w *world) notified(t *testing.T, want ...string) {
 	t.Helper()
 	if got := w.subjects(); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the team heard %q, want %q", got, want)
+		t.Errorf("the team was notified of %q, want %q", got, want)
 	}
 }
 
@@ -48,7 +48,7 @@ func TestAnIncidentFromThePageToTheClose(t *testing.T) {
 	if got := state(t, r); got != containment.Done || r.Closed.IsZero() || len(r.FollowUps) != 4 {
 		t.Errorf("got %s, closed %v, %d follow-ups; want done, closed and 4", got, r.Closed, len(r.FollowUps))
 	}
-	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.notified(t, "FIRED", "CONTAINED", "QUIET, CONTAINED")
 	w.keys(t, "Inactive")
 	for i, after := range []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute} {
 		if got := r.FollowUps[i].At.Sub(r.Outcomes[0].At); got != after || !r.FollowUps[i].Quiet() {
@@ -64,11 +64,11 @@ func TestAPageThatCannotBeSentHoldsNothingUp(t *testing.T) {
 	w := watched()
 	w.channel.Err = errors.New("throttled")
 	r, err := w.Handle(context.Background(), event(1_000_000), nil)
-	if !strings.Contains(fmt.Sprint(err), "could not be told") {
-		t.Errorf("got %v, want that the team could not be told", err)
+	if !strings.Contains(fmt.Sprint(err), "could not be notified") {
+		t.Errorf("got %v, want that the team could not be notified", err)
 	}
 	w.keys(t, "Inactive")
-	if took := r.Record.Outcomes[0].At.Sub(rang); took > 6*time.Minute {
+	if took := r.Record.Outcomes[0].At.Sub(fired); took > 6*time.Minute {
 		t.Errorf("the key was off after %v", took)
 	}
 }
@@ -77,7 +77,7 @@ func TestAnAskIsRepeatedAndEscalated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
 	r := w.handle(t)
-	w.heard(t, "RANG", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	w.notified(t, "FIRED", "DECIDE", "STILL OPEN, DECIDE", "STILL OPEN, DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 	for i, m := range w.channel.Sent()[1:] {
 		if !strings.Contains(m.Body, "aws iam update-access-key --user-name mara --access-key-id "+stolen+" --status Inactive") {
 			t.Errorf("message %d does not say what to run:\n%s", i+1, m.Body)
@@ -89,7 +89,7 @@ func TestAnAskIsRepeatedAndEscalated(t *testing.T) {
 	w.keys(t, "Active")
 }
 
-// Nobody woke for an hour after the answer: the team hears once that nobody has answered, and it is looked at once.
+// No follow-up came for an hour after the answer: the team is notified once that nobody has answered, and there is one follow-up.
 func TestWhatWasMissedIsNotDoneBackToBack(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
@@ -98,16 +98,16 @@ func TestWhatWasMissedIsNotDoneBackToBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.heard(t, "RANG", "DECIDE")
+	w.notified(t, "FIRED", "DECIDE")
 	w.clock.Wait(ctx, w.clock.Now().Add(time.Hour))
 	w.deliver(t, []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`))
 	r, err := w.Store.Load(ctx, first.Record.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.heard(t, "RANG", "DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
+	w.notified(t, "FIRED", "DECIDE", "ESCALATED, DECIDE", "CLOSED, NOBODY ANSWERED, DECIDE")
 	if len(r.FollowUps) != 1 || r.Closed.IsZero() {
-		t.Errorf("it was looked at %d times, closed %v; want once, and closed", len(r.FollowUps), r.Closed)
+		t.Errorf("there were %d follow-ups, closed %v; want once, and closed", len(r.FollowUps), r.Closed)
 	}
 }
 
@@ -115,21 +115,21 @@ func TestAnAskThatAHumanHasDoneIsNotRepeated(t *testing.T) {
 	w := watched()
 	w.Mode = containment.ModeAsk
 	r := w.watch(t, func(r incident.Record) {
-		if !r.Told(incident.Answer).IsZero() {
+		if !r.NotifiedAt(incident.Answer).IsZero() {
 			w.account.SetStatus(stolen, containment.Inactive)
 		}
 	})
-	w.heard(t, "RANG", "DECIDE", "QUIET, ALREADY OFF")
+	w.notified(t, "FIRED", "DECIDE", "QUIET, ALREADY OFF")
 	o := r.Outcomes[0]
 	if o.At.Sub(r.Judged) != 5*time.Minute || len(o.Runbook) > 0 || o.Undo == "" || o.Tried() {
 		t.Errorf("seen done %v after the verdict, %+v; want it after 5 minutes, with its undo and nothing left to run", o.At.Sub(r.Judged), o)
 	}
 	if n := len(r.FollowUps); n == 0 || r.FollowUps[n-1].At.Sub(o.At) != 30*time.Minute {
-		t.Errorf("it is not looked after from then on: %+v", r.FollowUps)
+		t.Errorf("there is no follow-up from then on: %+v", r.FollowUps)
 	}
 }
 
-func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
+func TestAKeyThatIsActiveAgainAndANewOneAreEscalated(t *testing.T) {
 	w := watched()
 	at := func(r incident.Record) {
 		if n := len(r.FollowUps); n == 1 && r.FollowUps[0].Quiet() {
@@ -142,8 +142,8 @@ func TestAKeyThatIsActiveAgainAndANewOneRingLouder(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := handled.Record
-	if words := w.subjects(); len(words) < 4 || !strings.HasPrefix(words[2], "NOT QUIET") || !strings.HasPrefix(words[len(words)-1], "ESCALATED") {
-		t.Errorf("the team heard %q, want NOT QUIET third and ESCALATED last", words)
+	if headlines := w.subjects(); len(headlines) < 4 || !strings.HasPrefix(headlines[2], "NOT QUIET") || !strings.HasPrefix(headlines[len(headlines)-1], "ESCALATED") {
+		t.Errorf("the team was notified of %q, want NOT QUIET third and ESCALATED last", headlines)
 	}
 	body := w.channel.Sent()[2].Body
 	for _, want := range []string{stolen + " of mara is ACTIVE again", "new key, AKIAEXAMPLEMADESINCE", "Tried: deactivate-key " + stolen,
@@ -171,7 +171,7 @@ func (b busy) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	return m.Read(ctx, a)
 }
 
-// A bucket that is only busy keeps its alarm in ALARM for ever. Nightlatch does not look for ever, and says when it looks no further.
+// A bucket that is only busy keeps its alarm in ALARM for ever. Nightlatch does not follow it for ever, and says when it follows no further.
 func TestTheWindowsOfABusyBucketComeToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		taker taker
@@ -183,29 +183,29 @@ func TestTheWindowsOfABusyBucketComeToAnEnd(t *testing.T) {
 			w.handle(t)
 			all, err := w.Store.Recent(context.Background(), 100)
 			if err != nil || len(all) != 24 {
-				t.Fatalf("%d windows were looked at, %v; want 24", len(all), err)
+				t.Fatalf("%d windows were investigated, %v; want 24", len(all), err)
 			}
 			last, err := w.Store.Load(context.Background(), all[0].ID)
 			if err != nil || last.Escalated.IsZero() || last.Closed.IsZero() || last.Alarm.Part != 23 {
 				t.Fatalf("window %d is escalated at %v, closed at %v, %v; want both", last.Alarm.Part+1, last.Escalated, last.Closed, err)
 			}
-			told := 0
+			says := 0
 			for _, m := range w.channel.Sent() {
-				if body := unwrap(m.Body); strings.Contains(body, "LOOKS NO FURTHER") {
-					if told++; !strings.Contains(body, "alarm nightlatch-exports has been in ALARM for 24 windows") || !strings.Contains(body, "Incident "+last.ID) {
+				if body := unwrap(m.Body); strings.Contains(body, "FOLLOWS IT NO FURTHER") {
+					if says++; !strings.Contains(body, "alarm nightlatch-exports has been in ALARM for 24 windows") || !strings.Contains(body, "Incident "+last.ID) {
 						t.Errorf("the message says %s", m.Body)
 					}
 				}
 			}
-			if told != 2 || !w.said("NOT QUIET") || !w.said("ESCALATED") {
-				t.Errorf("%d messages say that it looks no further, want one at once and an escalation: %q", told, w.subjects())
+			if says != 2 || !w.said("NOT QUIET") || !w.said("ESCALATED") {
+				t.Errorf("%d messages say that it follows no further, want one at once and an escalation: %q", says, w.subjects())
 			}
 		})
 	}
 }
 
-// Somebody was faster. Whether it holds is looked after all the same, and nobody is told that Nightlatch did it.
-func TestAKeyThatWasOffAlreadyIsLookedAfter(t *testing.T) {
+// Somebody was faster. Whether it holds is checked all the same, and no message says that Nightlatch did it.
+func TestAKeyThatWasOffAlreadyIsFollowedUp(t *testing.T) {
 	w := watched()
 	w.account.SetStatus(stolen, containment.Inactive)
 	w.trail.since = deeds(stolen, from.Add(50*time.Minute), 1) // and has done something, all the same
@@ -223,21 +223,21 @@ func TestAKeyThatWasOffAlreadyIsLookedAfter(t *testing.T) {
 	}
 	for i, want := range map[int]string{1: stolen + " of mara is ACTIVE again; user mara has a new key, AKIAEXAMPLEMADESINCE", 3: stolen + ": 3 calls GetObject succeeded since"} {
 		if got := report.FollowUp(r.FollowUps[i]); !strings.Contains(got, want) {
-			t.Errorf("look %d found %q, want %q", i, got, want)
+			t.Errorf("follow-up %d found %q, want %q", i, got, want)
 		}
 	}
 	if got := w.subjects(); got[1] != "ALREADY OFF" || !strings.HasPrefix(got[2], "NOT QUIET, DRIFTED") || !w.said("ESCALATED") {
-		t.Errorf("the team heard %q", got)
+		t.Errorf("the team was notified of %q", got)
 	}
 	for _, m := range w.channel.Sent() {
 		if body := unwrap(m.Body); strings.Contains(body, "Tried:") || strings.Contains(body, "Done deactivate-key") || strings.Contains(body, "What was done") ||
 			strings.Contains(strings.ReplaceAll(m.Subject, "NOT CONTAINED", ""), "CONTAINED") {
-			t.Errorf("the team is told that Nightlatch did something:\n%s\n%s", m.Subject, m.Body)
+			t.Errorf("the team is notified that Nightlatch did something:\n%s\n%s", m.Subject, m.Body)
 		}
 	}
 }
 
-// While an alarm stays in ALARM nothing rings: the next window is opened all the same, and the second thief found.
+// While an alarm stays in ALARM nothing fires: the next window is opened all the same, and the second thief found.
 func TestTheWindowMovesOnToASecondThief(t *testing.T) {
 	w := watched()
 	w.account.AddUser("lars", nil, sandbox.Key{ID: "AKIAEXAMPLESECOND001", Status: "Active"})
@@ -278,12 +278,12 @@ func storm(t *testing.T, workers int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// They ring while somebody else is at the desk.
+		// They fire while somebody else holds the worker lease.
 		if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "another", Now: w.clock.Now(), Until: w.clock.Now().Add(time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 		handled, err := w.Handle(context.Background(), []byte(e), nil)
-		if err != nil || len(handled.Record.Looks) > 0 || handled.Record.ID != parsed.Alarm.ID() {
+		if err != nil || len(handled.Record.Rounds) > 0 || handled.Record.ID != parsed.Alarm.ID() {
 			t.Fatalf("got %+v, %v; want an incident that is left to the other", handled, err)
 		}
 	}
@@ -295,19 +295,19 @@ func storm(t *testing.T, workers int) {
 	if w.account.Writes() != 1 {
 		t.Errorf("the key was written %d times, want once", w.account.Writes())
 	}
-	w.heard(t, "RANG", "CONTAINED", "QUIET, CONTAINED")
+	w.notified(t, "FIRED", "CONTAINED", "QUIET, CONTAINED")
 	all, err := w.Store.Recent(context.Background(), 100)
 	if err != nil || len(all) != n {
 		t.Fatalf("there are %d incidents, %v; want %d", len(all), err, n)
 	}
-	folded := 0
+	merged := 0
 	for _, b := range all {
 		r, err := w.Store.Load(context.Background(), b.ID)
 		if err != nil || r.Closed.IsZero() {
 			t.Errorf("incident %s: closed %v, %v", b.ID, r.Closed, err)
 		}
-		if r.Folded != "" {
-			folded++
+		if r.MergedInto != "" {
+			merged++
 		}
 	}
 	bytes := 0
@@ -316,9 +316,9 @@ func storm(t *testing.T, workers int) {
 			bytes++
 		}
 	}
-	t.Logf("%d alarms: %d incidents folded, %d bytes questions, %d messages", n, folded, bytes, len(w.channel.Sent()))
-	if folded != n-1 || bytes > 12 {
-		t.Errorf("%d incidents are folded and %d bytes questions asked; want %d, and a question a look", folded, bytes, n-1)
+	t.Logf("%d alarms: %d incidents merged, %d bytes questions, %d messages", n, merged, bytes, len(w.channel.Sent()))
+	if merged != n-1 || bytes > 12 {
+		t.Errorf("%d incidents are merged and %d bytes questions asked; want %d, and a question a query round", merged, bytes, n-1)
 	}
 	if body := w.channel.Sent()[0].Body; !strings.Contains(body, "20 alarms, 20 confirmed") {
 		t.Errorf("the page says %s", body)
@@ -395,7 +395,7 @@ func TestTheCriticalPathOfAKeptIncident(t *testing.T) {
 		t.Errorf("got %d other calls, want at most 6 and no query: %v", len(path), path)
 	}
 	if confirming := slices.Index(l.calls, "bytes"); confirming == first {
-		t.Error("the evidence came with the first look: nothing was late")
+		t.Error("the evidence came with the first query round: nothing was late")
 	}
 }
 
@@ -405,7 +405,7 @@ func reversed(list []string) []string {
 	return list
 }
 
-func TestTheBrakes(t *testing.T) {
+func TestTheLoweredModeTheHoldsAndTheCap(t *testing.T) {
 	set := func(w *world, b incident.Brakes) {
 		t.Helper()
 		if _, err := w.Store.SetBrakes(context.Background(), b); err != nil {
@@ -414,7 +414,7 @@ func TestTheBrakes(t *testing.T) {
 	}
 	hold := func(key, origin string, until time.Duration) incident.Brakes {
 		return incident.Brakes{Holds: []incident.Hold{{AccessKeyID: key, Incident: "20260303-000000-0", By: "arn:aws:iam::111122223333:user/ada",
-			Until: rang.Add(until), Origins: []string{origin, "203.0.113.0/24"}}}}
+			Until: fired.Add(until), Origins: []string{origin, "203.0.113.0/24"}}}}
 	}
 	for name, c := range map[string]struct {
 		brakes incident.Brakes
@@ -430,8 +430,8 @@ func TestTheBrakes(t *testing.T) {
 		"another key is held":          {brakes: hold(neighbour, "198.51.100.0/24", 24*time.Hour), want: containment.Done},
 		"another origin was cleared":   {brakes: hold(stolen, "192.0.2.0/24", 24*time.Hour), want: containment.Done},
 		"the hold is over":             {brakes: hold(stolen, "198.51.100.0/24", time.Second), want: containment.Done},
-		"the cap is reached":           {brakes: incident.Brakes{Contained: []time.Time{rang, rang}}, cap: 2, want: containment.Asked, says: "2 were contained in the last hour"},
-		"the cap was reached long ago": {brakes: incident.Brakes{Contained: []time.Time{rang.Add(-time.Hour), rang.Add(-time.Hour)}}, cap: 2, want: containment.Done},
+		"the cap is reached":           {brakes: incident.Brakes{Contained: []time.Time{fired, fired}}, cap: 2, want: containment.Asked, says: "2 were contained in the last hour"},
+		"the cap was reached long ago": {brakes: incident.Brakes{Contained: []time.Time{fired.Add(-time.Hour), fired.Add(-time.Hour)}}, cap: 2, want: containment.Done},
 	} {
 		w := newWorld()
 		w.Cap = c.cap
@@ -440,19 +440,19 @@ func TestTheBrakes(t *testing.T) {
 		if got := state(t, r); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
-		if body := w.told(t).Body; !strings.Contains(strings.Join(strings.Fields(body), " "), c.says) {
+		if body := w.message(t).Body; !strings.Contains(strings.Join(strings.Fields(body), " "), c.says) {
 			t.Errorf("%s: the message does not say %q:\n%s", name, c.says, body)
 		}
 	}
 }
 
-// Such a function would call itself again without end, and do nothing. The error rings the alarm on failed invocations.
+// Such a function would call itself again without end, and do nothing. On the error the alarm on failed invocations fires.
 func TestAFunctionWithTooLittleTimeSaysSo(t *testing.T) {
 	for has, want := range map[time.Duration]bool{time.Minute: false, 150 * time.Second: false, 160*time.Second - 1: false, 3 * time.Minute: true, 15 * time.Minute: true} {
 		w := watched()
 		handled, err := w.Handle(until{context.Background(), w.clock.Now().Add(has)}, event(1_000_000), nil)
-		if (err == nil) != want || !want && (!strings.Contains(err.Error(), "give the function a timeout of 3 minutes at least") || len(w.Wakes.(*sandbox.Wakes).At()) > 0) {
-			t.Errorf("with %v: %v, incident %q, wakes at %v", has, err, handled.Record.ID, w.Wakes.(*sandbox.Wakes).At())
+		if (err == nil) != want || !want && (!strings.Contains(err.Error(), "give the function a timeout of 3 minutes at least") || len(w.Scheduler.(*sandbox.Scheduler).At()) > 0) {
+			t.Errorf("with %v: %v, incident %q, schedules at %v", has, err, handled.Record.ID, w.Scheduler.(*sandbox.Scheduler).At())
 		}
 	}
 }
@@ -502,7 +502,7 @@ func (f *forgetful) SetBrakes(ctx context.Context, b incident.Brakes) (incident.
 	return stored, err
 }
 
-func TestACountThatIsNotAnsweredIsLookedUp(t *testing.T) {
+func TestACountThatIsNotAnsweredIsReadBack(t *testing.T) {
 	for _, c := range []struct {
 		before, after int
 		want          containment.State

@@ -1,4 +1,4 @@
-package awsjsontest
+package awstest
 
 import (
 	"slices"

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/settings"
 )
@@ -25,7 +25,7 @@ func (e *enroller) report(ctx context.Context, r enroll.Result) {
 	}
 }
 
-// quiet leaves out what is no news to anybody when buckets are looked for.
+// quiet leaves out what is no news to anybody in the daily check, or when a bucket was made.
 func quiet(r enroll.Result) enroll.Result {
 	r.Elsewhere = nil
 	r.Refused = slices.DeleteFunc(r.Refused, func(f enroll.Refusal) bool {
@@ -63,7 +63,7 @@ func named(names []string) string {
 	return prose.Safe(strings.Join(names, ", "))
 }
 
-// notice is the message about a result, and whether there is anything to tell. again are the buckets that lacked their request metrics
+// notice is the message about a result, and whether there is anything to report. again are the buckets that lacked their request metrics
 // although they are watched, and have them now.
 func notice(r enroll.Result, again []string) (report.Message, bool) {
 	bad, left, late := unwatched(r), sentences(r.Left), len(r.Unreached)
@@ -86,11 +86,11 @@ func notice(r enroll.Result, again []string) (report.Message, bool) {
 	}
 	var sections []string
 	if len(bad) > 0 {
-		sections = append(sections, "No alarm can ring for these buckets, because their request metrics are not switched on:\n"+strings.Join(bad, "\n"))
+		sections = append(sections, "No alarm can fire for these buckets, because their request metrics are not switched on:\n"+strings.Join(bad, "\n"))
 	}
 	if len(again) > 0 {
-		sections = append(sections, fmt.Sprintf("The daily look found no request metrics on these buckets (%d) and switched them on; data come in about 15 minutes. "+
-			"Unless a bucket is new, somebody took them away, and until now no alarm could ring for it; CloudTrail knows who, as "+
+		sections = append(sections, fmt.Sprintf("The daily check found no request metrics on these buckets (%d) and switched them on; data come in about 15 minutes. "+
+			"Unless a bucket is new, somebody took them away, and until now no alarm could fire for it; CloudTrail knows who, as "+
 			"DeleteBucketMetricsConfiguration:\n%s", len(again), named(again)))
 	}
 	if late > 0 {

@@ -1,9 +1,8 @@
-// Package awsjsontest is what fakes of AWS have in common whose services speak AWS's JSON 1.1 protocol over HTTP: the protocol, the
-// signature's scope, and every way in which a call can fail, before it has an effect or after. What a call does is each fake's own.
+package awstest
+
+// What fakes of services with AWS's JSON 1.1 protocol over HTTP have in common: the protocol, the signature's scope, and every way in which a
+// call can fail, before it has an effect or after. What a call does is each fake's own.
 // https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
-//
-// Only _test files and other fakes import it.
-package awsjsontest
 
 import (
 	"cmp"
@@ -53,7 +52,7 @@ func AccessDenied(action string) Fault {
 }
 
 // latency is what every call takes at least. Without it a fake answers before the SDK's HTTP transport knows that it has sent
-// the request; the SDK then takes the body away under it, the transport drops the connection, and the call is made again
+// the request. The SDK then takes the body away under it, the transport drops the connection, and the call is made again
 // (the race of https://github.com/aws/aws-sdk-go-v2/issues/2737). The real services are never that quick.
 const latency = 2 * time.Millisecond
 

@@ -1,5 +1,6 @@
-// Package mototest runs moto's server, AWS in memory, for tests: https://docs.getmoto.org/en/latest/docs/server_mode.html
-package mototest
+// Package awstest plays AWS for tests: moto's server, AWS in memory (https://docs.getmoto.org/en/latest/docs/server_mode.html), and services that
+// speak AWS's JSON, for what moto does not have.
+package awstest
 
 import (
 	"bytes"
@@ -17,9 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Start runs moto, one for all the tests of a package that run beside each other, and returns its endpoint. It ends with the last of them. It is
+// Moto runs moto, one for all the tests of a package that run beside each other, and returns its endpoint. It ends with the last of them. It is
 // found by NIGHTLATCH_MOTO or on the PATH; where it is not, the test is skipped.
-func Start(t *testing.T) string {
+func Moto(t *testing.T) string {
 	t.Helper()
 	running.mu.Lock()
 	defer running.mu.Unlock()

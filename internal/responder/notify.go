@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"nightlatch/internal/prose"
 	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
 
@@ -16,8 +16,8 @@ import (
 func (w *worker) nextPage() time.Time {
 	var last time.Time
 	for _, rec := range w.open {
-		if told := rec.Told(incident.Page); told.After(last) {
-			last = told
+		if at := rec.NotifiedAt(incident.Page); at.After(last) {
+			last = at
 		}
 	}
 	if last.IsZero() {
@@ -27,17 +27,17 @@ func (w *worker) nextPage() time.Time {
 }
 
 const (
-	// doubtedCooldown is how soon after the answer to a ring that CloudWatch does not confirm, and that asks nothing of anybody, the next such
-	// answer goes out: whoever may invoke the function can make up any number. Shorter than such an incident is open.
+	// doubtedCooldown is the time between two answers to alarms that CloudWatch does not confirm and that ask nothing of anybody: whoever may
+	// invoke the function can make up any number. Shorter than such an incident is open.
 	doubtedCooldown = 15 * time.Minute
-	// fewDoubted are told at once all the same, each of another alarm.
+	// fewDoubted are sent at once all the same, each of another alarm.
 	fewDoubted = 3
 )
 
-// doubted reports whether an incident's answer may wait for others: its ring is not confirmed, though CloudWatch could be asked, and there
-// is nothing that anybody has to do.
+// doubted reports whether an incident's answer may wait for others: its alarm is not confirmed, though CloudWatch could be asked, and
+// nobody has anything to do.
 func doubted(rec *incident.Record) bool {
-	return rec.Alarm.Source == alarm.Rang && !rec.Alarm.Confirmed && rec.MetricError == "" && !rec.Stepped()
+	return rec.Alarm.Source == alarm.Fired && !rec.Alarm.Confirmed && rec.MetricError == "" && !rec.Stepped()
 }
 
 // holdAnswer holds the answer of an incident back that was judged, where that may wait.
@@ -58,14 +58,14 @@ func (w *worker) nextAnswer(rec *incident.Record) time.Time {
 	var last time.Time
 	n, same, since := 0, false, w.Clock.Now().Add(-doubtedCooldown)
 	for _, other := range w.sorted() {
-		told := other.Told(incident.Answer)
-		if !told.After(since) || !doubted(other) {
+		at := other.NotifiedAt(incident.Answer)
+		if !at.After(since) || !doubted(other) {
 			continue
 		}
 		n++
 		same = same || other.Alarm.ARN == rec.Alarm.ARN
-		if told.After(last) {
-			last = told
+		if at.After(last) {
+			last = at
 		}
 	}
 	if !same && n < fewDoubted {
@@ -74,8 +74,8 @@ func (w *worker) nextAnswer(rec *incident.Record) time.Time {
 	return last.Add(doubtedCooldown)
 }
 
-// tellAll sends the messages that are due. Those that only say that something rang go out as one, and so do the answers to what is doubted.
-func (w *worker) tellAll(ctx context.Context, batch []task) {
+// notifyAll sends the messages that are due. The pages, which only say that an alarm fired, go out as one; so do the doubted answers.
+func (w *worker) notifyAll(ctx context.Context, batch []task) {
 	var messages []task
 	page, answer := "", "" // the channels to which these go out now
 	for _, t := range batch {
@@ -96,19 +96,19 @@ func (w *worker) tellAll(ctx context.Context, batch []task) {
 	}
 	w.each(ctx, messages, func(t task) {
 		n := &t.rec.Notified[t.move.Notice]
-		message := report.Tell(n.Kind, *t.rec)
-		w.told(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))
+		message := report.Write(n.Kind, *t.rec)
+		w.noteSent(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))
 		w.put(ctx, t.rec)
 	})
 }
 
-// asOne tells one channel in one message of all of which it has not heard.
-func (w *worker) asOne(ctx context.Context, channel string, write func([]incident.Record) report.Message, unheard func(*incident.Record, incident.Notice) bool) {
+// asOne notifies one channel in one message of all that is due and not delivered to it.
+func (w *worker) asOne(ctx context.Context, channel string, write func([]incident.Record) report.Message, due func(*incident.Record, incident.Notice) bool) {
 	var recs []*incident.Record
 	var all []incident.Record
 	of := func(rec *incident.Record) *incident.Notice {
 		for i, n := range rec.Notified {
-			if unheard(rec, n) && n.Channel == channel && !n.Settled() {
+			if due(rec, n) && n.Channel == channel && !n.Settled() {
 				return &rec.Notified[i]
 			}
 		}
@@ -122,7 +122,7 @@ func (w *worker) asOne(ctx context.Context, channel string, write func([]inciden
 	message := write(all)
 	err := w.send(ctx, channel, message)
 	for _, rec := range recs {
-		w.told(ctx, rec, of(rec), message, err)
+		w.noteSent(ctx, rec, of(rec), message, err)
 		w.put(ctx, rec)
 	}
 }
@@ -140,18 +140,18 @@ func (w *worker) send(ctx context.Context, channel string, message report.Messag
 	return errUnknownChannel
 }
 
-// told writes down what became of a message.
-func (w *worker) told(ctx context.Context, rec *incident.Record, n *incident.Notice, message report.Message, err error) {
+// noteSent notes what became of a message.
+func (w *worker) noteSent(ctx context.Context, rec *incident.Record, n *incident.Notice, message report.Message, err error) {
 	n.At, n.Subject, n.Error = w.Clock.Now(), message.Subject, ""
 	n.Tries++
-	what := "told " + prose.Safe(n.Channel)
+	what := "notified " + prose.Safe(n.Channel)
 	if n.Kind != incident.Answer {
 		what += ": " + string(n.Kind)
 	}
 	if err != nil {
 		n.Error = prose.Safe(err.Error())
-		w.Log.ErrorContext(ctx, "telling the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
-		what = "telling " + prose.Safe(n.Channel) + " failed: " + n.Error
+		w.Log.ErrorContext(ctx, "notifying the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
+		what = "notifying " + prose.Safe(n.Channel) + " failed: " + n.Error
 	}
 	rec.Note(n.At, what)
 }

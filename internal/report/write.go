@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"nightlatch/internal/prose"
 	"slices"
 	"strings"
 	"time"
@@ -10,11 +9,12 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
 )
 
-// Tell is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
+// Write is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
 // whoever reads only the last one knows enough.
-func Tell(kind incident.Telling, r incident.Record) Message {
+func Write(kind incident.MessageKind, r incident.Record) Message {
 	if kind == incident.Closing {
 		return closing(r)
 	}
@@ -44,9 +44,9 @@ func Tell(kind incident.Telling, r incident.Record) Message {
 	return Message{Subject: subject(word+", "+headline(r), r), Body: b.String()}
 }
 
-// revised says what has changed since the answer was told.
+// revised says what has changed since the answer was delivered.
 func revised(r incident.Record) []string {
-	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was told before."}
+	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was said before."}
 	for i, j := range r.Joined {
 		if i == maxOutcomes {
 			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i+r.JoinedMore))
@@ -66,7 +66,7 @@ func found(r incident.Record) []string {
 	if f.Quiet() {
 		return nil
 	}
-	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch looked again:"}
+	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch followed up:"}
 	for i, p := range parts(f) {
 		if i == maxOutcomes {
 			lines = append(lines, fmt.Sprintf("- and %d more", len(parts(f))-i))
@@ -98,7 +98,7 @@ func escalated(r incident.Record) []string {
 	return []string{what + ", and Nightlatch does no more by itself. Somebody with rights in this account has to come now."}
 }
 
-// FollowUp is one look after the verdict, in a sentence.
+// FollowUp is one check after the verdict, in a sentence.
 func FollowUp(f incident.FollowUp) string {
 	if f.Quiet() {
 		return "quiet"
@@ -106,7 +106,7 @@ func FollowUp(f incident.FollowUp) string {
 	return strings.Join(parts(f), "; ")
 }
 
-// parts are what a look has found, and what it could not see.
+// parts are what a follow-up has found, and what it could not see.
 func parts(f incident.FollowUp) []string {
 	var all []string
 	if f.Hot {
@@ -121,25 +121,25 @@ func parts(f incident.FollowUp) []string {
 	return all
 }
 
-// Page is the first message, of everything that has rung: what, how much, whether it is true, and that the search is on.
-func Page(rang []incident.Record) Message {
+// Page is the first message, of every alarm that has fired: what, how much, whether it is true, and that the search is on.
+func Page(fired []incident.Record) Message {
 	var b strings.Builder
 	confirmed := 0
-	for _, r := range rang {
+	for _, r := range fired {
 		if r.Alarm.Confirmed {
 			confirmed++
 		}
 	}
-	if len(rang) == 0 {
+	if len(fired) == 0 {
 		return Message{}
 	}
-	fmt.Fprintf(&b, "IT RANG: %s, %d confirmed by CloudWatch\n\n", prose.Plural(int64(len(rang)), "alarm"), confirmed)
-	for i, r := range rang {
+	fmt.Fprintf(&b, "ALARM FIRED: %s, %d confirmed by CloudWatch\n\n", prose.Plural(int64(len(fired)), "alarm"), confirmed)
+	for i, r := range fired {
 		if i == maxPaged {
-			fmt.Fprintf(&b, "and %s more\n", prose.Plural(int64(len(rang)-i), "alarm"))
+			fmt.Fprintf(&b, "and %s more\n", prose.Plural(int64(len(fired)-i), "alarm"))
 			break
 		}
-		for j, line := range wrap(prose.List(r.Alarm.Buckets)+": "+ring(r), width-2) {
+		for j, line := range wrap(prose.List(r.Alarm.Buckets)+": "+alarmLine(r), width-2) {
 			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
 		}
 	}
@@ -148,33 +148,34 @@ func Page(rang []incident.Record) Message {
 		"Nothing was done yet.", width) {
 		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(rang[0].ID), prose.Safe(string(rang[0].Mode)))
-	what := prose.List(rang[0].Alarm.Buckets)
-	if n := len(rang); n > 1 {
+	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(fired[0].ID), prose.Safe(string(fired[0].Mode)))
+	what := prose.List(fired[0].Alarm.Buckets)
+	if n := len(fired); n > 1 {
 		what = prose.Plural(int64(n), "alarm")
-	} else if rang[0].Alarm.Bytes != nil {
-		what = prose.Bytes(*rang[0].Alarm.Bytes) + " from " + what
+	} else if fired[0].Alarm.Bytes != nil {
+		what = prose.Bytes(*fired[0].Alarm.Bytes) + " from " + what
 	}
-	return Message{Subject: clipped("[nightlatch] RANG: " + what + ", searching"), Body: b.String()}
+	return Message{Subject: clipped("[nightlatch] FIRED: " + what + ", searching"), Body: b.String()}
 }
 
 // maxPaged is how many alarms one page names.
 const maxPaged = 20
 
-// Doubted is the answer to several rings that CloudWatch does not confirm, none of which asks anything of anybody; to one it is the whole answer.
-func Doubted(rang []incident.Record) Message {
-	switch len(rang) {
+// Doubted is the answer to several alarms that CloudWatch does not confirm, none of which asks anything of anybody. To one it is the whole
+// answer.
+func Doubted(fired []incident.Record) Message {
+	switch len(fired) {
 	case 0:
 		return Message{}
 	case 1:
-		return Text(rang[0])
+		return Text(fired[0])
 	}
 	var b strings.Builder
-	what := prose.Plural(int64(len(rang)), "alarm") + " NOT CONFIRMED, nothing to do"
+	what := prose.Plural(int64(len(fired)), "alarm") + " NOT CONFIRMED, nothing to do"
 	fmt.Fprintf(&b, "%s\n\n", what)
-	for i, r := range rang {
+	for i, r := range fired {
 		if i == maxPaged {
-			fmt.Fprintf(&b, "and %d more since\n", len(rang)-i)
+			fmt.Fprintf(&b, "and %d more since\n", len(fired)-i)
 			break
 		}
 		for j, line := range wrap(Answer(r)+". NOT CONFIRMED: "+prose.Safe(r.Alarm.Doubt)+". Incident "+prose.Safe(r.ID), width-2) {
@@ -182,16 +183,16 @@ func Doubted(rang []incident.Record) Message {
 		}
 	}
 	b.WriteString("\n")
-	for _, line := range wrap("Whoever may invoke the function can make such rings up: look who may, and who does. go tool nightlatch incidents lists them all. "+
-		"What CloudWatch confirms, or a human has to decide, is told at once and for itself.", width) {
+	for _, line := range wrap("Whoever may invoke the function can make such alarms up: look who may, and who does. go tool nightlatch incidents lists them all. "+
+		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", width) {
 		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(rang[0].Mode)))
+	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(fired[0].Mode)))
 	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}
 }
 
-// ring is one alarm in a line of the page.
-func ring(r incident.Record) string {
+// alarmLine is one alarm in a line of the page.
+func alarmLine(r incident.Record) string {
 	a := r.Alarm
 	text := "an unknown number of bytes"
 	if a.Bytes != nil {
@@ -256,10 +257,10 @@ type Time struct {
 	At   time.Time
 }
 
-// Times are when it rang, when the evidence was there, when the first step was done and seen done, and when it was quiet.
+// Times are when it fired, when the evidence was there, when the first step was done and seen done, and when it was quiet.
 func Times(r incident.Record) []Time {
-	times := []Time{{"Rang", r.Alarm.Since}}
-	for _, l := range r.Looks {
+	times := []Time{{"Fired", r.Alarm.Since}}
+	for _, l := range r.Rounds {
 		if r.Alarm.Bytes != nil && float64(l.Bytes) >= evidence.ExplainedEnough*float64(*r.Alarm.Bytes) {
 			times = append(times, Time{"Evidence", l.At})
 			break
@@ -275,7 +276,7 @@ func Times(r incident.Record) []Time {
 		}
 	}
 	if n := len(r.FollowUps); n > 0 {
-		times = append(times, Time{"Looked last", r.FollowUps[n-1].At})
+		times = append(times, Time{"Last follow-up", r.FollowUps[n-1].At})
 	}
 	return times
 }

@@ -32,11 +32,11 @@ func (s *story) alarm() ([]byte, error) {
 			"metric": map[string]any{"namespace": "AWS/S3", "name": "BytesDownloaded", "dimensions": map[string]string{"BucketName": b, "FilterId": "EntireBucket"}},
 			"period": 60, "stat": "Sum"}})
 	}
-	return ring("nightlatch-crown-jewels", rang, threshold, points, metrics)
+	return alarmEvent("nightlatch-crown-jewels", fired, threshold, points, metrics)
 }
 
-// ring writes the event that CloudWatch sends to a Lambda for these datapoints.
-func ring(name string, at time.Time, threshold float64, points []alarm.Point, metrics []any) ([]byte, error) {
+// alarmEvent writes the event that CloudWatch sends to a Lambda for these datapoints.
+func alarmEvent(name string, at time.Time, threshold float64, points []alarm.Point, metrics []any) ([]byte, error) {
 	var evaluated []any
 	var recent []float64
 	for _, p := range points {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+
+	"nightlatch/internal/policy"
+)
+
+// setSource reads the ARN of an event data store or a trail, or that one is made. It comes after the buckets, whose reads one that is made
+// must hold. What exists says where the stack goes.
+func (s *Settings) setSource(key, v string, form *regexp.Regexp, p *string) error {
+	m := form.FindStringSubmatch(v)
+	switch {
+	case v == made:
+		selectors := selectorsFor("aws", s.Buckets)
+		if key == "trail" {
+			selectors = trailSelectors("aws", s.Buckets)
+		}
+		if n := values(selectors); n > maxValues {
+			return fmt.Errorf("the %d buckets are %d more than its selectors hold; watch *, or give the ARN of one that you have made", len(s.Buckets), n-maxValues)
+		}
+	case m == nil:
+		return errNot
+	default:
+		home := Home{m[1], m[2], m[3]}
+		if s.Home != (Home{}) && s.Home != home {
+			return fmt.Errorf("it is in account %s and region %s, and the eventDataStore in %s and %s; they belong together", home.Account, home.Region, s.Home.Account, s.Home.Region)
+		}
+		s.Home = home
+	}
+	*p = v
+	return nil
+}
+
+func (s *Settings) setTopics(v string) error {
+	if len(v) > maxTopics {
+		return fmt.Errorf("these are %d characters", len(v))
+	}
+	return list(v, topicARN, &s.Topics)
+}
+
+// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until an alarm fires.
+func (s *Settings) setPolicy(v string) error {
+	body, err := os.ReadFile(v)
+	if err != nil {
+		return err
+	}
+	if _, err := policy.Load(v, body); err != nil {
+		return err
+	}
+	s.Policy, s.PolicyText = v, body
+	return nil
+}
+
+// setProtected comes after the home is known: a principal of another account can never be met, so its ARN is a mistake that protects nobody.
+func (s *Settings) setProtected(v string) error {
+	if len(v) > maxProtected {
+		return fmt.Errorf("these are %d characters; use the tag instead", len(v))
+	}
+	if err := list(v, principal, &s.Protected); err != nil {
+		return err
+	}
+	return s.checkProtected()
+}
+
+// checkProtected finds the principal of another account, as soon as the account is known.
+func (s Settings) checkProtected() error {
+	for _, arn := range s.Protected {
+		if account := principal.FindStringSubmatch(arn)[1]; s.Home.Account != "" && account != s.Home.Account {
+			return fmt.Errorf("%q is not of account %s", arn, s.Home.Account)
+		}
+	}
+	return nil
+}
+
+func (s *Settings) setLogLevel(v string) error {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, v) { // slog would also take INFO+2
+		return errNot
+	}
+	return s.LogLevel.UnmarshalText([]byte(v))
+}

@@ -1,0 +1,91 @@
+package incident
+
+import (
+	"slices"
+	"time"
+)
+
+// PageCooldown is how soon after a page the next one goes out: whatever fires in between is in it. A storm of alarms is one theft
+// more often than many.
+const PageCooldown = time.Minute
+
+// nextNotice is the first message that is due. A channel that fails does not hold up the next one. What reports steps waits for them.
+func (r Record) nextNotice(later *soonest) (Move, bool) {
+	pending := r.pending()
+	for i, n := range r.Notified {
+		switch {
+		case n.Settled(), n.Kind != Page && pending:
+		case n.Tries == 0 && later.than(n.NotBefore):
+		case n.Tries > 0 && later.than(n.At.Add(5*time.Second<<n.Tries)):
+		default:
+			return Move{Do: Notify, Notice: i}, true
+		}
+	}
+	return Move{}, false
+}
+
+// Settled reports whether a channel has accepted the message, or was tried often enough.
+func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTries }
+
+func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
+
+// Notify puts one message for each channel in line, not before a time; zero is at once. It replaces those that no channel was given yet,
+// unless these are louder. Each message says all that there is to say when it is sent, but not how loud it is.
+func (r *Record) Notify(kind MessageKind, notBefore time.Time, channels ...string) {
+	loud := func(k MessageKind) int { return slices.Index(byLoudness, k) }
+	r.Notified = slices.DeleteFunc(r.Notified, func(n Notice) bool { return n.Tries == 0 && loud(n.Kind) <= loud(kind) })
+	for _, c := range channels {
+		r.Notified = append(r.Notified, Notice{Kind: kind, Channel: c, NotBefore: notBefore})
+	}
+}
+
+// NotifiedAt is when a channel last accepted a message of these kinds; zero if none has.
+func (r Record) NotifiedAt(kinds ...MessageKind) time.Time {
+	var last time.Time
+	for _, n := range r.Notified {
+		if n.accepted() && slices.Contains(kinds, n.Kind) && n.At.After(last) {
+			last = n.At
+		}
+	}
+	return last
+}
+
+// Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels. A
+// merged incident is reported by the one that it is merged into.
+func (r Record) Undelivered() bool {
+	for _, n := range r.Notified {
+		if n.accepted() && n.Kind != Page {
+			return false
+		}
+	}
+	return len(r.Notified) > 0 && r.MergedInto == ""
+}
+
+// NotifyAgain is an incident of which nothing was delivered, to be notified once more: also where its alarm comes again and finds it
+// closed.
+func (r Record) NotifyAgain(now time.Time) Record {
+	for i := range r.Notified {
+		if !r.Notified[i].accepted() {
+			r.Notified[i].Tries = 0
+		}
+	}
+	r.Closed = time.Time{}
+	r.Note(now, "delivered to nobody: notifying again")
+	return r
+}
+
+// NotifyLater puts what was not delivered in line once more, after a wait that grows, where the incident would be closed. It reports false
+// where something was delivered, where there is no later run, or where that was done often enough.
+func (r *Record) NotifyLater(now time.Time) bool {
+	if r.Once || !r.Undelivered() || r.NotifiedAgain >= maxAgain {
+		return false
+	}
+	*r = r.NotifyAgain(now)
+	for i, n := range r.Notified {
+		if !n.accepted() {
+			r.Notified[i].NotBefore = now.Add(5 * time.Minute << r.NotifiedAgain)
+		}
+	}
+	r.NotifiedAgain++
+	return true
+}
