@@ -34,12 +34,13 @@ type frozenResource struct {
 // frozenSettings are the settings that were synthesized, by the file that holds what came out.
 func frozenSettings() map[string][]string {
 	return map[string][]string{
-		"named.json":    nil,
-		"every.json":    {"buckets", "*"},
-		"athena.json":   onlyAthena(made),
-		"both.json":     {"trail", aTrail},
-		"all-made.json": {"eventDataStore", made, "trail", made},
-		"many.json":     {"buckets", many(500, ""), "trail", aTrail},
+		"named.json":  nil,
+		"every.json":  {"buckets", "*"},
+		"athena.json": onlyAthena(made),
+		"both.json":   {"trail", aTrail},
+		"all-made.json": {"eventDataStore", made, "trail", made, "mode", "act", "epoch", "1", "topics", "arn:aws:sns:us-east-1:444455556666:soc",
+			"protected", "arn:aws:iam::111122223333:user/ops/break-glass", "metricsFilter", "EntireBucket"},
+		"many.json": {"buckets", many(500, ""), "trail", aTrail},
 	}
 }
 
