@@ -20,6 +20,8 @@ type Record struct {
 	Mode   containment.Mode `json:"mode"`
 	// Version counts the puts: a Store refuses a put of a version that is not the next.
 	Version int64 `json:"version"`
+	// Release is the version of the Nightlatch that opened it; "" where that was before 0.9.0.
+	Release string `json:"release,omitempty"`
 	// Writer is who put this version: one invocation has one name.
 	Writer string `json:"writer,omitempty"`
 

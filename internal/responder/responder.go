@@ -44,6 +44,7 @@ import (
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/version"
 	"nightlatch/internal/workers"
 )
 
@@ -166,7 +167,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"nightlatch/internal/version"
 )
 
 // static builds the program for whoever is on call, as it is built without a C compiler, and returns its path.
@@ -52,6 +54,7 @@ func TestTheStaticProgram(t *testing.T) {
 		{[]string{"demo"}, 2, "nightlatch: demo needs DuckDB, and this program was built without it: with Go and a C compiler, run go tool nightlatch demo in a checkout of Nightlatch\n"},
 		{[]string{"respond", "--event", "-", "--trail", "."}, 2, "nightlatch: respond needs DuckDB, and this program was built without it: with Go and a C compiler, run go tool nightlatch respond in a checkout of Nightlatch\n"},
 		{[]string{"incidents", "--region", "Europe"}, 2, "nightlatch: --region \"Europe\" is not an AWS region; write it as eu-west-1\n"},
+		{[]string{"version"}, 0, "nightlatch " + version.Release + "\n"},
 		{[]string{"--help"}, 0, "  approve "},
 	} {
 		cmd := exec.Command(program, c.args...)
