@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"debug/elf"
 	"errors"
 	"os"
@@ -13,23 +14,52 @@ import (
 	"nightlatch/internal/version"
 )
 
-// static builds the program for whoever is on call, as it is built without a C compiler, and returns its path.
-func static(t *testing.T) string {
+// released runs .ci/release for this machine's platform, and returns the folder that it fills.
+func released(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "nightlatch")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	dir := filepath.Join(t.TempDir(), "release")
+	cmd := exec.Command("../../../.ci/release", dir, runtime.GOOS+"/"+runtime.GOARCH)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=true -ldflags=-X=main.x=y")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	return program
+	return dir
 }
 
-func TestTheStaticProgram(t *testing.T) {
+// What is released is checked as whoever fetches it checks it.
+func TestARelease(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("SKIPPED, the static program: it is read as an ELF file, which Linux has")
+		t.Skip("SKIPPED, a release: this test runs what is built on Linux, with bash and sha256sum")
 	}
-	program := static(t)
+	dir := released(t)
+	name := "nightlatch-" + version.Release + "-linux-" + runtime.GOARCH
+	check := exec.Command("sha256sum", "-c", "SHA256SUMS")
+	check.Dir = dir
+	out, err := check.CombinedOutput()
+	if want := "LICENSE: OK\nNOTICES.md: OK\n" + name + ": OK\n"; err != nil || string(out) != want {
+		t.Errorf("got %s, %v, want %s", out, err, want)
+	}
+	// The same bytes come of the same source, wherever it lies and whatever was committed.
+	built, err := buildinfo.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for _, s := range built.Settings {
+		settings[s.Key] = s.Value
+	}
+	if settings["-trimpath"] != "true" || settings["CGO_ENABLED"] != "0" || settings["vcs.revision"] != "" || settings["vcs"] != "" {
+		t.Errorf("built with %v", settings)
+	}
+	program(t, filepath.Join(dir, name))
+	if again := exec.Command("../../../.ci/release", dir); again.Run() == nil {
+		t.Error("it was built into a folder with other files")
+	}
+}
+
+// program checks the static program for whoever is on call: everything but the local engine.
+func program(t *testing.T, program string) {
+	t.Helper()
 	info, err := os.Stat(program)
 	if err != nil {
 		t.Fatal(err)
