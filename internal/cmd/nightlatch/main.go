@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "nightlatch: %v\nTry: go tool nightlatch --help\n", err)
+		fmt.Fprintf(s.err, "nightlatch: %v\nTry: nightlatch --help\n", err)
 		return 2
 	}
 	if err := k.Run(); err != nil {
