@@ -8,6 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"nightlatch/internal/settings"
+	"nightlatch/internal/version"
 )
 
 // newOutputs prints what a human needs next.
@@ -17,6 +18,7 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 		{settings.ApproverOutput, *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
 		{settings.TableOutput, kept.name, "The incidents; the table outlives the stack"},
 		{settings.ModeOutput, settings.DeployedMode(s.Mode, s.Generation), "How far Nightlatch goes by itself; a mode that was lowered in this deployment generation is lower"},
+		{settings.VersionOutput, version.Release, "The version of Nightlatch that was deployed; the command's own: nightlatch version"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/version"
 )
 
 // The line is given to a shell, in which aws only prints what it was given (lambdas/responder puts the real one to it); the payload is
@@ -43,7 +44,7 @@ func TestTheTestEventWorksAsPrinted(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	tpl := synth(t)
-	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "FailedEventsUrl": "Nightlatch-FailedEvents-x1"} {
+	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "FailedEventsUrl": "Nightlatch-FailedEvents-x1", "Version": version.Release} {
 		if got := tpl.output(t, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}

@@ -37,6 +37,8 @@ type Approval struct {
 	// Mode and Generation are the deployment's.
 	Mode       containment.Mode
 	Generation string
+	// Place is where the deployment is, for the messages; zero where there is none.
+	Place incident.Place
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Name gives a put a writer that no other has; nil is a random one.
@@ -85,6 +87,7 @@ func chosen(rec incident.Record, s Shown) (int, error) {
 
 // announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether any has accepted it.
 func (a *Approval) announce(ctx context.Context, m report.Message) bool {
+	m = m.In(a.Place)
 	delivered := false
 	for _, c := range a.Channels {
 		if err := c.Send(ctx, m); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nightlatch/internal/policy"
@@ -93,9 +94,18 @@ func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }
 // Name is how a step is named on a command line: deactivate-key:AKIA…. Unlike its number it stays what it is.
 func (o Outcome) Name() string { return string(o.Action) + ":" + o.Target }
 
-// Command is the line that approves or restores the step of an incident.
-func (o Outcome) Command(verb, incident string) string {
-	return command("go", "tool", "nightlatch", verb, incident, o.Name())
+// Command is the line that approves or restores the step of an incident, with the flags that find its deployment from any machine.
+func (o Outcome) Command(verb, incident string, flags ...string) string {
+	line := command("nightlatch", verb, incident, o.Name())
+	switch {
+	case strings.HasPrefix(incident, "-"):
+		return dashed
+	case len(flags) == 0 || strings.HasPrefix(line, "#"):
+		return line
+	case strings.HasPrefix(command(flags...), "#"):
+		return command(flags...)
+	}
+	return line + " " + command(flags...)
 }
 
 // SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps.

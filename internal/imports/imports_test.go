@@ -17,7 +17,7 @@ import (
 )
 
 // leaves know nothing of the others; every package may import them.
-var leaves = []string{"grant", "settings", "actor", "prose", "clock", "workers", "patience", awserr}
+var leaves = []string{"grant", "settings", "actor", "prose", "clock", "workers", "patience", "version", awserr}
 
 // awserr reads the SDK's errors for the adapters, and for nobody else.
 const awserr = "awserr"

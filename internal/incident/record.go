@@ -23,6 +23,10 @@ type Record struct {
 	Mode   containment.Mode `json:"mode"`
 	// Version counts the puts: a Store refuses a put of a version that is not the next.
 	Version int64 `json:"version"`
+	// Release is the version of the Nightlatch that opened it; "" where that was before 0.9.0.
+	Release string `json:"release,omitempty"`
+	// Place is the deployment's, whatever the alarm claims; zero where there is none, or where that was before 0.9.0.
+	Place Place `json:"deployed_in,omitzero"`
 	// Writer is who put this version: one invocation has one name.
 	Writer string `json:"writer,omitempty"`
 
@@ -82,6 +86,20 @@ type Record struct {
 	Closed time.Time `json:"closed,omitzero"`
 
 	Log []Entry `json:"log"`
+}
+
+// Place is where a deployment is: the account and region that a message names, and that a command has to be given.
+type Place struct {
+	AccountID string `json:"account_id,omitempty"`
+	Region    string `json:"region,omitempty"`
+}
+
+// Where is the deployment's place, or the alarm's where the record does not say.
+func (r Record) Where() Place {
+	if r.Place != (Place{}) {
+		return r.Place
+	}
+	return Place{r.Alarm.AccountID, r.Alarm.Region}
 }
 
 // QueryRound is one time of asking metric and trail.

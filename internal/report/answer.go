@@ -162,7 +162,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 		raw(b, "Run", line)
 	}
 	if o.State == containment.Asked && o.Step.Planned() && !r.Once && r.Mode != containment.ModeObserve {
-		raw(b, "Or", o.Command("approve", r.ID))
+		raw(b, "Or", o.Command("approve", r.ID, flags(r.Where())...))
 	}
 	if o.Undo != "" {
 		raw(b, "To undo", o.Undo)

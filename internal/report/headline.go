@@ -75,8 +75,8 @@ func subject(headline string, r incident.Record) string {
 
 // clipped is a subject of under 100 characters.
 func clipped(s string) string {
-	if len(s) > 99 {
-		s = s[:96] + "..."
+	if len(s) > subjectMost {
+		s = s[:subjectMost-3] + "..."
 	}
 	return s
 }

@@ -1,5 +1,12 @@
 package report
 
+import (
+	"regexp"
+	"strings"
+
+	"nightlatch/internal/incident"
+)
+
 // Message is one report, ready to be sent.
 type Message struct {
 	// Subject is printable ASCII, under 100 characters, on one line: what SNS takes as the subject of an e-mail.
@@ -7,4 +14,40 @@ type Message struct {
 	Subject string
 	// Body is plain text; everything that a caller could choose in it is escaped.
 	Body string
+}
+
+// subjectMost is the most characters of a subject: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+const subjectMost = 99
+
+// plainPlace is what an account id and a region may look like; anything else is an event's claim, and is not repeated.
+var plainPlace = regexp.MustCompile(`^[a-z0-9-]{1,24}$`)
+
+// In is the message with the account and region that it is about, at the end of its subject and of its body: whoever is on call for several
+// has to know which. What is not known is left out.
+func (m Message) In(p incident.Place) Message {
+	var short, long []string
+	if plainPlace.MatchString(p.AccountID) {
+		short, long = append(short, p.AccountID), append(long, "account "+p.AccountID)
+	}
+	if plainPlace.MatchString(p.Region) {
+		short, long = append(short, p.Region), append(long, "region "+p.Region)
+	}
+	if len(short) == 0 {
+		return m
+	}
+	end := " (" + strings.Join(short, " ") + ")"
+	if most := subjectMost - len(end); len(m.Subject) > most {
+		m.Subject = m.Subject[:most-3] + "..."
+	}
+	m.Subject += end
+	m.Body += capital(strings.Join(long, ", ")) + ".\n"
+	return m
+}
+
+// flags are what a printed command needs so that it finds the deployment from any machine.
+func flags(p incident.Place) []string {
+	if !plainPlace.MatchString(p.Region) {
+		return nil
+	}
+	return []string{"--region", p.Region}
 }

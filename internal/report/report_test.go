@@ -52,7 +52,7 @@ func theft() incident.Record {
 	a := alarm.Alarm{Source: alarm.Fired, Name: "nightlatch-customer-exports", Since: clockAt(3 * time.Minute), Buckets: []string{"customer-exports"},
 		From: midnight, To: clockAt(2 * time.Minute), Period: time.Minute, Bytes: new(int64(40*gib + gib/2)), Threshold: new(float64(5 * gib)), Confirmed: true}
 	r := incident.Record{
-		Schema: incident.Schema, ID: "20260304-001000-0123456789abcdef", Mode: containment.ModeAct, Opened: clockAt(4 * time.Minute), Alarm: a,
+		Schema: incident.Schema, ID: "20260304-001000-0123456789abcdef", Place: incident.Place{AccountID: "111122223333", Region: "eu-west-1"}, Mode: containment.ModeAct, Opened: clockAt(4 * time.Minute), Alarm: a,
 		Evidence: evidence.Evidence{Engine: "cloudtrail-lake", From: a.From, To: a.To, Bytes: 40*gib + gib/2, ObjectBytes: 40*gib + gib/2 - 60_000, ListingBytes: 60_000, Calls: 2956,
 			Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, HistoryDays: new(int64(14)), Cost: evidence.Cost{Queries: 4, BytesScanned: 46_500_000, QueuedMS: 340, RanMS: 7_150}, Lost: []string{}, Actors: []evidence.Actor{thief, job}},
 		Rounds:   []incident.QueryRound{{At: clockAt(4 * time.Minute)}, {At: clockAt(8 * time.Minute)}},
@@ -547,5 +547,41 @@ func TestUsual(t *testing.T) {
 		if got := usual(a); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// Whoever is on call for several accounts has to know which, in the subject too, and what he types has to find the deployment.
+func TestAMessageSaysWhere(t *testing.T) {
+	long := "[nightlatch] " + strings.Repeat("x", 90)
+	for _, c := range []struct {
+		p             incident.Place
+		subject, body string
+	}{
+		{incident.Place{}, "[nightlatch] A", "B\n"},
+		{incident.Place{AccountID: "111122223333", Region: "eu-west-1"}, "[nightlatch] A (111122223333 eu-west-1)", "B\nAccount 111122223333, region eu-west-1.\n"},
+		{incident.Place{AccountID: "111122223333"}, "[nightlatch] A (111122223333)", "B\nAccount 111122223333.\n"},
+		{incident.Place{AccountID: "1\n2", Region: "eu-west-1; rm"}, "[nightlatch] A", "B\n"},
+		{incident.Place{AccountID: "111122223333", Region: strings.Repeat("r", 90)}, "[nightlatch] A (111122223333)", "B\nAccount 111122223333.\n"},
+	} {
+		got := Message{Subject: "[nightlatch] A", Body: "B\n"}.In(c.p)
+		if got.Subject != c.subject || got.Body != c.body {
+			t.Errorf("%+v: got %q, want %q and %q", c.p, got, c.subject, c.body)
+		}
+		if got := (Message{Subject: long}).In(c.p).Subject; len(got) > max(len(long), 99) || c.p != (incident.Place{}) && c.body != "B\n" && (len(got) != 99 || !strings.Contains(got, "x... (1")) {
+			t.Errorf("%+v: a long subject becomes %q", c.p, got)
+		}
+	}
+	r := messages()["decide"]
+	r.Place, r.Alarm.AccountID, r.Alarm.Region = incident.Place{}, "444455556666", "us-east-1" // a record of before, or no deployment: the alarm's
+	if m := Text(r); !strings.HasSuffix(m.Subject, " (444455556666 us-east-1)") || !strings.Contains(m.Body, "deactivate-key:"+stolen+" --region us-east-1\n") {
+		t.Errorf("got %q", m)
+	}
+	r.Place = incident.Place{AccountID: "111122223333", Region: "eu-west-1"} // whatever the alarm claims
+	if m := Text(r); strings.Contains(m.Subject+m.Body, "us-east-1") {
+		t.Errorf("got %q", m)
+	}
+	r.Alarm.Region, r.Place = "eu'; rm -rf ~", incident.Place{}
+	if m := Text(r); strings.Contains(m.Subject+m.Body, "rm -rf") {
+		t.Errorf("got %q", m)
 	}
 }

@@ -12,7 +12,9 @@ import (
 
 // Text is the message to the team: the answer first, then why, then the evidence. The answer and the undo lines stand at the
 // top, so that a channel that has to cut cuts from the end.
-func Text(r incident.Record) Message {
+func Text(r incident.Record) Message { return text(r).In(r.Where()) }
+
+func text(r incident.Record) Message {
 	var b strings.Builder
 	answer(&b, r)
 	why(&b, r)

@@ -14,11 +14,13 @@ import (
 
 // Write is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
 // whoever reads only the last one knows enough.
-func Write(kind incident.MessageKind, r incident.Record) Message {
+func Write(kind incident.MessageKind, r incident.Record) Message { return write(kind, r).In(r.Where()) }
+
+func write(kind incident.MessageKind, r incident.Record) Message {
 	if kind == incident.Closing {
 		return closing(r)
 	}
-	m := Text(r)
+	m := text(r)
 	word, lines := "", []string(nil)
 	switch kind {
 	case incident.Revised:
@@ -155,7 +157,7 @@ func Page(fired []incident.Record) Message {
 	} else if fired[0].Alarm.Bytes != nil {
 		what = prose.Bytes(*fired[0].Alarm.Bytes) + " from " + what
 	}
-	return Message{Subject: clipped("[nightlatch] FIRED: " + what + ", searching"), Body: b.String()}
+	return Message{Subject: clipped("[nightlatch] FIRED: " + what + ", searching"), Body: b.String()}.In(fired[0].Where())
 }
 
 // maxPaged is how many alarms one page names.
@@ -183,12 +185,13 @@ func Doubted(fired []incident.Record) Message {
 		}
 	}
 	b.WriteString("\n")
-	for _, line := range wrap("Whoever may invoke the function can make such alarms up: look who may, and who does. go tool nightlatch incidents lists them all. "+
+	list := strings.Join(append([]string{"nightlatch incidents"}, flags(fired[0].Where())...), " ")
+	for _, line := range wrap("Whoever may invoke the function can make such alarms up: look who may, and who does. "+list+" lists them all. "+
 		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", width) {
 		fmt.Fprintln(&b, line)
 	}
 	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(fired[0].Mode)))
-	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}
+	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}.In(fired[0].Where())
 }
 
 // alarmLine is one alarm in a line of the page.

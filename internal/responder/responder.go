@@ -44,6 +44,7 @@ import (
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/version"
 	"nightlatch/internal/workers"
 )
 
@@ -61,6 +62,8 @@ type Responder struct {
 	Mode     containment.Mode
 	// Generation tells deployments apart: the mode that was lowered in another one is not lowered any more.
 	Generation string
+	// Place is where the deployment is, for the messages; zero where there is none.
+	Place incident.Place
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Scheduler calls the responder again. Where it is nil nothing does: an invocation waits for what comes next, and closes an incident as
@@ -166,7 +169,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Place: w.Place, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -227,6 +226,16 @@ func (in *invocation) approve(id string, step int) (string, error) {
 	return said, err
 }
 
+// numbered is the number that a key's step has now, or the number that was typed.
+func (in *invocation) numbered(id, key string, typed int) int {
+	r, err := simStore{in}.Load(context.Background(), id)
+	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == key })
+	if key == "" || err != nil || i < 0 {
+		return typed
+	}
+	return i + 1
+}
+
 // pick chooses a step as the command line does.
 func pick(r incident.Record, step int, fits func(containment.Outcome) bool) (int, containment.Outcome, error) {
 	var all []int
@@ -342,7 +351,7 @@ func involved(r incident.Record) map[string]bool {
 var (
 	// keyCommand finds the command that sets a key's status.
 	keyCommand = regexp.MustCompile(`(?m)^(Run|To undo) +aws iam update-access-key .*--access-key-id (\w+) --status (\w+)$`)
-	orApprove  = regexp.MustCompile(`(?m)^Or +go tool nightlatch approve ([a-z0-9-]+) ([0-9]+)$`)
+	orApprove  = regexp.MustCompile(`(?m)^Or +nightlatch approve ([a-z0-9-]+) deactivate-key:(\w+)(?: --region [a-z0-9-]+)?$`)
 	ofIncident = regexp.MustCompile(`(?m)^Incident ([a-z0-9-]+), mode`)
 )
 
@@ -369,17 +378,13 @@ func (w *world) react(m report.Message) {
 		if !w.chance(w.plot.approves) {
 			continue
 		}
-		id, at := c[1], w.later()
-		n, err := strconv.Atoi(c[2])
-		if err != nil {
-			panic(err)
-		}
-		if w.chance(0.1) {
-			n = w.IntN(4)
+		id, key, at, n := c[1], c[2], w.later(), 0
+		if w.chance(0.1) { // somebody types a number instead
+			key, n = "", w.IntN(4)
 		}
 		for range 1 + w.IntN(3)/2 { // two at once, now and then
 			w.after(at+w.between(0, time.Second), func() {
-				w.command(w.one(w.staff), fmt.Sprintf("approve %s %d", id, n), 1, func(in *invocation) (string, error) { return in.approve(id, n) })
+				w.command(w.one(w.staff), fmt.Sprintf("approve %s %s%d", id, key, n), 1, func(in *invocation) (string, error) { return in.approve(id, in.numbered(id, key, n)) })
 			})
 		}
 	}

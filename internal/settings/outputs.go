@@ -8,6 +8,8 @@ const (
 	ApproverOutput = "ApproverUrl"
 	// ModeOutput is what DeployedMode writes.
 	ModeOutput = "Mode"
+	// VersionOutput is the version of Nightlatch that was deployed.
+	VersionOutput = "Version"
 )
 
 // separator stands between a mode and its deployment generation: neither can have it in it.

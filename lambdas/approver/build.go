@@ -12,6 +12,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/engines"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/investigation"
@@ -33,7 +34,7 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 		return approver{}, err
 	}
 	now := clock.System{}
-	a := &approval.Approval{Clock: now, Mode: mode, Generation: s.Generation, Ours: actor.Accounts(s.Accounts...),
+	a := &approval.Approval{Clock: now, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, Ours: actor.Accounts(s.Accounts...),
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	if a.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
 		return approver{}, err

@@ -70,7 +70,7 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 		t.Errorf("the trail's resource is %+v", got)
 	}
 	w.has("odd/nightlatch filtered")
-	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd\n") {
+	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 eu-west-1)\n") {
 		t.Errorf("the team was notified of %q", sns.sent)
 	}
 	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))

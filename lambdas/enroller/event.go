@@ -105,7 +105,7 @@ func (e *enroller) enrol(ctx context.Context, made string) error {
 	if !bad {
 		return nil
 	}
-	if err := e.team.Send(ctx, message); err != nil {
+	if err := e.notify(ctx, message); err != nil {
 		return err
 	}
 	if n := len(r.Unreached); n > 0 {

@@ -35,7 +35,7 @@ func TestTheDailyCheck(t *testing.T) {
 		}
 		w.has("a-1/nightlatch", "b-1/nightlatch", "c-1/nightlatch")
 	}
-	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] WERE NOT WATCHED: 2 buckets" || !strings.Contains(w.team.sent[0].Body, "\nb-1, c-1\n") {
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] WERE NOT WATCHED: 2 buckets (111122223333 eu-west-1)" || !strings.Contains(w.team.sent[0].Body, "\nb-1, c-1\n") {
 		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 	w.team.sent = nil
@@ -49,7 +49,7 @@ func TestTheDailyCheck(t *testing.T) {
 		}
 		return s3test.Fault{}
 	})
-	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: denied" ||
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: denied (111122223333 eu-west-1)" ||
 		strings.Contains(w.team.sent[0].Body, "late") || strings.Contains(w.team.sent[0].Body, "far") {
 		t.Errorf("got %v, and the team was notified of %q", err, w.team.sent)
 	}
@@ -105,7 +105,7 @@ func TestTheDailyCheckRepairsNamedBuckets(t *testing.T) {
 		t.Error(err)
 	}
 	w.has("kept/nightlatch", "lost/EntireBucket", "lost/nightlatch", "odd/nightlatch filtered")
-	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: odd" ||
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: odd (111122223333 eu-west-1)" ||
 		!strings.Contains(w.team.sent[0].Body, "these buckets (1) and switched them on") || !strings.Contains(w.team.sent[0].Body, "\nlost\n") {
 		t.Errorf("the team was notified of %q", w.team.sent)
 	}
@@ -114,7 +114,7 @@ func TestTheDailyCheckRepairsNamedBuckets(t *testing.T) {
 	}
 	w.s3.Drop("odd")
 	w.s3.Make(region, "lost")
-	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.sent) != 2 || w.team.sent[1].Subject != "[nightlatch] WAS NOT WATCHED: lost" {
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil || len(w.team.sent) != 2 || w.team.sent[1].Subject != "[nightlatch] WAS NOT WATCHED: lost (111122223333 eu-west-1)" {
 		t.Errorf("got %v, and the team was notified of %q", err, w.team.sent)
 	}
 	w.s3.Calls()
@@ -183,7 +183,7 @@ func TestTheWholeFunction(t *testing.T) {
 	}
 	w.has("logs/nightlatch")
 	succeeded(t, w.cfn.answers[0], "1", "0", `bucket "gone": there is no such bucket`)
-	if !strings.HasPrefix(published, "[nightlatch] NOT WATCHED: gone\n") {
+	if !strings.HasPrefix(published, "[nightlatch] NOT WATCHED: gone (111122223333 eu-west-1)\n") {
 		t.Errorf("published %q", published)
 	}
 	if e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=team"}); err == nil || e != nil {

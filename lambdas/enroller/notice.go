@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/settings"
@@ -61,6 +62,12 @@ func named(names []string) string {
 		return prose.Safe(strings.Join(names[:maxNamed], ", ")) + fmt.Sprintf(" and %d more", len(names)-maxNamed)
 	}
 	return prose.Safe(strings.Join(names, ", "))
+}
+
+// notify notifies the team, with the account and region that a message is about.
+func (e *enroller) notify(ctx context.Context, m report.Message) error {
+	m.Body += "\n"
+	return e.team.Send(ctx, m.In(incident.Place{AccountID: e.account, Region: e.region}))
 }
 
 // notice is the message about a result, and whether there is anything to report. again are the buckets that lacked their request metrics

@@ -89,7 +89,7 @@ func (e *enroller) fulfil(ctx context.Context, request cfn.Event) (map[string]an
 	}
 	e.report(ctx, r)
 	if message, bad := notice(r, nil); bad {
-		if err := e.team.Send(ctx, message); err != nil {
+		if err := e.notify(ctx, message); err != nil {
 			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
 	}

@@ -90,7 +90,7 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 	succeeded(t, got, "2", "0", `bucket "denied": the function's role may not call s3:PutMetricsConfiguration on it (AWS: `)
 	sentences := []string{`bucket "gone-1": there is no such bucket`, `bucket "far": the bucket is in another region, "us-east-1"`, `bucket "full": it has 1,000`,
 		`bucket "odd": its request-metrics configuration "nightlatch" has a filter`, `not watched from here (1); deploy Nightlatch there too: unnamed (us-east-1)`}
-	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: 6 buckets" {
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NOT WATCHED: 6 buckets (111122223333 eu-west-1)" {
 		t.Fatalf("the team was notified of %q", w.team.sent)
 	}
 	for _, s := range sentences {
@@ -105,7 +105,7 @@ func TestWhoeverRefusesIsNamedAndTheRestIsDone(t *testing.T) {
 	w.team.err = fmt.Errorf("no topic")
 	got = w.request(t.Context(), remove, want("nightlatch", "*", "going", "good", "gone-1"), nil)
 	succeeded(t, got, "0", "0", `bucket "going": the function's role may not call s3:PutMetricsConfiguration`)
-	if m := w.team.sent[len(w.team.sent)-1]; m.Subject != "[nightlatch] REQUEST METRICS LEFT ON" || strings.Contains(m.Body, "gone-1") {
+	if m := w.team.sent[len(w.team.sent)-1]; m.Subject != "[nightlatch] REQUEST METRICS LEFT ON (111122223333 eu-west-1)" || strings.Contains(m.Body, "gone-1") {
 		t.Errorf("the team was notified of %q", m)
 	}
 }

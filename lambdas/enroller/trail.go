@@ -38,7 +38,7 @@ func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]an
 	}
 	e.log.InfoContext(ctx, "the trail was looked up", "trail", t.ARN, "location", t.Location(), "key", t.Key, "wrong", wrong, "warnings", t.Warnings())
 	if m, bad := trailNotice(t.ARN, wrong, t.Warnings()); bad {
-		if err := e.team.Send(ctx, m); err != nil {
+		if err := e.notify(ctx, m); err != nil {
 			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
 	}
@@ -94,7 +94,7 @@ func (e *enroller) checkTrail(ctx context.Context) error {
 	}
 	e.log.InfoContext(ctx, "the trail was checked", "trail", e.trail, "wrong", wrong)
 	if m, bad := trailNotice(e.trail, wrong, nil); bad {
-		return e.team.Send(ctx, m)
+		return e.notify(ctx, m)
 	}
 	return nil
 }

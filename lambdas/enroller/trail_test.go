@@ -115,7 +115,7 @@ func TestAnUpdateFailsWhereItMakesThingsWorse(t *testing.T) {
 			t.Errorf("stopped since: got %+v", got)
 		}
 	}
-	if len(w.team.sent) != 2 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.sent[0].Body, "is stopped") {
+	if len(w.team.sent) != 2 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main (111122223333 eu-west-1)" || !strings.Contains(w.team.sent[0].Body, "is stopped") {
 		t.Errorf("the team was notified of %q", w.team.sent)
 	}
 	w.aws.Drop(aTrail)
@@ -132,7 +132,7 @@ func TestTheTeamIsNotifiedOfWhatATrailLeavesOutWhenItIsDeployed(t *testing.T) {
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "logs"), nil); got.Status != cfn.StatusSuccess {
 		t.Errorf("got %+v", got)
 	}
-	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main" || strings.Count(w.team.sent[0].Body, "\ntrail ") != 3 ||
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main (111122223333 eu-west-1)" || strings.Count(w.team.sent[0].Body, "\ntrail ") != 3 ||
 		!strings.Contains(w.log.String(), "the team was not notified") {
 		t.Errorf("the team was notified of %q", w.team.sent)
 	}
@@ -162,7 +162,7 @@ func TestTheDailyCheckOfTheTrail(t *testing.T) {
 	} {
 		c.change()
 		w.team.sent = nil
-		if err := check(); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main" || !strings.Contains(w.team.sent[0].Body, c.says) {
+		if err := check(); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main (111122223333 eu-west-1)" || !strings.Contains(w.team.sent[0].Body, c.says) {
 			t.Errorf("got %v, and the team was notified of %q, want %q", err, w.team.sent, c.says)
 		}
 	}

@@ -38,6 +38,7 @@ import (
 	"nightlatch/internal/evidence/enginetest"
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/grant/granttest"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 )
@@ -101,6 +102,9 @@ func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
 	r, err := m.skipping(packed(t), f.logs)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if here := (incident.Place{AccountID: m.account, Region: m.config.Region}); r.Place != here {
+		t.Errorf("the messages are of %+v, and this is %+v", r.Place, here)
 	}
 	f.invoke = func(t testing.TB, event []byte) answer {
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)

@@ -9,7 +9,6 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
-	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
@@ -26,10 +25,14 @@ type demoCmd struct {
 
 // Run plays the midnight in virtual time, with the real responder over DuckDB and an account in memory.
 func (c *demoCmd) Run(ctx context.Context, s streams) error {
-	say := func(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
-	if c.JSON {
-		say = func(format string, args ...any) { fmt.Fprintf(s.err, format, args...) }
+	if err := needsEngine("demo"); err != nil {
+		return err
 	}
+	out := s.out
+	if c.JSON {
+		out = s.err
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(out, format, args...) }
 	dir, err := s.tmp.dir()
 	if err != nil {
 		return err
@@ -41,9 +44,9 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	}
 	users, keys, roles := world.Account.Size()
 	say("%d users with %d keys, %d roles, %d S3 data events in %d files.\n\n", users, keys, roles, world.Events, len(world.Files))
-	engine, err := duck.Open(ctx, duck.Settings{Temp: dir})
+	engine, err := openEngine(ctx, dir)
 	if err != nil {
-		return fmt.Errorf("opening DuckDB: %w", err)
+		return err
 	}
 	defer engine.Close()
 

@@ -19,6 +19,9 @@ import (
 	"nightlatch/internal/report"
 )
 
+// defaultStack is the name that the stack has.
+const defaultStack = "Nightlatch"
+
 // place says where a deployment is.
 type place struct {
 	Stack   string `default:"Nightlatch" placeholder:"NAME" help:"The CloudFormation stack of the deployment (${default})."`
@@ -53,6 +56,15 @@ func (p place) open(ctx context.Context, s streams, table inTable, approver atUR
 	return d, nil
 }
 
+// flags are what a printed command needs so that it finds this deployment from any machine; whose credentials are used is everybody's own.
+func (p place) flags(d *deployment.Deployment) []string {
+	flags := []string{"--region", d.Region}
+	if p.Stack != defaultStack {
+		flags = append(flags, "--stack", p.Stack)
+	}
+	return flags
+}
+
 // kept is the table of incidents, which is only read here: nobody but Nightlatch's own functions may write to it.
 func kept(ctx context.Context, d *deployment.Deployment) (*dynamo.Store, error) {
 	table, err := d.Table(ctx)
@@ -79,11 +91,11 @@ func (p place) openIncident(ctx context.Context, s streams, table inTable, appro
 // load reads one incident.
 func load(ctx context.Context, store *dynamo.Store, id string) (incident.Record, error) {
 	if !alarm.IncidentID.MatchString(id) {
-		return incident.Record{}, badInput{fmt.Errorf("%q is not the id of an incident; go tool nightlatch incidents lists them", id)}
+		return incident.Record{}, badInput{fmt.Errorf("%q is not the id of an incident; nightlatch incidents lists them", id)}
 	}
 	rec, err := store.Load(ctx, id)
 	if errors.Is(err, incident.ErrNotFound) {
-		return incident.Record{}, fmt.Errorf("there is no incident %s in this table; go tool nightlatch incidents lists those that there are", id)
+		return incident.Record{}, fmt.Errorf("there is no incident %s in this table; nightlatch incidents lists those that there are", id)
 	}
 	return rec, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -74,10 +75,17 @@ func (w watched) Write(b []byte) (int, error) {
 		return 0, errClosed
 	}
 	n, err := w.Writer.Write(b)
-	if errors.Is(err, syscall.EPIPE) {
+	if unread(err) {
 		w.stop(errClosed)
 	}
 	return n, err
+}
+
+// unread reports whether a write has failed because nobody reads any more. Windows has two errors of its own for it:
+// https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes--0-499-
+func unread(err error) bool {
+	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232)
+	return errors.Is(err, syscall.EPIPE) || runtime.GOOS == "windows" && (errors.Is(err, brokenPipe) || errors.Is(err, noData))
 }
 
 // scratch is the folder for all that a command writes on this machine. It is made when it is first asked for, and goes with the command.

@@ -72,18 +72,18 @@ type incidentCmd struct {
 
 // Run shows one incident, and what can be done about its steps.
 func (c *incidentCmd) Run(ctx context.Context, s streams) error {
-	_, _, rec, err := c.openIncident(ctx, s, c.inTable, atURL{}, c.Incident)
+	d, _, rec, err := c.openIncident(ctx, s, c.inTable, atURL{}, c.Incident)
 	if err != nil {
 		return err
 	}
 	if err := printIncident(s.out, rec, c.JSON); err != nil || c.JSON {
 		return err
 	}
-	return printSteps(s.out, rec)
+	return printSteps(s.out, rec, c.flags(d)...)
 }
 
 // printSteps lists the steps by their numbers, with the command for each that one can say something to.
-func printSteps(out io.Writer, rec incident.Record) error {
+func printSteps(out io.Writer, rec incident.Record, flags ...string) error {
 	for i, o := range rec.Outcomes {
 		if i == 0 {
 			fmt.Fprint(out, "\nSTEPS\n")
@@ -91,9 +91,9 @@ func printSteps(out io.Writer, rec incident.Record) error {
 		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), prose.Safe(string(o.State)))
 		switch {
 		case approvable(o) && rec.Closed.IsZero() && rec.MergedInto == "":
-			line += "; " + o.Command("approve", rec.ID)
+			line += "; " + o.Command("approve", rec.ID, flags...)
 		case restorable(o) && o.State != containment.Undone:
-			line += "; " + o.Command("restore", rec.ID)
+			line += "; " + o.Command("restore", rec.ID, flags...)
 		}
 		if _, err := fmt.Fprintln(out, line); err != nil {
 			return err

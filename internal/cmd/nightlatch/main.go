@@ -17,6 +17,7 @@ import (
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/version"
 )
 
 // cli is the command line.
@@ -29,6 +30,17 @@ type cli struct {
 	Approve   approveCmd   `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
 	Restore   restoreCmd   `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
 	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
+
+	Version versionCmd `cmd:"" help:"Print the version of this program. A deployment's stands in its stack's output Version."`
+}
+
+// versionCmd prints which Nightlatch this is.
+type versionCmd struct{}
+
+// Run prints it, as a program's name and a number.
+func (c *versionCmd) Run(s streams) error {
+	_, err := fmt.Fprintln(s.out, "nightlatch", version.Release)
+	return err
 }
 
 // streams are where a command reads and writes, and tmp is for what it has to write on the way.
@@ -66,7 +78,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "nightlatch: %v\nTry: go tool nightlatch --help\n", err)
+		fmt.Fprintf(s.err, "nightlatch: %v\nTry: nightlatch --help\n", err)
 		return 2
 	}
 	if err := k.Run(); err != nil {

@@ -13,7 +13,6 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
-	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
@@ -37,6 +36,9 @@ type respondCmd struct {
 
 // Run answers one event.
 func (c *respondCmd) Run(ctx context.Context, s streams) error {
+	if err := needsEngine("respond"); err != nil {
+		return err
+	}
 	mode, err := containment.ParseMode(c.Mode)
 	if err != nil {
 		return badInput{err}
@@ -136,14 +138,14 @@ func readEvent(file string, in io.Reader) ([]byte, error) {
 	return event, nil
 }
 
-func openTrail(ctx context.Context, paths []string, s streams) (*duck.Engine, error) {
+func openTrail(ctx context.Context, paths []string, s streams) (localEngine, error) {
 	dir, err := s.tmp.dir()
 	if err != nil {
 		return nil, err
 	}
-	engine, err := duck.Open(ctx, duck.Settings{Temp: dir})
+	engine, err := openEngine(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening DuckDB: %w", err)
+		return nil, err
 	}
 	fmt.Fprintf(s.err, "reading the trail in %s ...\n", prose.List(paths))
 	if err := engine.Load(ctx, paths...); err != nil {
@@ -155,7 +157,7 @@ func openTrail(ctx context.Context, paths []string, s streams) (*duck.Engine, er
 }
 
 // account is the one of the file, or the one that the trail shows.
-func (c *respondCmd) account(ctx context.Context, engine *duck.Engine, alarmAccount string) (*sandbox.Account, actor.Ours, error) {
+func (c *respondCmd) account(ctx context.Context, engine localEngine, alarmAccount string) (*sandbox.Account, actor.Ours, error) {
 	inferred, ours, err := sandbox.Infer(ctx, engine, alarmAccount)
 	if err != nil || c.Account == "" {
 		return inferred, ours, err

@@ -1,0 +1,21 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"nightlatch/internal/evidence/duck"
+)
+
+const hasEngine = true
+
+// openEngine opens DuckDB, which writes to the folder what does not fit into memory.
+func openEngine(ctx context.Context, temp string) (localEngine, error) {
+	engine, err := duck.Open(ctx, duck.Settings{Temp: temp})
+	if err != nil {
+		return nil, fmt.Errorf("opening DuckDB: %w", err)
+	}
+	return engine, nil
+}
