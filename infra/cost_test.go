@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Prices in US dollars, us-east-1, as the README says where they come from.
+// Prices in US dollars, us-east-1, as this folder's README says where they come from.
 const (
 	firstMetrics, perMetric, perFurtherMetric = 10_000, 0.30, 0.10 // custom metrics, a month
 	metricsOfABucket                          = 16
@@ -21,9 +21,9 @@ const (
 	gbOfZippedReads                           = 0.2 // a trail's files are zipped; those that we have take 131 to 232 bytes a record
 )
 
-// The README's table of what a month costs is what these prices make of the stack as it is.
+// The table in this folder's README of what a month costs is what these prices make of the stack as it is.
 func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +71,11 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 			text := fmt.Sprintf("| %s | %s | %s |", r.what, dollars(r.of(10)), dollars(r.of(1000)))
 			few, many = few+r.of(10), many+r.of(1000)
 			if !strings.Contains(string(readme), text+"\n") {
-				t.Errorf("the README has no row\n%s", text)
+				t.Errorf("infra/README.md has no row\n%s", text)
 			}
 		}
 		if text := fmt.Sprintf("| **a month with %s** | | **%s** | **%s** |\n", engine, dollars(few), dollars(many)); !strings.Contains(string(readme), text) {
-			t.Errorf("the README has no row\n%s", text)
+			t.Errorf("infra/README.md has no row\n%s", text)
 		}
 	}
 }

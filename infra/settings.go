@@ -150,7 +150,7 @@ func Read(context map[string]any) (Settings, error) {
 	return s, nil
 }
 
-// noEvidence is what to give, and what it costs, by the prices of the README.
+// noEvidence is what to give, and what it costs, by the prices of this folder's README.
 const noEvidence = "neither trail nor eventDataStore is given, and Nightlatch asks one of them who read the buckets: give -c trail=ARN or -c trail=create " +
 	"(CloudTrail writes files, $1.00 a million reads, and Athena reads them, $5.00 a TB), or, in an account that has CloudTrail Lake already, " +
 	"-c eventDataStore=ARN or -c eventDataStore=create ($0.75 a GB, about $1.35 a million reads, and $0.005 a GB asked)"
