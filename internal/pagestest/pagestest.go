@@ -47,7 +47,7 @@ func Read(t *testing.T, path string) Page {
 	return Page{path, string(text)}
 }
 
-// All reads every page that people write: not others' licences, and nothing below node_modules or a folder that begins with a dot.
+// All reads every page that people write: not others' licences, and nothing below node_modules, testdata or a folder that begins with a dot.
 func All(t *testing.T) []Page {
 	t.Helper()
 	root := Root(t)
@@ -57,7 +57,7 @@ func All(t *testing.T) []Page {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (name == "node_modules" || name == "cdk.out" || strings.HasPrefix(name, ".")):
+		case d.IsDir() && path != root && (name == "node_modules" || name == "cdk.out" || name == "testdata" || strings.HasPrefix(name, ".")):
 			return filepath.SkipDir
 		case !d.IsDir() && strings.HasSuffix(name, ".md") && name != "NOTICES.md":
 			rel, err := filepath.Rel(root, path)
