@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"nightlatch/internal/version"
 )
 
 // The pages that there are, beside the tests' events.
@@ -24,6 +26,13 @@ func TestThePagesAreThere(t *testing.T) {
 		all = append(all, p.Path)
 	}
 	Same(t, "pages", all, wanted)
+}
+
+// The version that is built has its section.
+func TestTheChangeLogKnowsTheVersion(t *testing.T) {
+	if p := Read(t, "CHANGELOG.md"); strings.TrimSpace(p.Section("## "+version.Release)) == "" {
+		t.Errorf("%s says nothing of version %s", p.Path, version.Release)
+	}
 }
 
 // Somebody knows in five minutes what it is.
