@@ -73,6 +73,9 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if args[0] == "help" {
+		args = append(args[1:], "--help")
+	}
 	k, err := parser.Parse(args)
 	if exited >= 0 { // --help
 		return exited
