@@ -85,6 +85,9 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if _, err := d.Table(ctx); err != nil { // which the request names, with --url too
+		return err
+	}
 	fmt.Fprintf(s.err, "Lowering the mode to %s, at %s.\n%s\n", mode, url, waiting)
 	said, err := d.LowerMode(ctx, string(mode))
 	if err != nil {
