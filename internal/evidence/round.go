@@ -3,11 +3,10 @@ package evidence
 // Answered is what came back for one question of a query round, if it was asked.
 type Answered struct {
 	Answer
-	// Tally is of Bytes, History of Usage; neither is set beside an Err.
-	Tally   Tally
-	History *History
-	Err     error
-	Asked   bool
+	// Tally is of Bytes; it is not set beside an Err.
+	Tally Tally
+	Err   error
+	Asked bool
 	// Behind: the engine that is asked first answered too, and shows less.
 	Behind bool
 }

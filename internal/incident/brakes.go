@@ -50,7 +50,8 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 	return Hold{}, false
 }
 
-// In is what is left of the brakes in a deployment generation: a mode that was lowered in another one is not lowered any more.
+// In is what is left of the brakes in a deployment generation: a mode that was lowered in another one is not lowered any more. An
+// invocation that a deployment finds at work goes on in its own generation, for as long as a function may run: fifteen minutes.
 func (b Brakes) In(generation string) Brakes {
 	if b.Generation != generation {
 		b.Mode, b.Generation, b.By, b.At = "", "", "", time.Time{}
@@ -58,11 +59,16 @@ func (b Brakes) In(generation string) Brakes {
 	return b
 }
 
-// Lower is the mode that is left of the deployment's.
+// Lower is the mode that is left of the deployment's. A mode that this build does not know is a later build's, before a rollback: whatever it
+// means there, it is no leave to act.
 func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
 	order := []containment.Mode{containment.ModeObserve, containment.ModeAsk, containment.ModeAct}
-	if i := slices.Index(order, b.Mode); i >= 0 && i < slices.Index(order, deployed) {
-		return b.Mode
+	lowered := b.Mode
+	if lowered != "" && !slices.Contains(order, lowered) {
+		lowered = containment.ModeAsk
+	}
+	if i := slices.Index(order, lowered); i >= 0 && i < slices.Index(order, deployed) {
+		return lowered
 	}
 	return deployed
 }

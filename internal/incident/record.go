@@ -11,6 +11,9 @@ import (
 )
 
 // Schema names the JSON form of a Record. Fields are only ever added.
+//
+// What a build does not know is gone with its next put: a deployment that is rolled back in the middle of a night drops the fields that only
+// the later build has. So a new field may say more, but it must not be all that keeps a step from being done twice.
 const Schema = "nightlatch.incident/1"
 
 // Record is everything about one incident. Its JSON form is the permanent contract of --json.

@@ -54,16 +54,19 @@ func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
 // tookUsage takes in what is usual, or returns why that is not known.
 func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	r.Evidence.Cost.Add(usage.Answer)
-	r.History = usage.History
+	err := usage.Err
+	if r.History = nil; err == nil {
+		r.History, err = evidence.ReadUsage(usage.Rows, r.Alarm.From)
+	}
 	switch {
-	case usage.Err == nil:
-	case errors.Is(usage.Err, evidence.ErrBudget): // of two engines, of either
+	case err == nil:
+	case errors.Is(err, evidence.ErrBudget): // of two engines, of either
 		r.HistoryAsked = MaxHistory // it would only be spent again
-	case errors.Is(usage.Err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
+	case errors.Is(err, evidence.ErrBusy): // somebody may keep the slots full, so that we give up
 	default:
 		r.HistoryAsked++
 	}
-	return r.Unanswered(at, "usage", usage.Err)
+	return r.Unanswered(at, "usage", err)
 }
 
 // tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the query round says why.

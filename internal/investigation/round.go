@@ -38,16 +38,7 @@ func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evid
 	}
 	all := map[string]evidence.Round{}
 	for _, c := range cases {
-		round := evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID]}
-		if u := &round.Usage; u.Asked && u.Err == nil {
-			u.History, u.Err = evidence.ReadUsage(u.Rows, c.Alarm.From)
-		}
-		for question, err := range map[string]error{"bytes": round.Bytes.Err, "usage": round.Usage.Err} {
-			if err != nil {
-				i.log.ErrorContext(ctx, "the trail did not answer", "incident", c.ID, "question", question, "err", err)
-			}
-		}
-		all[c.ID] = round
+		all[c.ID] = evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID]}
 	}
 	return all
 }

@@ -47,9 +47,20 @@ func (w *worker) round(ctx context.Context, batch []task) {
 			if t.rec.Took(w.Clock.Now(), found[t.rec.ID]) {
 				t.rec.Enough = judgement.Enough(w.Policy, *t.rec)
 			}
+			w.logRound(ctx, *t.rec)
 			if t.rec.Next(w.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
 				w.put(ctx, t.rec)
 			}
 		}()
+	}
+}
+
+// logRound logs what the trail did not answer in a record's last query round.
+func (w *worker) logRound(ctx context.Context, rec incident.Record) {
+	last := rec.Rounds[len(rec.Rounds)-1]
+	for question, why := range map[string]string{"bytes": last.Error, "usage": last.HistoryError} {
+		if why != "" {
+			w.Log.ErrorContext(ctx, "the trail did not answer", "incident", rec.ID, "question", question, "err", why)
+		}
 	}
 }
