@@ -40,9 +40,14 @@ func load(ctx context.Context, store incident.Store, id string) (incident.Record
 		return store.Load(ctx, briefs[0].ID)
 	}
 	rec, err := store.Load(ctx, id)
-	if !errors.Is(err, incident.ErrNotFound) {
-		return rec, err
+	if errors.Is(err, incident.ErrNotFound) {
+		return beginning(ctx, store, id)
 	}
+	return rec, err
+}
+
+// beginning reads the one incident whose id begins so.
+func beginning(ctx context.Context, store incident.Store, id string) (incident.Record, error) {
 	briefs, err := store.Recent(ctx, lookBack)
 	if err != nil {
 		return incident.Record{}, err

@@ -40,9 +40,6 @@ type respondCmd struct {
 
 // Run answers one event.
 func (c *respondCmd) Run(ctx context.Context, s streams) error {
-	if err := needsEngine("respond"); err != nil {
-		return err
-	}
 	mode, err := containment.ParseMode(strings.ToLower(c.Mode))
 	if err != nil {
 		return badInput{err}
