@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -18,7 +19,7 @@ import (
 func main() {
 	err := synthesize()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: "))
 	}
 	// Everything has been said: closing would print that the runtime "exited abnormally", because jsii waits for it twice.
 	os.Stderr = nil

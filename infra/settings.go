@@ -112,9 +112,29 @@ func (s *Settings) fields() []field {
 	}
 }
 
-// Read makes the settings of a CDK context. What is wrong is one sentence that names the field, what was given, and what is accepted.
+// Read makes the settings of a CDK context. What is wrong is one sentence that names the field, what was given, and what is accepted; several
+// are several lines.
 func Read(context map[string]any) (Settings, error) {
 	s := Settings{PolicyText: policy.ShippedText()}
+	wrong := s.unknown(context)
+	sources := true // what says where the evidence is can be read
+	for _, f := range s.fields() {
+		if err := f.read(context); err != nil {
+			wrong = append(wrong, err)
+			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "evidence"}, f.key)
+		}
+	}
+	if sources {
+		wrong = append(wrong, s.chooseEngine())
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+// unknown finds the keys of a context that are no settings.
+func (s *Settings) unknown(context map[string]any) (wrong []error) {
 	var known []string
 	for _, f := range s.fields() {
 		known = append(known, f.key)
@@ -122,32 +142,34 @@ func Read(context map[string]any) (Settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(context)) {
 		// The CDK's own keys have a colon or a slash in them, but for the one that `cdk acknowledge` writes.
 		if !slices.Contains(known, key) && !strings.ContainsAny(key, ":/") && key != "acknowledged-issue-numbers" {
-			return Settings{}, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, known), strings.Join(known, ", "))
+			wrong = append(wrong, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, known), strings.Join(known, ", ")))
 		}
 	}
-	for _, f := range s.fields() {
-		given, there := context[f.key]
-		v, ok := text(given)
-		switch {
-		case !there && f.required:
-			return Settings{}, fmt.Errorf("%s is missing: give -c %s=…, %s", f.key, f.key, f.accepts)
-		case !there && f.fallback == "":
-			continue
-		case !there:
-			v = f.fallback
-		case !ok:
-			return Settings{}, fmt.Errorf("%s is %v, and should be %s", f.key, given, f.accepts)
-		}
-		if err := f.set(v); err != nil && err != errNot {
-			return Settings{}, fmt.Errorf("%s is %q, and should be %s: %v", f.key, cut(v), f.accepts, err)
-		} else if err != nil {
-			return Settings{}, fmt.Errorf("%s is %q, and should be %s", f.key, cut(v), f.accepts)
-		}
+	return wrong
+}
+
+// read sets one setting from a context.
+func (f field) read(context map[string]any) error {
+	given, there := context[f.key]
+	v, ok := text(given)
+	switch {
+	case !there && f.required:
+		return fmt.Errorf("%s is missing: give -c %s=…, %s", f.key, f.key, f.accepts)
+	case !there && f.fallback == "":
+		return nil
+	case !there:
+		v = f.fallback
+	case !ok:
+		return fmt.Errorf("%s is %v, and should be %s", f.key, given, f.accepts)
 	}
-	if err := s.chooseEngine(); err != nil {
-		return Settings{}, err
+	switch err := f.set(v); err {
+	case nil:
+		return nil
+	case errNot:
+		return fmt.Errorf("%s is %q, and should be %s", f.key, cut(v), f.accepts)
+	default:
+		return fmt.Errorf("%s is %q, and should be %s: %v", f.key, cut(v), f.accepts, err)
 	}
-	return s, nil
 }
 
 // noEvidence is what to give, and what it costs, by the prices of this folder's README.

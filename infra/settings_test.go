@@ -264,3 +264,21 @@ func TestTheStackGoesToItsEvidence(t *testing.T) {
 		}
 	}
 }
+
+// Each synthesis takes a while: all that is wrong is said at once, one line each.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	context := given("mode", "kill", "colour", "red", "trail", "main", "memory", "64")
+	delete(context, "email")
+	_, err := Read(context)
+	if err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	var begins []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		begins = append(begins, strings.Join(strings.Fields(line)[:4], " "))
+	}
+	want := []string{"colour is not a", `trail is "main", and`, "email is missing: give", `mode is "kill", and`, `memory is "64", and`}
+	if diff := cmp.Diff(begins, want); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}

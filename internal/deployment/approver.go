@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -130,13 +132,23 @@ func (d *Deployment) post(ctx context.Context, what string, asked any) (string, 
 	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), "lambda", d.Region, now); err != nil {
 		return "", fmt.Errorf("signing the request to the approver: %v", err)
 	}
+	return d.send(req)
+}
+
+// send sends a request once and reads the answer. Without a connection there was nothing to send it on.
+func (d *Deployment) send(req *http.Request) (string, error) {
+	var connected atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
 	resp, err := proof.Client(d.cfg).Do(req)
 	if err != nil {
 		var failure *url.Error
 		if errors.As(err, &failure) {
 			err = failure.Err // without the URL, which was printed
 		}
-		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it arrived is not known, look at the incident before you repeat it", u.Host, err)
+		if !connected.Load() {
+			return "", fmt.Errorf("the approver at %s cannot be reached: %v; the request was not sent and has changed nothing; see whether its URL is right, and whether this network lets you there", req.URL.Host, err)
+		}
+		return "", fmt.Errorf("no answer came from the approver at %s: %v; whether it arrived is not known, look at the incident before you repeat it", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

@@ -368,7 +368,24 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 	}
 	_, err = d.Approve(t.Context(), theirs)
 	says(t, err, "certificate")
+	says(t, err, "the request was not sent and has changed nothing")
 	if got := a.Requests(); len(got) != 0 {
 		t.Errorf("somebody who is not trusted got %q", got)
+	}
+}
+
+// Without a connection nothing was sent, and nobody has to look whether it arrived.
+func TestAnApproverThatIsNotThere(t *testing.T) {
+	d, _ := opened(t)
+	gone := httptest.NewTLSServer(http.NotFoundHandler())
+	gone.Close()
+	for _, url := range []string{gone.URL, "https://nowhere.invalid/"} {
+		d.settings.URL = url
+		_, err := d.Approve(t.Context(), theirs)
+		says(t, err, " cannot be reached: ")
+		says(t, err, "; the request was not sent and has changed nothing; see whether its URL is right")
+		if err != nil && strings.Contains(err.Error(), "not known") {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -1,9 +1,6 @@
 package settings
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Approver is what the approver's environment says: the responder's settings but for FilterID, which no approval reads, and the function
 // that it has called. The table and the schedules are needed: an approval is for another function to do.
@@ -21,14 +18,13 @@ func (s *Approver) fields() []field {
 // ParseApprover reads the approver's environment, as Parse does the responder's.
 func ParseApprover(environ []string) (Approver, error) {
 	s := Approver{Responder: Responder{ProtectTag: DefaultProtectTag, ScanBudget: DefaultScanBudget}}
-	if err := read(s.fields(), environ); err != nil {
-		return Approver{}, err
+	w := read(s.fields(), environ)
+	s.together(&w)
+	if s.Table == "" && !w.any("TABLE") {
+		w.say("%sTABLE is missing: it is the name of a DynamoDB table", prefix)
 	}
-	if err := s.together(); err != nil {
+	if err := w.err(); err != nil {
 		return Approver{}, err
-	}
-	if s.Table == "" {
-		return Approver{}, fmt.Errorf("%sTABLE is missing: it is the name of a DynamoDB table", prefix)
 	}
 	return s, nil
 }

@@ -24,7 +24,8 @@ func (s *Enroller) fields() []field {
 // ParseEnroller reads the enroller's environment, as Parse does the responder's.
 func ParseEnroller(environ []string) (Enroller, error) {
 	var s Enroller
-	if err := read(s.fields(), environ); err != nil {
+	w := read(s.fields(), environ)
+	if err := w.err(); err != nil {
 		return Enroller{}, err
 	}
 	return s, nil

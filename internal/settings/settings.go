@@ -2,8 +2,10 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -145,40 +147,55 @@ func (s *Responder) fields() []field {
 }
 
 // Parse reads an environment, a list of NAME=value. An unknown name, a missing one or a value that does not fit is one
-// sentence that names it, what was given, and what is accepted.
+// sentence that names it, what was given, and what is accepted; several are several lines.
 func Parse(environ []string) (Responder, error) {
 	s := Responder{ProtectTag: DefaultProtectTag, FilterID: DefaultFilterID, ScanBudget: DefaultScanBudget}
-	if err := read(s.fields(), environ); err != nil {
-		return Responder{}, err
-	}
-	if err := s.together(); err != nil {
+	w := read(s.fields(), environ)
+	s.together(&w)
+	if err := w.err(); err != nil {
 		return Responder{}, err
 	}
 	return s, nil
 }
 
+// wrong is what is wrong with an environment, all of it: whoever corrects one setting after the other deploys as often.
+type wrong struct {
+	says  []error
+	names []string // of the settings that were given and do not fit
+}
+
+func (w *wrong) say(format string, args ...any) { w.says = append(w.says, fmt.Errorf(format, args...)) }
+
+// any reports whether one of these settings does not fit: then nothing is said of how they go together.
+func (w *wrong) any(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(w.names, name) })
+}
+
+func (w *wrong) err() error { return errors.Join(w.says...) }
+
 // together refuses some of what goes together without the rest, and says which engine is first where nobody has.
-func (s *Responder) together() error {
+func (s *Responder) together(w *wrong) {
 	switch {
+	case w.any("EVENT_DATA_STORE", "TRAIL_LOCATION", "EVIDENCE"):
 	case s.EventDataStore == "" && s.TrailLocation == "":
-		return fmt.Errorf("%[1]sEVENT_DATA_STORE and %[1]sTRAIL_LOCATION are missing: give one of them, or both", prefix)
+		w.say("%[1]sEVENT_DATA_STORE and %[1]sTRAIL_LOCATION are missing: give one of them, or both", prefix)
 	case s.Evidence == Lake && s.EventDataStore == "":
-		return fmt.Errorf("%[1]sEVIDENCE is %[2]q, and %[1]sEVENT_DATA_STORE is missing", prefix, Lake)
+		w.say("%[1]sEVIDENCE is %[2]q, and %[1]sEVENT_DATA_STORE is missing", prefix, Lake)
 	case s.Evidence == Athena && s.TrailLocation == "":
-		return fmt.Errorf("%[1]sEVIDENCE is %[2]q, and %[1]sTRAIL_LOCATION is missing", prefix, Athena)
+		w.say("%[1]sEVIDENCE is %[2]q, and %[1]sTRAIL_LOCATION is missing", prefix, Athena)
 	case s.Evidence == "" && s.EventDataStore != "":
 		s.Evidence = Lake
 	case s.Evidence == "":
 		s.Evidence = Athena
 	}
-	if all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}; slices.Contains(all[:], "") && all != [len(all)]string{} {
-		return fmt.Errorf("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
+	all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}
+	if !w.any("TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS") && slices.Contains(all[:], "") && all != [len(all)]string{} {
+		w.say("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
 	}
-	return nil
 }
 
-// read sets the fields from an environment.
-func read(fields []field, environ []string) error {
+// read sets the fields from an environment, and says what is wrong with it.
+func read(fields []field, environ []string) wrong {
 	given := map[string]string{}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
@@ -186,22 +203,22 @@ func read(fields []field, environ []string) error {
 			given[short] = value
 		}
 	}
+	var w wrong
 	for _, f := range fields {
 		v, ok := given[f.name]
 		delete(given, f.name)
 		switch {
 		case !ok && f.required:
-			return fmt.Errorf("%s%s is missing: it is %s", prefix, f.name, f.accepts)
-		case ok:
-			if err := f.set(v); err != nil {
-				return fmt.Errorf("%s%s is %q, and should be %s", prefix, f.name, v, f.accepts)
-			}
+			w.say("%s%s is missing: it is %s", prefix, f.name, f.accepts)
+		case ok && f.set(v) != nil:
+			w.say("%s%s is %q, and should be %s", prefix, f.name, v, f.accepts)
+			w.names = append(w.names, f.name)
 		}
 	}
-	for name := range given {
-		return fmt.Errorf("%s%s is not a setting", prefix, name)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		w.say("%s%s is not a setting", prefix, name)
 	}
-	return nil
+	return w
 }
 
 // Environ writes the settings as the environment that Parse reads.

@@ -126,3 +126,26 @@ func TestWhichEngineIsFirst(t *testing.T) {
 		}
 	}
 }
+
+// Whoever corrects one setting after the other deploys as often: all that is wrong is said at once, one line each.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	got, err := Parse([]string{"NIGHTLATCH_MODE=kill", "NIGHTLATCH_TRAIL_LOCATION=files", "NIGHTLATCH_ACCOUNTS=111122223333", "NIGHTLATCH_TABLE=incidents", "NIGHTLATCH_MOOD=x", "NIGHTLATCH_HUE=y"})
+	want := `NIGHTLATCH_MODE is "kill", and should be observe, ask or act
+NIGHTLATCH_TRAIL_LOCATION is "files", and should be where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]
+NIGHTLATCH_TOPIC is missing: it is the ARN of an SNS topic
+NIGHTLATCH_HUE is not a setting
+NIGHTLATCH_MOOD is not a setting
+NIGHTLATCH_TABLE, NIGHTLATCH_SCHEDULE_GROUP, NIGHTLATCH_SCHEDULE_ROLE and NIGHTLATCH_DEAD_LETTERS go together: give all of them, or none`
+	if err == nil || err.Error() != want || cmp.Diff(got, Responder{}) != "" {
+		t.Errorf("got %+v and\n%v\nwant\n%s", got, err, want)
+	}
+	_, err = ParseApprover([]string{"NIGHTLATCH_TOPIC=t"})
+	want = `NIGHTLATCH_TOPIC is "t", and should be the ARN of an SNS topic
+NIGHTLATCH_ACCOUNTS is missing: it is 12-digit account ids, with commas between them
+NIGHTLATCH_RESPONDER is missing: it is the name of a Lambda function
+NIGHTLATCH_EVENT_DATA_STORE and NIGHTLATCH_TRAIL_LOCATION are missing: give one of them, or both
+NIGHTLATCH_TABLE is missing: it is the name of a DynamoDB table`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -22,7 +23,7 @@ func main() {
 		a, err = build(cfg, os.Environ())
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting
 		os.Exit(1)
 	}
 	lambda.Start(a.handle)

@@ -27,7 +27,7 @@ import (
 func main() {
 	e, err := build(context.Background(), os.Environ())
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting
 		os.Exit(1)
 	}
 	lambda.Start(e.handle)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -25,7 +26,7 @@ func main() {
 		r, err = build(cfg, os.Environ(), os.Getenv("LAMBDA_TASK_ROOT"))
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "nightlatch:", err)
+		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting
 		os.Exit(1)
 	}
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {

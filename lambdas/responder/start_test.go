@@ -54,11 +54,11 @@ func TestAnEventThatIsNoneIsAnswered(t *testing.T) {
 	}
 }
 
-func TestAWrongSettingStopsTheFunctionWithOneSentence(t *testing.T) {
+func TestWrongSettingsStopTheFunctionWithOneSentenceEach(t *testing.T) {
 	cmd := exec.Command(bootstrap(t, "."))
-	cmd.Env = environment("NIGHTLATCH_MODE=kill", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
+	cmd.Env = environment("NIGHTLATCH_MODE=kill", "NIGHTLATCH_MOOD=x", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
 	out, err := cmd.CombinedOutput()
-	if want := "nightlatch: NIGHTLATCH_MODE is \"kill\", and should be observe, ask or act\n"; err == nil || string(out) != want {
+	if want := "nightlatch: NIGHTLATCH_MODE is \"kill\", and should be observe, ask or act\nnightlatch: NIGHTLATCH_MOOD is not a setting\n"; err == nil || string(out) != want {
 		t.Errorf("got %q, %v, want %q", out, err, want)
 	}
 }

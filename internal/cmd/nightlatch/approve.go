@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/prose"
@@ -11,7 +12,7 @@ import (
 
 // approveCmd approves a step that is asked.
 type approveCmd struct {
-	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
+	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id, the beginning of it, or latest."`
 	chosen
 	place
 	inTable
@@ -23,7 +24,7 @@ func approvable(o containment.Outcome) bool { return o.State == containment.Aske
 
 // Run shows the step, asks, and has the approver record the approval. The approver checks who asks, and whether the step still makes sense.
 func (c *approveCmd) Run(ctx context.Context, s streams) error {
-	if err := c.check(); err != nil {
+	if err := c.check(c.Incident); err != nil {
 		return err
 	}
 	d, store, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
@@ -69,7 +70,7 @@ type modeCmd struct {
 
 // Run has the approver lower the mode at once.
 func (c *modeCmd) Run(ctx context.Context, s streams) error {
-	mode, err := containment.ParseMode(c.Mode)
+	mode, err := containment.ParseMode(strings.ToLower(c.Mode))
 	switch {
 	case err != nil || c.Mode == "":
 		return badInput{fmt.Errorf("mode %q is none of observe and ask", c.Mode)}
@@ -82,6 +83,9 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	}
 	url, err := d.Approver(ctx)
 	if err != nil {
+		return err
+	}
+	if _, err := d.Table(ctx); err != nil { // which the request names, with --url too
 		return err
 	}
 	fmt.Fprintf(s.err, "Lowering the mode to %s, at %s.\n%s\n", mode, url, waiting)

@@ -25,9 +25,6 @@ type demoCmd struct {
 
 // Run plays the midnight in virtual time, with the real responder over DuckDB and an account in memory.
 func (c *demoCmd) Run(ctx context.Context, s streams) error {
-	if err := needsEngine("demo"); err != nil {
-		return err
-	}
 	out := s.out
 	if c.JSON {
 		out = s.err

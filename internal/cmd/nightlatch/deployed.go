@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/incident"
@@ -88,18 +87,6 @@ func (p place) openIncident(ctx context.Context, s streams, table inTable, appro
 	return d, store, rec, err
 }
 
-// load reads one incident.
-func load(ctx context.Context, store *dynamo.Store, id string) (incident.Record, error) {
-	if !alarm.IncidentID.MatchString(id) {
-		return incident.Record{}, badInput{fmt.Errorf("%q is not the id of an incident; nightlatch incidents lists them", id)}
-	}
-	rec, err := store.Load(ctx, id)
-	if errors.Is(err, incident.ErrNotFound) {
-		return incident.Record{}, fmt.Errorf("there is no incident %s in this table; nightlatch incidents lists those that there are", id)
-	}
-	return rec, err
-}
-
 // chosen is the argument that says which step is meant.
 type chosen struct {
 	Step string `arg:"" optional:"" placeholder:"STEP" help:"The step, by its name as the messages print it (deactivate-key:AKIA...) or by its number; without it the only one that fits."`
@@ -109,9 +96,11 @@ type chosen struct {
 // stepName is what a step can be called by: a number, or its name.
 var stepName = regexp.MustCompile(`^(-?[0-9]+|[a-z-]+:.+)$`)
 
-// check finds what is wrong with the argument before anybody is asked.
-func (c chosen) check() error {
+// check finds what is wrong with the arguments before anybody is asked.
+func (c chosen) check(id string) error {
 	switch {
+	case c.Yes && id == latest:
+		return badInput{errors.New("--yes goes with an incident's id: another one may be the latest since you looked; nothing was changed")}
 	case c.Step != "" && !stepName.MatchString(c.Step):
 		return badInput{fmt.Errorf("%q is neither a step's number nor its name, which looks like deactivate-key:KEY", c.Step)}
 	case c.Yes && !strings.Contains(c.Step, ":"):

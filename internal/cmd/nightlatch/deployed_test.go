@@ -170,6 +170,8 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 			rec.ID = value
 		case "opened":
 			rec.Opened = at
+		case "bucket":
+			rec.Alarm.Buckets = []string{value}
 		case "closed":
 			rec.Closed = at
 		case "escalated":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
@@ -16,6 +17,7 @@ import (
 type incidentsCmd struct {
 	place
 	inTable
+	wanted
 	Number int  `short:"n" default:"20" help:"How many, the latest first (${default})."`
 	JSON   bool `name:"json" help:"Print the list as nightlatch.incidents/1."`
 }
@@ -25,6 +27,10 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	if c.Number < 1 || c.Number > 1000 {
 		return badInput{fmt.Errorf("--number is %d; give 1 to 1000", c.Number)}
 	}
+	f, err := c.read(time.Now())
+	if err != nil {
+		return err
+	}
 	d, err := c.open(ctx, s, c.inTable, atURL{})
 	if err != nil {
 		return err
@@ -33,9 +39,12 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	briefs, err := store.Recent(ctx, c.Number)
+	briefs, all, err := f.list(ctx, store, c.Number)
 	if err != nil {
 		return err
+	}
+	if !all {
+		fmt.Fprintln(s.err, older)
 	}
 	brakes, err := store.Brakes(ctx)
 	if err != nil {
@@ -64,7 +73,7 @@ func inForce(d *deployment.Deployment, b incident.Brakes) incident.Brakes {
 
 // incidentCmd shows one incident.
 type incidentCmd struct {
-	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
+	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id, the beginning of it, or latest."`
 	place
 	inTable
 	JSON bool `name:"json" help:"Print the incident as nightlatch.incident/1."`

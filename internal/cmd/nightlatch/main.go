@@ -73,6 +73,13 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if args[0] == "help" {
+		args = append(args[1:], "--help")
+	}
+	if err := lacksEngine(args); err != nil {
+		fmt.Fprintln(s.err, "nightlatch:", err)
+		return 2
+	}
 	k, err := parser.Parse(args)
 	if exited >= 0 { // --help
 		return exited

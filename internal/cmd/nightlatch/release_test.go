@@ -83,6 +83,7 @@ func program(t *testing.T, program string) {
 	}{
 		{[]string{"demo"}, 2, "nightlatch: demo needs DuckDB, and this program was built without it: with Go and a C compiler, run go tool nightlatch demo in a checkout of Nightlatch\n"},
 		{[]string{"respond", "--event", "-", "--trail", "."}, 2, "nightlatch: respond needs DuckDB, and this program was built without it: with Go and a C compiler, run go tool nightlatch respond in a checkout of Nightlatch\n"},
+		{[]string{"respond"}, 2, "nightlatch: respond needs DuckDB, and this program was built without it: "},
 		{[]string{"incidents", "--region", "Europe"}, 2, "nightlatch: --region \"Europe\" is not an AWS region; write it as eu-west-1\n"},
 		{[]string{"version"}, 0, "nightlatch " + version.Release + "\n"},
 		{[]string{"--help"}, 0, "  approve "},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode/utf16"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
@@ -36,10 +40,7 @@ type respondCmd struct {
 
 // Run answers one event.
 func (c *respondCmd) Run(ctx context.Context, s streams) error {
-	if err := needsEngine("respond"); err != nil {
-		return err
-	}
-	mode, err := containment.ParseMode(c.Mode)
+	mode, err := containment.ParseMode(strings.ToLower(c.Mode))
 	if err != nil {
 		return badInput{err}
 	}
@@ -118,7 +119,7 @@ func loadPolicy(file string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the policy: %w", err)
 	}
-	return policy.Load(filepath.Base(file), text)
+	return policy.Load(filepath.Base(file), unmarked(text))
 }
 
 // readEvent reads at most one byte more than an event may have: Parse refuses that.
@@ -135,7 +136,28 @@ func readEvent(file string, in io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the event: %w", err)
 	}
-	return event, nil
+	return unmarked(event), nil
+}
+
+// unmarked is a text as UTF-8 without the byte order mark with which Windows begins a file, in UTF-16 too:
+// https://www.unicode.org/faq/utf_bom.html
+func unmarked(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return text[3:]
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return text
+	}
+	var units []uint16
+	for b := text[2:]; len(b) > 1; b = b[2:] {
+		units = append(units, order.Uint16(b))
+	}
+	return []byte(string(utf16.Decode(units)))
 }
 
 func openTrail(ctx context.Context, paths []string, s streams) (localEngine, error) {
@@ -166,7 +188,7 @@ func (c *respondCmd) account(ctx context.Context, engine localEngine, alarmAccou
 	if err != nil {
 		return nil, nil, badInput{fmt.Errorf("reading the account: %w", err)}
 	}
-	account, err := sandbox.ReadAccount(text)
+	account, err := sandbox.ReadAccount(unmarked(text))
 	if err != nil {
 		return nil, nil, badInput{fmt.Errorf("%s: %w", c.Account, err)}
 	}

@@ -14,7 +14,7 @@ import (
 
 // restoreCmd takes a step back.
 type restoreCmd struct {
-	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id."`
+	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id, the beginning of it, or latest."`
 	chosen
 	place
 	inTable
@@ -33,7 +33,7 @@ func restorable(o containment.Outcome) bool {
 
 // Run takes a step back with the human's own credentials: the responder locks, and never unlocks.
 func (c *restoreCmd) Run(ctx context.Context, s streams) error {
-	if err := c.check(); err != nil {
+	if err := c.check(c.Incident); err != nil {
 		return err
 	}
 	d, _, rec, err := c.openIncident(ctx, s, c.inTable, c.atURL, c.Incident)
