@@ -62,6 +62,9 @@ func synthesize() error {
 	if err != nil {
 		return fmt.Errorf("writing what lies beside the functions: %v", err)
 	}
+	if lacks := s.policyLacks(); lacks != "" {
+		fmt.Fprintln(os.Stderr, lacks)
+	}
 	fmt.Fprintln(os.Stderr, "Nightlatch: writing the templates")
 	if _, err := newStack(app, s, c); err != nil {
 		return err

@@ -5,8 +5,10 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 
 	"nightlatch/internal/policy"
+	"nightlatch/internal/version"
 )
 
 // setSource reads the ARN of an event data store or a trail, or that one is made. It comes after the buckets, whose reads one that is made
@@ -53,6 +55,21 @@ func (s *Settings) setPolicy(v string) error {
 	}
 	s.Policy, s.PolicyText = v, body
 	return nil
+}
+
+// policyLacks says which rules of the shipped policy the team's own has none of by that name; "" where it has them all. One that was copied from
+// an earlier version does not know what came since.
+func (s Settings) policyLacks() string {
+	p, err := policy.Load(s.Policy, s.PolicyText)
+	if err != nil || s.Policy == "" {
+		return ""
+	}
+	lacks := p.Lacks()
+	if len(lacks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Nightlatch: %s has no rule %s of the policy that version %s ships; internal/policy/README.md says what each does", s.Policy,
+		strings.Join(lacks, ", "), version.Release)
 }
 
 // setProtected comes after the home is known: a principal of another account can never be met, so its ARN is a mistake that protects nobody.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nightlatch/internal/policy"
+	"nightlatch/internal/version"
 )
 
 func TestEverySettingIsRead(t *testing.T) {
@@ -280,5 +281,20 @@ func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
 	want := []string{"colour is not a", `trail is "main", and`, "email is missing: give", `mode is "kill", and`, `memory is "64", and`}
 	if diff := cmp.Diff(begins, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+func TestWhatTheTeamsPolicyLacksIsSaid(t *testing.T) {
+	if got := read(t).policyLacks(); got != "" {
+		t.Errorf("the shipped policy: got %q", got)
+	}
+	file := filepath.Join(t.TempDir(), "own.cedar")
+	text := strings.Replace(string(policy.ShippedText()), `@id("ask-manual")`, `@id("ours")`, 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "Nightlatch: " + file + " has no rule ask-manual of the policy that version " + version.Release + " ships"
+	if got := read(t, "policy", file).policyLacks(); !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

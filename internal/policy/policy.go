@@ -74,6 +74,18 @@ func Load(name string, text []byte) (*Policy, error) {
 	return p, nil
 }
 
+// Lacks are the ids of the shipped policy's rules that this one has none of by that id, in the shipped order. A team's own policy may well mean
+// to; one that was copied from an earlier version does not know what came since.
+func (p *Policy) Lacks() []string {
+	var ids []string
+	for _, id := range Shipped().order {
+		if p.set.Get(id) == nil {
+			ids = append(ids, string(id))
+		}
+	}
+	return ids
+}
+
 // reasons are the determining policies, in the file's order.
 func (p *Policy) reasons(diagnostic cedar.Diagnostic) []Reason {
 	var out []Reason
