@@ -18,7 +18,8 @@ func (w *worker) act(ctx context.Context, t task) {
 	o := &rec.Outcomes[i]
 	fresh := o.Attempts == 1 && w.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
 	anyOther := func(*incident.Record) bool { return true }
-	if other, theirs := judgement.Elsewhere(*rec, *o, w.sorted(), anyOther); other != nil && !theirs.Open() && (o.Approved == nil || theirs.State == containment.Intended) {
+	other, theirs := judgement.Elsewhere(*rec, *o, w.sorted(), anyOther)
+	if other != nil && !theirs.Open() && (o.Approved == nil || theirs.State == containment.Intended) {
 		if o.Attempts > 0 && !fresh && w.perhapsDone(ctx, rec, o) {
 			return // it was us, perhaps: then the undo line is ours to give
 		}
@@ -44,20 +45,25 @@ func (w *worker) act(ctx context.Context, t task) {
 		w.leave(ctx, rec, o, containment.Asked, why)
 		return
 	}
-	if !w.Clock.Now().Before(w.until) {
-		return // whoever holds the lease by now does it
-	}
 	mode := rec.Mode
 	if o.Approved != nil {
 		mode = containment.ModeAct
 	}
 	if o.Approved != nil && attempts == 0 {
 		// It was read when a human approved it. Somebody else, or another incident, may have done it since.
-		if doc, err := w.Account.Read(ctx, o.Step.Ref); err == nil && doc == o.Step.After {
+		doc, err := w.Account.Read(ctx, o.Step.Ref)
+		switch {
+		case err == nil && doc == o.Step.After:
 			o.Undo = o.Step.Undo
 			w.leave(ctx, rec, o, containment.Already, "it reads as "+doc.Text+": somebody has done it since it was approved")
 			return
+		case err != nil && other != nil && !theirs.Open(): // done once, and not seen undone
+			w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State)+"; it could not be read: "+prose.Safe(err.Error()))
+			return
 		}
+	}
+	if !w.Clock.Now().Before(w.until) { // nothing waits between this and the write
+		return // whoever holds the lease by now does it
 	}
 	x := containment.Executor{Account: w.Account, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
