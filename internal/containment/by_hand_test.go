@@ -257,3 +257,16 @@ func TestDocumentsCarryNamesAsTheyAre(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAHumanHasDoneIsNotOurs(t *testing.T) {
+	now := time.Date(2026, 3, 4, 0, 30, 0, 0, time.UTC)
+	asked := Outcome{State: Asked, Attempts: 2, Throttled: 1, Runbook: []string{"run"}, Step: Step{Undo: "undo"}}
+	got := asked.ByHand(Doc{Text: Inactive}, now)
+	if got.State != Already || got.Attempts+got.Throttled != 0 || got.Runbook != nil || got.Undo != "undo" || !got.At.Equal(now) ||
+		got.Detail != "it reads as Inactive now: somebody has done it by hand" {
+		t.Errorf("got %+v", got)
+	}
+	if asked.State != Asked {
+		t.Error("the outcome that was given has changed")
+	}
+}

@@ -130,3 +130,15 @@ func TestEachQuestionIsAddedToTheCost(t *testing.T) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 }
+
+func TestAnActorWeighsItsMarginWhereTheWindowExplainsLittle(t *testing.T) {
+	a := Actor{Bytes: 10, MarginBytes: 5}
+	for explained, want := range map[float64]int64{1: 10, 0.5: 15} {
+		if got := (Evidence{Explained: &explained}).Weight(a); got != want {
+			t.Errorf("explained %v: got %d, want %d", explained, got, want)
+		}
+	}
+	if got := (Evidence{}).Weight(a); got != 10 { // nothing is known of the rest
+		t.Errorf("got %d", got)
+	}
+}
