@@ -1,32 +1,55 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"nightlatch/internal/approval"
-	"nightlatch/internal/incident"
-	"nightlatch/internal/settings"
+	"nightlatch/internal/awstest"
 )
 
-// What the approver notifies the team of says where that was.
-func TestWhatIsBuilt(t *testing.T) {
-	s := settings.Approver{Function: "Nightlatch-Responder-x1", Responder: settings.Responder{
-		Evidence: settings.Lake, EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
-		Topic: "arn:aws:sns:eu-west-1:111122223333:team", Accounts: []string{"111122223333", "444455556666"}, Table: "Nightlatch-incidents",
-		ScheduleGroup: "Nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes", DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed",
-	}}
-	var environ []string
-	for name, value := range s.Environ() {
-		environ = append(environ, name+"="+value)
+// deployed is the function's environment, with changes: "NAME=value", or "NAME=" to take one away.
+func deployed(changes ...string) []string {
+	env := map[string]string{
+		"EVENT_DATA_STORE": "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
+		"TOPIC":            "arn:aws:sns:eu-west-1:111122223333:nightlatch", "ACCOUNTS": "111122223333", "RESPONDER": "Nightlatch-Responder-x1",
+		"TABLE": "Nightlatch-kept", "SCHEDULE_GROUP": "Nightlatch", "SCHEDULE_ROLE": "arn:aws:iam::111122223333:role/Nightlatch-kept",
+		"DEAD_LETTERS": "arn:aws:sqs:eu-west-1:111122223333:failed",
 	}
-	a, err := build(aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("AKIA", "x", "")}, environ)
+	for _, c := range changes {
+		name, value, _ := strings.Cut(c, "=")
+		if env[name] = value; value == "" {
+			delete(env, name)
+		}
+	}
+	var all []string
+	for name, value := range env {
+		all = append(all, "NIGHTLATCH_"+name+"="+value)
+	}
+	return all
+}
+
+func TestTheApproverIsBuiltOfItsEnvironment(t *testing.T) {
+	cfg := awstest.Config("http://127.0.0.1:1")
+	a, err := build(cfg, deployed("MODE=act", "EPOCH=g2"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := a.decisions.(*approval.Approval).Place, (incident.Place{AccountID: "111122223333", Region: "eu-west-1"}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	d, ok := a.decisions.(*approval.Approval)
+	if !ok || d.Mode != "act" || d.Generation != "g2" || !d.Ours["111122223333"] || len(d.Channels) != 1 || d.Store == nil || d.Scheduler == nil || d.Account == nil ||
+		d.Investigation == nil || a.prover == nil {
+		t.Errorf("got %+v", a)
+	}
+	for change, want := range map[string]string{
+		"TABLE=": "NIGHTLATCH_TABLE is missing", "MODE=kill": `NIGHTLATCH_MODE is "kill"`, "TOPIC=nobody": "NIGHTLATCH_TOPIC",
+	} {
+		if _, err := build(cfg, deployed(change)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", change, err, want)
+		}
+	}
+	if _, err := build(aws.Config{Region: "eu-west-1"}, deployed()); err == nil {
+		t.Error("without credentials: got no error")
 	}
 }
