@@ -2,16 +2,15 @@ package awstest
 
 import (
 	"flag"
-	"os"
 	"testing"
 )
 
 // Beside runs a package's tests, those that are parallel sixteen at a time: they mostly wait, for the SDK or an adapter to try again, and need
-// no processor each. It is all that a TestMain does.
+// no processor each.
 func Beside(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	m.Run() // the testing package exits with what it returned, when TestMain returns
 }

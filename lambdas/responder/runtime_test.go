@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,14 +46,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	flag.Parse()
-	err = flag.Set("test.parallel", "16") // the stories wait for engines, for approvers, for the time to pass
-	if err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	os.RemoveAll(binaries)
-	os.Exit(code)
+	defer os.RemoveAll(binaries)
+	awstest.Beside(m)
 }
 
 // answer is what a function said to one event.
