@@ -350,16 +350,27 @@ func involved(r incident.Record) map[string]bool {
 
 var (
 	// keyCommand finds the command that sets a key's status.
-	keyCommand = regexp.MustCompile(`(?m)^(Run|To undo) +aws iam update-access-key .*--access-key-id (\w+) --status (\w+)$`)
-	orApprove  = regexp.MustCompile(`(?m)^Or +nightlatch approve ([a-z0-9-]+) deactivate-key:(\w+)(?: --region [a-z0-9-]+)?$`)
-	ofIncident = regexp.MustCompile(`(?m)^Incident ([a-z0-9-]+), mode`)
+	keyCommand = regexp.MustCompile(`^(Run|To undo) +aws iam update-access-key .*--access-key-id (\w+) --status (\w+)$`)
+	orApprove  = regexp.MustCompile(`^Or +nightlatch approve ([a-z0-9-]+) deactivate-key:(\w+)(?: --region [a-z0-9-]+)?$`)
+	ofIncident = regexp.MustCompile(`^Incident ([a-z0-9-]+), mode`)
 )
+
+// inLines finds a pattern at the beginning of lines, as (?m)^ does. A line that begins otherwise costs next to nothing so.
+func inLines(text string, pattern *regexp.Regexp) [][]string {
+	var all [][]string
+	for line := range strings.SplitSeq(text, "\n") {
+		if found := pattern.FindStringSubmatch(line); found != nil {
+			all = append(all, found)
+		}
+	}
+	return all
+}
 
 // react is what people do when they read a message.
 func (w *world) react(m report.Message) {
 	commands := map[string]string{}
 	undoes := false
-	for _, c := range keyCommand.FindAllStringSubmatch(m.Body, -1) {
+	for _, c := range inLines(m.Body, keyCommand) {
 		undoes = undoes || c[1] == "To undo"
 		if w.chance(map[string]float64{"Run": w.plot.approve, "To undo": w.plot.undo}[c[1]]) {
 			commands[c[2]] = c[3]
@@ -374,7 +385,7 @@ func (w *world) react(m report.Message) {
 			w.put("a human", "", key, commands[key])
 		})
 	}
-	for _, c := range orApprove.FindAllStringSubmatch(m.Body, -1) {
+	for _, c := range inLines(m.Body, orApprove) {
 		if !w.chance(w.plot.approves) {
 			continue
 		}
@@ -388,8 +399,8 @@ func (w *world) react(m report.Message) {
 			})
 		}
 	}
-	if c := ofIncident.FindStringSubmatch(m.Body); c != nil && undoes && w.chance(w.plot.restores) {
-		id, n := c[1], w.IntN(3)
+	if c := inLines(m.Body, ofIncident); c != nil && undoes && w.chance(w.plot.restores) {
+		id, n := c[0][1], w.IntN(3)
 		w.after(w.later(), func() {
 			w.command(w.one(w.staff), fmt.Sprintf("restore %s %d", id, n), 1, func(in *invocation) (string, error) { return in.restore(id, n) })
 		})

@@ -220,22 +220,22 @@ func (w *world) confirmed(r incident.Record) bool {
 }
 
 var (
-	saysDone    = regexp.MustCompile(`(?m)^Done +deactivate-key (\w+)`)
-	asksFor     = regexp.MustCompile(`(?m)^YOU DECIDE +deactivate-key (\w+)`)
-	saysAlready = regexp.MustCompile(`(?m)^Nothing to do +deactivate-key (\w+)`)
+	saysDone    = regexp.MustCompile(`^Done +deactivate-key (\w+)`)
+	asksFor     = regexp.MustCompile(`^YOU DECIDE +deactivate-key (\w+)`)
+	saysAlready = regexp.MustCompile(`^Nothing to do +deactivate-key (\w+)`)
 )
 
 // checkMessage checks a message before it is taken.
 func (in *invocation) checkMessage(m report.Message) {
 	w := in.world
 	claims := 0
-	for _, says := range slices.Concat(saysDone.FindAllStringSubmatch(m.Body, -1), saysAlready.FindAllStringSubmatch(m.Body, -1)) {
+	for _, says := range slices.Concat(inLines(m.Body, saysDone), inLines(m.Body, saysAlready)) {
 		claims++
 		if _, k := w.account.find(says[1]); k != nil && !w.wrote(says[1]) {
 			w.breach(ruleTrue, "%s says %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
 		}
 	}
-	for _, asks := range asksFor.FindAllStringSubmatch(m.Body, -1) {
+	for _, asks := range inLines(m.Body, asksFor) {
 		w.checkAsk(in, m, asks[1])
 	}
 	if strings.Contains(m.Subject, "CONTAINED") && !strings.Contains(m.Subject, "NOT CONTAINED") && claims == 0 {
@@ -245,11 +245,11 @@ func (in *invocation) checkMessage(m report.Message) {
 
 // checkAsk checks whether what a message asks for was answered before: approved, or, in a clear night, done by hand before a reminder.
 func (w *world) checkAsk(in *invocation, m report.Message, key string) {
-	of := ofIncident.FindStringSubmatch(m.Body)
+	of := inLines(m.Body, ofIncident)
 	if of == nil {
 		return
 	}
-	for _, o := range w.stored[of[1]].Outcomes {
+	for _, o := range w.stored[of[0][1]].Outcomes {
 		if o.Target == key && o.Approved != nil && w.now.Sub(o.Approved.At) > inFlight {
 			w.breach(ruleAnswered, "%s asks for %s, which %s has approved at %s", in.name, key, o.Approved.By, o.Approved.At.Format(time.TimeOnly))
 		}

@@ -198,10 +198,12 @@ func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidenc
 			if id.part == "error" && id.name == "" {
 				continue
 			}
-			if groups[id] == nil {
-				groups[id] = &group{id: id}
+			g := groups[id]
+			if g == nil {
+				g = &group{id: id}
+				groups[id] = g
 			}
-			groups[id].count(c, inside)
+			g.count(c, inside)
 		}
 	}
 	rows := slices.Collect(maps.Values(groups))
