@@ -41,19 +41,19 @@ func (q Bytes) SQL(s Schema) string {
 	watched := fmt.Sprintf(`spans as (
   select before + place as window_no, begins + %[2]d as begins, ends + %[2]d as ends, split(names, '/') as names
   from (values %[1]s) as s (before, begins, ends, lists)
-  cross join unnest(split(lists, ' ')) with ordinality as l (names, place)
+  inner join unnest(split(lists, ' ')) with ordinality as l (names, place) on true
 ),
 watch as (
-  select * from spans cross join unnest(names) as n (bucket)
+  select * from spans inner join unnest(names) as n (bucket) on true
 ),
 watched as (
   select found.*, window_no, case when unix >= begins and unix < ends then unix end as seen,
     case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
     case when contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
   from found
-  cross join unnest(case when copied_from is null and named_bucket = resource_bucket then array[named_bucket]
-    else array[named_bucket, resource_bucket, copied_from] end) as c (candidate)
-  join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[3]d
+  inner join unnest(case when copied_from is null and named_bucket = resource_bucket then array[named_bucket]
+    else array[named_bucket, resource_bucket, copied_from] end) as c (candidate) on true
+  inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[3]d
 )`, q.values(), from.Unix(), margin)
 	return unindent(fmt.Sprintf(`with %[1]s,
 marked as (

@@ -34,15 +34,15 @@ func (q Minter) SQL(s Schema) string {
 	if len(id) == 0 {
 		id = []string{"no credential"}
 	}
-	return fmt.Sprintf(`select to_unixtime(eventtime) as at, eventname as call,
+	return fmt.Sprintf(`select %[9]s as at, eventname as call,
   `+identity+`
 from %[1]s
 where eventsource in ('sts.amazonaws.com', 'iam.amazonaws.com') and eventname in (%[2]s) and coalesce(errorcode, '') = ''
   and eventtime >= %[3]s and eventtime < %[4]s
   and strpos(coalesce(%[6]s, %[7]s, %[8]s), %[5]s) > 0
-order by case when useridentity.accesskeyid <> '' then 0 else 1 end, eventtime desc
-limit 1`, s.records(q.From, q.To), quoteAll(minting), timestamp(q.From), timestamp(q.To), quote(id[0]),
-		s.inner("responseelements", "credentials"), s.inner("responseelements", "accessKey"), s.returned())
+order by case when useridentity.accesskeyid <> '' then 0 else 1 end, eventtime desc, eventid
+limit 1`, s.records(q.From, q.To), quoteAll(minting), s.moment(q.From), s.moment(q.To), quote(id[0]),
+		s.inner("responseelements", "credentials"), s.inner("responseelements", "accessKey"), s.returned(), unix("eventtime"))
 }
 
 // Minted is a call that gave out a credential, and who made it.

@@ -46,9 +46,11 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
-func TestTimestampIsUTCInWholeSeconds(t *testing.T) {
+func TestAMomentIsUTCInWholeSeconds(t *testing.T) {
 	at := time.Date(2026, 3, 4, 23, 59, 59, 999_999_999, time.FixedZone("here", 2*3600))
-	if got, want := timestamp(at), "timestamp '2026-03-04 21:59:59'"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for s, want := range map[Schema]string{{}: "'2026-03-04 21:59:59'", {Files: true}: "timestamp '2026-03-04 21:59:59'"} {
+		if got := s.moment(at); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

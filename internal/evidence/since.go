@@ -50,7 +50,7 @@ func (q Since) SQL(s Schema) string {
 		somebody = 0
 	}
 	return fmt.Sprintf(`with found as (
-  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, eventsource, eventname,
+  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, coalesce(eventid, '') as eventid, %[12]s as unix, eventsource, eventname,
     coalesce(useridentity.accesskeyid, '') as access_key_id,
     coalesce(nullif(useridentity.sessioncontext.sessionissuer.principalid, ''), split_part(useridentity.principalid, ':', 1), '') as principal_id,
     coalesce(sourceipaddress, '') as source_ip,
@@ -64,7 +64,7 @@ func (q Since) SQL(s Schema) string {
       or useridentity.sessioncontext.sessionissuer.principalid in (%[6]s))
 ),
 once as (
-  select *, row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid) as copy,
+  select *, row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid, unix, source_ip, vpc_endpoint) as copy,
     %[7]s as network
   from found
 ),
@@ -72,8 +72,8 @@ counted as (
   select case when grouping(eventname) = 1 then 'all' else 'deed' end as part, coalesce(access_key_id, '') as access_key_id,
     coalesce(principal_id, '') as principal_id, coalesce(eventsource, '') as service, coalesce(eventname, '') as name,
     coalesce(max(writes), 0) as writes, count(*) as calls, coalesce(sum(%[10]s), 0) as bytes,
-    coalesce(to_unixtime(min(eventtime)), 0) as first_seen, coalesce(to_unixtime(max(eventtime)), 0) as last_seen,
-    coalesce(max_by(source_ip, eventtime), '') as source_ip, coalesce(max_by(vpc_endpoint, eventtime), '') as vpc_endpoint,
+    coalesce(min(unix), 0) as first_seen, coalesce(max(unix), 0) as last_seen,
+    coalesce(max_by(source_ip, row(unix, eventid)), '') as source_ip, coalesce(max_by(vpc_endpoint, row(unix, eventid)), '') as vpc_endpoint,
     count(distinct concat(network, '|', vpc_endpoint)) as origins
   from once
   where copy = 1
@@ -87,7 +87,7 @@ placed as (
 select part, access_key_id, principal_id, service, name, writes, calls, bytes, first_seen, last_seen, source_ip, vpc_endpoint, origins, places
 from placed
 where place <= %[8]d and 1 = %[9]d
-order by part, place`, s.sent(), s.records(q.From, q.To), timestamp(q.From), timestamp(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut, s.signedIn())
+order by part, place`, s.sent(), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut, s.signedIn(), unix("eventtime"))
 }
 
 // signedIn is how a sign-in went, NULL for other calls: one that failed has no error code, only this answer, under its own name.

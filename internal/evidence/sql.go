@@ -20,9 +20,20 @@ func quoteAll(list []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// timestamp writes t as a literal. CloudTrail's eventTime is in UTC and whole seconds.
-func timestamp(t time.Time) string {
-	return "timestamp '" + t.UTC().Format("2006-01-02 15:04:05") + "'"
+// moment writes t for a comparison with eventtime, which is in UTC and whole seconds. AWS compares it with a bare string in Lake, in the
+// guide and in the samples. Trino, and so Athena, demands a timestamp.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake-queries.html
+func (s Schema) moment(t time.Time) string {
+	text := quote(t.UTC().Format(time.DateTime))
+	if s.Files {
+		return "timestamp " + text
+	}
+	return text
+}
+
+// unix is a time in seconds since 1970. Trino's to_unixtime would read it in the zone of the session.
+func unix(time string) string {
+	return "date_diff('second', cast('1970-01-01 00:00:00' as timestamp), " + time + ")"
 }
 
 // bytesOut is a count of bytes sent. One that no call can have (NaN, less than 0, over a petabyte) is none: it would spoil every sum.
@@ -52,12 +63,11 @@ func (s Schema) calls(from, to time.Time, watched, each string) string {
 	resource := func(i int) string {
 		return fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, '^arn:aws[a-z-]*:s3:::([^/*]+)', 1), '')", i)
 	}
-	// S3 decodes the source, so that a thief may write it %65xports. Decoding is asked for only where it cannot fail: in Trino one
-	// malformed escape would fail the whole query.
-	const copySource = `case when regexp_like(copy_source, '%([^0-9A-Fa-f]|[0-9A-Fa-f]([^0-9A-Fa-f]|$)|$)') then copy_source
-      else coalesce(try(url_decode(copy_source)), copy_source) end`
+	// S3 decodes the source, so that a thief may write it %65xports. It is read up to the first escape that is malformed, which
+	// would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
+	const copySource = `url_decode(regexp_extract(copy_source, '^([^%]|%[0-7][0-9A-Fa-f])*'))`
 	return fmt.Sprintf(`logged as (
-  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, to_unixtime(eventtime) as unix, eventname,
+  select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, eventtime, %[19]s as unix, eventname,
     `+identity+`,
     coalesce(useridentity.sessioncontext.sessionissuer.principalid, '') as issuer_id,
     coalesce(sourceipaddress, '') as source_ip,
@@ -95,8 +105,8 @@ calls as (
   from once
   where copy = 1
 )`, s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
-		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.records(from, to), timestamp(from), timestamp(to),
-		quoteAll(objectLevel), watched, network, each, s.parameter("x-amz-copy-source"), bytesOut)
+		resource(1), resource(2), resource(3), quoteAll(copies), copySource, s.records(from, to), s.moment(from), s.moment(to),
+		quoteAll(objectLevel), watched, network, each, s.parameter("x-amz-copy-source"), bytesOut, unix("eventtime"))
 }
 
 // identity are the columns that say who called; reader.identity reads them.

@@ -25,14 +25,14 @@ func (q Tagged) SQL(s Schema) string {
 	if q.Role != "" {
 		field, name, calls = "roleName", q.Role, []string{"TagRole", "CreateRole"}
 	}
-	return fmt.Sprintf(`select to_unixtime(eventtime) as at, eventname as call, coalesce(useridentity.arn, '') as arn,
+	return fmt.Sprintf(`select %[9]s as at, eventname as call, coalesce(useridentity.arn, '') as arn,
   coalesce(useridentity.accesskeyid, '') as access_key_id, coalesce(sourceipaddress, '') as source_ip
 from %[1]s
 where eventsource = 'iam.amazonaws.com' and eventname in (%[2]s) and %[3]s = %[4]s and coalesce(errorcode, '') = ''
   and eventtime >= %[5]s and eventtime < %[6]s
-order by case when strpos(lower(coalesce(%[7]s, '')), lower(%[8]s)) > 0 then 0 else 1 end, eventtime desc
-limit 1`, s.records(q.From, q.To), quoteAll(calls), s.parameter(field), quote(name), timestamp(q.From), timestamp(q.To),
-		s.inner("requestparameters", "tags"), quote(q.Tag))
+order by case when strpos(lower(coalesce(%[7]s, '')), lower(%[8]s)) > 0 then 0 else 1 end, eventtime desc, eventid
+limit 1`, s.records(q.From, q.To), quoteAll(calls), s.parameter(field), quote(name), s.moment(q.From), s.moment(q.To),
+		s.inner("requestparameters", "tags"), quote(q.Tag), unix("eventtime"))
 }
 
 // Tagger is who tagged a principal, and when.

@@ -33,7 +33,7 @@ func (q Usage) SQL(s Schema) string {
 )`, names)
 	return fmt.Sprintf(`with %[1]s,
 dated as (
-  select *, cast(eventtime as date) as day, case when eventtime <= %[3]s then 1 else 0 end as early
+  select *, cast(eventtime as date) as day, case when unix <= %[3]d then 1 else 0 end as early
   from calls
   where error_code = ''
 ),
@@ -41,20 +41,20 @@ daily as (
   select case when grouping(network) = 1 then 'principal' else 'origin' end as part, principal, coalesce(early, 0) as early,
     coalesce(access_key_id, '') as access_key_id, coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint,
     coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing, sum(bytes) as bytes,
-    max(source_ip) as source_ip, min(eventtime) as first_seen, max(eventtime) as last_seen
+    max(source_ip) as source_ip, min(unix) as first_seen, max(unix) as last_seen
   from dated
   group by grouping sets ((principal, early, day),
     (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day))
 ),
 spans as (
   select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(source_ip) as source_ip,
-    count(*) as days, max(bytes) as most_bytes, to_unixtime(min(first_seen)) as first_seen, to_unixtime(max(last_seen)) as last_seen
+    count(*) as days, max(bytes) as most_bytes, min(first_seen) as first_seen, max(last_seen) as last_seen
   from daily
   where part = 'origin' or early = 1
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
 ),
 aged as (
-  select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= to_unixtime(%[3]s)
+  select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= %[3]d
       then 1 else 0 end as known
   from spans
 ),
@@ -67,5 +67,5 @@ placed as (
 select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, source_ip, days, most_bytes, first_seen, last_seen, places
 from placed
 where place <= %[2]d
-order by part, principal, place`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, ""), maxOrigins, timestamp(q.Before.Add(-earlier)))
+order by part, principal, place`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, ""), maxOrigins, q.Before.Add(-earlier).Unix())
 }

@@ -380,14 +380,14 @@ func taggedRows(all []*entry, q evidence.Tagged) []evidence.Row {
 			e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(names(e), names(best)), best.EventTime.Compare(e.EventTime)) < 0 {
+		if best == nil || cmp.Or(cmp.Compare(names(e), names(best)), best.EventTime.Compare(e.EventTime), cmp.Compare(e.EventID, best.EventID)) < 0 {
 			best = e
 		}
 	}
 	if best == nil {
 		return nil
 	}
-	return []evidence.Row{{"at": double(float64(best.EventTime.Unix())), "call": best.EventName, "arn": best.UserIdentity.ARN,
+	return []evidence.Row{{"at": unix(best.EventTime), "call": best.EventName, "arn": best.UserIdentity.ARN,
 		"access_key_id": best.UserIdentity.AccessKeyID, "source_ip": best.SourceIPAddress}}
 }
 
@@ -398,7 +398,7 @@ func minterRows(all []*entry, q evidence.Minter) []evidence.Row {
 		if e.gave == "" || e.gave != q.AccessKeyID || e.ErrorCode != "" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(unnamed(e), unnamed(best)), best.EventTime.Compare(e.EventTime)) < 0 {
+		if best == nil || cmp.Or(cmp.Compare(unnamed(e), unnamed(best)), best.EventTime.Compare(e.EventTime), cmp.Compare(e.EventID, best.EventID)) < 0 {
 			best = e
 		}
 	}
@@ -406,7 +406,7 @@ func minterRows(all []*entry, q evidence.Minter) []evidence.Row {
 		return nil
 	}
 	u := best.UserIdentity
-	return []evidence.Row{{"at": double(float64(best.EventTime.Unix())), "call": best.EventName, "type": u.Type, "principal_id": u.PrincipalID, "arn": u.ARN,
+	return []evidence.Row{{"at": unix(best.EventTime), "call": best.EventName, "type": u.Type, "principal_id": u.PrincipalID, "arn": u.ARN,
 		"account_id": u.AccountID, "access_key_id": u.AccessKeyID, "user_name": u.UserName, "issuer_arn": best.issuer("arn"),
 		"issuer_user_name": best.issuer("userName"), "invoked_by": u.InvokedBy, "on_behalf_of": ""}}
 }
@@ -418,6 +418,7 @@ type deeds struct {
 	calls        int64
 	bytes        float64
 	first, last  time.Time
+	newest       string // the eventID of the last
 	ip, endpoint string
 	origins      map[string]bool
 }
@@ -458,10 +459,11 @@ func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
 			if e.EventSource == "s3.amazonaws.com" {
 				d.bytes += e.bytes
 			}
-			g := group{first: d.first, last: d.last}
-			if g.span(e.EventTime); g.last.After(d.last) {
-				d.ip, d.endpoint = e.SourceIPAddress, e.VPCEndpointID
+			if cmp.Or(e.EventTime.Compare(d.last), cmp.Compare(e.EventID, d.newest)) > 0 {
+				d.newest, d.ip, d.endpoint = e.EventID, e.SourceIPAddress, e.VPCEndpointID
 			}
+			g := group{first: d.first, last: d.last}
+			g.span(e.EventTime)
 			d.first, d.last = g.first, g.last
 			d.origins[e.network+"|"+e.VPCEndpointID] = true
 		}
@@ -483,12 +485,12 @@ func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
 	return out
 }
 
-// double is how DuckDB's driver prints a floating-point number, whole a whole one, unix a time as to_unixtime gives it.
+// double is how DuckDB's driver prints a floating-point number, whole a whole one, unix a time in seconds.
 func double(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 func whole(n int64) string    { return strconv.FormatInt(n, 10) }
 func unix(t time.Time) string {
 	if t.IsZero() {
 		return "0"
 	}
-	return double(float64(t.Unix()))
+	return whole(t.Unix())
 }

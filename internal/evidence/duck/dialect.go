@@ -26,7 +26,6 @@ var dialect = []string{
 	"create macro regexp_replace(s, re) as system.main.regexp_replace(s, re, '', 'g'), (s, re, new) as system.main.regexp_replace(s, re, new, 'g')",
 	"create macro codepoint(c) as unicode(c)",
 
-	"create macro to_unixtime(t) as epoch(t)",
 	"create macro from_unixtime(s) as to_timestamp(s)",
 	"create macro from_iso8601_timestamp(s) as cast(s as timestamptz)",
 	"create macro date_add(unit, n, t) as t + n * cast('1 ' || unit as interval)",

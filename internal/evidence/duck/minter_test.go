@@ -41,6 +41,8 @@ func TestWhoMadeACredential(t *testing.T) {
 		"the session itself made the call":  {calls(minted(sts, "AssumeRole", "credentials", "ASIAEXAMPLESESSION02", keyID(session))), session, nil},
 		"a session named as the key": {calls(minted(sts, "AssumeRole", "credentials", session), minted(sts, "AssumeRole", "credentials", "ASIAEXAMPLESESSION02", at(noon.Add(time.Second)),
 			keyID("AKIAEXAMPLEMALLORY01"), set("responseElements.assumedRoleUser.assumedRoleId", "AROAEXAMPLEWEB:"+session))), session, &evidence.Minted{At: noon, Call: "AssumeRole", By: mara}},
+		"two of one second, of which one eventID comes first": {calls(minted(sts, "AssumeRole", "credentials", session, id("b"), keyID("AKIAEXAMPLELATER0001")), minted(sts, "AssumeRole", "credentials", session, id("a")),
+			minted(sts, "AssumeRole", "credentials", session, id("c"), keyID("AKIAEXAMPLELATER0002"))), session, &evidence.Minted{At: noon, Call: "AssumeRole", By: mara}},
 		"too early":                    {calls(minted(sts, "AssumeRole", "credentials", session, at(noon.Add(-time.Hour)))), session, nil},
 		"no credential is everybody's": {calls(minted(sts, "AssumeRole", "credentials", session)), "", nil},
 		"nothing at all was returned":  {calls(minted(sts, "AssumeRole", "credentials", session, set("responseElements", nil))), session, nil},

@@ -113,6 +113,11 @@ func TestOneDeed(t *testing.T) {
 	}
 	last := done(t, mara, calls(call(), call(at(noon.Add(time.Minute)), set("vpcEndpointId", "vpce-1"))))
 	equal(t, last.Listed[0].From, "vpce-1")
+	// Of the calls of one second that one counts whose eventID comes last, wherever it stands.
+	second := each(40, func(i int) []change {
+		return []change{id(fmt.Sprintf("event-%02d", (i*7)%40)), from(fmt.Sprintf("10.0.%d.7", (i*7)%40))}
+	})
+	equal(t, done(t, mara, second).Listed[0].From, "10.0.39.0/24")
 }
 
 // Of many kinds of calls the rest is summed, and what changes something is listed, however much else there is.

@@ -33,7 +33,7 @@ var whole = cmp.Exporter(func(reflect.Type) bool { return true })
 const storeID = "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
 
 // floats are the columns that a query computes as doubles: Trino prints them in Java's form, "4.294967296E10", and DuckDB does not.
-var floats = regexp.MustCompile(`bytes$|_seen$|^at$`)
+var floats = regexp.MustCompile(`bytes$`)
 
 // java prints a whole number as Java prints a double: https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/lang/Double.html#toString(double)
 func java(text string) string {
