@@ -154,6 +154,8 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(rooms[from], to), "each room has its row: asking decides nothing, deciding asks nobody, and none of them knows an adapter or a root"
 	case from == "sandbox":
 		return slices.Contains(stages, to) || rooms[to] != nil, "the sandbox knows no adapter"
+	case from == "sandbox/scenarios":
+		return slices.Contains(stages, to) || rooms[to] != nil || to == "sandbox", "the scenarios are answered by the responder, and know no adapter"
 	case from == engines:
 		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
 	case isLambda(from):
@@ -163,7 +165,7 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
@@ -195,7 +197,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

@@ -1,4 +1,4 @@
-// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo and respond. The same responder runs as in the Lambda,
+// Command nightlatch answers an S3 BytesDownloaded alarm on this machine, with demo, respond and judge. The same responder runs as in the Lambda,
 // over CloudTrail files and an account held in memory. They talk to no AWS account, and read no AWS configuration.
 //
 // The other commands are for the human whom a deployed Nightlatch has called. They show its incidents, approve what it asks, take back
@@ -24,6 +24,7 @@ import (
 type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Play the midnight: an account of a few hundred users, weeks of trail, a stolen key, and the responder that stops it. Nothing outside this machine is touched."`
 	Respond respondCmd `cmd:"" help:"Answer an alarm from CloudTrail files: who took the bytes, and what would be done about it. Nothing outside this machine is touched."`
+	Judge   judgeCmd   `cmd:"" help:"Play honest changes and thieves of many styles, and print the policy's decisions beside the truth. Nothing outside this machine is touched."`
 
 	Incidents incidentsCmd `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
 	Incident  incidentCmd  `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
