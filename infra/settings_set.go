@@ -57,19 +57,24 @@ func (s *Settings) setPolicy(v string) error {
 	return nil
 }
 
-// policyLacks says which rules of the shipped policy the team's own has none of by that name; "" where it has them all. One that was copied from
-// an earlier version does not know what came since.
+// policyLacks says which rules of the shipped policy the team's own has none of by that name, and what else a check of it finds, one a line; ""
+// where there is nothing. One that was copied from an earlier version does not know what came since.
 func (s Settings) policyLacks() string {
 	p, err := policy.Load(s.Policy, s.PolicyText)
 	if err != nil || s.Policy == "" {
 		return ""
 	}
-	lacks := p.Lacks()
-	if len(lacks) == 0 {
-		return ""
+	var lines []string
+	if lacks := p.Lacks(); len(lacks) > 0 {
+		lines = append(lines, fmt.Sprintf("Nightlatch: %s has no rule %s of the policy that version %s ships; internal/policy/README.md says what each does", s.Policy,
+			strings.Join(lacks, ", "), version.Release))
 	}
-	return fmt.Sprintf("Nightlatch: %s has no rule %s of the policy that version %s ships; internal/policy/README.md says what each does", s.Policy,
-		strings.Join(lacks, ", "), version.Release)
+	for _, f := range p.Check() {
+		if f.Line > 0 { // the others are the rules above
+			lines = append(lines, fmt.Sprintf("Nightlatch: %s:%d: %s", s.Policy, f.Line, f.Text))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // setProtected comes after the home is known: a principal of another account can never be met, so its ARN is a mistake that protects nobody.

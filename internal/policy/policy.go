@@ -5,9 +5,12 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
+	"unicode"
 
 	_ "embed"
 
@@ -22,6 +25,8 @@ type Policy struct {
 	set *cedar.PolicySet
 	// order is the ids as they stand in the file.
 	order []cedar.PolicyID
+	// notes are about its text.
+	notes []note
 }
 
 // ShippedText is the policy that Nightlatch ships with, as it is written.
@@ -43,16 +48,18 @@ var reserved = map[string]bool{"self": true, "protected": true, "no-policy": tru
 // Load reads a policy file. Its error is one sentence that names the file and the line.
 // Every policy needs an @id, which verdicts name, and a @because, which they quote.
 func Load(name string, text []byte) (*Policy, error) {
+	text, notes, err := plain(name, text)
+	if err != nil {
+		return nil, err
+	}
 	list, err := cedar.NewPolicyListFromBytes(name, text)
 	if err != nil {
-		// cedar-go's parser names no file, and leaves out what it found.
-		text := strings.NewReplacer("<input>", name, "parser error: ", "", "exact got want", "expected").Replace(oneLine(err))
-		return nil, fmt.Errorf("the policy does not parse: %s", text)
+		return nil, fmt.Errorf("the policy does not parse: %s", inWords(name, text, err))
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s holds no policy", name)
 	}
-	p := &Policy{set: cedar.NewPolicySet()}
+	p := &Policy{set: cedar.NewPolicySet(), notes: notes}
 	for _, one := range list {
 		id := cedar.PolicyID(one.Annotations()["id"])
 		line := one.Position().Line
@@ -61,7 +68,9 @@ func Load(name string, text []byte) (*Policy, error) {
 			return nil, fmt.Errorf("%s:%d: the policy has no @id annotation", name, line)
 		case reserved[string(id)]:
 			return nil, fmt.Errorf("%s:%d: the @id %q is Nightlatch's own; choose another", name, line, id)
-		case one.Annotations()["because"] == "":
+		case strings.ContainsFunc(string(id), func(r rune) bool { return !unicode.IsPrint(r) }):
+			return nil, fmt.Errorf("%s:%d: the @id %q goes over a line's end, or has what cannot be printed", name, line, id)
+		case because(one) == "":
 			return nil, fmt.Errorf("%s:%d: policy %q has no @because annotation", name, line, id)
 		case !p.set.Add(id, one):
 			return nil, fmt.Errorf("%s:%d: there are two policies with the @id %q", name, line, id)
@@ -72,6 +81,20 @@ func Load(name string, text []byte) (*Policy, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// inWords is the parser's error as one line with its place: it names no file, leaves out what it found, and now and then says no line.
+func inWords(name string, text []byte, err error) string {
+	words := strings.NewReplacer("<input>", name, "parser error: ", "", "exact got want", "expected").Replace(oneLine(err))
+	if strings.Contains(words, name+":") {
+		return words
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	line := 1 + sort.Search(len(lines)-1, func(i int) bool {
+		_, cut := cedar.NewPolicyListFromBytes(name, bytes.Join(lines[:i+1], nil))
+		return cut != nil && cut.Error() == err.Error()
+	})
+	return fmt.Sprintf("%s:%d: %s", name, line, words)
 }
 
 // Lacks are the ids of the shipped policy's rules that this one has none of by that id, in the shipped order. A team's own policy may well mean
@@ -91,8 +114,13 @@ func (p *Policy) reasons(diagnostic cedar.Diagnostic) []Reason {
 	var out []Reason
 	for _, id := range p.order {
 		if slices.ContainsFunc(diagnostic.Reasons, func(r cedar.DiagnosticReason) bool { return r.PolicyID == id }) {
-			out = append(out, Reason{Policy: string(id), Because: string(p.set.Get(id).Annotations()["because"])})
+			out = append(out, Reason{Policy: string(id), Because: because(p.set.Get(id))})
 		}
 	}
 	return out
+}
+
+// because is a policy's @because, which may go over several lines, in one.
+func because(one *cedar.Policy) string {
+	return strings.Join(strings.Fields(string(one.Annotations()["because"])), " ")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	_ "embed"
 
@@ -22,22 +23,34 @@ import (
 //go:embed schema.cedarschema
 var schemaText []byte
 
-// checkAgainstSchema refuses policies that name what the schema does not have: attributes, entity types, actions, members of an
-// enum (Kind::"root-kye").
-func checkAgainstSchema(policies []*cedar.Policy) error {
+// builtIn is the schema, read once.
+var builtIn = sync.OnceValue(func() *resolved.Schema {
 	var s schema.Schema
 	s.SetFilename("schema.cedarschema")
-	if err := s.UnmarshalCedar(schemaText); err != nil {
-		return fmt.Errorf("the built-in schema does not parse: %v", err)
+	err := s.UnmarshalCedar(schemaText)
+	if err != nil {
+		panic(err) // a test reads it
 	}
 	r, err := s.Resolve()
 	if err != nil {
-		return fmt.Errorf("the built-in schema does not resolve: %v", err)
+		panic(err)
 	}
+	return r
+})
+
+// contextOf is what the schema says of a request's facts.
+func contextOf(a Action) resolved.RecordType {
+	return builtIn().Actions[cedar.NewEntityUID("Action", cedar.String(a))].AppliesTo.Context
+}
+
+// checkAgainstSchema refuses policies that name what the schema does not have: attributes, entity types, actions, members of an
+// enum (Kind::"root-kye").
+func checkAgainstSchema(policies []*cedar.Policy) error {
+	r := builtIn()
 	v := validate.New(r)
 	for _, p := range policies {
 		at := fmt.Sprintf("%s:%d", p.Position().Filename, p.Position().Line)
-		if err := v.Policy("", (*ast.Policy)(p.AST())); err != nil {
+		if err := v.Policy("", joined((*ast.Policy)(p.AST()))); err != nil {
 			return fmt.Errorf("%s: policy %q: %s", at, p.Annotations()["id"], firstOf(err))
 		}
 		if err := checkNames(p, r); err != nil {
@@ -45,6 +58,36 @@ func checkAgainstSchema(policies []*cedar.Policy) error {
 		}
 	}
 	return nil
+}
+
+// joined is the policy with its conditions as one. Cedar judges them so: a "has" in one clause lets the next use the attribute. The validator
+// takes each by itself.
+func joined(p *ast.Policy) *ast.Policy {
+	if len(p.Conditions) < 2 {
+		return p
+	}
+	one := *p
+	one.Conditions = []ast.ConditionType{{Condition: ast.ConditionWhen, Body: condition(p)}}
+	return &one
+}
+
+// condition is all of a policy's conditions as one expression; nil if it has none.
+func condition(p *ast.Policy) ast.IsNode {
+	var all *ast.Node
+	for _, c := range p.Conditions {
+		n := ast.NewNode(c.Body)
+		if c.Condition == ast.ConditionUnless {
+			n = ast.Not(n)
+		}
+		if all != nil {
+			n = all.And(n)
+		}
+		all = &n
+	}
+	if all == nil {
+		return nil
+	}
+	return all.AsIsNode()
 }
 
 // firstOf is the first, in the order of the alphabet, of what the validator says: it repeats itself for every action.

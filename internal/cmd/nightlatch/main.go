@@ -26,6 +26,8 @@ type cli struct {
 	Respond respondCmd `cmd:"" help:"Answer an alarm from CloudTrail files: who took the bytes, and what would be done about it. Nothing outside this machine is touched."`
 	Judge   judgeCmd   `cmd:"" help:"Play honest changes and thieves of many styles, and print the policy's decisions beside the truth. Nothing outside this machine is touched."`
 
+	Policy policyCmd `cmd:"" help:"Check and test a policy file. Nothing outside this machine is touched."`
+
 	Incidents incidentsCmd `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
 	Incident  incidentCmd  `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
 	Approve   approveCmd   `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`

@@ -119,7 +119,7 @@ func loadPolicy(file string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the policy: %w", err)
 	}
-	return policy.Load(filepath.Base(file), unmarked(text))
+	return policy.Load(filepath.Base(file), text)
 }
 
 // readEvent reads at most one byte more than an event may have: Parse refuses that.

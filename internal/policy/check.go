@@ -1,0 +1,223 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+)
+
+// Finding is one sentence about a policy file that loads.
+type Finding struct {
+	// Line is where it stands in the file; 0 for the file as a whole.
+	Line int
+	// Warning says that the file may do what its author did not mean. Other findings are what it lacks.
+	Warning bool
+	Text    string
+}
+
+// Rules counts the policy's rules.
+func (p *Policy) Rules() int { return len(p.order) }
+
+// Check says what the policy lacks against the shipped one, and warns of rules that contain on evidence that is not all there.
+func (p *Policy) Check() []Finding {
+	var all []Finding
+	for _, n := range p.notes {
+		all = append(all, Finding{Line: n.line, Text: n.text})
+	}
+	own := Shipped()
+	for _, id := range p.Lacks() {
+		all = append(all, Finding{Text: fmt.Sprintf("there is no rule %s as in the shipped policy: %s", id, because(own.set.Get(cedar.PolicyID(id))))})
+	}
+	asked := own.tested(func(rule *cedar.Policy) bool { return own.contains(rule, nil) })
+	for _, id := range p.order {
+		rule := p.set.Get(id)
+		line := rule.Position().Line
+		want := asked
+		if theirs := own.set.Get(id); theirs != nil {
+			want = factsOf(theirs)
+		} else if !p.contains(rule, nil) {
+			continue
+		}
+		if lacks := without(want, factsOf(rule)); len(lacks) > 0 {
+			all = append(all, Finding{Line: line, Text: fmt.Sprintf("%s does not test %s, which the shipped policy tests there", id, strings.Join(lacks, ", "))})
+		}
+	}
+	for _, id := range p.order {
+		for _, missing := range incomplete() {
+			if rule := p.set.Get(id); p.contains(rule, missing.facts) {
+				all = append(all, Finding{rule.Position().Line, true, fmt.Sprintf("%s permits containment %s", id, missing.text)})
+			}
+		}
+	}
+	return all
+}
+
+// incomplete are the ways in which evidence is not all there, as what is then known of the facts.
+func incomplete() []struct {
+	text  string
+	facts map[types.String]bool
+} {
+	return []struct {
+		text  string
+		facts map[types.String]bool
+	}{
+		{"while the evidence is not complete: test context.complete", map[types.String]bool{"complete": false}},
+		{"while some evidence could not be read: test !context.lost", map[types.String]bool{"lost": true}},
+	}
+}
+
+// contains reports whether the rule may permit a step that no human has approved, where these facts are so, and no rule surely forbids it.
+func (p *Policy) contains(rule *cedar.Policy, facts map[types.String]bool) bool {
+	known := given{"approved": false, "manual": false, "confirmed": true}
+	for name, value := range facts {
+		known[name] = value
+	}
+	if rule.Effect() != cedar.Permit || known.of(rule)&yes == 0 {
+		return false
+	}
+	for _, id := range p.order {
+		if other := p.set.Get(id); other.Effect() == cedar.Forbid && known.of(other) == yes && covers(other, rule) {
+			return false
+		}
+	}
+	return true
+}
+
+// covers reports whether all that one rule is about is what another is about.
+func covers(one, other *cedar.Policy) bool {
+	a, b := (*ast.Policy)(one.AST()), (*ast.Policy)(other.AST())
+	every := cedar.NewEntityUID("Action", "contain")
+	in, _ := a.Action.(ast.ScopeTypeIn)
+	return (a.Principal == any(ast.ScopeTypeAll{}) || a.Principal == any(b.Principal)) &&
+		(a.Action == any(ast.ScopeTypeAll{}) || in.Entity == every) &&
+		(a.Resource == any(ast.ScopeTypeAll{}) || a.Resource == any(b.Resource))
+}
+
+// factsOf are the facts that a rule tests, by name, in the order of the alphabet.
+func factsOf(rule *cedar.Policy) []string {
+	var names []string
+	body := condition((*ast.Policy)(rule.AST()))
+	if body == nil {
+		return nil
+	}
+	ast.Inspect(ast.NewNode(body), func(n ast.IsNode) bool {
+		if name, _ := fact(n); name != "" && name != "approved" && !slices.Contains(names, string(name)) {
+			names = append(names, string(name))
+		}
+		return true
+	})
+	slices.Sort(names)
+	return names
+}
+
+// tested are the facts that these rules test.
+func (p *Policy) tested(which func(*cedar.Policy) bool) []string {
+	var names []string
+	for _, id := range p.order {
+		if rule := p.set.Get(id); which(rule) {
+			names = append(names, without(factsOf(rule), names)...)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func without(names, gone []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(gone, name) })
+}
+
+// fact is the name of the fact that an expression reads, or asks for by "has"; "" if it is another expression.
+func fact(n ast.IsNode) (name types.String, has bool) {
+	var op ast.StrOpNode
+	switch n := n.(type) {
+	case ast.NodeTypeAccess:
+		op = n.StrOpNode
+	case ast.NodeTypeHas:
+		op, has = n.StrOpNode, true
+	}
+	if v, ok := op.Arg.(ast.NodeTypeVariable); !ok || v.Name != "context" {
+		return "", false
+	}
+	return op.Value, has
+}
+
+// given are facts that are known; all others may be anything.
+type given map[types.String]bool
+
+// outcome is a set of what an expression may come to.
+type outcome uint8
+
+const (
+	yes outcome = 1 << iota
+	no
+	fails
+	anything = yes | no | fails
+)
+
+func outcomeOf(b bool) outcome {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// of is what a rule's conditions may come to.
+func (g given) of(rule *cedar.Policy) outcome {
+	if body := condition((*ast.Policy)(rule.AST())); body != nil {
+		return g.expression(body)
+	}
+	return yes
+}
+
+// expression is what an expression may come to. What it does not know is anything, so that nothing possible is missing.
+func (g given) expression(n ast.IsNode) outcome {
+	switch n := n.(type) {
+	case ast.NodeValue:
+		if b, ok := n.Value.(types.Boolean); ok {
+			return outcomeOf(bool(b))
+		}
+	case ast.NodeTypeAccess, ast.NodeTypeHas:
+		name, has := fact(n)
+		if value, ok := g[name]; ok {
+			return outcomeOf(value || has)
+		}
+		if name != "" { // that reading it cannot fail, the schema's validator has seen to
+			return yes | no
+		}
+	case ast.NodeTypeNot:
+		return g.expression(n.Arg).then(no, yes)
+	case ast.NodeTypeAnd:
+		return g.expression(n.Left).then(g.expression(n.Right), no)
+	case ast.NodeTypeOr:
+		return g.expression(n.Left).then(yes, g.expression(n.Right))
+	case ast.NodeTypeIfThenElse:
+		return g.expression(n.If).then(g.expression(n.Then), g.expression(n.Else))
+	case ast.NodeTypeEquals:
+		return g.equal(n.Left, n.Right, yes, no)
+	case ast.NodeTypeNotEquals:
+		return g.equal(n.Left, n.Right, no, yes)
+	}
+	return anything
+}
+
+// then is what follows where this came to yes, to no, or failed.
+func (o outcome) then(ifYes, ifNo outcome) outcome {
+	all := o & fails
+	if o&yes != 0 {
+		all |= ifYes
+	}
+	if o&no != 0 {
+		all |= ifNo
+	}
+	return all
+}
+
+// equal compares what is true or false on both sides.
+func (g given) equal(left, right ast.IsNode, same, other outcome) outcome {
+	l, r := g.expression(left), g.expression(right)
+	return l.then(r.then(same, other), r.then(other, same))
+}
