@@ -29,7 +29,12 @@ func (p *Policy) Check() []Finding {
 		all = append(all, Finding{Line: n.line, Text: n.text})
 	}
 	own := Shipped()
-	for _, id := range p.Lacks() {
+	lacks := p.Lacks()
+	if len(lacks) == own.Rules() {
+		all = append(all, Finding{Text: "no rule is one of the shipped policy, which has " + strings.Join(lacks, ", ")})
+		lacks = nil
+	}
+	for _, id := range lacks {
 		all = append(all, Finding{Text: fmt.Sprintf("there is no rule %s as in the shipped policy: %s", id, because(own.set.Get(cedar.PolicyID(id))))})
 	}
 	asked := own.tested(func(rule *cedar.Policy) bool { return own.contains(rule, nil) })

@@ -54,6 +54,9 @@ func TestCheckOfARuleOfOnesOwn(t *testing.T) {
 		}
 	}
 	notes, _ = check(t, `@id("mine") @because("b") permit (principal, action, resource) when { context.approved };`)
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], "no rule is one of the shipped policy, which has contain-stolen-key, ") {
+		t.Errorf("got %q of a policy without a shipped rule", notes)
+	}
 	for _, n := range notes {
 		if strings.HasPrefix(n, "mine ") {
 			t.Errorf("got %q for a rule that asks", n)

@@ -48,18 +48,18 @@ var reserved = map[string]bool{"self": true, "protected": true, "no-policy": tru
 // Load reads a policy file. Its error is one sentence that names the file and the line.
 // Every policy needs an @id, which verdicts name, and a @because, which they quote.
 func Load(name string, text []byte) (*Policy, error) {
-	text, notes, err := plain(name, text)
+	src, err := plain(name, text)
 	if err != nil {
 		return nil, err
 	}
-	list, err := cedar.NewPolicyListFromBytes(name, text)
+	list, err := cedar.NewPolicyListFromBytes(name, src.text)
 	if err != nil {
-		return nil, fmt.Errorf("the policy does not parse: %s", inWords(name, text, err))
+		return nil, fmt.Errorf("the policy does not parse: %s", inWords(name, src.text, err))
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s holds no policy", name)
 	}
-	p := &Policy{set: cedar.NewPolicySet(), notes: notes}
+	p := &Policy{set: cedar.NewPolicySet(), notes: src.notes}
 	for _, one := range list {
 		id := cedar.PolicyID(one.Annotations()["id"])
 		line := one.Position().Line
@@ -77,7 +77,7 @@ func Load(name string, text []byte) (*Policy, error) {
 		}
 		p.order = append(p.order, id)
 	}
-	if err := checkAgainstSchema(list); err != nil {
+	if err := checkAgainstSchema(list, src.clauses); err != nil {
 		return nil, err
 	}
 	return p, nil

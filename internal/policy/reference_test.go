@@ -346,7 +346,7 @@ func (d *drawer) leaf() string {
 func (d *drawer) wrong() string {
 	return d.oneOf(`context.kind == Kind::"root-kye"`, `context.copies < duration("1h")`, `datetime("2026-03-04") > context.copies`, `duration("1h") >= datetime("2026-03-04")`,
 		`duration("1h") < 3600`, `context.copies == duration("1h")`, `context.kind == "root-key"`, "context has explaind", "context.explaind > 1", "resource has owner", "resource is Bukket",
-		`resource in Team::"x"`, "1", `context.copies + "1" > 2`, "[].isEmpty()", `[1, "a"].contains(1)`, `"a" < "b"`, `decimal("1.00001").lessThan(decimal("2.0"))`,
+		`resource in Team::"x"`, "1", `context.copies + "1" > 2`, "[].isEmpty()", `[1, "a"].contains(1)`, `"a" < "b"`, `"a" == 1`, `context.copies == "a"`, `decimal("1.00001").lessThan(decimal("2.0"))`,
 		`decimal("1.0") < decimal("2.0")`, `duration("1x") < duration("1h")`, `datetime("2026-13-04") < datetime("2026-03-04")`, `ip("300.1.1.1").isIpv4()`,
 		`"a*" like "a\u{2a}"`, `"ab" like "\x2A"`, "context.via == \"x\"", `resource.getTag("team") == "x"`, `action == Action::"nuke"`, "context has via.x", `resource.team == "x"`,
 		"if context.manual then 1 else 2", "context", "!context", "-context.manual", "context.copies && true", "principal.x", `Kind::"root-kye" in [context.kind]`,

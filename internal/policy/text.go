@@ -14,6 +14,13 @@ import (
 // The reference implementation of Cedar and cedar-go read some texts differently. plain brings these to what both read alike, and
 // refuses what they would understand differently. https://docs.cedarpolicy.com/policies/syntax-grammar.html
 
+// source is a file's text as cedar-go reads it, with what is to be said of it. clauses are the lines on which each clause's conjuncts begin.
+type source struct {
+	text    []byte
+	notes   []note
+	clauses [][]int
+}
+
 // note is something about a file that loads, for whoever checks it.
 type note struct {
 	line int
@@ -40,11 +47,11 @@ func called(r rune) string {
 
 // plain is the text as cedar-go reads it, with every token on its line and in its column. A byte order mark at the beginning goes, a blank of any
 // kind becomes a space, and a text over several lines has its line ends escaped.
-func plain(name string, text []byte) ([]byte, []note, error) {
+func plain(name string, text []byte) (source, error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
-		return nil, nil, fmt.Errorf("%s:1: the file is in UTF-16; save it as UTF-8", name)
+		return source{}, fmt.Errorf("%s:1: the file is in UTF-16; save it as UTF-8", name)
 	}
-	s := scanner{name: name, line: 1}
+	s := scanner{line: 1}
 	if rest, ok := bytes.CutPrefix(text, []byte(byteOrderMark)); ok {
 		text = rest
 		s.note("the file begins with a byte order mark, which is skipped here; other Cedar tools refuse it")
@@ -52,19 +59,21 @@ func plain(name string, text []byte) ([]byte, []note, error) {
 	s.rest = text
 	for len(s.rest) > 0 {
 		if err := s.token(); err != nil {
-			return nil, nil, fmt.Errorf("%s:%d: %w", name, s.line, err)
+			return source{}, fmt.Errorf("%s:%d: %w", name, s.line, err)
 		}
 	}
-	return s.out.Bytes(), s.notes, nil
+	return source{s.out.Bytes(), s.notes, s.clauses}, nil
 }
 
 type scanner struct {
-	name  string
-	rest  []byte
-	out   bytes.Buffer
-	line  int
-	word  string // the identifier just read
-	notes []note
+	rest    []byte
+	out     bytes.Buffer
+	line    int
+	word    string // the identifier just read
+	notes   []note
+	clauses [][]int
+	depth   int  // of brackets in a clause; 0 outside
+	begins  bool // the next token begins a conjunct
 }
 
 func (s *scanner) note(text string) {
@@ -90,6 +99,7 @@ func (s *scanner) next() (rune, error) {
 func (s *scanner) token() error {
 	switch {
 	case s.rest[0] == '"':
+		s.structure('"')
 		return s.quoted()
 	case bytes.HasPrefix(s.rest, []byte("//")):
 		return s.comment("\n")
@@ -113,10 +123,31 @@ func (s *scanner) token() error {
 	case r > unicode.MaxASCII || r < ' ' || r == 0x7f:
 		return fmt.Errorf("%s stands outside a text, where Cedar has none", called(r))
 	default:
+		s.structure(r)
 		s.remember(r)
 		s.out.WriteRune(r)
 	}
 	return nil
+}
+
+// structure follows the brackets, and finds where clauses and their conjuncts begin.
+func (s *scanner) structure(r rune) {
+	if s.begins && r != '}' {
+		last := len(s.clauses) - 1
+		s.clauses[last] = append(s.clauses[last], s.line)
+		s.begins = false
+	}
+	switch {
+	case s.depth == 0 && r == '{' && (s.word == "when" || s.word == "unless"):
+		s.clauses = append(s.clauses, nil)
+		s.depth, s.begins = 1, true
+	case s.depth > 0 && strings.ContainsRune("([{", r):
+		s.depth++
+	case s.depth > 0 && strings.ContainsRune(")]}", r):
+		s.depth--
+	case s.depth == 1 && r == '&' && bytes.HasSuffix(s.out.Bytes(), []byte("&")):
+		s.begins = true
+	}
 }
 
 // remember keeps the identifier that was read last, until something else than a blank follows.

@@ -93,6 +93,35 @@ func TestTextsThatAreRefused(t *testing.T) {
 	}
 }
 
+// An error says on which line the condition begins that does not fit.
+func TestErrorsSayTheLineOfTheCondition(t *testing.T) {
+	const first = "@id(\"first\") @because(\"b\")\npermit (principal, action, resource)\nwhen { context.manual &&\n  context.lost };\n"
+	for name, c := range map[string]struct{ conditions, want string }{
+		"one line":                        {"when { context.x };", ", in line 8"},
+		"the third":                       {"when {\n  context.manual &&\n  context.lost && context.spread &&\n\n  context.copies < duration(\"1h\")\n};", ", in line 12"},
+		"the first":                       {"when {\n  context.copies < duration(\"1h\") &&\n  context.lost\n};", ", in line 9"},
+		"a text over two lines before it": {"when { context has via && context.via == \"a\nb\" &&\n context.x };", ", in line 10"},
+		"a text first":                    {"when {\n\"a\" < 1 };", ", in line 9"},
+		"the second clause":               {"when { context.manual }\nunless { context.lost ||\n context.x };", ", in line 9"},
+		"brackets":                        {"when {\n (context.manual && context.lost) &&\n !(context.lost &&\n context.x) };", ", in line 10"},
+		"more in it than is seen":         {"when { ((context.manual && context.lost)) && context has via.x &&\n context.lost };", ", in line 8"},
+		"brackets with a fault first":     {"when { (context.manual &&\n context.x) &&\n context.lost };", ", in line 8"},
+		"a record":                        {"when { {when: true, unless: {a: true}}.when &&\n context.x };", ", in line 9"},
+		"an enum":                         {"when { context.manual }\nwhen {\n  context.lost &&\n  context.kind == Kind::\"root-kye\" };", ", in line 11"},
+		"a has before it":                 {"when { context has explained &&\n context.explained > 1 &&\n context.x };", ", in line 10"},
+		"a comment like a clause":         {"// when { x }\nwhen { context.manual && // &&\n context.x };", ", in line 10"},
+		"the scope":                       {";", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := first + strings.Replace(rule, "resource", map[bool]string{true: "resource is Bukket", false: "resource"}[c.want == ""], 1) + "\n" + c.conditions
+			_, err := Load("mine.cedar", []byte(text))
+			if err == nil || !strings.HasPrefix(err.Error(), `mine.cedar:5: policy "mine": `) || !strings.HasSuffix(err.Error(), c.want) || c.want == "" && strings.Contains(err.Error(), "in line") {
+				t.Errorf("Load = %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 // Clauses are one conjunction where they are judged too, and a reason over two lines is one line.
 func TestDecideOfClausesAndLongReasons(t *testing.T) {
 	p, err := Load("mine.cedar", []byte("@id(\"mine\")\n@because(\"a reason\n    over two lines\")\npermit (principal, action, resource)\n"+
@@ -119,9 +148,9 @@ func TestPlainKeepsPlaces(t *testing.T) {
 		"\"\n\n\" d":                "\"\\n\\n\"\n\n  d",
 		"x\u00a0y // \u00a0\n\"é\"": "x y // \u00a0\n\"é\"",
 	} {
-		got, _, err := plain("x", []byte(text))
-		if err != nil || string(got) != want {
-			t.Errorf("plain(%q) = %q, %v, want %q", text, got, err, want)
+		got, err := plain("x", []byte(text))
+		if err != nil || string(got.text) != want {
+			t.Errorf("plain(%q) = %q, %v, want %q", text, got.text, err, want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	_ "embed"
 
 	"github.com/cedar-policy/cedar-go"
+	cedarast "github.com/cedar-policy/cedar-go/ast"
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
@@ -44,20 +45,55 @@ func contextOf(a Action) resolved.RecordType {
 }
 
 // checkAgainstSchema refuses policies that name what the schema does not have: attributes, entity types, actions, members of an
-// enum (Kind::"root-kye").
-func checkAgainstSchema(policies []*cedar.Policy) error {
+// enum (Kind::"root-kye"). The lines are those of the file's clauses and their conjuncts.
+func checkAgainstSchema(policies []*cedar.Policy, lines [][]int) error {
 	r := builtIn()
 	v := validate.New(r)
-	for _, p := range policies {
-		at := fmt.Sprintf("%s:%d", p.Position().Filename, p.Position().Line)
-		if err := v.Policy("", joined((*ast.Policy)(p.AST()))); err != nil {
-			return fmt.Errorf("%s: policy %q: %s", at, p.Annotations()["id"], firstOf(err))
+	fault := func(p *ast.Policy) error {
+		if err := v.Policy("", joined(p)); err != nil {
+			return err
 		}
-		if err := checkNames(p, r); err != nil {
-			return fmt.Errorf("%s: policy %q: %s", at, p.Annotations()["id"], firstOf(err))
+		return checkNames(cedar.NewPolicyFromAST((*cedarast.Policy)(p)), r)
+	}
+	for _, one := range policies {
+		p := (*ast.Policy)(one.AST())
+		own := lines[:min(len(p.Conditions), len(lines))]
+		lines = lines[len(own):]
+		if err := fault(p); err != nil {
+			return fmt.Errorf("%s:%d: policy %q: %s%s", p.Position.Filename, p.Position.Line, one.Annotations()["id"], firstOf(err), inLine(p, own, fault))
 		}
 	}
 	return nil
+}
+
+// inLine says on which line the condition begins with which the policy has its fault: Cedar's syntax tree has the places of policies alone.
+func inLine(p *ast.Policy, lines [][]int, fault func(*ast.Policy) error) string {
+	cut := *p
+	cut.Conditions = nil
+	if len(lines) != len(p.Conditions) || fault(&cut) != nil {
+		return ""
+	}
+	for i, c := range p.Conditions {
+		parts := []ast.IsNode{c.Body}
+		if c.Condition == ast.ConditionWhen {
+			parts = conjuncts(c.Body, len(lines[i]))
+		}
+		for j, part := range parts {
+			cut.Conditions = append(cut.Conditions, ast.ConditionType{Condition: c.Condition, Body: part})
+			if fault(&cut) != nil {
+				return fmt.Sprintf(", in line %d", lines[i][j])
+			}
+		}
+	}
+	return ""
+}
+
+// conjuncts are the so many that stand between the "&&" of an expression. The first may be more of them, in brackets.
+func conjuncts(n ast.IsNode, count int) []ast.IsNode {
+	if and, ok := n.(ast.NodeTypeAnd); ok && count > 1 {
+		return append(conjuncts(and.Left, count-1), and.Right)
+	}
+	return []ast.IsNode{n}
 }
 
 // joined is the policy with its conditions as one. Cedar judges them so: a "has" in one clause lets the next use the attribute. The validator
