@@ -8,6 +8,7 @@
 package alarm
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -65,6 +66,28 @@ type Alarm struct {
 	Part int `json:"part,omitempty"`
 	// AccessKeyID is the key that a manual event names; a hint for the reader, never evidence.
 	AccessKeyID string `json:"access_key_id,omitempty"`
+
+	// AtLeast: the alarm fires at its threshold already, and not only above it.
+	AtLeast bool `json:"at_least,omitempty"`
+	// Computed says what the alarm's value is where it is no sum of bytes: an expression, another statistic. It claims no bytes then, and its
+	// threshold is in no bytes either.
+	Computed string `json:"computed,omitempty"`
+	// Counts says what part of the buckets the metric counts; "" is all of them. CloudTrail shows all.
+	Counts string `json:"counts,omitempty"`
+	// Given says who gave the metric where no CloudWatch was asked, as a sentence's beginning: "the alarm claims".
+	Given string `json:"given,omitempty"`
+	// Composite is the alarm through which this one, below it, rang.
+	Composite string `json:"composite,omitempty"`
+	// Refused says why this alarm can never be answered, though it is wired to us.
+	Refused string `json:"refused,omitempty"`
+}
+
+// Whole is how many bytes left the buckets by the metric, which CloudTrail can be held against; nil where the metric does not say.
+func (a Alarm) Whole() *int64 {
+	if a.Counts != "" {
+		return nil
+	}
+	return a.Bytes
 }
 
 // Reading is the metric, read again.
@@ -80,6 +103,10 @@ type Reading struct {
 	Period    time.Duration
 	// AtLeast: the alarm fires at its threshold already, and not only above it.
 	AtLeast bool
+	// From and To are the window by the reason that CloudWatch keeps with the alarm's state, where the event has no datapoints and the reason has.
+	From, To time.Time
+	// Computed, Counts and Given are the Alarm's. Points are bytes all the same: those of the metric below what is computed.
+	Computed, Counts, Given string
 }
 
 // Meter reads the metric of an alarm again.
@@ -92,6 +119,9 @@ type Meter interface {
 // Margin is read on both sides of the window and counted apart: metric points arrive late and re-stamped, and a call's
 // eventTime is when it completed.
 const Margin = 5 * time.Minute
+
+// NoBytes ends the sentence about what an alarm computes.
+const NoBytes = ", which is no sum of bytes and claims none"
 
 // tolerance is how far the metric, read again, may fall short of the claim. Request metrics are best effort.
 const tolerance = 0.9
@@ -112,6 +142,10 @@ func (a Alarm) ID() string {
 	if a.Source != Fired {
 		what = append(what, a.From.UTC().Format(time.RFC3339Nano), a.AccessKeyID)
 		what = append(what, a.Buckets...)
+	}
+	if a.Refused != "" { // said once, not each time that it rings
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q", what[:len(what)-1]))
+		return "refused-" + hex.EncodeToString(sum[:8])
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", what))
 	id := a.Since.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(sum[:8])
@@ -139,9 +173,19 @@ func (a Alarm) Onward(r Reading) (Alarm, bool) {
 	return next, !next.From.IsZero() && a.Source == Fired && a.Period > 0 && a.Period <= time.Hour // the alarm on the next day's sum fires for itself
 }
 
+// MetricUnread reports whether nothing but the transition is known: no datapoint, of the event or of a reading.
+func (a Alarm) MetricUnread() bool {
+	return a.Source == Fired && a.Part == 0 && a.Claimed == nil && a.Points == nil && !a.Confirmed
+}
+
 // breaching reports whether a datapoint is one at which the alarm fires.
 func (a Alarm) breaching(r Reading, p Point) bool {
-	return a.Threshold != nil && (float64(p.Bytes) > *a.Threshold || r.AtLeast && float64(p.Bytes) == *a.Threshold)
+	return a.Threshold != nil && above(float64(p.Bytes), *a.Threshold, a.AtLeast || r.AtLeast)
+}
+
+// above reports whether an alarm fires at a value.
+func above(value, threshold float64, atLeast bool) bool {
+	return value > threshold || atLeast && value == threshold
 }
 
 // Read returns the alarm as the reading shows it. The window keeps what was claimed and is stretched over the breaching
@@ -154,10 +198,20 @@ func (a Alarm) Read(r Reading) Alarm {
 	if r.Period > 0 {
 		a.Period = r.Period
 	}
+	if !r.From.IsZero() && a.MetricUnread() {
+		a.From, a.To = r.From, r.To
+	}
 	confirmed := a.Confirmed // the window that was confirmed stays: what comes after it is a window of its own
-	a.Confirmed, a.Doubt = false, r.Doubt
-	if a.Source == Fired && r.Threshold > 0 {
-		a.Threshold = &r.Threshold
+	a.Confirmed, a.Doubt, a.Given = false, r.Doubt, r.Given
+	if r.Doubt == "" || r.Computed != "" {
+		a.Computed, a.Counts = r.Computed, r.Counts
+	}
+	switch {
+	case a.Computed != "": // the event's numbers are no bytes
+		a.Threshold, a.Claimed, a.Bytes = nil, nil, nil
+		a.Doubt = cmp.Or(a.Doubt, a.Computed+NoBytes)
+	case a.Source == Fired && r.Threshold > 0:
+		a.Threshold, a.AtLeast = &r.Threshold, r.AtLeast
 	}
 	breaching := func(p Point) bool { return a.breaching(r, p) }
 	inWindow := func(p Point) bool { return !p.Start.Before(a.From) && p.Start.Before(a.To) }
@@ -175,9 +229,7 @@ func (a Alarm) Read(r Reading) Alarm {
 		}
 	}
 	if len(a.Points) == 0 {
-		if a.Doubt == "" {
-			a.Doubt = "CloudWatch shows no BytesDownloaded in the window"
-		}
+		a.Doubt = cmp.Or(a.Doubt, cmp.Or(r.Given, "CloudWatch shows")+" no BytesDownloaded in the window")
 		return a
 	}
 	a.Points = a.Points[max(0, len(a.Points)-maxPoints):]
@@ -188,8 +240,11 @@ func (a Alarm) Read(r Reading) Alarm {
 		a.Doubt = "the alarm names no bucket"
 	case a.Source == Fired && !above:
 		a.Doubt = "no datapoint that CloudWatch shows in the window is above the threshold"
+		if r.Given != "" {
+			a.Doubt = r.Given + " no datapoint above the threshold in the window"
+		}
 	case a.Claimed != nil && float64(sum) < tolerance*float64(*a.Claimed):
-		a.Doubt = fmt.Sprintf("CloudWatch shows %d bytes in the window, the event claims %d", sum, *a.Claimed)
+		a.Doubt = fmt.Sprintf("%s %d bytes in the window, the event claims %d", cmp.Or(r.Given, "CloudWatch shows"), sum, *a.Claimed)
 	default:
 		a.Confirmed = true
 	}

@@ -27,10 +27,14 @@ func TestTheTestEvents(t *testing.T) {
 			continue
 		}
 		switch {
-		case strings.Contains(name, "-ok"), strings.Contains(name, "insufficient"), strings.Contains(name, "composite"),
+		case strings.Contains(name, "-ok"), strings.Contains(name, "insufficient"),
 			strings.Contains(name, "configuration"), strings.Contains(name, "other-metric"):
 			if got.Ignored == "" {
 				t.Errorf("%s: got %+v, want it ignored", name, got)
+			}
+		case strings.Contains(name, "composite"):
+			if a := got.Alarm; a == nil || a.Composite != "nightlatch-any" || a.Name != "nightlatch-example-exports" {
+				t.Errorf("%s: got %+v, want the alarm below it", name, got)
 			}
 		case name == "advance.json":
 			if got.Advance != "20260512-021605-0123456789abcdef" {

@@ -17,9 +17,11 @@ const MaxEvent = 1 << 20
 // maxError cuts an error's text: it may quote what arrived.
 const maxError = 400
 
-// Event is what an event asks for: exactly one of the three is set.
+// Event is what an event asks for: exactly one of Alarm, Advance and Ignored is set.
 type Event struct {
 	Alarm *Alarm
+	// Also are further alarms, where a composite one fired because of several.
+	Also []Alarm
 	// Advance is the incident that a follow-up continues.
 	Advance string
 	// Ignored says why the event starts nothing: "state is OK, not ALARM".
@@ -52,6 +54,13 @@ func parse(event []byte) (Event, error) {
 	if len(bytes.TrimSpace(event)) == 0 {
 		return Event{}, errors.New("the event is empty")
 	}
+	inner, err := unwrap(event)
+	if err != nil {
+		return Event{}, err
+	}
+	if inner != nil {
+		event = inner
+	}
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(event, &top); err != nil {
 		return Event{}, fmt.Errorf("the event is not a JSON object: %v", err)
@@ -68,6 +77,10 @@ func parse(event []byte) (Event, error) {
 		return parseEventBridge(event)
 	case has("AlarmName") && has("NewStateValue"):
 		return parseSNSMessage(event)
+	case has("alarmName") && has("state"):
+		return parseDetail(event)
+	case has("Type") && has("TopicArn"):
+		return Event{}, fmt.Errorf("an SNS message of the type %s, without an alarm in it; subscribe the function itself to the topic", quote(strings.Trim(string(top["Type"]), `"`)))
 	}
 	keys := make([]string, 0, len(top))
 	for k := range top {

@@ -27,9 +27,6 @@ func (p payload) event(a Alarm) (Event, error) {
 	default:
 		return Event{}, fmt.Errorf("alarm event: state %s is none that CloudWatch has", quote(p.State.Value))
 	}
-	if p.Configuration.AlarmRule != "" {
-		return Event{Ignored: "a composite alarm names no bucket; the alarms below it fire for themselves"}, nil
-	}
 	if p.AlarmName == "" {
 		return Event{}, errors.New("alarm event: it has no alarm name")
 	}
@@ -37,12 +34,19 @@ func (p payload) event(a Alarm) (Event, error) {
 		return Event{}, errors.New("alarm event: it has no state timestamp")
 	}
 	a.Source, a.Name, a.Since = Fired, p.AlarmName, p.State.Timestamp.Time
+	if p.Configuration.AlarmRule != "" {
+		return p.below(a)
+	}
 	if p.Contributor != nil {
 		a.Contributor = p.Contributor.ID
 	}
-	if why := p.buckets(&a); why != "" {
-		return Event{Ignored: why}, nil
+	if !p.buckets(&a) {
+		if why := p.elsewhere(); why != "" {
+			return refuse(a, why)
+		}
+		return Event{Ignored: "the alarm does not watch S3 BytesDownloaded"}, nil
 	}
+	a.Computed, a.Counts = p.computed(), p.counts()
 	if len(a.Buckets) > maxBuckets {
 		return Event{}, fmt.Errorf("alarm event: it names %d buckets, more than the %d that one alarm can watch", len(a.Buckets), maxBuckets)
 	}
@@ -57,17 +61,13 @@ func (p payload) event(a Alarm) (Event, error) {
 	return Event{Alarm: &a}, nil
 }
 
-// insights recognises a Metrics Insights query over S3's BytesDownloaded.
-var insights = regexp.MustCompile(`(?i)^\s*SELECT\s+SUM\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+(?:SCHEMA\(\s*)?"AWS/S3"`)
-
-// buckets fills in the buckets and the period, or says why this alarm is not about downloaded bytes.
-func (p payload) buckets(a *Alarm) string {
-	ours := false
+// buckets fills in the buckets and the period. It reports whether the alarm is about the bytes downloaded from S3.
+func (p payload) buckets(a *Alarm) (ours bool) {
 	for _, m := range p.Configuration.Metrics {
 		period := m.Period
 		switch {
 		case m.MetricStat != nil:
-			if m.MetricStat.Metric.Namespace != "AWS/S3" || m.MetricStat.Metric.Name != "BytesDownloaded" {
+			if !m.ours() {
 				continue
 			}
 			ours = true
@@ -87,14 +87,11 @@ func (p payload) buckets(a *Alarm) string {
 			ours, a.Buckets = true, []string{b}
 		}
 	}
-	if !ours {
-		return "the alarm does not watch S3 BytesDownloaded"
-	}
 	slices.Sort(a.Buckets)
 	if a.Period == 0 {
 		a.Period = time.Minute // the period of S3's request metrics
 	}
-	return ""
+	return ours
 }
 
 // reasonPoint finds the datapoints that a reason lists: [3.113851289E9 (04/03/26 00:02:00)], day first, UTC.
@@ -103,11 +100,17 @@ var reasonPoint = regexp.MustCompile(`([0-9][0-9.]*(?:E[0-9]+)?) \(([0-9]{2}/[0-
 // reasonThreshold finds "the threshold (1073741824.0)".
 var reasonThreshold = regexp.MustCompile(`threshold \(([0-9][0-9.]*(?:E[0-9]+)?)\)`)
 
-// window fills in the window, the points, the bytes and the threshold, from the reason's data or else from its text.
-func (p payload) window(a *Alarm) error {
-	if !validTime(a.Since) {
-		return fmt.Errorf("its state timestamp %s is no time of ours", quote(a.Since.String()))
-	}
+// reasonAtLeast finds the operator, which a reason spells out and no configuration in an event has.
+var reasonAtLeast = regexp.MustCompile(`greater than or equal to the`)
+
+// datum is one value that the alarm was evaluated on. It is a number of bytes where the alarm is on a sum of bytes.
+type datum struct {
+	at    time.Time
+	value float64
+}
+
+// evaluated are the values that the alarm was evaluated on, oldest first, and their threshold, from the reason's data or else from its text.
+func (p payload) evaluated(a *Alarm) (all []datum, err error) {
 	var data struct {
 		Period              float64  `json:"period"`
 		Threshold           *float64 `json:"threshold"`
@@ -118,7 +121,7 @@ func (p payload) window(a *Alarm) error {
 	}
 	if p.State.ReasonData != "" {
 		if err := json.Unmarshal([]byte(p.State.ReasonData), &data); err != nil {
-			return fmt.Errorf("reasonData: %v", err)
+			return nil, fmt.Errorf("reasonData: %v", err)
 		}
 	}
 	if data.Period >= 1 && data.Period <= 7*24*3600 {
@@ -131,18 +134,17 @@ func (p payload) window(a *Alarm) error {
 		if d.Value == nil { // a missing datapoint is listed without a value
 			continue
 		}
-		b, err := bytesOf(*d.Value)
-		if err != nil || !validTime(d.Timestamp.Time) {
-			return errors.New("reasonData: a datapoint is not a number of bytes at a time")
+		if _, err := bytesOf(*d.Value); err != nil && a.Computed == "" || !validTime(d.Timestamp.Time) {
+			return nil, errors.New("reasonData: a datapoint is not a number of bytes at a time")
 		}
-		a.Points = append(a.Points, Point{Start: d.Timestamp.Time, Bytes: b})
+		all = append(all, datum{d.Timestamp.Time, *d.Value})
 	}
-	if len(a.Points) == 0 {
+	if len(all) == 0 {
 		for _, m := range reasonPoint.FindAllStringSubmatch(p.State.Reason, -1) {
 			v, err := strconv.ParseFloat(m[1], 64)
 			t, terr := time.ParseInLocation("02/01/06 15:04:05", m[2], time.UTC)
-			if b, berr := bytesOf(v); err == nil && terr == nil && berr == nil && validTime(t) {
-				a.Points = append(a.Points, Point{Start: t, Bytes: b})
+			if _, berr := bytesOf(v); err == nil && terr == nil && berr == nil && validTime(t) {
+				all = append(all, datum{t, v})
 			}
 		}
 	}
@@ -151,32 +153,67 @@ func (p payload) window(a *Alarm) error {
 			a.Threshold = &v
 		}
 	}
-	slices.SortFunc(a.Points, func(x, y Point) int { return x.Start.Compare(y.Start) })
-	a.Points = slices.CompactFunc(a.Points, func(x, y Point) bool { return x.Start.Equal(y.Start) })
-	first := slices.IndexFunc(a.Points, func(p Point) bool { return a.Threshold == nil || float64(p.Bytes) > *a.Threshold })
+	a.AtLeast = a.AtLeast || reasonAtLeast.MatchString(p.State.Reason)
+	slices.SortFunc(all, func(x, y datum) int { return x.at.Compare(y.at) })
+	return slices.CompactFunc(all, func(x, y datum) bool { return x.at.Equal(y.at) }), nil
+}
+
+// window fills in the window, and from an alarm on a sum of bytes the points, the bytes and the threshold.
+func (p payload) window(a *Alarm) error {
+	if !validTime(a.Since) {
+		return fmt.Errorf("its state timestamp %s is no time of ours", quote(a.Since.String()))
+	}
+	all, err := p.evaluated(a)
+	if err != nil {
+		return err
+	}
+	first := slices.IndexFunc(all, func(d datum) bool { return a.Threshold == nil || above(d.value, *a.Threshold, a.AtLeast) })
+	if a.Computed != "" {
+		a.Threshold = nil // in no bytes
+	}
 	if first < 0 {
 		// Nothing to go by but the transition itself: the Meter finds the datapoints around it.
-		a.Points = nil
-		a.To = a.Since.Truncate(a.Period)
-		a.From = a.To.Add(-min(5*a.Period, maxClaimedWindow))
+		a.aroundTransition()
 		return nil
 	}
-	a.Points = a.Points[first:]
-	last := a.Points[len(a.Points)-1].Start
-	if a.From = a.Points[0].Start; last.Sub(a.From) > maxClaimedWindow {
+	all = all[first:]
+	last := all[len(all)-1].at
+	if a.From = all[0].at; last.Sub(a.From) > maxClaimedWindow {
 		return fmt.Errorf("its datapoints are %v apart, more than the %v that an alarm evaluates", last.Sub(a.From), maxClaimedWindow)
 	}
 	a.To = last.Add(a.Period)
 	if now := a.Since.Truncate(time.Minute); a.To.After(now) && now.After(a.From) {
 		a.To = now // an alarm on a day's sum fires before its day is over, and what is still to come can be no evidence
 	}
+	if a.Computed != "" {
+		return nil
+	}
 	var sum int64
-	for _, pt := range a.Points {
-		if sum > 1<<62-pt.Bytes {
+	for _, d := range all {
+		b, err := bytesOf(d.value)
+		if err != nil || sum > 1<<62-b {
 			return errors.New("its datapoints add up to more than can be counted")
 		}
-		sum += pt.Bytes
+		sum += b
+		a.Points = append(a.Points, Point{Start: d.at, Bytes: b})
 	}
 	a.Bytes, a.Claimed = &sum, &sum
 	return nil
+}
+
+// aroundTransition is the window of an alarm that says nothing but when it fired.
+func (a *Alarm) aroundTransition() {
+	a.To = a.Since.Truncate(a.Period)
+	a.From = a.To.Add(-min(5*a.Period, maxClaimedWindow))
+}
+
+// Window is the window that an alarm fired for, by the reason that CloudWatch keeps with its state; false where that has no datapoints.
+func Window(reason, reasonData string, since time.Time, period time.Duration) (from, to time.Time, ok bool) {
+	var p payload
+	p.State.Reason, p.State.ReasonData = reason, reasonData
+	a := Alarm{Since: since, Period: period}
+	if err := p.window(&a); err != nil || a.Bytes == nil {
+		return from, to, false
+	}
+	return a.From, a.To, true
 }

@@ -9,6 +9,7 @@ import (
 // payload is what the direct and the EventBridge form have in common.
 type payload struct {
 	AlarmName   string       `json:"alarmName"`
+	Operation   string       `json:"operation"`
 	Contributor *contributor `json:"alarmContributor"`
 	State       struct {
 		Value      string  `json:"value"`
@@ -20,6 +21,8 @@ type payload struct {
 		AlarmRule string   `json:"alarmRule"`
 		Metrics   []metric `json:"metrics"`
 	} `json:"configuration"`
+	// Children are a composite alarm's, where they stand outside of its reason's data.
+	Children []child `json:"-"`
 }
 
 type contributor struct {
@@ -28,6 +31,8 @@ type contributor struct {
 }
 
 type metric struct {
+	ID         string      `json:"id"`
+	ReturnData *bool       `json:"returnData"`
 	Expression string      `json:"expression"`
 	Period     float64     `json:"period"`
 	MetricStat *metricStat `json:"metricStat"`
@@ -40,6 +45,7 @@ type metricStat struct {
 		Dimensions map[string]string `json:"dimensions"`
 	} `json:"metric"`
 	Period float64 `json:"period"`
+	Stat   string  `json:"stat"`
 }
 
 func parseDirect(event []byte) (Event, error) {
@@ -73,7 +79,7 @@ func parseEventBridge(event []byte) (Event, error) {
 	switch in.DetailType {
 	case "CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change":
 	case "CloudWatch Alarm Configuration Change":
-		return Event{Ignored: "the alarm's configuration changed; its state did not"}, nil
+		return Event{Ignored: changedConfiguration}, nil
 	default:
 		return Event{}, fmt.Errorf("EventBridge event: detail-type %s is not an alarm's change of state", quote(in.DetailType))
 	}
@@ -86,6 +92,21 @@ func parseEventBridge(event []byte) (Event, error) {
 	}
 	return p.event(Alarm{ARN: in.Resources[0], AccountID: in.Account, Region: in.Region})
 }
+
+// parseDetail reads the detail of an EventBridge event, or the data of a direct one, that came without the rest. It names neither the alarm's
+// account nor its ARN.
+func parseDetail(detail []byte) (Event, error) {
+	var p payload
+	if err := json.Unmarshal(detail, &p); err != nil {
+		return Event{}, fmt.Errorf("an alarm's detail without its event: %v", err)
+	}
+	if p.Operation != "" {
+		return Event{Ignored: changedConfiguration}, nil
+	}
+	return p.event(Alarm{})
+}
+
+const changedConfiguration = "the alarm's configuration changed; its state did not"
 
 // awsTime reads the times of alarm payloads, 2026-03-04T00:03:41.431+0000, which time.Time's own decoding refuses.
 type awsTime struct{ time.Time }

@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,15 +38,21 @@ func parseSNSMessage(message []byte) (Event, error) {
 		NewStateReason  string  `json:"NewStateReason"`
 		StateChangeTime awsTime `json:"StateChangeTime"`
 		AlarmRule       string  `json:"AlarmRule"`
+		Children        []child `json:"TriggeringChildren"`
 		Trigger         struct {
 			MetricName string   `json:"MetricName"`
 			Namespace  string   `json:"Namespace"`
 			Dimensions snsDims  `json:"Dimensions"`
 			Period     float64  `json:"Period"`
 			Threshold  *float64 `json:"Threshold"`
+			Statistic  string   `json:"Statistic"`
+			Extended   string   `json:"ExtendedStatistic"`
+			Operator   string   `json:"ComparisonOperator"`
 			Metrics    []struct {
+				ID         string  `json:"Id"`
 				Expression string  `json:"Expression"`
 				Period     float64 `json:"Period"`
+				ReturnData *bool   `json:"ReturnData"`
 				MetricStat *struct {
 					Metric struct {
 						Namespace  string  `json:"Namespace"`
@@ -53,6 +60,7 @@ func parseSNSMessage(message []byte) (Event, error) {
 						Dimensions snsDims `json:"Dimensions"`
 					} `json:"Metric"`
 					Period float64 `json:"Period"`
+					Stat   string  `json:"Stat"`
 				} `json:"MetricStat"`
 			} `json:"Metrics"`
 		} `json:"Trigger"`
@@ -67,14 +75,14 @@ func parseSNSMessage(message []byte) (Event, error) {
 	}
 	p := payload{AlarmName: in.AlarmName}
 	p.State.Value, p.State.Reason, p.State.Timestamp = in.NewStateValue, in.NewStateReason, in.StateChangeTime
-	p.Configuration.AlarmRule = in.AlarmRule
+	p.Configuration.AlarmRule, p.Children = in.AlarmRule, in.Children
 	if in.ContributorID != "" {
 		p.Contributor = &contributor{ID: in.ContributorID, Attributes: in.ContributorAttributes}
 	}
-	add := func(namespace, name, expression string, dims snsDims, period float64) {
-		m := metric{Expression: expression, Period: period}
+	add := func(m metric, namespace, name, stat string, dims snsDims, period float64) {
+		m.Period = period
 		if name != "" {
-			m.MetricStat = new(metricStat)
+			m.MetricStat = &metricStat{Stat: stat}
 			m.MetricStat.Metric.Namespace, m.MetricStat.Metric.Name = namespace, name
 			m.MetricStat.Metric.Dimensions, m.MetricStat.Period = dims, period
 		}
@@ -82,18 +90,19 @@ func parseSNSMessage(message []byte) (Event, error) {
 	}
 	t := in.Trigger
 	if t.MetricName != "" {
-		add(t.Namespace, t.MetricName, "", t.Dimensions, t.Period)
+		add(metric{}, t.Namespace, t.MetricName, cmp.Or(t.Extended, t.Statistic), t.Dimensions, t.Period)
 	}
 	for _, m := range t.Metrics {
-		period := max(m.Period, t.Period)
+		as, period := metric{ID: m.ID, Expression: m.Expression, ReturnData: m.ReturnData}, max(m.Period, t.Period)
 		if m.MetricStat == nil {
-			add("", "", m.Expression, nil, period)
+			add(as, "", "", "", nil, period)
 			continue
 		}
-		add(m.MetricStat.Metric.Namespace, m.MetricStat.Metric.MetricName, m.Expression, m.MetricStat.Metric.Dimensions,
+		add(as, m.MetricStat.Metric.Namespace, m.MetricStat.Metric.MetricName, m.MetricStat.Stat, m.MetricStat.Metric.Dimensions,
 			max(m.MetricStat.Period, period))
 	}
-	return p.event(Alarm{ARN: in.AlarmARN, AccountID: in.AWSAccountID, Region: regionOf(in.AlarmARN), Threshold: t.Threshold})
+	return p.event(Alarm{ARN: in.AlarmARN, AccountID: in.AWSAccountID, Region: regionOf(in.AlarmARN), Threshold: t.Threshold,
+		AtLeast: t.Operator == "GreaterThanOrEqualToThreshold"})
 }
 
 // regionOf takes the region from an ARN: SNS's own "Region" is a name for people.

@@ -46,6 +46,40 @@ func TestParseWindow(t *testing.T) {
 	}
 }
 
+// An alarm that fires at its threshold says so in its reason, or by its operator.
+func TestParseAtTheThreshold(t *testing.T) {
+	atLeast := "Threshold Crossed: 1 datapoint [2000000.0 (04/03/26 00:01:00)] was greater than or equal to the threshold (2000000.0)."
+	for name, c := range map[string]struct {
+		event   []byte
+		minutes int // of the window; 5 where nothing crossed
+	}{
+		"with data": {edit(t, "alarms/direct-metric.json", func(e map[string]any) {
+			in(e, "alarmData", "state")["reason"] = atLeast
+			in(e, "alarmData", "state")["reasonData"] = `{"period":60,"threshold":2000000,"evaluatedDatapoints":[` + point("2026-03-04T00:01:00Z", 2000000) + `]}`
+		}), 1},
+		"without data": {edit(t, "alarms/direct-metric.json", func(e map[string]any) {
+			in(e, "alarmData", "state")["reason"] = atLeast
+			delete(in(e, "alarmData", "state"), "reasonData")
+		}), 1},
+		"by its operator": {[]byte(`{"AlarmName":"a","AWSAccountId":"111122223333","NewStateValue":"ALARM","NewStateReason":"[2000000.0 (04/03/26 00:01:00)]","StateChangeTime":"2026-03-04T00:03:41Z",
+			"Trigger":{"MetricName":"BytesDownloaded","Namespace":"AWS/S3","Statistic":"SUM","Dimensions":[{"name":"BucketName","value":"exports"}],"Period":60,
+			"ComparisonOperator":"GreaterThanOrEqualToThreshold","Threshold":2000000}}`), 1},
+		"only above it": {edit(t, "alarms/direct-metric.json", func(e map[string]any) {
+			in(e, "alarmData", "state")["reason"] = strings.Replace(atLeast, " or equal to", "", 1)
+			delete(in(e, "alarmData", "state"), "reasonData")
+		}), 5},
+	} {
+		got, err := Parse(c.event)
+		if err != nil || got.Alarm == nil || got.Alarm.To.Sub(got.Alarm.From) != time.Duration(c.minutes)*time.Minute {
+			t.Errorf("%s: Parse = %+v, %v, want a window of %d minutes", name, got.Alarm, err, c.minutes)
+			continue
+		}
+		if read := got.Alarm.Read(Reading{Points: got.Alarm.Points, AtLeast: got.Alarm.AtLeast}); read.Confirmed != (c.minutes == 1) {
+			t.Errorf("%s: confirmed %t, %s", name, read.Confirmed, read.Doubt)
+		}
+	}
+}
+
 func TestADaysSumEndsWithItsTransition(t *testing.T) {
 	event := edit(t, "alarms/direct-metric.json", func(e map[string]any) {
 		in(e, "alarmData", "state")["reasonData"] = `{"period":86400,"threshold":400,"evaluatedDatapoints":[` + point("2026-03-04T00:00:00.000+0000", 500) + `]}`

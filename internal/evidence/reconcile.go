@@ -51,10 +51,14 @@ type Evidence struct {
 	Explained *float64 `json:"explained"`
 	// Unexplained is how many of the alarmed bytes CloudTrail does not show; 0 where it shows more.
 	Unexplained *int64 `json:"unexplained"`
-	// Complete: Settling has passed since the window's end, and two query rounds in a row were equal.
+	// Complete: Settling has passed since the window's end, two query rounds in a row were equal, and nothing was lost.
 	Complete bool `json:"complete"`
 	// HistoryDays is the span that Usage read, in days; nil while the history is unknown.
 	HistoryDays *int64 `json:"history_days"`
+
+	// TrailFrom and TrailTo are the first and the last call that the trail holds; zero where that was not asked, as of a trail in AWS.
+	TrailFrom time.Time `json:"trail_from,omitzero"`
+	TrailTo   time.Time `json:"trail_to,omitzero"`
 
 	Cost
 	Lost []string `json:"lost"`
@@ -164,9 +168,10 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 		MarginBytes: t.MarginBytes, Calls: t.Calls, Unsized: t.Unsized, Copies: t.Copies, Others: t.Others,
 		Lost: []string{}, Actors: []Actor{},
 	}
-	if a.Bytes != nil && *a.Bytes > 0 {
-		explained := float64(t.Bytes) / float64(*a.Bytes)
-		unexplained := max(*a.Bytes-t.Bytes, 0)
+	whole := a.Whole()
+	if whole != nil && *whole > 0 {
+		explained := float64(t.Bytes) / float64(*whole)
+		unexplained := max(*whole-t.Bytes, 0)
 		e.Explained, e.Unexplained = &explained, &unexplained
 	}
 	if h != nil {
@@ -174,8 +179,8 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 		e.HistoryDays = &days
 	}
 	for _, act := range t.Actors {
-		if a.Bytes != nil && *a.Bytes > 0 {
-			share := float64(act.Bytes) / float64(*a.Bytes)
+		if whole != nil && *whole > 0 {
+			share := float64(act.Bytes) / float64(*whole)
 			act.Share = &share
 		}
 		act.Origins = slices.Clone(act.Origins)

@@ -11,12 +11,12 @@ var followUps = []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.
 // reminders are when an open ask is repeated; at the last one it is escalated.
 var reminders = []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute}
 
-// nextFollowUp is what is due after the verdict. It is another query round where the evidence was not complete; then a reminder of what is
+// nextFollowUp is what is due after the verdict. It is another query round where the trail may show more; then a reminder of what is
 // asked; then a check whether it holds and has stopped. The last check closes the incident.
 func (r Record) nextFollowUp(later *soonest) (Move, bool) {
 	at, ok := r.FollowUpDue()
 	follow := ok && !later.than(at)
-	if n := len(r.Rounds); follow && !r.Evidence.Complete && n > 0 && r.Rounds[n-1].At.Before(at) {
+	if n := len(r.Rounds); follow && !r.exhausted() && n > 0 && r.Rounds[n-1].At.Before(at) {
 		return Move{Do: Query}, true
 	}
 	if at, ok := r.reminderDue(); ok && !later.than(at) {

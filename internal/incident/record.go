@@ -67,6 +67,8 @@ type Record struct {
 	// JudgedOn is the digest of the evidence that was judged; evidence that comes later is judged again.
 	JudgedOn string    `json:"judged_on,omitempty"`
 	Verdicts []Verdict `json:"verdicts"`
+	// Aside counts the usual readers that are not asked about: the metric counts a part of the bucket, and others took what it counts.
+	Aside int `json:"usual_readers_aside,omitempty"`
 	// Unjudged counts actors whose part was too small to be judged one by one.
 	Unjudged int                   `json:"actors_not_judged"`
 	Outcomes []containment.Outcome `json:"outcomes"`

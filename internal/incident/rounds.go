@@ -34,8 +34,8 @@ func (r Record) Digest() string {
 }
 
 // settled reports whether another query round can change nothing that matters. That is so where the policy has enough, where the last round
-// came at the deadline or later, and where there is no bucket to ask about. It is so too where the evidence is complete, metric and history
-// need not be asked again, and the bytes are mostly explained or not confirmed.
+// came at the deadline or later, and where there is no bucket to ask about. It is so too where the trail has shown all that it can, metric and
+// history need not be asked again, and the bytes are mostly explained, or not confirmed, or not to be held against the trail.
 func (r Record) settled() bool {
 	e := r.Evidence
 	last := len(r.Rounds) > 0 && !r.Rounds[len(r.Rounds)-1].At.Before(r.Deadline)
@@ -43,7 +43,12 @@ func (r Record) settled() bool {
 		return true
 	}
 	claimed := r.Alarm.Source == alarm.Fired && r.Alarm.Confirmed
-	return e.Complete && !r.MetricDue() && !r.HistoryDue() && (e.Explains() || !claimed)
+	return r.exhausted() && !r.MetricDue() && !r.HistoryDue() && (e.Explains() || r.Alarm.Counts != "" || !claimed)
+}
+
+// exhausted reports whether the trail has shown all that it can: the evidence is complete, or would be but for what was lost.
+func (r Record) exhausted() bool {
+	return r.Evidence.Complete || len(r.Evidence.Lost) > 0 && r.Complete()
 }
 
 // nextRound is when the trail is asked again. While the bytes are not explained, the waits grow. Once they are, it is when the settling

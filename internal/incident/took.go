@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -26,7 +27,9 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 		return
 	}
 	if r.Alarm.Confirmed {
-		r.Note(at, "CloudWatch confirms "+prose.Bytes(*r.Alarm.Bytes)+" in "+prose.Window(r.Alarm.From, r.Alarm.To))
+		r.Note(at, cmp.Or(r.Alarm.Given, "CloudWatch confirms")+" "+prose.Bytes(*r.Alarm.Bytes)+" in "+prose.Window(r.Alarm.From, r.Alarm.To))
+	} else if r.Alarm.Computed != "" && r.Alarm.Doubt == r.Alarm.Computed+alarm.NoBytes {
+		r.Note(at, "the alarm claims no number of bytes")
 	} else {
 		r.Note(at, "the alarm is not confirmed: "+prose.Safe(r.Alarm.Doubt))
 	}
@@ -42,7 +45,7 @@ func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
 	e.Cost = r.Evidence.Cost
 	e.Cost.Add(round.Bytes.Answer)
 	r.Rounds = append(r.Rounds, query)
-	e.Complete = r.Complete()
+	e.Complete = r.Complete() && len(e.Lost) == 0
 	r.Evidence = e
 	if query.Error != "" {
 		return false

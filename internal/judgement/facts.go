@@ -23,10 +23,10 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		Presigned:   percent(unsignedBytes(a), a.Bytes, up),
 	}
 	if e.Explained != nil {
-		f.Explained = percent(e.Bytes, *r.Alarm.Bytes, away)
-		f.AlarmShare = percent(a.Bytes, *r.Alarm.Bytes, down)
+		f.Explained = percent(e.Bytes, *r.Alarm.Whole(), away)
+		f.AlarmShare = percent(a.Bytes, *r.Alarm.Whole(), down)
 		if a.UnfamiliarBytes != nil {
-			f.Unfamiliar = percent(*a.UnfamiliarBytes, *r.Alarm.Bytes, down)
+			f.Unfamiliar = percent(*a.UnfamiliarBytes, *r.Alarm.Whole(), down)
 		}
 	}
 	return f
@@ -83,7 +83,7 @@ func material(r incident.Record, f policy.Facts, a evidence.Actor) bool {
 	if a.Copies > 0 {
 		return true
 	}
-	total := r.Alarm.Bytes
+	total := r.Alarm.Whole()
 	if f.Explained != nil && *f.Explained < 80 && a.MarginBytes*100 >= *total*judged {
 		return true
 	}

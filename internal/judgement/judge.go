@@ -60,7 +60,7 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	// The theft may be in the margin: it is listed before its neighbours.
 	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
 	left := j.all(false)
-	if total := r.Alarm.Bytes; len(j.missing) == 0 && total != nil && left > *total/5 {
+	if total := r.Alarm.Whole(); len(j.missing) == 0 && total != nil && left > *total/5 {
 		r.Note(l.Now, prose.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
 		j.all(true)
 	}
@@ -98,9 +98,13 @@ type judging struct {
 // all judges what is material, and in a spread the largest of the rest. It returns the bytes that a credential moved and that get no action.
 func (j *judging) all(spread bool) (left int64) {
 	rec := j.rec
-	rec.Verdicts, rec.Outcomes, rec.Unjudged = []incident.Verdict{}, []containment.Outcome{}, 0
-	small := 0
+	rec.Verdicts, rec.Outcomes, rec.Unjudged, rec.Aside = []incident.Verdict{}, []containment.Outcome{}, 0, 0
+	small, aside := 0, usualAside(*rec)
 	for i, a := range j.actors {
+		if aside && oftenUsual(a) {
+			rec.Aside++
+			continue
+		}
 		facts := FactsOf(*rec, a)
 		facts.Spread = spread
 		if !material(*rec, facts, a) {
@@ -125,6 +129,26 @@ func (j *judging) all(spread bool) (left int64) {
 	return left + rec.Evidence.Others.Bytes
 }
 
+// oftenUsual is a usual reader that was one on more than one day.
+func oftenUsual(a evidence.Actor) bool {
+	return a.UsualReader() && a.HistoryDays != nil && *a.HistoryDays >= 2
+}
+
+// usualAside reports whether usual readers are not asked about: the metric counts a part of the bucket, and what others took is what it counts.
+// Their bytes are those of other objects then.
+func usualAside(r incident.Record) bool {
+	if r.Alarm.Counts == "" || r.Alarm.Bytes == nil {
+		return false
+	}
+	others := int64(0)
+	for _, a := range r.Evidence.Actors {
+		if !oftenUsual(a) {
+			others += a.Bytes
+		}
+	}
+	return float64(others) >= evidence.ExplainedEnough*float64(*r.Alarm.Bytes)
+}
+
 // maxSpread is how many small actors a spread names: the largest say enough about where to search.
 const maxSpread = 10
 
@@ -146,6 +170,9 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		if o.Detail == "" {
 			o.Detail = p.trouble
 		}
+		if v.Decision == policy.Ask && a.UsualReader() {
+			o.Runbook, o.Detail = nil, usualReader
+		}
 		// A key that is used directly and through a service is two actors and one step: what weighs more is its verdict.
 		if i := slices.IndexFunc(rec.Outcomes, o.SameStep); i < 0 || !s.Planned() {
 			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, o), append(rec.Verdicts, verdict(v))
@@ -156,6 +183,9 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 	}
 	return noAction
 }
+
+// usualReader is said instead of a command.
+const usualReader = "what it took is usual for it, through places that it used on earlier days: no command is printed that would cut a usual reader"
 
 // weight orders what may become of a step.
 func weight(d policy.Decision) int {

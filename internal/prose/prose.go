@@ -87,10 +87,10 @@ func Window(from, to time.Time) string {
 	return from.Format("2006-01-02 15:04") + " to " + end + " UTC"
 }
 
-// Plural writes a count: 1 object, 2 objects, 2 copies.
+// Plural writes a count: 1 object, 2 objects, 2 copies, 2 days.
 func Plural(n int64, one string) string {
 	if n != 1 {
-		if stem, y := strings.CutSuffix(one, "y"); y {
+		if stem, y := strings.CutSuffix(one, "y"); y && !strings.HasSuffix(one, "day") {
 			one = stem + "ie"
 		}
 		one += "s"

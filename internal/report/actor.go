@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 )
 
@@ -73,7 +75,7 @@ func owner(a evidence.Actor) string {
 }
 
 // from says where an actor's calls came from, and whether that is usual for it.
-func from(a evidence.Actor) string {
+func from(r incident.Record, a evidence.Actor) string {
 	if len(a.Origins) == 0 {
 		return "from an origin that is not recorded"
 	}
@@ -85,7 +87,7 @@ func from(a evidence.Actor) string {
 		}
 		places = append(places, place(o))
 	}
-	return "from " + strings.Join(places, ", ") + ": " + usual(a)
+	return "from " + strings.Join(places, ", ") + ": " + inPast(r, usual(a))
 }
 
 func place(o evidence.Origin) string {
@@ -122,6 +124,24 @@ func usual(a evidence.Actor) string {
 		return "NEVER SEEN for it on earlier days"
 	}
 	return fmt.Sprintf("%.0f %% of it NEVER SEEN for it on earlier days", 100*float64(*a.UnfamiliarBytes)/float64(a.Bytes))
+}
+
+// inPast is what is said of the 14 days that are asked about, where the trail goes less far back.
+func inPast(r incident.Record, text string) string {
+	return strings.ReplaceAll(text, "14 days", past(r.Evidence))
+}
+
+// past is how far back it is known what is usual.
+func past(e evidence.Evidence) string {
+	const day = 24 * time.Hour
+	switch p := e.Past(); {
+	case p >= 2*day:
+		return prose.Plural(int64(p/day), "day")
+	case p >= 2*time.Hour:
+		return prose.Plural(int64(p/time.Hour), "hour")
+	default:
+		return prose.Plural(int64(p/time.Minute), "minute")
+	}
 }
 
 // usualPlaces says it of an actor that has no bytes to weigh its origins by.

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,12 +16,37 @@ import (
 
 // Answer is who took what, in one sentence.
 func Answer(r incident.Record) string {
+	if r.Alarm.Refused != "" {
+		return "Alarm " + prose.Safe(r.Alarm.Name) + " is wired to Nightlatch and fired, and cannot be answered: " + prose.Safe(r.Alarm.Refused)
+	}
 	a := lead(r)
 	window := prose.Window(r.Alarm.From, r.Alarm.To)
 	if a == nil {
-		return nobody(r) + " (" + prose.List(r.Alarm.Buckets) + ", " + window + ")"
+		return nobody(r) + " (" + prose.List(r.Alarm.Buckets) + ", " + window + ")" + around(r, nil)
 	}
-	return fmt.Sprintf("%s %s from %s, %s, %s", capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(*a))
+	return fmt.Sprintf("%s %s from %s, %s, %s%s", capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(r, *a), around(r, a))
+}
+
+// around says how much more left around the window than in it: the theft may lie there. "" where that is said of the lead already, or is less.
+func around(r incident.Record, lead *evidence.Actor) string {
+	e := r.Evidence
+	if e.MarginBytes <= e.Bytes || lead != nil && extra(r, *lead) > 0 {
+		return ""
+	}
+	text := "; in the minutes around the window " + prose.Bytes(e.MarginBytes) + " left"
+	if most := slices.MaxFunc(e.Actors, func(x, y evidence.Actor) int { return cmp.Compare(x.MarginBytes, y.MarginBytes) }); most.MarginBytes > 0 {
+		text += ", the most of it, " + prose.Bytes(most.MarginBytes) + ", by " + Who(most)
+	}
+	return text
+}
+
+// extra are the bytes that an actor took in the minutes around the window, where they belong into the answer: where the window does not explain
+// the alarm, and where they are more than those in it.
+func extra(r incident.Record, a evidence.Actor) int64 {
+	if r.Evidence.FallsShort() || a.MarginBytes > a.Bytes {
+		return a.MarginBytes
+	}
+	return 0
 }
 
 func took(r incident.Record, a evidence.Actor) string {
@@ -31,8 +57,8 @@ func took(r incident.Record, a evidence.Actor) string {
 	if a.Objects > 0 {
 		t += " in " + prose.Plural(a.Objects, "object")
 	}
-	if extra := Weight(r, a) - a.Bytes; extra > 0 {
-		t += " and " + prose.Bytes(extra) + " in the minutes around the window"
+	if more := extra(r, a); more > 0 {
+		t += " and " + prose.Bytes(more) + " in the minutes around the window"
 	}
 	if a.Copies > 0 {
 		t += " and made " + prose.Plural(a.Copies, "server-side copy") + " of unknown size"
@@ -58,15 +84,27 @@ func nobody(r incident.Record) string {
 		return "Nobody took bytes in the window: the calls that CloudTrail shows moved none"
 	case len(r.Evidence.Actors) > 0:
 		return "Nobody took bytes in the window: CloudTrail shows calls only around it"
+	case r.Evidence.OutsideTrail(alarm.Margin):
+		return "The window lies outside of the trail, which holds calls from " + held(r.Evidence)
 	}
 	return "CloudTrail shows no S3 data events: is data-event logging on for this bucket?"
 }
 
+// held is from when to when the trail goes.
+func held(e evidence.Evidence) string {
+	return e.TrailFrom.UTC().Format(time.DateTime) + " to " + e.TrailTo.UTC().Format(time.DateTime) + " UTC"
+}
+
+// answer is the headline and who it was.
 func answer(b *strings.Builder, r incident.Record) {
 	fmt.Fprintf(b, "%s\n\n", headline(r))
 	for _, line := range wrap(Answer(r)+".", width) {
 		fmt.Fprintln(b, line)
 	}
+}
+
+// steps are what was done, what a human has to decide, and how sure all of it is.
+func steps(b *strings.Builder, r incident.Record) {
 	fmt.Fprintln(b)
 	if len(r.Outcomes) == 0 {
 		field(b, "No step", noStep(r))
@@ -80,6 +118,9 @@ func answer(b *strings.Builder, r incident.Record) {
 	}
 	if r.Alarm.AccessKeyID != "" {
 		field(b, "You asked", suspect(r))
+	}
+	if r.Alarm.Composite != "" {
+		field(b, "Rang through", "composite alarm "+prose.Safe(r.Alarm.Composite))
 	}
 	field(b, "How sure", sure(r))
 	field(b, "Unexplained", unexplained(r))
@@ -100,7 +141,7 @@ func noStep(r incident.Record) string {
 func suspect(r incident.Record) string {
 	for _, a := range r.Evidence.Actors {
 		if a.AccessKeyID == r.Alarm.AccessKeyID {
-			return prose.Safe(a.AccessKeyID) + " " + took(r, a) + ", " + from(a)
+			return prose.Safe(a.AccessKeyID) + " " + took(r, a) + ", " + from(r, a)
 		}
 	}
 	return prose.Safe(r.Alarm.AccessKeyID) + " is not among the actors"
@@ -111,6 +152,8 @@ func unexplained(r incident.Record) string {
 	switch {
 	case e.Engine == "":
 		return "everything: CloudTrail has not answered"
+	case r.Alarm.Counts != "":
+		return "not known: the metric does not count all of what CloudTrail shows"
 	case e.Unexplained == nil || e.Explained == nil || r.Alarm.Bytes == nil:
 		return "not known: the alarmed bytes are not known"
 	case *e.Unexplained == 0 && *e.Explained > 1:
@@ -161,7 +204,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)
 	}
-	if o.State == containment.Asked && o.Step.Planned() && !r.Once && r.Mode != containment.ModeObserve {
+	if o.State == containment.Asked && o.Step.Planned() && len(o.Runbook) > 0 && !r.Once && r.Mode != containment.ModeObserve {
 		raw(b, "Or", o.Command("approve", r.ID, flags(r.Where())...))
 	}
 	if o.Undo != "" {
@@ -176,10 +219,15 @@ func sure(r incident.Record) string {
 	var parts []string
 	a, e := r.Alarm, r.Evidence
 	switch {
+	case a.Confirmed && a.Bytes != nil && a.Given != "":
+		parts = append(parts, a.Given+" "+prose.Bytes(*a.Bytes)+", and no CloudWatch was asked")
 	case a.Confirmed && a.Bytes != nil:
 		parts = append(parts, "CloudWatch confirms "+prose.Bytes(*a.Bytes))
 	default:
 		parts = append(parts, "NOT CONFIRMED by CloudWatch: "+prose.Safe(cmp.Or(r.MetricError, a.Doubt, "it was not asked")))
+	}
+	if a.Counts != "" {
+		parts = append(parts, counted(a))
 	}
 	if e.Explained != nil {
 		parts = append(parts, "CloudTrail explains "+percent(*e.Explained))
@@ -187,6 +235,10 @@ func sure(r incident.Record) string {
 	switch {
 	case e.Engine == "":
 		parts = append(parts, "there is NO EVIDENCE")
+	case e.OutsideTrail(alarm.Margin):
+		parts = append(parts, "there is NO EVIDENCE of this time")
+	case len(e.Lost) > 0:
+		parts = append(parts, "a part of the evidence is LOST")
 	case e.Complete:
 		parts = append(parts, "the evidence is complete")
 	default:
@@ -196,6 +248,11 @@ func sure(r incident.Record) string {
 		parts = append(parts, "asked by a manual event")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// counted says that the metric and CloudTrail do not count the same.
+func counted(a alarm.Alarm) string {
+	return "this metric counts a part of the bucket: " + prose.Safe(a.Counts) + ". CloudTrail shows all of it"
 }
 
 func percent(x float64) string {

@@ -42,6 +42,8 @@ func headline(r incident.Record) string {
 		}
 	}
 	switch {
+	case r.Alarm.Refused != "":
+		return "NOT ANSWERED"
 	case first < urgency(containment.Asked) && asked > 0:
 		return fmt.Sprintf("%s, %d TO DECIDE", words[first].word, asked)
 	case first < len(words):
@@ -70,6 +72,9 @@ func subject(headline string, r incident.Record) string {
 		}
 		s += prose.List(r.Alarm.Buckets)
 	}
+	if r.Alarm.Refused != "" {
+		s = "[nightlatch] " + headline + ": alarm " + prose.Safe(r.Alarm.Name)
+	}
 	return clipped(s)
 }
 
@@ -81,8 +86,8 @@ func clipped(s string) string {
 	return s
 }
 
-// lead is the actor that the answer is about: of those with the most urgent step the one that took most, and nil where nobody took
-// anything.
+// lead is the actor that the answer is about: of those with the most urgent step, one who did more than it always does, and of these the one
+// that took most; nil where nobody took anything.
 func lead(r incident.Record) *evidence.Actor {
 	var best *evidence.Actor
 	urgent := func(a evidence.Actor) int {
@@ -104,11 +109,22 @@ func lead(r incident.Record) *evidence.Actor {
 		if Weight(r, a) == 0 && a.Copies == 0 {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), cmp.Compare(Weight(r, a), Weight(r, *best))) > 0 {
+		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), usualLast(*best, a), cmp.Compare(Weight(r, a), Weight(r, *best))) > 0 {
 			best = &r.Evidence.Actors[i]
 		}
 	}
 	return best
+}
+
+// usualLast puts a usual reader behind others, for a comparison.
+func usualLast(x, y evidence.Actor) int {
+	switch usual := x.UsualReader(); {
+	case usual == y.UsualReader():
+		return 0
+	case usual:
+		return 1
+	}
+	return -1
 }
 
 // Weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 )
@@ -17,9 +18,20 @@ func Text(r incident.Record) Message { return text(r).In(r.Where()) }
 func text(r incident.Record) Message {
 	var b strings.Builder
 	answer(&b, r)
-	why(&b, r)
-	table(&b, r)
-	notKnown(&b, r)
+	switch {
+	case r.Alarm.Refused != "":
+		fmt.Fprint(&b, "\nThis is said once for each alarm. Take Nightlatch out of its actions, or watch S3's request metrics.\n")
+	case r.Alarm.Source == alarm.Manual: // who asks who was there gets all of them, before what could be done to anyone
+		table(&b, r)
+		steps(&b, r)
+		why(&b, r)
+		notKnown(&b, r)
+	default:
+		steps(&b, r)
+		why(&b, r)
+		table(&b, r)
+		notKnown(&b, r)
+	}
 	timeline(&b, r)
 	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(r.ID), prose.Safe(string(r.Mode)))
 	return Message{Subject: Subject(r), Body: b.String()}
@@ -78,6 +90,12 @@ func why(b *strings.Builder, r incident.Record) {
 		}
 		if v.TaggedBy != "" {
 			field(b, "  TAGGED BY", prose.Safe(v.TaggedBy))
+		}
+	}
+	if r.Aside > 0 {
+		for _, line := range wrap(prose.Plural(int64(r.Aside), "usual reader")+" not asked about: what each took is usual for it, all of it through places that it used on earlier days, "+
+			"and the metric counts a part of the bucket. The table has them.", width) {
+			fmt.Fprintln(b, line)
 		}
 	}
 	if r.Unjudged > 0 {

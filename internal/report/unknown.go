@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 )
@@ -16,7 +18,7 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	e := r.Evidence
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	if !e.Complete {
+	if !e.Complete && !(len(e.Lost) > 0 && r.Complete()) {
 		add("CloudTrail may still show more: two equal query rounds, five minutes after the window's end, were not seen")
 	}
 	if r.History == nil && e.HistoryDays == nil {
@@ -25,6 +27,9 @@ func notKnown(b *strings.Builder, r incident.Record) {
 			why = ": " + prose.Safe(r.Rounds[n-1].HistoryError)
 		}
 		add("what is usual for these principals: the 14 days before could not be read%s", why)
+	}
+	if p := e.Past(); p < evidence.HistorySpan && !e.OutsideTrail(alarm.Margin) {
+		add("what was usual before that: the trail goes back %s before the window only", past(e))
 	}
 	for i, lost := range e.Lost {
 		if i == 5 {
@@ -54,7 +59,11 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Error != "" {
 		add("the last query round failed: %s", prose.Safe(r.Rounds[n-1].Error))
 	}
-	if len(e.Actors) == 0 && e.Engine != "" {
+	switch {
+	case len(e.Actors) > 0 || e.Engine == "":
+	case e.OutsideTrail(alarm.Margin):
+		add("who it was. Give the trail of %s too", prose.Window(e.From, e.To))
+	default:
 		add("who it was. Check that data events of these buckets are logged, that the store is in the right region and not behind, " +
 			"and whether the bytes were read by a copy or a replication")
 	}

@@ -180,7 +180,11 @@ func Doubted(fired []incident.Record) Message {
 			fmt.Fprintf(&b, "and %d more since\n", len(fired)-i)
 			break
 		}
-		for j, line := range wrap(Answer(r)+". NOT CONFIRMED: "+prose.Safe(r.Alarm.Doubt)+". Incident "+prose.Safe(r.ID), width-2) {
+		why := ". NOT CONFIRMED: " + prose.Safe(r.Alarm.Doubt)
+		if r.Alarm.Refused != "" {
+			why = ""
+		}
+		for j, line := range wrap(Answer(r)+why+". Incident "+prose.Safe(r.ID), width-2) {
 			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
 		}
 	}

@@ -115,11 +115,13 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 		r.Log.InfoContext(ctx, "event ignored", "reason", parsed.Ignored)
 		return Handled{Ignored: parsed.Ignored}, nil
 	case parsed.Alarm != nil:
-		rec, err := w.fired(ctx, *parsed.Alarm)
-		if err != nil {
-			return Handled{}, err
+		for _, a := range append(parsed.Also, *parsed.Alarm) {
+			rec, err := w.fired(ctx, a)
+			if err != nil {
+				return Handled{}, err
+			}
+			id = rec.ID
 		}
-		id = rec.ID
 	case id != incident.EveryIncident:
 		if _, err := r.Store.Load(ctx, id); err != nil {
 			return Handled{}, err
@@ -175,6 +177,9 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	}
 	rec.Evidence.Explained, rec.Evidence.Unexplained = nil, nil // no query round yet
 	rec.Note(now, opening(a))
+	if a.Refused != "" { // nothing is asked of anybody: the team is told why, and that is all
+		rec.Once, rec.MetricRead, rec.Alarm.Doubt = true, 1, a.Refused
+	}
 	return rec
 }
 
@@ -185,6 +190,9 @@ const reserve = lastRoundTime + judgeTime + 80*time.Second + enrichTime + 30*tim
 func opening(a alarm.Alarm) string {
 	if a.Source == alarm.Manual {
 		return "a manual event asks about " + prose.List(a.Buckets)
+	}
+	if a.Composite != "" {
+		return "alarm " + prose.Safe(a.Name) + " fired, and rang through the composite alarm " + prose.Safe(a.Composite)
 	}
 	return "alarm " + prose.Safe(a.Name) + " fired for " + prose.List(a.Buckets)
 }

@@ -85,7 +85,7 @@ func (a *Account) Meter() alarm.Meter {
 	if a.meter == nil {
 		return Echo{}
 	}
-	return a.meter
+	return given{a.meter}
 }
 
 func sortPoints(points []alarm.Point) {

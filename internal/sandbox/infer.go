@@ -3,6 +3,8 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
@@ -20,6 +22,36 @@ func (identities) SQL(s evidence.Schema) string {
   coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn, coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
   coalesce(recipientaccountid, '') as recipient
 from ` + s.Table + ` group by 1, 2, 3, 4, 5, 6, 7, 8, 9 order by 1, 2, 3, 4, 5, 6, 7, 8, 9`
+}
+
+// reach asks from when to when a trail goes.
+type reach struct{}
+
+func (reach) Name() string { return "reach" }
+
+func (reach) SQL(s evidence.Schema) string {
+	return `select coalesce(cast(to_unixtime(min(eventtime)) as bigint), 0) as first, coalesce(cast(to_unixtime(max(eventtime)) as bigint), 0) as last from ` + s.Table
+}
+
+// Reach is from when to when a trail goes, by its first and its last call, and what of it could not be read. The times are zero where it holds
+// no call.
+func Reach(ctx context.Context, trail evidence.Trail) (from, to time.Time, lost []string, err error) {
+	answer, err := trail.Ask(ctx, reach{})
+	if err != nil {
+		return from, to, nil, fmt.Errorf("reading from when to when the trail goes: %w", err)
+	}
+	for _, row := range answer.Rows {
+		for column, at := range map[string]*time.Time{"first": &from, "last": &to} {
+			n, err := strconv.ParseInt(row[column], 10, 64)
+			if err != nil {
+				return from, to, nil, fmt.Errorf("reading from when to when the trail goes: %w", err)
+			}
+			if n != 0 {
+				*at = time.Unix(n, 0).UTC()
+			}
+		}
+	}
+	return from, to, answer.Lost, nil
 }
 
 // Infer makes up the account that a trail and an alarm show: every user, key and role that was seen is there, and every key is

@@ -54,7 +54,7 @@ func (m *Meter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	if m.Err != nil {
 		return alarm.Reading{}, m.Err
 	}
-	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Threshold: m.Threshold}
+	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Threshold: m.Threshold, Computed: a.Computed, Counts: a.Counts}
 	sums := map[time.Time]int64{}
 	var order []time.Time
 	for _, b := range a.Buckets {
@@ -77,14 +77,37 @@ type Echo struct{}
 
 // Read implements alarm.Meter.
 func (Echo) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
-	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Points: a.Points}
+	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Points: a.Points, AtLeast: a.AtLeast, Computed: a.Computed, Counts: a.Counts}
 	if a.Threshold != nil {
 		r.Threshold = *a.Threshold
 	}
 	if len(r.Points) == 0 && a.Bytes != nil {
 		r.Points = []alarm.Point{{Start: a.From, Bytes: *a.Bytes}}
 	}
+	r.Given = "the alarm claims"
+	if a.Source == alarm.Manual {
+		r.Given = "the question claims"
+	}
+	r.Doubt = nameless(a)
 	return r, nil
+}
+
+// given is a metric that stands in a file: no CloudWatch was asked.
+type given struct{ *Meter }
+
+// Read implements alarm.Meter.
+func (m given) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
+	r, err := m.Meter.Read(ctx, a)
+	r.Given, r.Doubt = "the account's file shows", nameless(a)
+	return r, err
+}
+
+// nameless says why an alarm that came without the rest of its event could not be confirmed anywhere; "" where it has it.
+func nameless(a alarm.Alarm) string {
+	if a.Source == alarm.Fired && a.AccountID == "" && a.ARN == "" {
+		return "the event is an alarm's detail alone: it names neither the account nor the alarm's ARN, so nothing could confirm it"
+	}
+	return ""
 }
 
 // Channel keeps the messages that it is given.

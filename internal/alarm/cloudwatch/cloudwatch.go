@@ -114,6 +114,10 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if doubt == "" {
 		doubt, err = m.settle(ctx, a, *config, &w)
 	}
+	var r alarm.Reading
+	if from, to, ok := firedFor(*config, a, w.period); ok && doubt == "" {
+		a.From, a.To, r.From, r.To = from, to, from, to
+	}
 	if doubt == "" && err == nil {
 		doubt = m.longAgo(*config, w.period, a)
 	}
@@ -124,7 +128,34 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if err != nil {
 		return alarm.Reading{}, err
 	}
-	return alarm.Reading{Buckets: w.buckets(), Points: points, Threshold: w.threshold, AtLeast: w.atLeast, Period: w.period}, nil
+	r.Buckets, r.Points, r.Period, r.Computed, r.Counts = w.buckets(), points, w.period, w.computed, m.counts(w.series)
+	if w.computed == "" {
+		r.Threshold, r.AtLeast = w.threshold, w.atLeast
+	}
+	return r, nil
+}
+
+// firedFor is the window that the alarm fired for, by its own reason, where the event has none: a composite alarm's event does not say what the
+// alarm below it saw. The reason is that of the transition only while the alarm is in ALARM.
+func firedFor(config types.MetricAlarm, a alarm.Alarm, period time.Duration) (from, to time.Time, ok bool) {
+	if !a.MetricUnread() || config.StateValue != types.StateValueAlarm {
+		return from, to, false
+	}
+	return alarm.Window(aws.ToString(config.StateReason), aws.ToString(config.StateReasonData), a.Since, max(period, time.Minute))
+}
+
+// counts says what part of the buckets the series count; "" is all of them.
+func (m *Meter) counts(all []series) string {
+	var filters []string
+	for _, s := range all {
+		if s.filterID != m.filterID && !slices.Contains(filters, s.filterID) {
+			filters = append(filters, s.filterID)
+		}
+	}
+	if len(filters) == 0 {
+		return ""
+	}
+	return alarm.Selects(filters)
 }
 
 // foreign says why an alarm cannot be one that this meter can see; "" if it can. The account needs no check of its own:

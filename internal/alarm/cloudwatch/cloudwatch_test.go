@@ -145,6 +145,38 @@ func TestReadAlarm(t *testing.T) {
 	}
 }
 
+// An event without datapoints, as that of a composite alarm above this one, is read for the window that CloudWatch itself gives.
+func TestReadTakesTheWindowFromTheAlarmsOwnReason(t *testing.T) {
+	below := fired
+	below.From, below.To, below.Composite, below.Buckets = at(-2), at(3), "exfil", nil
+	data := `{"period":60,"threshold":1.0,"evaluatedDatapoints":[{"timestamp":"2026-03-04T00:02:00.000+0000","value":3221225472.0}]}`
+	for name, c := range map[string]struct {
+		change   func(*types.MetricAlarm)
+		in       alarm.Alarm
+		from, to time.Time
+	}{
+		"its data": {func(a *types.MetricAlarm) { a.StateReasonData = &data }, below, at(2), at(3)},
+		"its text": {func(a *types.MetricAlarm) {
+			a.StateReason = aws.String("datapoint [3221225472.0 (04/03/26 00:02:00)] was greater than the threshold (1.0)")
+		}, below, at(2), at(3)},
+		"no datapoints":      {func(a *types.MetricAlarm) { a.StateReason = aws.String("testing") }, below, time.Time{}, time.Time{}},
+		"it went back":       {func(a *types.MetricAlarm) { a.StateReasonData, a.StateValue = &data, types.StateValueOk }, below, time.Time{}, time.Time{}},
+		"an event with them": {func(a *types.MetricAlarm) { a.StateReasonData = &data }, func() alarm.Alarm { a := fired; a.Claimed = aws.Int64(5); return a }(), time.Time{}, time.Time{}},
+	} {
+		f := newFake(t)
+		f.alarms = []types.MetricAlarm{one("customer-exports")}
+		c.change(&f.alarms[0])
+		f.put("customer-exports", at(1), 2*gib, 3*gib)
+		got, err := f.meter(now, Settings{}).Read(t.Context(), c.in)
+		if err != nil || !got.From.Equal(c.from) || !got.To.Equal(c.to) || got.Doubt != "" || len(got.Points) != 2 {
+			t.Errorf("%s: got %+v, %v, want the window [%v, %v)", name, got, err, c.from, c.to)
+		}
+		if read := c.in.Read(got); name == "its data" && (!read.Confirmed || !read.From.Equal(at(1)) || !read.To.Equal(at(3))) {
+			t.Errorf("read: %+v, want the run of both minutes", read)
+		}
+	}
+}
+
 // An alarm of five minutes fired at 00:03; sums that begin at 00:00 and 00:05 would each stay below its threshold.
 func TestReadKeepsThePhaseOfTheWindow(t *testing.T) {
 	f := newFake(t)

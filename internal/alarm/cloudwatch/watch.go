@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -24,6 +25,7 @@ type watch struct {
 	threshold float64
 	atLeast   bool // it fires at the threshold already
 	period    time.Duration
+	computed  string // alarm.Reading.Computed: the threshold is in no bytes then
 }
 
 func (w watch) buckets() []string {
@@ -46,13 +48,13 @@ func watchOf(a types.MetricAlarm, defaultFilter string) (w watch, doubt string) 
 	case a.MetricName != nil && len(a.Metrics) == 0:
 		w.period = seconds(a.Period)
 		var s series
-		s, doubt = seriesOf(aws.ToString(a.Namespace), *a.MetricName, string(a.Statistic), a.Dimensions)
-		w.series = []series{s}
+		s, doubt = seriesOf(aws.ToString(a.Namespace), *a.MetricName, a.Dimensions)
+		w.series, w.computed = []series{s}, notSummed(cmp.Or(aws.ToString(a.ExtendedStatistic), string(a.Statistic)))
 	case len(a.Metrics) == 1 && a.Metrics[0].MetricStat == nil:
 		w.period = seconds(a.Metrics[0].Period)
-		w.query, doubt = queryOf(aws.ToString(a.Metrics[0].Expression), defaultFilter)
+		w.query, w.computed, doubt = queryOf(aws.ToString(a.Metrics[0].Expression), defaultFilter)
 	case len(a.Metrics) > 0:
-		w.series, w.period, doubt = sumOf(a.Metrics, accountOf(aws.ToString(a.AlarmArn)))
+		doubt = w.sumOf(a.Metrics, accountOf(aws.ToString(a.AlarmArn)))
 	default:
 		doubt = "the alarm watches no metric"
 	}
@@ -62,10 +64,18 @@ func watchOf(a types.MetricAlarm, defaultFilter string) (w watch, doubt string) 
 	return w, doubt
 }
 
-// seriesOf accepts the sum of BytesDownloaded of one bucket and filter, and nothing else.
-func seriesOf(namespace, metric, statistic string, dims []types.Dimension) (series, string) {
-	if namespace != "AWS/S3" || metric != "BytesDownloaded" || statistic != string(types.StatisticSum) {
-		return series{}, fmt.Sprintf("the alarm watches %s %s (%s), not the Sum of AWS/S3 BytesDownloaded", namespace, metric, statistic)
+// notSummed says that a statistic is no sum of bytes; "" where it is one.
+func notSummed(statistic string) string {
+	if statistic == string(types.StatisticSum) {
+		return ""
+	}
+	return alarm.ComputedBy(fmt.Sprintf("the statistic %+q of BytesDownloaded", statistic))
+}
+
+// seriesOf accepts BytesDownloaded of one bucket and filter, and nothing else.
+func seriesOf(namespace, metric string, dims []types.Dimension) (series, string) {
+	if namespace != "AWS/S3" || metric != "BytesDownloaded" {
+		return series{}, fmt.Sprintf("the alarm watches %s %s, not AWS/S3 BytesDownloaded", namespace, metric)
 	}
 	by := map[string]string{}
 	for _, d := range dims {
@@ -78,66 +88,54 @@ func seriesOf(namespace, metric, statistic string, dims []types.Dimension) (seri
 	return s, ""
 }
 
-// sumOf accepts one metric, or several and the expression that adds them up.
-func sumOf(metrics []types.MetricDataQuery, account string) (all []series, period time.Duration, doubt string) {
-	var ids []string
-	var sum *types.MetricDataQuery
-	returned := ""
-	for _, q := range metrics {
+// sumOf reads one metric, or several and the expressions over them. What they return is bytes where it is one sum, or the expression that adds
+// several up; anything else is computed from them.
+func (w *watch) sumOf(metrics []types.MetricDataQuery, account string) (doubt string) {
+	var ids, twice []string
+	var returned *types.MetricDataQuery
+	for i, q := range metrics {
 		if q.ReturnData == nil || *q.ReturnData {
-			returned = aws.ToString(q.Id)
+			returned = &metrics[i]
 		}
 		if id := aws.ToString(q.AccountId); id != "" && id != account {
-			return nil, 0, fmt.Sprintf("the alarm watches a metric of another account, %s", id)
+			return fmt.Sprintf("the alarm watches a metric of another account, %s", id)
 		}
 		if q.MetricStat == nil {
-			if sum != nil {
-				return nil, 0, "the alarm has more than one expression"
-			}
-			sum = &q
 			continue
 		}
 		stat, metric := q.MetricStat, q.MetricStat.Metric
 		if metric == nil {
-			return nil, 0, "the alarm watches a metric without a name"
+			return "the alarm watches a metric without a name"
 		}
-		s, doubt := seriesOf(aws.ToString(metric.Namespace), aws.ToString(metric.MetricName), aws.ToString(stat.Stat), metric.Dimensions)
+		s, doubt := seriesOf(aws.ToString(metric.Namespace), aws.ToString(metric.MetricName), metric.Dimensions)
 		switch {
 		case doubt != "":
-			return nil, 0, doubt
-		case period != 0 && seconds(stat.Period) != period:
-			return nil, 0, "the alarm adds up metrics of different periods"
-		case slices.ContainsFunc(all, func(o series) bool { return o.bucket == s.bucket }):
-			return nil, 0, fmt.Sprintf("the alarm counts bucket %q twice", s.bucket)
+			return doubt
+		case w.period != 0 && seconds(stat.Period) != w.period:
+			return "the alarm adds up metrics of different periods"
+		case slices.ContainsFunc(w.series, func(o series) bool { return o.bucket == s.bucket }):
+			twice = append(twice, s.bucket)
+		default:
+			w.series = append(w.series, s)
 		}
-		period = seconds(stat.Period)
-		all, ids = append(all, s), append(ids, aws.ToString(q.Id))
+		w.computed = cmp.Or(w.computed, notSummed(aws.ToString(stat.Stat)))
+		w.period, ids = seconds(stat.Period), append(ids, aws.ToString(q.Id))
 	}
 	switch {
-	case sum == nil && len(all) == 1:
-		return all, period, ""
-	case sum == nil || returned != aws.ToString(sum.Id) || !plainSum(aws.ToString(sum.Expression), ids):
-		return nil, 0, "the alarm's expression is not the plain sum of its metrics"
+	case len(w.series) == 0 || returned == nil:
+		return "the alarm watches no metric of S3's, but an expression"
+	case returned.MetricStat != nil && len(ids) > 1:
+		return "the alarm returns one of its metrics, and not the plain sum of them"
+	case returned.MetricStat == nil && !alarm.PlainSum(aws.ToString(returned.Expression), ids):
+		w.computed = alarm.ComputedBy(fmt.Sprintf("%+q", clipped(aws.ToString(returned.Expression))))
+	case len(twice) > 0 && w.computed == "":
+		return fmt.Sprintf("the alarm counts bucket %q twice", twice[0])
 	}
-	return all, period, ""
+	return ""
 }
 
-// filled is FILL(m1, 0): it lets a sum exist while one of its buckets is idle, and adds nothing to it.
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
-var filled = regexp.MustCompile(`FILL\(([a-z]\w*|METRICS\(\)),0\)`)
-
-// plainSum reports whether an expression adds up each of ids exactly once.
-func plainSum(expression string, ids []string) bool {
-	e := filled.ReplaceAllString(strings.Join(strings.Fields(expression), ""), "$1")
-	if e == "SUM(METRICS())" {
-		return true
-	}
-	sep := "+"
-	if inner, ok := strings.CutPrefix(e, "SUM(["); ok && strings.HasSuffix(inner, "])") {
-		e, sep = strings.TrimSuffix(inner, "])"), ","
-	}
-	return slices.Equal(slices.Sorted(strings.SplitSeq(e, sep)), slices.Sorted(slices.Values(ids)))
-}
+// clipped is as much of an expression as a message quotes.
+func clipped(expression string) string { return expression[:min(len(expression), 64)] }
 
 // query is a Metrics Insights query that gives one series a bucket.
 type query struct {
@@ -158,26 +156,29 @@ func (q query) covers(bucket string) bool {
 // The query is matched as a whole: a part that is not understood could change what the alarm means.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
 var (
-	insights = regexp.MustCompile(`(?is)^\s*SELECT\s+SUM\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+SCHEMA\(\s*"AWS/S3"\s*,\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)` +
-		`(?:\s+WHERE\s+(.+?))?\s+GROUP\s+BY\s+"?BucketName"?(?:\s+ORDER\s+BY\s+SUM\(\s*\)(?:\s+(?:ASC|DESC))?)?(?:\s+LIMIT\s+[0-9]+)?\s*$`)
+	insights = regexp.MustCompile(`(?is)^\s*SELECT\s+(SUM|AVG|MIN|MAX|COUNT)\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+SCHEMA\(\s*"AWS/S3"\s*,\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)` +
+		`(?:\s+WHERE\s+(.+?))?\s+GROUP\s+BY\s+"?BucketName"?(?:\s+ORDER\s+BY\s+(?:SUM|AVG|MIN|MAX|COUNT)\(\s*\)(?:\s+(?:ASC|DESC))?)?(?:\s+LIMIT\s+[0-9]+)?\s*$`)
 	and       = regexp.MustCompile(`(?i)\s+AND\s+`)
 	condition = regexp.MustCompile(`^"?(FilterId|BucketName)"?\s*(=|!=)\s*'([^']+)'$`)
 )
 
-func queryOf(text, defaultFilter string) (*query, string) {
+func queryOf(text, defaultFilter string) (_ *query, computed, doubt string) {
 	m := insights.FindStringSubmatch(text)
-	if m == nil || !sameSet(m[1:3], []string{"BucketName", "FilterId"}) {
-		return nil, "the alarm's expression is not the sum of S3 BytesDownloaded grouped by bucket"
+	if m == nil || !sameSet(m[2:4], []string{"BucketName", "FilterId"}) {
+		return nil, "", "the alarm's expression is not the sum of S3 BytesDownloaded grouped by bucket"
+	}
+	if !strings.EqualFold(m[1], "SUM") {
+		computed = alarm.ComputedBy(strings.ToUpper(m[1]) + " of BytesDownloaded")
 	}
 	q := &query{filterID: defaultFilter}
-	if m[3] == "" {
-		return q, ""
+	if m[4] == "" {
+		return q, computed, ""
 	}
-	for _, part := range and.Split(m[3], -1) {
+	for _, part := range and.Split(m[4], -1) {
 		c := condition.FindStringSubmatch(strings.TrimSpace(part))
 		switch {
 		case c == nil || c[1] == "FilterId" && c[2] == "!=":
-			return nil, fmt.Sprintf("the alarm's query has the condition %+q, whose buckets cannot be told", part)
+			return nil, "", fmt.Sprintf("the alarm's query has the condition %+q, whose buckets cannot be told", part)
 		case c[1] == "FilterId":
 			q.filterID = c[3]
 		case c[2] == "=":
@@ -186,7 +187,7 @@ func queryOf(text, defaultFilter string) (*query, string) {
 			q.not = append(q.not, c[3])
 		}
 	}
-	return q, ""
+	return q, computed, ""
 }
 
 func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }

@@ -38,38 +38,63 @@ type respondCmd struct {
 	Verbose bool     `short:"v" help:"Log what happens to standard error."`
 }
 
-// Run answers one event.
+// Run answers one event, and prints the answer.
 func (c *respondCmd) Run(ctx context.Context, s streams) error {
+	rec, ignored, err := c.answer(ctx, s)
+	switch {
+	case err != nil:
+		return err
+	case ignored != "":
+		fmt.Fprintf(s.out, "Nothing to do: %s.\n", ignored)
+		return nil
+	case !c.JSON:
+		io.WriteString(s.out, c.overFiles())
+	}
+	return printIncident(s.out, rec, c.JSON)
+}
+
+// answer is the incident of one event, or why the event starts none.
+func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record, ignored string, err error) {
 	mode, err := containment.ParseMode(strings.ToLower(c.Mode))
 	if err != nil {
-		return badInput{err}
+		return rec, "", badInput{err}
 	}
 	p, err := loadPolicy(c.Policy)
 	if err != nil {
-		return badInput{err}
+		return rec, "", badInput{err}
 	}
 	event, err := readEvent(c.Event, s.in)
 	if err != nil {
-		return badInput{err}
+		return rec, "", badInput{err}
 	}
 	parsed, err := alarm.Parse(event)
 	switch {
 	case err != nil:
-		return badInput{err}
+		return rec, "", badInput{err}
 	case parsed.Ignored != "":
-		fmt.Fprintf(s.out, "Nothing to do: %s.\n", parsed.Ignored)
-		return nil
+		return rec, parsed.Ignored, nil
 	case parsed.Alarm == nil:
-		return badInput{errors.New("the event continues an incident, and this machine keeps none: give an alarm or an investigation")}
+		return rec, "", badInput{errors.New("the event continues an incident, and this machine keeps none: give an alarm or an investigation")}
+	case parsed.Alarm.Refused != "":
+		return rec, "", badInput{fmt.Errorf("alarm %+q cannot be answered: %s", parsed.Alarm.Name, parsed.Alarm.Refused)}
+	case parsed.Alarm.Composite != "":
+		return rec, "", badInput{below(parsed)}
 	}
 	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s)
 	if err != nil {
-		return err
+		return rec, "", err
 	}
 	defer engine.Close()
+	first, last, lost, err := sandbox.Reach(ctx, engine)
+	switch {
+	case err != nil:
+		return rec, "", err
+	case first.IsZero() && len(lost) > 0:
+		return rec, "", badInput{fmt.Errorf("nothing of the trail could be read: %s", strings.Join(lost[:min(len(lost), 5)], "; "))}
+	}
 	account, ours, err := c.account(ctx, engine, parsed.Alarm.AccountID)
 	if err != nil {
-		return err
+		return rec, "", err
 	}
 	level := slog.LevelError + 1
 	if c.Verbose {
@@ -82,12 +107,26 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 	}
 	handled, err := r.Handle(ctx, event, nil)
 	if err != nil {
-		return err
+		return rec, "", err
 	}
-	if !c.JSON {
-		fmt.Fprintf(s.out, "OVER FILES: the account is in memory%s. Nothing in AWS was read or changed.\n\n", c.inferred())
+	rec = handled.Record
+	rec.Evidence.TrailFrom, rec.Evidence.TrailTo = first, last
+	return rec, "", nil
+}
+
+// overFiles says what the answer stands on.
+func (c *respondCmd) overFiles() string {
+	return fmt.Sprintf("OVER FILES: the account is in memory%s. Nothing in AWS was read or changed.\n\n", c.inferred())
+}
+
+// below says that a composite alarm is not answered over files: which alarm below it rang, and that its metric is not there.
+func below(e alarm.Event) error {
+	var names []string
+	for _, a := range append([]alarm.Alarm{*e.Alarm}, e.Also...) {
+		names = append(names, fmt.Sprintf("%+q", a.Name))
 	}
-	return printIncident(s.out, handled.Record, c.JSON)
+	return fmt.Errorf("composite alarm %+q fired because of the alarm below it, %s, and over files that alarm's metric is not there to read, nor which buckets it watches: "+
+		"give that alarm's own event, or ask about a bucket and a time with \"investigate\"", e.Alarm.Composite, strings.Join(names, ", "))
 }
 
 // inferred says what was taken from where, so that nobody takes a rehearsal for the real thing.

@@ -131,7 +131,7 @@ func TestTheSampleTrailAnswersAQuestion(t *testing.T) {
 
 // What is no alarm on bytes is said to be none.
 func TestTheSampleEventsThatAreIgnored(t *testing.T) {
-	for _, event := range []string{"alarm-direct-ok.json", "alarm-direct-insufficient-data.json", "alarm-direct-composite.json",
+	for _, event := range []string{"alarm-direct-ok.json", "alarm-direct-insufficient-data.json",
 		"alarm-direct-other-metric.json", "alarm-eventbridge-configuration.json"} {
 		if got := ask(t, event); !strings.HasPrefix(got, "Nothing to do: ") {
 			t.Errorf("%s: got %s", event, got)

@@ -91,8 +91,19 @@ func TestTheWholeFileOfTheStolenInstanceRole(t *testing.T) {
 }
 
 func TestATrailWithoutDataEvents(t *testing.T) {
-	text := respond(t, "--event", "../../../events/alarm-direct.json", "--trail", filepath.Join(shared, "trails/invictus-stratus-run"), "--mode", "act")
-	if !strings.Contains(text, "no S3 data events: is data-event logging on for this bucket?") {
+	event := filepath.Join(t.TempDir(), "event.json")
+	ask := `{"nightlatch":{"investigate":{"bucket":"example-exports","from":"2023-07-10T12:00:00Z","to":"2023-07-10T12:05:00Z"}}}`
+	if err := os.WriteFile(event, []byte(ask), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	trail := filepath.Join(shared, "trails/invictus-stratus-run")
+	if text := respond(t, "--event", event, "--trail", trail); !strings.Contains(text, "no S3 data events: is data-event logging on for this bucket?") {
+		t.Errorf("got %s", text)
+	}
+	// Another time is told with both ranges.
+	text := strings.Join(strings.Fields(respond(t, "--event", "../../../events/alarm-direct.json", "--trail", trail, "--mode", "act")), " ")
+	if !strings.Contains(text, "outside of the trail, which holds calls from 2023-07-10 11:42:18 to 2023-07-10 12:37:50 UTC (example-exports, 2026-05-12 02:13 to 02:14 UTC)") ||
+		strings.Contains(text, "is data-event logging on") || strings.Contains(text, "the evidence is complete") {
 		t.Errorf("got %s", text)
 	}
 }

@@ -1,0 +1,78 @@
+package alarm
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// child is an alarm below a composite one, as the composite's events list those that made it fire.
+type child struct {
+	ARN   string `json:"arn"`
+	State struct {
+		Value     string  `json:"value"`
+		Timestamp awsTime `json:"timestamp"`
+	} `json:"state"`
+}
+
+// reasonChild finds a child in the text of a composite alarm's reason.
+var reasonChild = regexp.MustCompile(`(arn:[a-z-]+:cloudwatch:[a-z0-9-]*:[0-9]*:alarm:.{1,255}?) transitioned to ALARM\b`)
+
+// below are the alarms below a composite one that made it fire, each as if it had rung itself. A composite has no metric: the Meter looks its
+// children up. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html
+func (p payload) below(composite Alarm) (Event, error) {
+	if !validTime(composite.Since) {
+		return Event{}, fmt.Errorf("alarm event: its state timestamp %s is no time of ours", quote(composite.Since.String()))
+	}
+	children := p.Children
+	if p.State.ReasonData != "" {
+		var data struct {
+			Triggering []child `json:"triggeringAlarms"`
+		}
+		if err := json.Unmarshal([]byte(p.State.ReasonData), &data); err != nil {
+			return Event{}, fmt.Errorf("alarm event: reasonData: %v", err)
+		}
+		children = append(children, data.Triggering...)
+	}
+	if len(children) == 0 {
+		for _, m := range reasonChild.FindAllStringSubmatch(p.State.Reason, -1) {
+			children = append(children, child{ARN: m[1]})
+		}
+	}
+	var all []Alarm
+	for _, c := range children {
+		parts := strings.SplitN(c.ARN, ":", 7)
+		if len(parts) != 7 || parts[5] != "alarm" || c.State.Value != "" && c.State.Value != "ALARM" {
+			continue
+		}
+		a := Alarm{Source: Fired, Name: parts[6], ARN: c.ARN, AccountID: parts[4], Region: parts[3], Since: c.State.Timestamp.Time,
+			Period: time.Minute, Composite: composite.Name}
+		if !validTime(a.Since) {
+			a.Since = composite.Since
+		}
+		a.aroundTransition()
+		if !slices.ContainsFunc(all, func(o Alarm) bool { return o.ARN == a.ARN }) {
+			all = append(all, a)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return refuse(composite, "it is a composite alarm, and its event names no alarm below it that fired. Give those alarms an action of their own")
+	case len(all) > maxBuckets:
+		return refuse(composite, fmt.Sprintf("it is a composite alarm, and %d alarms below it fired at once. Give those alarms an action of their own", len(all)))
+	}
+	return Event{Alarm: &all[0], Also: append([]Alarm(nil), all[1:]...)}, nil
+}
+
+// refuse is the alarm that can never be answered: the team is told why, once.
+func refuse(a Alarm, why string) (Event, error) {
+	if !validTime(a.Since) {
+		return Event{}, fmt.Errorf("alarm event: its state timestamp %s is no time of ours", quote(a.Since.String()))
+	}
+	a.Period, a.Refused = time.Minute, why
+	a.aroundTransition()
+	return Event{Alarm: &a}, nil
+}
