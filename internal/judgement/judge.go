@@ -170,7 +170,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		if o.Detail == "" {
 			o.Detail = p.trouble
 		}
-		if v.Decision == policy.Ask && a.UsualReader() {
+		if v.Decision == policy.Ask && rec.Once && a.UsualReader() { // whoever looks into files or asks by hand has time to ask the owner
 			o.Runbook, o.Detail = nil, usualReader
 		}
 		// A key that is used directly and through a service is two actors and one step: what weighs more is its verdict.

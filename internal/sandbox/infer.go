@@ -30,7 +30,8 @@ type reach struct{}
 func (reach) Name() string { return "reach" }
 
 func (reach) SQL(s evidence.Schema) string {
-	return `select coalesce(cast(to_unixtime(min(eventtime)) as bigint), 0) as first, coalesce(cast(to_unixtime(max(eventtime)) as bigint), 0) as last from ` + s.Table
+	return `select coalesce(date_diff('second', timestamp '1970-01-01 00:00:00', min(eventtime)), 0) as first,
+  coalesce(date_diff('second', timestamp '1970-01-01 00:00:00', max(eventtime)), 0) as last from ` + s.Table
 }
 
 // Reach is from when to when a trail goes, by its first and its last call, and what of it could not be read. The times are zero where it holds
