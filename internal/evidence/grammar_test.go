@@ -12,8 +12,11 @@ import (
 	"time"
 )
 
-// trino parses statements with a Trino grammar and returns what it has against each.
-func trino(t *testing.T, statements ...string) [][]string {
+// parsed is what a Trino grammar makes of a statement: what it has against it, and the constructs in it.
+type parsed struct{ Errors, Constructs []string }
+
+// trino parses statements with a Trino grammar.
+func trino(t *testing.T, statements ...string) []parsed {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -24,7 +27,7 @@ func trino(t *testing.T, statements ...string) [][]string {
 		t.Skip("SKIPPED, the Trino grammar: node_modules is missing; run npm ci")
 	}
 	bundle := filepath.Join(t.TempDir(), "grammar.cjs")
-	if out, err := exec.Command(esbuild, "testdata/grammar.mjs", "--bundle", "--platform=node", "--log-level=error", "--outfile="+bundle).CombinedOutput(); err != nil {
+	if out, err := exec.Command(esbuild, "testdata/grammar.mjs", "--bundle", "--keep-names", "--platform=node", "--log-level=error", "--outfile="+bundle).CombinedOutput(); err != nil {
 		t.Fatalf("bundling the grammar: %v\n%s", err, out)
 	}
 	in, err := json.Marshal(statements)
@@ -38,11 +41,11 @@ func trino(t *testing.T, statements ...string) [][]string {
 	if err != nil {
 		t.Fatalf("running the grammar: %v", err)
 	}
-	var errs [][]string
-	if err := json.Unmarshal(out, &errs); err != nil || len(errs) != len(statements) {
+	var all []parsed
+	if err := json.Unmarshal(out, &all); err != nil || len(all) != len(statements) {
 		t.Fatalf("the grammar printed %q: %v", out, err)
 	}
-	return errs
+	return all
 }
 
 var (
@@ -75,11 +78,11 @@ func TestEveryQueryIsTrino(t *testing.T) {
 	// What is not Trino is refused, or the test above could not fail.
 	names = append(names, "not SQL", "a literal that does not end")
 	statements = append(statements, "select from where", `select eventid from events where eventname = 'x''`)
-	errs := trino(t, statements...)
+	all := trino(t, statements...)
 	for i, name := range names {
 		wrong := i >= len(names)-2
-		if wrong != (len(errs[i]) > 0) {
-			t.Errorf("%s: the grammar says %v\n%s", name, errs[i], statements[i])
+		if wrong != (len(all[i].Errors) > 0) {
+			t.Errorf("%s: the grammar says %v\n%s", name, all[i].Errors, statements[i])
 		}
 	}
 }
