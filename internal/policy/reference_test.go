@@ -350,7 +350,7 @@ func (d *drawer) wrong() string {
 		`decimal("1.0") < decimal("2.0")`, `duration("1x") < duration("1h")`, `datetime("2026-13-04") < datetime("2026-03-04")`, `ip("300.1.1.1").isIpv4()`,
 		`"a*" like "a\u{2a}"`, `"ab" like "\x2A"`, "context.via == \"x\"", `resource.getTag("team") == "x"`, `action == Action::"nuke"`, "context has via.x", `resource.team == "x"`,
 		"if context.manual then 1 else 2", "context", "!context", "-context.manual", "context.copies && true", "principal.x", `Kind::"root-kye" in [context.kind]`,
-		"9223372036854775808 > 1", "context.manual in context.kind", "foo(1)", `context.kind.isIpv4()`, "a long text without sense", `"unterminated`)
+		"9223372036854775808 > 1", "context.manual in context.kind", "foo(1)", "!!!!!context.manual", "1 > -----1", "1 - ----1 > 2", "! !! !context.manual", `decimal("+1.0") == decimal("1.0")`, "context has kind.x", `context.kind.isIpv4()`, "a long text without sense", `"unterminated`)
 }
 
 func (d *drawer) long(depth int) string {

@@ -72,6 +72,8 @@ type scanner struct {
 	word    string // the identifier just read
 	notes   []note
 	clauses [][]int
+	last    rune // that is no blank and no comment
+	signs   int  // that stand before what comes
 	depth   int  // of brackets in a clause; 0 outside
 	begins  bool // the next token begins a conjunct
 }
@@ -123,9 +125,33 @@ func (s *scanner) token() error {
 	case r > unicode.MaxASCII || r < ' ' || r == 0x7f:
 		return fmt.Errorf("%s stands outside a text, where Cedar has none", called(r))
 	default:
+		if err := s.sign(r); err != nil {
+			return err
+		}
 		s.structure(r)
 		s.remember(r)
 		s.out.WriteRune(r)
+	}
+	return nil
+}
+
+// maxSigns are so many "!" or "-" as may stand before an expression. https://docs.cedarpolicy.com/policies/syntax-grammar.html#grammar-unary
+const maxSigns = 4
+
+// sign counts them. A "-" behind an operand is no sign.
+func (s *scanner) sign(r rune) error {
+	operand := wordy(s.last) && !slices.Contains([]string{"if", "then", "else", "in"}, s.word) || strings.ContainsRune(`)]}"`, s.last)
+	switch {
+	case r != '-' && r != '!' || r == '-' && operand:
+		s.signs = 0
+	case r == s.last:
+		s.signs++
+	default:
+		s.signs = 1
+	}
+	s.last = r
+	if s.signs > maxSigns {
+		return fmt.Errorf("more than %d times %c stands before an expression", maxSigns, r)
 	}
 	return nil
 }
@@ -195,7 +221,7 @@ var starByNumber = regexp.MustCompile(`^(x2[aA]|u\{[0_]*2_*[aA]_*\})`)
 func (s *scanner) quoted() error {
 	var text strings.Builder
 	first, column, pattern := s.line, 0, s.word == "like"
-	s.word = ""
+	s.word, s.last, s.signs = "", '"', 0
 	for {
 		if len(s.rest) == 0 {
 			s.line = first

@@ -140,7 +140,7 @@ func oneLine(err error) string {
 
 // checkNames finds what the validator lets pass, wherever it stands in the policy's JSON form
 // (https://docs.cedarpolicy.com/policies/json-format.html). These are members that an enum does not have, an "is" of a type that the schema
-// does not have, and a "has" of an attribute that can never be there. The last two would be quietly false.
+// does not have, a "has" of an attribute that can never be there, and a decimal with a plus sign. The second and third would be quietly false.
 func checkNames(p *cedar.Policy, r *resolved.Schema) error {
 	text, err := p.MarshalJSON()
 	if err != nil {
@@ -160,6 +160,9 @@ func checkNames(p *cedar.Policy, r *resolved.Schema) error {
 		}
 		if typ, ok := m["entity_type"].(string); ok {
 			errs = append(errs, checkType(typ, r))
+		}
+		if arg, ok := m["decimal"].([]any); ok && strings.HasPrefix(fmt.Sprint(arg...), "map[Value:+") {
+			errs = append(errs, errors.New("a decimal begins with a plus sign, which Cedar does not have"))
 		}
 		if has, ok := m["has"].(map[string]any); ok {
 			errs = append(errs, checkAttribute(fmt.Sprint(has["attr"]), r))
