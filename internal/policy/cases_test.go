@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/pagestest"
 )
 
 // The names of facts in cases are the schema's, and every one reaches its field.
@@ -170,5 +172,19 @@ func TestExamples(t *testing.T) {
 				t.Errorf("README.md does not name %s", file)
 			}
 		})
+	}
+}
+
+// What the page shows is warned of nothing either.
+func TestThePagesRulesAreWarnedOfNothing(t *testing.T) {
+	for _, block := range pagestest.Read(t, "internal/policy/README.md").Blocks("cedar") {
+		if _, warnings := check(t, block); len(warnings) > 0 {
+			t.Errorf("%q\n%s", warnings, block)
+		}
+	}
+	for _, block := range pagestest.Read(t, "internal/policy/README.md").Blocks("json") {
+		if _, err := ReadCases("README.md", []byte(block)); err != nil {
+			t.Errorf("%v\n%s", err, block)
+		}
 	}
 }

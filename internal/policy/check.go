@@ -52,31 +52,88 @@ func (p *Policy) Check() []Finding {
 		}
 	}
 	for _, id := range p.order {
-		for _, missing := range incomplete() {
-			if rule := p.set.Get(id); p.contains(rule, missing.facts) {
-				all = append(all, Finding{rule.Position().Line, true, fmt.Sprintf("%s permits containment %s", id, missing.text)})
-			}
+		rule := p.set.Get(id)
+		line := rule.Position().Line
+		if p.contains(rule, given{"complete": false, "settled": false}) {
+			all = append(all, Finding{line, true, fmt.Sprintf("%s permits containment while the evidence is not complete: test %s", id, enough())})
+		}
+		if p.contains(rule, given{"lost": true}) {
+			all = append(all, Finding{line, true, fmt.Sprintf("%s permits containment while some evidence could not be read: test !context.lost", id)})
+		}
+		if changing := unsettled(rule); len(changing) > 0 && p.contains(rule, given{"complete": false}) {
+			all = append(all, Finding{Line: line, Text: fmt.Sprintf("%s waits for complete evidence, as it tests what may still change until then: %s", id,
+				strings.Join(changing, ", "))})
 		}
 	}
 	return all
 }
 
-// incomplete are the ways in which evidence is not all there, as what is then known of the facts.
-func incomplete() []struct {
-	text  string
-	facts map[types.String]bool
-} {
-	return []struct {
-		text  string
-		facts map[types.String]bool
-	}{
-		{"while the evidence is not complete: test context.complete", map[types.String]bool{"complete": false}},
-		{"while some evidence could not be read: test !context.lost", map[types.String]bool{"lost": true}},
+// enough are the facts that say of evidence that it is enough.
+func enough() string {
+	if _, ok := contextOf(DeactivateKey)["settled"]; ok {
+		return "context.settled or context.complete"
 	}
+	return "context.complete"
+}
+
+// Records that still come can only raise the facts that rise, and can raise or lower those that move. All others are of the time before the
+// window, or of the alarm.
+var (
+	rise = []string{"alarm_share", "copies", "explained", "of_floor", "through_usual", "unfamiliar", "volume"}
+	move = []string{"object_share", "presigned", "spread"}
+)
+
+// unsettled are the facts that a rule tests and that may be otherwise once the evidence is complete. That a fact which rises is above a number
+// stays true.
+func unsettled(rule *cedar.Policy) []string {
+	body := condition((*ast.Policy)(rule.AST()))
+	if body == nil {
+		return nil
+	}
+	var names []string
+	var look func(ast.IsNode)
+	look = func(n ast.IsNode) {
+		switch n := n.(type) {
+		case ast.NodeTypeAnd:
+			look(n.Left)
+			look(n.Right)
+		case ast.NodeTypeOr:
+			look(n.Left)
+			look(n.Right)
+		case ast.NodeTypeHas:
+		default:
+			for _, name := range factsIn(n) {
+				if (slices.Contains(move, name) || slices.Contains(rise, name) && !above(n, name)) && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	look(body)
+	slices.Sort(names)
+	return names
+}
+
+// above reports whether an expression says that a fact is above a number.
+func above(n ast.IsNode, name string) bool {
+	var op ast.BinaryNode
+	switch n := n.(type) {
+	case ast.NodeTypeGreaterThan:
+		op = n.BinaryNode
+	case ast.NodeTypeGreaterThanOrEqual:
+		op = n.BinaryNode
+	case ast.NodeTypeLessThan:
+		op.Left, op.Right = n.Right, n.Left
+	case ast.NodeTypeLessThanOrEqual:
+		op.Left, op.Right = n.Right, n.Left
+	}
+	left, has := fact(op.Left)
+	_, number := op.Right.(ast.NodeValue)
+	return string(left) == name && !has && number
 }
 
 // contains reports whether the rule may permit a step that no human has approved, where these facts are so, and no rule surely forbids it.
-func (p *Policy) contains(rule *cedar.Policy, facts map[types.String]bool) bool {
+func (p *Policy) contains(rule *cedar.Policy, facts given) bool {
 	known := given{"approved": false, "manual": false, "confirmed": true}
 	for name, value := range facts {
 		known[name] = value
@@ -104,11 +161,14 @@ func covers(one, other *cedar.Policy) bool {
 
 // factsOf are the facts that a rule tests, by name, in the order of the alphabet.
 func factsOf(rule *cedar.Policy) []string {
-	var names []string
-	body := condition((*ast.Policy)(rule.AST()))
-	if body == nil {
-		return nil
+	if body := condition((*ast.Policy)(rule.AST())); body != nil {
+		return factsIn(body)
 	}
+	return nil
+}
+
+func factsIn(body ast.IsNode) []string {
+	var names []string
 	ast.Inspect(ast.NewNode(body), func(n ast.IsNode) bool {
 		if name, _ := fact(n); name != "" && name != "approved" && !slices.Contains(names, string(name)) {
 			names = append(names, string(name))

@@ -132,3 +132,56 @@ func TestCheckWarnsOfIncompleteEvidence(t *testing.T) {
 		})
 	}
 }
+
+// A rule that tests what may still change does not contain before the evidence is complete.
+func TestRulesWaitForWhatMayChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		condition string
+		want      []string
+	}{
+		"nothing of the window":         {`context.kind == Kind::"iam-user-key" && context has history_days && context.history_days >= 1`, nil},
+		"what rises, above":             {"context has unfamiliar && context.unfamiliar >= 60 && context.copies > -1", nil},
+		"what rises, the other way":     {"context has unfamiliar && 60 <= context.unfamiliar && (-1 < context.copies || context.copies > 3)", nil},
+		"what rises, below":             {"context has explained && context.explained <= 110", []string{"explained"}},
+		"what rises, not above":         {"!(context.copies > 3)", []string{"copies"}},
+		"what rises, as much as":        {"context.copies == 0 && !context.manual", []string{"copies"}},
+		"what rises, against another":   {"context has explained && context has unfamiliar && context.unfamiliar < context.explained + 1", []string{"explained", "unfamiliar"}},
+		"what moves":                    {"context has object_share && context.object_share > 50", []string{"object_share"}},
+		"what moves, in one of two":     {"context.confirmed || context.spread", []string{"spread"}},
+		"what moves, behind a question": {"if context.confirmed then true else context.spread", []string{"spread"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := `@id("mine") @because("b") permit (principal, action, resource) when { ` + c.condition + ` };`
+			p, err := Load("mine.cedar", []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, unsettled(p.set.Get("mine"))); diff != "" {
+				t.Errorf("what may change (-want +got):\n%s", diff)
+			}
+			f := stolen()
+			judge(t, p, f, DeactivateKey, key(), Contain, "mine")
+			f.Complete = false
+			decision, reason := Contain, "mine"
+			if c.want != nil {
+				decision, reason = Ask, "not-yet"
+			}
+			judge(t, p, f, DeactivateKey, key(), decision, reason)
+			judge(t, mustLoad(t, text+`@id("other") @because("b") permit (principal, action, resource);`), f, DeactivateKey, key(), Contain,
+				map[bool][]string{true: {"other"}, false: {"mine", "other"}}[c.want != nil]...)
+			notes, _ := check(t, text)
+			if got := strings.Contains(notes[len(notes)-1], "mine waits for complete evidence"); got != (c.want != nil) {
+				t.Errorf("that it waits is said: %t; %q", got, notes)
+			}
+		})
+	}
+}
+
+func mustLoad(t *testing.T, text string) *Policy {
+	t.Helper()
+	p, err := Load("mine.cedar", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 )
@@ -51,14 +52,14 @@ func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
 		}
 	}
 	if v.Decision == Contain {
-		v.Decision, v.Reasons = atMostAsk(f, target, v.Reasons)
+		v.Decision, v.Reasons = p.atMostAsk(f, target, v.Reasons)
 	}
 	return v
 }
 
 // atMostAsk holds back a containment for which the evidence cannot be good enough, whatever a policy says: whoever may invoke
 // the function could otherwise turn off any key.
-func atMostAsk(f Facts, target Target, reasons []Reason) (Decision, []Reason) {
+func (p *Policy) atMostAsk(f Facts, target Target, reasons []Reason) (Decision, []Reason) {
 	switch {
 	case f.Manual:
 		return Ask, []Reason{{"manual", "a manual event is at most asked about"}}
@@ -66,8 +67,26 @@ func atMostAsk(f Facts, target Target, reasons []Reason) (Decision, []Reason) {
 		return Ask, []Reason{{"unconfirmed", "an alarm that CloudWatch does not confirm is at most asked about"}}
 	case !target.Known:
 		return Ask, []Reason{{"unknown-target", "the account does not know this target"}}
+	case !f.Complete:
+		return p.mayWait(reasons)
 	}
 	return Contain, reasons
+}
+
+// mayWait holds back a containment by rules that test what may still change: they wait for complete evidence.
+func (p *Policy) mayWait(reasons []Reason) (Decision, []Reason) {
+	var now, later []Reason
+	for _, r := range reasons {
+		if changing := unsettled(p.set.Get(cedar.PolicyID(r.Policy))); len(changing) > 0 {
+			later = append(later, Reason{"not-yet", r.Policy + " waits for complete evidence, as this may still change: " + strings.Join(changing, ", ")})
+		} else {
+			now = append(now, r)
+		}
+	}
+	if len(now) == 0 {
+		return Ask, later
+	}
+	return Contain, now
 }
 
 func (p *Policy) authorize(f Facts, action Action, target Target, approved bool) (bool, cedar.Diagnostic) {

@@ -64,7 +64,7 @@ func TestLoadRefuses(t *testing.T) {
 // A policy whose reasons read like Nightlatch's own would be believed like them.
 func TestLoadRefusesReservedIDs(t *testing.T) {
 	const text = "@id(%q)\n@because(\"b\")\npermit (principal, action, resource);"
-	for _, id := range []string{"self", "protected", "no-policy", "default-deny", "manual", "unconfirmed", "unknown-target", "by-hand"} {
+	for _, id := range []string{"self", "protected", "no-policy", "default-deny", "manual", "unconfirmed", "unknown-target", "by-hand", "not-yet"} {
 		if p, err := Load("mine.cedar", fmt.Appendf(nil, text, id)); p != nil || err == nil || !strings.Contains(err.Error(), fmt.Sprintf("mine.cedar:1: the @id %q is Nightlatch's own", id)) {
 			t.Errorf("Load of a policy %q = %v, %v, want it refused", id, p, err)
 		}

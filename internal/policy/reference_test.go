@@ -37,6 +37,7 @@ var differences = []difference{
 	{"a mistake behind `is … in` or `action ==` that can never hold", regexp.MustCompile(`: policy "`), regexp.MustCompile(` is \w+ in |action == `)},
 	{"a star by its number in a pattern", regexp.MustCompile(`a pattern has a star by its number`), nil},
 	{"a carriage return inside a comment", regexp.MustCompile(`a comment has a carriage return inside`), nil},
+	{"a zero byte in a comment", regexp.MustCompile(`there is the character U\+0000 here`), nil},
 	{"a comment between `/*` and `*/`", nil, regexp.MustCompile(`/\*`)},
 	{"a byte order mark at the beginning", nil, regexp.MustCompile("^\ufeff")},
 }
