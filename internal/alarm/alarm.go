@@ -229,7 +229,11 @@ func (a Alarm) Read(r Reading) Alarm {
 		}
 	}
 	if len(a.Points) == 0 {
-		a.Doubt = cmp.Or(a.Doubt, cmp.Or(r.Given, "CloudWatch shows")+" no BytesDownloaded in the window")
+		none := "CloudWatch shows no BytesDownloaded in the window"
+		if r.Given != "" {
+			none = r.Given + " no number of bytes in the window"
+		}
+		a.Doubt = cmp.Or(a.Doubt, none)
 		return a
 	}
 	a.Points = a.Points[max(0, len(a.Points)-maxPoints):]

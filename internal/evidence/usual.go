@@ -18,6 +18,21 @@ func (e Evidence) OutsideTrail(margin time.Duration) bool {
 	return !e.TrailFrom.IsZero() && (e.To.Add(margin).Before(e.TrailFrom) || e.From.Add(-margin).After(e.TrailTo))
 }
 
+// Unheld are the parts of the window, longer than slack, that lie before the first or after the last call of the trail: whether nothing happened
+// in them or the trail does not go that far, nobody can tell.
+func (e Evidence) Unheld(slack time.Duration) (parts [][2]time.Time) {
+	if e.TrailFrom.IsZero() || e.OutsideTrail(slack) {
+		return nil
+	}
+	if e.TrailFrom.Sub(e.From) > slack {
+		parts = append(parts, [2]time.Time{e.From, e.TrailFrom})
+	}
+	if e.To.Sub(e.TrailTo) > slack {
+		parts = append(parts, [2]time.Time{e.TrailTo, e.To})
+	}
+	return parts
+}
+
 // Past is how much of the time before the window the trail holds, of the HistorySpan that is asked for.
 func (e Evidence) Past() time.Duration {
 	if e.TrailFrom.IsZero() {

@@ -239,6 +239,8 @@ func sure(r incident.Record) string {
 		parts = append(parts, "there is NO EVIDENCE of this time")
 	case len(e.Lost) > 0:
 		parts = append(parts, "a part of the evidence is LOST")
+	case e.Complete && len(e.Unheld(alarm.Margin)) > 0:
+		parts = append(parts, "the trail does not show ALL OF THIS TIME")
 	case e.Complete:
 		parts = append(parts, "the evidence is complete")
 	default:
@@ -252,7 +254,7 @@ func sure(r incident.Record) string {
 
 // counted says that the metric and CloudTrail do not count the same.
 func counted(a alarm.Alarm) string {
-	return "this metric counts a part of the bucket: " + prose.Safe(a.Counts) + ". CloudTrail shows all of it"
+	return "this metric counts a part of the bucket: " + prose.Safe(a.Counts) + ", where CloudTrail shows the whole bucket"
 }
 
 func percent(x float64) string {

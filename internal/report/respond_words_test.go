@@ -48,12 +48,20 @@ func TestAWindowOutsideOfTheTrail(t *testing.T) {
 			t.Errorf("%s: got %q and %s", name, got, body)
 		}
 	}
+	// A day's question over a trail that ends in its first hour is answered for that hour.
+	day := theft()
+	day.Evidence.From, day.Evidence.To, day.Evidence.Complete = midnight, clockAt(24*time.Hour), true
+	day.Evidence.TrailFrom, day.Evidence.TrailTo = clockAt(-48*time.Hour), clockAt(time.Hour)
+	if body := folded(Text(day).Body); !strings.Contains(body, "whether anything happened from 2026-03-04 01:07 to 2026-03-05 00:07 UTC: the trail holds calls from 2026-03-02 00:07:00 to 2026-03-04 01:07:00 UTC") ||
+		strings.Contains(body, "the evidence is complete") {
+		t.Errorf("a part of the window: %s", body)
+	}
 	r := theft()
 	r.Evidence.From, r.Evidence.To = r.Alarm.From, r.Alarm.To
 	r.Evidence.TrailFrom, r.Evidence.TrailTo = r.Alarm.From.Add(-29*time.Minute), r.Alarm.To
 	r.Evidence.Actors[0].HistoryDays = new(int64(0))
 	if body := folded(Text(r).Body); !strings.Contains(body, "it did not read these buckets in the 29 minutes before") || strings.Contains(body, "14 days") ||
-		!strings.Contains(body, "the trail goes back 29 minutes before the window only") {
+		!strings.Contains(body, "what was usual earlier: the trail goes back 29 minutes before the window only") {
 		t.Errorf("a history of 29 minutes: %s", body)
 	}
 }

@@ -29,7 +29,10 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("what is usual for these principals: the 14 days before could not be read%s", why)
 	}
 	if p := e.Past(); p < evidence.HistorySpan && !e.OutsideTrail(alarm.Margin) {
-		add("what was usual before that: the trail goes back %s before the window only", past(e))
+		add("what was usual earlier: the trail goes back %s before the window only", past(e))
+	}
+	for _, part := range e.Unheld(alarm.Margin) {
+		add("whether anything happened from %s: the trail holds calls from %s", prose.Window(part[0], part[1]), held(e))
 	}
 	for i, lost := range e.Lost {
 		if i == 5 {
