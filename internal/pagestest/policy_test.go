@@ -102,7 +102,7 @@ func TestTheEnvironment(t *testing.T) {
 		}
 	}
 	Same(t, path+", variables", Read(t, path).Column("variable"), code)
-	tests := []string{"NIGHTLATCH_TESTS", "NIGHTLATCH_MOTO", "NIGHTLATCH_MOTO_HOME"}
+	tests := []string{"NIGHTLATCH_TESTS", "NIGHTLATCH_MOTO", "NIGHTLATCH_MOTO_HOME", "NIGHTLATCH_TRINO", "NIGHTLATCH_TRINO_HOME"}
 	gate, err := os.ReadFile(filepath.Join(Root(t), ".ci/run"))
 	if err != nil {
 		t.Fatal(err)

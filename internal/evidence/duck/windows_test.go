@@ -67,9 +67,8 @@ func anyRecords(rnd *rand.Rand, n int) []record {
 	return append(all, all[:n/10]...)
 }
 
-func TestEachWindowIsAnsweredAsIfItWereAlone(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(7, 7))
-	e := trail(t, anyRecords(rnd, 600))
+// someWindows are windows of all kinds on their buckets, and n at random.
+func someWindows(rnd *rand.Rand, n int) []evidence.Window {
 	buckets := []string{bucket, "images", "ledger"}
 	windows := []evidence.Window{
 		window("minute", noon, noon.Add(time.Minute), bucket),
@@ -84,12 +83,19 @@ func TestEachWindowIsAnsweredAsIfItWereAlone(t *testing.T) {
 		window("no bucket", noon, noon.Add(time.Minute)),
 		window("what is no bucket", noon, noon.Add(time.Minute), "", "x' OR 1=1 --", bucket+" images", bucket+"/images"),
 	}
-	for i := range enginetest.Draws(8, 25) {
+	for i := range n {
 		from := noon.Add(time.Duration(rnd.IntN(3600)-1800) * time.Second)
 		some := slices.Clone(buckets)
 		rnd.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
 		windows = append(windows, window(fmt.Sprint("any-", i), from, from.Add(time.Duration(rnd.IntN(900))*time.Second), some[:1+rnd.IntN(3)]...))
 	}
+	return windows
+}
+
+func TestEachWindowIsAnsweredAsIfItWereAlone(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 7))
+	e := trail(t, anyRecords(rnd, 600))
+	windows := someWindows(rnd, enginetest.Draws(8, 25))
 	q := evidence.Bytes{Windows: windows, Margin: alarm.Margin}
 	inCompany := rows(t, e, q)
 	together, err := evidence.ReadBytes(inCompany, q, actor.Accounts(account))
