@@ -74,6 +74,7 @@ counted as (
     max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(principal) as principal,
     sum(case when class <> 'margin' then bytes else 0 end) as bytes,
     sum(case when class = 'object' then bytes else 0 end) as object_bytes,
+    sum(case when class <> 'margin' and signing = 'header' then bytes else 0 end) as signed_bytes,
     sum(case when class = 'listing' then bytes else 0 end) as listing_bytes,
     sum(case when class = 'error' then bytes else 0 end) as error_bytes,
     sum(case when class = 'margin' then bytes else 0 end) as margin_bytes,
@@ -81,7 +82,9 @@ counted as (
     count(case when bytes_out is null and read_from is not null and copied_out = 0 then seen end) as unsized,
     count(case when copied_out = 1 then seen end) as copies,
     coalesce(min(seen), 0) as first_seen, coalesce(max(seen), 0) as last_seen,
-    count(distinct case when class = 'object' then concat(bucket, '/', object_key) end) as objects
+    count(distinct case when class = 'object' then concat(bucket, '/', object_key) end) as objects,
+    coalesce(min(case when class = 'object' then object_key end), '') as object,
+    coalesce(max(case when class = 'object' then object_key end), '') as other_object
   from marked
   group by grouping sets ((window_no), (window_no, actor), (window_no, actor, bucket), (window_no, actor, eventname),
     (window_no, actor, network, vpc_endpoint, vpc_endpoint_account, signing), (window_no, actor, agent), (window_no, actor, error_code))
@@ -100,6 +103,6 @@ ranked as (
 select *
 from ranked
 where actor_place <= %[3]d and (part in ('all', 'actor') or place <= %[4]d or (part = 'origin' and place <= %[5]d))
-order by window_no, part, actor, place`, s.calls(from, to, watched, "window_no, "),
+order by window_no, part, actor, place`, s.calls(from, to, watched, "window_no, ", false),
 		quoteAll(objectData), MaxActors, MaxDetails, askedOrigins))
 }

@@ -20,8 +20,13 @@ type Origin struct {
 	SigningUnknown bool  `json:"signing_unknown,omitempty"`
 	Bytes          int64 `json:"bytes"`
 	Calls          int64 `json:"calls"`
-	// Familiar: the same principal used this origin, signed in the header, at least a day before the window. Nil is unknown.
+	// Familiar: the same principal worked at this place, signed in the header, at least a day before the window, on enough days or with enough
+	// bytes for what left now. Nil is unknown.
 	Familiar *bool `json:"familiar"`
+	// Days are the earlier days on which it worked there, in any bucket and service, and MostBytes the contents of these buckets that it took
+	// there in a day at most. Nil is unknown.
+	Days      *int64 `json:"days_seen,omitempty"`
+	MostBytes *int64 `json:"most_bytes_in_a_day,omitempty"`
 }
 
 // place is an origin without its signing: what history is compared by.

@@ -98,24 +98,67 @@ type History struct {
 	// Before is the end of the span, the start of the window it was asked for.
 	Before     time.Time                    `json:"before"`
 	Principals map[string]*PrincipalHistory `json:"principals"`
+	// Company are the places at which several of our users worked, and how many. CompanyPartial: there are more.
+	Company        []Company `json:"company"`
+	CompanyPartial bool      `json:"company_partial"`
 }
 
-// PrincipalHistory is how one principal read the watched buckets.
+// Company is how many IAM users worked at a place, their requests signed in the header.
+type Company struct {
+	Place Origin `json:"place"`
+	Users int64  `json:"users"`
+}
+
+// PrincipalHistory is how one principal worked before.
 type PrincipalHistory struct {
+	// Days are the earlier days on which it called the watched buckets, MostBytes what it took from them in one of these at most.
 	Days      int64     `json:"days"`
 	MostBytes int64     `json:"most_bytes"`
 	LastUsed  time.Time `json:"last_used"`
-	// Partial: the principal used more origins than were returned, so one that is not among them is unknown.
-	Partial bool   `json:"partial"`
-	Uses    []Used `json:"uses"`
+	// ObjectDays are those on which it took contents, signed in the header, ObjectBytes all of that, and Busiest and SecondBusiest the days
+	// with most of it.
+	ObjectDays    int64 `json:"object_days"`
+	ObjectBytes   int64 `json:"object_bytes"`
+	Busiest       int64 `json:"busiest"`
+	SecondBusiest int64 `json:"second_busiest"`
+	// Object is the one object that it read on these days; "" where there were several. FirstClock and LastClock are the times of day, in
+	// seconds, between which its calls came.
+	Object     string `json:"object,omitempty"`
+	FirstClock int64  `json:"first_clock"`
+	LastClock  int64  `json:"last_clock"`
+	// NewDays are the days on which it came from a place that was new to it then, its first day among them.
+	NewDays int64 `json:"new_days"`
+	// Partial: the principal used more origins than were returned, so one that is not among them is unknown. PlacesPartial, KeysPartial and
+	// LatePartial say the same of Places, of Keys, and of the origins of the last 24 hours.
+	Partial       bool   `json:"partial"`
+	PlacesPartial bool   `json:"places_partial"`
+	KeysPartial   bool   `json:"keys_partial"`
+	LatePartial   bool   `json:"late_partial"`
+	Uses          []Used `json:"uses"`
+	// Places are where it worked on earlier days, Keys what each key took in the last 24 hours.
+	Places []PlaceHistory   `json:"places"`
+	Keys   map[string]int64 `json:"keys"`
+}
+
+// PlaceHistory is the weight of one place: how much a principal worked there on earlier days, in any bucket and service, its requests signed in
+// the header.
+type PlaceHistory struct {
+	Place Origin `json:"place"`
+	Days  int64  `json:"days"`
+	// MostBytes are the contents of the watched buckets that it took there in a day at most.
+	MostBytes int64 `json:"most_bytes"`
 }
 
 // Used is one credential of a principal at one origin.
 type Used struct {
-	AccessKeyID string    `json:"access_key_id"`
-	Origin      Origin    `json:"origin"`
-	First       time.Time `json:"first"`
-	Last        time.Time `json:"last"`
+	AccessKeyID string `json:"access_key_id"`
+	Origin      Origin `json:"origin"`
+	// Bytes are those of the watched buckets.
+	Bytes int64     `json:"bytes"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	// SignedIn is when the principal last signed in to the console there, with a second factor; zero where it did not.
+	SignedIn time.Time `json:"signed_in,omitzero"`
 }
 
 // ReadUsage reads the rows of a Usage question that was asked for the time before.
@@ -123,18 +166,39 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 	h := &History{Before: before, Principals: map[string]*PrincipalHistory{}}
 	for _, row := range rows {
 		r := &reader{row: row}
+		if r.text("part") == "company" {
+			h.addCompany(originOf(r), r.number("users"))
+			h.CompanyPartial = r.number("all_places") > maxCompany
+			if r.err != nil {
+				return nil, r.err
+			}
+			continue
+		}
 		name := r.text("principal")
 		p := h.Principals[name]
 		if p == nil {
-			p = &PrincipalHistory{}
+			p = &PrincipalHistory{Keys: map[string]int64{}}
 			h.Principals[name] = p
 		}
 		switch r.text("part") {
 		case "principal":
 			p.Days, p.MostBytes, p.LastUsed = r.number("days"), r.number("most_bytes"), r.time("last_seen")
+			p.ObjectDays, p.ObjectBytes = r.number("object_days"), r.number("object_bytes")
+			p.Busiest, p.SecondBusiest = r.number("object_most"), r.number("object_second")
+			p.FirstClock, p.LastClock = r.number("first_clock"), r.number("last_clock")
+			if p.Object = r.text("object"); p.Object != r.text("other_object") {
+				p.Object = ""
+			}
+		case "key":
+			p.KeysPartial = r.number("all_places") > maxOrigins
+			p.Keys[r.text("access_key_id")] = r.number("bytes")
+		case "place":
+			p.PlacesPartial, p.NewDays = r.number("all_places") > maxOrigins, r.number("new_days")
+			p.addPlace(originOf(r), r.number("days"), r.number("object_most"))
 		case "origin":
 			p.Partial = p.Partial || r.number("places") > maxOrigins
-			p.Uses = append(p.Uses, Used{r.text("access_key_id"), originOf(r), r.time("first_seen"), r.time("last_seen")})
+			p.LatePartial = r.number("all_places") > maxOrigins
+			p.Uses = append(p.Uses, Used{r.text("access_key_id"), originOf(r), r.number("bytes"), r.time("first_seen"), r.time("last_seen"), r.time("signed_in")})
 		default:
 			if r.err == nil {
 				r.err = fmt.Errorf("a row of the answer has the unknown part %q", row["part"])
@@ -145,20 +209,6 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 		}
 	}
 	return h, nil
-}
-
-// familiar reports whether the principal used this place, signed in the header, at least a day before from; nil is unknown.
-func (p *PrincipalHistory) familiar(at place, from time.Time) *bool {
-	known := false
-	for _, u := range p.Uses {
-		if u.Origin.place() == at && !u.Origin.Presigned && !u.Origin.SigningUnknown && !u.First.After(from.Add(-earlier)) {
-			known = true
-		}
-	}
-	if !known && p.Partial {
-		return nil
-	}
-	return &known
 }
 
 // Reconcile puts what CloudTrail says beside what the metric says. A nil history leaves everything unknown that depends on it.
@@ -186,6 +236,7 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 		act.Origins = slices.Clone(act.Origins)
 		if h != nil {
 			act.compare(h, a.From)
+			act.speakFor(h, a.From, t.Actors)
 		}
 		if extra := len(act.Origins) - MaxDetails; extra > 0 {
 			act.Origins = act.Origins[:MaxDetails]
@@ -195,46 +246,6 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 		e.Actors = append(e.Actors, act)
 	}
 	return e
-}
-
-// compare says how usual the actor's origins are for its principal.
-func (a *Actor) compare(h *History, from time.Time) {
-	p := h.Principals[a.principal]
-	if p == nil {
-		p = &PrincipalHistory{}
-	}
-	a.HistoryDays, a.MostBytesInADay = &p.Days, &p.MostBytes
-	if !p.LastUsed.IsZero() {
-		a.LastUsed = &p.LastUsed
-	}
-	var familiar, unfamiliar int64
-	active, unknown := false, false
-	for i, o := range a.Origins {
-		f := p.familiar(o.place(), from)
-		a.Origins[i].Familiar = f
-		switch {
-		case f == nil:
-			unknown = true
-		case *f:
-			familiar += o.Bytes
-			active = active || o.Calls > 0
-		default:
-			unfamiliar += o.Bytes
-		}
-	}
-	for _, u := range p.Uses {
-		if u.AccessKeyID == a.AccessKeyID && u.Last.After(from.Add(-earlier)) {
-			if f := p.familiar(u.Origin.place(), from); f != nil && *f {
-				active = true
-			}
-		}
-	}
-	if !unknown {
-		a.FamiliarBytes, a.UnfamiliarBytes = &familiar, &unfamiliar
-	}
-	if active || (!p.Partial && a.unlisted["origin"] == 0) { // an origin beyond those returned may be a familiar one
-		a.FamiliarActive = &active
-	}
 }
 
 // Weight is what an actor took, in bytes: in the window, and in the margin too where the window does not explain the alarm.

@@ -61,7 +61,8 @@ func TestPartialHistoryLeavesUnknown(t *testing.T) {
 	office, cafe := Origin{Network: "203.0.113.0/24"}, Origin{Network: "198.51.100.0/24"}
 	old := Used{AccessKeyID: "K", Origin: office, First: noon.AddDate(0, 0, -5), Last: noon.AddDate(0, 0, -4)}
 	of := func(partial bool, uses ...Used) *History {
-		return &History{Principals: map[string]*PrincipalHistory{"P": {Days: 3, Partial: partial, Uses: uses}}}
+		return &History{Principals: map[string]*PrincipalHistory{"P": {Days: 3, Partial: partial, PlacesPartial: partial, Uses: uses,
+			Places: []PlaceHistory{{office, 2, 1000}}}}}
 	}
 	from := func(origins ...Origin) Actor {
 		a := Actor{AccessKeyID: "K", principal: "P"}

@@ -88,3 +88,10 @@ func (s Schema) returned() string {
 	}
 	return "array_join(map_values(responseelements), ' ')"
 }
+
+// mfaSignIn is 1 for a sign-in to the console with a second factor.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
+func (s Schema) mfaSignIn() string {
+	return "case when eventsource = 'signin.amazonaws.com' and eventname = 'ConsoleLogin' and " + s.additional("MFAUsed") + " = 'Yes' and " +
+		s.member("responseelements", "ConsoleLogin") + " = 'Success' then 1 else 0 end"
+}

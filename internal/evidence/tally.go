@@ -34,10 +34,14 @@ type Actor struct {
 	ErrorBytes   int64 `json:"error_bytes"`
 	// MarginBytes left in the margin around the window; they are in none of the other counts.
 	MarginBytes int64 `json:"margin_bytes"`
+	// SignedBytes are those of Bytes whose request was signed in its header; nil in a record of an earlier build.
+	SignedBytes *int64 `json:"signed_bytes,omitempty"`
 	// Share is Bytes against the alarmed bytes; nil while those are unknown.
 	Share *float64 `json:"share"`
 	// Objects counts the distinct objects read.
 	Objects int64 `json:"objects"`
+	// Object is the key of the one object, where it is one.
+	Object string `json:"object,omitempty"`
 	// Unsized counts calls whose record has no byte count; Copies server-side copies out of the watched buckets.
 	Unsized int64 `json:"calls_without_byte_count"`
 	Copies  int64 `json:"copies_out"`
@@ -62,6 +66,7 @@ type Actor struct {
 	UnfamiliarBytes *int64     `json:"unfamiliar_bytes"`
 	// FamiliarActive: a familiar origin used this very credential in the 24 hours before the window's end.
 	FamiliarActive *bool `json:"familiar_active"`
+	Habits
 
 	// principal is the value that Bytes and Usage share for the long-lived principal.
 	principal string
@@ -192,6 +197,7 @@ func digest(t Tally) string {
 	actors := t.Actors
 	t.Actors, t.MarginBytes, t.Others.Actors = nil, 0, 0
 	for _, a := range actors {
+		a.SignedBytes, a.Object = nil, "" // the origins say it, and an earlier build's digest shall be the same
 		if a.MarginBytes, a.Omitted, a.OmittedOrigins = 0, 0, 0; len(a.Calls) > 0 {
 			t.Actors = append(t.Actors, a)
 		}

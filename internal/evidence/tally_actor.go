@@ -23,7 +23,7 @@ func readActor(r *reader, ours actor.Ours) Actor {
 		AccountID: c.AccountID, UserName: c.UserName, RoleName: c.RoleName, Session: c.Session, OnBehalfOf: c.OnBehalfOf,
 		Bytes: r.number("bytes"), ObjectBytes: r.number("object_bytes"), ListingBytes: r.number("listing_bytes"),
 		ErrorBytes: r.number("error_bytes"), MarginBytes: r.number("margin_bytes"), Objects: r.number("objects"),
-		Unsized: r.number("unsized"), Copies: r.number("copies"), FirstSeen: r.time("first_seen"), LastSeen: r.time("last_seen"),
+		Unsized: r.number("unsized"), Copies: r.number("copies"), SignedBytes: new(r.number("signed_bytes")), Object: oneObject(r), FirstSeen: r.time("first_seen"), LastSeen: r.time("last_seen"),
 		Calls: map[string]int64{}, Errors: map[string]int64{}, Buckets: map[string]int64{},
 		Origins: []Origin{}, Agents: []string{},
 		principal: r.text("principal"), unlisted: map[string]int64{},

@@ -24,7 +24,7 @@ func row(part, id string, changes ...string) Row {
 	r := Row{"window_no": "1", "part": part, "actor": id, "name": "", "vpc_endpoint": "", "vpc_endpoint_account": "", "signing": "", "source_ip": "198.51.100.7",
 		"type": "IAMUser", "principal_id": "AIDAEXAMPLE" + id, "arn": "arn:aws:iam::111122223333:user/" + id, "account_id": "111122223333",
 		"access_key_id": "AKIAEXAMPLE0000" + id, "user_name": id, "issuer_arn": "", "issuer_user_name": "", "invoked_by": "", "on_behalf_of": "",
-		"principal": "AIDAEXAMPLE" + id, "bytes": "100", "object_bytes": "90", "listing_bytes": "10", "error_bytes": "0", "margin_bytes": "5", "calls": "3",
+		"principal": "AIDAEXAMPLE" + id, "bytes": "100", "object_bytes": "90", "signed_bytes": "80", "object": "k", "other_object": "k", "listing_bytes": "10", "error_bytes": "0", "margin_bytes": "5", "calls": "3",
 		"unsized": "1", "copies": "2", "first_seen": "1772625600", "last_seen": "1772625630.0", "objects": "2", "places": "1"}
 	for i := 0; i < len(changes); i += 2 {
 		r[changes[i]] = changes[i+1]
@@ -41,10 +41,16 @@ func answer() []Row {
 // usage is a whole answer to Usage about one principal.
 func usage() []Row {
 	at := Row{"principal": "AIDAEXAMPLEMARA00", "access_key_id": "AKIAEXAMPLE0000MARA00", "network": "203.0.113", "vpc_endpoint": "", "vpc_endpoint_account": "",
-		"signing": "header", "source_ip": "203.0.113.9", "days": "3", "most_bytes": "5000.0", "first_seen": "1772000000", "last_seen": "1.7720004E9", "places": "1"}
-	principal, origin := maps.Clone(at), maps.Clone(at)
-	principal["part"], origin["part"] = "principal", "origin"
-	return []Row{principal, origin}
+		"signing": "header", "source_ip": "203.0.113.9", "days": "3", "most_bytes": "5000.0", "bytes": "9000.0", "first_seen": "1772000000", "last_seen": "1.7720004E9", "places": "1",
+		"all_places": "1", "object_days": "2", "object_bytes": "8000.0", "object_most": "4000.0", "object_second": "3000.0", "new_days": "1", "signed_in": "1772000100", "users": "4", "first_clock": "28800.0", "last_clock": "28860.0",
+		"object": "k", "other_object": "k"}
+	var rows []Row
+	for _, part := range []string{"principal", "key", "place", "origin", "company"} {
+		row := maps.Clone(at)
+		row["part"] = part
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // asksOne is a question of one window, which answer() answers.
@@ -67,7 +73,7 @@ func TestReadBytes(t *testing.T) {
 	seen := time.Unix(1772625600, 0).UTC()
 	want := Tally{Bytes: 100, ObjectBytes: 90, ListingBytes: 10, MarginBytes: 5, Calls: 3, Unsized: 1, Copies: 2, Digest: got.Digest, Actors: []Actor{{
 		Kind: actor.IAMUserKey, AccessKeyID: "AKIAEXAMPLE0000MARA00", PrincipalARN: "arn:aws:iam::111122223333:user/MARA00", PrincipalID: "AIDAEXAMPLEMARA00",
-		AccountID: "111122223333", UserName: "MARA00", Bytes: 100, ObjectBytes: 90, ListingBytes: 10, MarginBytes: 5, Objects: 2, Unsized: 1, Copies: 2,
+		AccountID: "111122223333", UserName: "MARA00", Bytes: 100, ObjectBytes: 90, ListingBytes: 10, MarginBytes: 5, SignedBytes: new(int64(80)), Objects: 2, Object: "k", Unsized: 1, Copies: 2,
 		Calls: map[string]int64{"GetObject": 3}, Errors: map[string]int64{"AccessDenied": 3}, Buckets: map[string]int64{"exports": 100},
 		Origins: []Origin{{Network: "198.51.100.0/24", Bytes: 100, Calls: 3}}, Agents: []string{"curl"},
 		FirstSeen: seen, LastSeen: seen.Add(30 * time.Second), principal: "AIDAEXAMPLEMARA00",
@@ -100,14 +106,14 @@ func TestReadBytesIsStrict(t *testing.T) {
 	total := []string{"bytes", "object_bytes", "listing_bytes", "error_bytes", "margin_bytes", "unsized", "copies"}
 	needed := [][]string{
 		slices.Concat([]string{"window_no", "part", "calls"}, total),
-		slices.Concat([]string{"window_no", "part", "actor", "objects", "first_seen", "last_seen", "places"}, identity, total),
+		slices.Concat([]string{"window_no", "part", "actor", "objects", "object", "other_object", "signed_bytes", "first_seen", "last_seen", "places"}, identity, total),
 		{"part", "actor", "name", "calls", "places", "bytes"},
 		{"part", "actor", "name", "calls", "places"},
 		slices.Concat([]string{"part", "actor", "name", "calls", "places", "bytes"}, origin),
 		{"part", "actor", "name", "calls", "places"},
 		{"part", "actor", "name", "calls", "places"},
 	}
-	numbers := append(total, "window_no", "calls", "objects", "first_seen", "last_seen", "places")
+	numbers := append(total, "window_no", "calls", "objects", "signed_bytes", "first_seen", "last_seen", "places")
 	refused := func(what string, got Tally, err error) {
 		t.Helper()
 		if err == nil || !reflect.DeepEqual(got, Tally{}) {
@@ -149,15 +155,19 @@ func TestReadUsageIsStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &History{Before: before, Principals: map[string]*PrincipalHistory{"AIDAEXAMPLEMARA00": {
-		Days: 3, MostBytes: 5000, LastUsed: time.Unix(1772000400, 0).UTC(), Uses: []Used{{
-			AccessKeyID: "AKIAEXAMPLE0000MARA00", Origin: Origin{Network: "203.0.113.0/24"}, First: time.Unix(1772000000, 0).UTC(), Last: time.Unix(1772000400, 0).UTC()}},
+	want := &History{Before: before, Company: []Company{{Place: Origin{Network: "203.0.113.0/24"}, Users: 4}}, Principals: map[string]*PrincipalHistory{"AIDAEXAMPLEMARA00": {
+		Days: 3, MostBytes: 5000, LastUsed: time.Unix(1772000400, 0).UTC(), ObjectDays: 2, ObjectBytes: 8000, Busiest: 4000, SecondBusiest: 3000, Object: "k",
+		FirstClock: 28800, LastClock: 28860, NewDays: 1, Keys: map[string]int64{"AKIAEXAMPLE0000MARA00": 9000},
+		Places: []PlaceHistory{{Place: Origin{Network: "203.0.113.0/24"}, Days: 3, MostBytes: 4000}}, Uses: []Used{{
+			AccessKeyID: "AKIAEXAMPLE0000MARA00", Origin: Origin{Network: "203.0.113.0/24"}, Bytes: 9000, First: time.Unix(1772000000, 0).UTC(), Last: time.Unix(1772000400, 0).UTC(), SignedIn: time.Unix(1772000100, 0).UTC()}},
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	needed := [][]string{{"part", "principal", "days", "most_bytes", "last_seen"},
-		{"part", "principal", "places", "access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "signing", "first_seen", "last_seen"}}
+	place := []string{"vpc_endpoint", "vpc_endpoint_account", "source_ip", "signing"}
+	needed := [][]string{{"part", "principal", "days", "most_bytes", "last_seen", "object_days", "object_bytes", "object_most", "object_second", "first_clock", "last_clock", "object", "other_object"},
+		{"part", "principal", "all_places", "access_key_id", "bytes"}, append(place, "part", "principal", "all_places", "new_days", "days", "object_most"),
+		{"part", "principal", "places", "all_places", "bytes", "signed_in", "access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "signing", "first_seen", "last_seen"}, append(place, "part", "users", "all_places")}
 	for i, columns := range needed {
 		for _, c := range columns {
 			rows := usage()

@@ -8,10 +8,17 @@ import (
 // HistorySpan is how far back usage is asked for.
 const HistorySpan = 14 * 24 * time.Hour
 
-// maxOrigins bounds the origins kept of one principal's history. A principal with more counts as unknown, never as unfamiliar.
+// maxOrigins bounds the keys, places and origins kept of one principal's history. What is beyond them counts as unknown, never as unfamiliar.
 const maxOrigins = 100
 
-// Usage asks how the principals that read Buckets did so in the HistorySpan before the time Before.
+const (
+	// From more than fewUsers users at one place on, their number is told. maxCompany bounds the places.
+	fewUsers   = 1
+	maxCompany = 500
+)
+
+// Usage asks how the principals that read Buckets worked in the HistorySpan before the time Before: there, and wherever else the trail
+// shows them.
 type Usage struct {
 	Buckets []string
 	Before  time.Time
@@ -20,52 +27,109 @@ type Usage struct {
 // Name implements Question.
 func (Usage) Name() string { return "usage" }
 
-// SQL implements Question. An answer has one row for each principal ("principal": its earlier days, its most bytes in one of them) and one
-// for each of its keys and origins ("origin"). Refused calls make nothing familiar, or a thief could knock first; and what is less than a
-// day old is no history, or his own first minutes would be. Of the origins, those of earlier days come first, with whatever key. The
-// owner's old origin, with a new key, must not be crowded out: it says that the key is in use.
+// SQL implements Question. An answer has, of each principal that called these buckets, one row of its earlier days there ("principal"), one
+// for each key that called them in the last 24 hours ("key"), one for each place of its earlier days in any bucket and service ("place"),
+// and one for each of its keys and origins, whenever and wherever used ("origin"). It has one more for each place at which several of our
+// users worked ("company").
+//
+// Refused calls make nothing familiar, or a thief could knock first; and what is less than a day old is no history, or his own first
+// minutes would be. What somebody else may have sent (a presigned URL) gives a place no weight. Of the origins, those of earlier days come
+// first, with whatever key. The owner's old origin, with a new key, must not be crowded out: it says that the key is in use.
+//
+// Calls to anything but the buckets are put together by day before anything is sorted. There may be very many of them, and that one was
+// delivered twice makes no difference.
 func (q Usage) SQL(s Schema) string {
-	names := quoteAll(q.Buckets)
-	watched := fmt.Sprintf(`watched as (
-  select *, case when named_bucket in (%[1]s) then named_bucket when resource_bucket in (%[1]s) then resource_bucket end as read_from,
-    case when copied_from in (%[1]s) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
+	watched := fmt.Sprintf(`named as (
+  select found.*, case when data = 1 and contains(names, named_bucket) then named_bucket
+      when data = 1 and contains(names, resource_bucket) then resource_bucket end as read_from,
+    case when data = 1 and contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
   from found
-)`, names)
-	return fmt.Sprintf(`with %[1]s,
+  inner join (values (split(%[1]s, '/'))) as w (names) on true
+),
+parted as (
+  select *, case when read_from is null and source is null then 0 else 1 end as here,
+    case when read_from is null and source is null then cast(eventtime as date) end as piece, case when unix <= %[2]d then 1 else 0 end as early,
+    case when service = 's3.amazonaws.com' then signing else 'header' end as signed
+  from named
+),
+watched as (
+  select max(case when here = 1 then call_id else eventid end) as call_id, max(eventid) as eventid, min(eventtime) as eventtime,
+    min(unix) as unix, max(unix) as until, here, early, read_from, source, issuer_id, principal_id, arn, access_key_id, source_ip,
+    vpc_endpoint, vpc_endpoint_account, error_code, signed as signing,
+    max(case when here = 1 then eventname end) as eventname, max(case when here = 1 then bytes_out end) as bytes_out,
+    max(case when here = 1 then object_key end) as object_key, mfa, type
+  from parted
+  where here = 1 or error_code = ''
+  group by here, early, read_from, source, issuer_id, principal_id, arn, access_key_id, source_ip, vpc_endpoint, vpc_endpoint_account,
+    error_code, signed, piece, mfa, type, case when here = 1 then eventid end
+)`, quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix())
+	tables := fmt.Sprintf(`with %[1]s,
 dated as (
-  select *, cast(eventtime as date) as day, case when unix <= %[3]d then 1 else 0 end as early
+  select *, cast(eventtime as date) as day, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
+    case when signing = 'header' and eventname in (%[4]s) then bytes else 0 end as object_bytes,
+    case when here = 1 then unix end as here_from, case when here = 1 then until end as here_until,
+    case when here = 1 then unix %% 86400 end as clock, case when eventname in (%[4]s) then object_key end as object
   from calls
   where error_code = ''
 ),
 daily as (
-  select case when grouping(network) = 1 then 'principal' else 'origin' end as part, principal, coalesce(early, 0) as early,
+  select case when grouping(principal) = 1 then 'company' when grouping(signing) = 0 then 'origin' when grouping(network) = 0 then 'place'
+      when grouping(access_key_id) = 0 then 'key' else 'principal' end as part, coalesce(principal, '') as principal, coalesce(early, 0) as early, day,
     coalesce(access_key_id, '') as access_key_id, coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint,
-    coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing, sum(bytes) as bytes,
-    max(source_ip) as source_ip, min(unix) as first_seen, max(unix) as last_seen
+    coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
+    max(here) as here, max(weighs) as weighs, sum(bytes) as bytes, sum(case when weighs = 1 then object_bytes else 0 end) as object_bytes,
+    case when grouping(network) = 1 then '' else max(source_ip) end as source_ip,
+    case when grouping(network) = 1 then min(here_from) else min(unix) end as first_seen,
+    case when grouping(network) = 1 then max(here_until) else max(until) end as last_seen,
+    min(clock) as first_clock, max(clock) as last_clock, min(object) as object, max(object) as other_object,
+    max(case when mfa = 1 then until end) as signed_in, count(distinct case when type = 'IAMUser' and signing = 'header' then principal end) as users
   from dated
-  group by grouping sets ((principal, early, day),
-    (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day))
+  group by grouping sets ((principal, early, day), (principal, access_key_id, early, day),
+    (principal, network, vpc_endpoint, vpc_endpoint_account, early, day),
+    (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day), (network, vpc_endpoint, vpc_endpoint_account))
+),
+ranked as (
+  select *, row_number() over (partition by part, principal, early, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
+      order by object_bytes desc, day) as size_place
+  from daily
+  where part = 'origin' or part = 'company' and users > %[5]d or part = 'place' and weighs = 1
+    or here = 1 and (part = 'principal' and early = 1 or part = 'key' and early = 0)
 ),
 spans as (
-  select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(source_ip) as source_ip,
-    count(*) as days, max(bytes) as most_bytes, min(first_seen) as first_seen, max(last_seen) as last_seen
-  from daily
-  where part = 'origin' or early = 1
+  select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(here) as here, max(source_ip) as source_ip,
+    count(*) as days, max(bytes) as most_bytes, sum(bytes) as bytes, count(case when object_bytes > 0 then day end) as object_days,
+    max(object_bytes) as object_most, coalesce(max(case when size_place = 2 then object_bytes end), 0) as object_second,
+    sum(object_bytes) as object_bytes, min(case when object_bytes > 0 then day end) as object_begins,
+    min(first_seen) as first_seen, max(last_seen) as last_seen, coalesce(min(first_clock), 0) as first_clock,
+    coalesce(max(last_clock), 0) as last_clock, coalesce(max(signed_in), 0) as signed_in, max(users) as users, coalesce(min(object), '') as object, coalesce(max(other_object), '') as other_object
+  from ranked
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
 ),
 aged as (
   select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= %[3]d
-      then 1 else 0 end as known
+      then 1 else 0 end as known, max(case when part = 'company' then 0 else here end) over (partition by principal) as called,
+    case when object_begins is null then 0
+      else dense_rank() over (partition by part, principal, case when object_begins is null then 1 else 0 end order by object_begins) end as nth
   from spans
 ),
 placed as (
   select *, row_number() over (partition by part, principal
       order by known desc, days desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) as place,
-    sum(known) over (partition by part, principal) as places
+    sum(known) over (partition by part, principal) as places, count(*) over (partition by part, principal) as all_places,
+    max(nth) over (partition by part, principal) as new_days
   from aged
-)
-select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, source_ip, days, most_bytes, first_seen, last_seen, places
+)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), quoteAll(objectData), fewUsers)
+	return unindent(shorten(tables) + fmt.Sprintf(`
+select part, principal, %s, network, %s, %s, signing, %s, days, most_bytes, bytes, object_days,
+  object_bytes, object_most, object_second, new_days, first_seen, last_seen, first_clock, last_clock, signed_in, users, object, other_object,
+  places, all_places
 from placed
-where place <= %[2]d
-order by part, principal, place`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, ""), maxOrigins, q.Before.Add(-earlier).Unix())
+where called = 1 and place <= %d or part = 'company' and place <= %d
+order by part, principal, place`, named("access_key_id"), named("vpc_endpoint"), named("vpc_endpoint_account"), named("source_ip"), maxOrigins, maxCompany))
 }
+
+// named is a column that was shortened, under its own name again.
+func named(column string) string { return shorten(column) + " as " + column }
+
+// Fits reports whether the question fits every engine.
+func (q Usage) Fits() bool { return len(q.SQL(Schema{}))+tableRoom <= MaxStatement }

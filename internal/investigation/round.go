@@ -88,10 +88,8 @@ func (i *Investigation) askOne(ctx context.Context, ask asking, q evidence.Bytes
 const querySlots = 3
 
 const (
-	// Incidents share a question for what is usual where their windows begin within usageSpread. It names up to usageBuckets buckets: a
-	// statement in Lake ends at 10,000 characters.
-	usageSpread  = time.Hour
-	usageBuckets = 40
+	// Incidents share a question for what is usual where their windows begin within usageSpread, and it fits every engine.
+	usageSpread = time.Hour
 )
 
 // askUsage asks what is usual for the principals that read the cases' buckets.
@@ -103,7 +101,7 @@ func (i *Investigation) askUsage(ctx context.Context, ask asking, cases []Case) 
 		before, buckets, n := cases[0].Alarm.From, []string{}, 0
 		for _, c := range cases {
 			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets))))
-			if n > 0 && (c.Alarm.From.Sub(before) > usageSpread || len(union) > usageBuckets) {
+			if n > 0 && (c.Alarm.From.Sub(before) > usageSpread || !evidence.Usage{Buckets: union, Before: before}.Fits()) {
 				break
 			}
 			buckets, n = union, n+1

@@ -12,29 +12,71 @@ import (
 
 // FactsOf turns what is known of one actor into the policy's facts. It is the only place that does. A share that cannot be worked out is left
 // out, and one that can is rounded so that doubt never helps a containment.
+//
+// Keys that took much to one place that none of them knows are one theft: what they took counts together for each of them.
 func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
-	e := r.Evidence
+	e, all := r.Evidence, together(r, a)
 	f := policy.Facts{
 		Kind: a.Kind, Via: a.Via,
 		Manual: r.Alarm.Source != alarm.Fired, Confirmed: r.Alarm.Confirmed,
 		Complete: e.Complete, Lost: len(e.Lost) > 0, Copies: a.Copies,
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,
-		ObjectShare: percent(a.ObjectBytes, e.ObjectBytes, down),
+		ObjectShare: percent(all.objects, e.ObjectBytes, down),
 		Presigned:   percent(unsignedBytes(a), a.Bytes, up),
+
+		HistoryBytes: a.ObjectHistory, ThroughUsual: a.ThroughUsual, Novelty: novelty(a), NewNetworks: a.NewNetworks, InUse: a.InUse,
+		Company: a.Company, OwnEndpoint: a.OwnEndpoint, SignedIn: a.SignedIn,
+		OriginsSeen: a.AllOrigins && e.Weight(a) == a.Bytes, // what left around the window is not compared
+	}
+	if all.day != nil {
+		f.OfFloor = percent(*all.day, floor(r), down)
+	}
+	if a.DayBytes != nil && a.UsualBytes != nil {
+		f.Volume = percent(*a.DayBytes, *a.UsualBytes, down)
 	}
 	if e.Explained != nil {
 		f.Explained = percent(e.Bytes, *r.Alarm.Whole(), away)
-		f.AlarmShare = percent(a.Bytes, *r.Alarm.Whole(), down)
-		if a.UnfamiliarBytes != nil {
-			f.Unfamiliar = percent(*a.UnfamiliarBytes, *r.Alarm.Whole(), down)
+		f.AlarmShare = percent(all.bytes, *r.Alarm.Whole(), down)
+		if all.unfamiliar != nil {
+			f.Unfamiliar = percent(*all.unfamiliar, *r.Alarm.Whole(), down)
 		}
 	}
 	return f
 }
 
-// unsignedBytes are the actor's bytes whose requests were not signed in the header. What its listed origins do not show is
-// counted among them.
+// theFloor is what a credential has to take in 24 hours before it is contained without a human.
+const theFloor = 1 << 30
+
+// floor is the floor of an incident. Over files, where no deployment watches, the alarm is taken as it stands, and its threshold is the floor.
+func floor(r incident.Record) int64 {
+	if r.Place == (incident.Place{}) && r.Alarm.Threshold != nil {
+		return int64(max(*r.Alarm.Threshold, 1))
+	}
+	return theFloor
+}
+
+// enoughDays are the days from which on a principal's way to work is one. On fewer it may still be that each had its own network.
+const enoughDays = 5
+
+// novelty is the part of a principal's days, after the first, on which it came from a network that was new to it.
+func novelty(a evidence.Actor) *int64 {
+	switch {
+	case a.ObjectDays == nil || a.NewDays == nil:
+		return nil
+	case *a.ObjectDays >= enoughDays:
+		return percent(max(*a.NewDays-1, 0), *a.ObjectDays-1, up)
+	case *a.ObjectDays >= 2 && *a.NewDays >= *a.ObjectDays:
+		return new(int64(100))
+	}
+	return new(int64(0))
+}
+
+// unsignedBytes are the actor's bytes whose requests were not signed in the header. In a record of an earlier build what its listed origins do
+// not show is counted among them.
 func unsignedBytes(a evidence.Actor) int64 {
+	if a.SignedBytes != nil {
+		return max(a.Bytes-*a.SignedBytes, 0)
+	}
 	signed := int64(0)
 	for _, o := range a.Origins {
 		if !o.Presigned && !o.SigningUnknown {
@@ -74,13 +116,13 @@ func percent(part, whole int64, r rounding) *int64 {
 // judged is the part of the bytes, in per cent, from which on an actor is judged on its own.
 const judged = 1
 
-// material reports whether an actor is judged on its own: it took a hundredth of the alarmed bytes, or of the object bytes where the alarm is
+// material reports whether an actor is judged on its own: it took more than the floor to places that are not known to be familiar; or it took a hundredth of the alarmed bytes, or of the object bytes where the alarm is
 // about those; or it copied; or its part is not known. At midnight nobody reads a verdict about every dashboard that fetched an icon.
 //
 // Where CloudTrail does not explain the alarm, the bytes in the margin count as well: a long download, or a late metric, puts the
 // theft itself there.
 func material(r incident.Record, f policy.Facts, a evidence.Actor) bool {
-	if a.Copies > 0 {
+	if a.Copies > 0 || together(r, a).strange >= floor(r) {
 		return true
 	}
 	total := r.Alarm.Whole()

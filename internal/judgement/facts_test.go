@@ -18,9 +18,12 @@ func known() (incident.Record, evidence.Actor) {
 		Kind: actor.IAMUserKey, Via: "athena.amazonaws.com", Bytes: 700, ObjectBytes: 400, Copies: 3,
 		Origins:     []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 600}, {Network: "198.51.100.0/24", Presigned: true, Bytes: 100}},
 		HistoryDays: new(int64(4)), FamiliarBytes: new(int64(50)), UnfamiliarBytes: new(int64(650)), FamiliarActive: new(true),
+		Habits: evidence.Habits{ObjectDays: new(int64(6)), ObjectHistory: new(int64(9000)), NewDays: new(int64(2)), UsualBytes: new(int64(100)), DayBytes: new(int64(750)),
+			ThroughUsual: new(int64(650)), NewNetworks: new(int64(1)), InUse: new(false), AllOrigins: true,
+			Company: new(true), OwnEndpoint: new(false), SignedIn: new(false)},
 	}
 	r := incident.Record{
-		Alarm:    alarm.Alarm{Source: alarm.Fired, Bytes: new(int64(1000)), Confirmed: true},
+		Alarm:    alarm.Alarm{Source: alarm.Fired, Bytes: new(int64(1000)), Threshold: new(500.0), Confirmed: true},
 		Evidence: evidence.Evidence{Bytes: 900, ObjectBytes: 500, Explained: new(0.9), Complete: true, Lost: []string{}},
 	}
 	return r, a
@@ -29,7 +32,9 @@ func known() (incident.Record, evidence.Actor) {
 func TestFactsOf(t *testing.T) {
 	all := func() policy.Facts {
 		return policy.Facts{Kind: actor.IAMUserKey, Via: "athena.amazonaws.com", Confirmed: true, Complete: true, Explained: new(int64(90)), AlarmShare: new(int64(70)),
-			ObjectShare: new(int64(80)), Unfamiliar: new(int64(65)), FamiliarActive: new(true), Presigned: new(int64(15)), HistoryDays: new(int64(4)), Copies: 3}
+			ObjectShare: new(int64(80)), Unfamiliar: new(int64(65)), FamiliarActive: new(true), Presigned: new(int64(15)), HistoryDays: new(int64(4)), Copies: 3,
+			OfFloor: new(int64(150)), Volume: new(int64(750)), ThroughUsual: new(int64(650)), HistoryBytes: new(int64(9000)), Novelty: new(int64(20)), NewNetworks: new(int64(1)),
+			InUse: new(false), OriginsSeen: true, Company: new(true), OwnEndpoint: new(false), SignedIn: new(false)}
 	}
 	for name, c := range map[string]struct {
 		change func(*incident.Record, *evidence.Actor)
@@ -53,11 +58,23 @@ func TestFactsOf(t *testing.T) {
 		}, func(f *policy.Facts) {
 			f.HistoryDays, f.Unfamiliar, f.FamiliarActive = new(int64(0)), new(int64(0)), new(false)
 		}},
-		"signed who knows how":    {func(_ *incident.Record, a *evidence.Actor) { a.Origins[0].SigningUnknown = true }, func(f *policy.Facts) { f.Presigned = new(int64(100)) }},
-		"origins are not listed":  {func(_ *incident.Record, a *evidence.Actor) { a.Origins = a.Origins[:1]; a.Origins[0].Bytes = 350 }, func(f *policy.Facts) { f.Presigned = new(int64(50)) }},
-		"all signed":              {func(_ *incident.Record, a *evidence.Actor) { a.Origins = a.Origins[:1]; a.Origins[0].Bytes = 700 }, func(f *policy.Facts) { f.Presigned = new(int64(0)) }},
-		"one byte was presigned":  {func(_ *incident.Record, a *evidence.Actor) { a.Origins[0].Bytes = 699 }, func(f *policy.Facts) { f.Presigned = new(int64(1)) }},
-		"origins add up too high": {func(_ *incident.Record, a *evidence.Actor) { a.Origins[0].Bytes = 7000 }, func(f *policy.Facts) { f.Presigned = new(int64(0)) }},
+		"theft in the margin": {func(r *incident.Record, a *evidence.Actor) {
+			r.Evidence.Explained, a.MarginBytes, r.Evidence.Bytes = new(0.5), 1, 500
+		}, func(f *policy.Facts) { f.Explained, f.OriginsSeen = new(int64(50)), false }},
+		"of a deployment":          {func(r *incident.Record, _ *evidence.Actor) { r.Place.Region = "eu-west-1" }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
+		"over files, no threshold": {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Threshold = nil }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
+		"the day is not known":     {func(_ *incident.Record, a *evidence.Actor) { a.DayBytes = nil }, func(f *policy.Facts) { f.OfFloor, f.Volume = nil, nil }},
+		"no big day":               {func(_ *incident.Record, a *evidence.Actor) { a.UsualBytes = new(int64(0)) }, func(f *policy.Facts) { f.Volume = nil }},
+		"no habits": {func(_ *incident.Record, a *evidence.Actor) { a.Habits = evidence.Habits{} }, func(f *policy.Facts) {
+			f.OfFloor, f.Volume, f.ThroughUsual, f.HistoryBytes, f.Novelty, f.NewNetworks, f.InUse, f.OriginsSeen = nil, nil, nil, nil, nil, nil, nil, false
+			f.Company, f.OwnEndpoint, f.SignedIn = nil, nil, nil
+		}},
+		"the sum over all origins counts": {func(_ *incident.Record, a *evidence.Actor) { a.SignedBytes = new(int64(693)) }, func(f *policy.Facts) { f.Presigned = new(int64(1)) }},
+		"signed who knows how":            {func(_ *incident.Record, a *evidence.Actor) { a.Origins[0].SigningUnknown = true }, func(f *policy.Facts) { f.Presigned = new(int64(100)) }},
+		"origins are not listed":          {func(_ *incident.Record, a *evidence.Actor) { a.Origins = a.Origins[:1]; a.Origins[0].Bytes = 350 }, func(f *policy.Facts) { f.Presigned = new(int64(50)) }},
+		"all signed":                      {func(_ *incident.Record, a *evidence.Actor) { a.Origins = a.Origins[:1]; a.Origins[0].Bytes = 700 }, func(f *policy.Facts) { f.Presigned = new(int64(0)) }},
+		"one byte was presigned":          {func(_ *incident.Record, a *evidence.Actor) { a.Origins[0].Bytes = 699 }, func(f *policy.Facts) { f.Presigned = new(int64(1)) }},
+		"origins add up too high":         {func(_ *incident.Record, a *evidence.Actor) { a.Origins[0].Bytes = 7000 }, func(f *policy.Facts) { f.Presigned = new(int64(0)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, a := known()
@@ -142,6 +159,78 @@ func TestMaterial(t *testing.T) {
 	} {
 		if got := material(c.record, c.facts, c.actor); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestNovelty(t *testing.T) {
+	for _, c := range []struct{ days, fresh, want int64 }{
+		{0, 0, 0}, {1, 1, 0}, {2, 1, 0}, {2, 2, 100}, {4, 3, 0}, {4, 4, 100}, // too few to say more
+		{5, 1, 0}, {5, 2, 25}, {5, 3, 50}, {11, 11, 100}, {14, 7, 47}, {12, 0, 0},
+	} {
+		if got := novelty(evidence.Actor{Habits: evidence.Habits{ObjectDays: &c.days, NewDays: &c.fresh}}); *got != c.want {
+			t.Errorf("%d of %d days: got %d, want %d", c.fresh, c.days, *got, c.want)
+		}
+	}
+	if got := novelty(evidence.Actor{Habits: evidence.Habits{ObjectDays: new(int64(9))}}); got != nil {
+		t.Errorf("of what is not known: got %d", *got)
+	}
+}
+
+// Three keys that take a third each to one address are one theft. Who reads a little there is not judged with them.
+func TestKeysAtOneNetworkAreJudgedTogether(t *testing.T) {
+	thief := func(key string, bytes int64, changes ...func(*evidence.Actor)) evidence.Actor {
+		a := evidence.Actor{Kind: actor.IAMUserKey, AccessKeyID: key, Bytes: bytes, ObjectBytes: bytes, UnfamiliarBytes: &bytes,
+			Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: bytes, Familiar: new(false)}}, Habits: evidence.Habits{DayBytes: &bytes}}
+		for _, change := range changes {
+			change(&a)
+		}
+		return a
+	}
+	elsewhere := func(a *evidence.Actor) { a.Origins[0].Network = "203.0.113.0/24" }
+	session := func(a *evidence.Actor) { a.Kind = actor.RoleSession }
+	home := func(a *evidence.Actor) { a.Origins[0].Familiar, a.UnfamiliarBytes = new(true), new(int64(0)) }
+	for name, c := range map[string]struct {
+		actors  []evidence.Actor
+		share   int64 // of the first, per cent
+		ofFloor int64
+	}{
+		"three thirds":                {[]evidence.Actor{thief("A", 300), thief("B", 300), thief("C", 300)}, 90, 180},
+		"a reader of a little":        {[]evidence.Actor{thief("A", 800), thief("B", 79)}, 80, 160},
+		"the reader of a little":      {[]evidence.Actor{thief("A", 79), thief("B", 800)}, 7, 15},
+		"one at another network":      {[]evidence.Actor{thief("A", 400), thief("B", 500, elsewhere)}, 40, 80},
+		"one to whom it is familiar":  {[]evidence.Actor{thief("A", 400), thief("B", 500, home)}, 40, 80},
+		"a session is another matter": {[]evidence.Actor{thief("A", 400), thief("B", 500, session)}, 40, 80},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := incident.Record{Alarm: alarm.Alarm{Source: alarm.Fired, Bytes: new(int64(1000)), Threshold: new(500.0)},
+				Evidence: evidence.Evidence{Bytes: 1000, ObjectBytes: 1000, Explained: new(1.0), Actors: c.actors}}
+			f := FactsOf(r, c.actors[0])
+			if diff := cmp.Diff([]*int64{&c.share, &c.share, &c.share, &c.ofFloor}, []*int64{f.ObjectShare, f.Unfamiliar, f.AlarmShare, f.OfFloor}); diff != "" {
+				t.Errorf("object share, unfamiliar, share of the alarm, of the floor (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whoever takes more than the floor to places that it does not know is judged, however much others take.
+func TestWhatIsAboveTheFloorIsMaterial(t *testing.T) {
+	const gib = 1 << 30
+	r := incident.Record{Place: incident.Place{Region: "eu-west-1"}, Alarm: alarm.Alarm{Bytes: new(int64(403 * gib))}, Evidence: evidence.Evidence{ObjectBytes: 403 * gib}}
+	small := policy.Facts{Explained: new(int64(100)), AlarmShare: new(int64(0)), ObjectShare: new(int64(0))}
+	for name, c := range map[string]struct {
+		actor evidence.Actor
+		want  bool
+	}{
+		"3.9 GiB beside a job of 400": {evidence.Actor{Bytes: 39 * gib / 10, UnfamiliarBytes: new(int64(39 * gib / 10))}, true},
+		"the floor to the byte":       {evidence.Actor{Bytes: gib, UnfamiliarBytes: new(int64(gib))}, true},
+		"a byte less":                 {evidence.Actor{Bytes: gib - 1, UnfamiliarBytes: new(int64(gib - 1))}, false},
+		"all of it to the office":     {evidence.Actor{Bytes: 3 * gib, UnfamiliarBytes: new(int64(0))}, false},
+		"who knows where":             {evidence.Actor{Bytes: 3 * gib}, true},
+		"over several windows":        {evidence.Actor{Bytes: 9 * gib / 10, UnfamiliarBytes: new(int64(9 * gib / 10)), Habits: evidence.Habits{StrangeDayBytes: new(int64(18 * gib / 10))}}, true},
+	} {
+		if got := material(r, small, c.actor); got != c.want {
+			t.Errorf("%s: got %t", name, got)
 		}
 	}
 }

@@ -156,6 +156,9 @@ const maxSpread = 10
 func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction bool) {
 	rec := j.rec
 	noAction = true
+	if with := Accomplices(*rec, a); len(with) > 0 {
+		rec.Note(j.Now, prose.Safe(a.AccessKeyID)+" is judged together with "+prose.Plural(int64(len(with)), "other key")+" that took a good part to the same network")
+	}
 	for _, s := range p.steps {
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {

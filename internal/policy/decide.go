@@ -133,15 +133,21 @@ func (f Facts) context(approved bool) cedar.Record {
 		"lost":      cedar.Boolean(f.Lost),
 		"spread":    cedar.Boolean(f.Spread),
 		"copies":    cedar.Long(f.Copies),
+
+		"origins_seen": cedar.Boolean(f.OriginsSeen),
 	}
 	if f.Via != "" {
 		m["via"] = cedar.String(f.Via)
 	}
-	if f.FamiliarActive != nil {
-		m["familiar_active"] = cedar.Boolean(*f.FamiliarActive)
+	for name, is := range map[cedar.String]*bool{"familiar_active": f.FamiliarActive, "in_use": f.InUse, "company": f.Company,
+		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn} {
+		if is != nil {
+			m[name] = cedar.Boolean(*is)
+		}
 	}
 	for name, n := range map[cedar.String]*int64{"explained": f.Explained, "alarm_share": f.AlarmShare, "object_share": f.ObjectShare,
-		"unfamiliar": f.Unfamiliar, "presigned": f.Presigned, "history_days": f.HistoryDays} {
+		"unfamiliar": f.Unfamiliar, "presigned": f.Presigned, "history_days": f.HistoryDays, "of_floor": f.OfFloor, "volume": f.Volume,
+		"through_usual": f.ThroughUsual, "history_bytes": f.HistoryBytes, "novelty": f.Novelty, "new_networks": f.NewNetworks} {
 		if n != nil {
 			m[name] = cedar.Long(*n)
 		}

@@ -109,6 +109,9 @@ func (p *Policy) Lacks() []string {
 	return ids
 }
 
+// otherwise is the rule that asks about what no other rule names. It is a reason only where it is the only one.
+const otherwise = "ask-otherwise"
+
 // reasons are the determining policies, in the file's order.
 func (p *Policy) reasons(diagnostic cedar.Diagnostic) []Reason {
 	var out []Reason
@@ -116,6 +119,9 @@ func (p *Policy) reasons(diagnostic cedar.Diagnostic) []Reason {
 		if slices.ContainsFunc(diagnostic.Reasons, func(r cedar.DiagnosticReason) bool { return r.PolicyID == id }) {
 			out = append(out, Reason{Policy: string(id), Because: because(p.set.Get(id))})
 		}
+	}
+	if len(out) > 1 {
+		out = slices.DeleteFunc(out, func(r Reason) bool { return r.Policy == otherwise })
 	}
 	return out
 }

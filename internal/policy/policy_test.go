@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +16,18 @@ func stolen() Facts {
 	return Facts{
 		Kind: actor.IAMUserKey, Confirmed: true, Complete: true,
 		Explained: new(int64(99)), AlarmShare: new(int64(97)), ObjectShare: new(int64(98)), Unfamiliar: new(int64(97)),
-		FamiliarActive: new(false), Presigned: new(int64(0)), HistoryDays: new(int64(14)),
+		FamiliarActive: new(false), Presigned: new(int64(0)), HistoryDays: new(int64(14)), HistoryBytes: new(int64(5000)), OfFloor: new(int64(4000)),
+		Volume: new(int64(100_000)), ThroughUsual: new(int64(0)), Novelty: new(int64(0)), NewNetworks: new(int64(0)), InUse: new(false), OriginsSeen: true,
+		Company: new(false), OwnEndpoint: new(false), SignedIn: new(false),
 	}
+}
+
+// usual are the facts of a small reader who does as always.
+func usual() Facts {
+	f := stolen()
+	f.AlarmShare, f.ObjectShare, f.Unfamiliar, f.InUse = new(int64(9)), new(int64(9)), new(int64(0)), new(true)
+	f.OfFloor, f.Volume, f.ThroughUsual, f.HistoryDays = new(int64(99)), new(int64(100)), new(int64(200)), new(int64(3))
+	return f
 }
 
 // key is the key of a user that the account knows.
@@ -89,8 +100,29 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 		"just enough is unfamiliar":         {func(f *Facts) { f.Unfamiliar = new(int64(60)) }, Contain, contain},
 		"all is familiar":                   {func(f *Facts) { f.Unfamiliar = new(int64(0)) }, Ask, "ask-familiar"},
 		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, "ask-familiar"},
-		"in use by its owner":               {func(f *Facts) { f.FamiliarActive = new(true) }, Ask, "ask-in-use"},
-		"in use by its owner, not known":    {func(f *Facts) { f.FamiliarActive = nil }, Ask, "ask-in-use"},
+		"in use by its owner":               {func(f *Facts) { f.InUse = new(true) }, Ask, "ask-in-use"},
+		"in use by its owner, not known":    {func(f *Facts) { f.InUse = nil }, Ask, "ask-in-use"},
+		"where colleagues work":             {func(f *Facts) { f.Company = new(true) }, Ask, "ask-company"},
+		"who works there is not known":      {func(f *Facts) { f.Company = nil }, Ask, "ask-company"},
+		"through an endpoint of ours":       {func(f *Facts) { f.OwnEndpoint = new(true) }, Ask, "ask-own-endpoint"},
+		"through which is not known":        {func(f *Facts) { f.OwnEndpoint = nil }, Ask, "ask-own-endpoint"},
+		"where its owner signed in":         {func(f *Facts) { f.SignedIn = new(true) }, Ask, "ask-signed-in"},
+		"whether he did is not known":       {func(f *Facts) { f.SignedIn = nil }, Ask, "ask-signed-in"},
+		"just the floor":                    {func(f *Facts) { f.OfFloor = new(int64(100)) }, Contain, contain},
+		"less than the floor":               {func(f *Facts) { f.OfFloor = new(int64(99)) }, Ask, "ask-floor"},
+		"how much in a day is not known":    {func(f *Facts) { f.OfFloor = nil }, Ask, "ask-floor"},
+		"three times a big day":             {func(f *Facts) { f.Volume = new(int64(300)) }, Ask, "ask-volume"},
+		"more than three times":             {func(f *Facts) { f.Volume = new(int64(301)) }, Contain, contain},
+		"a big day is not known":            {func(f *Facts) { f.Volume = nil }, Ask, "ask-volume"},
+		"new networks on half of the days":  {func(f *Facts) { f.Novelty = new(int64(50)) }, Ask, "ask-always-new"},
+		"on less than half":                 {func(f *Facts) { f.Novelty = new(int64(49)) }, Contain, contain},
+		"its ways are not known":            {func(f *Facts) { f.Novelty = nil }, Ask, "ask-always-new"},
+		"three new networks in a day":       {func(f *Facts) { f.NewNetworks = new(int64(3)) }, Ask, "ask-many-new"},
+		"two new networks in a day":         {func(f *Facts) { f.NewNetworks = new(int64(2)) }, Contain, contain},
+		"from how many is not known":        {func(f *Facts) { f.NewNetworks = nil }, Ask, "ask-many-new"},
+		"its history is of no bytes":        {func(f *Facts) { f.HistoryBytes = new(int64(0)) }, Ask, "ask-no-history"},
+		"its history's bytes not known":     {func(f *Facts) { f.HistoryBytes = nil }, Ask, "ask-no-history"},
+		"the old fact of it":                {func(f *Facts) { f.FamiliarActive = nil }, Contain, contain},
 		"a tenth by presigned URLs":         {func(f *Facts) { f.Presigned = new(int64(10)) }, Contain, contain},
 		"more by presigned URLs":            {func(f *Facts) { f.Presigned = new(int64(11)) }, Ask, "ask-presigned"},
 		"how it was signed is not known":    {func(f *Facts) { f.Presigned = nil }, Ask, "ask-presigned"},
@@ -113,7 +145,8 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 	}
 	t.Run("nothing is known", func(t *testing.T) {
 		judge(t, Shipped(), Facts{Kind: actor.IAMUserKey}, DeactivateKey, key(), Ask, "ask-unconfirmed", "ask-incomplete",
-			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-presigned", "ask-no-history")
+			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-company", "ask-own-endpoint", "ask-signed-in",
+			"ask-always-new", "ask-many-new", "ask-floor", "ask-volume", "ask-presigned", "ask-no-history")
 	})
 }
 
@@ -144,12 +177,11 @@ func TestShippedPolicyOnEveryKindAndStep(t *testing.T) {
 
 func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 	usual := func(change func(*Facts)) Facts {
-		f := stolen()
-		f.AlarmShare, f.ObjectShare, f.Unfamiliar, f.FamiliarActive = new(int64(9)), new(int64(9)), new(int64(0)), new(true)
+		f := usual()
 		change(&f)
 		return f
 	}
-	asked := []string{"ask-share", "ask-familiar", "ask-in-use"}
+	asked := []string{"ask-share", "ask-familiar", "ask-in-use", "ask-floor", "ask-volume"}
 	for name, c := range map[string]struct {
 		change   func(*Facts)
 		decision Decision
@@ -165,9 +197,16 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 		"its part of the objects not known": {func(f *Facts) { f.ObjectShare = nil }, Ask, asked},
 		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, asked},
 		"by hand":                           {func(f *Facts) { f.Manual = true }, Leave, []string{"leave-usual"}},
+		"more than twice as much as there":  {func(f *Facts) { f.ThroughUsual = new(int64(201)) }, Ask, asked},
+		"what it takes there is not known":  {func(f *Facts) { f.ThroughUsual = nil }, Ask, asked},
+		"as much as the floor":              {func(f *Facts) { f.OfFloor = new(int64(100)) }, Ask, slices.Concat(asked[:3], asked[4:])},
+		"how much in a day is not known":    {func(f *Facts) { f.OfFloor = nil }, Ask, asked},
+		"two days of history":               {func(f *Facts) { f.HistoryDays = new(int64(2)) }, Ask, asked},
+		"an unknown history":                {func(f *Facts) { f.HistoryDays = nil }, Ask, append(slices.Clip(asked), "ask-no-history")},
+		"not all of its origins":            {func(f *Facts) { f.OriginsSeen = false }, Ask, asked},
 		"one of many that add up":           {func(f *Facts) { f.Spread = true }, Ask, slices.Concat([]string{"ask-spread"}, asked)},
 		"one of many, of any kind":          {func(f *Facts) { f.Spread, f.Kind = true, actor.RootKey }, Ask, slices.Concat([]string{"ask-kind", "ask-spread"}, asked)},
-		"one of many, and unfamiliar":       {func(f *Facts) { f.Spread, f.Unfamiliar, f.FamiliarActive = true, new(int64(5)), new(false) }, Ask, []string{"ask-spread", "ask-share", "ask-familiar"}},
+		"one of many, and unfamiliar":       {func(f *Facts) { f.Spread, f.Unfamiliar, f.InUse = true, new(int64(5)), new(false) }, Ask, []string{"ask-spread", "ask-share", "ask-familiar", "ask-floor", "ask-volume"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			judge(t, Shipped(), usual(c.change), DeactivateKey, key(), c.decision, c.reasons...)
@@ -283,4 +322,71 @@ permit (principal, action in Action::"contain", resource in User::"arn:aws:iam::
 			judge(t, p, stolen(), DeactivateKey, target, c.decision, c.reason)
 		})
 	}
+}
+
+// facts are the facts that may be missing, and how each is taken away.
+var facts = map[string]func(*Facts){
+	"explained": func(f *Facts) { f.Explained = nil }, "alarm_share": func(f *Facts) { f.AlarmShare = nil }, "object_share": func(f *Facts) { f.ObjectShare = nil },
+	"unfamiliar": func(f *Facts) { f.Unfamiliar = nil }, "familiar_active": func(f *Facts) { f.FamiliarActive = nil }, "presigned": func(f *Facts) { f.Presigned = nil },
+	"history_days": func(f *Facts) { f.HistoryDays = nil }, "of_floor": func(f *Facts) { f.OfFloor = nil }, "volume": func(f *Facts) { f.Volume = nil },
+	"through_usual": func(f *Facts) { f.ThroughUsual = nil }, "history_bytes": func(f *Facts) { f.HistoryBytes = nil }, "novelty": func(f *Facts) { f.Novelty = nil },
+	"new_networks": func(f *Facts) { f.NewNetworks = nil }, "in_use": func(f *Facts) { f.InUse = nil },
+	"company": func(f *Facts) { f.Company = nil }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = nil }, "signed_in": func(f *Facts) { f.SignedIn = nil },
+	// These cannot be missing: not known, they are so.
+	"confirmed": func(f *Facts) { f.Confirmed = false }, "complete": func(f *Facts) { f.Complete = false }, "lost": func(f *Facts) { f.Lost = true },
+	"manual": func(f *Facts) { f.Manual = true }, "origins_seen": func(f *Facts) { f.OriginsSeen = false },
+}
+
+// exemptions speak against a theft, and each is set as strongly as it can be.
+var exemptions = map[string]func(*Facts){
+	"in_use": func(f *Facts) { f.InUse = new(true) }, "company": func(f *Facts) { f.Company = new(true) }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = new(true) },
+	"signed_in": func(f *Facts) { f.SignedIn = new(true) }, "novelty": func(f *Facts) { f.Novelty = new(int64(100)) }, "new_networks": func(f *Facts) { f.NewNetworks = new(int64(13)) },
+	"of_floor": func(f *Facts) { f.OfFloor = new(int64(0)) }, "volume": func(f *Facts) { f.Volume = new(int64(0)) }, "via": func(f *Facts) { f.Via = "athena.amazonaws.com" },
+	"presigned": func(f *Facts) { f.Presigned = new(int64(100)) }, "history_bytes": func(f *Facts) { f.HistoryBytes = new(int64(0)) },
+}
+
+// notRead are the facts that contain-stolen-key does not read.
+var notRead = []string{"alarm_share", "familiar_active", "through_usual", "origins_seen"}
+
+// What is missing, and what speaks for the caller, turns a containment into a question, and nothing into silence.
+func TestNoExemptionSilences(t *testing.T) {
+	p, r := Shipped(), rand.New(rand.NewPCG(3, 4))
+	tried := map[Decision]int{}
+	for range 3_000 {
+		f := random(r)
+		before := Decide(p, f, DeactivateKey, key()).Decision
+		tried[before]++
+		if before == Leave {
+			continue
+		}
+		for what, changes := range map[string]map[string]func(*Facts){"without": facts, "exempted by": exemptions} {
+			for name, change := range changes {
+				g := f
+				change(&g)
+				if what == "exempted by" && name == "of_floor" && before == Ask {
+					continue // that somebody took little is no exemption, and leave-usual may read it
+				}
+				switch after := Decide(p, g, DeactivateKey, key()).Decision; {
+				case after == Leave, before == Ask && after == Contain:
+					t.Fatalf("%s %s: %s becomes %s of %s", what, name, before, after, cmp.Diff(Facts{}, f))
+				case before == Contain && after == Contain && !slices.Contains(notRead, name):
+					t.Fatalf("%s %s: it is still contained: %s", what, name, cmp.Diff(Facts{}, f))
+				}
+			}
+		}
+	}
+	if tried[Contain] < 20 || tried[Ask] < 500 {
+		t.Errorf("tried %v", tried)
+	}
+}
+
+// A step that no rule speaks of is asked about: the rules that leave are named.
+func TestWhatNoRuleNamesIsAsked(t *testing.T) {
+	p, err := Load("few.cedar", []byte(strings.ReplaceAll(string(ShippedText()), "context.object_share <= 50", "false")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := stolen()
+	f.ObjectShare = new(int64(50))
+	judge(t, p, f, DeactivateKey, key(), Ask, "ask-otherwise")
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -122,8 +123,22 @@ func TestRequestsFitTheSchema(t *testing.T) {
 	}
 }
 
-// random are facts near the shipped policy's thresholds.
+// random are facts near the shipped policy's thresholds: any of them, or mostly those of a theft or of a usual reader.
 func random(r *rand.Rand) Facts {
+	f, bases := anyFacts(r), []Facts{stolen(), usual()}
+	if i := r.IntN(3); i < len(bases) {
+		mixed, other := reflect.ValueOf(&bases[i]).Elem(), reflect.ValueOf(f)
+		for field := range mixed.NumField() {
+			if r.IntN(10) == 0 {
+				mixed.Field(field).Set(other.Field(field))
+			}
+		}
+		return bases[i]
+	}
+	return f
+}
+
+func anyFacts(r *rand.Rand) Facts {
 	share := func(near ...int64) *int64 {
 		if r.IntN(12) == 0 {
 			return nil
@@ -134,10 +149,12 @@ func random(r *rand.Rand) Facts {
 	f := Facts{
 		Kind: actor.IAMUserKey, Manual: !yes(12), Confirmed: yes(12), Complete: yes(12), Lost: !yes(12), Spread: !yes(3), Copies: int64(r.IntN(2)),
 		Explained: share(0, 79, 80, 95, 100, 110, 111, 400), AlarmShare: share(0, 9, 10, 50, 97), ObjectShare: share(0, 9, 10, 50, 51, 100),
-		Unfamiliar: share(0, 0, 59, 60, 97), Presigned: share(0, 10, 11, 100), HistoryDays: share(0, 1, 14),
+		Unfamiliar: share(0, 0, 59, 60, 97), Presigned: share(0, 10, 11, 100), HistoryDays: share(0, 1, 3, 14),
+		OfFloor: share(0, 99, 100, 500, 4000), Volume: share(0, 100, 301, 900, 10_000), ThroughUsual: share(0, 100, 200, 201), HistoryBytes: share(0, 1, 1000, 5000), Novelty: share(0, 0, 49, 50),
+		NewNetworks: share(0, 0, 2, 3), OriginsSeen: yes(12),
 	}
 	if yes(12) {
-		f.FamiliarActive = new(r.IntN(3) == 0)
+		f.FamiliarActive, f.InUse, f.Company, f.OwnEndpoint, f.SignedIn = new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0)
 	}
 	if !yes(12) {
 		f.Via = "athena.amazonaws.com"
@@ -148,14 +165,18 @@ func random(r *rand.Rand) Facts {
 // leftAsUsual and containable say, in Go, what the shipped policy says in Cedar.
 func leftAsUsual(f Facts) bool {
 	below := func(p *int64, n int64) bool { return p != nil && *p < n }
-	return below(f.AlarmShare, 10) && below(f.ObjectShare, 10) && below(f.Unfamiliar, 1) && f.Copies == 0 && !f.Spread
+	return below(f.AlarmShare, 10) && below(f.ObjectShare, 10) && below(f.Unfamiliar, 1) && f.Copies == 0 && !f.Spread &&
+		f.OriginsSeen && below(f.ThroughUsual, 201) && below(f.OfFloor, 100) && f.HistoryDays != nil && *f.HistoryDays >= 3
 }
 
 func containable(f Facts) bool {
 	between := func(p *int64, low, high int64) bool { return p != nil && *p >= low && *p <= high }
 	const most = 1 << 40
+	no := func(p *bool) bool { return p != nil && !*p }
 	return f.Via == "" && !f.Manual && f.Confirmed && f.Complete && !f.Lost && between(f.Explained, 80, 110) && between(f.ObjectShare, 51, most) &&
-		between(f.Unfamiliar, 60, most) && f.FamiliarActive != nil && !*f.FamiliarActive && between(f.Presigned, 0, 10) && between(f.HistoryDays, 1, most)
+		between(f.Unfamiliar, 60, most) && no(f.InUse) && between(f.Presigned, 0, 10) && between(f.HistoryDays, 1, most) &&
+		between(f.HistoryBytes, 1, most) && between(f.OfFloor, 100, most) && between(f.Volume, 301, most) && between(f.Novelty, 0, 49) && between(f.NewNetworks, 0, 2) &&
+		no(f.Company) && no(f.OwnEndpoint) && no(f.SignedIn)
 }
 
 // Nothing falls between the policies: a key is contained, asked about for a reason, or left as usual.

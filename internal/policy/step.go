@@ -101,6 +101,29 @@ type Facts struct {
 	Spread bool
 	// Copies counts server-side copies out of the watched buckets: they move bytes that no metric shows.
 	Copies int64
+	// OfFloor is what the credential took in 24 hours, against the floor below which nothing is contained.
+	OfFloor *int64
+	// Volume is the same against the median of its principal's three biggest days.
+	Volume *int64
+	// ThroughUsual is what it took through an origin against the most that its principal took there in a day; of all origins the highest.
+	ThroughUsual *int64
+	// HistoryBytes are the contents that the principal took on earlier days, signed in the header.
+	HistoryBytes *int64
+	// Novelty is the part of these days, after the first, on which it came from a network that was new to it; 100 where that was each of
+	// two to four days.
+	Novelty *int64
+	// NewNetworks counts the networks, others than those of now, from which the principal came in the last 24 hours for the first time.
+	NewNetworks *int64
+	// InUse: somebody worked with the credential in the last 24 hours, from a network familiar to the principal or another new one.
+	InUse *bool
+	// Company: at least three other users of ours worked where most of the unfamiliar bytes went.
+	Company *bool
+	// OwnEndpoint: most of them went through a VPC endpoint of the principal's own account, at which it was seen on an earlier day.
+	OwnEndpoint *bool
+	// SignedIn: the principal signed in there with a second factor, in the 12 hours before, and before the credential was used there.
+	SignedIn *bool
+	// OriginsSeen: every origin of the actor was compared with its history.
+	OriginsSeen bool
 }
 
 // Verdict is the answer for one step.

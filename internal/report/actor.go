@@ -107,25 +107,6 @@ func place(o evidence.Origin) string {
 	return p
 }
 
-// usual says how the actor's origins compare with its history.
-func usual(a evidence.Actor) string {
-	switch {
-	case a.HistoryDays == nil:
-		return "whether that is usual for it is NOT KNOWN"
-	case *a.HistoryDays == 0:
-		return "it did not read these buckets in the 14 days before"
-	case a.UnfamiliarBytes == nil || a.FamiliarBytes == nil:
-		return "whether that is usual for it is NOT KNOWN"
-	case a.Bytes == 0: // a copier, or one that took its bytes around the window: only the origins themselves can be compared
-		return usualPlaces(a.Origins)
-	case *a.UnfamiliarBytes == 0:
-		return "USUAL for it"
-	case *a.FamiliarBytes == 0:
-		return "NEVER SEEN for it on earlier days"
-	}
-	return fmt.Sprintf("%.0f %% of it NEVER SEEN for it on earlier days", 100*float64(*a.UnfamiliarBytes)/float64(a.Bytes))
-}
-
 // inPast is what is said of the 14 days that are asked about, where the trail goes less far back.
 func inPast(r incident.Record, text string) string {
 	return strings.ReplaceAll(text, "14 days", past(r.Evidence))
@@ -142,25 +123,4 @@ func past(e evidence.Evidence) string {
 	default:
 		return prose.Plural(int64(p/time.Minute), "minute")
 	}
-}
-
-// usualPlaces says it of an actor that has no bytes to weigh its origins by.
-func usualPlaces(origins []evidence.Origin) string {
-	known, strange := 0, 0
-	for _, o := range origins {
-		switch {
-		case o.Familiar == nil:
-		case *o.Familiar:
-			known++
-		default:
-			strange++
-		}
-	}
-	switch {
-	case len(origins) > 0 && known == len(origins):
-		return "USUAL for it"
-	case len(origins) > 0 && strange == len(origins):
-		return "NEVER SEEN for it on earlier days"
-	}
-	return "whether that is usual for it is NOT KNOWN"
 }

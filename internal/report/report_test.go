@@ -88,13 +88,13 @@ func judged(r incident.Record, d policy.Decision, s containment.State, detail st
 	return r
 }
 
-const stealing = "contain-stolen-key: one long-term key took most of the bytes, to origins its owner did not use on earlier days, and nothing familiar is using it"
+const stealing = "contain-stolen-key: one long-term key took most of the bytes and far more than its owner ever does, to origins its owner did not use on earlier days, and nobody else is using it"
 
 // messages are whole incidents, as they are reported.
 func messages() map[string]incident.Record {
 	contained := judged(theft(), policy.Contain, containment.Done, "read back as Inactive", stealing)
 	contained.Verdicts = append(contained.Verdicts, incident.Verdict{Action: policy.DeactivateKey, Target: nightly, Decision: policy.Leave,
-		Reasons: []string{"leave-usual: a small part of the bytes, all of it to origins this principal always uses"}})
+		Reasons: []string{"leave-usual: a small part of the bytes, all of it to origins this principal always uses, and no more than it takes there"}})
 	contained.Outcomes = append(contained.Outcomes, containment.Outcome{Action: policy.DeactivateKey, Target: nightly, State: containment.Skipped})
 	contained.Unjudged = 3
 

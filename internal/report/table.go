@@ -55,9 +55,7 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 		if len(a.Origins) > 1 {
 			origin += fmt.Sprintf(" +%d", len(a.Origins)-1)
 		}
-		if f := a.Origins[0].Familiar; f != nil {
-			familiar = map[bool]string{true: "yes", false: "NEVER SEEN"}[*f]
-		}
+		familiar = inShort(a, a.Origins[0])
 	}
 	bytes := prose.Bytes(a.Bytes)
 	if a.Bytes == 0 && a.MarginBytes > 0 {
@@ -79,6 +77,11 @@ func details(b *strings.Builder, a evidence.Actor) {
 	if a.LastUsed != nil && a.MostBytesInADay != nil {
 		fmt.Fprintf(b, "On earlier days its owner read these buckets last at %s, and at most %s in a day.\n",
 			a.LastUsed.UTC().Format("2006-01-02 15:04"), prose.Bytes(*a.MostBytesInADay))
+	}
+	for _, c := range compared(a) {
+		for _, line := range wrap(c, width) {
+			fmt.Fprintln(b, line)
+		}
 	}
 	for _, agent := range a.Agents[:min(len(a.Agents), 3)] {
 		fmt.Fprintf(b, "Agent, as the caller gives it: %s\n", short(agent, 80))

@@ -168,9 +168,14 @@ func (tr *trail) usage() (rows []evidence.Row) {
 		}
 		seen[k.principal()] = true
 		at := map[string]string{"principal": k.principal(), "access_key_id": k.key, "network": "203.0.113", "vpc_endpoint": "",
-			"vpc_endpoint_account": "", "signing": "header", "source_ip": office, "days": "4", "most_bytes": "5000.0",
+			"vpc_endpoint_account": "", "signing": "header", "source_ip": office, "days": "4", "most_bytes": "5000.0", "bytes": "5000.0",
+			"object_days": "4", "object_bytes": "12000.0", "object_most": "5000.0", "object_second": "4000.0", "new_days": "1", "first_clock": "32400", "last_clock": "61200",
+			"signed_in": "0", "users": "1", "object": "a", "other_object": "b", "all_places": "1",
 			"first_seen": fmt.Sprintf("%.1f", float64(from.AddDate(0, 0, -9).Unix())), "last_seen": fmt.Sprint(from.AddDate(0, 0, -4).Unix()), "places": "1"}
-		rows = append(rows, with(at, "part", "principal"), with(at, "part", "origin"))
+		if k.ip == office { // whoever works there has always taken so much
+			at["object_most"] = fmt.Sprint(max(5000, k.bytes))
+		}
+		rows = append(rows, with(at, "part", "principal"), with(at, "part", "place"), with(at, "part", "origin"))
 	}
 	return rows
 }
@@ -220,7 +225,8 @@ func numbers(bytes, margin, calls int64) map[string]string {
 		"user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "principal"} {
 		row[column] = ""
 	}
-	row["bytes"], row["object_bytes"] = fmt.Sprint(float64(bytes)), fmt.Sprint(float64(bytes))
+	row["bytes"], row["object_bytes"], row["signed_bytes"] = fmt.Sprint(float64(bytes)), fmt.Sprint(float64(bytes)), fmt.Sprint(bytes)
+	row["object"], row["other_object"] = "a", "b"
 	if calls > 0 {
 		row["first_seen"], row["last_seen"] = fmt.Sprint(from.Unix()), fmt.Sprint(from.Unix()+50)
 	}
@@ -306,7 +312,7 @@ func newWorld() *world {
 	w.account.AddUser("mara", w.tags, sandbox.Key{ID: stolen, Status: "Active"}, sandbox.Key{ID: neighbour, Status: "Active"})
 	w.account.AddUser("nightly", nil, sandbox.Key{ID: nightly, Status: "Active"})
 	w.trail = &trail{clock: w.clock, takers: []taker{thief(1_000_000)}}
-	w.meter = &meter{Meter: sandbox.Meter{Threshold: 1000, Buckets: map[string][]alarm.Point{"exports": {{Start: from, Bytes: 1_000_000}}}}}
+	w.meter = &meter{Meter: sandbox.Meter{Threshold: 100_000, Buckets: map[string][]alarm.Point{"exports": {{Start: from, Bytes: 1_000_000}}}}}
 	w.Responder = responder.Responder{Meter: w.meter, Trail: w.trail, Account: w.account, Store: &incident.Memory{},
 		Channels: []notify.Channel{w.channel}, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct,
 		Ours: actor.Accounts(account), Policy: shipped()}
@@ -316,7 +322,7 @@ func newWorld() *world {
 func event(bytes int64) []byte {
 	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":"arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-exports",
 "accountId":"111122223333","region":"eu-west-1","alarmData":{"alarmName":"nightlatch-exports","state":{"value":"ALARM",
-"timestamp":"2026-03-04T00:11:00.000+0000","reasonData":"{\"period\":60,\"threshold\":1000.0,\"evaluatedDatapoints\":[{\"timestamp\":\"2026-03-04T00:07:00.000+0000\",\"value\":%d.0}]}"},
+"timestamp":"2026-03-04T00:11:00.000+0000","reasonData":"{\"period\":60,\"threshold\":100000.0,\"evaluatedDatapoints\":[{\"timestamp\":\"2026-03-04T00:07:00.000+0000\",\"value\":%d.0}]}"},
 "configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":{"namespace":"AWS/S3","name":"BytesDownloaded",
 "dimensions":{"BucketName":"exports","FilterId":"EntireBucket"}},"period":60,"stat":"Sum"}}]}}}`, bytes)
 }

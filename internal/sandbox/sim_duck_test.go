@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,6 +100,13 @@ func (w *world) load(t *testing.T, all []*entry) *duck.Engine {
 	return engine
 }
 
+// elsewhere is a call to another service.
+func (c caller) elsewhere(rng *rand.Rand, at time.Time, service, name string) record {
+	r := c.call(rng, at, name, "", "", 0)
+	r.EventSource, r.EventCategory, r.ManagementEvent, r.AdditionalData, r.RequestParameters, r.Resources = service, "Management", true, nil, nil, nil
+	return r
+}
+
 // bystanders add what no plot has: copies, refusals, listings, VPC endpoints, a service, more actors, agents and origins than are listed,
 // records without a size, and the second record of a cross-account call.
 func (w *world) bystanders() {
@@ -116,6 +124,13 @@ func (w *world) bystanders() {
 		refused := c.call(w.Rand, at(), "GetObject", w.bucket(), "k", 300)
 		refused.ErrorCode = "AccessDenied"
 		w.record(refused)
+		w.record(c.elsewhere(w.Rand, at().AddDate(0, 0, -i%4), "ec2.amazonaws.com", "DescribeInstances"))
+		if i%4 == 0 {
+			login := c.elsewhere(w.Rand, at().AddDate(0, 0, -i%3), "signin.amazonaws.com", "ConsoleLogin")
+			login.UserIdentity.AccessKeyID, login.ResponseElements = "", map[string]any{"ConsoleLogin": []string{"Success", "Failure"}[i%2]}
+			login.AdditionalData = map[string]any{"MFAUsed": []string{"Yes", "No"}[i%8/4]}
+			w.record(login)
+		}
 	}
 	many := caller{who: roleSession(w.Rand, "web", keyID("AROA", w.Rand), "i-1")}
 	for i := range 40 {

@@ -105,25 +105,30 @@ func (c called) out() float64 {
 	return c.bytes
 }
 
+// in is the call as one on the buckets; false where it is none.
+func (e *entry) in(buckets []string) (called, bool) {
+	c := called{entry: e}
+	if !e.data || e.EventSource != "s3.amazonaws.com" {
+		return c, false
+	}
+	for _, b := range []string{e.named, e.inResources} {
+		if !c.read && slices.Contains(buckets, b) {
+			c.bucket, c.read = b, true
+		}
+	}
+	if e.copiedFrom == "" || !slices.Contains(buckets, e.copiedFrom) || e.copiedFrom == e.named {
+		return c, c.read
+	}
+	c.bucket, c.copied = cmp.Or(c.bucket, e.copiedFrom), e.ErrorCode == ""
+	return c, true
+}
+
 // callsOf is the common table "calls" of evidence.Schema.
 func callsOf(all []*entry, buckets []string, from, to time.Time) []called {
 	once := map[string]called{}
 	for _, e := range all {
-		if !e.data || e.EventSource != "s3.amazonaws.com" || e.EventTime.Before(from) || !e.EventTime.Before(to) {
-			continue
-		}
-		c := called{entry: e}
-		for _, b := range []string{e.named, e.inResources} {
-			if !c.read && slices.Contains(buckets, b) {
-				c.bucket, c.read = b, true
-			}
-		}
-		if e.copiedFrom != "" && slices.Contains(buckets, e.copiedFrom) && e.copiedFrom != e.named {
-			c.bucket, c.copied = cmp.Or(c.bucket, e.copiedFrom), e.ErrorCode == ""
-			if !c.read {
-				c.bucket = e.copiedFrom
-			}
-		} else if !c.read {
+		c, ok := e.in(buckets)
+		if !ok || e.EventTime.Before(from) || !e.EventTime.Before(to) {
 			continue
 		}
 		rank := func(c called) string {
@@ -140,6 +145,8 @@ func callsOf(all []*entry, buckets []string, from, to time.Time) []called {
 type group struct {
 	id                                                   groupID
 	bytes, objectBytes, listingBytes, errorBytes, margin float64
+	signed                                               float64
+	object                                               least
 	calls, unsized, copies                               int64
 	first, last                                          time.Time
 	objects                                              map[objectID]bool
@@ -233,7 +240,7 @@ func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidenc
 			continue
 		}
 		row := evidence.Row{"part": g.id.part, "actor": g.id.actor, "name": g.id.name, "vpc_endpoint": g.id.endpoint, "vpc_endpoint_account": g.id.endpointAccount,
-			"signing": g.id.signing, "bytes": double(g.bytes), "object_bytes": double(g.objectBytes), "listing_bytes": double(g.listingBytes), "error_bytes": double(g.errorBytes),
+			"signing": g.id.signing, "bytes": double(g.bytes), "object_bytes": double(g.objectBytes), "signed_bytes": double(g.signed), "object": g.object.min, "other_object": g.object.max, "listing_bytes": double(g.listingBytes), "error_bytes": double(g.errorBytes),
 			"margin_bytes": double(g.margin), "calls": whole(g.calls), "unsized": whole(g.unsized), "copies": whole(g.copies), "first_seen": unix(g.first), "last_seen": unix(g.last),
 			"objects": whole(int64(len(g.objects))), "places": whole(int64(g.places))}
 		for i, column := range mostOf {
@@ -269,11 +276,15 @@ func (g *group) count(c called, inside bool) {
 	}
 	g.calls++
 	g.bytes += c.out()
+	if c.signing == "header" {
+		g.signed += c.out()
+	}
 	switch {
 	case c.ErrorCode != "":
 		g.errorBytes += c.out()
-	case c.EventName == "GetObject" || c.EventName == "SelectObjectContent" || c.EventName == "GetObjectTorrent":
+	case c.contents():
 		g.objectBytes += c.out()
+		g.object.add(c.key)
 		if g.objects == nil {
 			g.objects = map[objectID]bool{}
 		}
@@ -299,68 +310,205 @@ func (g *group) span(t time.Time) {
 	}
 }
 
-// used is one row of an answer to Usage while it is summed up.
+// contents reports whether a call's answer is the content of an object.
+func (e *entry) contents() bool {
+	return e.EventName == "GetObject" || e.EventName == "SelectObjectContent" || e.EventName == "GetObjectTorrent"
+}
+
+// mfa reports whether it is a sign-in to the console with a second factor.
+func (e *entry) mfa() bool {
+	return e.EventSource == "signin.amazonaws.com" && e.EventName == "ConsoleLogin" && e.AdditionalData["MFAUsed"] == "Yes" && e.ResponseElements["ConsoleLogin"] == "Success"
+}
+
+func later(x, y time.Time) time.Time {
+	if x.After(y) {
+		return x
+	}
+	return y
+}
+
+// least has the least and the greatest of some texts.
+type least struct {
+	min, max string
+	any      bool
+}
+
+func (l *least) add(s string) {
+	if !l.any || s < l.min {
+		l.min = s
+	}
+	l.max, l.any = max(l.max, s), true
+}
+
+// used is one row of an answer to Usage, and before that one day of it.
 type used struct {
-	id          usedID
-	days        map[string]float64
-	ip          string
-	first, last time.Time
-	known       bool
+	id                     usedID
+	days, objectDays       int64
+	bytes, most, objects   float64
+	sizes                  []float64 // of contents, by day
+	begins                 string    // the first day with contents
+	ip                     string
+	seen, here             group // its time; that of the calls to the buckets
+	clocks                 []int64
+	object                 least
+	weighs, touched, known bool
+	signedIn               time.Time
+	who                    map[string]bool // IAM users
+	users                  int64
 }
 
 type usedID struct{ part, principal, key, network, endpoint, endpointAccount, signing string }
 
+// on is a day of a row. Its calls are kept apart where they are partly a day old, but for those of an origin.
+type on struct {
+	usedID
+	early bool
+	day   string
+}
+
 func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
-	early := q.Before.Add(-24 * time.Hour)
-	groups := map[usedID]*used{}
-	begun := map[usedID]time.Time{} // of a part, a principal and a place
-	at := func(id usedID) usedID { id.key, id.signing = "", ""; return id }
-	for _, c := range callsOf(all, q.Buckets, q.Before.Add(-evidence.HistorySpan), q.Before) {
-		if c.ErrorCode != "" {
-			continue
-		}
-		p, day := c.principal, c.day
-		for _, id := range []usedID{{part: "principal", principal: p}, {"origin", p, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, c.signing}} {
-			if id.part == "principal" && c.EventTime.After(early) {
-				continue
-			}
-			u := groups[id]
+	from, early := q.Before.Add(-evidence.HistorySpan), q.Before.Add(-24*time.Hour)
+	daily := map[on]*used{}
+	add := func(c called, here bool, signing string) {
+		old, p := !c.EventTime.After(early), c.principal
+		for _, d := range []on{{usedID{part: "principal", principal: p}, old, c.day}, {usedID{part: "key", principal: p, key: c.UserIdentity.AccessKeyID}, old, c.day},
+			{usedID{"place", p, "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, old, c.day},
+			{usedID{"origin", p, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, signing}, false, c.day},
+			{usedID{"company", "", "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, false, ""}} {
+			u := daily[d]
 			if u == nil {
-				u = &used{id: id, days: map[string]float64{}}
-				groups[id] = u
+				u = &used{id: d.usedID, who: map[string]bool{}}
+				daily[d] = u
 			}
-			u.days[day] += c.out()
-			u.ip = max(u.ip, c.SourceIPAddress)
-			g := group{first: u.first, last: u.last}
-			g.span(c.EventTime)
-			u.first, u.last = g.first, g.last
-			if b := begun[at(id)]; b.IsZero() || u.first.Before(b) {
-				begun[at(id)] = u.first
+			if signing == "header" && c.UserIdentity.Type == "IAMUser" {
+				u.who[p] = true
+			}
+			if c.mfa() {
+				u.signedIn = later(u.signedIn, c.EventTime)
+			}
+			if d.part != "principal" && d.part != "key" {
+				u.ip = max(u.ip, c.SourceIPAddress)
+			}
+			u.bytes += c.out()
+			u.seen.span(c.EventTime)
+			if here {
+				u.touched = true
+				u.here.span(c.EventTime)
+				u.clocks = append(u.clocks, c.EventTime.Unix()%86400)
+			}
+			if here && c.contents() {
+				u.object.add(c.entry.key)
+			}
+			if old && signing == "header" {
+				u.weighs = true
+				if here && c.contents() {
+					u.objects += c.out()
+				}
 			}
 		}
 	}
+	for _, c := range callsOf(all, q.Buckets, from, q.Before) {
+		if c.ErrorCode == "" {
+			add(c, true, c.signing)
+		}
+	}
+	for _, e := range all {
+		if _, here := e.in(q.Buckets); here || e.ErrorCode != "" || e.EventTime.Before(from) || !e.EventTime.Before(q.Before) {
+			continue
+		}
+		signing := "header"
+		if e.EventSource == "s3.amazonaws.com" {
+			signing = e.signing
+		}
+		add(called{entry: e}, false, signing)
+	}
+	rows, touches := map[usedID]*used{}, map[string]bool{}
+	for d, day := range daily {
+		touches[d.principal] = touches[d.principal] || day.touched && d.part != "company"
+		if d.part == "company" && len(day.who) < 2 || d.part == "principal" && !(d.early && day.touched) || d.part == "key" && !(!d.early && day.touched) || d.part == "place" && !day.weighs {
+			continue
+		}
+		u := rows[d.usedID]
+		if u == nil {
+			u = &used{id: d.usedID}
+			rows[d.usedID] = u
+		}
+		u.add(d.day, day)
+	}
+	return usageOf(rows, touches, early)
+}
+
+// add takes one day into a row.
+func (u *used) add(on string, day *used) {
+	u.days++
+	u.signedIn, u.users = later(u.signedIn, day.signedIn), max(u.users, int64(len(day.who)))
+	u.bytes, u.most, u.objects = u.bytes+day.bytes, max(u.most, day.bytes), u.objects+day.objects
+	u.sizes = append(u.sizes, day.objects)
+	if day.objects > 0 && on != "" {
+		u.objectDays++
+		if u.begins == "" || on < u.begins {
+			u.begins = on
+		}
+	}
+	u.ip, u.clocks = max(u.ip, day.ip), append(u.clocks, day.clocks...)
+	seen := day.seen
+	if u.id.part == "principal" || u.id.part == "key" {
+		seen = day.here
+	}
+	u.seen.span(seen.first)
+	u.seen.span(seen.last)
+	if day.object.any {
+		u.object.add(day.object.min)
+		u.object.add(day.object.max)
+	}
+}
+
+// usageOf ranks the rows and writes them.
+func usageOf(rows map[usedID]*used, touches map[string]bool, early time.Time) []evidence.Row {
+	at := func(id usedID) usedID { id.key, id.signing = "", ""; return id }
+	begun := map[usedID]time.Time{}
+	for id, u := range rows {
+		if b := begun[at(id)]; b.IsZero() || u.seen.first.Before(b) {
+			begun[at(id)] = u.seen.first
+		}
+	}
 	parts := map[usedID][]*used{}
-	for id, u := range groups {
-		u.known = !begun[at(id)].After(early)
-		parts[usedID{part: id.part, principal: id.principal}] = append(parts[usedID{part: id.part, principal: id.principal}], u)
+	for id, u := range rows {
+		if touches[id.principal] || id.part == "company" {
+			u.known = !begun[at(id)].After(early)
+			of := usedID{part: id.part, principal: id.principal}
+			parts[of] = append(parts[of], u)
+		}
 	}
 	number := func(b bool) int { return map[bool]int{true: 1}[b] }
 	var out []evidence.Row
 	for _, part := range slices.SortedFunc(maps.Keys(parts), func(x, y usedID) int {
 		return cmp.Or(cmp.Compare(x.part, y.part), cmp.Compare(x.principal, y.principal))
 	}) {
-		list, known := parts[part], 0
+		list, known, begins := parts[part], 0, map[string]bool{}
 		slices.SortFunc(list, func(x, y *used) int {
-			return cmp.Or(cmp.Compare(number(y.known), number(x.known)), cmp.Compare(len(y.days), len(x.days)), y.last.Compare(x.last), cmp.Compare(x.id.key, y.id.key),
+			return cmp.Or(cmp.Compare(number(y.known), number(x.known)), cmp.Compare(y.days, x.days), y.seen.last.Compare(x.seen.last), cmp.Compare(x.id.key, y.id.key),
 				cmp.Compare(x.id.network, y.id.network), cmp.Compare(x.id.endpoint, y.id.endpoint), cmp.Compare(x.id.endpointAccount, y.id.endpointAccount), cmp.Compare(x.id.signing, y.id.signing))
 		})
 		for _, u := range list {
 			known += number(u.known)
+			begins[u.begins] = true
 		}
-		for _, u := range list[:min(100, len(list))] {
+		delete(begins, "")
+		most := 100
+		if part.part == "company" {
+			most = 500
+		}
+		for _, u := range list[:min(most, len(list))] {
+			slices.SortFunc(u.sizes, func(x, y float64) int { return cmp.Compare(y, x) })
+			slices.Sort(u.clocks)
+			sizes, clocks := append(u.sizes, 0), append(u.clocks, 0) // nothing is 0
 			out = append(out, evidence.Row{"part": u.id.part, "principal": u.id.principal, "access_key_id": u.id.key, "network": u.id.network, "vpc_endpoint": u.id.endpoint,
-				"vpc_endpoint_account": u.id.endpointAccount, "signing": u.id.signing, "source_ip": u.ip, "days": whole(int64(len(u.days))),
-				"most_bytes": double(slices.Max(slices.Collect(maps.Values(u.days)))), "first_seen": unix(u.first), "last_seen": unix(u.last), "places": whole(int64(known))})
+				"vpc_endpoint_account": u.id.endpointAccount, "signing": u.id.signing, "source_ip": u.ip, "days": whole(u.days), "most_bytes": double(u.most), "bytes": double(u.bytes),
+				"object_days": whole(u.objectDays), "object_bytes": double(u.objects), "object_most": double(sizes[0]), "object_second": double(sizes[1]),
+				"new_days": whole(int64(len(begins))), "signed_in": unix(u.signedIn), "users": whole(u.users), "first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last),
+				"first_clock": double(float64(clocks[0])), "last_clock": double(float64(clocks[max(len(u.clocks), 1)-1])), "object": u.object.min, "other_object": u.object.max,
+				"places": whole(int64(known)), "all_places": whole(int64(len(list)))})
 		}
 	}
 	return out

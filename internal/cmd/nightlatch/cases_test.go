@@ -86,6 +86,21 @@ var nightCases = map[string]nightCase{
 	"53-set-alarm-state": {says: []string{"NOT CONFIRMED", "DECIDE"}, never: []string{"CONTAINED", "CloudWatch shows", "CloudWatch confirms"},
 		holds: func(t *testing.T, got caseAnswer) { ended(t, got, "deactivate-key AKIAEXAMPLESTOLEN001 asked") }},
 
+	"60-fas-athena":  {says: []string{"DECIDE", "through athena.amazonaws.com"}, never: []string{"aws-service", "CONTAINED"}},
+	"80b-insight":    {says: []string{"CONTAINED", "NEVER SEEN", "To undo"}, holds: theft},
+	"106-two-trails": {says: []string{"CONTAINED", "NEVER SEEN", "To undo"}, holds: theft},
+	"82-copy-plain": {says: []string{"CONTAINED, 1 TO DECIDE", "the size of 1 server-side copy"}, holds: func(t *testing.T, got caseAnswer) {
+		took(t, got, "AKIAEXAMPLESTOLEN001", 2_000_000)
+		ended(t, got, "deactivate-key AKIAEXAMPLESTOLEN001 done", "deactivate-key AKIAEXAMPLECOPIER001 asked")
+	}},
+
+	"90-ci-new-network-daily": {says: []string{"NEVER SEEN for it on earlier days, but each of its 11 earlier days had a network of its own", "ask-always-new: ", "of IAM user ci-deploy",
+		"As on every earlier day: the amount, the object (artifact.tgz) and the time of the day (00:07)"}, never: []string{"CONTAINED", "USUAL"}, holds: askedOfCI},
+	"90b-ci-ipv6": {says: []string{"NEVER SEEN for it on earlier days, but each of its 11 earlier days had a network of its own", "ask-always-new: ", "the object (artifact.tgz)"},
+		never: []string{"CONTAINED", "USUAL"}, holds: askedOfCI},
+	"90c-ci-hourly-today": {says: []string{"it was used from 13 other networks in the last 24 hours", "ask-many-new: ", "ask-in-use: "}, never: []string{"CONTAINED", "USUAL"}, holds: askedOfCI},
+	"97-oac-40x-usual":    {never: []string{"USUAL"}},
+
 	"38b-filter-prefix-busy": {says: []string{"DECIDE Access key AKIAEXAMPLESTOLEN001 of IAM user mara", "this metric counts a part of the bucket", `"finance-prefix"`, "1 usual reader not asked about"},
 		never: []string{"contradict each other", "--user-name nightly-backup", "CONTAINED"},
 		holds: func(t *testing.T, got caseAnswer) {
@@ -117,6 +132,13 @@ func askedOf(bytes int64) func(*testing.T, caseAnswer) {
 		took(t, got, "AKIAEXAMPLESTOLEN001", bytes)
 		ended(t, got, "deactivate-key AKIAEXAMPLESTOLEN001 asked")
 	}
+}
+
+// askedOfCI is a question about the key of the CI job.
+func askedOfCI(t *testing.T, got caseAnswer) {
+	t.Helper()
+	took(t, got, "AKIAEXAMPLECIKEY0001", 2_000_000)
+	ended(t, got, "deactivate-key AKIAEXAMPLECIKEY0001 asked")
 }
 
 func TestCases(t *testing.T) {

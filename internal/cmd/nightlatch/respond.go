@@ -116,7 +116,7 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 
 // overFiles says what the answer stands on.
 func (c *respondCmd) overFiles() string {
-	return fmt.Sprintf("OVER FILES: the account is in memory%s. Nothing in AWS was read or changed.\n\n", c.inferred())
+	return fmt.Sprintf("OVER FILES: the account is in memory%s. The alarm, its metric and its seal count as given, and its threshold is the floor of a containment. Nothing in AWS was read or changed.\n\n", c.inferred())
 }
 
 // below says that a composite alarm is not answered over files: which alarm below it rang, and that its metric is not there.

@@ -483,7 +483,7 @@ func TestOneActor(t *testing.T) {
 	got := tally.Actors[0]
 	want := evidence.Actor{
 		Kind: actor.IAMUserKey, AccessKeyID: key, PrincipalARN: "arn:aws:iam::111122223333:user/mara", PrincipalID: "AIDAEXAMPLEMARA",
-		AccountID: account, UserName: "mara", Bytes: 2047, ObjectBytes: 2000, ListingBytes: 40, ErrorBytes: 7, Objects: 3, Unsized: 1,
+		AccountID: account, UserName: "mara", Bytes: 2047, ObjectBytes: 2000, ListingBytes: 40, ErrorBytes: 7, SignedBytes: new(int64(2047)), Objects: 3, Unsized: 1,
 		Calls: map[string]int64{"GetObject": 5, "ListObjects": 1}, Errors: map[string]int64{"AccessDenied": 1}, Buckets: map[string]int64{bucket: 2047},
 		Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2047, Calls: 6}}, Agents: []string{"[aws-cli/2.31.4]"},
 		FirstSeen: noon, LastSeen: end.Add(-time.Second),
@@ -769,7 +769,7 @@ func TestWhatIsUsual(t *testing.T) {
 		"an endpoint of another account":        {calls(call(before(3*day), behind("444455556666"))), call(behind("777788889999")), never(1, 1000, false)},
 		"the address without the endpoint":      {calls(call(before(3*day), behind("444455556666"), from("10.0.0.1"))), call(from("10.0.0.1")), never(1, 1000, false)},
 		"the endpoint, before only the address": {calls(call(before(3*day), from("10.0.0.1"))), call(behind("444455556666"), from("10.0.0.1")), never(1, 1000, false)},
-		"copies out count as use":               {calls(call(before(3*day), office, copied("exports/k"))), call(office), known(1, 0, true)},
+		"copies out are days, and no weight":    {calls(call(before(3*day), office, copied("exports/k"))), call(office), never(1, 0, false)},
 		"days and the most in one": {calls(call(before(2*day), office, size(700)), call(before(2*day), office, object("b"), size(800)), call(before(5*day), office, size(1400)), call(before(5*day), thief, failed("AccessDenied"), size(9000))),
 			call(from("192.0.2.1")), never(2, 1500, false)},
 		"a day is a day of UTC":                       {calls(call(at(noon.Add(-60*time.Hour-time.Second)), office), call(at(noon.Add(-60*time.Hour)), office)), call(thief), never(2, 1000, false)},
@@ -788,6 +788,88 @@ func TestWhatIsUsual(t *testing.T) {
 			equal(t, usualOf(e.Actors[0]), c.want)
 		})
 	}
+}
+
+// The history is that of every bucket and service, and it is weighed.
+func TestHabits(t *testing.T) {
+	const day = 24 * time.Hour
+	before := func(d time.Duration) change { return at(noon.Add(-d)) }
+	office, thief := from("203.0.113.9"), from("198.51.100.7")
+	service := func(name, call string) change {
+		return func(r record) {
+			for _, c := range []change{set("eventSource", name), set("eventName", call), set("eventCategory", "Management"), set("managementEvent", true), set("additionalEventData", nil),
+				set("requestParameters", nil), set("resources", nil)} {
+				c(r)
+			}
+		}
+	}
+	login := func(mfa, answer string) change {
+		return func(r record) {
+			for _, c := range []change{service("signin.amazonaws.com", "ConsoleLogin"), set("additionalEventData.MFAUsed", mfa), set("responseElements", map[string]any{"ConsoleLogin": answer}), keyID("")} {
+				c(r)
+			}
+		}
+	}
+	eve := func(i int) change { return principalID(fmt.Sprintf("AIDAEXAMPLEEVE%02d", i)) }
+	owner := each(3, func(i int) []change {
+		return []change{before(time.Duration(i+2) * day), office, object(fmt.Sprint("o", i))}
+	})
+	for name, c := range map[string]struct {
+		more []record
+		want func(evidence.Actor) any
+		is   any
+	}{
+		"one HEAD the day before": {calls(call(before(25*time.Hour), thief, name("HeadObject"), size(0))),
+			func(a evidence.Actor) any {
+				return []any{*a.Origins[0].Days, *a.Origins[0].MostBytes, *a.Origins[0].Familiar, *a.UnfamiliarBytes}
+			},
+			[]any{int64(1), int64(0), false, int64(1000)}},
+		"three days in another service": {each(9, func(i int) []change {
+			return []change{before(time.Duration(2+i%3)*day + time.Minute), thief, service("ec2.amazonaws.com", "DescribeInstances")}
+		}),
+			func(a evidence.Actor) any {
+				return []any{*a.Origins[0].Days, *a.Origins[0].MostBytes, *a.Origins[0].Familiar, *a.HistoryDays}
+			},
+			[]any{int64(3), int64(0), true, int64(3)}},
+		"another bucket, presigned": {calls(call(before(2*day), thief, in("other"), resources(), presigned)), func(a evidence.Actor) any { return *a.Origins[0].Days }, int64(0)},
+		"another bucket":            {calls(call(before(2*day), thief, in("other"), resources())), func(a evidence.Actor) any { return []int64{*a.Origins[0].Days, *a.Origins[0].MostBytes} }, []int64{1, 0}},
+		"in use in another service": {calls(call(before(2*time.Hour), office, service("ec2.amazonaws.com", "RunInstances"))), func(a evidence.Actor) any { return *a.InUse }, true},
+		"refused in another service": {calls(call(before(2*time.Hour), office, service("ec2.amazonaws.com", "RunInstances"), failed("Client.UnauthorizedOperation"))),
+			func(a evidence.Actor) any { return *a.InUse }, false},
+		"the days and their bytes": {calls(call(before(5*day), office, size(7000)), call(before(6*day), office, size(9000)), call(before(6*day), office, size(5), presigned), call(before(6*day), office, name("ListObjects"), size(50))),
+			func(a evidence.Actor) any {
+				return []int64{*a.ObjectDays, *a.ObjectHistory, *a.UsualBytes, *a.NewDays, *a.DayBytes}
+			}, []int64{5, 19_000, 7000, 1, 1000}},
+		"the day before the window": {calls(call(before(23*time.Hour), office, size(70)), call(before(time.Hour), thief, size(5)), call(before(time.Hour), office, size(900), keyID("AKIAEXAMPLEOTHER0001"))),
+			func(a evidence.Actor) any { return *a.DayBytes }, int64(1075)},
+		"a network of its own each day": {each(6, func(i int) []change {
+			return []change{before(time.Duration(6+i) * day), from(fmt.Sprintf("10.0.%d.1", i))}
+		}),
+			func(a evidence.Actor) any { return []int64{*a.ObjectDays, *a.NewDays} }, []int64{9, 7}},
+		"one object, at noon": {nil, func(a evidence.Actor) any { return []any{a.SameObject, a.SameTime} }, []any{"", true}},
+		"three colleagues": {each(4, func(i int) []change {
+			return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i % 3), service("sts.amazonaws.com", "GetCallerIdentity")}
+		}),
+			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{true, int64(3)}},
+		"two colleagues": {each(4, func(i int) []change { return []change{before(time.Hour), thief, eve(i % 2)} }), func(a evidence.Actor) any { return *a.Company }, false},
+		"three refused": {each(3, func(i int) []change { return []change{before(time.Hour), thief, eve(i), failed("AccessDenied")} }),
+			func(a evidence.Actor) any { return *a.Company }, false},
+		"signed in with a second factor":    {calls(call(before(time.Hour), thief, login("Yes", "Success"))), func(a evidence.Actor) any { return *a.SignedIn }, true},
+		"signed in without":                 {calls(call(before(time.Hour), thief, login("No", "Success"))), func(a evidence.Actor) any { return *a.SignedIn }, false},
+		"failed to sign in":                 {calls(call(before(time.Hour), thief, login("Yes", "Failure"))), func(a evidence.Actor) any { return *a.SignedIn }, false},
+		"signed in after the key was there": {calls(call(before(time.Hour), thief, login("Yes", "Success")), call(before(2*time.Hour), thief)), func(a evidence.Actor) any { return *a.SignedIn }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := weigh(t, slices.Concat(owner, c.more, calls(call(thief))))
+			if len(e.Actors) != 1 {
+				t.Fatalf("got %d actors, want 1", len(e.Actors))
+			}
+			equal(t, c.want(e.Actors[0]), c.is)
+		})
+	}
+	same := func(i int) []change { return []change{before(time.Duration(i+2) * day), office} }
+	equal(t, weigh(t, append(each(3, same), call(thief))).Actors[0].SameObject, "k")
 }
 
 func TestLastUsed(t *testing.T) {
@@ -934,5 +1016,8 @@ func TestRealManagementEvents(t *testing.T) {
 	if len(tally.Actors) != 0 {
 		t.Errorf("got %+v, want nobody", tally.Actors)
 	}
-	equal(t, rows(t, e, evidence.Usage{Buckets: buckets, Before: day.AddDate(0, 0, 2)}), []evidence.Row(nil))
+	history, err := evidence.ReadUsage(rows(t, e, evidence.Usage{Buckets: buckets, Before: day.AddDate(0, 0, 2)}), day.AddDate(0, 0, 2))
+	if err != nil || len(history.Principals) > 0 {
+		t.Errorf("got a history of %v, %v, want of nobody", history, err)
+	}
 }

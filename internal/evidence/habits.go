@@ -1,0 +1,326 @@
+package evidence
+
+import (
+	"math"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// Habits are what Usage says of an actor's principal, beside what it did now. Nil is unknown: while the history is, and where only a part of it
+// was returned.
+type Habits struct {
+	// ObjectDays are the earlier days on which the principal took contents of these buckets, signed in the header, ObjectHistory the bytes.
+	// On NewDays of these it came from a place that was new to it then, its first day among them.
+	ObjectDays    *int64 `json:"object_days,omitempty"`
+	ObjectHistory *int64 `json:"object_history_bytes,omitempty"`
+	NewDays       *int64 `json:"new_network_days,omitempty"`
+	// UsualBytes is the median of its three biggest days. Of two days it is the bigger.
+	UsualBytes *int64 `json:"usual_bytes_in_a_day,omitempty"`
+	// DayBytes is what this credential took in the window and the 24 hours before.
+	DayBytes *int64 `json:"bytes_in_24_hours,omitempty"`
+	// StrangeDayBytes are those of DayBytes that went to unfamiliar places.
+	StrangeDayBytes *int64 `json:"unfamiliar_bytes_in_24_hours,omitempty"`
+	// ThroughUsual is what it took through an origin, per cent of the most that the principal took there in a day; of all origins the highest.
+	ThroughUsual *int64 `json:"through_usual,omitempty"`
+	// AllOrigins: every origin of the actor was compared.
+	AllOrigins bool `json:"all_origins,omitempty"`
+	// NewNetworks counts the places, others than those of the window, from which the principal came in the last 24 hours for the first time.
+	NewNetworks *int64 `json:"new_networks_24h,omitempty"`
+	// InUse: somebody works with this credential, as far as the last 24 hours show; InUseAt says where last, and when.
+	InUse   *bool `json:"in_use,omitempty"`
+	InUseAt *Used `json:"in_use_at,omitempty"`
+	// What speaks for the unfamiliar places, each where it holds of those to which at least half of the unfamiliar bytes went. Company: at least
+	// three other users of ours worked there, CompanyOf of them at the least; who took something from there now is not counted. OwnEndpoint: it
+	// is a VPC endpoint of the principal's own account, at which it was seen on an earlier day. SignedIn: the principal signed in to the console
+	// there with a second factor, in the 12 hours before the window, and before this credential was used there first.
+	Company     *bool `json:"company,omitempty"`
+	CompanyOf   int64 `json:"company_of,omitempty"`
+	OwnEndpoint *bool `json:"own_endpoint,omitempty"`
+	SignedIn    *bool `json:"signed_in,omitempty"`
+	// SameObject is the one object that was read now and on each earlier day; SameTime says that all calls came at the same time of the day.
+	SameObject string `json:"same_object,omitempty"`
+	SameTime   bool   `json:"same_time,omitempty"`
+}
+
+const (
+	// A place that the principal worked at on familiarDays excuses what leaves there now, and so does one where it took a familiarPart of it
+	// in a day. What is less was perhaps the thief's own first try.
+	familiarDays = 3
+	familiarPart = 100
+	// justBefore is how long before the window a thief may change his network in the course of one theft.
+	justBefore = time.Hour
+	// enoughUsers are the other users that make a place one of ours, and signInLasts is how long a sign-in speaks for what comes after it.
+	enoughUsers = 3
+	signInLasts = 12 * time.Hour
+	// sameTime is how far apart calls may come to come at the same time of the day.
+	sameTime = 15 * time.Minute
+)
+
+// addPlace adds the weight of a place. An IPv6 network may be written in two ways, and is one.
+func (p *PrincipalHistory) addPlace(at Origin, days, most int64) {
+	for i, known := range p.Places {
+		if known.Place.place() == at.place() {
+			p.Places[i].Days, p.Places[i].MostBytes = known.Days+days, max(known.MostBytes, most)
+			return
+		}
+	}
+	at.Presigned, at.SigningUnknown = false, false
+	p.Places = append(p.Places, PlaceHistory{at, days, most})
+}
+
+// at is the weight of a place; nil is unknown.
+func (p *PrincipalHistory) at(place place) *PlaceHistory {
+	for _, known := range p.Places {
+		if known.Place.place() == place {
+			return &known
+		}
+	}
+	if p.PlacesPartial {
+		return nil
+	}
+	return &PlaceHistory{}
+}
+
+// excuses reports whether so much was to be expected there.
+func (w PlaceHistory) excuses(bytes int64) bool {
+	return w.Days >= familiarDays || w.MostBytes > 0 && bytes/familiarPart <= w.MostBytes
+}
+
+// compare says how usual it is for the actor's principal what the actor does.
+func (a *Actor) compare(h *History, from time.Time) {
+	p := h.Principals[a.principal]
+	if p == nil {
+		p = &PrincipalHistory{}
+	}
+	a.HistoryDays, a.MostBytesInADay = &p.Days, &p.MostBytes
+	if !p.LastUsed.IsZero() {
+		a.LastUsed = &p.LastUsed
+	}
+	a.ObjectDays, a.ObjectHistory, a.NewDays, a.UsualBytes = &p.ObjectDays, &p.ObjectBytes, &p.NewDays, new(p.Busiest)
+	if p.ObjectDays >= 3 {
+		a.UsualBytes = &p.SecondBusiest
+	}
+	if late, ok := p.Keys[a.AccessKeyID]; ok || !p.KeysPartial {
+		a.DayBytes = new(late + a.Bytes)
+	}
+	if p.Object != "" && p.Object == a.Object {
+		a.SameObject = p.Object
+	}
+	a.SameTime = p.Days > 0 && !a.FirstSeen.IsZero() && near(p.FirstClock, p.LastClock, a.FirstSeen) && near(p.FirstClock, p.LastClock, a.LastSeen)
+
+	familiar, unfamiliar, through := int64(0), int64(0), new(int64(0))
+	active, unknown := false, false
+	here, strange := map[place]bool{}, map[place]bool{}
+	for i, o := range a.Origins {
+		here[o.place()] = true
+		w := p.at(o.place())
+		if w == nil {
+			unknown, through = true, nil
+			continue
+		}
+		f := w.excuses(o.Bytes)
+		a.Origins[i].Days, a.Origins[i].MostBytes, a.Origins[i].Familiar = &w.Days, &w.MostBytes, &f
+		if f {
+			familiar += o.Bytes
+			active = active || o.Calls > 0
+		} else {
+			unfamiliar += o.Bytes
+			strange[o.place()] = o.Bytes > 0 || strange[o.place()]
+		}
+		switch share := percentUp(o.Bytes, w.MostBytes); {
+		case share == nil && o.Bytes > 0:
+			through = nil
+		case share != nil && through != nil:
+			through = new(max(*through, *share))
+		}
+	}
+	if !unknown {
+		a.FamiliarBytes, a.UnfamiliarBytes = &familiar, &unfamiliar
+	}
+	if a.unlisted["origin"] == 0 {
+		a.ThroughUsual, a.AllOrigins = through, !unknown
+	}
+	a.lately(p, from, here, strange, active)
+}
+
+// lately says who used the credential in the 24 hours before, apart from the places of which the window's bytes make us wonder.
+func (a *Actor) lately(p *PrincipalHistory, from time.Time, here, strange map[place]bool, active bool) {
+	inUse, unsure := active, false
+	fresh, strangely := map[place]bool{}, int64(0)
+	for _, u := range p.Uses {
+		at := u.Origin.place()
+		if !u.Last.After(from.Add(-earlier)) {
+			continue
+		}
+		w, mine := p.at(at), u.AccessKeyID == a.AccessKeyID
+		if mine && (strange[at] || w != nil && w.Days == 0) {
+			strangely += u.Bytes
+		}
+		switch {
+		case strange[at]:
+		case w == nil:
+			unsure = unsure || mine
+		case w.Days > 0:
+			if mine {
+				active, inUse = true, true
+				a.usedAt(u)
+			}
+		case u.First.After(from.Add(-earlier)) && !u.First.After(from.Add(-justBefore)) && !here[at]:
+			fresh[at] = true
+			if mine && u.Bytes > 0 {
+				inUse = true
+				a.usedAt(u)
+			}
+		}
+	}
+	if n := int64(len(fresh)); !p.LatePartial {
+		a.NewNetworks = &n
+		if a.UnfamiliarBytes != nil {
+			a.StrangeDayBytes = new(*a.UnfamiliarBytes + strangely)
+		}
+	}
+	cut := a.unlisted["origin"] > 0 // an origin beyond those returned may be a familiar one
+	if active || !p.Partial && !cut && !unsure {
+		a.FamiliarActive = &active
+	}
+	if inUse || !p.LatePartial && !cut && !unsure {
+		a.InUse = &inUse
+	}
+}
+
+func (a *Actor) usedAt(u Used) {
+	if a.InUseAt == nil || u.Last.After(a.InUseAt.Last) {
+		a.InUseAt = &u
+	}
+}
+
+// addCompany adds a place at which several of our users worked. An IPv6 network may be written in two ways: their users may be the same.
+func (h *History) addCompany(at Origin, users int64) {
+	for i, known := range h.Company {
+		if known.Place.place() == at.place() {
+			h.Company[i].Users = max(known.Users, users)
+			return
+		}
+	}
+	at.Presigned, at.SigningUnknown = false, false
+	h.Company = append(h.Company, Company{at, users})
+}
+
+// users are the IAM users that worked at a place, as far as it matters; nil is unknown.
+func (h *History) users(at place) *int64 {
+	for _, c := range h.Company {
+		if c.Place.place() == at {
+			return &c.Users
+		}
+	}
+	if h.CompanyPartial {
+		return nil
+	}
+	return new(int64(0))
+}
+
+// speakFor says what speaks for the places that are unfamiliar to the actor. all are the actors of the window.
+func (a *Actor) speakFor(h *History, from time.Time, all []Actor) {
+	if a.UnfamiliarBytes == nil {
+		return
+	}
+	p := h.Principals[a.principal]
+	if p == nil {
+		p = &PrincipalHistory{}
+	}
+	var company, endpoint, signedIn, unsure int64
+	fewest := int64(0)
+	for _, o := range a.Origins {
+		if *o.Familiar || o.Bytes == 0 {
+			continue
+		}
+		users := h.users(o.place())
+		switch {
+		case users == nil:
+			unsure += o.Bytes
+		case *users-h.takers(all, o.place()) >= enoughUsers:
+			company += o.Bytes
+			if n := *users - h.takers(all, o.place()); fewest == 0 || n < fewest {
+				fewest = n
+			}
+		}
+		if o.VPCEndpoint != "" && o.VPCEndpointAccount == a.AccountID && a.AccountID != "" && *o.Days > 0 {
+			endpoint += o.Bytes
+		}
+		if p.signedIn(a, o.place(), from) {
+			signedIn += o.Bytes
+		}
+	}
+	most := func(part int64) *bool { return new(part > 0 && part >= *a.UnfamiliarBytes-part) }
+	if a.OwnEndpoint, a.SignedIn = most(endpoint), most(signedIn); p.LatePartial && !*a.SignedIn {
+		a.SignedIn = nil
+	}
+	if a.Company = most(company); *a.Company {
+		a.CompanyOf = fewest
+	} else if *most(company + unsure) {
+		a.Company = nil
+	}
+}
+
+// takers counts those of the users of a place that called from there now.
+func (h *History) takers(all []Actor, at place) int64 {
+	users := map[string]bool{}
+	for _, a := range all {
+		p := h.Principals[a.principal]
+		called := slices.ContainsFunc(a.Origins, func(o Origin) bool { return o.place() == at && o.Calls > 0 })
+		if called && p != nil && slices.ContainsFunc(p.Uses, func(u Used) bool { return u.Origin.place() == at }) {
+			users[a.principal] = true
+		}
+	}
+	return int64(len(users))
+}
+
+// signedIn reports whether the principal signed in at a place before the actor's credential was used there.
+func (p *PrincipalHistory) signedIn(a *Actor, at place, from time.Time) bool {
+	var in time.Time
+	first := a.FirstSeen
+	for _, u := range p.Uses {
+		if u.Origin.place() != at {
+			continue
+		}
+		if u.SignedIn.After(in) {
+			in = u.SignedIn
+		}
+		if u.AccessKeyID == a.AccessKeyID && u.First.Before(first) {
+			first = u.First
+		}
+	}
+	return !in.IsZero() && in.Before(first) && in.After(from.Add(-signInLasts))
+}
+
+// near reports whether a time is at the time of the day at which all earlier calls came.
+func near(first, last int64, t time.Time) bool {
+	const day = int64(24 * time.Hour / time.Second)
+	slack := int64(sameTime / time.Second)
+	clock := t.Unix() % day
+	return last-first <= slack && (clock-first+day+slack)%day <= last-first+2*slack
+}
+
+// oneObject is the object that an actor read, where it was one.
+func oneObject(r *reader) string {
+	if object := r.text("object"); object == r.text("other_object") {
+		return object
+	}
+	return ""
+}
+
+// percentUp is part of whole in per cent, rounded up; nil where there is no whole.
+func percentUp(part, whole int64) *int64 {
+	if whole <= 0 {
+		return nil
+	}
+	n, rest := new(big.Int).DivMod(new(big.Int).Mul(big.NewInt(part), big.NewInt(100)), big.NewInt(whole), new(big.Int))
+	if rest.Sign() > 0 {
+		n.Add(n, big.NewInt(1))
+	}
+	if !n.IsInt64() {
+		return new(int64(math.MaxInt64))
+	}
+	return new(n.Int64())
+}
