@@ -109,7 +109,7 @@ func (p *Policy) Lacks() []string {
 	return ids
 }
 
-// otherwise is the rule that asks about what no other rule names. It is a reason only where it is the only one.
+// otherwise is the rule that asks about what no other rule names. It is no reason beside another that asks.
 const otherwise = "ask-otherwise"
 
 // reasons are the determining policies, in the file's order.
@@ -120,7 +120,7 @@ func (p *Policy) reasons(diagnostic cedar.Diagnostic) []Reason {
 			out = append(out, Reason{Policy: string(id), Because: because(p.set.Get(id))})
 		}
 	}
-	if len(out) > 1 {
+	if slices.ContainsFunc(out, func(r Reason) bool { return strings.HasPrefix(r.Policy, "ask-") && r.Policy != otherwise }) {
 		out = slices.DeleteFunc(out, func(r Reason) bool { return r.Policy == otherwise })
 	}
 	return out
