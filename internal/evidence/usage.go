@@ -68,7 +68,7 @@ dated as (
   select *, cast(eventtime as date) as day, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
     case when signing = 'header' and eventname in (%[4]s) then bytes else 0 end as object_bytes,
     case when here = 1 then unix end as here_from, case when here = 1 then until end as here_until,
-    case when here = 1 then unix %% 86400 end as clock, case when eventname in (%[4]s) then object_key end as object
+    case when here = 1 then unix - %[6]s end as clock, case when eventname in (%[4]s) then object_key end as object
   from calls
   where error_code = ''
 ),
@@ -108,17 +108,18 @@ spans as (
 aged as (
   select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= %[3]d
       then 1 else 0 end as known, max(case when part = 'company' then 0 else here end) over (partition by principal) as called,
-    case when object_begins is null then 0
-      else dense_rank() over (partition by part, principal, case when object_begins is null then 1 else 0 end order by object_begins) end as nth
+    case when object_begins is not null and row_number() over (partition by part, principal, object_begins
+      order by access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) = 1 then 1 else 0 end as begins
   from spans
 ),
 placed as (
   select *, row_number() over (partition by part, principal
       order by known desc, days desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) as place,
     sum(known) over (partition by part, principal) as places, count(*) over (partition by part, principal) as all_places,
-    max(nth) over (partition by part, principal) as new_days
+    sum(begins) over (partition by part, principal) as new_days
   from aged
-)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), quoteAll(objectData), fewUsers)
+)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), quoteAll(objectData), fewUsers,
+		unix("cast(cast(eventtime as date) as timestamp)"))
 	return unindent(shorten(tables) + fmt.Sprintf(`
 select part, principal, %s, network, %s, %s, signing, %s, days, most_bytes, bytes, object_days,
   object_bytes, object_most, object_second, new_days, first_seen, last_seen, first_clock, last_clock, signed_in, users, object, other_object,
