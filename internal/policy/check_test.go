@@ -2,6 +2,7 @@ package policy
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,8 +70,14 @@ func TestEarlierPoliciesAreToldWhatTheyLack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, warnings := check(t, string(text)); len(warnings) > 0 {
+	notes, warnings := check(t, string(text))
+	if len(warnings) > 0 {
 		t.Errorf("got the warnings %q: the policy of then waits for complete evidence", warnings)
+	}
+	for _, want := range []string{"there is no rule ask-company as in the shipped policy: ", "contain-stolen-key does not test company, ", "leave-usual does not test "} {
+		if !slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, want) }) {
+			t.Errorf("got %q, want %q", notes, want)
+		}
 	}
 }
 
@@ -184,4 +191,13 @@ func mustLoad(t *testing.T, text string) *Policy {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// The facts of the window that may change are facts of the schema.
+func TestWhatMayChangeExists(t *testing.T) {
+	for _, name := range slices.Concat(rise, move) {
+		if _, ok := factFields(&Facts{})[name]; !ok {
+			t.Errorf("there is no fact %s", name)
+		}
+	}
 }
