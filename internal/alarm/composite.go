@@ -21,27 +21,47 @@ type child struct {
 // reasonChild finds a child in the text of a composite alarm's reason.
 var reasonChild = regexp.MustCompile(`(arn:[a-z-]+:cloudwatch:[a-z0-9-]*:[0-9]*:alarm:.{1,255}?) transitioned to ALARM\b`)
 
+// triggering are the children that a composite alarm's reason names, in its data or else in its text.
+func triggering(reason, reasonData string) ([]child, error) {
+	var data struct {
+		Triggering []child `json:"triggeringAlarms"`
+	}
+	if reasonData != "" {
+		if err := json.Unmarshal([]byte(reasonData), &data); err != nil {
+			return nil, err
+		}
+	}
+	if len(data.Triggering) == 0 {
+		for _, m := range reasonChild.FindAllStringSubmatch(reason, -1) {
+			data.Triggering = append(data.Triggering, child{ARN: m[1]})
+		}
+	}
+	return data.Triggering, nil
+}
+
+// Nested says why a composite alarm below another one is not looked into, with the alarms below it that fired by its own reason.
+func Nested(reason, reasonData string) string {
+	children, _ := triggering(reason, reasonData)
+	var names []string
+	for _, c := range children {
+		if parts := strings.SplitN(c.ARN, ":", 7); len(parts) == 7 {
+			names = append(names, parts[6])
+		}
+	}
+	return "it is a composite alarm itself, and below it fired " + quoteSome(names) + ": give the alarms on BytesDownloaded an action of their own"
+}
+
 // below are the alarms below a composite one that made it fire, each as if it had rung itself. A composite has no metric: the Meter looks its
 // children up. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html
 func (p payload) below(composite Alarm) (Event, error) {
 	if !validTime(composite.Since) {
 		return Event{}, fmt.Errorf("alarm event: its state timestamp %s is no time of ours", quote(composite.Since.String()))
 	}
-	children := p.Children
-	if p.State.ReasonData != "" {
-		var data struct {
-			Triggering []child `json:"triggeringAlarms"`
-		}
-		if err := json.Unmarshal([]byte(p.State.ReasonData), &data); err != nil {
-			return Event{}, fmt.Errorf("alarm event: reasonData: %v", err)
-		}
-		children = append(children, data.Triggering...)
+	children, err := triggering(p.State.Reason, p.State.ReasonData)
+	if err != nil {
+		return Event{}, fmt.Errorf("alarm event: reasonData: %v", err)
 	}
-	if len(children) == 0 {
-		for _, m := range reasonChild.FindAllStringSubmatch(p.State.Reason, -1) {
-			children = append(children, child{ARN: m[1]})
-		}
-	}
+	children = append(children, p.Children...)
 	var all []Alarm
 	for _, c := range children {
 		parts := strings.SplitN(c.ARN, ":", 7)

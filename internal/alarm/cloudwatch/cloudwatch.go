@@ -101,10 +101,10 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if doubt := cmp.Or(m.foreign(a), m.stale(a)); doubt != "" {
 		return alarm.Reading{Doubt: doubt}, nil
 	}
-	config, err := m.describe(ctx, a.Name)
+	config, doubt, err := m.describe(ctx, a.Name)
 	switch {
-	case err != nil:
-		return alarm.Reading{}, err
+	case err != nil || doubt != "":
+		return alarm.Reading{Doubt: doubt}, err
 	case config == nil:
 		return alarm.Reading{Doubt: fmt.Sprintf("no alarm of the name %q exists in %s", a.Name, m.region)}, nil
 	case aws.ToString(config.AlarmArn) != a.ARN:

@@ -16,22 +16,27 @@ import (
 	"nightlatch/internal/alarm"
 )
 
-// describe returns the metric alarm of a name; nil if there is none. A composite alarm counts as none: it has no metric.
-func (m *Meter) describe(ctx context.Context, name string) (*types.MetricAlarm, error) {
+// describe returns the metric alarm of a name; nil if there is none. A composite alarm has no metric, and is a doubt.
+func (m *Meter) describe(ctx context.Context, name string) (found *types.MetricAlarm, doubt string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	out, err := m.client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: []string{name}, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm},
+		AlarmNames: []string{name}, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
 	})
 	if err != nil {
-		return nil, failed(call{"cloudwatch:DescribeAlarms", fmt.Sprintf("alarm %q", name)}, err)
+		return nil, "", failed(call{"cloudwatch:DescribeAlarms", fmt.Sprintf("alarm %q", name)}, err)
+	}
+	for _, c := range out.CompositeAlarms {
+		if aws.ToString(c.AlarmName) == name {
+			return nil, alarm.Nested(aws.ToString(c.StateReason), aws.ToString(c.StateReasonData)), nil
+		}
 	}
 	for _, a := range out.MetricAlarms {
 		if aws.ToString(a.AlarmName) == name && a.AlarmArn != nil {
-			return &a, nil
+			return &a, "", nil
 		}
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 // contributor finds the series that fired; nil if no such series is in ALARM.

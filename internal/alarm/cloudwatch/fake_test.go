@@ -31,6 +31,7 @@ type fakeCloudWatch struct {
 
 	mu           sync.Mutex
 	alarms       []types.MetricAlarm
+	composites   []types.CompositeAlarm
 	contributors []types.AlarmContributor
 	data         map[series]map[time.Time]float64
 	page         int                         // items a page; 0 is all
@@ -117,7 +118,13 @@ func (f *fakeCloudWatch) do(operation string, in cbor.Map) []byte {
 				found = append(found, a)
 			}
 		}
-		return encode(schemas.DescribeAlarms, schemas.DescribeAlarmsOutput, &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found})
+		var above []types.CompositeAlarm
+		for _, a := range f.composites {
+			if slices.Contains(in["AlarmNames"].(cbor.List), cbor.Value(cbor.String(*a.AlarmName))) {
+				above = append(above, a)
+			}
+		}
+		return encode(schemas.DescribeAlarms, schemas.DescribeAlarmsOutput, &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, CompositeAlarms: above})
 	case "DescribeAlarmContributors":
 		from, to, next := f.slice(in["NextToken"], len(f.contributors))
 		return encode(schemas.DescribeAlarmContributors, schemas.DescribeAlarmContributorsOutput,

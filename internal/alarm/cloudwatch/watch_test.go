@@ -111,3 +111,14 @@ func TestReadBelowWhatIsComputed(t *testing.T) {
 		})
 	}
 }
+
+// A composite alarm below another one is named for what it is, with what fired below it.
+func TestReadOfANestedComposite(t *testing.T) {
+	f := newFake(t)
+	f.composites = []types.CompositeAlarm{{AlarmName: &fired.Name, AlarmArn: aws.String(exportsARN), StateValue: types.StateValueAlarm,
+		StateReasonData: aws.String(`{"triggeringAlarms":[{"arn":"arn:aws:cloudwatch:eu-west-1:111122223333:alarm:inner","state":{"value":"ALARM","timestamp":"2026-03-04T00:03:40.000+0000"}}]}`)}}
+	got, err := f.meter(now, Settings{}).Read(t.Context(), fired)
+	if want := `it is a composite alarm itself, and below it fired "inner"`; err != nil || !strings.HasPrefix(got.Doubt, want) || got.Points != nil {
+		t.Errorf("got %+v, %v, want the doubt %s", got, err, want)
+	}
+}
