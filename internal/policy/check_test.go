@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cedar-policy/cedar-go"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -137,6 +138,20 @@ func TestCheckWarnsOfIncompleteEvidence(t *testing.T) {
 				t.Errorf("warnings %q (-want +got):\n%s", warnings, diff)
 			}
 		})
+	}
+}
+
+// Evidence that is settled is enough.
+func TestSettledIsEnough(t *testing.T) {
+	for condition, want := range map[string]outcome{"context.settled": no, "context.settled || context.complete": no, "context.settled && context.manual": no,
+		"!context.settled": yes, "context.manual || context.settled": yes | no} {
+		list, err := cedar.NewPolicyListFromBytes("mine.cedar", []byte("permit (principal, action, resource) when { "+condition+" };"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (given{"complete": false, "settled": false}).of(list[0]); got != want {
+			t.Errorf("%s: %b, want %b", condition, got, want)
+		}
 	}
 }
 
