@@ -122,12 +122,14 @@ func TestTheUnusualLeads(t *testing.T) {
 	usual := r.Evidence.Actors[0]
 	usual.AccessKeyID, usual.UserName, usual.Bytes = "AKIAEXAMPLENIGHTLY01", "nightly", 50*gib
 	usual.HistoryDays, usual.UnfamiliarBytes, usual.FamiliarBytes, usual.MostBytesInADay = new(int64(9)), new(int64(0)), new(int64(50*gib)), new(int64(50*gib))
+	usual.ThroughUsual = new(int64(100))
 	r.Evidence.Actors = append([]evidence.Actor{usual}, r.Evidence.Actors...)
 	if got := lead(r); got == nil || got.AccessKeyID != stolen {
 		t.Errorf("got %+v, want the stolen key", got)
 	}
 	for name, change := range map[string]func(*evidence.Actor){
-		"more than ever":       func(a *evidence.Actor) { a.Bytes = 101 * gib },
+		"more than ever":       func(a *evidence.Actor) { a.ThroughUsual = new(int64(201)) },
+		"not known how much":   func(a *evidence.Actor) { a.ThroughUsual = nil },
 		"a little elsewhere":   func(a *evidence.Actor) { a.UnfamiliarBytes = new(int64(1)) },
 		"no history":           func(a *evidence.Actor) { a.MostBytesInADay = nil },
 		"origins not listed":   func(a *evidence.Actor) { a.OmittedOrigins = 1 },

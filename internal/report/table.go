@@ -16,6 +16,13 @@ import (
 // maxRows is how many actors the table shows.
 const maxRows = 10
 
+// tableOf is the table as a text.
+func tableOf(r incident.Record) string {
+	var b strings.Builder
+	table(&b, r)
+	return b.String()
+}
+
 // table is the evidence: who took something, in the window or around it, or copied.
 func table(b *strings.Builder, r incident.Record) {
 	e := r.Evidence

@@ -22,14 +22,14 @@ func text(r incident.Record) Message {
 	case r.Alarm.Refused != "":
 		fmt.Fprint(&b, "\nThis is said once for each alarm. Take Nightlatch out of its actions, or watch S3's request metrics.\n")
 	case r.Alarm.Source == alarm.Manual: // who asks who was there gets all of them, before what could be done to anyone
-		table(&b, r)
+		b.WriteString(inPast(r, tableOf(r)))
 		steps(&b, r)
 		why(&b, r)
 		notKnown(&b, r)
 	default:
 		steps(&b, r)
 		why(&b, r)
-		table(&b, r)
+		b.WriteString(inPast(r, tableOf(r)))
 		notKnown(&b, r)
 	}
 	timeline(&b, r)
