@@ -122,7 +122,8 @@ func TestCheckOfACase(t *testing.T) {
 	}
 }
 
-// The examples load, are warned of nothing, and decide their cases; each of their rules decides one.
+// The examples load, are warned of nothing, and decide their cases; each of their rules decides one. One that contains tests what the shipped
+// policy tests before it does.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("examples/*.cedar")
 	if err != nil || len(files) < 5 {
@@ -146,7 +147,8 @@ func TestExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, f := range p.Check() {
-				if f.Warning {
+				// Evidence that is complete is more than what is settled.
+				if f.Warning || strings.Contains(f.Text, " does not test ") && !strings.Contains(f.Text, " does not test settled, which ") {
 					t.Errorf("line %d: %s", f.Line, f.Text)
 				}
 			}

@@ -56,7 +56,7 @@ func TestCheckOfARuleOfOnesOwn(t *testing.T) {
 		}
 	}
 	notes, _ = check(t, `@id("mine") @because("b") permit (principal, action, resource) when { context.approved };`)
-	if len(notes) != 1 || !strings.HasPrefix(notes[0], "no rule is one of the shipped policy, which has contain-stolen-key, ") {
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], "this is a policy of its own: it has no rule contain-stolen-key, ") {
 		t.Errorf("got %q of a policy without a shipped rule", notes)
 	}
 	for _, n := range notes {
