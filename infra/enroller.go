@@ -1,12 +1,15 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
@@ -25,7 +28,7 @@ const enrollerEventAge = 30 * 60 // seconds
 // newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
 // that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
 func newEnroller(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue *string) (enroller, error) {
-	grants := append(s3bucket.Grants(), sns.Grants()...)
+	grants := append(slices.Concat(s3bucket.Grants(), sns.Grants()), awsaccount.AliasGrant())
 	if s.Trail != "" {
 		grants = append(grants, cloudtrail.Grants()...)
 	}

@@ -39,6 +39,8 @@ type Approval struct {
 	Generation string
 	// Place is where the deployment is, for the messages; zero where there is none.
 	Place incident.Place
+	// Alias says what the account is called; "" where that is not known. nil is none.
+	Alias func(context.Context, *slog.Logger) string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Name gives a put a writer that no other has; nil is a random one.
@@ -87,7 +89,11 @@ func chosen(rec incident.Record, s Shown) (int, error) {
 
 // announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether any has accepted it.
 func (a *Approval) announce(ctx context.Context, m report.Message) bool {
-	m = m.In(a.Place)
+	place := a.Place
+	if a.Alias != nil {
+		place.Alias = a.Alias(ctx, a.Log)
+	}
+	m = m.In(place)
 	delivered := false
 	for _, c := range a.Channels {
 		if err := c.Send(ctx, m); err != nil {

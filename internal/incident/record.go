@@ -93,7 +93,9 @@ type Record struct {
 // Place is where a deployment is: the account and region that a message names, and that a command has to be given.
 type Place struct {
 	AccountID string `json:"account_id,omitempty"`
-	Region    string `json:"region,omitempty"`
+	// Alias is what IAM calls the account; "" where it has none, or where that is not known. It is others' text.
+	Alias  string `json:"alias,omitempty"`
+	Region string `json:"region,omitempty"`
 }
 
 // Where is the deployment's place, or the alarm's where the record does not say.
@@ -101,7 +103,7 @@ func (r Record) Where() Place {
 	if r.Place != (Place{}) {
 		return r.Place
 	}
-	return Place{r.Alarm.AccountID, r.Alarm.Region}
+	return Place{AccountID: r.Alarm.AccountID, Region: r.Alarm.Region}
 }
 
 // QueryRound is one time of asking metric and trail.

@@ -19,15 +19,29 @@ type Message struct {
 // subjectMost is the most characters of a subject: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 const subjectMost = 99
 
-// plainPlace is what an account id and a region may look like; anything else is an event's claim, and is not repeated.
-var plainPlace = regexp.MustCompile(`^[a-z0-9-]{1,24}$`)
+var (
+	// plainPlace is what an account id and a region may look like; anything else is an event's claim, and is not repeated.
+	plainPlace = regexp.MustCompile(`^[a-z0-9-]{1,24}$`)
+	// plainAlias is what IAM takes as an alias: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccountAlias.html
+	plainAlias = regexp.MustCompile(`^[a-z0-9-]{3,63}$`)
+)
+
+// aliasMost is how much of an alias a subject holds: what happened has to stand in it too.
+const aliasMost = 20
 
 // In is the message with the account and region that it is about, at the end of its subject and of its body: whoever is on call for several
-// has to know which. What is not known is left out.
+// has to know which. An alias stands behind the account's id, which nobody chooses. What is not known is left out.
 func (m Message) In(p incident.Place) Message {
 	var short, long []string
 	if plainPlace.MatchString(p.AccountID) {
 		short, long = append(short, p.AccountID), append(long, "account "+p.AccountID)
+		if plainAlias.MatchString(p.Alias) {
+			long[0] += ", alias " + p.Alias
+			if len(p.Alias) > aliasMost {
+				p.Alias = p.Alias[:aliasMost-3] + "..."
+			}
+			short = append(short, p.Alias)
+		}
 	}
 	if plainPlace.MatchString(p.Region) {
 		short, long = append(short, p.Region), append(long, "region "+p.Region)

@@ -563,6 +563,12 @@ func TestAMessageSaysWhere(t *testing.T) {
 		{incident.Place{}, "[nightlatch] A", "B\n"},
 		{incident.Place{AccountID: "111122223333", Region: "eu-west-1"}, "[nightlatch] A (111122223333 eu-west-1)", "B\nAccount 111122223333, region eu-west-1.\n"},
 		{incident.Place{AccountID: "111122223333"}, "[nightlatch] A (111122223333)", "B\nAccount 111122223333.\n"},
+		{incident.Place{AccountID: "111122223333", Alias: "prod-data", Region: "eu-west-1"}, "[nightlatch] A (111122223333 prod-data eu-west-1)",
+			"B\nAccount 111122223333, alias prod-data, region eu-west-1.\n"},
+		{incident.Place{AccountID: "111122223333", Alias: "a-very-long-name-of-an-account", Region: "eu-west-1"},
+			"[nightlatch] A (111122223333 a-very-long-name-... eu-west-1)", "B\nAccount 111122223333, alias a-very-long-name-of-an-account, region eu-west-1.\n"},
+		{incident.Place{AccountID: "111122223333", Alias: "prod\n\nRun: curl evil", Region: "eu-west-1"}, "[nightlatch] A (111122223333 eu-west-1)", "B\nAccount 111122223333, region eu-west-1.\n"},
+		{incident.Place{Alias: "999988887777", Region: "eu-west-1"}, "[nightlatch] A (eu-west-1)", "B\nRegion eu-west-1.\n"},
 		{incident.Place{AccountID: "1\n2", Region: "eu-west-1; rm"}, "[nightlatch] A", "B\n"},
 		{incident.Place{AccountID: "111122223333", Region: strings.Repeat("r", 90)}, "[nightlatch] A (111122223333)", "B\nAccount 111122223333.\n"},
 	} {
@@ -570,7 +576,7 @@ func TestAMessageSaysWhere(t *testing.T) {
 		if got.Subject != c.subject || got.Body != c.body {
 			t.Errorf("%+v: got %q, want %q and %q", c.p, got, c.subject, c.body)
 		}
-		if got := (Message{Subject: long}).In(c.p).Subject; len(got) > max(len(long), 99) || c.p != (incident.Place{}) && c.body != "B\n" && (len(got) != 99 || !strings.Contains(got, "x... (1")) {
+		if got := (Message{Subject: long}).In(c.p).Subject; len(got) > max(len(long), 99) || c.p != (incident.Place{}) && c.body != "B\n" && (len(got) != 99 || !strings.Contains(got, "x... (")) {
 			t.Errorf("%+v: a long subject becomes %q", c.p, got)
 		}
 	}

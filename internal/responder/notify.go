@@ -96,6 +96,7 @@ func (w *worker) notifyAll(ctx context.Context, batch []task) {
 	}
 	w.each(ctx, messages, func(t task) {
 		n := &t.rec.Notified[t.move.Notice]
+		w.callByName(ctx, t.rec)
 		message := report.Write(n.Kind, *t.rec)
 		w.noteSent(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))
 		w.put(ctx, t.rec)
@@ -116,6 +117,7 @@ func (w *worker) asOne(ctx context.Context, channel string, write func([]inciden
 	}
 	for _, rec := range w.sorted() {
 		if of(rec) != nil {
+			w.callByName(ctx, rec)
 			recs, all = append(recs, rec), append(all, *rec)
 		}
 	}
@@ -124,6 +126,13 @@ func (w *worker) asOne(ctx context.Context, channel string, write func([]inciden
 	for _, rec := range recs {
 		w.noteSent(ctx, rec, of(rec), message, err)
 		w.put(ctx, rec)
+	}
+}
+
+// callByName gives the account of an incident's deployment its alias. The record keeps it, so that whatever shows the incident later has it too.
+func (w *worker) callByName(ctx context.Context, rec *incident.Record) {
+	if w.Alias != nil && rec.Place.AccountID != "" && rec.Place.Alias == "" {
+		rec.Place.Alias = w.Alias(ctx, w.Log)
 	}
 }
 

@@ -64,6 +64,8 @@ type Responder struct {
 	Generation string
 	// Place is where the deployment is, for the messages; zero where there is none.
 	Place incident.Place
+	// Alias says what the account is called; "" where that is not known. The first message asks it, and a decision never does. nil is none.
+	Alias func(context.Context, *slog.Logger) string
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Scheduler calls the responder again. Where it is nil nothing does: an invocation waits for what comes next, and closes an incident as

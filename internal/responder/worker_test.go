@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -379,18 +380,28 @@ func (l *ledger) Write(ctx context.Context, ref containment.Ref, doc containment
 	return l.Account.Write(ctx, ref, doc)
 }
 
+// Alias is asked by the first message.
+func (l *ledger) Alias(context.Context, *slog.Logger) string {
+	l.calls = append(l.calls, "ListAccountAliases")
+	return "prod-data"
+}
+
 // From the evidence to the write: one bytes query, one IAM write, and at most six other calls.
 func TestTheCriticalPathOfAKeptIncident(t *testing.T) {
 	w := watched()
 	w.trail.late = from.Add(6 * time.Minute)
 	l := &ledger{Store: w.Store, Account: w.account, Trail: w.trail}
-	w.Store, w.Account, w.Trail = l, l, l
+	w.Store, w.Account, w.Trail, w.Alias = l, l, l, l.Alias
+	w.Place = incident.Place{AccountID: "111122223333", Region: "eu-west-1"}
 	w.handle(t)
 	w.keys(t, "Inactive")
 	write := slices.Index(l.calls, "Write")
 	first := write - 1 - slices.Index(reversed(l.calls[:write]), "bytes")
 	path := l.calls[first+1 : write]
 	t.Logf("from the bytes query that is enough to the write: %v", path)
+	if named := slices.Index(l.calls, "ListAccountAliases"); named < 0 || named > first {
+		t.Errorf("the account's alias was asked for as call %d, and the evidence came with %d: want it with the first page", named, first)
+	}
 	if slices.Contains(path, "bytes") || slices.Contains(path, "usage") || len(path) > 6 || slices.Contains(l.calls[write+1:], "Write") {
 		t.Errorf("got %d other calls, want at most 6 and no query: %v", len(path), path)
 	}

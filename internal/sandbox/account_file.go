@@ -15,6 +15,7 @@ import (
 // file is the form of an account's file, for respond --account.
 type file struct {
 	AccountID string  `json:"account_id"`
+	Alias     string  `json:"alias"`
 	Users     []*User `json:"users"`
 	Roles     []*Role `json:"roles"`
 	// Self is the user or role that Nightlatch itself runs as.
@@ -44,7 +45,7 @@ func ReadAccount(text []byte) (*Account, error) {
 		return nil, fmt.Errorf("account_id: %q is not a 12-digit account id", f.AccountID)
 	}
 	a := NewAccount(f.AccountID)
-	a.self = f.Self
+	a.alias, a.self = f.Alias, f.Self
 	for i, u := range f.Users {
 		if u.Name == "" {
 			return nil, fmt.Errorf("users[%d].name is missing", i)

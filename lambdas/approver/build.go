@@ -36,9 +36,11 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	now := clock.System{}
 	a := &approval.Approval{Clock: now, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, Ours: actor.Accounts(s.Accounts...),
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
-	if a.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
+	account, err := awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag})
+	if err != nil {
 		return approver{}, err
 	}
+	a.Account, a.Alias = account, account.Alias
 	first, second, err := engines.Of(cfg, s.Responder)
 	if err != nil {
 		return approver{}, err

@@ -35,12 +35,18 @@ func (s *topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
 }
 
+// aliases is an IAM that knows what the account is called.
+func aliases(w http.ResponseWriter, _ *http.Request) {
+	io.WriteString(w, "<ListAccountAliasesResponse><ListAccountAliasesResult><AccountAliases><member>prod-data</member></AccountAliases></ListAccountAliasesResult></ListAccountAliasesResponse>")
+}
+
 // deployed is a world whose enroller is built as it is deployed, and in which one action may be denied. Its bucket odd refuses.
 func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
 	t.Helper()
 	w, sns := newWorld(t, "b-1", "b-2", "odd"), &topic{}
 	w.s3.Put("odd", "nightlatch", "<Prefix>x</Prefix>")
-	aws := &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLE", Deny: deny, Services: map[string]http.Handler{"s3": w.s3, "sns": sns, "cloudtrail": w.aws, "organizations": w.aws}}
+	aws := &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLE", Deny: deny, Services: map[string]http.Handler{"s3": w.s3, "sns": sns, "cloudtrail": w.aws, "organizations": w.aws,
+		"iam": http.HandlerFunc(aliases)}}
 	proxy := httptest.NewServer(aws)
 	t.Cleanup(proxy.Close)
 	for name, value := range map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": aws.Caller, "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x", "AWS_ENDPOINT_URL": proxy.URL} {
@@ -50,7 +56,7 @@ func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller.account, w.enroller.metrics, w.enroller.trail, w.enroller.trails, w.enroller.team = e.account, e.metrics, e.trail, e.trails, e.team
+	w.enroller.account, w.enroller.metrics, w.enroller.trail, w.enroller.trails, w.enroller.team, w.enroller.alias = e.account, e.metrics, e.trail, e.trails, e.team, e.alias
 	w.aws.Make(aTrail, "files")
 	w.aws.Join("o-exampleorg")
 	w.aws.Change(aTrail, func(t *trailtest.Trail) { t.Trail["IsOrganizationTrail"] = true })
@@ -70,7 +76,7 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 		t.Errorf("the trail's resource is %+v", got)
 	}
 	w.has("odd/nightlatch filtered")
-	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 eu-west-1)\n") {
+	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 prod-data eu-west-1)\n") {
 		t.Errorf("the team was notified of %q", sns.sent)
 	}
 	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
@@ -97,6 +103,10 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 				// nothing can be done at all
 				if named = got.Reason; got.Status != cfn.StatusFailed || len(w.s3.Configs()) != 1 {
 					t.Errorf("got %+v and %q, want a failure and nothing done", got, w.s3.Configs())
+				}
+			case "iam:ListAccountAliases": // nobody misses it
+				if named = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 eu-west-1)\n") {
+					t.Errorf("got %+v, and the team was notified of %q", got, sns.sent)
 				}
 			case "sns:Publish":
 				if named = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.sent) != 0 {

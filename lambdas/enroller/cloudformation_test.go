@@ -110,7 +110,7 @@ func newWorld(t *testing.T, buckets ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, w.team,
+	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, w.team, func(context.Context, *slog.Logger) string { return "" },
 		&http.Client{Timeout: answerTimeout}, slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w
 }

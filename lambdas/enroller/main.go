@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/enroll"
 	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/notify"
@@ -42,7 +43,8 @@ type enroller struct {
 	trail   string // the ARN of the trail that is checked once a day, "" for none
 	trails  trail.Reader
 	team    notify.Channel
-	http    *http.Client // to CloudFormation
+	alias   func(context.Context, *slog.Logger) string // of the account, for the messages
+	http    *http.Client                               // to CloudFormation
 	log     *slog.Logger
 }
 
@@ -70,6 +72,10 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
 	account := strings.Split(s.Topic, ":")[4] // the team's topic is the deployment's own
-	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, topic,
+	iam, err := awsaccount.New(cfg, awsaccount.Settings{})
+	if err != nil {
+		return nil, err
+	}
+	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, topic, iam.Alias,
 		&http.Client{Timeout: answerTimeout}, log}, nil
 }

@@ -67,7 +67,7 @@ func named(names []string) string {
 // notify notifies the team, with the account and region that a message is about.
 func (e *enroller) notify(ctx context.Context, m report.Message) error {
 	m.Body += "\n"
-	return e.team.Send(ctx, m.In(incident.Place{AccountID: e.account, Region: e.region}))
+	return e.team.Send(ctx, m.In(incident.Place{AccountID: e.account, Alias: e.alias(ctx, e.log), Region: e.region}))
 }
 
 // notice is the message about a result, and whether there is anything to report. again are the buckets that lacked their request metrics

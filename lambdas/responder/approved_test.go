@@ -135,7 +135,8 @@ func (m *midnight) aHumanApproves(t *testing.T) {
 	}
 }
 
-// notified takes the team's messages, one of which begins with each of these.
+// notified takes the team's messages, one of which begins with each of these. Each says which account it is about, if not by its alias: IAM may
+// have been slow.
 func (m *midnight) notified(ctx context.Context, t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
@@ -143,6 +144,9 @@ func (m *midnight) notified(ctx context.Context, t *testing.T, want ...string) {
 		for _, body := range m.messages(ctx, t) {
 			first, _, _ := strings.Cut(body, "\n")
 			got = append(got, first)
+			if !strings.HasSuffix(body, m.called()+"\n") && !strings.HasSuffix(body, "Account "+m.account+", region eu-west-1.\n") {
+				t.Errorf("a message does not end with %q:\n%s", m.called(), body)
+			}
 		}
 	}
 	for _, w := range want {

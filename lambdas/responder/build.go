@@ -53,9 +53,11 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Meter, err = cloudwatch.New(cfg, now.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
 		return nil, err
 	}
-	if r.Account, err = awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag}); err != nil {
+	account, err := awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag})
+	if err != nil {
 		return nil, err
 	}
+	r.Account, r.Alias = account, account.Alias
 	if r.Trail, r.Second, err = engines.Of(cfg, s); err != nil {
 		return nil, err
 	}

@@ -24,8 +24,11 @@ type denial struct {
 	// state is what becomes of the step; "" where there is none. key is the stolen key's status afterwards.
 	state containment.State
 	key   string
-	says  string // the line of the message that names the permission, up to its name
+	says  string // the line of the message that names the permission, up to its name; unsaid where the log alone has it
 }
+
+// unsaid is of what the message does without.
+const unsaid = "nothing"
 
 // Each action that the stories call is denied in turn, with the answer that the service gives. Whatever is missing, the team is
 // told which permission it is, nothing is said done that was not seen done, and nobody else's key is touched.
@@ -51,6 +54,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		"iam:GetAccessKeyLastUsed":             {plot{}, containment.Done, off, "identifying KEY: "}, // found by its user's keys
 		"iam:ListAccessKeys":                   {plot{}, containment.Unknown, off, "UNKNOWN deactivate-key KEY of mara: tried, and not seen done (it could not be read back: "},
 		"iam:UpdateAccessKey":                  {plot{}, containment.Failed, on, "NOT DONE deactivate-key KEY of mara ("},
+		"iam:ListAccountAliases":               {plot{}, containment.Done, off, unsaid},
 		"sns:Publish":                          {plot{}, containment.Done, off, ""},
 		"dynamodb:PutItem":                     {plot{kept: true}, "", on, ""},
 		"dynamodb:Query":                       {plot{kept: true}, "", on, ""},
@@ -135,14 +139,20 @@ func (n *night) check(t *testing.T, action string, d denial) {
 	if n.err != nil || len(messages) != 1 {
 		t.Fatalf("got %v and the messages %q, want one; the log:\n%s", n.err, messages, &n.log)
 	}
+	if contained := strings.HasPrefix(messages[0], "CONTAINED"); contained != (state == containment.Done) {
+		t.Errorf("a key that was seen off: %t, and the message begins %q", state == containment.Done, messages[0][:60])
+	}
+	if d.says == unsaid {
+		if strings.Contains(messages[0], action) || !strings.Contains(n.log.String(), "may not call "+action) {
+			t.Errorf("want the permission in the log alone:\n%s\n%s", &n.log, messages[0])
+		}
+		return
+	}
 	message := strings.Join(strings.Fields(messages[0]), " ")
 	says := strings.NewReplacer("KEY", n.stolen, "ACCOUNT", n.account).Replace(d.says) + "the function's role may not call " + action + " on "
 	_, on, ok := strings.Cut(message, says)
 	if _, said, _ := strings.Cut(on, "(AWS: "); !ok || !strings.HasPrefix(said, fmt.Sprintf(`"%s on res`, action)) {
 		t.Errorf("the message does not say %q and what AWS says:\n%s", says, messages[0])
-	}
-	if contained := strings.HasPrefix(messages[0], "CONTAINED"); contained != (state == containment.Done) {
-		t.Errorf("a key that was seen off: %t, and the message begins %q", state == containment.Done, messages[0][:60])
 	}
 }
 

@@ -200,6 +200,9 @@ func (m *midnight) theKeyIsTurnedOff(t *testing.T) {
 		!strings.Contains(messages[0], "aws iam update-access-key --user-name mara --access-key-id "+m.stolen+" --status Active") {
 		t.Errorf("got messages %q, want one with the key and the undo line", messages)
 	}
+	if !strings.Contains(messages[0], m.called()) || first.Deployed.Alias != m.alias() {
+		t.Errorf("the message does not say %q, and the record says %+v:\n%s", m.called(), first.Deployed, messages[0])
+	}
 	queries := len(m.lake.Queries()) + len(m.athena.Queries())
 	if engine := first.Evidence.Engine; engine != map[bool]string{false: "cloudtrail-lake", true: "athena"}[m.files || m.both] || !strings.Contains(messages[0], "EVIDENCE ("+engine+",") {
 		t.Errorf("the evidence is of %s, and the message is:\n%s", engine, messages)
@@ -258,6 +261,7 @@ func (m *midnight) nothingIsSeen(t *testing.T) {
 // incidentJSON is what this test reads of nightlatch.incident/1.
 type incidentJSON struct {
 	ID       string
+	Deployed struct{ Alias string } `json:"deployed_in"`
 	Alarm    struct{ Confirmed bool }
 	Evidence struct {
 		Engine   string
@@ -388,6 +392,8 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 	must(err)
 
 	m.event = m.alarmInCloudWatch(ctx, t, cloudwatch.NewFromConfig(cfg))
+	_, err = m.iam.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: aws.String(m.alias())})
+	must(err)
 	session, err := sts.NewFromConfig(cfg).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + p.account + ":role/oncall"), RoleSessionName: aws.String("olga")})
 	must(err)
 	m.onCall = aws.Credentials{AccessKeyID: *session.Credentials.AccessKeyId, SecretAccessKey: *session.Credentials.SecretAccessKey, SessionToken: *session.Credentials.SessionToken}
@@ -411,6 +417,14 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 		m.keep(ctx, t, cfg)
 	}
 	return m
+}
+
+// alias is what the account is called.
+func (m *midnight) alias() string { return "prod-" + m.account }
+
+// called is how a message says what account it is about.
+func (m *midnight) called() string {
+	return "Account " + m.account + ", alias " + m.alias() + ", region eu-west-1."
 }
 
 // find is what IAM knows of a user, of a role, or of a key's user.

@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "nightlatch: %v\nTry: nightlatch --help\n", err)
+		fmt.Fprintf(s.err, "nightlatch: %v\nTry: nightlatch %s--help\n", err, understood(err))
 		return 2
 	}
 	if err := k.Run(); err != nil {
@@ -105,6 +105,19 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return 1
 	}
 	return 0
+}
+
+// understood is the command on whose line something is wrong, with a blank; "" where there is none.
+func understood(err error) string {
+	var parsing *kong.ParseError
+	if errors.As(err, &parsing) {
+		for _, p := range parsing.Context.Path {
+			if p.Command != nil {
+				return p.Command.Name + " "
+			}
+		}
+	}
+	return ""
 }
 
 // sentence is an error for the human: what AWS denies, it denies him, and the names in it are others'.

@@ -96,6 +96,11 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	if err != nil {
 		return rec, "", err
 	}
+	shows, err := sandbox.Shows(ctx, engine, parsed.Alarm.Buckets)
+	if err != nil {
+		return rec, "", err
+	}
+	fmt.Fprintln(s.err, shows)
 	level := slog.LevelError + 1
 	if c.Verbose {
 		level = slog.LevelInfo
@@ -104,6 +109,9 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 		Meter: account.Meter(), Trail: engine, Account: account, Store: &incident.Memory{},
 		Channels: []notify.Channel{&sandbox.Channel{}}, Clock: sandbox.NewClock(parsed.Alarm.Since),
 		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})), Mode: mode, Ours: ours, Policy: p,
+	}
+	if c.Account != "" {
+		r.Place, r.Alias = incident.Place{AccountID: account.ID, Region: parsed.Alarm.Region}, account.Alias
 	}
 	handled, err := r.Handle(ctx, event, nil)
 	if err != nil {

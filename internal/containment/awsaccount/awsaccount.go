@@ -63,6 +63,9 @@ type Account struct {
 
 	mu sync.Mutex
 	me *caller // nil until STS has answered
+
+	named sync.Once // guards alias
+	alias string
 }
 
 var _ containment.Account = (*Account)(nil)
@@ -96,7 +99,7 @@ func New(cfg aws.Config, s Settings) (*Account, error) {
 	}, nil
 }
 
-// ReadGrants are the permissions that Identify and Read need: all that mode observe holds.
+// ReadGrants are the permissions that Identify, Read and Alias need: all that mode observe holds.
 func ReadGrants() []grant.Grant {
 	return []grant.Grant{
 		// STS answers this to everybody, even under a Deny; it stands here so that the list of calls is whole.
@@ -114,6 +117,7 @@ func ReadGrants() []grant.Grant {
 			Sid: "IdentifyRoles", Actions: []string{"iam:GetRole"}, On: []string{"arn:${Partition}:iam::${Account}:role/*"},
 			Why: "Whose session moved the bytes is known only when CloudTrail shows it; it is read, not changed.",
 		},
+		AliasGrant(),
 	}
 }
 

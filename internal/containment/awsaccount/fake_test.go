@@ -19,6 +19,7 @@ import (
 type fakeAWS struct {
 	t      *testing.T
 	caller string // the ARN that GetCallerIdentity answers
+	alias  string // of the account
 
 	mu     sync.Mutex
 	users  map[string]*fakeUser
@@ -147,6 +148,11 @@ func (f *fakeAWS) do(action string, get func(string) string) (code, body string)
 	switch action {
 	case "GetCallerIdentity":
 		return "", tag("Arn", f.caller) + tag("Account", strings.Split(f.caller, ":")[4]) + tag("UserId", "AROAEXAMPLE:run")
+	case "ListAccountAliases":
+		if f.alias == "" {
+			return "", "<AccountAliases></AccountAliases>" + tag("IsTruncated", "false")
+		}
+		return "", "<AccountAliases>" + tag("member", f.alias) + "</AccountAliases>" + tag("IsTruncated", "false")
 	case "GetAccessKeyLastUsed":
 		for name, u := range f.users {
 			if slices.ContainsFunc(u.keys, func(k fakeKey) bool { return k.id == get("AccessKeyId") }) {

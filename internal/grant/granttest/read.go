@@ -120,6 +120,7 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 		kind, name = "role", form.Get("RoleName")
 	case form.Has("AccessKeyId"):
 		kind, name = "key", form.Get("AccessKeyId")
+	case c.Action == "iam:ListAccountAliases": // about the account
 	case service == "iam":
 		return c, fmt.Errorf("%s is about nobody: %v", c.Action, form)
 	}

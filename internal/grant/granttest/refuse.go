@@ -18,7 +18,7 @@ const useTheKey = "kms:GenerateDataKey"
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func (a *AWS) refuse(w http.ResponseWriter, service string, c Call) {
 	resource := c.Resource
-	if service == "iam" { // "on resource: user mara"
+	if service == "iam" && resource != "*" { // "on resource: user mara"
 		kind, name, _ := strings.Cut(resource[strings.LastIndex(resource, ":")+1:], "/")
 		resource = kind + " " + name[strings.LastIndex(name, "/")+1:]
 	}
