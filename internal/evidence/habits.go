@@ -44,8 +44,8 @@ type Habits struct {
 }
 
 const (
-	// A place that the principal worked at on familiarDays excuses what leaves there now, and so does one where it took a familiarPart of it
-	// in a day. What is less was perhaps the thief's own first try.
+	// A place that the principal worked at on familiarDays, and at least half as often as anywhere, excuses what leaves there now. So does one
+	// where it took a familiarPart of it in a day. What is less was perhaps the thief himself, looking round.
 	familiarDays = 3
 	familiarPart = 100
 	// justBefore is how long before the window a thief may change his network in the course of one theft.
@@ -82,9 +82,13 @@ func (p *PrincipalHistory) at(place place) *PlaceHistory {
 	return &PlaceHistory{}
 }
 
-// excuses reports whether so much was to be expected there.
-func (w PlaceHistory) excuses(bytes int64) bool {
-	return w.Days >= familiarDays || w.MostBytes > 0 && bytes/familiarPart <= w.MostBytes
+// excuses reports whether so much was to be expected at a place of such weight.
+func (p *PrincipalHistory) excuses(w PlaceHistory, bytes int64) bool {
+	most := w.Days
+	for _, known := range p.Places {
+		most = max(most, known.Days)
+	}
+	return w.Days >= familiarDays && 2*w.Days >= most || w.MostBytes > 0 && bytes/familiarPart <= w.MostBytes
 }
 
 // compare says how usual it is for the actor's principal what the actor does.
@@ -119,7 +123,7 @@ func (a *Actor) compare(h *History, from time.Time) {
 			unknown, through = true, nil
 			continue
 		}
-		f := w.excuses(o.Bytes)
+		f := p.excuses(*w, o.Bytes)
 		a.Origins[i].Days, a.Origins[i].MostBytes, a.Origins[i].Familiar = &w.Days, &w.MostBytes, &f
 		if f {
 			familiar += o.Bytes

@@ -57,6 +57,13 @@ func TestTheWeightOfAPlace(t *testing.T) {
 			t.Errorf("%s: got %+v, %d bytes unfamiliar", name, o, *a.UnfamiliarBytes)
 		}
 	}
+	// Days count beside those of the place where it works most: a thief may look round for three days.
+	for home, want := range map[int64]bool{3: true, 6: true, 7: false} {
+		p := PrincipalHistory{Days: 9, Places: []PlaceHistory{{placed("x"), 3, 0}, {placed("home"), home, 1000}}}
+		if got := *compared(taking(gib, "x"), p, History{}).Origins[0].Familiar; got != want {
+			t.Errorf("three days beside %d at home: got %t", home, got)
+		}
+	}
 }
 
 func TestThroughUsual(t *testing.T) {

@@ -9,7 +9,9 @@ import (
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -52,6 +54,9 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("%s left in the minutes around the window: the bytes that are not explained may be among them", prose.Bytes(e.MarginBytes))
 	case e.MarginBytes > 0:
 		add("%s more left in the minutes around the window; they are not counted above", prose.Bytes(e.MarginBytes))
+	}
+	if slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Action == policy.DeactivateKey && o.State != containment.Skipped }) {
+		add("what else the key is used for: this trail may not record the calls to other buckets")
 	}
 	if e.Others.Actors > 0 {
 		add("who else: %s, with %s together, not listed", prose.Plural(e.Others.Actors, "further actor"), prose.Bytes(e.Others.Bytes))
