@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nightlatch/internal/settings"
@@ -61,7 +62,18 @@ func (p payload) computed() string {
 	if sums && PlainSum(v.Expression, ids) {
 		return ""
 	}
-	return ComputedBy(quote(v.Expression))
+	return Computes(v.Expression)
+}
+
+// maxQuoted is how much of an expression a message quotes.
+const maxQuoted = 100
+
+// Computes is ComputedBy of an expression.
+func Computes(expression string) string {
+	if len(expression) > maxQuoted {
+		expression = expression[:maxQuoted-3] + "..."
+	}
+	return ComputedBy(strconv.QuoteToASCII(expression))
 }
 
 // ComputedBy is what is said of an alarm on no sum of bytes, as a sentence's beginning.

@@ -58,7 +58,16 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	r.Mode, r.Log, r.Notified = l.Mode, slices.Clip(r.Log), slices.Clone(r.Notified)
 	j := judging{Limits: l, policy: p, rec: &r, targets: targets, plans: map[int]plan{}, actors: slices.Clone(r.Evidence.Actors)}
 	// The theft may be in the margin: it is listed before its neighbours.
-	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
+	// Who did only what it always does comes after all others.
+	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int {
+		switch usual := x.UsualReader(); {
+		case usual == y.UsualReader():
+			return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x))
+		case usual:
+			return 1
+		}
+		return -1
+	})
 	left := j.all(false)
 	if total := r.Alarm.Whole(); len(j.missing) == 0 && total != nil && left > *total/5 {
 		r.Note(l.Now, prose.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")

@@ -127,15 +127,12 @@ func (w *watch) sumOf(metrics []types.MetricDataQuery, account string) (doubt st
 	case returned.MetricStat != nil && len(ids) > 1:
 		return "the alarm returns one of its metrics, and not the plain sum of them"
 	case returned.MetricStat == nil && !alarm.PlainSum(aws.ToString(returned.Expression), ids):
-		w.computed = alarm.ComputedBy(fmt.Sprintf("%+q", clipped(aws.ToString(returned.Expression))))
+		w.computed = alarm.Computes(aws.ToString(returned.Expression))
 	case len(twice) > 0 && w.computed == "":
 		return fmt.Sprintf("the alarm counts bucket %q twice", twice[0])
 	}
 	return ""
 }
-
-// clipped is as much of an expression as a message quotes.
-func clipped(expression string) string { return expression[:min(len(expression), 64)] }
 
 // query is a Metrics Insights query that gives one series a bucket.
 type query struct {
