@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -22,7 +21,7 @@ import (
 type Account struct {
 	mu     sync.Mutex
 	ID     string
-	alias  string
+	Alias  string // what it is called; "" where it has no alias
 	users  map[string]*User
 	roles  map[string]*Role
 	meter  *Meter
@@ -163,9 +162,6 @@ func (a *Account) find(key string) (*User, *Key) {
 	}
 	return nil, nil
 }
-
-// Alias is what the account is called; "" where it has no alias.
-func (a *Account) Alias(context.Context, *slog.Logger) string { return a.alias }
 
 // Identify implements containment.Account.
 func (a *Account) Identify(_ context.Context, c actor.Credential) (policy.Target, error) {

@@ -45,7 +45,7 @@ func ReadAccount(text []byte) (*Account, error) {
 		return nil, fmt.Errorf("account_id: %q is not a 12-digit account id", f.AccountID)
 	}
 	a := NewAccount(f.AccountID)
-	a.alias, a.self = f.Alias, f.Self
+	a.Alias, a.self = f.Alias, f.Self
 	for i, u := range f.Users {
 		if u.Name == "" {
 			return nil, fmt.Errorf("users[%d].name is missing", i)

@@ -110,15 +110,15 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 		Channels: []notify.Channel{&sandbox.Channel{}}, Clock: sandbox.NewClock(parsed.Alarm.Since),
 		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})), Mode: mode, Ours: ours, Policy: p,
 	}
-	if c.Account != "" {
-		r.Place, r.Alias = incident.Place{AccountID: account.ID, Region: parsed.Alarm.Region}, account.Alias
-	}
 	handled, err := r.Handle(ctx, event, nil)
 	if err != nil {
 		return rec, "", err
 	}
 	rec = handled.Record
 	rec.Evidence.TrailFrom, rec.Evidence.TrailTo = first, last
+	if account.Alias != "" { // it is judged as what no deployment watches, and shown as the account's
+		rec.Place = incident.Place{AccountID: account.ID, Alias: account.Alias, Region: parsed.Alarm.Region}
+	}
 	return rec, "", nil
 }
 
