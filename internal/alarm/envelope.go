@@ -25,13 +25,33 @@ func unwrap(event []byte) ([]byte, error) {
 			found[string(text)], last = true, text
 		}
 	})
-	if list, ok := whole.([]any); ok && len(found) == 0 {
-		return nil, fmt.Errorf("the event is a list of %d, without an alarm in it", len(list))
-	}
 	if len(found) > 1 {
 		return nil, fmt.Errorf("the event is an envelope with %d alarms: send each by itself, from a queue in batches of 1", len(found))
 	}
+	if _, object := whole.(map[string]any); last == nil && ok && !object {
+		return nil, fmt.Errorf("the event is %s, without an alarm in it", kind(whole))
+	}
 	return last, nil
+}
+
+// kind is what a JSON value is, in words.
+func kind(value any) string {
+	switch v := value.(type) {
+	case []any:
+		return fmt.Sprintf("a list of %d", len(v))
+	case string:
+		return "a text"
+	case nil:
+		return "null"
+	}
+	return "a single value"
+}
+
+// several reports whether a text is one JSON value after another, as a file with one event a line.
+func several(text []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(text))
+	var first, second json.RawMessage
+	return d.Decode(&first) == nil && d.Decode(&second) == nil
 }
 
 // collect calls found with each alarm in a JSON value, also where the JSON stands in a text, or in one in base64 as streams have it.

@@ -79,7 +79,7 @@ func TestParseRefuses(t *testing.T) {
 		"no JSON":                      {"ALARM!", "the event is not a JSON object"},
 		"half a JSON":                  {`{"alarmData":`, "the event is not a JSON object"},
 		"an array":                     {"[1,2]", "the event is a list of 2, without an alarm in it"},
-		"null":                         {"null", "the event has none of the known shapes; its fields are none"},
+		"null":                         {"null", "the event is null, without an alarm in it"},
 		"an empty object":              {"{}", "its fields are none"},
 		"10 MB":                        {`{"a":"` + strings.Repeat("x", 10<<20) + `"}`, "longer than the 1048576 bytes that an event may have"},
 		"an unknown shape":             {`{"foo":1,"bar":2}`, `its fields are "bar", "foo"`},

@@ -61,6 +61,9 @@ func parse(event []byte) (Event, error) {
 	if inner != nil {
 		event = inner
 	}
+	if several(event) {
+		return Event{}, errors.New("the event is several JSON values, one after another: give one alarm")
+	}
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(event, &top); err != nil {
 		return Event{}, fmt.Errorf("the event is not a JSON object: %v", err)

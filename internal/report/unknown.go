@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"nightlatch/internal/alarm"
-	"nightlatch/internal/evidence"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
@@ -55,7 +55,9 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	case e.MarginBytes > 0:
 		add("%s more left in the minutes around the window; they are not counted above", prose.Bytes(e.MarginBytes))
 	}
-	if slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Action == policy.DeactivateKey && o.State != containment.Skipped }) {
+	if slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
+		return o.Action == policy.DeactivateKey && o.State != containment.Skipped
+	}) {
 		add("what else the key is used for: this trail may not record the calls to other buckets")
 	}
 	if e.Others.Actors > 0 {

@@ -209,6 +209,9 @@ func alarmLine(r incident.Record) string {
 	if a.Threshold != nil {
 		text += ", threshold " + prose.Bytes(int64(*a.Threshold))
 	}
+	if a.Counts != "" {
+		text += ", of a part of the bucket"
+	}
 	if a.Confirmed {
 		return text + ", confirmed"
 	}
