@@ -109,6 +109,9 @@ func place(o evidence.Origin) string {
 
 // inPast is what is said of the 14 days that are asked about, where the trail goes less far back.
 func inPast(r incident.Record, text string) string {
+	if r.Evidence.Past() < time.Minute {
+		text = strings.ReplaceAll(text, "it did not read these buckets in the 14 days before", "what is usual for it is NOT KNOWN, as the trail holds nothing from before the window")
+	}
 	return strings.ReplaceAll(text, "14 days", past(r.Evidence))
 }
 

@@ -64,6 +64,10 @@ func TestAWindowOutsideOfTheTrail(t *testing.T) {
 		!strings.Contains(body, "what was usual earlier: the trail goes back 29 minutes before the window only") {
 		t.Errorf("a history of 29 minutes: %s", body)
 	}
+	r.Evidence.TrailFrom = r.Alarm.From.Add(7 * time.Second)
+	if body := folded(Text(r).Body); !strings.Contains(body, "what is usual for it is NOT KNOWN, as the trail holds nothing from before the window") || strings.Contains(body, " 0 minutes") {
+		t.Errorf("no history at all: %s", body)
+	}
 }
 
 // Bytes around the window that dwarf those inside stand in the first sentence, whosever they are.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
@@ -31,7 +32,11 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("what is usual for these principals: the 14 days before could not be read%s", why)
 	}
 	if p := e.Past(); p < evidence.HistorySpan && !e.OutsideTrail(alarm.Margin) {
-		add("what was usual earlier: the trail goes back %s before the window only", past(e))
+		if p < time.Minute {
+			add("what was usual earlier: the trail holds nothing from before the window")
+		} else {
+			add("what was usual earlier: the trail goes back %s before the window only", past(e))
+		}
 	}
 	for _, part := range e.Unheld(alarm.Margin) {
 		add("whether anything happened from %s: the trail holds calls from %s", prose.Window(part[0], part[1]), held(e))
