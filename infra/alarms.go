@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -18,7 +19,7 @@ const alarmPrefix = "nightlatch-"
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
 const maxExpression = 2048
 
-// longestFilter and longestName are as long as the id of a request-metrics configuration and a bucket's name can be.
+// longestFilter and longestName are as long as the id of a request-metrics configuration and the name of a bucket made since 2018 can be.
 var longestFilter, longestName = strings.Repeat("x", 64), strings.Repeat("x", 63)
 
 // newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others. Their buckets are its
@@ -38,7 +39,7 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter, s.Files.Bucket)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
 				}}
 			} else {
-				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", alarmPrefix, b.Name, periodName(t), suffix))
+				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", alarmPrefix, nameInAlarm(b.Name), periodName(t), suffix))
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, periodName(t)))
 				props.Namespace, props.MetricName, props.Statistic = jsii.String("AWS/S3"), jsii.String("BytesDownloaded"), jsii.String("Sum")
 				props.Period = jsii.Number(t.Period.Seconds())
@@ -47,6 +48,19 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 			awscloudwatch.NewCfnAlarm(alarms, props.AlarmName, props)
 		}
 	}
+}
+
+// maxNameInAlarm leaves room for what stands around a bucket's name in an alarm's, which has 255 characters:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+const maxNameInAlarm = 200
+
+// nameInAlarm is a bucket's name as its alarms' names have it. One from before 2018 may be too long.
+func nameInAlarm(bucket string) string {
+	if len(bucket) <= maxNameInAlarm {
+		return bucket
+	}
+	sum := sha256.Sum256([]byte(bucket))
+	return fmt.Sprintf("%s-%x", bucket[:maxNameInAlarm], sum[:8])
 }
 
 // alarmStacks is how many nested stacks share the alarms that are too many for one stack: at maxAlarms each holds about half of the

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -48,6 +49,22 @@ func TestNamedBuckets(t *testing.T) {
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+// Buckets from before 2018 are watched under the names that they have. One too long for an alarm's name keeps its beginning there.
+func TestBucketsOfBefore2018(t *testing.T) {
+	long := strings.Repeat("Long_", 51)
+	names := []string{"My_Legacy.Bucket", "Team_Exports", "team_exports", "exports_prod", long, long[:254] + "x"}
+	alarms := bucketAlarms(t, synth(t, "buckets", strings.Join(names, ",")))
+	if len(alarms) != 2*len(names) {
+		t.Errorf("there are %d alarms, want %d", len(alarms), 2*len(names))
+	}
+	for name, a := range alarms {
+		bucket := fmt.Sprint(at(t, a["Dimensions"].([]any)[0], "Value"))
+		if len(name) > 255 || !slices.Contains(names, bucket) || !strings.Contains(name, bucket[:min(len(bucket), 200)]) {
+			t.Errorf("the alarm %q is on %q", name, bucket)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsathena"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -14,7 +15,7 @@ import (
 // resultDays is how long an answer of Athena's stays in its bucket: the responder reads it at once.
 const resultDays = 3
 
-// newAthena makes what Athena needs to be asked about a trail's files: a table over them, a workgroup with a limit, and a bucket for its
+// newAthena makes what Athena needs to be asked about a trail's files: a table over them, that of an earlier version, a workgroup with a limit, and a bucket for its
 // answers. It returns the files with that bucket.
 func newAthena(scope constructs.Construct, s Settings) Files {
 	f := s.Files
@@ -35,22 +36,37 @@ func newAthena(scope constructs.Construct, s Settings) Files {
 	})
 	database := awsglue.NewCfnDatabase(scope, jsii.String("Database"), &awsglue.CfnDatabaseProps{CatalogId: jsii.String(s.Home.Account),
 		DatabaseInput: &awsglue.CfnDatabase_DatabaseInputProperty{Name: jsii.String(athena.Database), Description: jsii.String("Nightlatch: CloudTrail's files")}})
+	for id, of := range map[string]struct {
+		name    string
+		columns []athena.Column
+	}{recordsTable: {athena.TableName, s.table().Columns()}, "Table": {athena.EarlierTable, s.table().EarlierColumns()}} {
+		newTable(scope, s, id, of.name, of.columns).AddResourceDependency(database, nil)
+	}
+	return f
+}
+
+// recordsTable is the logical id of the table that is asked.
+const recordsTable = "Records"
+
+func newTable(scope constructs.Construct, s Settings, id, name string, fields []athena.Column) awsglue.CfnTable {
 	table := s.table()
-	awsglue.NewCfnTable(scope, jsii.String("Table"), &awsglue.CfnTableProps{CatalogId: jsii.String(s.Home.Account), DatabaseName: jsii.String(athena.Database),
+	return awsglue.NewCfnTable(scope, jsii.String(id), &awsglue.CfnTableProps{CatalogId: jsii.String(s.Home.Account), DatabaseName: jsii.String(athena.Database),
 		TableInput: &awsglue.CfnTable_TableInputProperty{
-			Name: jsii.String(athena.TableName), TableType: jsii.String("EXTERNAL_TABLE"), Parameters: table.Parameters(), PartitionKeys: columns(table.Partitions()),
+			Name: jsii.String(name), TableType: jsii.String("EXTERNAL_TABLE"), Parameters: table.Parameters(), PartitionKeys: columns(table.Partitions()),
 			StorageDescriptor: &awsglue.CfnTable_StorageDescriptorProperty{
-				Columns: columns(table.Columns()), Location: jsii.String(table.Location), InputFormat: jsii.String(athena.InputFormat), OutputFormat: jsii.String(athena.OutputFormat),
+				Columns: columns(fields), Location: jsii.String(table.Location), InputFormat: jsii.String(athena.InputFormat), OutputFormat: jsii.String(athena.OutputFormat),
 				SerdeInfo: &awsglue.CfnTable_SerdeInfoProperty{SerializationLibrary: jsii.String(athena.SerDe)},
 			},
-		}}).AddResourceDependency(database, nil)
-	return f
+		}})
 }
 
 // keepResults lets Athena write an answer for the two functions that ask it. Nobody else writes or deletes any, whoever lets them:
 // between the end of a query and the reading of its rows, whoever may write to every bucket could put others there. Athena calls S3 as
 // the role that asks it: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
 func keepResults(scope constructs.Construct, s Settings, r responder, a approver) {
+	for _, f := range []awscdk.CfnResource{r.function, a.function} { // they ask the table by its name, which must be there when they change
+		f.AddResourceDependency(scope.Node().FindChild(jsii.String(recordsTable)).(awscdk.CfnResource), nil)
+	}
 	bucket := s.bucketARN(s.Files.Results)
 	awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{Bucket: jsii.String(s.Files.Results), PolicyDocument: document(
 		onlyTLS("s3:*", []string{bucket, bucket + "/*"}),

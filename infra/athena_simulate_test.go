@@ -28,7 +28,8 @@ func askingAthena(files, folder string) []request {
 		does("Allowed CheckTheTrailsTable", "athena:GetTableMetadata", "arn:aws:athena:eu-west-1:111122223333:datacatalog/AwsDataCatalog"),
 		does("Allowed CheckTheTrailsTable", "athena:GetDataCatalog", "arn:aws:athena:eu-west-1:111122223333:datacatalog/AwsDataCatalog"),
 		does(denied, "athena:GetDataCatalog", "arn:aws:athena:eu-west-1:111122223333:datacatalog/theirs"),
-		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"table/nightlatch/trail"),
+		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"table/nightlatch/records"),
+		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"table/nightlatch/trail"), // a function of the earlier version's, during an update
 		does("Allowed ReadTheTrailsTable", "glue:GetTable", theCatalog+"catalog"),
 		does("Allowed ReadTheTrailsTable", "glue:GetDatabase", theCatalog+"database/nightlatch"),
 		does("Allowed ReadTheDefaultDatabase", "glue:GetDatabase", theCatalog+"database/default"),
@@ -47,7 +48,7 @@ func askingAthena(files, folder string) []request {
 		does(denied, "athena:UpdateWorkGroup", theWorkGroup),
 		does(denied, "athena:CreateNamedQuery", theWorkGroup),
 		does(denied, "glue:GetTable", theCatalog+"table/sales/orders"),
-		does(denied, "glue:UpdateTable", theCatalog+"table/nightlatch/trail"),
+		does(denied, "glue:UpdateTable", theCatalog+"table/nightlatch/records"),
 		does(denied, "glue:CreateTable", theCatalog+"table/nightlatch/other"),
 		does(denied, "s3:GetObject", theResults+"/x.csv"),
 		via(denied, "s3:GetObject", files+"/other/x.json.gz"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func TestTheTableIsTheOneThatIsDemanded(t *testing.T) {
 			if arn := map[string]string{aTrail: aTrail, made: theTrail}[trail]; err != nil || enroller.Trail != arn {
 				t.Errorf("%q: the enroller reads %+v, %v, want the trail %s", changes, enroller, err, arn)
 			}
-			table := at(t, tpl.one(t, "AWS::Glue::Table"), "TableInput").(map[string]any)
+			table := at(t, tpl["Resources"], recordsTable, "Properties", "TableInput").(map[string]any)
 			s := Settings{Files: Files{Bucket: location[len("s3://") : len(location)-len("/AWSLogs/")], Folder: "AWSLogs/"}, Home: home}
 			for name, value := range s.table().Parameters() {
 				if got := at(t, table, "Parameters", name); got != value {
@@ -67,6 +68,25 @@ func TestTheTableIsTheOneThatIsDemanded(t *testing.T) {
 			if got := at(t, table, "StorageDescriptor", "Location"); got != location {
 				t.Errorf("%q: the table lies at %v, want %s", changes, got, location)
 			}
+		}
+	}
+}
+
+// An update never leaves a question without its table: the earlier version's stays as it is, both may be read, and the functions change when
+// the new one is there.
+func TestAnUpdateKeepsTheEarlierTable(t *testing.T) {
+	tpl := synth(t, onlyAthena(aTrail)...)
+	tables := map[any]any{}
+	for _, r := range tpl.resources("AWS::Glue::Table") {
+		tables[at(t, r, "TableInput", "Name")] = r
+	}
+	earlier := fmt.Sprint(at(t, tables["trail"], "TableInput", "StorageDescriptor", "Columns"))
+	if len(tables) != 2 || tables["records"] == nil || strings.Contains(earlier, "addendum") || !strings.Contains(earlier, "onbehalfof") {
+		t.Errorf("there are the tables %v", tables)
+	}
+	for _, id := range []string{"Responder", "Approver"} {
+		if needed := at(t, tpl["Resources"], id, "DependsOn"); !strings.Contains(fmt.Sprint(needed), recordsTable) {
+			t.Errorf("%s depends on %v", id, needed)
 		}
 	}
 }

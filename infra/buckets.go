@@ -3,12 +3,13 @@ package main
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"nightlatch/internal/settings"
 )
 
 // Bucket is a watched bucket, or every bucket that no other entry names.
@@ -46,10 +47,9 @@ const acceptedBuckets = "names of buckets or *, with commas between them, each w
 	"(customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m)"
 
 var (
-	bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{1,61})[a-z0-9]$`)
-	size       = regexp.MustCompile(`^([0-9]{1,15})(KiB|MiB|GiB|TiB)/(1m|24h)$`)
-	units      = map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-	periods    = map[string]time.Duration{"1m": minute, "24h": day}
+	size    = regexp.MustCompile(`^([0-9]{1,15})(KiB|MiB|GiB|TiB)/(1m|24h)$`)
+	units   = map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+	periods = map[string]time.Duration{"1m": minute, "24h": day}
 )
 
 // defaults are the thresholds of a bucket that is given without any. Metrics Insights sees three hours at most
@@ -68,7 +68,7 @@ func parseBuckets(v string) ([]Bucket, error) {
 	names := 0
 	for entry := range strings.SplitSeq(v, ",") {
 		name, thresholds, given := strings.Cut(entry, "=")
-		if err := checkName(name); err != nil {
+		if err := settings.CheckBucket(name); name != everyBucket && err != nil { // a mistyped name would be an alarm that never fires
 			return nil, err
 		}
 		if slices.ContainsFunc(all, func(b Bucket) bool { return b.Name == name }) {
@@ -110,22 +110,6 @@ func thresholds(buckets []Bucket) (n int) {
 		n += len(b.Thresholds)
 	}
 	return n
-}
-
-// checkName follows https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: a mistyped name would be an alarm
-// that never fires.
-func checkName(name string) error {
-	if name == everyBucket {
-		return nil
-	}
-	_, notIP := netip.ParseAddr(name)
-	switch {
-	case !bucketName.MatchString(name), strings.Contains(name, ".."), notIP == nil, strings.HasPrefix(name, "xn--"):
-		return fmt.Errorf("%q cannot be a bucket's name", name)
-	case strings.HasSuffix(name, "--x-s3"), strings.HasSuffix(name, "-s3alias"):
-		return fmt.Errorf("%q is no general purpose bucket, and has no request metrics", name)
-	}
-	return nil
 }
 
 func parseThreshold(text string) (Threshold, error) {

@@ -76,14 +76,14 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	}
 	for _, c := range []struct{ key, value, says string }{
 		{"bucket", "a-bucket", "bucket is not a setting (did you mean buckets?); the settings are buckets, "},
-		{"buckets", "", `"" cannot be a bucket's name`},
-		{"buckets", "a-bucket,", `"" cannot be a bucket's name`},
-		{"buckets", "Customer-Exports", `"Customer-Exports" cannot be a bucket's name`},
-		{"buckets", "ab", `"ab" cannot be a bucket's name`},
-		{"buckets", "a..b", `"a..b" cannot be a bucket's name`},
-		{"buckets", "192.168.5.4", `"192.168.5.4" cannot be a bucket's name`},
-		{"buckets", "arn:aws:s3:::a-bucket", "cannot be a bucket's name"},
-		{"buckets", "fast--euw1-az1--x-s3", "has no request metrics"},
+		{"buckets", "", `"" is not the name of a bucket`},
+		{"buckets", "a-bucket,", `"" is not the name of a bucket`},
+		{"buckets", "a bucket", `"a bucket" is not the name of a bucket`},
+		{"buckets", "ab", `"ab" is not the name of a bucket`},
+		{"buckets", "192.168.5.4", `"192.168.5.4" is not the name of a bucket`},
+		{"buckets", "arn:aws:s3:::a-bucket", "is not the name of a bucket"},
+		{"buckets", "fast--euw1-az1--x-s3", "directory buckets are not watched"},
+		{"buckets", "reports-abc-s3alias", "is an access point's name"},
 		{"buckets", "a-bucket,a-bucket", `"a-bucket" stands there twice`},
 		{"buckets", "a-bucket=-1", `"-1" is not a threshold like 1GiB/1m`},
 		{"buckets", "a-bucket=1 Gib/1m", `"1 Gib/1m" is not a threshold`},
@@ -149,7 +149,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	}
 	const all = "the settings are buckets, eventDataStore, trail, evidence, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
-		{"buckets", "Logs", `buckets is "Logs", and should be ` + acceptedBuckets + `: "Logs" cannot be a bucket's name`},
+		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + acceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + acceptedBuckets + `: "logs" stands there twice`},
 		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + acceptedBuckets + `: "-1" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
 		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + acceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
@@ -172,8 +172,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if _, err := Read(context); err == nil || err.Error() != more {
 		t.Errorf("got %v, want %s", err, more)
 	}
-	context = given("buckets", many(500, "")+",Logs")
-	if _, err := Read(context); err == nil || len(err.Error()) > 600 || !strings.HasSuffix(err.Error(), `: "Logs" cannot be a bucket's name`) {
+	context = given("buckets", many(500, "")+",Lo gs")
+	if _, err := Read(context); err == nil || len(err.Error()) > 600 || !strings.HasSuffix(err.Error(), `: "Lo gs" is not the name of a bucket`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"nightlatch/internal/settings"
 )
 
 // Source says what started the incident.
@@ -192,7 +194,7 @@ func above(value, threshold float64, atLeast bool) bool {
 // datapoints that touch it; bytes are what the metric shows in it.
 func (a Alarm) Read(r Reading) Alarm {
 	if len(a.Buckets) == 0 {
-		a.Buckets = slices.DeleteFunc(slices.Sorted(slices.Values(r.Buckets)), func(b string) bool { return !BucketName.MatchString(b) })
+		a.Buckets = slices.DeleteFunc(slices.Sorted(slices.Values(r.Buckets)), func(b string) bool { return settings.CheckBucket(b) != nil })
 		a.Buckets = a.Buckets[:min(len(a.Buckets), maxBuckets)]
 	}
 	if r.Period > 0 {

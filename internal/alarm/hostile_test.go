@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"nightlatch/internal/settings"
 )
 
 var idForm = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
@@ -42,7 +44,7 @@ func check(t *testing.T, got Event, err error) {
 	}
 	a := *got.Alarm
 	for _, b := range a.Buckets {
-		if !BucketName.MatchString(b) {
+		if settings.CheckBucket(b) != nil {
 			t.Errorf("%q is not the name of a bucket", b)
 		}
 	}

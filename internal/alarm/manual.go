@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	"nightlatch/internal/settings"
 )
 
 // maxManualWindow bounds the window of a manual event: a query is billed by what it scans.
@@ -44,8 +46,8 @@ func parseOurs(top map[string]json.RawMessage) (Event, error) {
 		return Event{Advance: ours.Advance.Incident}, nil
 	}
 	in := ours.Investigate
-	if !BucketName.MatchString(in.Bucket) {
-		return Event{}, fmt.Errorf("nightlatch.investigate.bucket: %s is not the name of a bucket", quote(in.Bucket))
+	if err := settings.CheckBucket(in.Bucket); err != nil {
+		return Event{}, fmt.Errorf("nightlatch.investigate.bucket: %v", err)
 	}
 	from, err := time.Parse(time.RFC3339, in.From)
 	if err != nil {

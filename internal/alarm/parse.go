@@ -28,10 +28,6 @@ type Event struct {
 	Ignored string
 }
 
-// BucketName is what S3 accepts as the name of a general purpose bucket.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-var BucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
 // IncidentID is what an incident can be called: see Alarm.ID.
 var IncidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 

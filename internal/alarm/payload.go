@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"nightlatch/internal/settings"
 )
 
 // maxBuckets is how many buckets one alarm can name: a metric math alarm has at most ten metrics. A query ends at 10,000 characters.
@@ -51,8 +53,11 @@ func (p payload) event(a Alarm) (Event, error) {
 		return Event{}, fmt.Errorf("alarm event: it names %d buckets, more than the %d that one alarm can watch", len(a.Buckets), maxBuckets)
 	}
 	for _, b := range a.Buckets {
-		if !BucketName.MatchString(b) {
-			return Event{}, fmt.Errorf("alarm event: %s is not the name of a bucket", quote(b))
+		if why := settings.Unwatched(b); why != "" {
+			return refuse(a, why)
+		}
+		if err := settings.CheckBucket(b); err != nil {
+			return Event{}, fmt.Errorf("alarm event: %v", err)
 		}
 	}
 	if err := p.window(&a); err != nil {

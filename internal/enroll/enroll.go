@@ -10,8 +10,6 @@ package enroll
 import (
 	"context"
 	"errors"
-	"regexp"
-	"strings"
 )
 
 // Everything is the entry that stands for every bucket of the region, those made later too.
@@ -49,13 +47,4 @@ type Metrics interface {
 	Enrol(ctx context.Context, bucket, id string) error
 	// Withdraw takes the configuration away; that it is not there is no error.
 	Withdraw(ctx context.Context, bucket, id string) error
-}
-
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
-// ValidName reports whether a general purpose bucket can have that name. Directory buckets and access points cannot be enrolled.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-func ValidName(name string) bool {
-	return bucketName.MatchString(name) && !strings.Contains(name, "..") &&
-		!strings.HasSuffix(name, "--x-s3") && !strings.HasSuffix(name, "-s3alias") && !strings.HasSuffix(name, "--table-s3")
 }

@@ -46,19 +46,6 @@ func TestThePlan(t *testing.T) {
 	}
 }
 
-func TestNamesOfBuckets(t *testing.T) {
-	for _, good := range []string{"logs", "a.b-c", "000", strings.Repeat("x", 63)} {
-		if !ValidName(good) {
-			t.Errorf("%q is refused", good)
-		}
-	}
-	for _, bad := range []string{"", "*", "ab", "Logs", "a..b", "-ab", "a/b", "a b", "logs\n", "x--euw1-az1--x-s3", "x-s3alias", strings.Repeat("x", 64)} {
-		if ValidName(bad) {
-			t.Errorf("%q is taken", bad)
-		}
-	}
-}
-
 // account is request metrics in memory. fail decides, before a call takes effect (after is false) and after it.
 type account struct {
 	mu     sync.Mutex

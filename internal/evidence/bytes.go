@@ -34,7 +34,8 @@ func (Bytes) Name() string { return "bytes" }
 //
 // The trail is read once: a table expression that two others name would be scanned, and billed, twice. A call meets the windows of
 // the buckets that it names by an equality, so that each costs as much as there are windows on its own bucket. Calls that name one
-// bucket, nearly all, stay one row until then.
+// bucket, nearly all, stay one row until then. What a copy's header names without a bucket, by an access point or in a way that cannot be
+// decoded, stands among its resources beside the destination.
 func (q Bytes) SQL(s Schema) string {
 	from, to := q.hull()
 	margin := int64(q.Margin / time.Second)
@@ -48,11 +49,13 @@ watch as (
 ),
 watched as (
   select found.*, window_no, case when unix >= begins and unix < ends then unix end as seen,
+    concat(cast(window_no as varchar), '|', call_id) as call,
     case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
-    case when contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
+    case when is_copy = 1 and candidate <> coalesce(named_bucket, '')
+      and (candidate = copied_from or copied_from is null or copied_from like '%%-s3alias' or copied_from like '%%--ol-s3') then candidate end as source
   from found
-  inner join unnest(case when copied_from is null and named_bucket = resource_bucket then array[named_bucket]
-    else array[named_bucket, resource_bucket, copied_from] end) as c (candidate) on true
+  inner join unnest(case when is_copy = 0 and named_bucket = r1 then array[named_bucket]
+    else array[named_bucket, copied_from, r1, r2, r3, r4] end) as c (candidate) on true
   inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[3]d
 )`, q.values(), from.Unix(), margin)
 	return unindent(fmt.Sprintf(`with %[1]s,
@@ -82,6 +85,7 @@ counted as (
     count(case when bytes_out is null and read_from is not null and copied_out = 0 then seen end) as unsized,
     count(case when copied_out = 1 then seen end) as copies,
     coalesce(min(seen), 0) as first_seen, coalesce(max(seen), 0) as last_seen,
+    sum(torn) as torn, count(reason) as amended,
     count(distinct case when class = 'object' then concat(bucket, '/', object_key) end) as objects,
     coalesce(min(case when class = 'object' then object_key end), '') as object,
     coalesce(max(case when class = 'object' then object_key end), '') as other_object
@@ -103,6 +107,6 @@ ranked as (
 select *
 from ranked
 where actor_place <= %[3]d and (part in ('all', 'actor') or place <= %[4]d or (part = 'origin' and place <= %[5]d))
-order by window_no, part, actor, place`, s.calls(from, to, watched, "window_no, ", false),
+order by window_no, part, actor, place`, s.calls(from, to, watched, onceInBytes, torn, false),
 		quoteAll(objectData), MaxActors, MaxDetails, askedOrigins))
 }

@@ -47,6 +47,8 @@ type Evidence struct {
 	Calls        int64 `json:"calls"`
 	Unsized      int64 `json:"calls_without_byte_count"`
 	Copies       int64 `json:"copies_out"`
+	// Amended counts the records that CloudTrail delivered late or corrected, and says so.
+	Amended int64 `json:"records_with_addendum,omitempty"`
 	// Explained is Bytes against the alarmed bytes, never clamped: well above 1 is a conflict. Nil is unknown.
 	Explained *float64 `json:"explained"`
 	// Unexplained is how many of the alarmed bytes CloudTrail does not show; 0 where it shows more.
@@ -215,8 +217,11 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 	e := Evidence{
 		From: a.From, To: a.To, Bytes: t.Bytes, ObjectBytes: t.ObjectBytes, ListingBytes: t.ListingBytes, ErrorBytes: t.ErrorBytes,
-		MarginBytes: t.MarginBytes, Calls: t.Calls, Unsized: t.Unsized, Copies: t.Copies, Others: t.Others,
+		MarginBytes: t.MarginBytes, Calls: t.Calls, Unsized: t.Unsized, Copies: t.Copies, Amended: t.Amended, Others: t.Others,
 		Lost: []string{}, Actors: []Actor{},
+	}
+	if t.Torn > 0 {
+		e.Lost = append(e.Lost, fmt.Sprintf("%d records share one eventID or sharedEventID and differ, as no two records of one call do: which of them are true is not known", t.Torn))
 	}
 	whole := a.Whole()
 	if whole != nil && *whole > 0 {

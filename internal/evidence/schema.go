@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func (s Schema) records(from, to time.Time) string {
 	}
 	first, last := Days(from, to)
 	return fmt.Sprintf(`(
-  select eventid, sharedeventid, try(cast(from_iso8601_timestamp(eventtime) at time zone 'UTC' as timestamp)) as eventtime, eventsource, eventname, useridentity,
+  select eventid, sharedeventid, recipientaccountid, requestid, addendum, try(cast(from_iso8601_timestamp(eventtime) at time zone 'UTC' as timestamp)) as eventtime, eventsource, eventname, useridentity,
     sourceipaddress, useragent, errorcode, requestparameters, responseelements, additionaleventdata, resources, vpcendpointid, vpcendpointaccountid,
     eventcategory, readonly = 'true' as readonly, managementevent = 'true' as managementevent
   from %s
@@ -75,6 +76,14 @@ func (s Schema) parameter(key string) string { return s.member("requestparameter
 
 // additional is a field of additionalEventData, NULL where it is missing.
 func (s Schema) additional(key string) string { return s.member("additionaleventdata", key) }
+
+// addendum is a field of what CloudTrail adds to a record that comes late or corrects another, NULL where it is missing.
+func (s Schema) addendum(field string) string {
+	if s.Files {
+		return "addendum." + strings.ToLower(field)
+	}
+	return "element_at(addendum, " + quote(field) + ")"
+}
 
 // sent is what a call took out of S3 as the record says, NULL where it has no number.
 func (s Schema) sent() string {

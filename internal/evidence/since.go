@@ -64,7 +64,7 @@ func (q Since) SQL(s Schema) string {
       or useridentity.sessioncontext.sessionissuer.principalid in (%[6]s))
 ),
 once as (
-  select *, row_number() over (partition by call_id order by case when access_key_id = '' then 1 else 0 end, eventid, unix, source_ip, vpc_endpoint) as copy,
+  select *, row_number() over (partition by call_id, eventname order by case when access_key_id = '' then 1 else 0 end, eventid, unix, source_ip, vpc_endpoint) as copy,
     %[7]s as network
   from found
 ),

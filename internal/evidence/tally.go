@@ -93,8 +93,12 @@ type Others struct {
 type Tally struct {
 	Bytes, ObjectBytes, ListingBytes, ErrorBytes, MarginBytes int64
 	Calls, Unsized, Copies                                    int64
-	Actors                                                    []Actor
-	Others                                                    Others
+	// Torn counts the records of calls of which the trail's records say different things.
+	Torn int64 `json:",omitempty"`
+	// Amended counts the records that came late or correct another.
+	Amended int64 `json:",omitempty"`
+	Actors  []Actor
+	Others  Others
 	// Digest is equal for equal answers: two query rounds in a row are compared by it.
 	Digest string
 }
@@ -146,7 +150,8 @@ func readTally(rows []Row, ours actor.Ours) (Tally, error) {
 			summed = true
 			t.Bytes, t.ObjectBytes, t.ListingBytes = r.number("bytes"), r.number("object_bytes"), r.number("listing_bytes")
 			t.ErrorBytes, t.MarginBytes = r.number("error_bytes"), r.number("margin_bytes")
-			t.Calls, t.Unsized, t.Copies = r.number("calls"), r.number("unsized"), r.number("copies")
+			t.Calls, t.Unsized, t.Copies, t.Torn = r.number("calls"), r.number("unsized"), r.number("copies"), r.number("torn")
+			t.Amended = r.number("amended")
 		case "actor":
 			a := readActor(r, ours)
 			byID[r.whole("actor")] = &a

@@ -25,7 +25,7 @@ func row(part, id string, changes ...string) Row {
 		"type": "IAMUser", "principal_id": "AIDAEXAMPLE" + id, "arn": "arn:aws:iam::111122223333:user/" + id, "account_id": "111122223333",
 		"access_key_id": "AKIAEXAMPLE0000" + id, "user_name": id, "issuer_arn": "", "issuer_user_name": "", "invoked_by": "", "on_behalf_of": "",
 		"principal": "AIDAEXAMPLE" + id, "bytes": "100", "object_bytes": "90", "signed_bytes": "80", "object": "k", "other_object": "k", "listing_bytes": "10", "error_bytes": "0", "margin_bytes": "5", "calls": "3",
-		"unsized": "1", "copies": "2", "first_seen": "1772625600", "last_seen": "1772625630.0", "objects": "2", "places": "1"}
+		"unsized": "1", "copies": "2", "torn": "0", "amended": "0", "first_seen": "1772625600", "last_seen": "1772625630.0", "objects": "2", "places": "1"}
 	for i := 0; i < len(changes); i += 2 {
 		r[changes[i]] = changes[i+1]
 	}

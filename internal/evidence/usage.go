@@ -53,7 +53,7 @@ parted as (
   from named
 ),
 watched as (
-  select max(case when here = 1 then call_id else eventid end) as call_id, max(eventid) as eventid, min(eventtime) as eventtime,
+  select max(case when here = 1 then call_id else eventid end) as call_id, max(eventid) as eventid, max(corrects) as corrects, min(eventtime) as eventtime,
     min(unix) as unix, max(unix) as until, here, early, read_from, source, issuer_id, principal_id, arn, access_key_id, source_ip,
     vpc_endpoint, vpc_endpoint_account, error_code, signed as signing,
     max(case when here = 1 then eventname end) as eventname, max(case when here = 1 then bytes_out end) as bytes_out,
@@ -118,7 +118,7 @@ placed as (
     sum(known) over (partition by part, principal) as places, count(*) over (partition by part, principal) as all_places,
     sum(begins) over (partition by part, principal) as new_days
   from aged
-)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), quoteAll(objectData), fewUsers,
+)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, onceInUsage, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), quoteAll(objectData), fewUsers,
 		unix("cast(cast(eventtime as date) as timestamp)"))
 	return unindent(shorten(tables) + fmt.Sprintf(`
 select part, principal, %s, network, %s, %s, signing, %s, days, most_bytes, bytes, object_days,

@@ -6,21 +6,21 @@ import (
 	"strings"
 	"time"
 
-	"nightlatch/internal/alarm"
+	"nightlatch/internal/settings"
 )
 
 // Window is what one incident asks of Bytes: who moved the bytes of Buckets in [From, To), which are whole seconds.
 type Window struct {
 	// ID is the incident's; of a question's windows each has another. It is no part of the SQL.
 	ID string
-	// Buckets are names. What no bucket can be called (alarm.BucketName) is not asked for.
+	// Buckets are names. What no bucket can be called (settings.CheckBucket) is not asked for.
 	Buckets  []string
 	From, To time.Time
 }
 
 // names are the buckets as the question writes them: sorted, each once, with what no name holds between them.
 func (w Window) names() string {
-	names := slices.DeleteFunc(slices.Clone(w.Buckets), func(b string) bool { return !alarm.BucketName.MatchString(b) })
+	names := slices.DeleteFunc(slices.Clone(w.Buckets), func(b string) bool { return settings.CheckBucket(b) != nil })
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), "/")
 }

@@ -51,7 +51,13 @@ func extra(r incident.Record, a evidence.Actor) int64 {
 
 func took(r incident.Record, a evidence.Actor) string {
 	t := "took " + prose.Bytes(a.Bytes)
-	if a.Share != nil {
+	if a.Unsized > 0 {
+		if a.Bytes == 0 {
+			t = "took an UNKNOWN number of bytes"
+		}
+		t += " (" + prose.Plural(a.Unsized, "call") + " without a byte count)"
+	}
+	if a.Share != nil && (a.Bytes > 0 || a.Unsized == 0) {
 		t += " (" + percent(*a.Share) + " of the alarmed bytes)"
 	}
 	if a.Objects > 0 {

@@ -65,7 +65,7 @@ func Subject(r incident.Record) string { return subject(headline(r), r) }
 func subject(headline string, r incident.Record) string {
 	s := "[nightlatch] " + headline + ": "
 	if a := lead(r); a != nil {
-		s += cmp.Or(prose.Safe(a.AccessKeyID), prose.Safe(string(a.Kind))) + " took " + prose.Bytes(Weight(r, *a)) + " from " + prose.List(bucketsOf(r, *a))
+		s += cmp.Or(prose.Safe(a.AccessKeyID), prose.Safe(string(a.Kind))) + " took " + amount(r, *a) + " from " + prose.List(bucketsOf(r, *a))
 	} else {
 		if r.Alarm.Bytes != nil {
 			s += prose.Bytes(*r.Alarm.Bytes) + " from "
@@ -87,7 +87,7 @@ func clipped(s string) string {
 }
 
 // lead is the actor that the answer is about: of those with the most urgent step, one who did more than it always does, and of these the one
-// that took most; nil where nobody took anything.
+// that took most; nil where nobody is suspected.
 func lead(r incident.Record) *evidence.Actor {
 	var best *evidence.Actor
 	urgent := func(a evidence.Actor) int {
@@ -106,7 +106,7 @@ func lead(r incident.Record) *evidence.Actor {
 		return first
 	}
 	for i, a := range r.Evidence.Actors {
-		if Weight(r, a) == 0 && a.Copies == 0 {
+		if !suspected(r, a) {
 			continue
 		}
 		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), usualLast(*best, a), cmp.Compare(Weight(r, a), Weight(r, *best))) > 0 {
@@ -125,6 +125,18 @@ func usualLast(x, y evidence.Actor) int {
 		return 1
 	}
 	return -1
+}
+
+// amount is how much an actor took; a call without a byte count may have taken anything.
+func amount(r incident.Record, a evidence.Actor) string {
+	switch n := prose.Bytes(Weight(r, a)); {
+	case a.Unsized == 0:
+		return n
+	case Weight(r, a) == 0:
+		return "? bytes"
+	default:
+		return n + " and more"
+	}
 }
 
 // Weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.

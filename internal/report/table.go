@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
@@ -33,22 +34,37 @@ func table(b *strings.Builder, r incident.Record) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
 	shown := 0
+	var unsized []evidence.Actor
 	actors := slices.Clone(e.Actors)
 	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(Weight(r, y), Weight(r, x)) })
 	for _, a := range actors {
-		if shown == maxRows || Weight(r, a) == 0 && a.Copies == 0 {
+		if shown == maxRows || !suspected(r, a) {
 			continue
 		}
 		shown++
 		row(w, a)
+		if a.Unsized > 0 {
+			unsized = append(unsized, a)
+		}
 	}
 	w.Flush()
+	for _, a := range unsized {
+		fmt.Fprintf(b, "%s (%s): %s without a byte count, first seen %s, last seen %s UTC\n", short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a),
+			prose.Plural(a.Unsized, "call"), moment(a.FirstSeen), moment(a.LastSeen))
+	}
 	if more := int64(len(e.Actors)-shown) + e.Others.Actors; more > 0 {
 		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", prose.Plural(more, "actor"))
 	}
 	if a := lead(r); a != nil {
 		details(b, *a)
 	}
+}
+
+// suspected reports whether an actor took something, or may have, or a human is asked about it: it has a row.
+func suspected(r incident.Record, a evidence.Actor) bool {
+	return Weight(r, a) > 0 || a.Copies > 0 || a.Unsized > 0 || a.AccessKeyID != "" && slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
+		return o.State == containment.Asked && o.AccessKeyID == a.AccessKeyID
+	})
 }
 
 func row(w *tabwriter.Writer, a evidence.Actor) {
@@ -65,7 +81,12 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 		familiar = inShort(a, a.Origins[0])
 	}
 	bytes := prose.Bytes(a.Bytes)
-	if a.Bytes == 0 && a.MarginBytes > 0 {
+	switch {
+	case a.Unsized > 0 && a.Bytes == 0:
+		share, bytes = "?", "?"
+	case a.Unsized > 0:
+		bytes += " + ?"
+	case a.Bytes == 0 && a.MarginBytes > 0:
 		bytes = "(" + prose.Bytes(a.MarginBytes) + " around)"
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", share, bytes, short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar)

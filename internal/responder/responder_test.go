@@ -220,7 +220,7 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 // numbers is a row that counts so much, and names nobody.
 func numbers(bytes, margin, calls int64) map[string]string {
 	row := map[string]string{"window_no": "1", "signing": "header", "listing_bytes": "0", "error_bytes": "0.0", "margin_bytes": fmt.Sprint(margin), "calls": fmt.Sprint(calls),
-		"unsized": "0", "copies": "0", "objects": fmt.Sprint(calls), "first_seen": "0", "last_seen": "0.0", "places": "1"}
+		"unsized": "0", "copies": "0", "torn": "0", "amended": "0", "objects": fmt.Sprint(calls), "first_seen": "0", "last_seen": "0.0", "places": "1"}
 	for _, column := range []string{"actor", "name", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "type", "principal_id", "arn", "account_id", "access_key_id",
 		"user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "principal"} {
 		row[column] = ""

@@ -34,6 +34,7 @@ type record struct {
 	VPCEndpointID      string            `json:"vpcEndpointId,omitempty"`
 	VPCEndpointAccount string            `json:"vpcEndpointAccountId,omitempty"`
 	EventCategory      string            `json:"eventCategory"`
+	Addendum           map[string]string `json:"addendum,omitempty"`
 }
 
 type resource struct {

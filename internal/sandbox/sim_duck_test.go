@@ -149,11 +149,27 @@ func (w *world) bystanders() {
 	delete(unsized.AdditionalData, "bytesTransferredOut")
 	delete(unsized.AdditionalData, "AuthenticationMethod")
 	w.record(unsized)
+	pointed := copies.call(w.Rand, at(), "CopyObject", "loot", "k", 300)
+	pointed.RequestParameters["x-amz-copy-source"] = "arn:aws:s3:eu-central-1:111122223333:accesspoint/p/object/k"
+	pointed.Resources = []resource{{Type: "AWS::S3::Object", ARN: "arn:aws:s3:::loot/k"}, {Type: "AWS::S3::Bucket", ARN: "arn:aws:s3:::loot"}, {Type: "AWS::S3::Object", ARN: "arn:aws:s3:::" + buckets[0] + "/k"}}
+	w.record(pointed)
+	corrected := copies.call(w.Rand, at(), "GetObject", buckets[0], "k", 300)
+	correction := corrected
+	correction.EventID, correction.Addendum = corrected.EventID+"-2", map[string]string{"reason": "UPDATED_DATA", "originalEventID": corrected.EventID}
+	correction.AdditionalData = map[string]any{"bytesTransferredOut": int64(500), "AuthenticationMethod": "AuthHeader"}
+	w.record(corrected)
+	w.record(correction)
+	forged := copies.call(w.Rand, at(), "GetObjectAnnotation", buckets[0], "k", 300)
+	accused := forged
+	accused.UserIdentity = iamUser(w.Rand, "accused", keyID("AKIA", w.Rand))
+	w.record(forged)
+	w.record(accused)
 	partner := caller{who: identity{Type: "AWSAccount", PrincipalID: "AIDAPARTNER", AccountID: "999988887777"}, ip: always("203.0.113.5"), agent: "p"}
 	owner := partner.call(w.Rand, at(), "GetObject", buckets[0], "k", 777)
 	owner.SharedEventID = "shared-1"
 	requester := owner
-	requester.EventID, requester.UserIdentity = "0"+owner.EventID, iamUser(w.Rand, "partner", keyID("AKIA", w.Rand))
+	requester.EventID, requester.UserIdentity, requester.RecipientAccountID = "0"+owner.EventID, iamUser(w.Rand, "partner", keyID("AKIA", w.Rand)), "999988887777"
+	requester.UserIdentity.PrincipalID = owner.UserIdentity.PrincipalID
 	w.record(owner)
 	w.record(requester)
 	point := partner.call(w.Rand, at(), "GetObject", "an-access-point", "k", 55)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,21 +20,23 @@ type entry struct {
 	record
 	due []time.Time
 
-	callID, gave, key, issuerID, agent, signing, named, inResources, copiedFrom, network, actor, principal, day string
-	most                                                                                                        [12]string
-	bytes                                                                                                       float64
-	sized, data                                                                                                 bool
+	recordID, callID, gave, key, issuerID, agent, signing, named, inResources, copiedFrom, corrects, network, actor, principal, day string
+	most                                                                                                                            [12]string
+	among                                                                                                                           []string // the buckets of its resources
+	bytes                                                                                                                           float64
+	sized, data, hides                                                                                                              bool
 }
 
 var (
-	bucketARN   = regexp.MustCompile(`^arn:aws[a-z-]*:s3:::([^/*]+)`)
-	copySource  = regexp.MustCompile(`^/?([^/]+)/`)
+	bucketARN   = regexp.MustCompile(`:::([^/]+)`)
+	copySource  = regexp.MustCompile(`^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/`)
+	accessPoint = regexp.MustCompile(`(-s3alias|--ol-s3)$`)
 	ipv6Network = regexp.MustCompile(`^([0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F]*)`)
 	ipv4Network = regexp.MustCompile(`^(?:::[fF]{4}:)?([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$`)
 )
 
 func enter(r record, due ...time.Time) *entry {
-	e := &entry{record: r, due: due, callID: cmp.Or(r.SharedEventID, r.EventID), key: r.RequestParameters["key"], agent: r.UserAgent,
+	e := &entry{record: r, due: due, recordID: r.EventID, key: r.RequestParameters["key"], agent: r.UserAgent,
 		signing: "unknown", named: r.RequestParameters["bucketName"], network: r.SourceIPAddress, data: r.EventCategory == "Data"}
 	if r.UserIdentity.SessionContext != nil {
 		e.issuerID = r.UserIdentity.SessionContext.SessionIssuer["principalId"]
@@ -52,15 +55,26 @@ func enter(r record, due ...time.Time) *entry {
 			e.gave = of["accessKeyId"]
 		}
 	}
-	for _, res := range r.Resources[:min(3, len(r.Resources))] {
-		if m := bucketARN.FindStringSubmatch(res.ARN); m != nil && e.inResources == "" {
-			e.inResources = m[1]
+	if r.Addendum["reason"] == "UPDATED_DATA" && r.Addendum["originalEventID"] != "" {
+		e.corrects = r.Addendum["originalEventID"]
+		e.recordID = e.corrects
+	}
+	e.callID = cmp.Or(r.SharedEventID, e.recordID)
+	for _, res := range r.Resources[:min(4, len(r.Resources))] {
+		if m := bucketARN.FindStringSubmatch(res.ARN); m != nil {
+			e.among = append(e.among, m[1])
+			e.inResources = e.among[0]
 		}
 	}
 	if r.EventName == "CopyObject" || r.EventName == "UploadPartCopy" {
-		if m := copySource.FindStringSubmatch(r.RequestParameters["x-amz-copy-source"]); m != nil {
+		source := r.RequestParameters["x-amz-copy-source"]
+		if decoded, err := url.PathUnescape(source); err == nil {
+			source = decoded
+		}
+		if m := copySource.FindStringSubmatch(source); m != nil {
 			e.copiedFrom = m[1]
 		}
+		e.hides = e.copiedFrom == "" || accessPoint.MatchString(e.copiedFrom)
 	}
 	if m := ipv4Network.FindStringSubmatch(r.SourceIPAddress); m != nil {
 		e.network = m[1]
@@ -95,6 +109,7 @@ type called struct {
 	bucket string
 	read   bool // the bytes came out of a watched bucket
 	copied bool
+	torn   bool // another record says something else of the same call
 }
 
 // out are the bytes that count.
@@ -123,22 +138,94 @@ func (e *entry) in(buckets []string) (called, bool) {
 	return c, true
 }
 
-// callsOf is the common table "calls" of evidence.Schema.
+// callsOf is the common table "calls" of evidence.Usage.
 func callsOf(all []*entry, buckets []string, from, to time.Time) []called {
-	once := map[string]called{}
+	once := map[[2]string]called{}
 	for _, e := range all {
 		c, ok := e.in(buckets)
 		if !ok || e.EventTime.Before(from) || !e.EventTime.Before(to) {
 			continue
 		}
 		rank := func(c called) string {
-			return map[bool]string{true: "1", false: "0"}[c.UserIdentity.AccessKeyID == ""] + c.EventID
+			return map[bool]string{true: "1"}[c.corrects == ""] + c.corrects + "|" + map[bool]string{true: "1"}[c.UserIdentity.AccessKeyID == ""] + c.EventID
 		}
-		if kept, ok := once[e.callID]; !ok || rank(c) < rank(kept) {
-			once[e.callID] = c
+		id := [2]string{e.callID, e.UserIdentity.PrincipalID}
+		if kept, ok := once[id]; !ok || rank(c) < rank(kept) {
+			once[id] = c
 		}
 	}
 	return slices.Collect(maps.Values(once))
+}
+
+// windowCalls is that of evidence.Bytes.
+func windowCalls(all []*entry, buckets []string, from, to time.Time) []called {
+	byCall := map[string][]called{}
+	for _, e := range all {
+		c, ok := e.in(buckets)
+		if e.EventTime.Before(from) || !e.EventTime.Before(to) || !e.data || e.EventSource != "s3.amazonaws.com" {
+			continue
+		}
+		if e.hides {
+			for _, b := range slices.Sorted(slices.Values(e.among)) {
+				if slices.Contains(buckets, b) && b != e.named {
+					c.bucket, c.copied, ok = cmp.Or(c.bucket, b), e.ErrorCode == "", true
+				}
+			}
+		}
+		if ok {
+			byCall[e.callID] = append(byCall[e.callID], c)
+		}
+	}
+	var out []called
+	for _, call := range byCall {
+		out = append(out, onceEach(call)...)
+	}
+	return out
+}
+
+// onceEach are the records that count of those of one call: one, or all that contradict each other.
+func onceEach(call []called) (out []called) {
+	type credential struct{ account, key, principal string }
+	of := func(c called) credential {
+		return credential{c.RecipientAccountID, c.UserIdentity.AccessKeyID, c.UserIdentity.PrincipalID}
+	}
+	corrected, told, named := map[credential]bool{}, map[string][]string{}, map[string]string{}
+	for _, c := range call {
+		corrected[of(c)] = corrected[of(c)] || c.corrects != ""
+		if !slices.Contains(told[c.RecipientAccountID], c.said()) {
+			told[c.RecipientAccountID] = append(told[c.RecipientAccountID], c.said())
+		}
+		named[c.UserIdentity.PrincipalID] = max(named[c.UserIdentity.PrincipalID], c.UserIdentity.AccessKeyID)
+	}
+	for _, all := range told {
+		slices.Sort(all)
+	}
+	type version struct {
+		credential
+		place int
+	}
+	once := map[version]called{}
+	for _, c := range call {
+		if c.corrects == "" && corrected[of(c)] {
+			continue
+		}
+		v := version{of(c), slices.Index(told[c.RecipientAccountID], c.said())}
+		v.account, v.key = "", cmp.Or(c.UserIdentity.AccessKeyID, named[c.UserIdentity.PrincipalID])
+		if kept, ok := once[v]; !ok || cmp.Or(cmp.Compare(kept.UserIdentity.AccessKeyID, c.UserIdentity.AccessKeyID), cmp.Compare(c.EventID, kept.EventID)) < 0 {
+			once[v] = c
+		}
+	}
+	for _, c := range once {
+		c.torn = len(once) > 1
+		out = append(out, c)
+	}
+	return out
+}
+
+// said is what a record says of a call.
+func (c called) said() string {
+	return fmt.Sprintf("%q", []any{c.EventID, c.RequestID, c.EventName, c.ErrorCode, c.EventTime.Unix(), c.AdditionalData["bytesTransferredOut"],
+		c.UserIdentity.AccessKeyID, c.UserIdentity.PrincipalID, c.SourceIPAddress, c.key})
 }
 
 // group is one row of an answer while it is summed up.
@@ -147,7 +234,7 @@ type group struct {
 	bytes, objectBytes, listingBytes, errorBytes, margin float64
 	signed                                               float64
 	object                                               least
-	calls, unsized, copies                               int64
+	calls, unsized, copies, torn, amended                int64
 	first, last                                          time.Time
 	objects                                              map[objectID]bool
 	most                                                 [12]string
@@ -197,7 +284,7 @@ func bytesRows(all []*entry, q evidence.Bytes) []evidence.Row {
 
 func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidence.Row {
 	groups := map[groupID]*group{}
-	for _, c := range callsOf(all, q.Buckets, q.From.Add(-margin), q.To.Add(margin)) {
+	for _, c := range windowCalls(all, q.Buckets, q.From.Add(-margin), q.To.Add(margin)) {
 		inside := !c.EventTime.Before(q.From) && c.EventTime.Before(q.To)
 		a := c.actor
 		for _, id := range []groupID{{part: "all"}, {part: "actor", actor: a}, {part: "bucket", actor: a, name: c.bucket}, {part: "call", actor: a, name: c.EventName},
@@ -242,7 +329,7 @@ func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidenc
 		row := evidence.Row{"part": g.id.part, "actor": g.id.actor, "name": g.id.name, "vpc_endpoint": g.id.endpoint, "vpc_endpoint_account": g.id.endpointAccount,
 			"signing": g.id.signing, "bytes": double(g.bytes), "object_bytes": double(g.objectBytes), "signed_bytes": double(g.signed), "object": g.object.min, "other_object": g.object.max, "listing_bytes": double(g.listingBytes), "error_bytes": double(g.errorBytes),
 			"margin_bytes": double(g.margin), "calls": whole(g.calls), "unsized": whole(g.unsized), "copies": whole(g.copies), "first_seen": unix(g.first), "last_seen": unix(g.last),
-			"objects": whole(int64(len(g.objects))), "places": whole(int64(g.places))}
+			"objects": whole(int64(len(g.objects))), "torn": whole(g.torn), "amended": whole(g.amended), "places": whole(int64(g.places))}
 		for i, column := range mostOf {
 			row[column] = g.most[i]
 		}
@@ -269,6 +356,12 @@ func place(rows []*group, order func(x, y *group) int, partition func(*group) st
 func (g *group) count(c called, inside bool) {
 	for i, v := range c.most {
 		g.most[i] = max(g.most[i], v)
+	}
+	if c.torn {
+		g.torn++
+	}
+	if c.Addendum["reason"] != "" {
+		g.amended++
 	}
 	if !inside {
 		g.margin += c.out()
@@ -312,7 +405,7 @@ func (g *group) span(t time.Time) {
 
 // contents reports whether a call's answer is the content of an object.
 func (e *entry) contents() bool {
-	return e.EventName == "GetObject" || e.EventName == "SelectObjectContent" || e.EventName == "GetObjectTorrent"
+	return e.EventName == "GetObject" || e.EventName == "SelectObjectContent" || e.EventName == "GetObjectTorrent" || e.EventName == "GetObjectAnnotation"
 }
 
 // mfa reports whether it is a sign-in to the console with a second factor.
@@ -586,8 +679,9 @@ func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
 		switch {
 		case e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) || e.ErrorCode != "":
 		case slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID), slices.Contains(q.PrincipalIDs, unique(e)), slices.Contains(q.PrincipalIDs, e.issuerID):
-			if kept := once[e.callID]; kept == nil || rank(e) < rank(kept) {
-				once[e.callID] = e
+			id := cmp.Or(e.SharedEventID, e.EventID) + "|" + e.EventName
+			if kept := once[id]; kept == nil || rank(e) < rank(kept) {
+				once[id] = e
 			}
 		}
 	}

@@ -72,7 +72,7 @@ var (
 	store   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
 	trail   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128}$`)
 	engine  = regexp.MustCompile(`^(` + Lake + `|` + Athena + `)$`)
-	files   = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$`)
+	files   = regexp.MustCompile(`^s3://` + BucketName + `/([A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$`)
 	topic   = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	account = regexp.MustCompile(`^[0-9]{12}$`)
 	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/settings"
 )
 
 // handle answers CloudFormation, the daily check, or the making of a bucket.
@@ -67,10 +68,12 @@ func newBucket(raw json.RawMessage) (name, why string) {
 		return "", fmt.Sprintf("it is %q, not CreateBucket", d.EventName)
 	case d.ErrorCode != "":
 		return "", "it was refused, and made nothing"
-	case !enroll.ValidName(d.RequestParameters.BucketName):
-		return "", fmt.Sprintf("%q is no general purpose bucket", d.RequestParameters.BucketName)
 	}
-	return event.Detail.RequestParameters.BucketName, ""
+	bucket := event.Detail.RequestParameters.BucketName
+	if err := settings.CheckBucket(bucket); err != nil {
+		return "", err.Error()
+	}
+	return bucket, ""
 }
 
 // enrol enrols what is watched and has no request metrics: all of it, or the one bucket that was made. An error is returned where the event's

@@ -138,10 +138,10 @@ func operations(calls []s3test.Call) iter.Seq[string] {
 func TestACheckNeedsItsFile(t *testing.T) {
 	w := newWorld(t, "logs")
 	for name, write := range map[string]func(){
-		"no such file":         func() {},
-		"Buckets is missing":   func() { w.watches(want("nightlatch")) },
-		"deploy again":         func() { os.WriteFile(w.watched, []byte("["), 0o600) },
-		"cannot be a bucket's": func() { w.watches(want("nightlatch", "../etc")) },
+		"no such file":                func() {},
+		"Buckets is missing":          func() { w.watches(want("nightlatch")) },
+		"deploy again":                func() { os.WriteFile(w.watched, []byte("["), 0o600) },
+		"is not the name of a bucket": func() { w.watches(want("nightlatch", "../etc")) },
 	} {
 		os.Remove(w.watched)
 		write()

@@ -206,7 +206,7 @@ func TestWhatCannotBeReadIsRefusedAndCanStillBeDeleted(t *testing.T) {
 	} {
 		w := newWorld(t, "logs")
 		got := w.request(t.Context(), create, bad, nil)
-		if name := strings.ReplaceAll(name, `'\x01'`, "cannot be a bucket's name"); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, name) {
+		if name := strings.ReplaceAll(name, `'\x01'`, "is not the name of a bucket"); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, name) {
 			t.Errorf("%s: got %+v, want a failure that names it", name, got)
 		}
 		if got := w.request(t.Context(), remove, bad, nil); got.Status != cfn.StatusSuccess {

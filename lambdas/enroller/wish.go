@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/settings"
 )
 
 var filterID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -55,8 +56,8 @@ func buckets(value any) ([]string, error) {
 	list, _ := value.([]any)
 	for _, entry := range list {
 		bucket, _ := entry.(string)
-		if bucket != enroll.Everything && !enroll.ValidName(bucket) {
-			return nil, fmt.Errorf("the property Buckets names %q, which cannot be a bucket's name", entry)
+		if err := settings.CheckBucket(bucket); bucket != enroll.Everything && err != nil {
+			return nil, fmt.Errorf("the property Buckets: %v", err)
 		}
 		all = append(all, bucket)
 	}
@@ -69,7 +70,7 @@ func once(properties map[string]any) enroll.Wish {
 	w.Filter, _ = properties["Id"].(string)
 	list, _ := properties["Buckets"].([]any)
 	for _, entry := range list {
-		if bucket, _ := entry.(string); bucket == enroll.Everything || enroll.ValidName(bucket) {
+		if bucket, _ := entry.(string); bucket == enroll.Everything || settings.CheckBucket(bucket) == nil {
 			w.Buckets = append(w.Buckets, bucket)
 		}
 	}

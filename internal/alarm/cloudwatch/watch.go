@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/settings"
 )
 
 // series is one metric: the bytes downloaded from a bucket, as one of its request-metrics configurations counts them.
@@ -147,7 +148,7 @@ func (q query) covers(bucket string) bool {
 			return false
 		}
 	}
-	return !slices.Contains(q.not, bucket) && alarm.BucketName.MatchString(bucket)
+	return !slices.Contains(q.not, bucket) && settings.CheckBucket(bucket) == nil
 }
 
 // The query is matched as a whole: a part that is not understood could change what the alarm means.

@@ -13,6 +13,8 @@ type localEngine interface {
 	// Events and Files count what was loaded.
 	Events() int64
 	Files() int
+	// Lost names what could not be read.
+	Lost() []string
 	Close() error
 }
 

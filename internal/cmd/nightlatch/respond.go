@@ -221,6 +221,10 @@ func openTrail(ctx context.Context, paths []string, s streams) (localEngine, err
 		engine.Close()
 		return nil, badInput{err}
 	}
+	if lost := engine.Lost(); engine.Files() == 0 && len(lost) > 0 {
+		engine.Close()
+		return nil, badInput{fmt.Errorf("nothing of the trail could be read: %s", strings.Join(lost, "; "))}
+	}
 	fmt.Fprintf(s.err, "%s in %s\n", prose.Plural(engine.Events(), "record"), prose.Plural(int64(engine.Files()), "file"))
 	return engine, nil
 }

@@ -15,6 +15,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/patience"
+	"nightlatch/internal/settings"
 )
 
 const engine = "athena"
@@ -55,7 +56,7 @@ type Trail struct {
 var _ evidence.Trail = (*Trail)(nil)
 
 var (
-	locations = regexp.MustCompile(`\As3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?\z`)
+	locations = regexp.MustCompile(`\As3://` + settings.BucketName + `/(?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?\z`)
 	accounts  = regexp.MustCompile(`\A[0-9]{12}\z`)
 )
 

@@ -125,7 +125,7 @@ func TestAskReturnsTheRowsOfAQueryThatSucceeded(t *testing.T) {
 		"GetQueryResults GetQueryResults GetQueryResults"; got != want {
 		t.Errorf("calls: got %s, want %s", got, want)
 	}
-	wantQuery := athenatest.Query{ID: f.Queries()[0].ID, SQL: `SELECT actor FROM "nightlatch"."trail"`, Region: "eu-central-1", Status: athenatest.Succeeded}
+	wantQuery := athenatest.Query{ID: f.Queries()[0].ID, SQL: `SELECT actor FROM "nightlatch"."records"`, Region: "eu-central-1", Status: athenatest.Succeeded}
 	if diff := cmp.Diff(f.Queries(), []athenatest.Query{wantQuery}); diff != "" {
 		t.Errorf("queries (-got +want):\n%s", diff)
 	}
@@ -246,7 +246,7 @@ func TestAskChecksTheStatementBeforeAnyCall(t *testing.T) {
 	if _, err := f.Ask(t.Context(), ask(strings.Repeat("ü", athena.MaxStatement/2+1))); err == nil {
 		t.Error("it took more bytes than athena does")
 	}
-	fits := `SELECT 1 FROM "nightlatch"."trail" -- `
+	fits := `SELECT 1 FROM "nightlatch"."records" -- `
 	if _, err := f.Ask(t.Context(), ask(fits+strings.Repeat("x", athena.MaxStatement-len(fits)))); err != nil {
 		t.Errorf("a statement of just %d bytes: %v", athena.MaxStatement, err)
 	}

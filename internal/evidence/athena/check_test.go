@@ -49,7 +49,7 @@ func TestNothingIsAskedOfATableThatSomebodyChanged(t *testing.T) {
 			f := newFixture(t, 0, rowsOf(1)...)
 			f.Change(c.change)
 			_, err := f.Ask(t.Context(), ask(""))
-			says(t, err, "the table nightlatch.trail is not what nightlatch deployed, so that nothing was asked: ", c.want, "deploy again, and look in cloudtrail for glue's UpdateTable")
+			says(t, err, "the table nightlatch.records is not what nightlatch deployed, so that nothing was asked: ", c.want, "deploy again, and look in cloudtrail for glue's UpdateTable")
 			if got := f.operations(); got != athenatest.GetTableMetadata {
 				t.Errorf("calls: %s", got)
 			}
@@ -99,7 +99,7 @@ func TestATableThatIsGoneIsNamed(t *testing.T) {
 	f := newFixture(t, 0)
 	f.Change(nil)
 	_, err := f.Ask(t.Context(), ask(""))
-	says(t, err, "checking the table nightlatch.trail for the bytes query", "was not found, deploy again", "DeleteTable")
+	says(t, err, "checking the table nightlatch.records for the bytes query", "was not found, deploy again", "DeleteTable")
 	if len(f.Queries()) != 0 {
 		t.Error("it was asked")
 	}

@@ -45,7 +45,7 @@ func Grants() []grant.Grant {
 		{
 			Sid:     "ReadTheTrailsTable",
 			Actions: []string{"glue:GetTable", "glue:GetDatabase"},
-			On:      []string{glue + "catalog", glue + "database/" + Database, glue + "table/" + Database + "/" + TableName},
+			On:      []string{glue + "catalog", glue + "database/" + Database, glue + "table/" + Database + "/" + TableName, glue + "table/" + Database + "/" + EarlierTable},
 		},
 		{
 			Sid:     "ReadTheDefaultDatabase",

@@ -14,7 +14,9 @@ const (
 	// Catalog is Athena's name for the account's Glue Data Catalog, which each account has.
 	Catalog = "AwsDataCatalog"
 	// Database and TableName are the table's in the Glue Data Catalog.
-	Database, TableName = "nightlatch", "trail"
+	Database, TableName = "nightlatch", "records"
+	// EarlierTable is the table of an earlier version: see EarlierColumns.
+	EarlierTable = "trail"
 	// WorkGroup is the workgroup that the queries run in: its limit on bytes scanned holds whatever a query asks for.
 	WorkGroup = "nightlatch"
 )
@@ -36,12 +38,22 @@ type Column struct{ Name, Type string }
 // are flags and times. managementevent is not on that page, and read like readonly, which is.
 // https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
 func (Table) Columns() []Column {
+	return append(columns(",webidfederationdata:struct<federatedprovider:string>,sourceidentity:string,signinsessionarn:string"),
+		Column{"addendum", "struct<reason:string,updatedfields:string,originalrequestid:string,originaleventid:string>"})
+}
+
+// EarlierColumns are those of EarlierTable. A function demands the very table that its own version knows. So a deployment makes the new one
+// beside the old, and lets both be read: while an update goes on, each function asks its own, and no question fails in between.
+func (Table) EarlierColumns() []Column { return columns("") }
+
+// columns are a table's, with more fields of a session's context.
+func columns(session string) []Column {
 	const issuer = "struct<type:string,principalid:string,arn:string,accountid:string,username:string>"
 	return []Column{
 		{"eventversion", "string"},
 		{"useridentity", "struct<type:string,principalid:string,arn:string,accountid:string,invokedby:string,accesskeyid:string,username:string," +
 			"onbehalfof:struct<userid:string,identitystorearn:string>," +
-			"sessioncontext:struct<attributes:struct<mfaauthenticated:string,creationdate:string>,sessionissuer:" + issuer + ">>"},
+			"sessioncontext:struct<attributes:struct<mfaauthenticated:string,creationdate:string>,sessionissuer:" + issuer + session + ">>"},
 		{"eventtime", "string"}, {"eventsource", "string"}, {"eventname", "string"}, {"awsregion", "string"}, {"sourceipaddress", "string"},
 		{"useragent", "string"}, {"errorcode", "string"}, {"errormessage", "string"},
 		{"requestparameters", "string"}, {"responseelements", "string"}, {"additionaleventdata", "string"},

@@ -18,7 +18,7 @@ import (
 )
 
 func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
-	glue := awstest.AccessDenied("glue:GetTable on resource: arn:aws:glue:eu-central-1:111122223333:table/nightlatch/trail")
+	glue := awstest.AccessDenied("glue:GetTable on resource: arn:aws:glue:eu-central-1:111122223333:table/nightlatch/records")
 	for name, c := range map[string]struct {
 		operation string
 		fault     athenatest.Fault
@@ -30,8 +30,8 @@ func TestErrorsSayWhatWasDoneAndWhatToDo(t *testing.T) {
 		"no place for results": {athenatest.StartQueryExecution, athenatest.NoOutputLocation, 1,
 			[]string{"has no place for results that it can use, deploy again"}},
 		"malformed":         {athenatest.StartQueryExecution, athenatest.Malformed, 1, []string{"a defect of nightlatch", "mismatched input"}},
-		"no right to check": {athenatest.GetTableMetadata, athenatest.AccessDenied(athenatest.GetTableMetadata), 1, []string{"may not call athena:GetTableMetadata on the table nightlatch.trail", "(checking the table"}},
-		"no right in glue":  {athenatest.GetTableMetadata, glue, 1, []string{"may not call glue:GetTable on the table nightlatch.trail"}},
+		"no right to check": {athenatest.GetTableMetadata, athenatest.AccessDenied(athenatest.GetTableMetadata), 1, []string{"may not call athena:GetTableMetadata on the table nightlatch.records", "(checking the table"}},
+		"no right in glue":  {athenatest.GetTableMetadata, glue, 1, []string{"may not call glue:GetTable on the table nightlatch.records"}},
 		"glue failed":       {athenatest.GetTableMetadata, athenatest.MetastoreFailed, 1, []string{"the glue data catalog did not give the table's definition, ask again"}},
 		"no right in lake formation": {athenatest.GetTableMetadata, athenatest.Fault{Code: "MetadataException", Message: "Insufficient Lake Formation permission(s): Required Describe on trail " +
 			"(Service: AmazonDataCatalog; Status Code: 400; Error Code: AccessDeniedException; Request ID: 1)"}, 1, []string{"checking the table", "lake formation does not let", "DESCRIBE"}},
@@ -99,7 +99,7 @@ func TestWhyAQueryFailedIsSaid(t *testing.T) {
 		"results denied": {failed(2, 1501, "Access denied when writing to location: s3://nightlatch-results/x.csv"),
 			[]string{"on the bucket for results"}, "s3:PutObject"},
 		"glue denied": {failed(2, 1500, "Insufficient permissions to execute the query. User: x is not authorized to perform: glue:GetTable on resource: y"),
-			[]string{"on the table nightlatch.trail"}, "glue:GetTable"},
+			[]string{"on the table nightlatch.records"}, "glue:GetTable"},
 		"lake formation": {failed(2, 234, "Insufficient Lake Formation permission(s) on trail"), []string{"lake formation does not let", "grant it SELECT"}, ""},
 		"lake formation, as glue says it": {failed(2, 1500, "Insufficient permissions to execute the query. Insufficient Lake Formation permission(s): Required Select on trail "+
 			"(Service: AmazonDataCatalog; Status Code: 400; Error Code: AccessDeniedException; Request ID: 1)"), []string{"lake formation does not let", "grant it SELECT"}, ""},
@@ -111,7 +111,7 @@ func TestWhyAQueryFailedIsSaid(t *testing.T) {
 			[]string{"is not one of the trail's files"}, ""},
 		"a file that says what it likes": {failed(2, 1001, "HIVE_BAD_DATA: cannot read s3://acme-trail/throttled-Access-Denied-exhausted-resources.json"),
 			[]string{"is not one of the trail's files", `: "s3://acme-trail/throttled-Access-Denied-exhausted-resources.json"`}, ""},
-		"table missing in between": {failed(2, 1110, "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.nightlatch.trail' does not exist"), []string{"was not found, deploy again"}, ""},
+		"table missing in between": {failed(2, 1110, "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.nightlatch.records' does not exist"), []string{"was not found, deploy again"}, ""},
 		"bucket missing":           {failed(2, 1306, "The specified bucket does not exist"), []string{"see that the trail's (" + table.Location + ")"}, ""},
 		"results not written":      {failed(1, 401, "Failed to write query results"), []string{"its result could not be written"}, ""},
 		"out of time":              {failed(2, 210, "Query timeout"), []string{"ran out of athena's time, narrow its time span"}, ""},

@@ -8,9 +8,8 @@ import (
 
 // account counts what has arrived of each file in a group.
 //
-// Entries without eventName and eventSource are no CloudTrail records, unless they stand in a list "Records", where Insights
-// events look like that. A file with such entries is read again by rewrite, which leaves them out, and which also finds
-// records that stand in lists among them.
+// Entries without eventName and eventSource are no CloudTrail records. A file with such entries is read again by rewrite, which leaves them
+// out, and which also finds records that stand in lists among them, or that another tool has wrapped.
 func (e *Engine) account(ctx context.Context, group []*file) error {
 	strange, err := e.tally(ctx, group)
 	if err != nil {
@@ -25,7 +24,7 @@ func (e *Engine) account(ctx context.Context, group []*file) error {
 			return err
 		}
 	}
-	_, err = e.tally(ctx, strange)
+	_, err = e.tally(ctx, strange) // what is none of them is left out
 	return err
 }
 
@@ -47,8 +46,8 @@ func (e *Engine) tally(ctx context.Context, files []*file) (strange []*file, err
 	defer rows.Close()
 	for rows.Next() {
 		var id int
-		var events, undated, nameless int64
-		if err := rows.Scan(&id, &events, &undated, &nameless); err != nil {
+		var events, undated, none int64
+		if err := rows.Scan(&id, &events, &undated, &none); err != nil {
 			return nil, fmt.Errorf("count the records: %v", err)
 		}
 		f := byID[id]
@@ -56,7 +55,7 @@ func (e *Engine) tally(ctx context.Context, files []*file) (strange []*file, err
 			continue
 		}
 		f.events, f.undated = events, undated
-		if nameless > 0 && f.form != formRecords {
+		if none > 0 {
 			strange = append(strange, f)
 		}
 	}

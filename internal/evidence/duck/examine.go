@@ -43,9 +43,17 @@ func examine(ctx context.Context, f *file) {
 		return
 	}
 	defer src.Close()
-	f.zipped = src.zipped
+	f.zipped, f.wrapped = src.zipped, src.prefixed
 	if info, err := src.file.Stat(); err == nil {
 		f.disk, f.text = info.Size(), info.Size()
+	}
+	if why := unreadable(src); why != "" {
+		f.lost = why + recordsMissing
+		return
+	}
+	if f.odd && !src.mayHoldRecords() {
+		f.alien = true
+		return
 	}
 	err = sniff(src, f)
 	if err == nil && f.zipped {
@@ -60,7 +68,7 @@ func examine(ctx context.Context, f *file) {
 		f.lost = brokenOff(f.form, broken)
 	}
 	f.alien = f.form == 0 && f.lost == ""
-	if src.n == src.start && f.lost == "" {
+	if src.n == src.start && f.lost == "" && !f.odd {
 		f.alien, f.lost = false, "is empty"+recordsMissing
 	}
 }
@@ -73,17 +81,22 @@ func sniff(src *source, f *file) error {
 		case record == nil:
 			f.form = formRecords // as it stands: a list of no records is a trail file too
 			return nil
-		case as == formRecords && trigger(record):
-			f.form = 0
-			return nil
-		case f.form == formArray:
-			return nil
-		case as == formRecords || isRecord(record):
+		case native(as, record):
 			f.form = as
 			if as == formArray {
 				return nil
 			}
 			return errEnough
+		}
+		if u := unwrap(record); len(u.records) > 0 || u.unread > 0 {
+			f.form, f.wrapped = as, true
+			return errEnough
+		}
+		if as == formRecords {
+			f.form = as
+			if trigger(record) {
+				f.form = 0
+			}
 		}
 		return nil
 	})
@@ -100,6 +113,11 @@ func isRecord(raw json.RawMessage) bool {
 		return false
 	}
 	return plain(entry["eventName"]) != nil || plain(entry["eventSource"]) != nil
+}
+
+// native says that a record stands as CloudTrail writes it.
+func native(as form, record json.RawMessage) bool {
+	return isRecord(record) && !(as == formRecords && trigger(record))
 }
 
 // trigger recognises what S3, SNS or SQS send to a Lambda function, which is also called Records, as in

@@ -18,16 +18,21 @@ type file struct {
 
 	form   form
 	zipped bool
-	disk   int64 // size on disk
-	text   int64 // size of its text
+	// odd files have another name than a trail's: they are looked at, and need not be one.
+	odd bool
+	// wrapped files hold records inside of other tools' entries, or behind a time on each line: rewrite takes them out.
+	wrapped bool
+	disk    int64 // size on disk
+	text    int64 // size of its text
 
 	id     int // trail.file
 	loaded bool
 	// alien files are JSON, and not CloudTrail's.
 	alien bool
 	// events counts the records in the trail, undated those of them without a readable eventTime,
-	// strangers the entries that were left out because they are no CloudTrail records.
-	events, undated, strangers int64
+	// strangers the entries that were left out because they are no CloudTrail records, unread those that seem to be, and are not read,
+	// nameless the records of calls without a readable userIdentity.
+	events, undated, strangers, unread, nameless int64
 	// lost is what is missing of it, as a sentence's end; "" for nothing.
 	lost string
 }
@@ -36,7 +41,7 @@ type file struct {
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html
 const digests = "CloudTrail-Digest"
 
-// trailName matches what a directory's trail files are called.
+// trailName matches what a directory's trail files are called. Others are looked at, too: Firehose gives its files no such ending.
 var trailName = regexp.MustCompile(`(?i)\.(json|jsonl|ndjson)(\.gz)?$`)
 
 // find lists the files under each path, which may be a file of any name or a directory.
@@ -86,12 +91,14 @@ func findIn(dir string) []*file {
 			if path != root && (hidden || entry.Name() == digests) {
 				return filepath.SkipDir
 			}
-		case hidden || !trailName.MatchString(path) || strings.Contains(entry.Name(), "_"+digests+"_"):
+		case hidden || strings.Contains(entry.Name(), "_"+digests+"_"):
 		default:
 			if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 				return nil // a pipe, or a link to a directory
 			}
-			found = append(found, newFile(shown))
+			f := newFile(shown)
+			f.odd = !trailName.MatchString(path)
+			found = append(found, f)
 		}
 		return nil
 	})

@@ -15,11 +15,12 @@ const (
 	leastObject = 16 << 20
 )
 
-// Load adds the records of files and directories. A directory is walked for *.json, *.jsonl, *.ndjson and the same with .gz; a file that is
-// named outright may have any name. Files that are loaded already are not loaded again, so that Load may be called again for what has come
+// Load adds the records of files and directories. A directory is walked for *.json, *.jsonl, *.ndjson and the same with .gz, and for files
+// of other names that begin like a trail's; a file that is named outright may have any name. Files that are loaded already are not loaded again, so that Load may be called again for what has come
 // since; files that could not be read are tried anew.
 //
-// A file may hold {"Records":[…]}, several of them, a list of records, or one record after the other, gzip or not.
+// A file may hold {"Records":[…]}, several of them, a list of records, or one record after the other, gzip or not, and records in what other
+// tools wrap around them (see carriers).
 // One that is broken is no error: the others are loaded, and every later answer names what is lost. It is an error if a path
 // does not exist or if nothing under it looks like CloudTrail's.
 func (e *Engine) Load(ctx context.Context, paths ...string) error {
@@ -89,7 +90,7 @@ func (e *Engine) groups(files []*file) [][]*file {
 		k := kind{f.form, f.zipped}
 		switch {
 		case f.alien, f.lost != "" && f.form != formLines:
-		case f.lost != "", f.form != formLines && f.text > e.largest():
+		case f.lost != "", f.wrapped, f.form != formLines && f.text > e.largest():
 			groups = append(groups, []*file{f}) // to be rewritten
 		default:
 			open[k] = append(open[k], f)
@@ -116,7 +117,7 @@ func (e *Engine) largest() int64 {
 
 // loadGroup loads files of one form. It returns an error only when ctx has ended: everything else is a file's own loss.
 func (e *Engine) loadGroup(ctx context.Context, group []*file) error {
-	if first := group[0]; first.lost != "" || (first.form != formLines && first.text > e.largest()) {
+	if first := group[0]; first.lost != "" || first.wrapped || (first.form != formLines && first.text > e.largest()) {
 		if err := e.rewrite(ctx, first, nil); err != nil {
 			return err
 		}
@@ -181,8 +182,8 @@ func (e *Engine) insert(ctx context.Context, files []*file) error {
 		}
 	}
 	list := "[" + strings.Join(names, ", ") + "]"
-	query := fmt.Sprintf("insert into trail by name select %s, %d + file_index as file from (%s) as s where r is not null",
-		trailColumns(), first, reader(files[0], list, object))
+	query := fmt.Sprintf("insert into trail by name select %s, %d + file_index as file from (%s) as s where r is not null and %s",
+		trailColumns(), first, reader(files[0], list, object), noSummary())
 	if _, err := e.db.ExecContext(ctx, query); err != nil {
 		return err
 	}

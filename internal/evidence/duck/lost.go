@@ -32,6 +32,12 @@ func (f *file) sentences() []string {
 	if f.strangers > 0 {
 		s = append(s, fmt.Sprintf("trail file %q holds %s that are no CloudTrail records: they were left out", f.path, count(f.strangers, "entry", "entries")))
 	}
+	if f.unread > 0 {
+		s = append(s, fmt.Sprintf("trail file %q holds %s that seem to be CloudTrail records in a form that is not read: they are missing", f.path, count(f.unread, "entry", "entries")))
+	}
+	if f.nameless > 0 {
+		s = append(s, fmt.Sprintf("trail file %q holds %s without a readable userIdentity: who made the calls is not known", f.path, count(f.nameless, "record", "records")))
+	}
 	if f.undated > 0 {
 		s = append(s, fmt.Sprintf("trail file %q holds %s without a readable eventTime: no window of time contains them", f.path, count(f.undated, "record", "records")))
 	}
@@ -63,6 +69,13 @@ func (e *Engine) lost() []string {
 	return all
 }
 
+// Lost names, one sentence each, what could not be read of the files, as every answer does.
+func (e *Engine) Lost() []string {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.lost()
+}
+
 // Skipped lists the files that are JSON and hold nothing that looks like a CloudTrail record, such as an alarm or a policy lying beside a
 // trail. They have neither a list "Records" nor any object with an eventName or an eventSource. Nothing is missing because of them, so no
 // answer names them.
@@ -71,7 +84,7 @@ func (e *Engine) Skipped() []string {
 	defer e.mu.RUnlock()
 	var paths []string
 	for _, f := range e.known() {
-		if f.alien {
+		if f.alien && !f.odd {
 			paths = append(paths, f.path)
 		}
 	}

@@ -326,7 +326,13 @@ func TestWhatCounts(t *testing.T) {
 		return call(set("eventID", id), set("sharedEventID", "shared"), set("userIdentity", map[string]any{
 			"type": "AWSAccount", "principalId": "AIDAEXAMPLEMARA", "accountId": account}))
 	}
-	requesters := func(id string) record { return call(set("eventID", id), set("sharedEventID", "shared")) }
+	requesters := func(id string) record {
+		return call(set("eventID", id), set("sharedEventID", "shared"), set("recipientAccountId", "444455556666"))
+	}
+	pointed := func(source string, arns ...string) record { return call(copied(source), resources(arns...)) }
+	corrects := func(id string) change {
+		return set("addendum", map[string]any{"reason": "UPDATED_DATA", "updatedFields": "additionalEventData", "originalEventID": id})
+	}
 	const point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/reports"
 	sized := func(v any, want sums) struct {
 		records []record
@@ -411,6 +417,23 @@ func TestWhatCounts(t *testing.T) {
 		"a copy source on another call":                   {calls(call(name("PutObject"), in("loot"), source("exports/k"), resources("arn:aws:s3:::loot/k"))), sums{}},
 		"a copy twice delivered":                          {calls(call(copied("exports/k"), id("a")), call(copied("exports/k"), id("a"))), sums{Calls: 1, Copies: 1}},
 		"a copy in the margin":                            {calls(call(copied("exports/k"), at(noon.Add(-time.Second)))), sums{}},
+		"a copy out, an access point's ARN":               {calls(pointed(point+"/object/k", "arn:aws:s3:::loot/k", "arn:aws:s3:::loot", "arn:aws:s3:::exports/k")), sums{Calls: 1, Copies: 1}},
+		"a copy out, the ARN encoded":                     {calls(pointed("arn%3Aaws%3As3%3Aeu-west-1%3A111122223333%3Aaccesspoint%2Freports%2Fobject%2Fk", "arn:aws:s3:::loot/k", "arn:aws:s3:::exports/k")), sums{Calls: 1, Copies: 1}},
+		"a copy out, an access point's alias":             {calls(pointed("reports-abc-s3alias/k", "arn:aws:s3:::loot/k", "arn:aws:s3:::loot", "arn:aws:s3:::exports/k")), sums{Calls: 1, Copies: 1}},
+		"a copy out, the source among four":               {calls(pointed(point+"/object/k", "arn:aws:s3:::loot/k", "arn:aws:s3:::loot", point, "arn:aws:s3:::exports")), sums{Calls: 1, Copies: 1}},
+		"a copy out, no header":                           {calls(call(copied(""), set("requestParameters.x-amz-copy-source", nil), resources("arn:aws:s3:::loot/k", "arn:aws:s3:::exports/k"))), sums{Calls: 1, Copies: 1}},
+		"a copy out, a header that cannot be decoded":     {calls(pointed("%zzexports/k", "arn:aws:s3:::loot/k", "arn:aws:s3:::exports/k")), sums{Calls: 1, Copies: 1}},
+		"a copy out, to an access point":                  {calls(call(copied(point+"/object/k"), in("loot-abc-s3alias"), resources("arn:aws:s3:::loot/k", "arn:aws:s3:::loot", "arn:aws:s3:::exports/k"))), sums{Calls: 1, Copies: 1}},
+		"a copy of an access point's neighbour":           {calls(pointed(point+"/object/k", "arn:aws:s3:::loot/k", "arn:aws:s3:::exports2/k")), sums{}},
+		"a copy within, by an access point":               {calls(call(copied(point+"/object/k"), in(bucket), resources("arn:aws:s3:::exports/l", "arn:aws:s3:::exports", "arn:aws:s3:::exports/k"))), sums{Bytes: 300, Listing: 300, Calls: 1}},
+		"a header that names another, whatever else":      {calls(pointed("other/k", "arn:aws:s3:::loot/k", "arn:aws:s3:::other/k", "arn:aws:s3:::exports/k")), sums{}},
+		"an annotation is object data":                    {calls(call(name("GetObjectAnnotation"))), one},
+		"a correction takes the record's place":           {calls(call(id("a"), size(10)), call(id("b"), corrects("a"))), one},
+		"a correction that comes first":                   {calls(call(id("b"), corrects("a")), call(id("a"), size(10))), one},
+		"a correction, both delivered twice":              {calls(call(id("a"), size(10)), call(id("b"), corrects("a")), call(id("a"), size(10)), call(id("b"), corrects("a"))), one},
+		"a correction alone":                              {calls(call(id("b"), corrects("a"))), one},
+		"a correction of nothing":                         {calls(call(id("b"), corrects(""))), one},
+		"a record that is late is no correction":          {calls(call(id("a")), call(id("b"), set("addendum", map[string]any{"reason": "DELIVERY_DELAY", "originalEventID": "a"}))), sums{Bytes: 2000, Object: 2000, Calls: 2}},
 		"nothing":                                         {calls(call(in("other"), resources())), sums{}},
 		"bytes of the owner's copy when it is alone":      {calls(owners("1")), one},
 		"another event's sharedEventID is no eventID":     {calls(call(id("shared")), requesters("2")), one},
@@ -453,11 +476,45 @@ func TestCopyThatNamesTheKeyIsKept(t *testing.T) {
 	for name, ids := range map[string][2]string{"it comes first": {"2", "1"}, "it comes last": {"1", "2"}} {
 		t.Run(name, func(t *testing.T) {
 			tally := count(t, calls(
-				call(id(ids[0]), set("sharedEventID", "s"), set("userIdentity", map[string]any{"type": "AWSAccount", "principalId": "AIDAEXAMPLEMARA", "accountId": account})),
+				call(id(ids[0]), set("sharedEventID", "s"), set("recipientAccountId", "444455556666"), set("userIdentity", map[string]any{"type": "AWSAccount", "principalId": "AIDAEXAMPLEMARA", "accountId": account})),
 				call(id(ids[1]), set("sharedEventID", "s"))))
 			if len(tally.Actors) != 1 || tally.Actors[0].AccessKeyID != key || tally.Actors[0].Kind != actor.IAMUserKey {
 				t.Errorf("got %+v, want mara's key alone", tally.Actors)
 			}
+		})
+	}
+}
+
+// Records of one call that say different things all count, and the evidence is torn: none of them is chosen.
+func TestRecordsThatContradictEachOther(t *testing.T) {
+	other := func(r record) { keyID("AKIAEXAMPLENEIGHBOUR")(r); principalID("AIDAEXAMPLEIDA")(r) }
+	shared, foreign := set("sharedEventID", "s"), set("recipientAccountId", "444455556666")
+	corrects := set("addendum", map[string]any{"reason": "UPDATED_DATA", "originalEventID": "a"})
+	for name, c := range map[string]struct {
+		records      []record
+		bytes, torn  int64
+		actors, lost int
+	}{
+		"one eventID, the same record":       {calls(call(id("a")), call(id("a"))), 1000, 0, 1, 0},
+		"one eventID, three objects":         {calls(call(id("a")), call(id("a"), object("l")), call(id("a"), object("m"))), 3000, 3, 1, 1},
+		"one eventID, two sizes":             {calls(call(id("a")), call(id("a"), size(10))), 1010, 2, 1, 1},
+		"one eventID, another request":       {calls(call(id("a"), set("requestID", "1")), call(id("a"), set("requestID", "2"))), 2000, 2, 1, 1},
+		"one eventID, two credentials":       {calls(call(id("a")), call(id("a"), other)), 2000, 2, 2, 1},
+		"two, one of them delivered twice":   {calls(call(id("a")), call(id("a")), call(id("a"), other)), 2000, 2, 2, 1},
+		"one account, one sharedEventID":     {calls(call(id("a"), shared), call(id("b"), shared)), 2000, 2, 1, 1},
+		"two accounts, two credentials":      {calls(call(id("a"), shared), call(id("b"), shared, foreign, other)), 2000, 2, 2, 1},
+		"two accounts, two principals":       {calls(call(id("a"), shared, keyID("")), call(id("b"), shared, foreign, principalID("AIDAEXAMPLEIDA"))), 2000, 2, 2, 1},
+		"two accounts, one of them two":      {calls(call(id("a"), shared), call(id("b"), shared), call(id("c"), shared, foreign, keyID(""))), 2000, 2, 1, 1},
+		"two accounts, one call":             {calls(call(id("a"), shared), call(id("b"), shared, foreign, keyID(""))), 1000, 0, 1, 0},
+		"a correction of another credential": {calls(call(id("a")), call(id("b"), corrects, other)), 2000, 2, 2, 1},
+		"two corrections that differ":        {calls(call(id("a")), call(id("b"), corrects, size(10)), call(id("c"), corrects, size(20))), 30, 2, 1, 1},
+		"another bucket's":                   {calls(call(id("a")), call(id("a"), in("other"), resources("arn:aws:s3:::other/k"))), 1000, 0, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tally := count(t, c.records)
+			e := evidence.Reconcile(alarm.Alarm{From: noon, To: end}, tally, nil)
+			equal(t, []any{tally.Bytes, tally.Torn, len(tally.Actors), len(e.Lost)}, []any{c.bytes, c.torn, c.actors, c.lost})
 		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 func (e *Engine) rewrite(ctx context.Context, f *file, refusal error) error {
 	clean := filepath.Join(e.dir, "clean.json")
 	defer os.Remove(clean)
-	strangers, err := copyRecords(ctx, f, clean)
+	left, err := copyRecords(ctx, f, clean)
 	var broken *breakage
 	switch {
 	case ctx.Err() != nil:
@@ -32,6 +32,10 @@ func (e *Engine) rewrite(ctx context.Context, f *file, refusal error) error {
 		f.lost = cannotRead(err)
 		return nil
 	}
+	if left.unread > 0 && left.copied == 0 {
+		f.lost = "holds CloudTrail records in a form that is not read" + recordsMissing
+		return nil
+	}
 	copied := &file{real: clean, form: formLines}
 	if err := e.insert(ctx, []*file{copied}); err != nil {
 		if refusal == nil {
@@ -40,21 +44,24 @@ func (e *Engine) rewrite(ctx context.Context, f *file, refusal error) error {
 		f.lost = "is refused by DuckDB (" + oneLine(refusal) + ")" + recordsMissing
 		return ctx.Err()
 	}
-	f.id, f.loaded, f.strangers = copied.id, true, strangers
+	f.id, f.loaded, f.strangers, f.unread, f.nameless = copied.id, true, left.strangers, left.unread, left.nameless
 	return nil
 }
 
+// left counts what of a file was copied, how much of that without its userIdentity, and what was left out.
+type left struct{ copied, nameless, strangers, unread int64 }
+
 // copyRecords writes the records of f to a file, one a line, up to the first break, which it returns.
 // It counts the entries that are no CloudTrail records, and leaves them out.
-func copyRecords(ctx context.Context, f *file, to string) (strangers int64, err error) {
+func copyRecords(ctx context.Context, f *file, to string) (n left, err error) {
 	src, err := openSource(ctx, f.real)
 	if err != nil {
-		return 0, err
+		return left{}, err
 	}
 	defer src.Close()
 	dst, err := os.Create(to)
 	if err != nil {
-		return 0, err
+		return left{}, err
 	}
 	defer dst.Close()
 	w := bufio.NewWriter(dst)
@@ -64,17 +71,29 @@ func copyRecords(ctx context.Context, f *file, to string) (strangers int64, err 
 		if raw == nil {
 			return nil
 		}
-		record := cleanObject(fields, raw)
-		if record == nil || (as != formRecords && !isRecord(raw)) {
-			strangers++
-			return nil
+		u := unwrapped{records: []json.RawMessage{raw}}
+		if !native(as, raw) {
+			u = unwrap(raw)
+			if n.unread += u.unread; len(u.records) == 0 && u.unread == 0 && !u.wrapper && !isSummary(raw) {
+				n.strangers++
+			}
 		}
-		return lines.Encode(record)
+		for _, r := range u.records {
+			record := cleanObject(fields, r)
+			if who, given := record["userIdentity"]; given && who == nil && record["eventName"] != nil {
+				n.nameless++
+			}
+			n.copied++
+			if err := lines.Encode(record); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err := w.Flush(); err != nil {
-		return 0, err
+		return left{}, err
 	}
-	return strangers, walkErr
+	return n, walkErr
 }
 
 // cleanObject keeps the known fields of an object, each in the type of its column, and leaves out what does not fit.

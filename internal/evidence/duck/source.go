@@ -22,9 +22,12 @@ type source struct {
 	file   *os.File
 	r      io.Reader
 	zipped bool
-	start  int64 // length of a byte order mark, which is no part of the JSON
-	n      int64 // bytes of text read so far, the mark included
-	err    error // what broke the reading itself; nil for a text that was read but is no JSON
+	// prefixed: each line begins with something before its record, which is left out.
+	prefixed bool
+	head     []byte // of the text, as much as is looked at before it is read
+	start    int64  // length of a byte order mark, which is no part of the JSON
+	n        int64  // bytes of text read so far, the mark included
+	err      error  // what broke the reading itself; nil for a text that was read but is no JSON
 	// room says how much more may be read; nil for no limit.
 	room func() error
 }
@@ -52,6 +55,9 @@ func openSource(ctx context.Context, path string) (*source, error) {
 		s.start, s.n = int64(len(byteOrder)), int64(len(byteOrder))
 	}
 	s.r = unmarked
+	if s.head, _ = unmarked.Peek(1 << 15); behindPrefix(s.head) {
+		s.prefixed, s.r = true, &lineEnds{r: unmarked}
+	}
 	return s, nil
 }
 

@@ -151,7 +151,7 @@ func TestACopyIsOutOfEachWindowThatItLeaves(t *testing.T) {
 func TestTwoRecordsOfACallAreOneInEachWindow(t *testing.T) {
 	e := trail(t, calls(
 		call(id("1"), set("sharedEventID", "s"), at(noon.Add(59*time.Second))),
-		call(id("2"), set("sharedEventID", "s"), at(noon.Add(20*time.Minute)), keyID(""))))
+		call(id("2"), set("sharedEventID", "s"), at(noon.Add(20*time.Minute)), keyID(""), set("recipientAccountId", "444455556666"))))
 	got := talliedAll(t, e, account, window("first", noon, noon.Add(time.Minute), bucket), window("second", noon.Add(20*time.Minute), noon.Add(21*time.Minute), bucket),
 		window("both", noon, noon.Add(time.Hour), bucket))
 	keys := map[string]string{}

@@ -25,7 +25,7 @@ func write(t *testing.T, dir, name, content string) string {
 
 // event is a record with an id, from a moment in 2023.
 func event(id string) string {
-	return fmt.Sprintf(`{"eventVersion":"1.08","eventID":%q,"eventTime":"2023-07-10T11:42:36Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","additionalEventData":{"bytesTransferredOut":100}}`, id)
+	return fmt.Sprintf(`{"eventVersion":"1.08","eventID":%q,"eventTime":"2023-07-10T11:42:36Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","userIdentity":{"type":"IAMUser"},"additionalEventData":{"bytesTransferredOut":100}}`, id)
 }
 
 func events(n int) []string {

@@ -126,7 +126,7 @@ func (s *Server) startQueryExecution(r request) (response, error) {
 func (s *Server) work(q *query, r request) {
 	if s.table == nil || !strings.Contains(q.SQL, `"`+athena.Database+`"."`+athena.TableName+`"`) ||
 		r.QueryExecutionContext.Catalog != athena.Catalog || r.QueryExecutionContext.Database != athena.Database {
-		q.ending = Ending{Status: Failed, Reason: "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.nightlatch.trail' does not exist", Category: 2, Type: 1110}
+		q.ending = Ending{Status: Failed, Reason: "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.nightlatch.records' does not exist", Category: 2, Type: 1110}
 		return
 	}
 	var err error
