@@ -58,14 +58,15 @@ watched as (
     else array[named_bucket, copied_from, r1, r2, r3, r4] end) as c (candidate) on true
   inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[3]d
 )`, q.values(), from.Unix(), margin)
-	return unindent(fmt.Sprintf(`with %[1]s,
+	tables := fmt.Sprintf(`with %[1]s,
 marked as (
   select *,
     concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by) as actor,
     case when seen is null then 'margin' when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
   from calls
 ),
-counted as (
+`, s.calls(from, to, watched, onceInBytes, torn, false), quoteAll(objectData))
+	const counted = `counted as (
   select window_no, case when grouping(actor) = 1 then 'all' when grouping(bucket) = 0 then 'bucket' when grouping(eventname) = 0 then 'call'
       when grouping(network) = 0 then 'origin' when grouping(agent) = 0 then 'agent' when grouping(error_code) = 0 then 'error'
       else 'actor' end as part,
@@ -93,7 +94,8 @@ counted as (
   group by grouping sets ((window_no), (window_no, actor), (window_no, actor, bucket), (window_no, actor, eventname),
     (window_no, actor, network, vpc_endpoint, vpc_endpoint_account, signing), (window_no, actor, agent), (window_no, actor, error_code))
 ),
-placed as (
+`
+	return unindent(shorten(tables) + inFull(shorten(counted)) + fmt.Sprintf(`placed as (
   select *, row_number() over (partition by window_no, part, case when part = 'actor' then '' else actor end
       order by bytes desc, copies desc, calls desc, margin_bytes desc, actor, name, vpc_endpoint, vpc_endpoint_account, signing) as place,
     count(*) over (partition by window_no, part, case when part = 'actor' then '' else actor end) as places
@@ -106,7 +108,6 @@ ranked as (
 )
 select *
 from ranked
-where actor_place <= %[3]d and (part in ('all', 'actor') or place <= %[4]d or (part = 'origin' and place <= %[5]d))
-order by window_no, part, actor, place`, s.calls(from, to, watched, onceInBytes, torn, false),
-		quoteAll(objectData), MaxActors, MaxDetails, askedOrigins))
+where actor_place <= %d and (part in ('all', 'actor') or place <= %d or (part = 'origin' and place <= %d))
+order by window_no, part, actor, place`, MaxActors, MaxDetails, askedOrigins))
 }

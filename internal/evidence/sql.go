@@ -93,7 +93,7 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
 ),
 found as (
   select *, `+bytesOut+` as bytes_out, coalesce(shared, corrects, eventid) as call_id, coalesce(r1, r2, r3, r4) as resource_bucket,
-    nullif(regexp_extract(`+copySource+`, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from
+    nullif(regexp_extract(%[18]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from
   from logged
 ),
 %[15]s,
@@ -107,7 +107,7 @@ calls as (
   where copy = 1
 )`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(),
 		s.parameter("bucketName"), quoteAll(copies), s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only,
-		watched, once, more)
+		watched, once, more, copySource)
 }
 
 // maxResources is how many resources of a record are looked at: a copy names destination and source, each by its object and its bucket.
@@ -167,6 +167,20 @@ func shorten(sql string) string {
 		return word
 	})
 }
+
+// inFull gives what a select calls by a shortened name its own name again.
+func inFull(sql string) string {
+	return shortened.ReplaceAllStringFunc(sql, func(as string) string {
+		for name, s := range shorter {
+			if as == " as "+s {
+				return " as " + name
+			}
+		}
+		return as
+	})
+}
+
+var shortened = regexp.MustCompile(` as n[0-9]+\b`)
 
 var (
 	words   = regexp.MustCompile(`'(?:[^']|'')*'|"[^"]*"|[a-z_]+`)
