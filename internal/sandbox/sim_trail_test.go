@@ -147,7 +147,7 @@ func callsOf(all []*entry, buckets []string, from, to time.Time) []called {
 			continue
 		}
 		rank := func(c called) string {
-			return map[bool]string{true: "1"}[c.corrects == ""] + c.corrects + "|" + map[bool]string{true: "1"}[c.UserIdentity.AccessKeyID == ""] + c.EventID
+			return map[bool]string{true: "1", false: "0"}[c.corrects == ""] + c.corrects + "|" + map[bool]string{true: "1", false: "0"}[c.UserIdentity.AccessKeyID == ""] + c.EventID
 		}
 		id := [2]string{e.callID, e.UserIdentity.PrincipalID}
 		if kept, ok := once[id]; !ok || rank(c) < rank(kept) {
