@@ -53,9 +53,13 @@ func day(id string, buckets ...string) evidence.Window {
 
 // given are management calls, in which names are of somebody's choice: who gave a session, and who tagged a user.
 func given(changes ...change) []record {
-	return []record{minted("sts.amazonaws.com", "AssumeRole", "credentials", "ASIAEXAMPLESESSION01", changes...),
+	all := []record{minted("sts.amazonaws.com", "AssumeRole", "credentials", "ASIAEXAMPLESESSION01", changes...),
 		api("iam", "TagUser", append([]change{set("requestParameters", map[string]any{"userName": "mara", "tags": []any{map[string]any{"key": "nightlatch:protect", "value": "x"}}})}, changes...)...),
 		api("iam", "CreateRole", append([]change{set("requestParameters", map[string]any{"roleName": "web"})}, changes...)...)}
+	for _, r := range all {
+		id(fmt.Sprint(r["eventID"], r["eventName"]))(r)
+	}
+	return all
 }
 
 // trinoSets are by name. Whoever adds a kind of record that engines may read differently adds it here.
@@ -110,10 +114,7 @@ func trinoSets() map[string]about {
 		place := fmt.Sprintf("10.0.%d.7", (i*7)%40)
 		ties.records = append(ties.records, call(id(fmt.Sprintf("tie-%02d", (i*11)%40)), from(place)),
 			call(id(fmt.Sprintf("behind-%02d", (i*11)%40)), set("vpcEndpointId", "vpce-"+fmt.Sprint((i*3)%40)), name("GetObjectTorrent")))
-		for _, r := range given(at(noon), id(fmt.Sprintf("given-%02d", (i*13)%40)), from(place), keyID(fmt.Sprintf("AKIAEXAMPLEGIVER00%02d", i))) {
-			set("eventID", fmt.Sprint(r["eventID"], r["eventName"]))(r)
-			ties.records = append(ties.records, r)
-		}
+		ties.records = append(ties.records, given(at(noon), id(fmt.Sprintf("given-%02d", (i*13)%40)), from(place), keyID(fmt.Sprintf("AKIAEXAMPLEGIVER00%02d", i)))...)
 	}
 	add("ties", ties)
 
