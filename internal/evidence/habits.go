@@ -44,10 +44,12 @@ type Habits struct {
 }
 
 const (
-	// A place that the principal worked at on familiarDays, and at least half as often as anywhere, excuses what leaves there now. So does one
-	// where it took a familiarPart of it in a day. What is less was perhaps the thief himself, looking round.
+	// A place that the principal worked at on familiarDays excuses what leaves there now, if it worked there at least half as often as anywhere,
+	// or took more than a littlePart of it in a day. So does one where it took a familiarPart of it in a day. What is less was perhaps the thief
+	// himself, looking round.
 	familiarDays = 3
 	familiarPart = 100
+	littlePart   = 1000
 	// justBefore is how long before the window a thief may change his network in the course of one theft.
 	justBefore = time.Hour
 	// enoughUsers are the other users that make a place one of ours, and signInLasts is how long a sign-in speaks for what comes after it.
@@ -82,13 +84,24 @@ func (p *PrincipalHistory) at(place place) *PlaceHistory {
 	return &PlaceHistory{}
 }
 
-// excuses reports whether so much was to be expected at a place of such weight.
+// excuses reports whether so much may be the principal's own at a place of such weight. Where it works as often as anywhere, and takes what it
+// takes on a big day, is its own place, be it for one day.
 func (p *PrincipalHistory) excuses(w PlaceHistory, bytes int64) bool {
 	most := w.Days
 	for _, known := range p.Places {
 		most = max(most, known.Days)
 	}
-	return w.Days >= familiarDays && 2*w.Days >= most || w.MostBytes > 0 && bytes/familiarPart <= w.MostBytes
+	usual := p.usual()
+	often, took := 2*w.Days >= most, w.MostBytes > 0
+	return took && (often && w.MostBytes >= usual/2 || bytes/familiarPart <= w.MostBytes) || w.Days >= familiarDays && (often || took && bytes/littlePart <= w.MostBytes)
+}
+
+// usual is the median of the principal's three biggest days. Of two days it is the bigger.
+func (p *PrincipalHistory) usual() int64 {
+	if p.ObjectDays >= 3 {
+		return p.SecondBusiest
+	}
+	return p.Busiest
 }
 
 // compare says how usual it is for the actor's principal what the actor does.
@@ -101,10 +114,7 @@ func (a *Actor) compare(h *History, from time.Time) {
 	if !p.LastUsed.IsZero() {
 		a.LastUsed = &p.LastUsed
 	}
-	a.ObjectDays, a.ObjectHistory, a.NewDays, a.UsualBytes = &p.ObjectDays, &p.ObjectBytes, &p.NewDays, new(p.Busiest)
-	if p.ObjectDays >= 3 {
-		a.UsualBytes = &p.SecondBusiest
-	}
+	a.ObjectDays, a.ObjectHistory, a.NewDays, a.UsualBytes = &p.ObjectDays, &p.ObjectBytes, &p.NewDays, new(p.usual())
 	if late, ok := p.Keys[a.AccessKeyID]; ok || !p.KeysPartial {
 		a.DayBytes = new(late + a.Bytes)
 	}

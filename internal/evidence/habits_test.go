@@ -52,7 +52,7 @@ func TestTheWeightOfAPlace(t *testing.T) {
 		"no bytes now, bytes then":  {1, 1000, 0, true},
 		"no bytes now, nor earlier": {1, 0, 0, false},
 	} {
-		a := compared(taking(c.bytes, "x"), PrincipalHistory{Days: 4, Places: []PlaceHistory{{placed("x"), c.days, c.most}}}, History{})
+		a := compared(taking(c.bytes, "x"), PrincipalHistory{Days: 4, Places: []PlaceHistory{{placed("x"), c.days, c.most}, {placed("home"), 4, 5000}}}, History{})
 		if o := a.Origins[0]; *o.Familiar != c.want || *o.Days != c.days || *o.MostBytes != c.most || (*a.UnfamiliarBytes == 0) != (c.want || c.bytes == 0) {
 			t.Errorf("%s: got %+v, %d bytes unfamiliar", name, o, *a.UnfamiliarBytes)
 		}
@@ -62,6 +62,35 @@ func TestTheWeightOfAPlace(t *testing.T) {
 		p := PrincipalHistory{Days: 9, Places: []PlaceHistory{{placed("x"), 3, 0}, {placed("home"), home, 1000}}}
 		if got := *compared(taking(gib, "x"), p, History{}).Origins[0].Familiar; got != want {
 			t.Errorf("three days beside %d at home: got %t", home, got)
+		}
+	}
+}
+
+// Where the principal works as often as anywhere, and takes as much, is its own place, whatever it takes there now. A few days count where it
+// took more than a little.
+func TestAPlaceAmongOthers(t *testing.T) {
+	const now = 40_000 << 20
+	for name, c := range map[string]struct {
+		days, most  int64 // at the place
+		home, usual int64 // days elsewhere, and what it takes on a big one
+		want        bool
+	}{
+		"its only place, once":              {1, 1000, 0, 1000, true},
+		"its only place, twice":             {2, 1000, 0, 1000, true},
+		"half as often, and as much":        {1, 500, 2, 1000, true},
+		"half as often, and less":           {1, 499, 2, 1000, false},
+		"a HEAD, on one of two days":        {1, 0, 1, 1000, false},
+		"as much, on one of four days":      {1, 1000, 3, 1000, false},
+		"three of ten days with a little":   {3, 10, 7, 1000, false},
+		"three of nine days with a little":  {3, 10, 6, 1000, true},
+		"three of ten days, a thousandth":   {3, 40 << 20, 7, 100 << 20, true},
+		"three of ten days, less than that": {3, 39 << 20, 7, 100 << 20, false},
+		"two of nine days, a thousandth":    {2, 40 << 20, 7, 100 << 20, false},
+	} {
+		p := PrincipalHistory{Days: c.days + c.home, ObjectDays: c.days + c.home, Busiest: c.usual, SecondBusiest: c.usual,
+			Places: []PlaceHistory{{placed("x"), c.days, c.most}, {placed("home"), c.home, c.usual}}}
+		if a := compared(taking(now, "x"), p, History{}); *a.Origins[0].Familiar != c.want {
+			t.Errorf("%s: got familiar %t", name, !c.want)
 		}
 	}
 }
