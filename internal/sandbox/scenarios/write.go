@@ -167,11 +167,14 @@ func (s *Scenario) times(p play) []time.Time {
 		}
 	case p.Days != (span{}):
 		for k := range 14 {
-			at := ago(float64(k)).Add(s.drift())
-			if p.Hour != (span{}) {
+			at := ago(float64(k))
+			switch {
+			case p.Hour != (span{}):
 				at = at.Truncate(day).Add(time.Duration(s.dice.even(p.Hour) * float64(time.Hour)))
-			} else if k == 0 {
+			case k == 0:
 				at = ago(s.dice.even(span{min(p.Ago[0], 1), 1}))
+			default:
+				at = at.Add(s.drift())
 			}
 			if !at.After(ago(p.Ago[0])) && !at.Before(ago(p.Ago[1])) {
 				all = append(all, at)
