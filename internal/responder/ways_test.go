@@ -71,7 +71,13 @@ func TestEachAlarmBelowACompositeIsAnIncident(t *testing.T) {
 
 // Of an alarm that can never be answered the team is told once, however often it rings. Nothing is asked of anybody.
 func TestAnAlarmThatCannotBeAnsweredIsSaidOnce(t *testing.T) {
-	w := newWorld()
+	for name, w := range map[string]*world{"once": newWorld(), "with follow-ups": watched()} {
+		t.Run(name, func(t *testing.T) { w.refuses(t) })
+	}
+}
+
+func (w *world) refuses(t *testing.T) {
+	t.Helper()
 	lens := []byte(strings.Replace(string(event(1_000_000)), "AWS/S3", "AWS/S3/Storage-Lens", 1))
 	for range 2 {
 		r := w.deliver(t, lens)

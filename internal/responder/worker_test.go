@@ -393,7 +393,9 @@ func TestTheCriticalPathOfAKeptIncident(t *testing.T) {
 	l := &ledger{Store: w.Store, Account: w.account, Trail: w.trail}
 	w.Store, w.Account, w.Trail, w.Alias = l, l, l, l.Alias
 	w.Place = incident.Place{AccountID: "111122223333", Region: "eu-west-1"}
-	w.handle(t)
+	const much = 2 << 30 // over a deployment's floor
+	w.trail.takers, w.meter.Buckets["exports"] = []taker{thief(much)}, []alarm.Point{{Start: from, Bytes: much}}
+	w.deliver(t, event(much))
 	w.keys(t, "Inactive")
 	write := slices.Index(l.calls, "Write")
 	first := write - 1 - slices.Index(reversed(l.calls[:write]), "bytes")
