@@ -3,6 +3,7 @@ package judgement
 import (
 	"math"
 	"math/big"
+	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
@@ -42,6 +43,15 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		}
 	}
 	return f
+}
+
+// usedElsewhere reports whether IAM says of a key that it was used last in another service than S3, lately. Nil is unknown.
+func usedElsewhere(r incident.Record, key policy.Target) *bool {
+	last := key.LastUsed
+	if last == nil {
+		return nil
+	}
+	return new(last.Service != "" && last.Service != "s3" && last.At.After(r.Alarm.From.Add(-24*time.Hour)))
 }
 
 // theFloor is what a credential has to take in 24 hours before it is contained without a human.

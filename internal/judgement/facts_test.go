@@ -2,6 +2,7 @@ package judgement
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -231,6 +232,26 @@ func TestWhatIsAboveTheFloorIsMaterial(t *testing.T) {
 	} {
 		if got := material(r, small, c.actor); got != c.want {
 			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}
+
+func TestLastUseInAnotherService(t *testing.T) {
+	from := time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
+	r := incident.Record{Alarm: alarm.Alarm{From: from}}
+	for name, c := range map[string]struct {
+		last *policy.LastUse
+		want *bool
+	}{
+		"not asked":                {nil, nil},
+		"never used":               {&policy.LastUse{}, new(false)},
+		"in S3, by the thief":      {&policy.LastUse{At: from, Service: "s3"}, new(false)},
+		"in another service":       {&policy.LastUse{At: from.Add(-23 * time.Hour), Service: "ec2"}, new(true)},
+		"in another, since":        {&policy.LastUse{At: from.Add(5 * time.Minute), Service: "ec2"}, new(true)},
+		"in another, two days ago": {&policy.LastUse{At: from.Add(-48 * time.Hour), Service: "ec2"}, new(false)},
+	} {
+		if diff := cmp.Diff(c.want, usedElsewhere(r, policy.Target{LastUsed: c.last})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

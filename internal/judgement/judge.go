@@ -41,7 +41,9 @@ func Enough(p *policy.Policy, r incident.Record) bool {
 			continue
 		}
 		guess := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: a.UserName, OwnerARN: a.PrincipalARN, Known: true}
-		if policy.Decide(p, FactsOf(r, a), policy.DeactivateKey, guess).Decision == policy.Contain {
+		facts := FactsOf(r, a)
+		facts.UsedElsewhere = new(false)
+		if policy.Decide(p, facts, policy.DeactivateKey, guess).Decision == policy.Contain {
 			return true
 		}
 	}
@@ -169,6 +171,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		rec.Note(j.Now, prose.Safe(a.AccessKeyID)+" is judged together with "+prose.Plural(int64(len(with)), "other key")+" that took a good part to the same network")
 	}
 	for _, s := range p.steps {
+		facts.UsedElsewhere = usedElsewhere(*rec, s.Target)
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
 			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}

@@ -140,7 +140,7 @@ func (f Facts) context(approved bool) cedar.Record {
 		m["via"] = cedar.String(f.Via)
 	}
 	for name, is := range map[cedar.String]*bool{"familiar_active": f.FamiliarActive, "in_use": f.InUse, "company": f.Company,
-		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn} {
+		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn, "used_elsewhere": f.UsedElsewhere} {
 		if is != nil {
 			m[name] = cedar.Boolean(*is)
 		}

@@ -18,7 +18,7 @@ func stolen() Facts {
 		Explained: new(int64(99)), AlarmShare: new(int64(97)), ObjectShare: new(int64(98)), Unfamiliar: new(int64(97)),
 		FamiliarActive: new(false), Presigned: new(int64(0)), HistoryDays: new(int64(14)), HistoryBytes: new(int64(5000)), OfFloor: new(int64(4000)),
 		Volume: new(int64(100_000)), ThroughUsual: new(int64(0)), Novelty: new(int64(0)), NewNetworks: new(int64(0)), InUse: new(false), OriginsSeen: true,
-		Company: new(false), OwnEndpoint: new(false), SignedIn: new(false),
+		UsedElsewhere: new(false), Company: new(false), OwnEndpoint: new(false), SignedIn: new(false),
 	}
 }
 
@@ -102,6 +102,8 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, "ask-familiar"},
 		"in use by its owner":               {func(f *Facts) { f.InUse = new(true) }, Ask, "ask-in-use"},
 		"in use by its owner, not known":    {func(f *Facts) { f.InUse = nil }, Ask, "ask-in-use"},
+		"used elsewhere":                    {func(f *Facts) { f.UsedElsewhere = new(true) }, Ask, "ask-used-elsewhere"},
+		"used elsewhere, not known":         {func(f *Facts) { f.UsedElsewhere = nil }, Ask, "ask-used-elsewhere"},
 		"where colleagues work":             {func(f *Facts) { f.Company = new(true) }, Ask, "ask-company"},
 		"who works there is not known":      {func(f *Facts) { f.Company = nil }, Ask, "ask-company"},
 		"through an endpoint of ours":       {func(f *Facts) { f.OwnEndpoint = new(true) }, Ask, "ask-own-endpoint"},
@@ -145,7 +147,7 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 	}
 	t.Run("nothing is known", func(t *testing.T) {
 		judge(t, Shipped(), Facts{Kind: actor.IAMUserKey}, DeactivateKey, key(), Ask, "ask-unconfirmed", "ask-incomplete",
-			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-company", "ask-own-endpoint", "ask-signed-in",
+			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-used-elsewhere", "ask-company", "ask-own-endpoint", "ask-signed-in",
 			"ask-always-new", "ask-many-new", "ask-floor", "ask-volume", "ask-presigned", "ask-no-history")
 	})
 }
@@ -331,7 +333,7 @@ var facts = map[string]func(*Facts){
 	"history_days": func(f *Facts) { f.HistoryDays = nil }, "of_floor": func(f *Facts) { f.OfFloor = nil }, "volume": func(f *Facts) { f.Volume = nil },
 	"through_usual": func(f *Facts) { f.ThroughUsual = nil }, "history_bytes": func(f *Facts) { f.HistoryBytes = nil }, "novelty": func(f *Facts) { f.Novelty = nil },
 	"new_networks": func(f *Facts) { f.NewNetworks = nil }, "in_use": func(f *Facts) { f.InUse = nil },
-	"company": func(f *Facts) { f.Company = nil }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = nil }, "signed_in": func(f *Facts) { f.SignedIn = nil },
+	"used_elsewhere": func(f *Facts) { f.UsedElsewhere = nil }, "company": func(f *Facts) { f.Company = nil }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = nil }, "signed_in": func(f *Facts) { f.SignedIn = nil },
 	// These cannot be missing: not known, they are so.
 	"confirmed": func(f *Facts) { f.Confirmed = false }, "complete": func(f *Facts) { f.Complete = false }, "lost": func(f *Facts) { f.Lost = true },
 	"manual": func(f *Facts) { f.Manual = true }, "origins_seen": func(f *Facts) { f.OriginsSeen = false },
@@ -339,7 +341,7 @@ var facts = map[string]func(*Facts){
 
 // exemptions speak against a theft, and each is set as strongly as it can be.
 var exemptions = map[string]func(*Facts){
-	"in_use": func(f *Facts) { f.InUse = new(true) }, "company": func(f *Facts) { f.Company = new(true) }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = new(true) },
+	"used_elsewhere": func(f *Facts) { f.UsedElsewhere = new(true) }, "in_use": func(f *Facts) { f.InUse = new(true) }, "company": func(f *Facts) { f.Company = new(true) }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = new(true) },
 	"signed_in": func(f *Facts) { f.SignedIn = new(true) }, "novelty": func(f *Facts) { f.Novelty = new(int64(100)) }, "new_networks": func(f *Facts) { f.NewNetworks = new(int64(13)) },
 	"of_floor": func(f *Facts) { f.OfFloor = new(int64(0)) }, "volume": func(f *Facts) { f.Volume = new(int64(0)) }, "via": func(f *Facts) { f.Via = "athena.amazonaws.com" },
 	"presigned": func(f *Facts) { f.Presigned = new(int64(100)) }, "history_bytes": func(f *Facts) { f.HistoryBytes = new(int64(0)) },

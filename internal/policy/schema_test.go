@@ -154,7 +154,7 @@ func anyFacts(r *rand.Rand) Facts {
 		NewNetworks: share(0, 0, 2, 3), OriginsSeen: yes(12),
 	}
 	if yes(12) {
-		f.FamiliarActive, f.InUse, f.Company, f.OwnEndpoint, f.SignedIn = new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0)
+		f.FamiliarActive, f.InUse, f.Company, f.OwnEndpoint, f.SignedIn, f.UsedElsewhere = new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0)
 	}
 	if !yes(12) {
 		f.Via = "athena.amazonaws.com"
@@ -176,7 +176,7 @@ func containable(f Facts) bool {
 	return f.Via == "" && !f.Manual && f.Confirmed && f.Complete && !f.Lost && between(f.Explained, 80, 110) && between(f.ObjectShare, 51, most) &&
 		between(f.Unfamiliar, 60, most) && no(f.InUse) && between(f.Presigned, 0, 10) && between(f.HistoryDays, 1, most) &&
 		between(f.HistoryBytes, 1, most) && between(f.OfFloor, 100, most) && between(f.Volume, 301, most) && between(f.Novelty, 0, 49) && between(f.NewNetworks, 0, 2) &&
-		no(f.Company) && no(f.OwnEndpoint) && no(f.SignedIn)
+		no(f.Company) && no(f.OwnEndpoint) && no(f.SignedIn) && no(f.UsedElsewhere)
 }
 
 // Nothing falls between the policies: a key is contained, asked about for a reason, or left as usual.

@@ -1,6 +1,10 @@
 package policy
 
-import "nightlatch/internal/actor"
+import (
+	"time"
+
+	"nightlatch/internal/actor"
+)
 
 // Action is one kind of step that containment knows.
 type Action string
@@ -45,6 +49,8 @@ type Target struct {
 	AccountID string `json:"account_id,omitempty"`
 	// Tags are the owner's tags: access keys have none of their own.
 	Tags map[string]string `json:"tags,omitempty"`
+	// LastUsed is what IAM says of a key's last use; nil where it was not asked, or did not say.
+	LastUsed *LastUse `json:"last_used,omitempty"`
 	// Known says that the account was asked and knows the target. An unknown target is never contained.
 	Known bool `json:"known"`
 	// Self says that the target is the responder's own credential, role or user.
@@ -53,6 +59,12 @@ type Target struct {
 	// protects it, where one does.
 	Protected  string `json:"protected,omitempty"`
 	ProtectTag string `json:"protect_tag,omitempty"`
+}
+
+// LastUse is the last use of a key, in any service, whether or not a trail records it. At is zero where there was none.
+type LastUse struct {
+	At      time.Time `json:"at,omitzero"`
+	Service string    `json:"service,omitempty"`
 }
 
 // Decision is the policy's answer for one step. The zero Decision is Ask.
@@ -122,6 +134,8 @@ type Facts struct {
 	OwnEndpoint *bool
 	// SignedIn: the principal signed in there with a second factor, in the 12 hours before, and before the credential was used there.
 	SignedIn *bool
+	// UsedElsewhere: IAM says that the key was used last in another service than S3, in the 24 hours before the window or since.
+	UsedElsewhere *bool
 	// OriginsSeen: every origin of the actor was compared with its history.
 	OriginsSeen bool
 }

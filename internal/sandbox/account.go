@@ -181,6 +181,7 @@ func (a *Account) Identify(_ context.Context, c actor.Credential) (policy.Target
 			return t, nil
 		}
 		t.Owner, t.OwnerARN, t.Tags, t.Known = u.Name, a.arn("user", u.Path, u.Name), u.Tags, true
+		t.LastUsed = &policy.LastUse{} // what is in memory is used by nobody
 		return a.guarded(t), nil
 	case actor.IAMUserSession, actor.FederatedUser:
 		if u := a.users[c.UserName]; u != nil {

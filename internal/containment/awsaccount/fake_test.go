@@ -27,6 +27,8 @@ type fakeAWS struct {
 	faults map[string][]fault // by action; each call takes the next one, and the last one stays
 	calls  map[string]int
 	page   int // keys a page; 0 is all
+	// lastUsed is what is said of each key's last use.
+	lastUsed string
 
 	release chan struct{} // closed when the test ends, so that hanging answers end
 }
@@ -63,7 +65,8 @@ var (
 
 func newFake(t *testing.T) *fakeAWS {
 	return &fakeAWS{
-		t: t, caller: "arn:aws:sts::111122223333:assumed-role/nightlatch-responder/run",
+		lastUsed: "<LastUsedDate>2026-03-04T00:09:00Z</LastUsedDate><ServiceName>s3</ServiceName><Region>eu-west-1</Region>",
+		t:        t, caller: "arn:aws:sts::111122223333:assumed-role/nightlatch-responder/run",
 		users: map[string]*fakeUser{"backup-exports": {
 			arn: "arn:aws:iam::111122223333:user/batch/backup-exports", id: "AIDAEXAMPLEBACKUP0001",
 			tags: map[string]string{"team": "data"},
@@ -156,7 +159,7 @@ func (f *fakeAWS) do(action string, get func(string) string) (code, body string)
 	case "GetAccessKeyLastUsed":
 		for name, u := range f.users {
 			if slices.ContainsFunc(u.keys, func(k fakeKey) bool { return k.id == get("AccessKeyId") }) {
-				return "", tag("UserName", name) + "<AccessKeyLastUsed><ServiceName>s3</ServiceName></AccessKeyLastUsed>"
+				return "", tag("UserName", name) + "<AccessKeyLastUsed>" + f.lastUsed + "</AccessKeyLastUsed>"
 			}
 		}
 		return "AccessDenied", "" // as IAM does: a key that it does not know belongs to no user that is granted

@@ -44,7 +44,7 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 	if owner == nil || !owner.matches(c) {
 		return t, err
 	}
-	t.Known, t.Owner, t.OwnerARN, t.Tags = true, owner.name, owner.arn, owner.tags
+	t.Known, t.Owner, t.OwnerARN, t.Tags, t.LastUsed = true, owner.name, owner.arn, owner.tags, owner.lastUsed
 	if t.Type != policy.AccessKey {
 		t.ID = owner.arn
 	}
@@ -61,6 +61,7 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 type owner struct {
 	name, arn, id string
 	tags          map[string]string
+	lastUsed      *policy.LastUse // of the key
 }
 
 // matches reports whether the record can be about this owner. The unique id decides where the record has one: a thief who may
@@ -83,11 +84,14 @@ func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Targ
 	case t.Type == policy.User && c.UserName != "":
 		return a.user(ctx, c.UserName)
 	case t.Type == policy.AccessKey && c.AccessKeyID != "":
-		name, denied := a.keyOwner(ctx, c)
+		name, last, denied := a.keyOwner(ctx, c)
 		if name == "" {
 			return nil, denied
 		}
 		u, err := a.user(ctx, name)
+		if u != nil {
+			u.lastUsed = last
+		}
 		if err == nil {
 			err = denied
 		}
@@ -96,33 +100,44 @@ func (a *Account) ownerOf(ctx context.Context, c actor.Credential, t policy.Targ
 	return nil, nil
 }
 
-// keyOwner asks IAM which user a key belongs to; "" if the account has no such key.
+// keyOwner asks IAM which user a key belongs to, and of its last use; "" if the account has no such key.
 //
 // IAM authorizes the call on the key's user. So for a key that was deleted, or that is another account's, it answers AccessDenied just as
 // it does when the permission is missing. The keys of the user whom CloudTrail names tell the two apart. If the key is among them, that
 // user is its owner, and the error beside it names the permission that is missing. If it is not, this account does not know it.
-func (a *Account) keyOwner(ctx context.Context, c actor.Credential) (string, error) {
+func (a *Account) keyOwner(ctx context.Context, c actor.Credential) (string, *policy.LastUse, error) {
 	asked, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	out, err := a.reads.GetAccessKeyLastUsed(asked, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &c.AccessKeyID})
 	switch {
 	case err == nil:
-		return aws.ToString(out.UserName), nil
+		return aws.ToString(out.UserName), lastUse(out.AccessKeyLastUsed), nil
 	case missing(err):
-		return "", nil
+		return "", nil, nil
 	}
 	failure := failed(call{"iam:GetAccessKeyLastUsed", fmt.Sprintf("the owner of access key %q", c.AccessKeyID)}, err)
 	if !denied(err) || c.UserName == "" {
-		return "", failure
+		return "", nil, failure
 	}
 	status, err := a.keyStatus(ctx, c.UserName, c.AccessKeyID)
 	switch {
 	case err != nil:
-		return "", failure
+		return "", nil, failure
 	case status == "":
-		return "", nil
+		return "", nil, nil
 	}
-	return c.UserName, failure
+	return c.UserName, nil, failure
+}
+
+// lastUse is what IAM says of a key's last use. A key that was never used has no date, and "N/A" as its service.
+func lastUse(u *types.AccessKeyLastUsed) *policy.LastUse {
+	switch {
+	case u == nil:
+		return nil
+	case u.LastUsedDate == nil:
+		return &policy.LastUse{}
+	}
+	return &policy.LastUse{At: u.LastUsedDate.UTC(), Service: aws.ToString(u.ServiceName)}
 }
 
 // user asks for a user: the ARN with its path, and the tags, which GetUser returns all.
@@ -139,7 +154,7 @@ func (a *Account) user(ctx context.Context, name string) (*owner, error) {
 		return nil, errors.New("iam:GetUser answered without a user; see whether its endpoint is AWS's")
 	}
 	u := out.User
-	return &owner{aws.ToString(u.UserName), aws.ToString(u.Arn), aws.ToString(u.UserId), tagMap(u.Tags)}, nil
+	return &owner{name: aws.ToString(u.UserName), arn: aws.ToString(u.Arn), id: aws.ToString(u.UserId), tags: tagMap(u.Tags)}, nil
 }
 
 func (a *Account) role(ctx context.Context, name string) (*owner, error) {
@@ -155,7 +170,7 @@ func (a *Account) role(ctx context.Context, name string) (*owner, error) {
 		return nil, errors.New("iam:GetRole answered without a role; see whether its endpoint is AWS's")
 	}
 	r := out.Role
-	return &owner{aws.ToString(r.RoleName), aws.ToString(r.Arn), aws.ToString(r.RoleId), tagMap(r.Tags)}, nil
+	return &owner{name: aws.ToString(r.RoleName), arn: aws.ToString(r.Arn), id: aws.ToString(r.RoleId), tags: tagMap(r.Tags)}, nil
 }
 
 func tagMap(tags []types.Tag) map[string]string {

@@ -3,6 +3,7 @@ package awsaccount
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,6 +21,7 @@ var (
 	stolenKey = policy.Target{
 		Type: policy.AccessKey, ID: "AKIAEXAMPLE000000001", Owner: "backup-exports", AccountID: ours,
 		OwnerARN: "arn:aws:iam::111122223333:user/batch/backup-exports", Tags: map[string]string{"team": "data"}, Known: true,
+		LastUsed: &policy.LastUse{At: time.Date(2026, 3, 4, 0, 9, 0, 0, time.UTC), Service: "s3"},
 	}
 	session = actor.Credential{
 		Kind: actor.RoleSession, AccessKeyID: "ASIAEXAMPLE000000009", AccountID: ours, RoleName: "etl", Session: "job-7",
@@ -31,7 +33,7 @@ func TestIdentify(t *testing.T) {
 	with := func(c actor.Credential, change func(*actor.Credential)) actor.Credential { change(&c); return c }
 	target := func(x policy.Target, change func(*policy.Target)) policy.Target { change(&x); return x }
 	unknownKey := policy.Target{Type: policy.AccessKey, ID: stolen.AccessKeyID, AccountID: ours}
-	user := target(stolenKey, func(x *policy.Target) { x.Type, x.ID = policy.User, x.OwnerARN })
+	user := target(stolenKey, func(x *policy.Target) { x.Type, x.ID, x.LastUsed = policy.User, x.OwnerARN, nil })
 	role := policy.Target{
 		Type: policy.Role, ID: "arn:aws:iam::111122223333:role/batch/etl", OwnerARN: "arn:aws:iam::111122223333:role/batch/etl",
 		Owner: "etl", AccountID: ours, Tags: map[string]string{}, Known: true,
@@ -48,6 +50,10 @@ func TestIdentify(t *testing.T) {
 	}{
 		"a user's key, with the path of its ARN": {
 			in: stolen, want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
+		},
+		"a key that was never used": {
+			world: func(f *fakeAWS) { f.lastUsed = "<ServiceName>N/A</ServiceName><Region>N/A</Region>" },
+			in:    stolen, want: target(stolenKey, func(x *policy.Target) { x.LastUsed = &policy.LastUse{} }), calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
 		},
 		"a key whose record names no user": {
 			in:   with(stolen, func(c *actor.Credential) { c.UserName, c.PrincipalID = "", "" }),
@@ -82,7 +88,7 @@ func TestIdentify(t *testing.T) {
 				f.faults["GetAccessKeyLastUsed"], f.page = []fault{deny}, 1
 				f.users["backup-exports"].keys = []fakeKey{{"AKIAEXAMPLE000000002", "Active"}, {stolen.AccessKeyID, "Active"}}
 			},
-			in: stolen, want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "ListAccessKeys": 2, "GetUser": 1},
+			in: stolen, want: target(stolenKey, func(x *policy.Target) { x.LastUsed = nil }), calls: map[string]int{"GetAccessKeyLastUsed": 1, "ListAccessKeys": 2, "GetUser": 1},
 			missing: "may not call iam:GetAccessKeyLastUsed",
 		},
 		"a key of another account": {
