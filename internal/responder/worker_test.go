@@ -389,7 +389,8 @@ func (l *ledger) Alias(context.Context, *slog.Logger) string {
 // From the evidence to the write: one bytes query, one IAM write, and at most six other calls.
 func TestTheCriticalPathOfAKeptIncident(t *testing.T) {
 	w := watched()
-	w.trail.late = from.Add(6 * time.Minute)
+	w.trail.late, w.trail.takers = from.Add(6*time.Minute), []taker{thief(3 << 30)} // a deployment has a floor
+	w.flows("exports", from, 3<<30-1_000_000)
 	l := &ledger{Store: w.Store, Account: w.account, Trail: w.trail}
 	w.Store, w.Account, w.Trail, w.Alias = l, l, l, l.Alias
 	w.Place = incident.Place{AccountID: "111122223333", Region: "eu-west-1"}

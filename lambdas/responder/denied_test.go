@@ -51,7 +51,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		"sts:GetCallerIdentity":                {plot{}, asked, on, "YOU DECIDE deactivate-key KEY ("},
 		"iam:GetUser":                          {plot{}, asked, on, "YOU DECIDE deactivate-key KEY ("},
 		"iam:GetRole":                          {plot{role: true}, asked, on, "YOU DECIDE deny-role-session arn:aws:iam::ACCOUNT:role/service-role/etl ("},
-		"iam:GetAccessKeyLastUsed":             {plot{}, containment.Done, off, "identifying KEY: "}, // found by its user's keys
+		"iam:GetAccessKeyLastUsed":             {plot{}, asked, on, "YOU DECIDE deactivate-key KEY of mara ("}, // found by its user's keys; whether it is in use elsewhere is not known
 		"iam:ListAccessKeys":                   {plot{}, containment.Unknown, off, "UNKNOWN deactivate-key KEY of mara: tried, and not seen done (it could not be read back: "},
 		"iam:UpdateAccessKey":                  {plot{}, containment.Failed, on, "NOT DONE deactivate-key KEY of mara ("},
 		"iam:ListAccountAliases":               {plot{}, containment.Done, off, unsaid},
