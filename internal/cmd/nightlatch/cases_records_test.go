@@ -28,12 +28,12 @@ func recordCases() map[string]nightCase {
 		"12-express":              {code: 2, says: []string{"directory buckets are not watched", "s3express.amazonaws.com"}, never: []string{"has no request metrics", "data-event logging"}},
 		"45-athena-csv":           {code: 2, says: []string{"a.csv", "a table, not records"}},
 		"81b-mixed-familiar-lost": {says: []string{"DECIDE"}, never: []string{"CONTAINED"}, holds: askedOf(2_000_000)},
-		"50b-redacted-eventid": {says: []string{"3 records share one eventID", "DECIDE"}, never: []string{"CONTAINED"}, holds: func(t *testing.T, got caseAnswer) {
+		"50b-redacted-eventid": {says: []string{"3 records share one eventID", "DECIDE"}, never: []string{"CONTAINED", "evidence is complete", "; complete"}, holds: func(t *testing.T, got caseAnswer) {
 			if askedOf(3_000_000)(t, got); len(got.Evidence.Lost) != 1 {
 				t.Errorf("lost is %q", got.Evidence.Lost)
 			}
 		}},
-		"84d-useridentity-string": {says: []string{"lost evidence", "without a readable userIdentity", "1.91 MiB"}, never: []string{"CONTAINED"}, holds: func(t *testing.T, got caseAnswer) {
+		"84d-useridentity-string": {says: []string{"lost evidence", "without a readable userIdentity", "1.91 MiB"}, never: []string{"CONTAINED", "evidence is complete", "; complete"}, holds: func(t *testing.T, got caseAnswer) {
 			if took(t, got, "", 2_000_000); len(got.Evidence.Lost) != 1 {
 				t.Errorf("lost is %q", got.Evidence.Lost)
 			}
