@@ -8,7 +8,9 @@
 package actor
 
 import (
+	"cmp"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -19,32 +21,41 @@ type Kind string
 const (
 	IAMUserKey     Kind = "iam-user-key"     // an IAM user of ours, long-term key (AKIA…)
 	IAMUserSession Kind = "iam-user-session" // an IAM user of ours, temporary key (ASIA…): console or GetSessionToken
+	IAMUser        Kind = "iam-user"         // an IAM user of ours; the record does not show with which credential
 	FederatedUser  Kind = "federated-user"   // GetFederationToken, issued by a user of ours
 	RoleSession    Kind = "role-session"     // an assumed role of ours
+	Role           Kind = "role"             // a role of ours; the record does not show which session
 	IdentityCenter Kind = "identity-center"  // a role that IAM Identity Center owns, or its user
 	RootKey        Kind = "root-key"         // our root user's access key
-	RootSession    Kind = "root-session"     // our root user, signed in or without a named key
-	AWSService     Kind = "aws-service"      // type AWSService, and only that
-	OtherAccount   Kind = "other-account"    // a 12-digit account that is not ours, whatever the type, or one of ours that shows as no more than an account
-	Anonymous      Kind = "anonymous"        // nobody signed the request
-	Unattributed   Kind = "unattributed"     // anything else
+	RootSession    Kind = "root-session"     // our root user, signed in, without a named key, or by what it has issued
+	AWSService     Kind = "aws-service"      // type AWSService that reads for itself
+	// ServiceForOthers is a service that reads for somebody: who takes it from the service, or has ordered it, is somebody else.
+	ServiceForOthers Kind = "service-for-others"
+	OtherAccount     Kind = "other-account" // a 12-digit account that is not ours, whatever the type, or one of ours that shows as no more than an account
+	Anonymous        Kind = "anonymous"     // nobody signed the request
+	Unattributed     Kind = "unattributed"  // anything else; the record may name it all the same
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{IAMUserKey, IAMUserSession, FederatedUser, RoleSession, IdentityCenter, RootKey, RootSession,
-		AWSService, OtherAccount, Anonymous, Unattributed}
+	return []Kind{IAMUserKey, IAMUserSession, IAMUser, FederatedUser, RoleSession, Role, IdentityCenter, RootKey, RootSession,
+		AWSService, ServiceForOthers, OtherAccount, Anonymous, Unattributed}
 }
 
 // Identity is what CloudTrail's userIdentity says, field by field; "" where the record is silent.
 type Identity struct {
 	Type, PrincipalID, ARN, AccountID, AccessKeyID, UserName string
-	// The session issuer: the role of an assumed role, the user of a federated one.
+	// The session issuer: the role of an assumed role, the user or root of a federated one.
 	IssuerARN, IssuerUserName string
 	// InvokedBy is the service that made the call in the caller's name.
 	InvokedBy string
 	// OnBehalfOf is the Identity Center user id.
 	OnBehalfOf string
+	// SourceIdentity was set when the role was assumed, and stays through every role after it.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
+	SourceIdentity string
+	// Provider is the web identity provider that a role's session was given out for.
+	Provider string
 }
 
 // Ours is the set of account ids that are ours. An empty set owns nothing.
@@ -71,108 +82,176 @@ type Credential struct {
 	// It is "" where the record names none.
 	PrincipalARN string
 	AccountID    string
-	// UserName is the IAM user, RoleName the role; one of them or neither is set.
+	// UserName is the IAM user, RoleName the role; one of them or neither is set. An unattributed caller's UserName is what the record calls
+	// him.
 	UserName, RoleName string
-	// Session is the role session's name, which its caller chose.
+	// Session is the name of a role's session, which its caller chose, or of a federated user, which its issuer chose.
 	Session string
 	// OnBehalfOf is the Identity Center user id, where the record has one.
 	OnBehalfOf string
+	// SourceIdentity and Provider are Identity's.
+	SourceIdentity, Provider string
+	// Doubt is how the record contradicts itself, in a sentence; "" where it does not. Names that contradict each other are left out.
+	Doubt string
 }
 
 var (
 	account   = regexp.MustCompile(`^[0-9]{12}$`)
 	longTerm  = regexp.MustCompile(`^AKIA[A-Z0-9]{12,124}$`)
 	temporary = regexp.MustCompile(`^ASIA[A-Z0-9]{12,124}$`)
+	userID    = regexp.MustCompile(`^AIDA[A-Z0-9]{4,124}$`)
+	roleID    = regexp.MustCompile(`^AROA[A-Z0-9]{4,124}(:|$)`)
 	userARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):user/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,128})$`)
 	roleARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,128})$`)
 	assumed   = regexp.MustCompile(`^arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([\w+=,.@-]{1,128})/([\w+=,.@-]{1,128})$`)
+	federated = regexp.MustCompile(`^arn:aws[a-z-]*:sts::([0-9]{12}):federated-user/([\w+=,.@-]{1,128})$`)
+	rootARN   = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam::[0-9]{12}:root|sts::[0-9]{12}:assumed-root(?:/.*)?)$`)
 	inAccount = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):`)
+	arnsPart  = regexp.MustCompile(`^arn:(aws[a-z-]*):`)
+	invokedBy = regexp.MustCompile(`^(?:AWS Internal|.+\.amazonaws\..+)$`)
 )
 
 // ssoRole begins the name of every role that Identity Center owns; nobody else can edit those.
 // https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
 const ssoRole = "AWSReservedSSO_"
 
+// Partition is an ARN's partition (aws, aws-cn, aws-us-gov, aws-eusc); "" where it has none.
+func Partition(arn string) string {
+	if m := arnsPart.FindStringSubmatch(arn); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // Of names the credential that an identity shows.
 func Of(id Identity, ours Ours) Credential {
 	c := Credential{
 		Via: id.InvokedBy, AccessKeyID: id.AccessKeyID, PrincipalID: id.PrincipalID, PrincipalARN: id.ARN,
-		AccountID: id.AccountID, OnBehalfOf: id.OnBehalfOf,
+		AccountID: id.AccountID, OnBehalfOf: id.OnBehalfOf, SourceIdentity: id.SourceIdentity, Provider: id.Provider,
 	}
-	c.Kind = classify(id, ours)
+	c.Kind, c.Doubt = classify(id, ours)
 	switch c.Kind {
-	case IAMUserKey, IAMUserSession:
-		c.UserName = id.UserName
-		if m := userARN.FindStringSubmatch(id.ARN); c.UserName == "" && m != nil {
-			c.UserName = m[2]
-		}
+	case IAMUserKey, IAMUserSession, IAMUser:
+		c.UserName, c.Doubt = oneName("user", userName(id.ARN), id.UserName)
 	case FederatedUser:
-		c.PrincipalARN, c.UserName = id.IssuerARN, id.IssuerUserName
-		if m := userARN.FindStringSubmatch(id.IssuerARN); c.UserName == "" && m != nil {
-			c.UserName = m[2]
+		c.PrincipalARN = id.IssuerARN
+		c.UserName, c.Doubt = oneName("user", userName(id.IssuerARN), id.IssuerUserName)
+		c.Session = sessionName(id)
+	case RoleSession, Role, IdentityCenter:
+		c.RoleName, c.Doubt = oneName("role", roleName(id), id.IssuerUserName)
+		if m := assumed.FindStringSubmatch(id.ARN); m != nil && c.Doubt == "" {
+			c.RoleName, c.Doubt = oneName("role", c.RoleName, m[2])
 		}
-	case RoleSession, IdentityCenter:
-		c.RoleName = roleName(id)
-		_, c.Session, _ = strings.Cut(id.PrincipalID, ":")
+		c.Session = sessionName(id)
 		if id.IssuerARN != "" {
 			c.PrincipalARN = id.IssuerARN
 		}
+	case RootSession:
+		c.Session = sessionName(id)
+	case Unattributed:
+		c.UserName = cmp.Or(id.UserName, userName(id.ARN))
+	}
+	// A service's own name is all that its record has. In a caller's record this is a service too, or the record is not CloudTrail's.
+	if c.Via != "" && id.Type != "AWSService" && !invokedBy.MatchString(c.Via) {
+		c.Via = ""
+		c.Doubt = cmp.Or(c.Doubt, "the record says that "+strconv.QuoteToASCII(id.InvokedBy)+" made the call, which is no AWS service")
 	}
 	return c
 }
 
-func classify(id Identity, ours Ours) Kind {
-	if id.Type == "AWSService" {
-		return AWSService
+// oneName is the name that two fields of a record give. Where they contradict each other it is neither of them, and doubt says so.
+func oneName(of, byARN, byName string) (name, doubt string) {
+	if byARN != "" && byName != "" && byARN != byName {
+		return "", "the record names two " + of + "s, " + strconv.QuoteToASCII(byARN) + " by its ARN and " + strconv.QuoteToASCII(byName) + " by its name"
 	}
-	if id.Type == "AWSAccount" && (nobody(id.AccountID) || nobody(id.PrincipalID)) {
-		return Anonymous
+	return cmp.Or(byARN, byName), ""
+}
+
+// classify is the kind of a record, and, where that is Unattributed because the record contradicts itself, how it does.
+func classify(id Identity, ours Ours) (kind Kind, doubt string) {
+	switch {
+	case id.Type == "AWSService" && !forItself(id.InvokedBy):
+		return ServiceForOthers, ""
+	case id.Type == "AWSService":
+		return AWSService, ""
+	case id.Type == "AWSAccount" && (nobody(id.AccountID) || nobody(id.PrincipalID)):
+		return Anonymous, ""
+	case id.AccountID == cloudFront:
+		return ServiceForOthers, ""
+	case !account.MatchString(id.AccountID):
+		return Unattributed, ""
+	case !ours[id.AccountID]:
+		return OtherAccount, ""
+	case elsewhere(id.ARN, id.AccountID) || elsewhere(id.IssuerARN, id.AccountID):
+		return Unattributed, "the record names two accounts"
 	}
-	if !account.MatchString(id.AccountID) {
-		return Unattributed
-	}
-	if !ours[id.AccountID] {
-		return OtherAccount
-	}
-	if elsewhere(id.ARN, id.AccountID) || elsewhere(id.IssuerARN, id.AccountID) {
-		return Unattributed // the record contradicts itself
-	}
-	switch id.Type {
+	switch what(id) {
 	case "AWSAccount":
 		// The owner's copy of a call from another account of ours: no credential is named, and the bucket can shut it out.
-		return OtherAccount
+		return OtherAccount, ""
 	case "IAMUser":
-		if m := userARN.FindStringSubmatch(id.ARN); id.ARN != "" && (m == nil || m[1] != id.AccountID) {
-			return Unattributed // the record contradicts itself
+		switch m := userARN.FindStringSubmatch(id.ARN); {
+		case id.ARN != "" && m == nil:
+			return Unattributed, "the record is of a user, and its ARN is not"
+		case id.ARN == "" && id.UserName == "" && id.PrincipalID == "" && id.AccessKeyID == "":
+			return Unattributed, ""
+		case id.Type == "IAMUser" && longTerm.MatchString(id.AccessKeyID):
+			return IAMUserKey, ""
+		case id.Type == "IAMUser" && temporary.MatchString(id.AccessKeyID):
+			return IAMUserSession, ""
 		}
+		return IAMUser, ""
+	case "FederatedUser":
 		switch {
 		case longTerm.MatchString(id.AccessKeyID):
-			return IAMUserKey
-		case temporary.MatchString(id.AccessKeyID):
-			return IAMUserSession
+			return Unattributed, "the record is of a federated user, who has no long-term key"
+		case rootARN.MatchString(id.IssuerARN):
+			return RootSession, ""
+		case userName(id.IssuerARN) == "" && id.IssuerUserName == "" && sessionName(id) == "":
+			return Unattributed, ""
 		}
-	case "FederatedUser":
-		if temporary.MatchString(id.AccessKeyID) {
-			return FederatedUser
-		}
-	case "AssumedRole":
+		return FederatedUser, ""
+	case "AssumedRole", "Role":
 		name := roleName(id)
 		switch {
-		case name == "" || !temporary.MatchString(id.AccessKeyID):
-			return Unattributed
+		case longTerm.MatchString(id.AccessKeyID):
+			return Unattributed, "the record is of a role, which has no long-term key"
+		case id.IssuerARN != "" && name == "" || name == "" && !roleID.MatchString(id.PrincipalID):
+			return Unattributed, ""
 		case strings.HasPrefix(name, ssoRole):
-			return IdentityCenter
+			return IdentityCenter, ""
+		case sessionName(id) == "" && !temporary.MatchString(id.AccessKeyID):
+			return Role, ""
 		}
-		return RoleSession
+		return RoleSession, ""
 	case "IdentityCenterUser":
-		return IdentityCenter
-	case "Root":
-		if longTerm.MatchString(id.AccessKeyID) {
-			return RootKey
+		return IdentityCenter, ""
+	case "Root", "AssumedRoot":
+		if longTerm.MatchString(id.AccessKeyID) && id.Type == "Root" {
+			return RootKey, ""
 		}
-		return RootSession
+		return RootSession, ""
 	}
-	return Unattributed
+	return Unattributed, ""
+}
+
+// what is a record's type, or the one that its names belong to where the type is on no list.
+func what(id Identity) string {
+	switch id.Type {
+	case "AWSAccount", "IAMUser", "FederatedUser", "AssumedRole", "Role", "IdentityCenterUser", "Root", "AssumedRoot":
+		return id.Type
+	}
+	switch {
+	case userARN.MatchString(id.ARN), id.ARN == "" && userID.MatchString(id.PrincipalID):
+		return "IAMUser"
+	case assumed.MatchString(id.ARN), roleARN.MatchString(id.ARN), id.ARN == "" && roleID.MatchString(id.PrincipalID):
+		return "AssumedRole"
+	case federated.MatchString(id.ARN):
+		return "FederatedUser"
+	case rootARN.MatchString(id.ARN):
+		return "AssumedRoot"
+	}
+	return ""
 }
 
 // elsewhere reports whether an ARN names another account than the record does.
@@ -183,12 +262,34 @@ func elsewhere(arn, accountID string) bool {
 
 func nobody(s string) bool { return s == "anonymous" || s == "ANONYMOUS_PRINCIPAL" }
 
+// userName is the user that an ARN is of; "" where it is of none.
+func userName(arn string) string {
+	if m := userARN.FindStringSubmatch(arn); m != nil {
+		return m[2]
+	}
+	return ""
+}
+
+// sessionName is what follows the id of a role, or the account of a federated user, in the record's principal id or ARN.
+func sessionName(id Identity) string {
+	_, name, _ := strings.Cut(id.PrincipalID, ":")
+	if m := assumed.FindStringSubmatch(id.ARN); m != nil {
+		name = cmp.Or(name, m[3])
+	}
+	if m := federated.FindStringSubmatch(id.ARN); m != nil {
+		name = cmp.Or(name, m[2])
+	}
+	return name
+}
+
 // roleName is the role behind an AssumedRole record: its issuer says so, or its own ARN does where the issuer is missing.
 // It is "" where neither does, or where they belong to another account than the record.
 func roleName(id Identity) string {
 	m := roleARN.FindStringSubmatch(id.IssuerARN)
 	if id.IssuerARN == "" {
-		m = assumed.FindStringSubmatch(id.ARN)
+		if m = assumed.FindStringSubmatch(id.ARN); m == nil {
+			m = roleARN.FindStringSubmatch(id.ARN)
+		}
 	}
 	if m == nil || m[1] != id.AccountID {
 		return ""

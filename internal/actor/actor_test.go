@@ -34,13 +34,16 @@ func identities() map[Kind]Identity {
 			ARN:       "arn:aws:sts::" + our + ":assumed-role/AWSReservedSSO_admin_599c9e90e350d2ff/ada@example.com",
 			AccountID: our, AccessKeyID: session, IssuerUserName: "AWSReservedSSO_admin_599c9e90e350d2ff",
 			IssuerARN: "arn:aws:iam::" + our + ":role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_admin_599c9e90e350d2ff"},
-		RootKey:     {Type: "Root", PrincipalID: our, ARN: "arn:aws:iam::" + our + ":root", AccountID: our, AccessKeyID: userKey},
-		RootSession: {Type: "Root", PrincipalID: our, ARN: "arn:aws:iam::" + our + ":root", AccountID: our, AccessKeyID: session},
-		AWSService:  {Type: "AWSService", InvokedBy: "cloudtrail.amazonaws.com"},
+		RootKey:          {Type: "Root", PrincipalID: our, ARN: "arn:aws:iam::" + our + ":root", AccountID: our, AccessKeyID: userKey},
+		RootSession:      {Type: "Root", PrincipalID: our, ARN: "arn:aws:iam::" + our + ":root", AccountID: our, AccessKeyID: session},
+		AWSService:       {Type: "AWSService", InvokedBy: "cloudtrail.amazonaws.com"},
+		IAMUser:          {Type: "IAMUser", PrincipalID: anyUserID, ARN: "arn:aws:iam::" + our + ":user/alice", AccountID: our, UserName: "alice", InvokedBy: "signin.amazonaws.com"},
+		Role:             {Type: "Role", PrincipalID: anyRoleID, ARN: "arn:aws:iam::" + our + ":role/web", AccountID: our},
+		ServiceForOthers: {Type: "AWSService", InvokedBy: "cloudfront.amazonaws.com"},
 		OtherAccount: {Type: "AWSAccount", PrincipalID: "AIDAQ3EGRXQ3EXAMPLE", AccountID: their,
 			ARN: "arn:aws:iam::" + their + ":user/mallory", AccessKeyID: userKey, UserName: "mallory"},
 		Anonymous:    {Type: "AWSAccount", AccountID: "anonymous"},
-		Unattributed: {Type: "AWSAccount", PrincipalID: "AIDACLOUDFRONT", AccountID: "CloudFront"},
+		Unattributed: {Type: "AWSAccount", PrincipalID: "AIDANOBODY", AccountID: "Nobody"},
 	}
 }
 
@@ -68,7 +71,7 @@ func TestOfNamesTheCredential(t *testing.T) {
 		IAMUserSession: {Kind: IAMUserSession, Via: "AWS Internal", AccessKeyID: session, PrincipalID: anyUserID, AccountID: our,
 			PrincipalARN: "arn:aws:iam::" + our + ":user/alice", UserName: "alice"},
 		FederatedUser: {Kind: FederatedUser, AccessKeyID: session, PrincipalID: our + ":partner", AccountID: our,
-			PrincipalARN: "arn:aws:iam::" + our + ":user/broker", UserName: "broker"},
+			PrincipalARN: "arn:aws:iam::" + our + ":user/broker", UserName: "broker", Session: "partner"},
 		RoleSession: {Kind: RoleSession, AccessKeyID: session, PrincipalID: anyRoleID + ":i-0317f6c6b66ae9c40", AccountID: our,
 			PrincipalARN: "arn:aws:iam::" + our + ":role/service-role/web", RoleName: "web", Session: "i-0317f6c6b66ae9c40"},
 		IdentityCenter: {Kind: IdentityCenter, AccessKeyID: session, PrincipalID: anyRoleID + ":ada@example.com", AccountID: our,
@@ -101,12 +104,25 @@ func TestOfByIntent(t *testing.T) {
 		"another account's long-term key":            {with(IAMUserKey, func(id *Identity) { id.AccountID = their }), OtherAccount},
 		"another account's root":                     {with(RootKey, func(id *Identity) { id.AccountID = their }), OtherAccount},
 		"another account's role":                     {with(RoleSession, func(id *Identity) { id.AccountID = their }), OtherAccount},
-		"a service's own account number":             {Identity{Type: "AWSService", AccountID: their, InvokedBy: "s3.amazonaws.com"}, AWSService},
+		"a service's own account number":             {Identity{Type: "AWSService", AccountID: their, InvokedBy: "s3.amazonaws.com"}, ServiceForOthers},
+		"a service that is not named":                {Identity{Type: "AWSService"}, ServiceForOthers},
+		"Macie, in China":                            {Identity{Type: "AWSService", InvokedBy: "macie.amazonaws.com.cn"}, AWSService},
+		"an origin access identity":                  {Identity{Type: "AWSAccount", PrincipalID: "EH1HDMB1FH2TC", AccountID: "CloudFront"}, ServiceForOthers},
+		"root by AssumeRoot":                         {Identity{Type: "AssumedRoot", PrincipalID: our, ARN: "arn:aws:sts::" + our + ":assumed-root", AccountID: our, AccessKeyID: session}, RootSession},
+		"the same, of a type on no list":             {Identity{Type: "RootTask", PrincipalID: our, ARN: "arn:aws:sts::" + our + ":assumed-root", AccountID: our, AccessKeyID: session}, RootSession},
+		"what root has issued":                       {with(FederatedUser, func(id *Identity) { id.IssuerARN, id.IssuerUserName = "arn:aws:iam::"+our+":root", "" }), RootSession},
+		"a role session whose key is not shown":      {with(RoleSession, func(id *Identity) { id.AccessKeyID = "" }), RoleSession},
+		"a role, and not which session":              {with(RoleSession, func(id *Identity) { id.AccessKeyID, id.ARN, id.PrincipalID = "", "", anyRoleID }), Role},
+		"a role by its id alone":                     {Identity{Type: "AssumedRole", PrincipalID: anyRoleID + ":s", AccountID: our, AccessKeyID: session}, RoleSession},
+		"a user by its id alone, of no type":         {Identity{PrincipalID: anyUserID, AccountID: our}, IAMUser},
+		"a user in GovCloud, of an unknown type":     {Identity{Type: "Unknown", ARN: "arn:aws-us-gov:iam::" + our + ":user/eve", AccountID: our, AccessKeyID: userKey}, IAMUser},
+		"a name, and no id":                          {Identity{Type: "Unknown", PrincipalID: our, AccountID: our, UserName: "zoe@example.com"}, Unattributed},
+		"a user with nothing but its account":        {Identity{Type: "IAMUser", AccountID: our}, Unattributed},
 		"a service that forwards a user's key":       {with(IAMUserKey, func(id *Identity) { id.InvokedBy = "athena.amazonaws.com" }), IAMUserKey},
 		"a console user":                             {with(IAMUserSession, func(id *Identity) { id.InvokedBy = "signin.amazonaws.com" }), IAMUserSession},
 		"a role behind a service":                    {with(RoleSession, func(id *Identity) { id.InvokedBy = "athena.amazonaws.com" }), RoleSession},
 		"root by the console":                        {with(RootKey, func(id *Identity) { id.AccessKeyID = "" }), RootSession},
-		"a key that is shown as an empty string":     {with(IAMUserKey, func(id *Identity) { id.AccessKeyID = "" }), Unattributed},
+		"a key that is shown as an empty string":     {with(IAMUserKey, func(id *Identity) { id.AccessKeyID = "" }), IAMUser},
 		"a user named Root is not root": {with(IAMUserKey, func(id *Identity) { id.UserName, id.ARN = "Root", "arn:aws:iam::"+our+":user/Root" }),
 			IAMUserKey},
 		"a user named root is not root": {with(IAMUserSession, func(id *Identity) { id.UserName, id.ARN = "root", "arn:aws:iam::"+our+":user/root" }),
@@ -124,10 +140,10 @@ func TestOfByIntent(t *testing.T) {
 		"a role whose path is named like Identity Center's": {with(RoleSession, func(id *Identity) {
 			id.IssuerARN = "arn:aws:iam::" + our + ":role/AWSReservedSSO_x/web"
 		}), RoleSession},
-		"a key that ends in a line break":  {with(IAMUserKey, func(id *Identity) { id.AccessKeyID += "\n" }), Unattributed},
-		"a key in lower case":              {with(IAMUserKey, func(id *Identity) { id.AccessKeyID = "akiaiosfodnn7example" }), Unattributed},
+		"a key that ends in a line break":  {with(IAMUserKey, func(id *Identity) { id.AccessKeyID += "\n" }), IAMUser},
+		"a key in lower case":              {with(IAMUserKey, func(id *Identity) { id.AccessKeyID = "akiaiosfodnn7example" }), IAMUser},
 		"an account with a space":          {with(IAMUserKey, func(id *Identity) { id.AccountID = our + " " }), Unattributed},
-		"a type in lower case":             {with(IAMUserKey, func(id *Identity) { id.Type = "iamuser" }), Unattributed},
+		"a type in lower case":             {with(IAMUserKey, func(id *Identity) { id.Type = "iamuser" }), IAMUser},
 		"a web identity":                   {Identity{Type: "WebIdentityUser", AccountID: our, UserName: "x"}, Unattributed},
 		"a SAML user":                      {Identity{Type: "SAMLUser", AccountID: our, UserName: "x"}, Unattributed},
 		"a role session with a user's key": {with(RoleSession, func(id *Identity) { id.AccessKeyID = userKey }), Unattributed},
@@ -156,8 +172,10 @@ func TestDroppingAFieldNeverMakesAKindMoreContainable(t *testing.T) {
 		"issuer.userName": func(id *Identity) *string { return &id.IssuerUserName },
 		"invokedBy":       func(id *Identity) *string { return &id.InvokedBy }, "onBehalfOf": func(id *Identity) *string { return &id.OnBehalfOf },
 	}
-	// Root stays root without a key that can be named.
-	documented := map[Kind]map[string]Kind{RootKey: {"accessKeyId": RootSession}}
+	// Whom a record names he stays without a key that can be named, or a type on the list. He is then asked about.
+	documented := map[Kind]map[string]Kind{RootKey: {"accessKeyId": RootSession, "type": RootSession}, RootSession: {"type": RootSession},
+		IAMUserKey: {"accessKeyId": IAMUser, "type": IAMUser}, IAMUserSession: {"accessKeyId": IAMUser, "type": IAMUser},
+		Role: {"type": Role, "arn": Role}, AWSService: {"invokedBy": ServiceForOthers}, IdentityCenter: {"type": IdentityCenter}}
 	for _, k := range Kinds() {
 		for name, field := range fields {
 			id := identities()[k]
@@ -232,14 +250,89 @@ func FuzzOf(f *testing.F) {
 		if got.Kind == AWSService && typ != "AWSService" {
 			t.Errorf("Of(%+v).Kind = %q", id, got.Kind)
 		}
-		if owned := got.Kind != OtherAccount && got.Kind != AWSService && got.Kind != Anonymous && got.Kind != Unattributed; owned && !ours[accountID] {
+		if owned := got.Kind != OtherAccount && got.Kind != AWSService && got.Kind != ServiceForOthers && got.Kind != Anonymous && got.Kind != Unattributed; owned && !ours[accountID] {
 			t.Errorf("Of(%+v).Kind = %q, of an account that is not ours", id, got.Kind)
 		}
-		if got.Via != via || got.AccessKeyID != key || got.AccountID != accountID {
+		if got.Via != via && (got.Via != "" || got.Doubt == "" || typ == "AWSService") || got.AccessKeyID != key || got.AccountID != accountID {
 			t.Errorf("Of(%+v) = %+v: it changed a name", id, got)
 		}
 		if got.UserName != "" && got.RoleName != "" {
 			t.Errorf("Of(%+v) names a user %q and a role %q", id, got.UserName, got.RoleName)
 		}
 	})
+}
+
+// Of two names that contradict each other neither is taken: the wrong user's key would be turned off.
+func TestNamesThatContradictEachOtherAreLeftOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		of     Kind
+		change func(*Identity)
+		doubt  string
+	}{
+		"a user's":              {IAMUserKey, func(id *Identity) { id.UserName = "mara" }, `the record names two users, "backup-exports" by its ARN and "mara" by its name`},
+		"a broker's":            {FederatedUser, func(id *Identity) { id.IssuerUserName = "mara" }, `the record names two users, "broker" by its ARN and "mara" by its name`},
+		"a role's":              {RoleSession, func(id *Identity) { id.IssuerUserName = "db" }, `the record names two roles, "web" by its ARN and "db" by its name`},
+		"a role's, of its own":  {RoleSession, func(id *Identity) { id.ARN = "arn:aws:sts::" + our + ":assumed-role/db/s" }, `the record names two roles, "web" by its ARN and "db" by its name`},
+		"hostile ones":          {IAMUserKey, func(id *Identity) { id.UserName = "x\n\u202e" }, `the record names two users, "backup-exports" by its ARN and "x\n\u202e" by its name`},
+		"a service that is not": {IAMUserKey, func(id *Identity) { id.UserName, id.InvokedBy = "", "mara" }, `the record says that "mara" made the call, which is no AWS service`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := identities()[c.of]
+			if got := Of(id, ours); got.Doubt != "" {
+				t.Errorf("a record that agrees with itself: %q", got.Doubt)
+			}
+			c.change(&id)
+			got := Of(id, ours)
+			if got.Kind != c.of || got.Doubt != c.doubt {
+				t.Errorf("kind %q, doubt %q, want %q, %q", got.Kind, got.Doubt, c.of, c.doubt)
+			}
+			if id.InvokedBy == "mara" {
+				if got.Via != "" || got.UserName != "backup-exports" {
+					t.Errorf("via %q, user %q", got.Via, got.UserName)
+				}
+			} else if got.UserName != "" || got.RoleName != "" {
+				t.Errorf("user %q, role %q, want neither", got.UserName, got.RoleName)
+			}
+		})
+	}
+	for name, id := range map[string]Identity{
+		"two accounts":          {Type: "IAMUser", ARN: "arn:aws:iam::" + their + ":user/eve", AccountID: our, AccessKeyID: userKey},
+		"a role with a key":     {Type: "AssumedRole", ARN: "arn:aws:sts::" + our + ":assumed-role/web/s", AccountID: our, AccessKeyID: userKey},
+		"a user with root's":    {Type: "IAMUser", ARN: "arn:aws:iam::" + our + ":root", AccountID: our, AccessKeyID: userKey},
+		"a federated user with": {Type: "FederatedUser", ARN: "arn:aws:sts::" + our + ":federated-user/x", AccountID: our, AccessKeyID: userKey},
+	} {
+		if got := Of(id, ours); got.Kind != Unattributed || got.Doubt == "" {
+			t.Errorf("%s: kind %q, doubt %q", name, got.Kind, got.Doubt)
+		}
+	}
+}
+
+func TestServicesByName(t *testing.T) {
+	for via, want := range map[string]struct {
+		kind       Kind
+		service    string
+		replicates bool
+	}{
+		"cloudfront.amazonaws.com": {ServiceForOthers, CloudFront, false}, "CloudFront.amazonaws.com": {ServiceForOthers, CloudFront, false},
+		"cloudfront.amazonaws.com.cn": {ServiceForOthers, CloudFront, false}, "s3.amazonaws.com": {ServiceForOthers, "s3", true},
+		"replication.s3.amazonaws.com": {ServiceForOthers, "replication.s3", true}, "batchoperations.s3.amazonaws.eu": {ServiceForOthers, "batchoperations.s3", true},
+		"config.amazonaws.com": {AWSService, "config", false}, "s3.amazonaws.com.config": {ServiceForOthers, "s3", true}, "notconfig": {ServiceForOthers, "notconfig", false},
+	} {
+		got := Of(Identity{Type: "AWSService", InvokedBy: via}, ours)
+		if got.Kind != want.kind || got.Service() != want.service || got.Replicates() != want.replicates || got.Doubt != "" {
+			t.Errorf("%s: %q, %q, %t, doubt %q", via, got.Kind, got.Service(), got.Replicates(), got.Doubt)
+		}
+	}
+	if got := Of(Identity{Type: "AWSAccount", AccountID: "CloudFront", PrincipalID: "AIDAEXAMPLEOAI00001"}, ours); got.Service() != CloudFront {
+		t.Errorf("an origin access identity is of service %q", got.Service())
+	}
+}
+
+func TestPartitionOfAnARN(t *testing.T) {
+	for arn, want := range map[string]string{"arn:aws:iam::" + our + ":root": "aws", "arn:aws-us-gov:s3:::exports": "aws-us-gov", "arn:aws-cn:sts::" + our + ":x": "aws-cn",
+		"arn:aws-eusc:cloudwatch:eusc-de-east-1:" + our + ":alarm:x": "aws-eusc", "": "", "arn:AWS:s3:::x": "", "arn:aws; rm:s3:::x": "", "xarn:aws:s3": ""} {
+		if got := Partition(arn); got != want {
+			t.Errorf("%s: %q, want %q", arn, got, want)
+		}
+	}
 }

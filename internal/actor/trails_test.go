@@ -110,15 +110,15 @@ func TestOfRealRecords(t *testing.T) {
 		accounts []string
 		want     map[Kind]int
 	}{
-		// 42 records of invictus have no type, 2 users no key, one neither arn nor key, and 6 service-linked roles no key.
+		// 42 records of invictus have no type, 3 users and 6 service-linked roles no key. 22 services have assumed a role, which is somebody's order.
 		"invictus": {"invictus-stratus-run/*.json.gz", []string{"123837392027"},
-			map[Kind]int{IAMUserKey: 2182, IAMUserSession: 563, RoleSession: 70, AWSService: 34, Unattributed: 51}},
+			map[Kind]int{IAMUserKey: 2182, IAMUserSession: 563, IAMUser: 3, RoleSession: 76, AWSService: 12, ServiceForOthers: 22, Unattributed: 42}},
 		"invictus, seen from another account": {"invictus-stratus-run/*.json.gz", []string{"111122223333"},
-			map[Kind]int{OtherAccount: 2866, AWSService: 34}},
+			map[Kind]int{OtherAccount: 2866, AWSService: 12, ServiceForOthers: 22}},
 		"otrf": {"otrf-ec2-proxy-s3-exfiltration/*.json.gz", []string{"123456789123"},
-			map[Kind]int{IAMUserSession: 87, RoleSession: 11, AWSService: 5}},
+			map[Kind]int{IAMUserSession: 87, RoleSession: 11, ServiceForOthers: 5}},
 		"stratus": {"stratus-detonations/*.json", nil,
-			map[Kind]int{IAMUserKey: 240, RoleSession: 64, IdentityCenter: 4, FederatedUser: 1, Unattributed: 1}},
+			map[Kind]int{IAMUserKey: 240, RoleSession: 64, IdentityCenter: 4, FederatedUser: 1, IAMUser: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, kinds(load(t, c.pattern), c.accounts...)); diff != "" {
@@ -141,7 +141,7 @@ func TestOfKeysThatAreKnown(t *testing.T) {
 			"ASIASTJKC5GCM7ZE6LUP", Credential{Kind: FederatedUser, AccessKeyID: "ASIASTJKC5GCM7ZE6LUP",
 				PrincipalID:  "742491224508:stratus_red_team",
 				PrincipalARN: "arn:aws:iam::742491224508:user/stratus-red-team-user-federation-user", AccountID: "742491224508",
-				UserName: "stratus-red-team-user-federation-user"}},
+				UserName: "stratus-red-team-user-federation-user", Session: "stratus_red_team"}},
 		"the user who made it": {"stratus-detonations/aws.persistence.sts-federation-token.json", "742491224508", "AKIA6V1GNZTT65XQH36M",
 			Credential{Kind: IAMUserKey, AccessKeyID: "AKIA6V1GNZTT65XQH36M", PrincipalID: "AIDAN7SEM6PEVTNQR8M4",
 				PrincipalARN: "arn:aws:iam::742491224508:user/stratus-red-team-user-federation-user", AccountID: "742491224508",

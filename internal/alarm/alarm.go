@@ -15,8 +15,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/settings"
 )
 
@@ -286,4 +288,17 @@ func bytesOf(v float64) (int64, error) {
 		return 0, fmt.Errorf("%v is not a number of bytes", v)
 	}
 	return int64(math.Round(v)), nil
+}
+
+// Partition is AWS's partition that the alarm stands in, by its ARN or its region; "" where neither is known.
+func (a Alarm) Partition() string {
+	if p := actor.Partition(a.ARN); p != "" {
+		return p
+	}
+	for prefix, partition := range map[string]string{"us-gov-": "aws-us-gov", "cn-": "aws-cn", "eusc-": "aws-eusc"} {
+		if strings.HasPrefix(a.Region, prefix) {
+			return partition
+		}
+	}
+	return ""
 }

@@ -9,8 +9,8 @@ import (
 	"nightlatch/internal/policy"
 )
 
-// suspected refuses a caller one of whose links is in an incident: an actor of its evidence, the owner of a step's target, or a key
-// that was made since the window began.
+// suspected refuses a caller one of whose links is in an incident: an actor of its evidence, who stands behind one, the owner of a step's
+// target, or a key that was made since the window began.
 func suspected(chain []link, rec incident.Record) error {
 	for _, l := range chain {
 		for _, a := range rec.Evidence.Actors {
@@ -20,6 +20,12 @@ func suspected(chain []link, rec incident.Record) error {
 			}
 		}
 		for _, o := range rec.Outcomes {
+			for _, s := range o.Behind {
+				if same(l.Credential, s.Actor().Credential()) {
+					return refuse(BadCaller, "your credential, or one that it comes from (%s), stands behind what incident %s is about (%s), so you may not decide about it; "+
+						"somebody else has to", named(l), rec.ID, s.Call)
+				}
+			}
 			if owns(l.Credential, o.Step.Target) {
 				return refuse(BadCaller, "your credential, or one that it comes from (%s), belongs to %s, which incident %s is about; somebody else has to decide",
 					named(l), o.Step.Target.Owner, rec.ID)

@@ -96,7 +96,7 @@ func (a *Approval) trace(ctx context.Context, cred actor.Credential) ([]link, er
 		switch key := minted.By.AccessKeyID; {
 		case minted.By.Type == "SAMLUser" || minted.By.Type == "WebIdentityUser" || minted.By.Type == "IdentityCenterUser":
 			return append(chain, link{Credential: by}), nil // he has signed in outside AWS
-		case by.Kind == actor.AWSService:
+		case by.Kind == actor.AWSService || by.Kind == actor.ServiceForOthers:
 			return chain, refuse(BadCaller, "the session %s was given to a machine, by %s, and only a human may do this; %s", cred.AccessKeyID, minted.By.InvokedBy, ownTerms)
 		case !a.Ours[by.AccountID]:
 			return chain, refuse(BadCaller, "the session %s was given to somebody of account %s, who is not known here; %s", cred.AccessKeyID, by.AccountID, ownTerms)

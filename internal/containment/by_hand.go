@@ -2,14 +2,9 @@ package containment
 
 import (
 	"cmp"
-	"encoding/json"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
-
-	"al.essio.dev/pkg/shellescape"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
@@ -17,63 +12,179 @@ import (
 )
 
 // ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. It is
-// empty for what is never touched. t is the actor's user or role as far as the account knows it; now dates the denials.
+// empty for what is never touched. t is the actor's user or role as far as the account knows it; partition is the account's; now dates the
+// denials. What stands behind a session or a service is not here but in Behind: the trail has to be asked for it.
 //
 // The conditions follow AWS. A denial by aws:TokenIssueTime
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html) ends sessions and not a long-term key. On a bucket,
 // one condition on aws:userid hits one principal and not its whole account.
-func ByHand(a evidence.Actor, t policy.Target, now time.Time) []Step {
+func ByHand(a evidence.Actor, t policy.Target, partition string, now time.Time) []Step {
+	on := onBuckets{a, partition}
 	switch a.Kind {
 	case actor.IAMUserKey:
 		return []Step{{Action: policy.DeactivateKey, Target: fallback(t, policy.AccessKey, a.AccessKeyID), Runbook: keyByHand(a)}}
-	case actor.IAMUserSession, actor.FederatedUser:
-		return []Step{{Action: policy.DenyUserSessions, Target: fallback(t, policy.User, a.PrincipalARN), Runbook: []string{
-			command("aws", "iam", "put-user-policy", "--user-name", a.UserName, "--policy-name", "nightlatch-deny-sessions",
-				"--policy-document", denySessions("", now)),
-			"then reset the user's console password and MFA, or whoever holds them signs in again",
-		}}}
-	case actor.RoleSession:
-		lines := []string{unnamed} // without a session to name, the denial would hit every session of the role
-		if a.PrincipalID != "" {
-			lines = []string{command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", sessionPolicy(a.AccessKeyID),
-				"--policy-document", denySessions(a.PrincipalID, now))}
-		}
-		if instance.MatchString(a.Session) {
-			lines = append(lines, "the session is an EC2 instance's: it is issued fresh credentials at once, so isolate instance "+a.Session+" too")
-		}
-		lines = append(lines, "then find who assumed the role: AssumeRole in CloudTrail, responseElements.credentials.accessKeyId = "+word(a.AccessKeyID))
-		return []Step{{Action: policy.DenyRoleSession, Target: fallback(t, policy.Role, a.PrincipalARN), Runbook: lines}}
+	case actor.IAMUserSession:
+		return []Step{{Action: policy.DenyUserSessions, Target: fallback(t, policy.User, a.PrincipalARN), Runbook: []string{denyUser("nightlatch-deny-sessions", a.UserName, denySessions("", now))}}}
+	case actor.IAMUser:
+		return userByHand(a, t, on)
+	case actor.FederatedUser:
+		return []Step{{Action: policy.DenyUserSessions, Target: fallback(t, policy.User, a.PrincipalARN), Runbook: append(
+			[]string{denyUser("nightlatch-deny-sessions", a.UserName, denySessions("", now)),
+				"that cuts every session that user " + word(a.UserName) + " has issued, of everybody, and not only of " + word(a.Session) + ". To shut out this one alone, deny it on the bucket:"},
+			on.statements("aws:userid", a.PrincipalID)...)}}
+	case actor.RoleSession, actor.Role:
+		return roleByHand(a, t, on, now)
 	case actor.IdentityCenter:
-		return onBuckets(a, "aws:userid", a.PrincipalID,
-			"the role belongs to Identity Center and cannot be edited: end the session of user "+word(cmp.Or(a.Session, a.OnBehalfOf))+" there")
+		return on.steps("aws:userid", a.PrincipalID, identityCenterByHand(a)...)
 	case actor.RootKey, actor.RootSession:
-		more := "sign in as the root user of account " + word(a.AccountID) + ", change its password and MFA, and end its access keys: nothing in the account can"
-		return onBuckets(a, "aws:PrincipalArn", a.PrincipalARN, more)
+		return rootByHand(a, on)
+	case actor.ServiceForOthers:
+		return on.each(func(b string) []string { return serviceByHand(a, b, partition) })
 	case actor.OtherAccount:
-		return onBuckets(a, "aws:userid", a.PrincipalID, "then find what lets account "+word(a.AccountID)+" read the bucket, and tell its owner")
+		return on.steps("aws:userid", a.PrincipalID, "then find what lets account "+word(a.AccountID)+" read the bucket, and tell its owner")
 	case actor.Anonymous:
-		var steps []Step
-		for _, b := range bucketsOf(a) {
-			steps = append(steps, Step{Action: policy.BlockPublicAccess, Target: bucketTarget(b), Runbook: []string{
-				command("aws", "s3api", "put-public-access-block", "--bucket", b, "--public-access-block-configuration",
-					"BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true")}})
+		steps := on.each(func(b string) []string {
+			return []string{command("aws", "s3api", "put-public-access-block", "--bucket", b, "--public-access-block-configuration",
+				"BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true")}
+		})
+		for i := range steps {
+			steps[i].Action = policy.BlockPublicAccess
 		}
 		return steps
-	case actor.AWSService, actor.Unattributed:
+	case actor.Unattributed:
+		if uniqueID.MatchString(a.PrincipalID) {
+			return on.steps("aws:userid", a.PrincipalID, "then find out what "+word(a.PrincipalID)+" is: its record fits no kind of caller")
+		}
+		return on.each(func(string) []string {
+			return []string{"# no command is safe: the record has no id of this caller that could be denied, and whatever else is denied hits others",
+				"find out who it is: the records of these calls in CloudTrail, by their time and address"}
+		})
+	case actor.AWSService:
 	}
 	return nil
 }
 
-// sessionPolicy names the denial of one role session. A role may have several in one night, and the same name would put the
-// second denial in the place of the first.
-func sessionPolicy(accessKeyID string) string {
-	if !alphanumeric.MatchString(accessKeyID) {
-		return "nightlatch-deny"
-	}
-	return "nightlatch-deny-" + strings.ToLower(accessKeyID[len(accessKeyID)-8:])
+// uniqueID is the id of a user, a role, or a role's session: what aws:userid can be compared with, and nobody else has.
+var uniqueID = regexp.MustCompile(`^A(?:IDA|ROA)[A-Z0-9]{4,124}(?::|$)`)
+
+func denyUser(name, user, document string) string {
+	return command("aws", "iam", "put-user-policy", "--user-name", user, "--policy-name", name, "--policy-document", document)
 }
 
-var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
+// userByHand stops a user of whom the record shows no credential, and so whatever credential it was.
+func userByHand(a evidence.Actor, t policy.Target, on onBuckets) []Step {
+	if a.UserName == "" {
+		return on.steps("aws:userid", a.PrincipalID, "then find out whose id that is, and list the keys of that user: the record shows neither the name nor the credential")
+	}
+	lines := []string{
+		"the record does not show with which credential: list the keys of the user, and see when each was used",
+		command("aws", "iam", "list-access-keys", "--user-name", a.UserName),
+		"to stop the user whatever the credential, which stops all that runs with it:",
+		denyUser("nightlatch-deny", a.UserName, encode(map[string]any{"Version": "2012-10-17", "Statement": []any{
+			map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*"}}})),
+	}
+	if a.PrincipalID != "" {
+		lines = append(append(lines, "or only on the bucket:"), on.statements("aws:userid", a.PrincipalID)...)
+	}
+	return []Step{{Action: policy.QuarantineUser, Target: fallback(t, policy.User, a.PrincipalARN), Runbook: append(lines,
+		"then reset the console password and MFA of the user, or whoever holds them signs in again")}}
+}
+
+// guest is the name of every session that Amazon Cognito's identity pools give out.
+// https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html
+const guest = "CognitoIdentityCredentials"
+
+// roleByHand stops a session of a role: all that has its name. Where the name is everybody's, or is not known, it stops the role's sessions.
+func roleByHand(a evidence.Actor, t policy.Target, on onBuckets, now time.Time) []Step {
+	s := Step{Action: policy.DenyRoleSession, Target: fallback(t, policy.Role, a.PrincipalARN)}
+	deny := func(name, userID string) string {
+		return command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", name, "--policy-document", denySessions(userID, now))
+	}
+	cognito := a.Session == guest || strings.HasPrefix(a.Provider, "cognito-identity.")
+	switch {
+	case a.RoleName == "": // the principal's id is all there is
+		return on.steps("aws:userid", a.PrincipalID, "then find out which role that is: the record does not name it")
+	case cognito:
+		s.Action = policy.DenyRoleSessions
+		s.Runbook = []string{"every guest of the app carries the name of this session, " + word(a.Session) + ", so that a denial cuts ALL of them, and each is given a new session at once:",
+			deny("nightlatch-deny-guests", a.PrincipalID),
+			"the session came by " + word(cmp.Or(a.Provider, "cognito-identity.amazonaws.com")) + ": to shut it for good, take the bucket out of what the role may read, or turn the guests of the identity pool off"}
+	case a.PrincipalID == "" || a.Session == "": // without a session to name, the denial hits every session of the role
+		s.Action = policy.DenyRoleSessions
+		s.Runbook = []string{"the record does not show which session: this denial cuts EVERY session of role " + word(a.RoleName) + " that was issued before now:", deny("nightlatch-deny-sessions", "")}
+	default:
+		s.Runbook = []string{deny(sessionPolicy(a.AccessKeyID, a.Session), a.PrincipalID)}
+		if instance.MatchString(a.Session) {
+			s.Runbook = append(s.Runbook, "the session is of an EC2 instance: it is issued fresh credentials at once, so isolate instance "+a.Session+" too")
+		}
+	}
+	return []Step{s}
+}
+
+// identityCenterByHand says what ends a session of an Identity Center user, and why nothing here does.
+func identityCenterByHand(a evidence.Actor) []string {
+	end := "end the session of user " + word(cmp.Or(a.OnBehalfOf, a.Session)) + " there"
+	switch {
+	case a.RoleName != "":
+		return []string{"the role belongs to Identity Center and cannot be edited: " + end}
+	case a.PrincipalID == "":
+		return []string{"the record has no principal id that the policy of a bucket could name, and no role. Only Identity Center can stop this user: " + end}
+	}
+	return []string{"the user is one of Identity Center, and IAM has nothing of him to edit: " + end}
+}
+
+// rootByHand shuts root, or what root has issued, out of the bucket.
+func rootByHand(a evidence.Actor, on onBuckets) []Step {
+	more := "sign in as the root user of account " + word(a.AccountID) + ", change its password and MFA, and end its access keys: nothing in the account can"
+	switch {
+	case strings.HasSuffix(a.PrincipalARN, ":root"):
+		return on.steps("aws:PrincipalArn", a.PrincipalARN, more)
+	case assumedRoot(a):
+		return on.steps("aws:userid", cmp.Or(a.PrincipalID, a.AccountID),
+			"the management account of the organization, or who it has delegated that to, took this session: look for AssumeRoot in its CloudTrail, and stop who called it")
+	}
+	return on.steps("aws:userid", a.PrincipalID, more)
+}
+
+// assumedRoot reports whether the session is one that AssumeRoot gave out: a member account's root, taken by its organization.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
+func assumedRoot(a evidence.Actor) bool {
+	return a.Kind == actor.RootSession && strings.Contains(a.PrincipalARN, ":assumed-root")
+}
+
+// serviceByHand says through which door a service reads a bucket for somebody, and how that is shut. The service itself is not stopped.
+func serviceByHand(a evidence.Actor, bucket, partition string) []string {
+	getPolicy := command("aws", "s3api", "get-bucket-policy", "--bucket", bucket, "--query", "Policy", "--output", "text")
+	switch c := a.Credential(); {
+	case c.Service() == actor.CloudFront:
+		return []string{"which distribution it is, is in the policy of the bucket: aws:SourceArn beside cloudfront.amazonaws.com, or the id of an origin access identity",
+			getPolicy,
+			"who its viewers are, is in the logs of the distribution. To shut the door, take that statement out of the policy, or disable the distribution: its other viewers lose it too"}
+	case c.Replicates():
+		return []string{"what is replicated, and to where:", command("aws", "s3api", "get-bucket-replication", "--bucket", bucket),
+			"to end it, which ends every rule of this bucket:", command("aws", "s3api", "delete-bucket-replication", "--bucket", bucket),
+			"where it has no replication, it is a batch job: list the active ones with s3control list-jobs, and cancel it with s3control update-job-status"}
+	}
+	return []string{"what lets the service read is in the policy of the bucket, mostly with aws:SourceArn or aws:SourceAccount of whoever uses it:", getPolicy,
+		"to shut the door, take that statement out. Who uses the service, or has ordered this, is in its own jobs and logs"}
+}
+
+// sessionPolicy names the denial of one role session, by its key or else by its name. A role may have several in one night, and the same name
+// would put the second denial in the place of the first.
+func sessionPolicy(accessKeyID, session string) string {
+	switch {
+	case alphanumeric.MatchString(accessKeyID):
+		return "nightlatch-deny-" + strings.ToLower(accessKeyID[len(accessKeyID)-8:])
+	case policyName.MatchString(session):
+		return "nightlatch-deny-" + session
+	}
+	return "nightlatch-deny"
+}
+
+var (
+	alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
+	policyName   = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+)
 
 var instance = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
 
@@ -88,7 +199,7 @@ func fallback(t policy.Target, typ policy.TargetType, id string) policy.Target {
 // keyByHand is for a key that the account does not know: of another account of ours, or contradicting its record.
 func keyByHand(a evidence.Actor) []string {
 	lastUsed := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
-	off := command("aws", "iam", "update-access-key", "--user-name", a.UserName, "--access-key-id", a.AccessKeyID, "--status", Inactive)
+	off := KeyOff(a.UserName, a.AccessKeyID)
 	switch {
 	case strings.HasPrefix(lastUsed, "#"): // not even the key can be named
 		return []string{lastUsed}
@@ -98,107 +209,7 @@ func keyByHand(a evidence.Actor) []string {
 	return []string{lastUsed, "with credentials of account " + word(a.AccountID) + ": " + off}
 }
 
-// denySessions is a policy that ends the sessions issued before now: of one role session by its aws:userid, or of all.
-func denySessions(userID string, now time.Time) string {
-	condition := map[string]any{"DateLessThan": map[string]string{"aws:TokenIssueTime": now.UTC().Format(time.RFC3339)}}
-	if userID != "" {
-		condition["StringEquals"] = map[string]string{"aws:userid": userID}
-	}
-	return encode(map[string]any{"Version": "2012-10-17", "Statement": []any{
-		map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}}})
-}
-
-// onBuckets is one step a bucket: a statement for its policy that shuts one principal out. It is a comment and no command: a
-// put replaces the bucket's whole policy, so a runbook that is pasted as a whole must not hold one.
-func onBuckets(a evidence.Actor, key, value string, more string) []Step {
-	var steps []Step
-	for _, b := range bucketsOf(a) {
-		if value == "" { // a condition on nobody stops nobody
-			steps = append(steps, Step{Action: policy.BlockOnBucket, Target: bucketTarget(b), Runbook: []string{unnamed, more}})
-			continue
-		}
-		steps = append(steps, Step{Action: policy.BlockOnBucket, Target: bucketTarget(b), Runbook: []string{
-			command("aws", "s3api", "get-bucket-policy", "--bucket", b, "--query", "Policy", "--output", "text"),
-			"put-bucket-policy replaces the whole policy, so add this statement to what that prints:",
-			shutOut(b, key, value),
-			more,
-		}})
-	}
-	return steps
-}
-
-// shutOut is the statement, as a comment. zsh runs a comment at its prompt as a command, and "$(…)" in it too. So a name that is not plain,
-// which AWS never gives, prints nothing.
-func shutOut(bucket, key, value string) string {
-	if !plain.MatchString(bucket) || !plain.MatchString(value) {
-		return unprintable
-	}
-	arn := bucketTarget(bucket).ID
-	return "# " + encode(map[string]any{"Sid": "NightlatchBlock", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-		"Resource": []string{arn, arn + "/*"}, "Condition": map[string]any{"StringEquals": map[string]string{key: value}}})
-}
-
-func bucketTarget(name string) policy.Target {
-	return policy.Target{Type: policy.Bucket, ID: "arn:aws:s3:::" + name}
-}
-
-// bucketsOf are the buckets that the actor read, most bytes first.
-func bucketsOf(a evidence.Actor) []string {
-	return slices.SortedFunc(maps.Keys(a.Buckets), func(x, y string) int {
-		return cmp.Or(cmp.Compare(a.Buckets[y], a.Buckets[x]), cmp.Compare(x, y))
-	})
-}
-
-func encode(v map[string]any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // strings and maps of strings: cannot fail
-	}
-	return string(text)
-}
-
-// printable is the ASCII that a terminal shows as it is.
-var printable = regexp.MustCompile(`^[\x20-\x7e]*$`)
-
-// unprintable stands for a line that would carry a name nobody should paste into a shell.
-const unprintable = "# no command is printed: a name in it holds characters that do not belong into a shell"
-
-// unnamed stands for a line whose names the record does not have.
-const unnamed = "# no command is printed: the record does not name everything that it needs"
-
-// dashed stands for a line in which a name would be read as an option.
-const dashed = "# no command is printed: a name in it begins with a dash"
-
-// command is a shell line that runs args as they are. Names come from whoever was recorded, so every argument is quoted, and
-// one that holds anything but printable ASCII prints no command at all.
-func command(args ...string) string {
-	for _, a := range args {
-		if !printable.MatchString(a) {
-			return unprintable
-		}
-		if a == "" {
-			return unnamed
-		}
-	}
-	// After the three words of the command come flags with their values, and a value like --debug would be read as a flag.
-	for i := 4; i < len(args); i += 2 {
-		if strings.HasPrefix(args[i], "-") {
-			return dashed
-		}
-	}
-	return shellescape.QuoteCommand(args)
-}
-
-// plain is what names in AWS are made of. None of it means anything to a shell.
-var plain = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
-
-// word is a name inside a sentence of a runbook. A runbook may be pasted into a shell as a whole, sentences and all.
-func word(s string) string {
-	if s == "" {
-		return "(not named)"
-	}
-	if !plain.MatchString(s) {
-		return "(a name with characters that are not printed)"
-	}
-	return s
+// KeyOff is the line that turns a user's key off.
+func KeyOff(user, key string) string {
+	return command("aws", "iam", "update-access-key", "--user-name", user, "--access-key-id", key, "--status", Inactive)
 }

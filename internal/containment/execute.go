@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"nightlatch/internal/actor"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/policy"
 )
 
@@ -55,7 +57,9 @@ type Outcome struct {
 	Target string `json:"target"`
 	// AccessKeyID is the key that the actor used; "" where it used none.
 	AccessKeyID string `json:"access_key_id,omitempty"`
-	State       State  `json:"state"`
+	// Who tells an actor without a key from the others; "" where there is a key.
+	Who   string `json:"who,omitempty"`
+	State State  `json:"state"`
 	// Undo is the command line that undoes it; "" where nothing was done.
 	Undo string `json:"undo"`
 	// Detail is one sentence on how the state came about.
@@ -67,6 +71,8 @@ type Outcome struct {
 	At        time.Time `json:"at"`
 	Attempts  int       `json:"attempts,omitempty"`
 	Throttled int       `json:"throttled,omitempty"`
+	// Behind is who stands behind the actor, as far as the trail shows: who minted the session, who has ordered the reading.
+	Behind []Source `json:"behind,omitempty"`
 	// Approved is who approved a step that was asked; nil where nobody has.
 	Approved *Approval `json:"approved,omitempty"`
 	Step     Step      `json:"step"`
@@ -108,9 +114,18 @@ func (o Outcome) Command(verb, incident string, flags ...string) string {
 	return line + " " + command(flags...)
 }
 
+// Against reports whether the step is against an actor.
+func (o Outcome) Against(a evidence.Actor) bool {
+	if o.AccessKeyID != "" || a.AccessKeyID != "" {
+		return o.AccessKeyID == a.AccessKeyID
+	}
+	// Outcomes of earlier builds do not say who. They are against callers who were asked about then.
+	return o.Who == a.Who() || o.Who == "" && a.Kind != actor.AWSService && a.Kind != actor.Unattributed
+}
+
 // SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps.
 func (o Outcome) SameStep(p Outcome) bool {
-	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID
+	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID && (o.Who == p.Who || o.Who == "" || p.Who == "")
 }
 
 // ByHand is the outcome of a step that waited for a human, and now reads as it shall: somebody has done it, and not Nightlatch, whatever it

@@ -61,7 +61,8 @@ watched as (
 	tables := fmt.Sprintf(`with %[1]s,
 marked as (
   select *,
-    concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by) as actor,
+    concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by, '|', on_behalf_of, '|', source_identity,
+      case when access_key_id = '' then concat('|', arn, '|', user_name) else '' end) as actor,
     case when seen is null then 'margin' when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
   from calls
 ),
@@ -75,7 +76,8 @@ marked as (
     coalesce(vpc_endpoint, '') as vpc_endpoint, coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
     max(source_ip) as source_ip, max(type) as type, max(principal_id) as principal_id, max(arn) as arn, max(account_id) as account_id,
     max(access_key_id) as access_key_id, max(user_name) as user_name, max(issuer_arn) as issuer_arn,
-    max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(principal) as principal,
+    max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(source_identity) as source_identity, max(provider) as provider,
+    max(principal) as principal,
     sum(case when class <> 'margin' then bytes else 0 end) as bytes,
     sum(case when class = 'object' then bytes else 0 end) as object_bytes,
     sum(case when class <> 'margin' and signing = 'header' then bytes else 0 end) as signed_bytes,

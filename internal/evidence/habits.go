@@ -149,6 +149,7 @@ func (a *Actor) compare(h *History, from time.Time) {
 			through = new(max(*through, *share))
 		}
 	}
+	a.Neighbours = h.neighbours(a.principal, a.Origins)
 	if !unknown {
 		a.FamiliarBytes, a.UnfamiliarBytes = &familiar, &unfamiliar
 	}

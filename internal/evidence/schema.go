@@ -90,6 +90,14 @@ func (s Schema) sent() string {
 	return "try_cast(" + s.additional("bytesTransferredOut") + " as double)"
 }
 
+// requested is the text of everything that a call was given, NULL where it was given nothing.
+func (s Schema) requested() string {
+	if s.Files {
+		return "requestparameters"
+	}
+	return "array_join(map_values(requestparameters), ' ')"
+}
+
 // returned is the text of everything that a call returned, NULL where it returned nothing.
 func (s Schema) returned() string {
 	if s.Files {

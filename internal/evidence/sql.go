@@ -57,7 +57,7 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // too, and data is 1 for the S3 data events; what of them has no bucket then stays.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. A copy within one bucket takes
-// nothing out of it. A principal goes by its unique id, because a thief may rename the user.
+// nothing out of it. A principal goes by its unique id, because a thief may rename the user, and by the person behind it.
 func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere bool) string {
 	// S3 decodes the source, so that a thief may write it %65xports. It is read up to the first escape that is malformed, which
 	// would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
@@ -93,7 +93,8 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
 ),
 found as (
   select *, `+bytesOut+` as bytes_out, coalesce(shared, corrects, eventid) as call_id, coalesce(r1, r2, r3, r4) as resource_bucket,
-    nullif(regexp_extract(%[18]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from
+    nullif(regexp_extract(%[18]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from,
+    concat(coalesce(nullif(issuer_id, ''), nullif(split_part(principal_id, ':', 1), ''), nullif(arn, ''), invoked_by), '|', coalesce(`+person+`, '')) as principal
   from logged
 ),
 %[15]s,
@@ -101,7 +102,6 @@ found as (
 calls as (
   select *, coalesce(read_from, source) as bucket, case when source is not null and error_code = '' then 1 else 0 end as copied_out,
     case when read_from is null then 0 else coalesce(bytes_out, 0) end as bytes,
-    coalesce(nullif(issuer_id, ''), nullif(principal_id, ''), arn) as principal,
     `+network+` as network%[17]s
   from once
   where copy = 1
@@ -149,7 +149,9 @@ const identity = `coalesce(useridentity.type, '') as type,
     coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
     coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
     coalesce(useridentity.invokedby, '') as invoked_by,
-    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of`
+    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of,
+    coalesce(useridentity.sessioncontext.sourceidentity, '') as source_identity,
+    coalesce(useridentity.sessioncontext.webidfederationdata.federatedprovider, '') as provider`
 
 // unindent takes the indentation away, which counts towards Lake's limit for a statement. It must not touch a literal: no name that a
 // question asks for holds a line's end.
@@ -186,7 +188,7 @@ var (
 	words   = regexp.MustCompile(`'(?:[^']|'')*'|"[^"]*"|[a-z_]+`)
 	shorter = func() map[string]string {
 		m := map[string]string{}
-		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "issuer_id",
+		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "issuer_id",
 			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key"} {
 			m[name] = fmt.Sprintf("n%d", i)
@@ -199,3 +201,10 @@ var (
 // groups as written. Anything else (the name of a service) stands for itself. Network in origin.go reads it.
 const network = `coalesce(nullif(regexp_extract(source_ip, '^(?:::[fF]{4}:)?([0-9]+[.][0-9]+[.][0-9]+)[.][0-9]+$', 1), ''),
       nullif(regexp_extract(source_ip, '^([0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F]*)', 1), ''), substr(source_ip, 1, 128))`
+
+// person is whom a record tells apart among those behind one role or broker, empty where it tells nobody apart. A person's history is his own.
+// The names of sessions are their callers' choice. Whoever takes another's has no more history than all of them together, so that it helps
+// nobody. Of a name that a machine makes up for each session (an instance's id, a number, a time) nothing would ever be usual: such sessions
+// are compared with the whole role. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_rolesessionname
+const person = `case when on_behalf_of <> '' then on_behalf_of when source_identity <> '' then source_identity
+      when nullif(regexp_extract(principal_id, ':(i-[0-9a-f]+|[0-9a-f-]{16,}|[^@]*[0-9]{8}[^@]*)$'), '') is null then split_part(principal_id, ':', 2) end`

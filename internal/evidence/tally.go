@@ -26,6 +26,11 @@ type Actor struct {
 	RoleName     string     `json:"role_name,omitempty"`
 	Session      string     `json:"session,omitempty"`
 	OnBehalfOf   string     `json:"on_behalf_of,omitempty"`
+	// SourceIdentity and Provider are what the session was given out with: who set it stays, and the web identity provider.
+	SourceIdentity string `json:"source_identity,omitempty"`
+	Provider       string `json:"provider,omitempty"`
+	// Doubt is how the record contradicts itself, in a sentence; "" where it does not.
+	Doubt string `json:"doubt,omitempty"`
 
 	// Bytes is everything that left: ObjectBytes of contents, ListingBytes of listings and other answers, ErrorBytes of refusals.
 	Bytes        int64 `json:"bytes"`
@@ -67,6 +72,8 @@ type Actor struct {
 	// FamiliarActive: a familiar origin used this very credential in the 24 hours before the window's end.
 	FamiliarActive *bool `json:"familiar_active"`
 	Habits
+	// Neighbours are other persons of the same role or broker who used these origins before, where this one did not.
+	Neighbours []string `json:"origins_of,omitempty"`
 
 	// principal is the value that Bytes and Usage share for the long-lived principal.
 	principal string
@@ -78,7 +85,7 @@ type Actor struct {
 func (a Actor) Credential() actor.Credential {
 	return actor.Credential{Kind: a.Kind, Via: a.Via, AccessKeyID: a.AccessKeyID, PrincipalID: a.PrincipalID,
 		PrincipalARN: a.PrincipalARN, AccountID: a.AccountID, UserName: a.UserName, RoleName: a.RoleName, Session: a.Session,
-		OnBehalfOf: a.OnBehalfOf}
+		OnBehalfOf: a.OnBehalfOf, SourceIdentity: a.SourceIdentity, Provider: a.Provider, Doubt: a.Doubt}
 }
 
 // Others sums the actors beyond MaxActors.

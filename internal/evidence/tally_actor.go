@@ -13,6 +13,7 @@ func (r *reader) identity() actor.Identity {
 		Type: r.text("type"), PrincipalID: r.text("principal_id"), ARN: r.text("arn"), AccountID: r.text("account_id"),
 		AccessKeyID: r.text("access_key_id"), UserName: r.text("user_name"), IssuerARN: r.text("issuer_arn"),
 		IssuerUserName: r.text("issuer_user_name"), InvokedBy: r.text("invoked_by"), OnBehalfOf: r.text("on_behalf_of"),
+		SourceIdentity: r.text("source_identity"), Provider: r.text("provider"),
 	}
 }
 
@@ -21,6 +22,7 @@ func readActor(r *reader, ours actor.Ours) Actor {
 	return Actor{
 		Kind: c.Kind, Via: c.Via, AccessKeyID: c.AccessKeyID, PrincipalARN: c.PrincipalARN, PrincipalID: c.PrincipalID,
 		AccountID: c.AccountID, UserName: c.UserName, RoleName: c.RoleName, Session: c.Session, OnBehalfOf: c.OnBehalfOf,
+		SourceIdentity: c.SourceIdentity, Provider: c.Provider, Doubt: c.Doubt,
 		Bytes: r.number("bytes"), ObjectBytes: r.number("object_bytes"), ListingBytes: r.number("listing_bytes"),
 		ErrorBytes: r.number("error_bytes"), MarginBytes: r.number("margin_bytes"), Objects: r.number("objects"),
 		Unsized: r.number("unsized"), Copies: r.number("copies"), SignedBytes: new(r.number("signed_bytes")), Object: oneObject(r), FirstSeen: r.time("first_seen"), LastSeen: r.time("last_seen"),

@@ -23,7 +23,7 @@ var ours = actor.Accounts("111122223333")
 func row(part, id string, changes ...string) Row {
 	r := Row{"window_no": "1", "part": part, "actor": id, "name": "", "vpc_endpoint": "", "vpc_endpoint_account": "", "signing": "", "source_ip": "198.51.100.7",
 		"type": "IAMUser", "principal_id": "AIDAEXAMPLE" + id, "arn": "arn:aws:iam::111122223333:user/" + id, "account_id": "111122223333",
-		"access_key_id": "AKIAEXAMPLE0000" + id, "user_name": id, "issuer_arn": "", "issuer_user_name": "", "invoked_by": "", "on_behalf_of": "",
+		"access_key_id": "AKIAEXAMPLE0000" + id, "user_name": id, "issuer_arn": "", "issuer_user_name": "", "invoked_by": "", "on_behalf_of": "", "source_identity": "", "provider": "",
 		"principal": "AIDAEXAMPLE" + id, "bytes": "100", "object_bytes": "90", "signed_bytes": "80", "object": "k", "other_object": "k", "listing_bytes": "10", "error_bytes": "0", "margin_bytes": "5", "calls": "3",
 		"unsized": "1", "copies": "2", "torn": "0", "amended": "0", "first_seen": "1772625600", "last_seen": "1772625630.0", "objects": "2", "places": "1"}
 	for i := 0; i < len(changes); i += 2 {
@@ -101,7 +101,7 @@ func read(i int, column string, value *string) (Tally, error) {
 }
 
 func TestReadBytesIsStrict(t *testing.T) {
-	identity := []string{"type", "principal_id", "arn", "account_id", "access_key_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "principal"}
+	identity := []string{"type", "principal_id", "arn", "account_id", "access_key_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "provider", "principal"}
 	origin := []string{"vpc_endpoint", "vpc_endpoint_account", "signing", "source_ip"}
 	total := []string{"bytes", "object_bytes", "listing_bytes", "error_bytes", "margin_bytes", "unsized", "copies"}
 	needed := [][]string{

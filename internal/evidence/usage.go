@@ -54,13 +54,13 @@ parted as (
 ),
 watched as (
   select max(case when here = 1 then call_id else eventid end) as call_id, max(eventid) as eventid, max(corrects) as corrects, min(eventtime) as eventtime,
-    min(unix) as unix, max(unix) as until, here, early, read_from, source, issuer_id, principal_id, arn, access_key_id, source_ip,
+    min(unix) as unix, max(unix) as until, here, early, read_from, source, principal, principal_id, access_key_id, source_ip,
     vpc_endpoint, vpc_endpoint_account, error_code, signed as signing,
     max(case when here = 1 then eventname end) as eventname, max(case when here = 1 then bytes_out end) as bytes_out,
     max(case when here = 1 then object_key end) as object_key, mfa, type
   from parted
   where here = 1 or error_code = ''
-  group by here, early, read_from, source, issuer_id, principal_id, arn, access_key_id, source_ip, vpc_endpoint, vpc_endpoint_account,
+  group by here, early, read_from, source, principal, principal_id, access_key_id, source_ip, vpc_endpoint, vpc_endpoint_account,
     error_code, signed, piece, mfa, type, case when here = 1 then eventid end
 )`, quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix())
 	tables := fmt.Sprintf(`with %[1]s,

@@ -134,9 +134,13 @@ func verifiable(o containment.Outcome) bool {
 	return o.State == containment.Unknown && o.Attempts < maxVerify
 }
 
-// enrichDue reports whether what no decision needs is to be found now: who tagged what is protected.
+// enrichDue reports whether what no decision needs is to be found now: who tagged what is protected, and who stands behind whom.
 func (r Record) enrichDue() bool {
-	return !r.Judged.IsZero() && !r.Enriched && !r.pending() && slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" })
+	if r.Judged.IsZero() || r.Enriched || r.pending() {
+		return false
+	}
+	return slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" }) ||
+		slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { _, due := r.BehindDue(o); return due })
 }
 
 // pending reports whether a step is still to be done, or to be read back.

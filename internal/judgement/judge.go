@@ -8,6 +8,7 @@ package judgement
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -181,7 +182,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		}
 		noAction = noAction && v.Decision == policy.Leave
 		o := j.outcome(s, v)
-		o.AccessKeyID = a.AccessKeyID
+		o.AccessKeyID, o.Who = a.AccessKeyID, a.Who()
 		if o.Detail == "" {
 			o.Detail = p.trouble
 		}
@@ -248,20 +249,23 @@ type plan struct {
 
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
 func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
-	trouble := ""
+	foreign := j.foreign(a)
+	trouble := foreign
 	if owned.Err != nil {
 		trouble = prose.Safe(owned.Err.Error())
-		j.rec.Note(j.Now, "identifying "+prose.Safe(a.AccessKeyID)+": "+trouble)
+		j.rec.Note(j.Now, "identifying "+prose.Safe(cmp.Or(a.AccessKeyID, a.Who()))+": "+trouble)
 	}
 	if a.Kind != actor.IAMUserKey || !owned.Target.Known {
-		steps := containment.ByHand(a, owned.Target, j.Now)
+		owned.Target.Unknown = foreign
+		partition := cmp.Or(actor.Partition(a.PrincipalARN), j.rec.Alarm.Partition())
+		steps := containment.ByHand(a, owned.Target, partition, j.Now)
 		if len(steps) == 0 && (a.Kind == actor.AWSService || a.Kind == actor.Unattributed) {
 			// Nothing can be done, and the verdict says why.
-			id := "arn:aws:s3:::"
+			bucket := ""
 			for b := range a.Buckets {
-				id = max(id, "arn:aws:s3:::"+b)
+				bucket = max(bucket, b)
 			}
-			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: policy.Target{Type: policy.Bucket, ID: id}}}
+			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: containment.BucketTarget(partition, bucket)}}
 		}
 		return plan{steps, trouble}
 	}
@@ -274,3 +278,15 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 	}
 	return plan{[]containment.Step{containment.DeactivateKey(owned.Target, before)}, trouble}
 }
+
+// foreign says whose an actor of another account of ours is, and why Nightlatch does nothing there; "" where it acts in the actor's account.
+// An alarm may stand in a monitoring account, on a metric of another.
+func (j *judging) foreign(a evidence.Actor) string {
+	here := j.rec.Where().AccountID
+	if a.AccountID == here || here == "" || !accountID.MatchString(a.AccountID) || a.Kind == actor.OtherAccount {
+		return ""
+	}
+	return "it is of account " + a.AccountID + "; the alarm and Nightlatch stand in account " + prose.Safe(here) + ", and have no rights in another: run this with credentials of account " + a.AccountID
+}
+
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -11,8 +12,8 @@ import (
 // everything else is left.
 //
 // Some things no policy can contain; they are settled before or after it is asked. The responder's own credential, protected principals,
-// targets that the account does not know, manual events and alarms that CloudWatch does not confirm are at most asked about. An evaluation
-// that fails decides nothing but is named among the reasons, and the step is asked about.
+// targets that the account does not know, callers whose record contradicts itself, manual events and alarms that CloudWatch does not
+// confirm are at most asked about. An evaluation that fails decides nothing but is named among the reasons, and the step is asked about.
 func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
 	v := Verdict{Action: action, Target: target, Decision: Ask}
 	if target.Self {
@@ -65,8 +66,10 @@ func (p *Policy) atMostAsk(f Facts, target Target, reasons []Reason) (Decision, 
 		return Ask, []Reason{{"manual", "a manual event is at most asked about"}}
 	case !f.Confirmed:
 		return Ask, []Reason{{"unconfirmed", "an alarm that CloudWatch does not confirm is at most asked about"}}
+	case f.Doubt != "":
+		return Ask, []Reason{{"contradicts", f.Doubt}}
 	case !target.Known:
-		return Ask, []Reason{{"unknown-target", "the account does not know this target"}}
+		return Ask, []Reason{{"unknown-target", cmp.Or(target.Unknown, "the account does not know this target")}}
 	case !f.Complete:
 		return p.mayWait(reasons)
 	}

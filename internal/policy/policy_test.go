@@ -162,8 +162,6 @@ func TestShippedPolicyOnEveryKindAndStep(t *testing.T) {
 				switch {
 				case k == actor.AWSService:
 					decision, reasons = Leave, []string{"leave-service"}
-				case k == actor.Unattributed:
-					decision, reasons = Leave, []string{"leave-unattributed"}
 				case k == actor.IAMUserKey && a == DeactivateKey:
 					decision, reasons = Contain, []string{"contain-stolen-key"}
 				case k == actor.IAMUserKey:
@@ -223,6 +221,8 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 	t.Run("nobody to stop, in a spread", func(t *testing.T) {
 		f := usual(func(f *Facts) { f.Kind, f.Spread = actor.Unattributed, true })
 		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-unattributed")
+		f.AlarmShare = nil
+		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Ask, "ask-kind", "ask-other-step", "ask-spread", "ask-share", "ask-familiar", "ask-in-use")
 	})
 }
 
@@ -243,12 +243,13 @@ func TestNoPolicyContainsMoreThanItMay(t *testing.T) {
 		change func(*Facts, *Target)
 		reason string
 	}{
-		"the responder's own credential": {func(_ *Facts, t *Target) { t.Self = true }, "self"},
-		"a protected principal":          {func(_ *Facts, t *Target) { t.Protected = "tagged nightlatch:protect" }, "protected"},
-		"itself, and protected":          {func(_ *Facts, t *Target) { t.Self, t.Protected = true, "named in the deployment" }, "self"},
-		"a target nobody knows":          {func(_ *Facts, t *Target) { t.Known = false }, "unknown-target"},
-		"a manual event":                 {func(f *Facts, _ *Target) { f.Manual = true }, "manual"},
-		"an alarm that is not confirmed": {func(f *Facts, _ *Target) { f.Confirmed = false }, "unconfirmed"},
+		"the responder's own credential":   {func(_ *Facts, t *Target) { t.Self = true }, "self"},
+		"a protected principal":            {func(_ *Facts, t *Target) { t.Protected = "tagged nightlatch:protect" }, "protected"},
+		"itself, and protected":            {func(_ *Facts, t *Target) { t.Self, t.Protected = true, "named in the deployment" }, "self"},
+		"a target nobody knows":            {func(_ *Facts, t *Target) { t.Known = false }, "unknown-target"},
+		"a record that contradicts itself": {func(f *Facts, _ *Target) { f.Doubt = "the record names two users" }, "contradicts"},
+		"a manual event":                   {func(f *Facts, _ *Target) { f.Manual = true }, "manual"},
+		"an alarm that is not confirmed":   {func(f *Facts, _ *Target) { f.Confirmed = false }, "unconfirmed"},
 	} {
 		for _, a := range Actions() {
 			t.Run(name+", "+string(a), func(t *testing.T) {

@@ -53,6 +53,8 @@ type Target struct {
 	LastUsed *LastUse `json:"last_used,omitempty"`
 	// Known says that the account was asked and knows the target. An unknown target is never contained.
 	Known bool `json:"known"`
+	// Unknown says why it is not known, where that is known.
+	Unknown string `json:"unknown,omitempty"`
 	// Self says that the target is the responder's own credential, role or user.
 	Self bool `json:"self,omitempty"`
 	// Protected says why the target must not be touched without a human; "" if it is not protected. ProtectTag is the tag key that
@@ -89,6 +91,8 @@ type Facts struct {
 	Kind actor.Kind
 	// Via is the service that called in the actor's name; "" for direct calls.
 	Via string
+	// Doubt is how the record contradicts itself; "" where it does not.
+	Doubt string
 	// Manual: a human asked by a manual event; there was no alarm.
 	Manual bool
 	// Confirmed: CloudWatch, asked again, shows what the alarm claims.

@@ -24,7 +24,7 @@ func Answer(r incident.Record) string {
 	if a == nil {
 		return nobody(r) + " (" + prose.List(r.Alarm.Buckets) + ", " + window + ")" + around(r, nil)
 	}
-	return fmt.Sprintf("%s %s from %s, %s, %s%s", capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(r, *a), around(r, a))
+	return fmt.Sprintf("%s %s from %s, %s, %s%s", capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(r, *a), behind(r, *a)+around(r, a))
 }
 
 // around says how much more left around the window than in it: the theft may lie there. "" where that is said of the lead already, or is less.
@@ -207,6 +207,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	if o.Approved != nil {
 		field(b, "Approved by", prose.Safe(o.Approved.By)+" at "+o.Approved.At.UTC().Format(time.TimeOnly))
 	}
+	sources(b, r, o)
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)
 	}

@@ -65,7 +65,7 @@ func Subject(r incident.Record) string { return subject(headline(r), r) }
 func subject(headline string, r incident.Record) string {
 	s := "[nightlatch] " + headline + ": "
 	if a := lead(r); a != nil {
-		s += cmp.Or(prose.Safe(a.AccessKeyID), prose.Safe(string(a.Kind))) + " took " + amount(r, *a) + " from " + prose.List(bucketsOf(r, *a))
+		s += cmp.Or(prose.Safe(a.AccessKeyID), nick(*a)) + " took " + amount(r, *a) + " from " + prose.List(bucketsOf(r, *a))
 	} else {
 		if r.Alarm.Bytes != nil {
 			s += prose.Bytes(*r.Alarm.Bytes) + " from "
@@ -76,6 +76,14 @@ func subject(headline string, r incident.Record) string {
 		s = "[nightlatch] " + headline + ": alarm " + prose.Safe(r.Alarm.Name)
 	}
 	return clipped(s)
+}
+
+// nick is an actor without a key in a subject.
+func nick(a evidence.Actor) string {
+	if a.Kind == actor.Anonymous {
+		return string(a.Kind)
+	}
+	return owner(a)
 }
 
 // clipped is a subject of under 100 characters.
@@ -92,11 +100,8 @@ func lead(r incident.Record) *evidence.Actor {
 	var best *evidence.Actor
 	urgent := func(a evidence.Actor) int {
 		first := len(words)
-		if a.Kind == actor.AWSService || a.Kind == actor.Unattributed {
-			return first // never a step; and without a key they would share one with anonymous callers
-		}
 		for _, o := range r.Outcomes {
-			if o.AccessKeyID == a.AccessKeyID {
+			if o.Against(a) {
 				first = min(first, urgency(o.State))
 			}
 		}

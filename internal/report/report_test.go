@@ -329,23 +329,34 @@ func TestNobody(t *testing.T) {
 func TestWhoIsNamed(t *testing.T) {
 	base := evidence.Actor{AccessKeyID: "KEY", AccountID: "111122223333", UserName: "mara", RoleName: "web", Session: "s", PrincipalID: "AROAX:s", PrincipalARN: "arn"}
 	for kind, want := range map[actor.Kind]string{
-		actor.IAMUserKey:     "access key KEY of IAM user mara (account 111122223333)",
-		actor.IAMUserSession: "a session (KEY) of IAM user mara (account 111122223333)",
-		actor.FederatedUser:  "a federated session (KEY) issued by IAM user mara (account 111122223333)",
-		actor.RoleSession:    "session s (KEY) of role web (account 111122223333)",
-		actor.IdentityCenter: "Identity Center user s (KEY) in role web (account 111122223333)",
-		actor.RootKey:        "the ROOT user's access key KEY (account 111122223333)",
-		actor.RootSession:    "a session of the ROOT user (account 111122223333)",
-		actor.AWSService:     "the AWS service AROAX:s",
-		actor.OtherAccount:   "another account's principal arn (account 111122223333)",
-		actor.Anonymous:      "anonymous callers",
-		actor.Unattributed:   "a caller that the records do not name (arn)",
-		"":                   "a caller that the records do not name (arn)",
+		actor.IAMUserKey:       "access key KEY of IAM user mara (account 111122223333)",
+		actor.IAMUserSession:   "a session (KEY) of IAM user mara (account 111122223333)",
+		actor.IAMUser:          "IAM user mara (account 111122223333) (the record does not show which credential)",
+		actor.FederatedUser:    "federated session s (KEY) issued by IAM user mara (account 111122223333)",
+		actor.RoleSession:      "session s (KEY) of role web (account 111122223333)",
+		actor.Role:             "role web (account 111122223333) (the record does not show which session)",
+		actor.IdentityCenter:   "Identity Center user s (KEY) in role web (account 111122223333)",
+		actor.RootKey:          "the ROOT user's access key KEY (account 111122223333)",
+		actor.RootSession:      "the ROOT user's federated session s (KEY) (account 111122223333)",
+		actor.AWSService:       "the AWS service AROAX:s",
+		actor.ServiceForOthers: "the AWS service AROAX:s, for whoever uses it or has ordered it",
+		actor.OtherAccount:     "another account's principal arn (account 111122223333)",
+		actor.Anonymous:        "anonymous callers",
+		actor.Unattributed:     "a caller of no known kind, whom the record calls mara (account 111122223333)",
+		"":                     "a caller of no known kind, whom the record calls mara (account 111122223333)",
 	} {
 		a := base
 		a.Kind = kind
 		if got := Who(a); got != want {
 			t.Errorf("%s: got %q, want %q", kind, got, want)
+		}
+	}
+	for _, kind := range append(actor.Kinds(), "") {
+		short, long := owner(evidence.Actor{Kind: kind}), Who(evidence.Actor{Kind: kind})
+		for _, empty := range []string{"  ", " (,", " ,", "()", "user (account"} {
+			if strings.Contains(short+"|"+long+"|", empty) || strings.TrimSpace(short) != short || strings.TrimSpace(long) != long {
+				t.Errorf("%s without any name: %q, %q", kind, short, long)
+			}
 		}
 	}
 	base.Kind, base.Via = actor.IAMUserKey, "athena.amazonaws.com"
@@ -398,7 +409,7 @@ func TestSubject(t *testing.T) {
 		want   string
 	}{
 		"who, what and where": {func(*incident.Record) {}, "[nightlatch] CONTAINED: AKIAEXAMPLESTOLEN001 took 40.0 GiB from customer-exports"},
-		"no key":              {func(r *incident.Record) { r.Evidence.Actors[0].AccessKeyID = "" }, "[nightlatch] CONTAINED: iam-user-key took 40.0 GiB from customer-exports"},
+		"no key":              {func(r *incident.Record) { r.Evidence.Actors[0].AccessKeyID = "" }, "[nightlatch] CONTAINED: user mara took 40.0 GiB from customer-exports"},
 		"nobody": {func(r *incident.Record) { r.Outcomes, r.Evidence.Actors = nil, nil },
 			"[nightlatch] NOBODY FOUND: 40.5 GiB from customer-exports"},
 		"nothing known": {func(r *incident.Record) {

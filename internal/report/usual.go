@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/prose"
 )
@@ -34,6 +35,8 @@ func usual(a evidence.Actor) string {
 		return "whether that is usual for it is NOT KNOWN"
 	case *a.HistoryDays == 0:
 		return "it did not read these buckets in the 14 days before"
+	case a.Kind == actor.AWSService || a.Kind == actor.ServiceForOthers:
+		return usualService(a)
 	case a.UnfamiliarBytes == nil || a.FamiliarBytes == nil:
 		return "whether that is usual for it is NOT KNOWN"
 	case a.Bytes == 0: // a copier, or one that took its bytes around the window: only the origins themselves can be compared
@@ -101,7 +104,7 @@ func novel(a evidence.Actor) string {
 // inShort says in a word or two how usual an actor's origin is.
 func inShort(a evidence.Actor, o evidence.Origin) string {
 	switch {
-	case o.Familiar == nil:
+	case o.Familiar == nil || a.Kind == actor.AWSService || a.Kind == actor.ServiceForOthers: // a service's network says nothing
 		return "?"
 	case isUsual(o):
 		return "yes"

@@ -35,7 +35,7 @@ var (
 func by(id actor.Identity) evidence.Row {
 	return evidence.Row{"at": fmt.Sprint(from.Add(-time.Hour).Unix()), "call": "AssumeRole", "type": id.Type, "principal_id": id.PrincipalID, "arn": id.ARN,
 		"account_id": id.AccountID, "access_key_id": id.AccessKeyID, "user_name": id.UserName, "issuer_arn": id.IssuerARN,
-		"issuer_user_name": id.IssuerUserName, "invoked_by": id.InvokedBy, "on_behalf_of": id.OnBehalfOf}
+		"issuer_user_name": id.IssuerUserName, "invoked_by": id.InvokedBy, "on_behalf_of": id.OnBehalfOf, "source_identity": id.SourceIdentity, "provider": id.Provider}
 }
 
 func user(name, key string) actor.Identity {

@@ -75,6 +75,8 @@ type trail struct {
 	// always is returned by every question, errs by the next ones, one each.
 	always error
 	tagger evidence.Row
+	// ordered are the calls that have services and strangers read.
+	ordered []evidence.Row
 	// minted are the calls that gave out credentials, by what they gave.
 	minted map[string]evidence.Row
 	// then are the takers of the windows that begin at next or later.
@@ -129,6 +131,8 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		if row := tr.minted[q.(evidence.Minter).AccessKeyID]; row != nil {
 			answer.Rows = []evidence.Row{row}
 		}
+	case "ordered":
+		answer.Rows = tr.ordered
 	case "tagged":
 		if tr.tagger != nil {
 			answer.Rows = []evidence.Row{tr.tagger}
@@ -222,7 +226,7 @@ func numbers(bytes, margin, calls int64) map[string]string {
 	row := map[string]string{"window_no": "1", "signing": "header", "listing_bytes": "0", "error_bytes": "0.0", "margin_bytes": fmt.Sprint(margin), "calls": fmt.Sprint(calls),
 		"unsized": "0", "copies": "0", "torn": "0", "amended": "0", "objects": fmt.Sprint(calls), "first_seen": "0", "last_seen": "0.0", "places": "1"}
 	for _, column := range []string{"actor", "name", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "type", "principal_id", "arn", "account_id", "access_key_id",
-		"user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "principal"} {
+		"user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "provider", "principal"} {
 		row[column] = ""
 	}
 	row["bytes"], row["object_bytes"], row["signed_bytes"] = fmt.Sprint(float64(bytes)), fmt.Sprint(float64(bytes)), fmt.Sprint(bytes)
@@ -741,7 +745,10 @@ func TestOneTaggedQuestionARole(t *testing.T) {
 			t.Errorf("verdict %d is %q, tagged by %q", i, v.Decision, v.TaggedBy)
 		}
 	}
-	if want := w.trail.questions("bytes") + w.trail.questions("usage") + 1; r.Evidence.Queries != want || !r.Enriched {
+	if n := w.trail.questions("minter"); n != 5 {
+		t.Errorf("%d of the 49 sessions were followed back, want 5", n)
+	}
+	if want := w.trail.questions("bytes") + w.trail.questions("usage") + 6; r.Evidence.Queries != want || !r.Enriched {
 		t.Errorf("%d questions are billed, want %d", r.Evidence.Queries, want)
 	}
 	w.headline(t, "DECIDE")

@@ -19,16 +19,18 @@ import (
 // Account is an AWS account in memory: its users with their keys, and its roles. It implements containment.Account with IAM's
 // behaviour: a user has names and tags, a key a status, a change is of one key.
 type Account struct {
-	mu     sync.Mutex
-	ID     string
-	Alias  string // what it is called; "" where it has no alias
-	users  map[string]*User
-	roles  map[string]*Role
-	meter  *Meter
-	self   string
-	faults map[string][]error
-	writes int
-	calls  []string
+	mu sync.Mutex
+	ID string
+	// partition is AWS's partition that the account is of; "" is aws.
+	partition string
+	Alias     string // what it is called; "" where it has no alias
+	users     map[string]*User
+	roles     map[string]*Role
+	meter     *Meter
+	self      string
+	faults    map[string][]error
+	writes    int
+	calls     []string
 }
 
 // User is one IAM user.
@@ -183,12 +185,12 @@ func (a *Account) Identify(_ context.Context, c actor.Credential) (policy.Target
 		t.Owner, t.OwnerARN, t.Tags, t.Known = u.Name, a.arn("user", u.Path, u.Name), u.Tags, true
 		t.LastUsed = &policy.LastUse{} // what is in memory is used by nobody
 		return a.guarded(t), nil
-	case actor.IAMUserSession, actor.FederatedUser:
+	case actor.IAMUserSession, actor.IAMUser, actor.FederatedUser:
 		if u := a.users[c.UserName]; u != nil {
 			arn := a.arn("user", u.Path, u.Name)
 			return a.guarded(policy.Target{Type: policy.User, ID: arn, Owner: u.Name, OwnerARN: arn, AccountID: a.ID, Tags: u.Tags, Known: true}), nil
 		}
-	case actor.RoleSession, actor.IdentityCenter:
+	case actor.RoleSession, actor.Role, actor.IdentityCenter:
 		if r := a.roles[c.RoleName]; r != nil {
 			arn := a.arn("role", r.Path, r.Name)
 			return a.guarded(policy.Target{Type: policy.Role, ID: arn, Owner: r.Name, OwnerARN: arn, AccountID: a.ID, Tags: r.Tags, Known: true}), nil
@@ -209,7 +211,7 @@ func (a *Account) guarded(t policy.Target) policy.Target {
 }
 
 func (a *Account) arn(kind, path, name string) string {
-	return "arn:aws:iam::" + a.ID + ":" + kind + cmp.Or(path, "/") + name
+	return "arn:" + cmp.Or(a.partition, "aws") + ":iam::" + a.ID + ":" + kind + cmp.Or(path, "/") + name
 }
 
 // Read implements containment.Account.

@@ -78,9 +78,12 @@ func Infer(ctx context.Context, trail evidence.Trail, alarmAccount string) (acco
 	for _, row := range answer.Rows {
 		c := actor.Of(actor.Identity{Type: row["type"], ARN: row["arn"], PrincipalID: row["principal_id"], AccountID: row["account_id"],
 			AccessKeyID: row["access_key_id"], UserName: row["user_name"], IssuerARN: row["issuer_arn"], IssuerUserName: row["issuer_user_name"]}, ours)
+		if account.partition == "" && c.AccountID == account.ID {
+			account.partition = actor.Partition(c.PrincipalARN)
+		}
 		switch {
-		case c.AccountID != account.ID:
-		case c.Kind == actor.IAMUserKey:
+		case c.AccountID != account.ID, c.Kind == actor.Unattributed:
+		case c.Kind == actor.IAMUserKey && c.UserName != "": // a key of a user in doubt is nobody's
 			account.AddUser(c.UserName, nil, Key{ID: c.AccessKeyID, Status: containment.Active})
 		case c.UserName != "":
 			account.AddUser(c.UserName, nil)

@@ -55,7 +55,8 @@ type identity struct {
 }
 
 type session struct {
-	SessionIssuer map[string]string `json:"sessionIssuer"`
+	SessionIssuer  map[string]string `json:"sessionIssuer"`
+	SourceIdentity string            `json:"sourceIdentity,omitempty"`
 }
 
 // caller is who calls, from where, with what.

@@ -43,6 +43,8 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
 				evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
 				minter("ASIANOBODYHASTHISKEY"), minter(""),
+				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketReplication", "CreateJob", "PutBucketPolicy", "UpdateDistribution"}, From: from.AddDate(0, 0, -3), To: now},
+				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketPolicy"}, From: from, To: now},
 			}
 			for _, p := range slices.Concat(w.staff, w.others) {
 				questions = append(questions, minter(p.who.AccessKeyID))
@@ -132,6 +134,20 @@ func (w *world) bystanders() {
 			w.record(login)
 		}
 	}
+	// People behind one role, sessions that machines have named, and one that names its source.
+	shared := keyID("AROA", w.Rand)
+	for i, name := range []string{"zoe@example.com", "bob", "bob20260304", "zoe20260304@example.com", "i-0f", "i-", "0123456789abcdef", "0123-abc", "job-1234567", "job-12345678"} {
+		c := caller{who: roleSession(w.Rand, "people", shared, name), ip: within("192.0.2"), agent: "a"}
+		if i%4 == 1 {
+			c.who.SessionContext.SourceIdentity = "ida"
+		}
+		if i%3 == 0 {
+			c.who.AccessKeyID = ""
+		}
+		w.record(c.call(w.Rand, at(), "GetObject", w.bucket(), "k", w.Int64N(5000)))
+		w.record(c.call(w.Rand, at().AddDate(0, 0, -2), "GetObject", w.bucket(), "k", w.Int64N(5000)))
+	}
+	w.orders(at)
 	many := caller{who: roleSession(w.Rand, "web", keyID("AROA", w.Rand), "i-1")}
 	for i := range 40 {
 		many.ip, many.agent = within("192.168."+string(rune('0'+i%10))+string(rune('0'+i/10))), "agent-"+string(rune('A'+i))
@@ -175,4 +191,30 @@ func (w *world) bystanders() {
 	point := partner.call(w.Rand, at(), "GetObject", "an-access-point", "k", 55)
 	point.Resources = []resource{{Type: "AWS::S3::Object", ARN: "arn:aws:s3:::" + buckets[1] + "/k"}}
 	w.record(point)
+}
+
+// orders add who has had a service read the buckets: of each the latest is told, and what is refused or about another bucket is not.
+func (w *world) orders(at func() time.Time) {
+	into := `{"Role":"arn:aws:iam::111122223333:role/repl","Rule":{"Destination":{"Bucket":"arn:aws:s3:::loot","Account":"444455556666"}}}`
+	for i := range 8 {
+		c := caller{who: iamUser(w.Rand, "admin", keyID("AKIA", w.Rand)), ip: within("192.0.2"), agent: "a"}
+		for _, call := range []struct{ source, name, bucket, key, text, err string }{
+			{"s3.amazonaws.com", "PutBucketReplication", w.bucket(), "ReplicationConfiguration", into, ""},
+			{"s3.amazonaws.com", "PutBucketReplication", "elsewhere", "ReplicationConfiguration", into + buckets[0], ""},
+			{"s3.amazonaws.com", "PutBucketReplication", buckets[0], "ReplicationConfiguration", into, "AccessDenied"},
+			{"s3.amazonaws.com", "CreateJob", "", "manifest", `{"location":"arn:aws:s3:::` + w.bucket() + `/m.csv"}`, ""},
+			{"s3.amazonaws.com", "CreateJob", "", "manifest", `{"location":"arn:aws:s3:::` + buckets[0] + `-not/m.csv"}`, ""},
+			{"s3.amazonaws.com", "PutBucketPolicy", w.bucket(), "bucketPolicy", `{"aws:SourceArn":"arn:aws:cloudfront::111122223333:distribution/E1EXAMPLE"}`, ""},
+			{"cloudfront.amazonaws.com", "UpdateDistribution2020_05_31", "", "distributionConfig", `{"domainName":"` + w.bucket() + `.s3.eu-central-1.amazonaws.com"}`, ""},
+			{"iam.amazonaws.com", "CreateJob", "", "manifest", buckets[0], ""},
+		} {
+			r := c.call(w.Rand, at().Add(time.Duration(i)*time.Minute), call.name, call.bucket, "", 0)
+			r.EventSource, r.EventCategory, r.ManagementEvent, r.ReadOnly, r.ErrorCode = call.source, "Management", true, false, call.err
+			r.RequestParameters = map[string]string{call.key: call.text}
+			if call.bucket != "" {
+				r.RequestParameters["bucketName"] = call.bucket
+			}
+			w.record(r)
+		}
+	}
 }

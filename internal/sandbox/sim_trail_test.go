@@ -21,7 +21,7 @@ type entry struct {
 	due []time.Time
 
 	recordID, callID, gave, key, issuerID, agent, signing, named, inResources, copiedFrom, corrects, network, actor, principal, day string
-	most                                                                                                                            [12]string
+	most                                                                                                                            [14]string
 	among                                                                                                                           []string // the buckets of its resources
 	bytes                                                                                                                           float64
 	sized, data, hides                                                                                                              bool
@@ -82,8 +82,11 @@ func enter(r record, due ...time.Time) *entry {
 		e.network = m[1]
 	}
 	u := r.UserIdentity
-	e.actor, e.principal = u.Type+"|"+u.AccessKeyID+"|"+u.PrincipalID+"|"+u.AccountID+"|"+u.InvokedBy, cmp.Or(e.issuerID, u.PrincipalID, u.ARN)
-	e.most = [12]string{r.SourceIPAddress, u.Type, u.PrincipalID, u.ARN, u.AccountID, u.AccessKeyID, u.UserName, e.issuer("arn"), e.issuer("userName"), u.InvokedBy, "", e.principal}
+	e.actor, e.principal = strings.Join([]string{u.Type, u.AccessKeyID, u.PrincipalID, u.AccountID, u.InvokedBy, "", e.sourceIdentity()}, "|"), e.behind()
+	if u.AccessKeyID == "" {
+		e.actor += "|" + u.ARN + "|" + u.UserName
+	}
+	e.most = [14]string{r.SourceIPAddress, u.Type, u.PrincipalID, u.ARN, u.AccountID, u.AccessKeyID, u.UserName, e.issuer("arn"), e.issuer("userName"), u.InvokedBy, "", e.sourceIdentity(), "", e.principal}
 	e.day = r.EventTime.Format(time.DateOnly)
 	return e
 }
@@ -101,6 +104,37 @@ func (e *entry) issuer(field string) string {
 		return ""
 	}
 	return e.UserIdentity.SessionContext.SessionIssuer[field]
+}
+
+func (e *entry) sourceIdentity() string {
+	if e.UserIdentity.SessionContext == nil {
+		return ""
+	}
+	return e.UserIdentity.SessionContext.SourceIdentity
+}
+
+// behind is the long-lived principal and the person who acts through it. A name with a long number in it and no @, an instance's and one of
+// hexadecimal digits are a machine's.
+func (e *entry) behind() string {
+	u := e.UserIdentity
+	id, name, _ := strings.Cut(u.PrincipalID, ":")
+	owner := cmp.Or(e.issuerID, id, u.ARN, u.InvokedBy)
+	hexadecimal := strings.Trim(name, "0123456789abcdef-") == ""
+	instance := len(name) > 2 && strings.HasPrefix(name, "i-") && strings.Trim(name[2:], "0123456789abcdef") == ""
+	digits, longest := 0, 0
+	for _, c := range name {
+		if digits++; c < '0' || c > '9' {
+			digits = 0
+		}
+		longest = max(longest, digits)
+	}
+	switch {
+	case e.sourceIdentity() != "":
+		name = e.sourceIdentity()
+	case instance, hexadecimal && len(name) >= 16, longest >= 8 && !strings.Contains(name, "@"):
+		name = ""
+	}
+	return owner + "|" + name
 }
 
 // called is one row of the common table "calls".
@@ -237,13 +271,13 @@ type group struct {
 	calls, unsized, copies, torn, amended                int64
 	first, last                                          time.Time
 	objects                                              map[objectID]bool
-	most                                                 [12]string
+	most                                                 [14]string
 	place, places                                        int
 }
 
 // mostOf are the columns of which a row of Bytes shows the largest.
-var mostOf = [12]string{"source_ip", "type", "principal_id", "arn", "account_id", "access_key_id", "user_name", "issuer_arn", "issuer_user_name",
-	"invoked_by", "on_behalf_of", "principal"}
+var mostOf = [14]string{"source_ip", "type", "principal_id", "arn", "account_id", "access_key_id", "user_name", "issuer_arn", "issuer_user_name",
+	"invoked_by", "on_behalf_of", "source_identity", "provider", "principal"}
 
 type objectID struct{ bucket, key string }
 
@@ -262,6 +296,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return sinceRows(all, q), nil
 	case evidence.Minter:
 		return minterRows(all, q), nil
+	case evidence.Ordered:
+		return orderedRows(all, q), nil
 	}
 	return nil, fmt.Errorf("the simulated trail does not know the question %q", q.Name())
 }
@@ -646,10 +682,65 @@ func minterRows(all []*entry, q evidence.Minter) []evidence.Row {
 	if best == nil {
 		return nil
 	}
-	u := best.UserIdentity
-	return []evidence.Row{{"at": unix(best.EventTime), "call": best.EventName, "type": u.Type, "principal_id": u.PrincipalID, "arn": u.ARN,
-		"account_id": u.AccountID, "access_key_id": u.AccessKeyID, "user_name": u.UserName, "issuer_arn": best.issuer("arn"),
-		"issuer_user_name": best.issuer("userName"), "invoked_by": u.InvokedBy, "on_behalf_of": ""}}
+	row := best.who()
+	row["at"], row["call"] = unix(best.EventTime), best.EventName
+	return []evidence.Row{row}
+}
+
+var (
+	otherBucket  = regexp.MustCompile(`arn:aws[a-z-]*:s3:::[\w.-]+|Account\W{1,6}\d{12}`)
+	distribution = regexp.MustCompile(`arn:aws[a-z-]*:cloudfront::\d{12}:distribution/[A-Z0-9]+`)
+)
+
+func orderedRows(all []*entry, q evidence.Ordered) []evidence.Row {
+	latest := map[[4]string]*entry{}
+	given := func(e *entry) string {
+		var values []string
+		for _, k := range slices.Sorted(maps.Keys(e.RequestParameters)) {
+			values = append(values, e.RequestParameters[k])
+		}
+		return strings.Join(values, " ")
+	}
+	about := func(e *entry) bool {
+		if e.named != "" {
+			return slices.Contains(q.Buckets, e.named)
+		}
+		words := strings.FieldsFunc(given(e), func(c rune) bool { return strings.ContainsRune(" :/\"{}[],", c) })
+		return slices.ContainsFunc(words, func(word string) bool {
+			name, _, _ := strings.Cut(word, ".s3.")
+			return slices.Contains(q.Buckets, name)
+		})
+	}
+	for _, e := range all {
+		asked := slices.ContainsFunc(q.Calls, func(call string) bool { return strings.HasPrefix(e.EventName, call) })
+		if !asked || e.EventSource != "s3.amazonaws.com" && e.EventSource != "cloudfront.amazonaws.com" || e.ErrorCode != "" ||
+			e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) || !about(e) {
+			continue
+		}
+		id := [4]string{e.EventName, e.UserIdentity.AccessKeyID, e.UserIdentity.PrincipalID, e.UserIdentity.ARN}
+		if known := latest[id]; known == nil || e.EventTime.After(known.EventTime) {
+			latest[id] = e
+		}
+	}
+	rows := slices.SortedFunc(maps.Values(latest), func(x, y *entry) int {
+		return cmp.Or(y.EventTime.Compare(x.EventTime), cmp.Compare(x.EventName, y.EventName), cmp.Compare(x.UserIdentity.AccessKeyID, y.UserIdentity.AccessKeyID),
+			cmp.Compare(x.UserIdentity.PrincipalID, y.UserIdentity.PrincipalID), cmp.Compare(x.UserIdentity.ARN, y.UserIdentity.ARN))
+	})
+	var out []evidence.Row
+	for _, e := range rows[:min(len(rows), 5)] {
+		row := e.who()
+		row["at"], row["call"], row["source_ip"] = unix(e.EventTime), e.EventName, e.SourceIPAddress
+		row["detail"] = strings.Join(append(otherBucket.FindAllString(given(e), -1), distribution.FindAllString(given(e), -1)...), " ")
+		out = append(out, row)
+	}
+	return out
+}
+
+// who are the columns that name the caller.
+func (e *entry) who() evidence.Row {
+	u := e.UserIdentity
+	return evidence.Row{"type": u.Type, "principal_id": u.PrincipalID, "arn": u.ARN, "account_id": u.AccountID, "access_key_id": u.AccessKeyID, "user_name": u.UserName,
+		"issuer_arn": e.issuer("arn"), "issuer_user_name": e.issuer("userName"), "invoked_by": u.InvokedBy, "on_behalf_of": "", "source_identity": e.sourceIdentity(), "provider": ""}
 }
 
 // deeds is one row of an answer to Since while it is summed up.

@@ -26,9 +26,9 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 	switch c.Kind {
 	case actor.IAMUserKey:
 		t.Type, t.ID = policy.AccessKey, c.AccessKeyID
-	case actor.IAMUserSession, actor.FederatedUser:
+	case actor.IAMUserSession, actor.IAMUser, actor.FederatedUser:
 		t.Type = policy.User
-	case actor.RoleSession, actor.IdentityCenter:
+	case actor.RoleSession, actor.Role, actor.IdentityCenter:
 		t.Type = policy.Role
 	default:
 		return t, nil

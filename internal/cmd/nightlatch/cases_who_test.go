@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"nightlatch/internal/incident"
+)
+
+// whoAnswer is what a case of ../shared/cases has to be told as.
+type whoAnswer struct {
+	// kind is the first actor's, decisions are all that was decided, in any order. "" and none are not looked at.
+	kind      string
+	decisions []string
+	// says and never are of the message, with each run of blanks and line breaks as one blank.
+	says, never []string
+}
+
+const (
+	contains, asks = "contain", "ask"
+	maraOff        = "aws iam update-access-key --user-name mara --access-key-id AKIAEXAMPLESTOLEN001 --status Inactive"
+)
+
+// stolenAsEver is case 00: what it says holds wherever only something beside it is odd.
+var stolenAsEver = whoAnswer{"iam-user-key", []string{contains}, []string{"NEVER SEEN", "deactivate-key AKIAEXAMPLESTOLEN001 of mara",
+	"To undo aws iam update-access-key --user-name mara --access-key-id AKIAEXAMPLESTOLEN001 --status Active"}, nil}
+
+// The right answers stand in ../shared/cases/README.md.
+var whoCases = map[string]whoAnswer{
+	"00-baseline":        stolenAsEver,
+	"106-two-trails":     stolenAsEver,
+	"53-set-alarm-state": {"iam-user-key", []string{asks}, []string{"NOT CONFIRMED"}, nil},
+	"60-fas-athena":      {"iam-user-session", []string{asks}, []string{"of IAM user mara", "through athena.amazonaws.com"}, nil},
+	"82-copy-plain": {"iam-user-key", []string{asks, contains}, []string{"NEVER SEEN", "deactivate-key AKIAEXAMPLECOPIER001 of eve",
+		"the size of 1 server-side copy"}, nil},
+
+	"01-console-no-key": {"iam-user", []string{asks}, []string{"IAM user mara", "through the console", "the record does not show which credential", "NEVER SEEN",
+		"aws iam put-user-policy --user-name mara", `"aws:userid":"AIDAEXAMPLEMARA"`, "aws iam list-access-keys --user-name mara"}, []string{"do not name", "NO ACTION"}},
+	"02-role-no-key": {"role-session", []string{asks}, []string{"Session i-0123456789abcdef0 of role web", "does not show the session's key", "deny-role-session",
+		`"aws:userid":"AROAEXAMPLEWEB:i-0123456789abcdef0"`}, []string{"accessKeyId"}},
+	"03-assumed-root": {"root-session", []string{asks}, []string{"block-on-bucket", "ASIAEXAMPLEROOTTASK1", "ROOT user of account 111122223333", "management account",
+		"look for AssumeRoot"}, []string{"names no credential"}},
+	"06-unknown-idc": {"unattributed", []string{asks}, []string{"zoe@example.com", "no command is safe", "no id of this caller that could be denied"},
+		[]string{"do not name", "NO ACTION", "put-user-policy"}},
+
+	"07c-cloudfront-oac": {"service-for-others", []string{asks}, []string{"iewers of a CloudFront distribution", "logs of the distribution", "aws:SourceArn"},
+		[]string{"for itself", "Effect\":\"Deny", "USUAL"}},
+	"97-oac-40x-usual": {"service-for-others", []string{asks}, []string{"iewers of a CloudFront distribution", "40 times its most in a day", "aws:SourceArn"},
+		[]string{"for itself", "Effect\":\"Deny", "USUAL"}},
+	"99-replication-exfil": {"service-for-others", []string{asks}, []string{"ordered by access key AKIAEXAMPLESTOLEN001 of IAM user mara",
+		"PutBucketReplication at 2026-03-04 00:02:00", "bucket loot and account 444455556666", "delete-bucket-replication --bucket exports", maraOff}, []string{"NO ACTION", "for itself"}},
+
+	"100-federated-broker": {"federated-user", []string{asks}, []string{"ederated session otto", "did not read these buckets", "that is where ida of the same broker came from",
+		"cuts every session that user console-broker has issued", `"aws:userid":"111122223333:otto"`}, []string{"USUAL for it"}},
+	"101-sso-pooled-history": {"identity-center", []string{asks}, []string{"Identity Center user zoe@example.com", "NEVER SEEN", "at most 1,000 bytes in a day",
+		"that is where bob@example.com of the same role came from"}, []string{"USUAL", "2,000 bytes"}},
+	"70-cognito": {"role-session", []string{asks}, []string{"every guest of the app", "cuts ALL", "came by cognito-identity.amazonaws.com", "deny-role-sessions"},
+		[]string{"deny-role-session arn"}},
+	"95b-tip-onbehalfof":  {"role-session", []string{asks}, []string{"ession emr-session (ASIAEXAMPLEROLE00001) of role tip-emr", "on behalf of Identity Center user 00000000-0000-4000-8000-00000000c0de"}, nil},
+	"103-source-identity": {"role-session", []string{asks}, []string{"ession session-1 (ASIAEXAMPLEROLE00001) of role break-glass", "with source identity ida"}, nil},
+
+	"96-minted-by-akia": {"iam-user-session", []string{asks}, []string{"minted by access key AKIAEXAMPLESTOLEN001 of IAM user mara", "GetSessionToken at 2026-03-04 00:01:00",
+		maraOff, "put-user-policy --user-name mara"}, nil},
+	"96b-assumed-by-akia": {"role-session", []string{asks}, []string{"of role export", "minted by access key AKIAEXAMPLESTOLEN001 of IAM user mara", "AssumeRole at 2026-03-04 00:01:00", maraOff},
+		[]string{"find who assumed the role"}},
+
+	"51-gov-root":           {"root-key", []string{asks}, []string{"block-on-bucket arn:aws-us-gov:s3:::exports", `"arn:aws-us-gov:s3:::exports/*"`}, []string{"arn:aws:"}},
+	"51b-gov-other-account": {"other-account", []string{asks}, []string{"block-on-bucket arn:aws-us-gov:s3:::exports", `"arn:aws-us-gov:s3:::exports/*"`}, []string{"arn:aws:"}},
+
+	"08-fed-by-root": {"root-session", []string{asks}, []string{"ROOT user's federated session bob", "block-on-bucket", `"aws:userid":"111122223333:bob"`},
+		[]string{"by IAM user", "deny-user-sessions", "the user's console password"}},
+
+	"83b-username-vs-arn": {"iam-user-key", []string{asks}, []string{`the record names two users, "nina" by its ARN and "mara" by its name`,
+		"aws iam get-access-key-last-used --access-key-id AKIAEXAMPLETWONAMES1"}, []string{"--user-name mara", "an AWS service made the calls"}},
+	"36-cross-account-alarm": {"iam-user-key", []string{asks}, []string{"it is of account 111122223333", "stand in account 444455556666", "with credentials of account 111122223333: " + maraOff},
+		[]string{"the account does not know this target"}},
+	"95-idc-user-type": {"identity-center", []string{asks}, []string{"Identity Center user 00000000-0000-4000-8000-00000000c0de", "user 00000000-0000-4000-8000-00000000c0de 198.51.100.0/24",
+		"no principal id that the policy of a bucket could name"}, []string{"role ", "of role"}},
+}
+
+// emptyName finds a sentence with nothing where a name should be.
+var emptyName = regexp.MustCompile(`(?:IAM user|of role|in role|session of|through|on behalf of|of account|minted by|ordered by) +(?:[(,.;:]|took|of IAM)`)
+
+func TestWhoIsToldInTheCases(t *testing.T) {
+	dir := filepath.Join(shared, "cases")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("SKIPPED, the cases: ../shared is not beside the project")
+	}
+	for name, want := range whoCases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, rec := whoIsTold(t, filepath.Join(dir, name))
+			for _, says := range want.says {
+				if !strings.Contains(text, says) {
+					t.Errorf("it does not say %q", says)
+				}
+			}
+			for _, never := range want.never {
+				if strings.Contains(text, never) {
+					t.Errorf("it says %q", never)
+				}
+			}
+			if empty := emptyName.FindString(text); empty != "" {
+				t.Errorf("a name is empty: %q", empty)
+			}
+			if want.kind != "" && (len(rec.Evidence.Actors) == 0 || string(rec.Evidence.Actors[0].Kind) != want.kind) {
+				t.Errorf("the first actor is not %s: %+v", want.kind, rec.Evidence.Actors)
+			}
+			var decisions []string
+			for _, v := range rec.Verdicts {
+				decisions = append(decisions, string(v.Decision))
+			}
+			if slices.Sort(decisions); want.decisions != nil && !slices.Equal(decisions, want.decisions) {
+				t.Errorf("decisions are %q, want %q", decisions, want.decisions)
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+		})
+	}
+}
+
+// whoIsTold runs the command over a case, and returns its message in one line and its record.
+func whoIsTold(t *testing.T, dir string) (string, incident.Record) {
+	t.Helper()
+	var rec incident.Record
+	var text string
+	for _, more := range [][]string{nil, {"--json"}} {
+		var out, errs bytes.Buffer
+		args := append([]string{"respond", "--event", filepath.Join(dir, "event.json"), "--trail", filepath.Join(dir, "trail"), "--mode", "act"}, more...)
+		if code := run(t.Context(), args, streams{strings.NewReader(""), &out, &errs, &scratch{}}); code != 0 {
+			t.Fatalf("exit code %d: %s", code, errs.String())
+		}
+		if more == nil {
+			text = strings.Join(strings.Fields(out.String()), " ")
+		} else if err := json.Unmarshal(out.Bytes(), &rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text, rec
+}
