@@ -36,7 +36,7 @@ func (q Ordered) SQL(s Schema) string {
 	}
 	named := `(^|[^A-Za-z0-9._-])(` + strings.ReplaceAll(strings.Join(names, "|"), ".", "[.]") + `)([^A-Za-z0-9._-]|[.]s3[.-]|$)`
 	return fmt.Sprintf(`with found as (
-  select %[11]s as at, eventid, eventname as call, coalesce(sourceipaddress, '') as source_ip, substr(coalesce(array_join(regexp_extract_all(%[6]s, %[10]s), ' '), ''), 1, 2000) as detail,
+  select %[11]s as seconds, eventid, eventname as call, coalesce(sourceipaddress, '') as source_ip, substr(coalesce(array_join(regexp_extract_all(%[6]s, %[10]s), ' '), ''), 1, 2000) as detail,
   `+identity+`
 from %[1]s
 where eventsource in ('s3.amazonaws.com', 'cloudfront.amazonaws.com') and nullif(regexp_extract(eventname, %[2]s), '') is not null
@@ -45,13 +45,13 @@ where eventsource in ('s3.amazonaws.com', 'cloudfront.amazonaws.com') and nullif
   and case when %[5]s is not null then %[5]s in (%[7]s) else nullif(regexp_extract(%[6]s, %[8]s), '') is not null end
 ),
 placed as (
-  select *, row_number() over (partition by call, access_key_id, principal_id, arn order by at desc, eventid) as place from found
+  select *, row_number() over (partition by call, access_key_id, principal_id, arn order by seconds desc, eventid) as place from found
 )
-select at, call, source_ip, detail, type, principal_id, arn, account_id, access_key_id, user_name, issuer_arn, issuer_user_name,
+select seconds as at, call, source_ip, detail, type, principal_id, arn, account_id, access_key_id, user_name, issuer_arn, issuer_user_name,
   invoked_by, on_behalf_of, source_identity, provider
 from placed
 where place = 1
-order by at desc, call, access_key_id, principal_id, arn
+order by seconds desc, call, access_key_id, principal_id, arn
 limit %[9]d`, s.records(q.From, q.To), quote("^("+strings.Join(q.Calls, "|")+")"), s.moment(q.From), s.moment(q.To),
 		s.parameter("bucketName"), s.requested(), quoteAll(names), quote(named), maxOrders, quote(mentioned), unix("eventtime"))
 }

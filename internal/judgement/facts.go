@@ -18,7 +18,7 @@ import (
 func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 	e, all := r.Evidence, together(r, a)
 	f := policy.Facts{
-		Kind: a.Kind, Via: a.Via, Doubt: a.Doubt,
+		Kind: a.Kind, Via: a.Via,
 		Manual: r.Alarm.Source != alarm.Fired, Confirmed: r.Alarm.Confirmed,
 		Complete: e.Complete, Lost: len(e.Lost) > 0, Copies: a.Copies,
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,

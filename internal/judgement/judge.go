@@ -250,13 +250,13 @@ type plan struct {
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
 func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 	foreign := j.foreign(a)
-	trouble := foreign
+	trouble := cmp.Or(foreign, a.Doubt)
+	owned.Target.Unknown, owned.Target.Doubt = foreign, a.Doubt
 	if owned.Err != nil {
 		trouble = prose.Safe(owned.Err.Error())
 		j.rec.Note(j.Now, "identifying "+prose.Safe(cmp.Or(a.AccessKeyID, a.Who()))+": "+trouble)
 	}
 	if a.Kind != actor.IAMUserKey || !owned.Target.Known {
-		owned.Target.Unknown = foreign
 		partition := cmp.Or(actor.Partition(a.PrincipalARN), j.rec.Alarm.Partition())
 		steps := containment.ByHand(a, owned.Target, partition, j.Now)
 		if len(steps) == 0 && (a.Kind == actor.AWSService || a.Kind == actor.Unattributed) {

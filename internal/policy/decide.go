@@ -66,8 +66,8 @@ func (p *Policy) atMostAsk(f Facts, target Target, reasons []Reason) (Decision, 
 		return Ask, []Reason{{"manual", "a manual event is at most asked about"}}
 	case !f.Confirmed:
 		return Ask, []Reason{{"unconfirmed", "an alarm that CloudWatch does not confirm is at most asked about"}}
-	case f.Doubt != "":
-		return Ask, []Reason{{"contradicts", f.Doubt}}
+	case target.Doubt != "":
+		return Ask, []Reason{{"contradicts", target.Doubt}}
 	case !target.Known:
 		return Ask, []Reason{{"unknown-target", cmp.Or(target.Unknown, "the account does not know this target")}}
 	case !f.Complete:

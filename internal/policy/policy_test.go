@@ -247,7 +247,7 @@ func TestNoPolicyContainsMoreThanItMay(t *testing.T) {
 		"a protected principal":            {func(_ *Facts, t *Target) { t.Protected = "tagged nightlatch:protect" }, "protected"},
 		"itself, and protected":            {func(_ *Facts, t *Target) { t.Self, t.Protected = true, "named in the deployment" }, "self"},
 		"a target nobody knows":            {func(_ *Facts, t *Target) { t.Known = false }, "unknown-target"},
-		"a record that contradicts itself": {func(f *Facts, _ *Target) { f.Doubt = "the record names two users" }, "contradicts"},
+		"a record that contradicts itself": {func(_ *Facts, t *Target) { t.Doubt = "the record names two users" }, "contradicts"},
 		"a manual event":                   {func(f *Facts, _ *Target) { f.Manual = true }, "manual"},
 		"an alarm that is not confirmed":   {func(f *Facts, _ *Target) { f.Confirmed = false }, "unconfirmed"},
 	} {

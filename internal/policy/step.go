@@ -55,6 +55,8 @@ type Target struct {
 	Known bool `json:"known"`
 	// Unknown says why it is not known, where that is known.
 	Unknown string `json:"unknown,omitempty"`
+	// Doubt is how the record of its use contradicts itself; "" where it does not.
+	Doubt string `json:"doubt,omitempty"`
 	// Self says that the target is the responder's own credential, role or user.
 	Self bool `json:"self,omitempty"`
 	// Protected says why the target must not be touched without a human; "" if it is not protected. ProtectTag is the tag key that
@@ -91,8 +93,6 @@ type Facts struct {
 	Kind actor.Kind
 	// Via is the service that called in the actor's name; "" for direct calls.
 	Via string
-	// Doubt is how the record contradicts itself; "" where it does not.
-	Doubt string
 	// Manual: a human asked by a manual event; there was no alarm.
 	Manual bool
 	// Confirmed: CloudWatch, asked again, shows what the alarm claims.
