@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -145,13 +146,21 @@ func askedOfCI(t *testing.T, got caseAnswer) {
 	ended(t, got, "deactivate-key AKIAEXAMPLECIKEY0001 asked")
 }
 
+// emptyName finds a sentence with nothing where a name should be.
+var emptyName = regexp.MustCompile(`(?:IAM user|of role|in role|session of|through|on behalf of|of account|inted by|rdered by) +(?:[(,.;:]|took|of IAM)`)
+
 func TestCases(t *testing.T) {
+	all := maps.Clone(nightCases)
+	maps.Copy(all, recordCases())
+	playCases(t, all)
+}
+
+// playCases answers each case and checks what is said of it. No sentence may have an empty name.
+func playCases(t *testing.T, nights map[string]nightCase) {
 	if _, err := os.Stat(casesDir); err != nil {
 		t.Skipf("no cases: %v", err)
 	}
-	all := maps.Clone(nightCases)
-	maps.Copy(all, recordCases())
-	for name, want := range all {
+	for name, want := range nights {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, got := playCase(t, name, want.code)
@@ -164,6 +173,9 @@ func TestCases(t *testing.T) {
 				if strings.Contains(text, s) {
 					t.Errorf("it says %q:\n%s", s, text)
 				}
+			}
+			if empty := emptyName.FindString(text); empty != "" {
+				t.Errorf("a name is empty in %q:\n%s", empty, text)
 			}
 			if want.holds != nil {
 				want.holds(t, got)

@@ -1,29 +1,20 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
-
-	"nightlatch/internal/incident"
 )
 
-// whoAnswer is what a case of ../shared/cases has to be told as.
+// whoAnswer is who a case has to be told as.
 type whoAnswer struct {
-	// kind is the first actor's, decisions are all that was decided, in any order. "" and none are not looked at.
-	kind      string
-	decisions []string
-	// says and never are of the message, with each run of blanks and line breaks as one blank.
+	// kind is the first actor's, states are what becomes of all steps, in any order.
+	kind        string
+	states      []string
 	says, never []string
 }
 
 const (
-	contains, asks = "contain", "ask"
+	contains, asks = "done", "asked"
 	maraOff        = "aws iam update-access-key --user-name mara --access-key-id AKIAEXAMPLESTOLEN001 --status Inactive"
 )
 
@@ -84,64 +75,22 @@ var whoCases = map[string]whoAnswer{
 		"no principal id that the policy of a bucket could name"}, []string{"role ", "of role"}},
 }
 
-// emptyName finds a sentence with nothing where a name should be.
-var emptyName = regexp.MustCompile(`(?:IAM user|of role|in role|session of|through|on behalf of|of account|minted by|ordered by) +(?:[(,.;:]|took|of IAM)`)
-
 func TestWhoIsToldInTheCases(t *testing.T) {
-	dir := filepath.Join(shared, "cases")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("SKIPPED, the cases: ../shared is not beside the project")
-	}
+	nights := map[string]nightCase{}
 	for name, want := range whoCases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			text, rec := whoIsTold(t, filepath.Join(dir, name))
-			for _, says := range want.says {
-				if !strings.Contains(text, says) {
-					t.Errorf("it does not say %q", says)
-				}
+		nights[name] = nightCase{says: want.says, never: want.never, holds: func(t *testing.T, got caseAnswer) {
+			t.Helper()
+			if len(got.Evidence.Actors) == 0 || got.Evidence.Actors[0].Kind != want.kind {
+				t.Errorf("the first actor is not %s: %+v", want.kind, got.Evidence.Actors)
 			}
-			for _, never := range want.never {
-				if strings.Contains(text, never) {
-					t.Errorf("it says %q", never)
-				}
+			var states []string
+			for _, o := range got.Outcomes {
+				states = append(states, o.State)
 			}
-			if empty := emptyName.FindString(text); empty != "" {
-				t.Errorf("a name is empty: %q", empty)
+			if slices.Sort(states); !slices.Equal(states, want.states) {
+				t.Errorf("the steps are %q, want %q", states, want.states)
 			}
-			if want.kind != "" && (len(rec.Evidence.Actors) == 0 || string(rec.Evidence.Actors[0].Kind) != want.kind) {
-				t.Errorf("the first actor is not %s: %+v", want.kind, rec.Evidence.Actors)
-			}
-			var decisions []string
-			for _, v := range rec.Verdicts {
-				decisions = append(decisions, string(v.Decision))
-			}
-			if slices.Sort(decisions); want.decisions != nil && !slices.Equal(decisions, want.decisions) {
-				t.Errorf("decisions are %q, want %q", decisions, want.decisions)
-			}
-			if t.Failed() {
-				t.Log(text)
-			}
-		})
+		}}
 	}
-}
-
-// whoIsTold runs the command over a case, and returns its message in one line and its record.
-func whoIsTold(t *testing.T, dir string) (string, incident.Record) {
-	t.Helper()
-	var rec incident.Record
-	var text string
-	for _, more := range [][]string{nil, {"--json"}} {
-		var out, errs bytes.Buffer
-		args := append([]string{"respond", "--event", filepath.Join(dir, "event.json"), "--trail", filepath.Join(dir, "trail"), "--mode", "act"}, more...)
-		if code := run(t.Context(), args, streams{strings.NewReader(""), &out, &errs, &scratch{}}); code != 0 {
-			t.Fatalf("exit code %d: %s", code, errs.String())
-		}
-		if more == nil {
-			text = strings.Join(strings.Fields(out.String()), " ")
-		} else if err := json.Unmarshal(out.Bytes(), &rec); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return text, rec
+	playCases(t, nights)
 }
