@@ -222,7 +222,7 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 		f := usual(func(f *Facts) { f.Kind, f.Spread = actor.Unattributed, true })
 		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-unattributed")
 		f.AlarmShare = nil
-		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Ask, "ask-kind", "ask-other-step", "ask-spread", "ask-share", "ask-familiar", "ask-in-use")
+		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Ask, "ask-kind", "ask-other-step", "ask-spread", "ask-share", "ask-familiar", "ask-in-use", "ask-floor", "ask-volume")
 	})
 }
 
