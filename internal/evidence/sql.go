@@ -67,7 +67,9 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
              when managementevent is not null then not managementevent
              else regexp_like(eventname, ` + objectLevel + `) end`
 	columns, only := "", " and "+data
-	if elsewhere {
+	who := identity
+	if elsewhere { // nobody is named, only told apart
+		who = caller
 		columns, only = ",\n    case when "+data+" then 1 else 0 end as data, coalesce(eventsource, '') as service,\n    "+s.mfaSignIn()+" as mfa", ""
 	}
 	for i := range maxResources {
@@ -76,7 +78,7 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
 	return fmt.Sprintf(`logged as (
   select eventid, nullif(sharedeventid, '') as shared, recipientaccountid, requestid, %[1]s as reason,
     case when %[1]s = 'UPDATED_DATA' then nullif(%[2]s, '') end as corrects, eventtime, %[3]s as unix, eventname,
-    `+identity+`,
+    `+who+`,
     coalesce(useridentity.sessioncontext.sessionissuer.principalid, '') as issuer_id,
     coalesce(sourceipaddress, '') as source_ip,
     coalesce(vpcendpointid, '') as vpc_endpoint,
@@ -139,19 +141,22 @@ once as (
 )`
 )
 
-// identity are the columns that say who called; reader.identity reads them.
-const identity = `coalesce(useridentity.type, '') as type,
+// identity are the columns that say who called; reader.identity reads them. Of them, caller tells callers apart.
+const (
+	caller = `coalesce(useridentity.type, '') as type,
     coalesce(useridentity.principalid, '') as principal_id,
     coalesce(useridentity.arn, '') as arn,
-    coalesce(useridentity.accountid, '') as account_id,
     coalesce(useridentity.accesskeyid, '') as access_key_id,
+    coalesce(useridentity.invokedby, '') as invoked_by,
+    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of,
+    coalesce(useridentity.sessioncontext.sourceidentity, '') as source_identity`
+	identity = caller + `,
+    coalesce(useridentity.accountid, '') as account_id,
     coalesce(useridentity.username, '') as user_name,
     coalesce(useridentity.sessioncontext.sessionissuer.arn, '') as issuer_arn,
     coalesce(useridentity.sessioncontext.sessionissuer.username, '') as issuer_user_name,
-    coalesce(useridentity.invokedby, '') as invoked_by,
-    coalesce(useridentity.onbehalfof.userid, '') as on_behalf_of,
-    coalesce(useridentity.sessioncontext.sourceidentity, '') as source_identity,
     coalesce(useridentity.sessioncontext.webidfederationdata.federatedprovider, '') as provider`
+)
 
 // unindent takes the indentation away, which counts towards Lake's limit for a statement. It must not touch a literal: no name that a
 // question asks for holds a line's end.

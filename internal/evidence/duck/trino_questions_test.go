@@ -40,6 +40,9 @@ func (s about) questions() []evidence.Question {
 		evidence.Usage{Buckets: buckets, Before: to}, evidence.Usage{Buckets: buckets, Before: to.Add(25 * time.Hour)},
 		evidence.Since{KeyIDs: s.keys, From: from, To: to}, evidence.Since{PrincipalIDs: s.ids, From: from, To: to},
 		evidence.Tagged{User: "mara", Tag: "nightlatch:protect", From: from, To: to}, evidence.Tagged{Role: "web", Tag: "nightlatch:protect", From: from, To: to}}
+	for _, calls := range [][]string{{"PutBucketReplication", "CreateJob"}, {"GetObject"}} {
+		all = append(all, evidence.Ordered{Buckets: buckets, Calls: calls, From: from, To: to})
+	}
 	for _, id := range s.made {
 		all = append(all, evidence.Minter{AccessKeyID: id, From: from, To: to})
 	}
@@ -54,6 +57,8 @@ func day(id string, buckets ...string) evidence.Window {
 // given are management calls, in which names are of somebody's choice: who gave a session, and who tagged a user.
 func given(changes ...change) []record {
 	all := []record{minted("sts.amazonaws.com", "AssumeRole", "credentials", "ASIAEXAMPLESESSION01", changes...),
+		order("PutBucketReplication", append([]change{set("requestParameters.ReplicationConfiguration", map[string]any{"Rule": map[string]any{"Destination": map[string]any{
+			"Bucket": "arn:aws:s3:::loot", "Account": "444455556666"}}})}, changes...)...),
 		api("iam", "TagUser", append([]change{set("requestParameters", map[string]any{"userName": "mara", "tags": []any{map[string]any{"key": "nightlatch:protect", "value": "x"}}})}, changes...)...),
 		api("iam", "CreateRole", append([]change{set("requestParameters", map[string]any{"roleName": "web"})}, changes...)...)}
 	for _, r := range all {
