@@ -211,5 +211,5 @@ const network = `coalesce(nullif(regexp_extract(source_ip, '^(?:::[fF]{4}:)?([0-
 // The names of sessions are their callers' choice. Whoever takes another's has no more history than all of them together, so that it helps
 // nobody. Of a name that a machine makes up for each session (an instance's id, a number, a time) nothing would ever be usual: such sessions
 // are compared with the whole role. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_rolesessionname
-const person = `case when on_behalf_of <> '' then on_behalf_of when source_identity <> '' then source_identity
-      when nullif(regexp_extract(principal_id, ':(i-[0-9a-f]+|[0-9a-f-]{16,}|[^@]*[0-9]{8}[^@]*)$'), '') is null then split_part(principal_id, ':', 2) end`
+const person = `nullif(on_behalf_of, ''), nullif(source_identity, ''), case when not regexp_like(principal_id,
+      ':(i-[\da-f]+|[\da-f-]{16,}|[^@]*\d{8}[^@]*)$') then split_part(principal_id, ':', 2) end`
