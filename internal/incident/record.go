@@ -2,6 +2,7 @@
 package incident
 
 import (
+	"cmp"
 	"time"
 
 	"nightlatch/internal/alarm"
@@ -104,6 +105,21 @@ func (r Record) Where() Place {
 		return r.Place
 	}
 	return Place{AccountID: r.Alarm.AccountID, Region: r.Alarm.Region}
+}
+
+// Order puts first who took more. A copy has no size, so whoever made one comes before those who took less than a tenth of the alarmed bytes.
+func (r Record) Order(x, y evidence.Actor) int {
+	total := r.Alarm.Whole()
+	class := func(a evidence.Actor) int {
+		switch {
+		case total == nil || r.Evidence.Weight(a) >= *total/10:
+			return 0
+		case a.Copies > 0:
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(class(x), class(y)), cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)))
 }
 
 // QueryRound is one time of asking metric and trail.

@@ -65,7 +65,7 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int {
 		switch usual := x.UsualReader(); {
 		case usual == y.UsualReader():
-			return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x))
+			return r.Order(x, y)
 		case usual:
 			return 1
 		}

@@ -114,7 +114,7 @@ func lead(r incident.Record) *evidence.Actor {
 		if !suspected(r, a) {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), usualLast(*best, a), cmp.Compare(Weight(r, a), Weight(r, *best))) > 0 {
+		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), usualLast(*best, a), r.Order(*best, a)) > 0 {
 			best = &r.Evidence.Actors[i]
 		}
 	}
