@@ -103,14 +103,14 @@ func sampleEvidence(t *testing.T, got sampleAnswer) {
 	if a := e.Actors[0]; a.AccessKeyID != sampleThief || a.UserName != "dana.okafor" || a.Bytes != sampleStolen {
 		t.Errorf("got %+v, want %d bytes by dana.okafor's key", a, sampleStolen)
 	}
-	for i, kind := range []string{"iam-user-key", "role-session", "aws-service", "iam-user-key"} {
+	for i, kind := range []string{"iam-user-key", "role-session", "service-for-others", "iam-user-key"} {
 		if e.Actors[i].Kind != kind {
 			t.Errorf("actor %d: got %s, want %s", i, e.Actors[i].Kind, kind)
 		}
 	}
 }
 
-// A question without a number of bytes leaves open what part anybody took: each is a human's, but for the service.
+// A question without a number of bytes leaves open what part anybody took: each is a human's, replication too: somebody has ordered it.
 func TestTheSampleTrailAnswersAQuestion(t *testing.T) {
 	var got sampleAnswer
 	if err := json.Unmarshal([]byte(ask(t, "investigate.json", "--json")), &got); err != nil {
@@ -124,7 +124,7 @@ func TestTheSampleTrailAnswersAQuestion(t *testing.T) {
 	for _, v := range got.Verdicts {
 		decided = append(decided, v.Action+" "+v.Decision)
 	}
-	if want := "deactivate-key ask, deny-role-session ask, block-on-bucket leave, deactivate-key ask"; strings.Join(decided, ", ") != want {
+	if want := "deactivate-key ask, deny-role-session ask, block-on-bucket ask, deactivate-key ask"; strings.Join(decided, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(decided, ", "), want)
 	}
 }
