@@ -28,8 +28,8 @@ func TestTheBinaryIsSmallAndPure(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 0.4 of it are the SDK's: since November 2026 iam, sns and sts carry the schemas of all of their calls.
-	if mb := float64(info.Size()) / 1e6; mb > 16.6 {
-		t.Errorf("the binary is %.1f MB, want at most 16.6", mb)
+	if mb := float64(info.Size()) / 1e6; mb > 16.8 {
+		t.Errorf("the binary is %.1f MB, want at most 16.8", mb)
 	} else {
 		t.Logf("the binary is %.1f MB", mb)
 	}

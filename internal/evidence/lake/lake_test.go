@@ -179,8 +179,8 @@ func TestLakeTakesTheQuestionsOfManyAlarms(t *testing.T) {
 			t.Errorf("question %d: %v", i, err)
 		}
 	}
-	if n := len(f.Queries()); n != 6 {
-		t.Errorf("200 windows were asked in %d queries, want 6", n)
+	if n := len(f.Queries()); n != 10 {
+		t.Errorf("200 windows were asked in %d queries, want 10", n)
 	}
 }
 
