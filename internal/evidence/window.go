@@ -129,8 +129,11 @@ func (q Bytes) Batches() []Bytes {
 		reach   time.Duration // the longest that the hull may become
 		room    int           // characters
 	}
-	if len(q.Windows) == 0 {
+	switch len(q.Windows) {
+	case 0:
 		return nil
+	case 1:
+		return []Bytes{q}
 	}
 	one := Window{From: q.Windows[0].From, To: q.Windows[0].To}
 	room := MaxStatement - tableRoom - len(Bytes{[]Window{one}, q.Margin}.SQL(Schema{}))
