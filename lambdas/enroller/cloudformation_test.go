@@ -111,7 +111,8 @@ func newWorld(t *testing.T, buckets ...string) *world {
 		t.Fatal(err)
 	}
 	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, w.team, func(context.Context, *slog.Logger) string { return "" },
-		&http.Client{Timeout: answerTimeout}, slog.New(slog.NewJSONHandler(w.log, nil))}
+		// A transport of its own: a test server that closes also closes what is idle in the default one, under a neighbour's answer.
+		&http.Client{Timeout: answerTimeout, Transport: &http.Transport{}}, slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w
 }
 
