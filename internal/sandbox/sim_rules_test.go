@@ -356,7 +356,7 @@ func (w *world) checkIncident(r incident.Record) {
 					w.breach(ruleAsk, "nobody was notified that incident %s asks for %q", r.ID, line)
 				}
 			}
-			if len(o.Runbook) == 0 {
+			if len(o.Runbook) == 0 && !r.Once { // on a question a usual reader gets no command that would cut him
 				w.breach(ruleAsk, "incident %s asks for %s of %s and does not say how", r.ID, o.Action, o.Target)
 			}
 		case containment.Done:

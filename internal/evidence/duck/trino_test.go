@@ -5,7 +5,6 @@ package duck_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -228,9 +227,18 @@ type page struct {
 func (s *trino) query(t *testing.T, zone, sql string) []evidence.Row {
 	t.Helper()
 	var rows []evidence.Row
-	at := page{NextURI: s.url + "/v1/statement"}
-	for method, body := http.MethodPost, sql; at.NextURI != ""; method, body = http.MethodGet, "" {
+	begin := page{NextURI: s.url + "/v1/statement"}
+	patience := time.Now().Add(5 * time.Minute)
+	at, method, body := begin, http.MethodPost, sql
+	for at.NextURI != "" {
 		at = s.page(t, method, at.NextURI, zone, body)
+		method, body = http.MethodGet, ""
+		if e := at.Error; e != nil && (e.ErrorName == "SERVER_STARTING_UP" || e.ErrorName == "NO_NODES_AVAILABLE") && time.Now().Before(patience) {
+			// The statement has failed for good: its page says so for ever, and another one is begun.
+			time.Sleep(200 * time.Millisecond)
+			at, method, body = begin, http.MethodPost, sql
+			continue
+		}
 		if at.Error != nil {
 			t.Fatalf("Trino says %s: %s\n%.5000s", at.Error.ErrorName, at.Error.Message, sql)
 		}
@@ -265,11 +273,9 @@ func (s *trino) page(t *testing.T, method, url, zone, body string) page {
 			if err := read.Decode(&p); err != nil {
 				t.Fatal(err)
 			}
-			if p.Error == nil || p.Error.ErrorName != "SERVER_STARTING_UP" && p.Error.ErrorName != "NO_NODES_AVAILABLE" {
-				return p
-			}
-			err = errors.New(p.Error.Message)
-		} else if err == nil {
+			return p
+		}
+		if err == nil {
 			response.Body.Close()
 			err = fmt.Errorf("status %s", response.Status)
 		}
