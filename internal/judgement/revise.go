@@ -30,6 +30,7 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 		case old.State == rec.Outcomes[i].State:
 			rec.Outcomes[i] = old // as long as it is asked, it was asked then
 		default:
+			rec.Outcomes[i].Approved = old.Approved // who has answered is not forgotten: another incident had the step, and it is to be done here
 			changed = true
 		}
 	}
