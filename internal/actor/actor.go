@@ -115,6 +115,9 @@ var (
 // https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
 const ssoRole = "AWSReservedSSO_"
 
+// IsAccount reports whether a text is an account's id.
+func IsAccount(id string) bool { return account.MatchString(id) }
+
 // Partition is an ARN's partition (aws, aws-cn, aws-us-gov, aws-eusc); "" where it has none.
 func Partition(arn string) string {
 	if m := arnsPart.FindStringSubmatch(arn); m != nil {
@@ -178,7 +181,7 @@ func classify(id Identity, ours Ours) (kind Kind, doubt string) {
 		return Anonymous, ""
 	case id.AccountID == cloudFront:
 		return ServiceForOthers, ""
-	case !account.MatchString(id.AccountID):
+	case !IsAccount(id.AccountID):
 		return Unattributed, ""
 	case !ours[id.AccountID]:
 		return OtherAccount, ""

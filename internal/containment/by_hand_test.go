@@ -354,16 +354,7 @@ func TestByHandOnOneOfMany(t *testing.T) {
 				t.Fatalf("got %+v, want one step %s", steps, c.action)
 			}
 			text := strings.Join(steps[0].Runbook, "\n")
-			for _, says := range c.says {
-				if !strings.Contains(text, says) {
-					t.Errorf("it does not say %q:\n%s", says, text)
-				}
-			}
-			for _, never := range c.never {
-				if strings.Contains(text, never) {
-					t.Errorf("it says %q:\n%s", never, text)
-				}
-			}
+			saysOnly(t, text, c.says, c.never)
 		})
 	}
 }
@@ -397,21 +388,27 @@ func TestWhatStandsBehindIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Join(Behind(who(c.of), c.found, c.unknown), "\n")
-			for _, says := range c.says {
-				if !strings.Contains(text, says) {
-					t.Errorf("it does not say %q:\n%s", says, text)
-				}
-			}
-			for _, never := range c.never {
-				if strings.Contains(text, never) {
-					t.Errorf("it says %q:\n%s", never, text)
-				}
-			}
+			saysOnly(t, text, c.says, c.never)
 		})
 	}
 	a := who(actor.RoleSession)
 	a.AccessKeyID = ""
 	if text := strings.Join(Behind(a, nil, ""), "\n"); AsksOf(a) != Unnamed || strings.Contains(text, "accessKeyId") || !strings.Contains(text, "session name batch") {
 		t.Errorf("a session without its key, %s: %s", AsksOf(a), text)
+	}
+}
+
+// saysOnly checks what a text says, and what it never does.
+func saysOnly(t *testing.T, text string, says, never []string) {
+	t.Helper()
+	for _, s := range says {
+		if !strings.Contains(text, s) {
+			t.Errorf("it does not say %q:\n%s", s, text)
+		}
+	}
+	for _, s := range never {
+		if strings.Contains(text, s) {
+			t.Errorf("it says %q:\n%s", s, text)
+		}
 	}
 }

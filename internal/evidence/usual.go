@@ -2,15 +2,15 @@ package evidence
 
 import "time"
 
-// usualTimes is how many times the most that a principal took in a day is usual for it.
-const usualTimes = 2
+// UsualTimes is how many times the most that a principal took in a day is usual for it.
+const UsualTimes = 2
 
 // UsualReader reports whether an actor did only what its principal does: it took its bytes through places that it used on earlier days, and no
 // more than twice what it took there in a day. Where anything of that is not known it is no usual reader. That excuses nobody: a thief in the owner's
 // network reads like the owner.
 func (a Actor) UsualReader() bool {
-	return a.UnfamiliarBytes != nil && *a.UnfamiliarBytes == 0 && a.ThroughUsual != nil && *a.ThroughUsual <= 100*usualTimes && a.OmittedOrigins == 0 &&
-		a.Bytes > 0 && a.MostBytesInADay != nil && a.MarginBytes/usualTimes <= *a.MostBytesInADay && a.Copies == 0 && a.Unsized == 0
+	return a.UnfamiliarBytes != nil && *a.UnfamiliarBytes == 0 && a.ThroughUsual != nil && *a.ThroughUsual <= 100*UsualTimes && a.OmittedOrigins == 0 &&
+		a.Bytes > 0 && a.MostBytesInADay != nil && a.MarginBytes/UsualTimes <= *a.MostBytesInADay && a.Copies == 0 && a.Unsized == 0
 }
 
 // OutsideTrail reports whether the window lies where the trail holds no call at all, its margin included.

@@ -108,10 +108,13 @@ func (r Record) Where() Place {
 }
 
 // Order puts first who took more. A copy has no size, so whoever made one comes before those who took less than a tenth of the alarmed bytes.
+// Who did only what it always does comes after all others.
 func (r Record) Order(x, y evidence.Actor) int {
 	total := r.Alarm.Whole()
 	class := func(a evidence.Actor) int {
 		switch {
+		case a.UsualReader():
+			return 3
 		case total == nil || r.Evidence.Weight(a) >= *total/10:
 			return 0
 		case a.Copies > 0:

@@ -126,8 +126,9 @@ func percent(part, whole int64, r rounding) *int64 {
 // judged is the part of the bytes, in per cent, from which on an actor is judged on its own.
 const judged = 1
 
-// material reports whether an actor is judged on its own: it took more than the floor to places that are not known to be familiar; or it took a hundredth of the alarmed bytes, or of the object bytes where the alarm is
-// about those; or it copied; or its part is not known. At midnight nobody reads a verdict about every dashboard that fetched an icon.
+// material reports whether an actor is judged on its own: it took more than the floor to places that are not known to be familiar; or it took
+// a hundredth of the alarmed bytes, or of the object bytes where the alarm is about those; or it copied; or its part is not known. At midnight
+// nobody reads a verdict about every dashboard that fetched an icon.
 //
 // Where CloudTrail does not explain the alarm, the bytes in the margin count as well: a long download, or a late metric, puts the
 // theft itself there.

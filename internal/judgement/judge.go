@@ -8,7 +8,6 @@ package judgement
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -61,16 +60,7 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	r.Mode, r.Log, r.Notified = l.Mode, slices.Clip(r.Log), slices.Clone(r.Notified)
 	j := judging{Limits: l, policy: p, rec: &r, targets: targets, plans: map[int]plan{}, actors: slices.Clone(r.Evidence.Actors)}
 	// The theft may be in the margin: it is listed before its neighbours.
-	// Who did only what it always does comes after all others.
-	slices.SortStableFunc(j.actors, func(x, y evidence.Actor) int {
-		switch usual := x.UsualReader(); {
-		case usual == y.UsualReader():
-			return r.Order(x, y)
-		case usual:
-			return 1
-		}
-		return -1
-	})
+	slices.SortStableFunc(j.actors, r.Order)
 	left := j.all(false)
 	if total := r.Alarm.Whole(); len(j.missing) == 0 && total != nil && left > *total/5 {
 		r.Note(l.Now, prose.Bytes(left)+" left in parts that are small or usual: judging the largest of them too")
@@ -168,7 +158,7 @@ const maxSpread = 10
 func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction bool) {
 	rec := j.rec
 	noAction = true
-	if with := Accomplices(*rec, a); len(with) > 0 {
+	if with := accomplices(*rec, a); len(with) > 0 {
 		rec.Note(j.Now, prose.Safe(a.AccessKeyID)+" is judged together with "+prose.Plural(int64(len(with)), "other key")+" that took a good part to the same network")
 	}
 	for _, s := range p.steps {
@@ -283,10 +273,8 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 // An alarm may stand in a monitoring account, on a metric of another.
 func (j *judging) foreign(a evidence.Actor) string {
 	here := j.rec.Where().AccountID
-	if a.AccountID == here || here == "" || !accountID.MatchString(a.AccountID) || a.Kind == actor.OtherAccount {
+	if a.AccountID == here || here == "" || !actor.IsAccount(a.AccountID) || a.Kind == actor.OtherAccount {
 		return ""
 	}
 	return "it is of account " + a.AccountID + "; the alarm and Nightlatch stand in account " + prose.Safe(here) + ", and have no rights in another: run this with credentials of account " + a.AccountID
 }
-
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)

@@ -42,7 +42,7 @@ const goodPart = 10
 
 // together is what the actor took, and the other long-term keys with it that took a good part to the same place, which none of them knows.
 func together(r incident.Record, a evidence.Actor) taken {
-	all := Accomplices(r, a)
+	all := accomplices(r, a)
 	sum := taken{unfamiliar: new(int64(0)), day: new(int64(0))}
 	sum.add(a)
 	for _, b := range all {
@@ -51,8 +51,8 @@ func together(r incident.Record, a evidence.Actor) taken {
 	return sum
 }
 
-// Accomplices are the other keys that are judged together with an actor's.
-func Accomplices(r incident.Record, a evidence.Actor) []evidence.Actor {
+// accomplices are the other keys that are judged together with an actor's.
+func accomplices(r incident.Record, a evidence.Actor) []evidence.Actor {
 	if a.Kind != actor.IAMUserKey || a.Via != "" {
 		return nil
 	}

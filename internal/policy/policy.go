@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"unicode"
 
 	_ "embed"
@@ -33,13 +34,16 @@ type Policy struct {
 func ShippedText() []byte { return slices.Clone(shipped) }
 
 // Shipped is the policy that Nightlatch ships with.
-func Shipped() *Policy {
+func Shipped() *Policy { return loaded() }
+
+// loaded is the shipped policy, read once: nothing changes a policy that is loaded.
+var loaded = sync.OnceValue(func() *Policy {
 	p, err := Load("shipped.cedar", shipped)
 	if err != nil {
 		panic(err) // a test loads it
 	}
 	return p
-}
+})
 
 // reserved are the reasons that Decide gives by itself: a policy that took one of their names could speak in its voice.
 var reserved = map[string]bool{"self": true, "protected": true, "no-policy": true, "default-deny": true, "manual": true, "unconfirmed": true,

@@ -114,42 +114,23 @@ func lead(r incident.Record) *evidence.Actor {
 		if !suspected(r, a) {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), usualLast(*best, a), r.Order(*best, a)) > 0 {
+		if best == nil || cmp.Or(cmp.Compare(urgent(*best), urgent(a)), r.Order(*best, a)) > 0 {
 			best = &r.Evidence.Actors[i]
 		}
 	}
 	return best
 }
 
-// usualLast puts a usual reader behind others, for a comparison.
-func usualLast(x, y evidence.Actor) int {
-	switch usual := x.UsualReader(); {
-	case usual == y.UsualReader():
-		return 0
-	case usual:
-		return 1
-	}
-	return -1
-}
-
 // amount is how much an actor took; a call without a byte count may have taken anything.
 func amount(r incident.Record, a evidence.Actor) string {
-	switch n := prose.Bytes(Weight(r, a)); {
+	switch n := prose.Bytes(r.Evidence.Weight(a)); {
 	case a.Unsized == 0:
 		return n
-	case Weight(r, a) == 0:
+	case r.Evidence.Weight(a) == 0:
 		return "? bytes"
 	default:
 		return n + " and more"
 	}
-}
-
-// Weight is what an actor took: in the window, and in the margin too where the window does not explain the alarm.
-func Weight(r incident.Record, a evidence.Actor) int64 {
-	if r.Evidence.FallsShort() {
-		return a.Bytes + a.MarginBytes
-	}
-	return a.Bytes
 }
 
 // bucketsOf are the buckets that an actor took from, the most bytes first; the alarm's where the record does not say.

@@ -36,7 +36,7 @@ func table(b *strings.Builder, r incident.Record) {
 	shown := 0
 	var unsized []evidence.Actor
 	actors := slices.Clone(e.Actors)
-	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(Weight(r, y), Weight(r, x)) })
+	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
 	for _, a := range actors {
 		if shown == maxRows || !suspected(r, a) {
 			continue
@@ -62,7 +62,7 @@ func table(b *strings.Builder, r incident.Record) {
 
 // suspected reports whether an actor took something, or may have, or a human is asked about it: it has a row.
 func suspected(r incident.Record, a evidence.Actor) bool {
-	return Weight(r, a) > 0 || a.Copies > 0 || a.Unsized > 0 || a.AccessKeyID != "" && slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
+	return r.Evidence.Weight(a) > 0 || a.Copies > 0 || a.Unsized > 0 || a.AccessKeyID != "" && slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
 		return o.State == containment.Asked && o.AccessKeyID == a.AccessKeyID
 	})
 }

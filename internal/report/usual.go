@@ -13,7 +13,7 @@ import (
 )
 
 // usualPart is how much of the most that left through an origin in a day, in per cent, is usual there.
-const usualPart = 200
+const usualPart = 100 * evidence.UsualTimes
 
 // isUsual reports whether all that left through an origin is usual there. A record of an earlier build has no weights.
 func isUsual(o evidence.Origin) bool {

@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/sandbox"
+	"nightlatch/internal/workers"
 )
 
 // Batch is how many scenarios one engine holds. More records make each question dearer, fewer make more engines.
@@ -42,11 +43,7 @@ func Run(ctx context.Context, first, scenarios uint64, style string, p *policy.P
 		n := min(Batch, first+scenarios-seed)
 		var batch []*Scenario
 		for i := range n {
-			s, err := New(styles[(seed+i)%uint64(len(styles))], seed+i)
-			if err != nil {
-				return nil, err
-			}
-			batch = append(batch, s)
+			batch = append(batch, New(styles[(seed+i)%uint64(len(styles))], seed+i))
 		}
 		results, err := playBatch(ctx, batch, p, open, filepath.Join(dir, fmt.Sprintf("from-%d.jsonl", seed)))
 		if err != nil {
@@ -101,16 +98,9 @@ func playBatch(ctx context.Context, batch []*Scenario, p *policy.Policy, open Op
 	}
 	results = make([]Result, len(batch))
 	failed := make([]error, len(batch))
-	var group sync.WaitGroup
-	free := make(chan struct{}, atOnce)
-	for i, s := range batch {
-		free <- struct{}{}
-		group.Go(func() {
-			results[i], failed[i] = Play(ctx, s, &remembering{Trail: engine, answers: map[string]evidence.Answer{}}, p)
-			<-free
-		})
-	}
-	group.Wait()
+	workers.Pool{Size: atOnce}.Each(len(batch), func(i int) {
+		results[i], failed[i] = Play(ctx, batch[i], &remembering{Trail: engine, answers: map[string]evidence.Answer{}}, p)
+	})
 	return results, errors.Join(failed...)
 }
 

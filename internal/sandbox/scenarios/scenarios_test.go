@@ -42,10 +42,7 @@ func TestJudge(t *testing.T) {
 // A seed tells one story, whatever is played beside it, and another seed another.
 func TestAScenarioIsItsSeed(t *testing.T) {
 	text := func(s Style, seed uint64) string {
-		one, err := New(s, seed)
-		if err != nil {
-			t.Fatal(err)
-		}
+		one := New(s, seed)
 		event, err := one.event()
 		if err != nil {
 			t.Fatal(err)
@@ -71,10 +68,7 @@ func TestAScenarioIsItsSeed(t *testing.T) {
 func TestScenariosAreWhole(t *testing.T) {
 	for _, style := range Styles() {
 		for seed := range uint64(5) {
-			s, err := New(style, seed)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := New(style, seed)
 			for at := s.From; at.Before(s.To); at = at.Add(time.Minute) {
 				if float64(s.Minutes[at]) <= s.Threshold || s.Threshold <= 0 {
 					t.Errorf("%s, seed %d: %d bytes in the minute %v, and the threshold is %v", style.Name, seed, s.Minutes[at], at, s.Threshold)

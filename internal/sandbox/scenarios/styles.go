@@ -14,6 +14,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	_ "embed"
 )
@@ -121,14 +122,17 @@ func read(text []byte) (data, error) {
 	return d, nil
 }
 
-// Styles are the styles in the file's order.
-func Styles() []Style {
+// shipped is what the file of the styles says, read once.
+var shipped = sync.OnceValue(func() data {
 	d, err := read(stylesText)
 	if err != nil {
 		panic(err) // a test reads it
 	}
-	return d.Styles
-}
+	return d
+})
+
+// Styles are the styles in the file's order.
+func Styles() []Style { return slices.Clone(shipped().Styles) }
 
 // Known reports whether there is a style of this name.
 func Known(name string) bool {

@@ -58,12 +58,8 @@ type Player struct {
 }
 
 // New writes the scenario of a seed.
-func New(style Style, seed uint64) (*Scenario, error) {
-	d, err := read(stylesText)
-	if err != nil {
-		return nil, err
-	}
-	w := d.World
+func New(style Style, seed uint64) *Scenario {
+	w := shipped().World
 	s := &Scenario{Style: style, Seed: seed, Minutes: map[time.Time]int64{}, Cast: map[string]*Player{}, dice: throw(style.Name, seed), people: map[string]int{}, made: map[string]string{},
 		networks: map[string]string{}, taken: map[string]bool{}, biggest: map[string]map[string]int64{}}
 	s.minutes = s.dice.whole(w.WindowMinutes, 1)
@@ -88,7 +84,7 @@ func New(style Style, seed uint64) (*Scenario, error) {
 		return cmp.Compare(x["eventTime"].(string), y["eventTime"].(string))
 	})
 	s.measure(w)
-	return s, nil
+	return s
 }
 
 // measure makes the metric of the records, and a threshold that each minute of the window breaches.
