@@ -65,6 +65,8 @@ type Alarm struct {
 	Confirmed bool    `json:"confirmed"`
 	Doubt     string  `json:"doubt,omitempty"`
 	Points    []Point `json:"points,omitempty"`
+	// Stored is how many bytes the buckets hold, by S3's metric of the last days; nil is unknown.
+	Stored *int64 `json:"stored_bytes,omitempty"`
 	// Part counts the windows of one transition. While an alarm stays in ALARM it does not fire again: Nightlatch itself opens each
 	// window after the first. An event never sets it.
 	Part int `json:"part,omitempty"`
@@ -105,6 +107,8 @@ type Reading struct {
 	// Threshold and Period are the alarm's own, as configured now; zero where there is no alarm.
 	Threshold float64
 	Period    time.Duration
+	// Stored is how many bytes the buckets hold; nil where it is not known, or where the Alarm had it.
+	Stored *int64
 	// AtLeast: the alarm fires at its threshold already, and not only above it.
 	AtLeast bool
 	// From and To are the window by the reason that CloudWatch keeps with the alarm's state, where the event has no datapoints and the reason has.
@@ -202,6 +206,7 @@ func (a Alarm) Read(r Reading) Alarm {
 	if r.Period > 0 {
 		a.Period = r.Period
 	}
+	a.Stored = cmp.Or(r.Stored, a.Stored)
 	if !r.From.IsZero() && a.MetricUnread() {
 		a.From, a.To = r.From, r.To
 	}

@@ -30,7 +30,7 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		OriginsSeen: a.AllOrigins && e.Weight(a) == a.Bytes, // what left around the window is not compared
 	}
 	if all.day != nil {
-		f.OfFloor = percent(*all.day, floor(r), down)
+		f.OfFloor = percent(*all.day, r.Floor(), down)
 	}
 	if a.DayBytes != nil && a.UsualBytes != nil {
 		f.Volume = percent(*a.DayBytes, *a.UsualBytes, down)
@@ -52,17 +52,6 @@ func usedElsewhere(r incident.Record, key policy.Target) *bool {
 		return nil
 	}
 	return new(last.Service != "" && last.Service != "s3" && last.At.After(r.Alarm.From.Add(-24*time.Hour)))
-}
-
-// theFloor is what a credential has to take in 24 hours before it is contained without a human.
-const theFloor = 1 << 30
-
-// floor is the floor of an incident. Over files, where no deployment watches, the alarm is taken as it stands, and its threshold is the floor.
-func floor(r incident.Record) int64 {
-	if r.Place == (incident.Place{}) && r.Alarm.Threshold != nil {
-		return int64(max(*r.Alarm.Threshold, 1))
-	}
-	return theFloor
 }
 
 // enoughDays are the days from which on a principal's way to work is one. On fewer it may still be that each had its own network.
@@ -133,7 +122,7 @@ const judged = 1
 // Where CloudTrail does not explain the alarm, the bytes in the margin count as well: a long download, or a late metric, puts the
 // theft itself there.
 func material(r incident.Record, f policy.Facts, a evidence.Actor) bool {
-	if a.Copies > 0 || together(r, a).strange >= floor(r) {
+	if a.Copies > 0 || together(r, a).strange >= r.Floor() {
 		return true
 	}
 	total := r.Alarm.Whole()

@@ -62,7 +62,10 @@ func TestFactsOf(t *testing.T) {
 		"theft in the margin": {func(r *incident.Record, a *evidence.Actor) {
 			r.Evidence.Explained, a.MarginBytes, r.Evidence.Bytes = new(0.5), 1, 500
 		}, func(f *policy.Facts) { f.Explained, f.OriginsSeen = new(int64(50)), false }},
-		"of a deployment":          {func(r *incident.Record, _ *evidence.Actor) { r.Place.Region = "eu-west-1" }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
+		"of a deployment": {func(r *incident.Record, _ *evidence.Actor) { r.Place.Region = "eu-west-1" }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
+		"of a small bucket": {func(r *incident.Record, a *evidence.Actor) {
+			r.Place.Region, r.Alarm.Stored, a.DayBytes = "eu-west-1", new(int64(60<<20)), new(int64(45<<20))
+		}, func(f *policy.Facts) { f.OfFloor, f.Volume = new(int64(150)), new(int64(45<<20)) }},
 		"over files, no threshold": {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Threshold = nil }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
 		"the day is not known":     {func(_ *incident.Record, a *evidence.Actor) { a.DayBytes = nil }, func(f *policy.Facts) { f.OfFloor, f.Volume = nil, nil }},
 		"no big day":               {func(_ *incident.Record, a *evidence.Actor) { a.UsualBytes = new(int64(0)) }, func(f *policy.Facts) { f.Volume = nil }},

@@ -4,10 +4,12 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -72,6 +74,12 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
+// hadFloor reports whether the floor has decided a verdict: too little was taken, or it was enough as the bucket is small.
+func hadFloor(r incident.Record, v incident.Verdict) bool {
+	short := slices.ContainsFunc(v.Reasons, func(reason string) bool { return strings.HasPrefix(reason, "ask-floor:") })
+	return short || v.Decision == policy.Contain && r.Alarm.Stored != nil && r.Floor() < incident.MostFloor
+}
+
 func why(b *strings.Builder, r incident.Record) {
 	if len(r.Verdicts) == 0 {
 		return
@@ -91,6 +99,9 @@ func why(b *strings.Builder, r incident.Record) {
 		if v.TaggedBy != "" {
 			field(b, "  TAGGED BY", prose.Safe(v.TaggedBy))
 		}
+	}
+	if slices.ContainsFunc(r.Verdicts, func(v incident.Verdict) bool { return hadFloor(r, v) }) {
+		fmt.Fprintf(b, "Contained without a human is who takes %s or more in 24 hours: %s.\n", prose.Bytes(r.Floor()), r.WhyFloor())
 	}
 	if r.Aside > 0 {
 		for _, line := range wrap(prose.Plural(int64(r.Aside), "usual reader")+" not asked about: what each took is usual for it, all of it through places that it used on earlier days, "+

@@ -45,6 +45,8 @@ type Meter struct {
 	Threshold float64
 	// Buckets holds each bucket's datapoints, oldest first.
 	Buckets map[string][]alarm.Point
+	// Stored is how many bytes the buckets hold; nil is unknown.
+	Stored *int64
 	// Err is returned instead, where it is set.
 	Err error
 }
@@ -54,7 +56,7 @@ func (m *Meter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	if m.Err != nil {
 		return alarm.Reading{}, m.Err
 	}
-	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Threshold: m.Threshold, Computed: a.Computed, Counts: a.Counts}
+	r := alarm.Reading{Buckets: a.Buckets, Period: a.Period, Threshold: m.Threshold, Stored: m.Stored, Computed: a.Computed, Counts: a.Counts}
 	sums := map[time.Time]int64{}
 	var order []time.Time
 	for _, b := range a.Buckets {

@@ -46,6 +46,7 @@ import (
 const (
 	bucket = "customer-exports"
 	taken  = 3_000_000_000 // bytes in the alarmed minute
+	stored = 1000 << 20    // bytes in the bucket
 	// ourKey is what the function signs with, and "test" what a test does beside it.
 	ourKey = "ASIAEXAMPLERESPONDER"
 )
@@ -262,7 +263,10 @@ func (m *midnight) nothingIsSeen(t *testing.T) {
 type incidentJSON struct {
 	ID       string
 	Deployed struct{ Alias string } `json:"deployed_in"`
-	Alarm    struct{ Confirmed bool }
+	Alarm    struct {
+		Confirmed bool
+		Stored    int64 `json:"stored_bytes"`
+	}
 	Evidence struct {
 		Engine   string
 		Complete bool
@@ -282,6 +286,9 @@ func (m *midnight) respond(t *testing.T, f *function) incidentJSON {
 	var in incidentJSON
 	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.failed || len(in.Outcomes) == 0 || len(in.Evidence.Actors) == 0 {
 		t.Fatalf("got %s (%v), want an incident with an actor and an outcome; the function's log:\n%s", a.body, err, f.logs)
+	}
+	if in.Alarm.Stored != stored {
+		t.Errorf("the bucket holds %d bytes for it, want %d", in.Alarm.Stored, stored)
 	}
 	return in
 }
@@ -464,6 +471,14 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Timestamp: &from, Value: aws.Float64(taken)}}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for storage, bytes := range map[string]float64{"StandardStorage": stored - 100<<20, "StandardIAStorage": 100 << 20} {
+		_, err := client.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/S3"), MetricData: []cwtypes.MetricDatum{{
+			MetricName: aws.String("BucketSizeBytes"), Timestamp: aws.Time(from.Truncate(24*time.Hour).AddDate(0, 0, -1)), Value: &bytes,
+			Dimensions: []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("StorageType"), Value: &storage}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	const insights = `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket' GROUP BY BucketName ORDER BY SUM() DESC`
 	name := "nightlatch-" + bucket

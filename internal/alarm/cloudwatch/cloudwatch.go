@@ -1,7 +1,7 @@
 // Package cloudwatch reads an alarm and its metric again, from CloudWatch itself: an alarm's payload is a claim.
 //
-// What is asked is the alarm's configuration and state, the series that made it fire, and the datapoints of S3's request metric
-// BytesDownloaded:
+// What is asked is the alarm's configuration and state, the series that made it fire, the datapoints of S3's request metric BytesDownloaded,
+// and those of its storage metric BucketSizeBytes:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
@@ -34,6 +34,9 @@ const (
 	describeTimeout = 10 * time.Second
 	// dataTimeout bounds one page of datapoints with its retries. Hours of one-minute points come in under a second.
 	dataTimeout = 15 * time.Second
+	// sizeTimeout bounds the reading of how much buckets hold, with its retries. It goes on beside that of the datapoints, and a bucket of
+	// unknown size is judged by the largest floor.
+	sizeTimeout = 5 * time.Second
 	// backoff bounds the wait between two attempts: bytes are flowing while we wait.
 	backoff = time.Second
 	// lookback is how much of the time before the window is read, so that a run of breaching datapoints shows where it began.
@@ -124,7 +127,9 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if err != nil || doubt != "" {
 		return alarm.Reading{Doubt: doubt}, err
 	}
+	stored := m.measuring(ctx, a, w.series)
 	points, err := m.points(ctx, w.series, m.around(a, w.period), w.period)
+	r.Stored = <-stored
 	if err != nil {
 		return alarm.Reading{}, err
 	}
@@ -221,11 +226,13 @@ func (m *Meter) readManual(ctx context.Context, a alarm.Alarm) (alarm.Reading, e
 	for _, b := range a.Buckets {
 		all = append(all, series{b, m.filterID})
 	}
+	stored := m.measuring(ctx, a, all)
 	points, err := m.points(ctx, all, span{a.From.Truncate(time.Minute), ceil(a.To, time.Minute)}, time.Minute)
+	r := alarm.Reading{Buckets: slices.Clone(a.Buckets), Points: points, Stored: <-stored}
 	if err != nil {
 		return alarm.Reading{}, err
 	}
-	return alarm.Reading{Buckets: slices.Clone(a.Buckets), Points: points}, nil
+	return r, nil
 }
 
 func sameSet(a, b []string) bool {

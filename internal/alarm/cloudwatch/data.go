@@ -83,23 +83,34 @@ func (m *Meter) points(ctx context.Context, all []series, when span, period time
 	if !when.from.Before(when.to) || len(all) == 0 {
 		return nil, nil // a window in the future: nothing was measured there, and CloudWatch would refuse the question
 	}
-	in := &cloudwatch.GetMetricDataInput{StartTime: &when.from, EndTime: &when.to, ScanBy: types.ScanByTimestampAscending}
+	var queries []types.MetricDataQuery
 	got := map[string]*column{}
 	for i, s := range all {
 		id := fmt.Sprintf("q%d", i)
 		got[id] = &column{series: s, values: map[time.Time]float64{}}
-		in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{
-			Metric: &types.Metric{
-				Namespace: aws.String("AWS/S3"), MetricName: aws.String("BytesDownloaded"),
-				Dimensions: []types.Dimension{
-					{Name: aws.String("BucketName"), Value: aws.String(s.bucket)},
-					{Name: aws.String("FilterId"), Value: aws.String(s.filterID)},
-				},
-			},
-			Period: aws.Int32(int32(period / time.Second)), Stat: aws.String(string(types.StatisticSum)),
-		}})
+		queries = append(queries, queryFor(id, "BytesDownloaded", types.StatisticSum, period, s.bucket, "FilterId", s.filterID))
 	}
-	err := pages(dataCall, func(token *string) (*string, error) {
+	if err := m.read(ctx, queries, when, got); err != nil {
+		return nil, err
+	}
+	return sum(got)
+}
+
+// queryFor asks for one metric of a bucket.
+func queryFor(id, metric string, stat types.Statistic, period time.Duration, bucket, dimension, value string) types.MetricDataQuery {
+	return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{
+		Metric: &types.Metric{
+			Namespace: aws.String("AWS/S3"), MetricName: &metric,
+			Dimensions: []types.Dimension{{Name: aws.String("BucketName"), Value: &bucket}, {Name: &dimension, Value: &value}},
+		},
+		Period: aws.Int32(int32(period / time.Second)), Stat: aws.String(string(stat)),
+	}}
+}
+
+// read asks for datapoints, page by page, and adds them to the columns of the queries' ids.
+func (m *Meter) read(ctx context.Context, queries []types.MetricDataQuery, when span, got map[string]*column) error {
+	in := &cloudwatch.GetMetricDataInput{StartTime: &when.from, EndTime: &when.to, ScanBy: types.ScanByTimestampAscending, MetricDataQueries: queries}
+	return pages(dataCall, func(token *string) (*string, error) {
 		ctx, cancel := context.WithTimeout(ctx, dataTimeout)
 		defer cancel()
 		in.NextToken = token
@@ -116,10 +127,6 @@ func (m *Meter) points(ctx context.Context, all []series, when span, period time
 		}
 		return out.NextToken, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return sum(got)
 }
 
 var dataCall = call{"cloudwatch:GetMetricData", "the metric BytesDownloaded"}

@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -34,13 +35,17 @@ type fakeCloudWatch struct {
 	composites   []types.CompositeAlarm
 	contributors []types.AlarmContributor
 	data         map[series]map[time.Time]float64
-	page         int                         // items a page; 0 is all
-	status       map[string]types.StatusCode // by bucket: what the last page says instead of Complete
-	faults       map[string][]int            // by operation: HTTP statuses, one a call, the last one stays; 0 answers, -1 never does
+	sizes        map[series]map[time.Time]float64 // by bucket and storage type
+	page         int                              // items a page; 0 is all
+	status       map[string]types.StatusCode      // by bucket: what the last page says instead of Complete
+	faults       map[string][]int                 // by operation, or ofSizes: HTTP statuses, one a call, the last one stays; 0 answers, -1 never does
 	codes        map[int]string
 	calls        map[string]int
 	asked        span // the last StartTime and EndTime
 }
+
+// ofSizes is what faults and calls call the question for how much buckets hold.
+const ofSizes = "GetMetricData of BucketSizeBytes"
 
 func newFake(t *testing.T) *fakeCloudWatch {
 	return &fakeCloudWatch{
@@ -85,6 +90,9 @@ func (f *fakeCloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	operation := path.Base(r.URL.Path)
+	if bytes.Contains(body, []byte("BucketSizeBytes")) {
+		operation = ofSizes
+	}
 	f.calls[operation]++
 	status := 0
 	if queue := f.faults[operation]; len(queue) > 0 {
@@ -131,6 +139,8 @@ func (f *fakeCloudWatch) do(operation string, in cbor.Map) []byte {
 			&cloudwatch.DescribeAlarmContributorsOutput{AlarmContributors: f.contributors[from:to], NextToken: next})
 	case "GetMetricData":
 		return f.getMetricData(in)
+	case ofSizes:
+		return f.getSizes(in)
 	}
 	f.t.Errorf("the adapter called %q, which no grant of it names", operation)
 	return nil
@@ -150,31 +160,58 @@ func (f *fakeCloudWatch) slice(token cbor.Value, n int) (from, to int, next *str
 }
 
 func (f *fakeCloudWatch) getMetricData(in cbor.Map) []byte {
-	f.asked = span{f.time(in["StartTime"]), f.time(in["EndTime"])}
-	if in["ScanBy"] != cbor.Value(cbor.String("TimestampAscending")) || !f.asked.from.Before(f.asked.to) {
-		f.t.Errorf("GetMetricData: ScanBy %v, %v", in["ScanBy"], f.asked)
+	f.asked = f.span(in)
+	return f.answer(in, "AWS/S3 BytesDownloaded Sum by FilterId", func(s series, period time.Duration) ([]time.Time, []float64) {
+		return sums(f.data[s], f.asked, period)
+	})
+}
+
+func (f *fakeCloudWatch) getSizes(in cbor.Map) []byte {
+	asked := f.span(in)
+	return f.answer(in, "AWS/S3 BucketSizeBytes Average by StorageType", func(s series, period time.Duration) ([]time.Time, []float64) {
+		return sums(f.sizes[s], asked, period) // there is one datapoint a day
+	})
+}
+
+func (f *fakeCloudWatch) span(in cbor.Map) span {
+	asked := span{f.time(in["StartTime"]), f.time(in["EndTime"])}
+	if in["ScanBy"] != cbor.Value(cbor.String("TimestampAscending")) || !asked.from.Before(asked.to) {
+		f.t.Errorf("GetMetricData: ScanBy %v, %v", in["ScanBy"], asked)
 	}
+	return asked
+}
+
+// answer gives each query's datapoints, all of one metric, by its bucket and its other dimension.
+func (f *fakeCloudWatch) answer(in cbor.Map, want string, held func(series, time.Duration) ([]time.Time, []float64)) []byte {
 	out := &cloudwatch.GetMetricDataOutput{}
-	for _, v := range in["MetricDataQueries"].(cbor.List) {
+	queries := in["MetricDataQueries"].(cbor.List)
+	if len(queries) > 500 {
+		f.t.Errorf("GetMetricData with %d queries, and 500 are the most", len(queries))
+	}
+	for _, v := range queries {
 		q := v.(cbor.Map)
 		stat := q["MetricStat"].(cbor.Map)
 		metric := stat["Metric"].(cbor.Map)
-		dims := map[string]string{}
+		s, other := series{}, ""
 		for _, d := range metric["Dimensions"].(cbor.List) {
-			dims[string(d.(cbor.Map)["Name"].(cbor.String))] = string(d.(cbor.Map)["Value"].(cbor.String))
+			name, value := string(d.(cbor.Map)["Name"].(cbor.String)), string(d.(cbor.Map)["Value"].(cbor.String))
+			if name == "BucketName" {
+				s.bucket = value
+			} else {
+				other, s.filterID = other+name, value
+			}
 		}
-		name := fmt.Sprintf("%s %s %s by %d", metric["Namespace"], metric["MetricName"], stat["Stat"], len(dims))
-		if name != "AWS/S3 BytesDownloaded Sum by 2" {
+		if name := fmt.Sprintf("%s %s %s by %s", metric["Namespace"], metric["MetricName"], stat["Stat"], other); name != want {
 			f.t.Errorf("GetMetricData for %s", name)
 		}
 		period, _ := cbor.AsInt32(stat["Period"])
-		times, values := f.sums(series{dims["BucketName"], dims["FilterId"]}, time.Duration(period)*time.Second)
+		times, values := held(s, time.Duration(period)*time.Second)
 		from, to, next := f.slice(in["NextToken"], len(times))
 		code := types.StatusCodeComplete
 		if next != nil {
 			code, out.NextToken = types.StatusCodePartialData, next
-		} else if s := f.status[dims["BucketName"]]; s != "" {
-			code = s
+		} else if said := f.status[s.bucket]; said != "" {
+			code = said
 		}
 		out.MetricDataResults = append(out.MetricDataResults, types.MetricDataResult{
 			Id: aws.String(string(q["Id"].(cbor.String))), StatusCode: code, Timestamps: times[from:to], Values: values[from:to],
@@ -183,10 +220,11 @@ func (f *fakeCloudWatch) getMetricData(in cbor.Map) []byte {
 	return encode(schemas.GetMetricData, schemas.GetMetricDataOutput, out)
 }
 
-func (f *fakeCloudWatch) sums(s series, period time.Duration) (times []time.Time, values []float64) {
-	for start := f.asked.from; start.Before(f.asked.to); start = start.Add(period) {
+// sums adds up what is held in periods that begin with the span.
+func sums(held map[time.Time]float64, asked span, period time.Duration) (times []time.Time, values []float64) {
+	for start := asked.from; start.Before(asked.to); start = start.Add(period) {
 		total, any := 0.0, false
-		for t, v := range f.data[s] {
+		for t, v := range held {
 			if !t.Before(start) && t.Before(start.Add(period)) {
 				total, any = total+v, true
 			}
@@ -214,6 +252,18 @@ func (f *fakeCloudWatch) put(bucket string, from time.Time, sums ...float64) {
 	}
 	for i, v := range sums {
 		f.data[s][from.Add(time.Duration(i)*time.Minute)] = v
+	}
+}
+
+// store holds how many bytes a bucket has of one storage type on the days before today, the newest last.
+func (f *fakeCloudWatch) store(bucket, storage string, sizes ...float64) {
+	s := series{bucket, storage}
+	if f.sizes == nil {
+		f.sizes = map[series]map[time.Time]float64{}
+	}
+	f.sizes[s] = map[time.Time]float64{}
+	for i, v := range sizes {
+		f.sizes[s][midnight.AddDate(0, 0, i-len(sizes))] = v
 	}
 }
 
