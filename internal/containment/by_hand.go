@@ -11,8 +11,7 @@ import (
 	"nightlatch/internal/policy"
 )
 
-// ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. It is
-// empty for what is never touched. t is the actor's user or role as far as the account knows it; partition is the account's; now dates the
+// ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. t is the actor's user or role as far as the account knows it; partition is the account's; now dates the
 // denials. What stands behind a session or a service is not here but in Behind: the trail has to be asked for it.
 //
 // The conditions follow AWS. A denial by aws:TokenIssueTime
@@ -60,6 +59,10 @@ func ByHand(a evidence.Actor, t policy.Target, partition string, now time.Time) 
 				"find out who it is: the records of these calls in CloudTrail, by their time and address"}
 		})
 	case actor.AWSService:
+		return on.each(func(string) []string {
+			return []string{"who has ordered it is in the jobs of the service, and among the management events of " + word(a.Via) + " in CloudTrail",
+				"to end it, stop that job there, or switch the service off for this bucket"}
+		})
 	}
 	return nil
 }

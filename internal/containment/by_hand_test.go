@@ -31,6 +31,8 @@ func who(k actor.Kind) evidence.Actor {
 		a.UserName, a.Session, a.PrincipalID, a.PrincipalARN = "alice", "otto", "111122223333:otto", "arn:aws:iam::111122223333:user/alice"
 	case actor.Role:
 		a.AccessKeyID, a.RoleName, a.PrincipalID, a.PrincipalARN = "", "web", "AROAEXAMPLE", "arn:aws:iam::111122223333:role/web"
+	case actor.AWSService:
+		a.AccessKeyID, a.AccountID, a.Via = "", "", "macie.amazonaws.com"
 	case actor.ServiceForOthers:
 		a.AccessKeyID, a.AccountID, a.Via = "", "", "cloudfront.amazonaws.com"
 	case actor.RoleSession:
@@ -103,7 +105,9 @@ func TestByHandSaysWhatToRun(t *testing.T) {
 			"then find what lets account 444455556666 read the bucket, and tell its owner"}}},
 		actor.Anonymous: {{Action: policy.BlockPublicAccess, Target: bucket, Runbook: []string{"aws s3api put-public-access-block --bucket large " +
 			"--public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"}}},
-		actor.AWSService: nil,
+		actor.AWSService: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{
+			"who has ordered it is in the jobs of the service, and among the management events of macie.amazonaws.com in CloudTrail",
+			"to end it, stop that job there, or switch the service off for this bucket"}}},
 		actor.Unattributed: {{Action: policy.BlockOnBucket, Target: bucket, Runbook: []string{
 			"# no command is safe: the record has no id of this caller that could be denied, and whatever else is denied hits others",
 			"find out who it is: the records of these calls in CloudTrail, by their time and address"}}},

@@ -218,6 +218,28 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 		f.Spread = true
 		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-service")
 	})
+	for name, c := range map[string]struct {
+		through, floor *int64
+		decision       Decision
+	}{
+		"twice what it always takes":     {new(int64(200)), new(int64(9000)), Leave},
+		"more than twice":                {new(int64(201)), new(int64(9000)), Ask},
+		"forty times":                    {new(int64(4000)), nil, Ask},
+		"forty times of next to nothing": {new(int64(4000)), new(int64(99)), Leave},
+		"it never read, and little now":  {nil, new(int64(99)), Leave},
+		"it never read, and much now":    {nil, new(int64(100)), Ask},
+		"nothing is known":               {nil, nil, Ask},
+	} {
+		t.Run("a service that took "+name, func(t *testing.T) {
+			f := stolen()
+			f.Kind, f.ThroughUsual, f.OfFloor = actor.AWSService, c.through, c.floor
+			reasons := map[Decision][]string{Leave: {"leave-service"}, Ask: {"ask-kind", "ask-service", "ask-other-step"}}[c.decision]
+			if c.floor == nil && c.decision == Ask {
+				reasons = append(reasons, "ask-floor")
+			}
+			judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), c.decision, reasons...)
+		})
+	}
 	t.Run("nobody to stop, in a spread", func(t *testing.T) {
 		f := usual(func(f *Facts) { f.Kind, f.Spread = actor.Unattributed, true })
 		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-unattributed")
