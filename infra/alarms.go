@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/settings"
 )
 
 // alarmPrefix begins the name of every alarm that the responder answers. The permission to invoke it and the EventBridge rule go by it.
@@ -31,7 +33,7 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 		alarms, suffix := place(b.Name)
 		for _, t := range b.Thresholds {
 			props := commonProps(t, responder)
-			if b.Name == everyBucket {
+			if b.Name == settings.EveryBucket {
 				// Without ORDER BY, only some of more than 500 buckets would be evaluated, and not those that move most.
 				props.AlarmName = jsii.String(alarmPrefix + "every-bucket")
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in one minute", t.Bytes))
@@ -39,8 +41,8 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter, s.Files.Bucket)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
 				}}
 			} else {
-				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", alarmPrefix, nameInAlarm(b.Name), periodName(t), suffix))
-				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, periodName(t)))
+				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", alarmPrefix, nameInAlarm(b.Name), t.PeriodName(), suffix))
+				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, t.PeriodName()))
 				props.Namespace, props.MetricName, props.Statistic = jsii.String("AWS/S3"), jsii.String("BytesDownloaded"), jsii.String("Sum")
 				props.Period = jsii.Number(t.Period.Seconds())
 				props.Dimensions = dimensions("BucketName", b.Name, "FilterId", s.Filter)
@@ -70,12 +72,12 @@ const alarmStacks = 20
 // places says where the alarms of a bucket go, and how their names end. Where they are too many for one stack, a bucket's name alone
 // chooses its nested stack: no other bucket moves when one comes or goes. The stack's number ends the name: an alarm's name is unique
 // in a region, and CloudFormation makes the new alarm before it deletes the old one.
-func places(scope constructs.Construct, buckets []Bucket) func(bucket string) (constructs.Construct, string) {
+func places(scope constructs.Construct, buckets []settings.Bucket) func(bucket string) (constructs.Construct, string) {
 	here := constructs.NewConstruct(scope, jsii.String("Alarms"))
 	many := thresholds(buckets) > maxInOneStack
 	nested := map[string]constructs.Construct{}
 	return func(bucket string) (constructs.Construct, string) {
-		if !many || bucket == everyBucket {
+		if !many || bucket == settings.EveryBucket {
 			return here, ""
 		}
 		h := fnv.New32a()
@@ -90,18 +92,12 @@ func places(scope constructs.Construct, buckets []Bucket) func(bucket string) (c
 	}
 }
 
-// commonProps is what all of them have in common. The alarm fires for a minute's datapoint that arrives late, too, because any of the
-// last five may breach. A day's is one sum that goes on growing, and no more than one fits an alarm's evaluation range:
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
-// A bucket from which nothing is read has no datapoints, and that is no breach.
-func commonProps(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
-	of := 5.0
-	if t.Period == day {
-		of = 1
-	}
+// commonProps is what all of them have in common: settings.Threshold says on how many datapoints each is evaluated, and one that breaches is
+// enough. A bucket from which nothing is read has no datapoints, and that is no breach.
+func commonProps(t settings.Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
 	return &awscloudwatch.CfnAlarmProps{
 		AlarmActions: &[]any{responder}, ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(float64(t.Bytes)),
-		EvaluationPeriods: jsii.Number(of), DatapointsToAlarm: jsii.Number(1), TreatMissingData: jsii.String("notBreaching"),
+		EvaluationPeriods: jsii.Number(t.Evaluated()), DatapointsToAlarm: jsii.Number(1), TreatMissingData: jsii.String("notBreaching"),
 	}
 }
 
@@ -109,12 +105,12 @@ func commonProps(t Threshold, responder *string) *awscloudwatch.CfnAlarmProps {
 // a day of them for each question, and a question for which an alarm fires would be asked for ever. It has the form that
 // internal/alarm/cloudwatch reads:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
-func insightsQuery(buckets []Bucket, filter, files string) string {
+func insightsQuery(buckets []settings.Bucket, filter, files string) string {
 	var q strings.Builder
 	fmt.Fprintf(&q, `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, filter)
 	every := false
 	for _, b := range buckets {
-		if every = every || b.Name == everyBucket; b.Name != everyBucket {
+		if every = every || b.Name == settings.EveryBucket; b.Name != settings.EveryBucket {
 			fmt.Fprintf(&q, " AND BucketName != '%s'", b.Name)
 		}
 	}
@@ -125,13 +121,6 @@ func insightsQuery(buckets []Bucket, filter, files string) string {
 		fmt.Fprintf(&q, " AND BucketName != '%s'", files)
 	}
 	return q.String() + " GROUP BY BucketName ORDER BY SUM() DESC"
-}
-
-func periodName(t Threshold) string {
-	if t.Period == day {
-		return "24h"
-	}
-	return "1m"
 }
 
 // dimensions takes names and values in turn.

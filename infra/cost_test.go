@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nightlatch/internal/settings"
 )
 
 // Prices in US dollars, us-east-1, as this folder's README says where they come from.
@@ -29,7 +31,7 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 	}
 	tpl := synth(t)
 	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(bucketAlarms(t, tpl))
-	perBucket := len(defaults("a-bucket"))
+	perBucket := len(settings.DefaultThresholds("a-bucket"))
 	keys := len(tpl.resources("AWS::KMS::Key"))
 	const firedAMonth, rounds = 10, 20
 	lambda := firedAMonth * 15 * 60 * 0.5 * perGBSecond

@@ -106,7 +106,7 @@ func (s Settings) watched() map[string]any {
 // every reports whether every bucket is watched.
 func (s Settings) every() bool {
 	for _, b := range s.Buckets {
-		if b.Name == everyBucket {
+		if b.Name == settings.EveryBucket {
 			return true
 		}
 	}

@@ -34,7 +34,7 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 func testEvent(s Settings, function string) string {
 	bucket := "nightlatch-test" // where all are watched, none is known by name
 	for _, b := range s.Buckets {
-		if b.Name != everyBucket {
+		if b.Name != settings.EveryBucket {
 			bucket = b.Name
 			break
 		}

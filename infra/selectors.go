@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/settings"
 )
 
 // maxValues is how many values the conditions of all selectors of an event data store, or of a trail, hold together:
@@ -42,7 +44,7 @@ func (c condition) of(is operator) *[]*string {
 // selectorsFor are the events that Nightlatch asks for: reads of the watched buckets; copies; and what says where a credential comes from
 // and what else it did. A copy names the bucket that it goes to: no bucket of ours would select it.
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
-func selectorsFor(partition string, buckets []Bucket) []selector {
+func selectorsFor(partition string, buckets []settings.Bucket) []selector {
 	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", values: []string{
 		"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com"}}))
 }
@@ -50,7 +52,7 @@ func selectorsFor(partition string, buckets []Bucket) []selector {
 // trailSelectors are those of a trail, which can choose no service whose management events it takes, and leave out KMS's and the RDS data
 // API's only. KMS's are many, and say nothing of S3. The other's can be left out only in a region that has that API, and where it has not, the
 // trail could not be made: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
-func trailSelectors(partition string, buckets []Bucket) []selector {
+func trailSelectors(partition string, buckets []settings.Bucket) []selector {
 	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", is: differs, values: []string{"kms.amazonaws.com"}}))
 }
 
@@ -58,7 +60,7 @@ func did(what condition) selector {
 	return selector{"What a credential did", []condition{{field: "eventCategory", values: []string{"Management"}}, what}}
 }
 
-func objectSelectors(partition string, buckets []Bucket) []selector {
+func objectSelectors(partition string, buckets []settings.Bucket) []selector {
 	objects := []condition{{field: "eventCategory", values: []string{"Data"}}, {field: "resources.type", values: []string{"AWS::S3::Object"}}}
 	reads := append([]condition{{field: "readOnly", values: []string{"true"}}}, objects...)
 	watched := condition{field: "resources.ARN", is: startsSo}

@@ -18,7 +18,7 @@ import (
 // https://docs.aws.amazon.com/cdk/v2/guide/context.html
 type Settings struct {
 	// Buckets are the watched buckets, with the thresholds of each.
-	Buckets []Bucket
+	Buckets []settings.Bucket
 	// EventDataStore is the ARN of the CloudTrail Lake store that is asked, made where one is made, and "" where there is none.
 	EventDataStore string
 	// Trail is the same of a CloudTrail trail, whose files Athena is asked about.
@@ -84,7 +84,7 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 
 func (s *Settings) fields() []field {
 	return []field{
-		{"buckets", acceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
+		{"buckets", settings.AcceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
 		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", false,
 			func(v string) error { return s.setSource("eventDataStore", v, storeARN, &s.EventDataStore) }},
 		{"trail", "the ARN of an existing CloudTrail trail, or create", "", false,

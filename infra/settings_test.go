@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 	"nightlatch/internal/version"
 )
 
@@ -31,11 +32,11 @@ func TestEverySettingIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		Buckets: []Bucket{
-			{"customer-exports", []Threshold{{1 << 30, minute}, {20 << 30, day}}},
-			{"logs", []Threshold{{50 << 30, minute}}},
-			{"plain", []Threshold{{1 << 30, minute}, {50 << 30, day}}},
-			{everyBucket, []Threshold{{2 << 40, minute}}},
+		Buckets: []settings.Bucket{
+			{Name: "customer-exports", Thresholds: []settings.Threshold{{Bytes: 1 << 30, Period: settings.Minute}, {Bytes: 20 << 30, Period: settings.Day}}},
+			{Name: "logs", Thresholds: []settings.Threshold{{Bytes: 50 << 30, Period: settings.Minute}}},
+			{Name: "plain", Thresholds: []settings.Threshold{{Bytes: 1 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Day}}},
+			{Name: settings.EveryBucket, Thresholds: []settings.Threshold{{Bytes: 2 << 40, Period: settings.Minute}}},
 		},
 		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home,
 		Email:  []string{"soc@example.com", "a.b+c@mail.example.co"},
@@ -55,7 +56,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		Buckets:        []Bucket{{"a-bucket", defaults("a-bucket")}, {"b-bucket", defaults("b-bucket")}},
+		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
 		EventDataStore: aStore, Evidence: "lake", Home: home, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
 		Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
 	}
@@ -149,10 +150,10 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	}
 	const all = "the settings are buckets, eventDataStore, trail, evidence, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
-		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + acceptedBuckets + `: "Lo gs" is not the name of a bucket`},
-		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + acceptedBuckets + `: "logs" stands there twice`},
-		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + acceptedBuckets + `: "-1" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
-		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + acceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
+		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},
+		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + settings.AcceptedBuckets + `: "-1" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + settings.AcceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
 		{"eventDataStore", "arn:aws:s3:::a-bucket", `eventDataStore is "arn:aws:s3:::a-bucket", and should be the ARN of an existing CloudTrail Lake event data store, or create`},
 		{"email", "soc.example.com", `email is "soc.example.com", and should be e-mail addresses with commas between them: "soc.example.com" is not one`},
 		{"policy", broken, `policy is "` + broken + `", and should be the path of a Cedar policy file that fits internal/policy/schema.cedarschema: ` +

@@ -4,6 +4,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudtrail"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/settings"
 )
 
 // storeDays is how long a new store keeps events: as long as its ingestion pays for. It is more than any question goes back.
@@ -17,7 +19,7 @@ const closed = "AWS has closed CloudTrail Lake to new customers on 2026-05-31, s
 
 // newStore makes an event data store, and returns its ARN. It is evidence: it outlives the stack, and cannot be deleted before somebody takes its protection
 // away. Its name has the stack's id in it, because the one that an earlier stack left behind keeps its own.
-func newStore(stack awscdk.Stack, buckets []Bucket) string {
+func newStore(stack awscdk.Stack, buckets []settings.Bucket) string {
 	awscdk.Annotations_Of(stack).AddWarningV2(jsii.String("nightlatch:CloudTrailLakeIsClosed"), jsii.String(closed), nil)
 	var selectors []any
 	for _, sel := range selectorsFor(*stack.Partition(), buckets) {

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/settings"
 )
 
 // Whether the account is known or CloudFormation fills it in: the rest of the stack is as with a store that is there already.
@@ -36,7 +38,7 @@ func TestANewStoreIsUsedLikeAGivenOne(t *testing.T) {
 }
 
 func TestANewStoreKeepsTheReadsOfEveryBucket(t *testing.T) {
-	for _, s := range selectorsFor("aws", []Bucket{{Name: "a-bucket"}, {Name: everyBucket}}) {
+	for _, s := range selectorsFor("aws", []settings.Bucket{{Name: "a-bucket"}, {Name: settings.EveryBucket}}) {
 		for _, c := range s.conditions {
 			if c.field == "resources.ARN" {
 				t.Errorf("%s: only of %q", s.name, c.values)
@@ -48,7 +50,7 @@ func TestANewStoreKeepsTheReadsOfEveryBucket(t *testing.T) {
 func TestTheSelectorsHoldTheBuckets(t *testing.T) {
 	for key, c := range map[string]struct {
 		most int
-		of   func(string, []Bucket) []selector
+		of   func(string, []settings.Bucket) []selector
 	}{"eventDataStore": {487, selectorsFor}, "trail": {491, trailSelectors}} {
 		for _, n := range []int{c.most, c.most + 3} {
 			s, err := Read(given("buckets", many(n, ""), key, made))
@@ -66,7 +68,7 @@ func TestTheSelectorsHoldTheBuckets(t *testing.T) {
 
 func TestANewStoreIsWarnedOf(t *testing.T) {
 	stack := awscdk.NewStack(awscdk.NewApp(nil), jsii.String("Test"), nil)
-	newStore(stack, []Bucket{{Name: "a-bucket"}})
+	newStore(stack, []settings.Bucket{{Name: "a-bucket"}})
 	if found := assertions.Annotations_FromStack(stack).FindWarning(jsii.String("*"), assertions.Match_StringLikeRegexp(jsii.String("closed CloudTrail Lake to new customers"))); len(*found) != 1 {
 		t.Errorf("there are %d such warnings, want one", len(*found))
 	}
