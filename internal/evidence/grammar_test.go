@@ -63,6 +63,7 @@ func questions(buckets ...string) map[string]Question {
 		"since, of a user":   Since{PrincipalIDs: []string{"AIDAEXAMPLEMARA"}, From: noon, To: noon.Add(time.Hour)},
 		"since, of nobody":   Since{KeyIDs: []string{"", hostile}, From: noon, To: noon.Add(time.Hour)},
 		"usage":              Usage{Buckets: buckets, Before: noon},
+		"minutes":            Minutes{From: noon, To: noon.Add(time.Hour)},
 		"who tagged a user":  Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 		"who made a session": Minter{AccessKeyID: "ASIAEXAMPLESESSION01", From: noon, To: noon.Add(time.Hour)},
 		"who made nothing":   Minter{AccessKeyID: hostile, From: noon, To: noon.Add(time.Hour)},

@@ -47,7 +47,7 @@ func (s Schema) records(from, to time.Time) string {
 	}
 	first, last := Days(from, to)
 	return fmt.Sprintf(`(
-  select eventid, sharedeventid, recipientaccountid, requestid, addendum, try(cast(from_iso8601_timestamp(eventtime) at time zone 'UTC' as timestamp)) as eventtime, eventsource, eventname, useridentity,
+  select eventid, sharedeventid, recipientaccountid, requestid, addendum, try(cast(from_iso8601_timestamp(eventtime) at time zone 'UTC' as timestamp)) as eventtime, eventsource, eventname, awsregion, useridentity,
     sourceipaddress, useragent, errorcode, requestparameters, responseelements, additionaleventdata, resources, vpcendpointid, vpcendpointaccountid,
     eventcategory, readonly = 'true' as readonly, managementevent = 'true' as managementevent
   from %s

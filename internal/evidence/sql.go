@@ -43,6 +43,12 @@ const bytesOut = "case when sent between 0 and 1e15 then sent end"
 // managementEvent. https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
 const objectLevel = `'^(GetObject(|Acl|Attributes|Tagging|Torrent)|(Head|Restore|Copy|Put)Object|DeleteObjects?|ListObject(s|sV2|Versions)|ListParts|ListMultipartUploads|SelectObjectContent|UploadPartCopy)$'`
 
+// data chooses S3's data events.
+const data = `eventsource = 's3.amazonaws.com'
+    and case when eventcategory is not null then eventcategory = 'Data'
+             when managementevent is not null then not managementevent
+             else regexp_like(eventname, ` + objectLevel + `) end`
+
 // objectData are the calls whose response is the content of an object.
 // What CloudTrail calls the reading of an annotation (2026-06) is not confirmed; under another name its bytes count as a listing's do.
 var objectData = []string{"GetObject", "SelectObjectContent", "GetObjectTorrent", "GetObjectAnnotation"}
@@ -62,10 +68,6 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
 	// S3 decodes the source, so that a thief may write it %65xports. It is read up to the first escape that is malformed, which
 	// would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
 	const copySource = `url_decode(regexp_extract(copy_source, '^([^%]|%[0-7][0-9A-Fa-f])*'))`
-	data := `eventsource = 's3.amazonaws.com'
-    and case when eventcategory is not null then eventcategory = 'Data'
-             when managementevent is not null then not managementevent
-             else regexp_like(eventname, ` + objectLevel + `) end`
 	columns, only := "", " and "+data
 	who := identity
 	if elsewhere { // nobody is named, only told apart

@@ -64,6 +64,9 @@ var shared = map[string][]string{"github.com/aws/aws-sdk-go-v2/service/cloudtrai
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
 const engines = "engines"
 
+// backtest has the responder answer what has been: it stands beside the scenarios, which are made up.
+const backtest = "backtest"
+
 // bans are what only some may import, and why.
 var bans = []struct {
 	prefix  string
@@ -156,6 +159,8 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || rooms[to] != nil, "the sandbox knows no adapter"
 	case from == "sandbox/scenarios":
 		return slices.Contains(stages, to) || rooms[to] != nil || to == "sandbox", "the scenarios are answered by the responder, and know no adapter"
+	case from == backtest:
+		return slices.Contains(stages, to) || rooms[to] != nil || to == "sandbox", "a backtest is answered by the responder in the sandbox, and knows no engine"
 	case from == engines:
 		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
 	case isLambda(from):
@@ -165,7 +170,7 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
@@ -197,7 +202,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
@@ -210,7 +215,7 @@ func TestWhatALambdaLinks(t *testing.T) {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/evidence/lake/laketest",
+			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/backtest", "nightlatch/internal/evidence/lake/laketest",
 				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awstest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
 				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if name == "lambdas/approver" && strings.HasPrefix(dep, "nightlatch/internal/responder") {

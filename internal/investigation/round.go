@@ -87,10 +87,8 @@ func (i *Investigation) askOne(ctx context.Context, ask asking, q evidence.Bytes
 // querySlots is how many of Lake's ten query slots one kind of question takes, in a storm of alarms: others ask too.
 const querySlots = 3
 
-const (
-	// Incidents share a question for what is usual where their windows begin within usageSpread, and it fits every engine.
-	usageSpread = time.Hour
-)
+// UsageSpread is the time within which windows have to begin for their incidents to share a question for what is usual.
+const UsageSpread = time.Hour
 
 // askUsage asks what is usual for the principals that read the cases' buckets.
 func (i *Investigation) askUsage(ctx context.Context, ask asking, cases []Case) map[string]evidence.Answered {
@@ -101,7 +99,7 @@ func (i *Investigation) askUsage(ctx context.Context, ask asking, cases []Case) 
 		before, buckets, n := cases[0].Alarm.From, []string{}, 0
 		for _, c := range cases {
 			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets))))
-			if n > 0 && (c.Alarm.From.Sub(before) > usageSpread || !evidence.Usage{Buckets: union, Before: before}.Fits()) {
+			if n > 0 && (c.Alarm.From.Sub(before) > UsageSpread || !evidence.Usage{Buckets: union, Before: before}.Fits()) {
 				break
 			}
 			buckets, n = union, n+1

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -35,28 +36,54 @@ func (s *story) alarm() ([]byte, error) {
 	return alarmEvent("nightlatch-crown-jewels", fired, threshold, points, metrics)
 }
 
-// alarmEvent writes the event that CloudWatch sends to a Lambda for these datapoints.
+// alarmEvent is the event of an alarm of the midnight's account.
 func alarmEvent(name string, at time.Time, threshold float64, points []alarm.Point, metrics []any) ([]byte, error) {
+	return AlarmEvent(Transition{Name: name, AccountID: accountID, Region: region, At: at, Period: time.Minute, Threshold: threshold, Points: points, Metrics: metrics})
+}
+
+// Transition is an alarm's transition to ALARM.
+type Transition struct {
+	Name, AccountID, Region string
+	At                      time.Time
+	Period                  time.Duration
+	Threshold               float64
+	// Points are the datapoints that it was evaluated on, oldest first, one at least.
+	Points []alarm.Point
+	// Metrics are the alarm's own, as its configuration has them.
+	Metrics []any
+}
+
+// BucketMetrics are the metrics of an alarm on the bytes that leave one bucket.
+func BucketMetrics(period time.Duration, bucket string) []any {
+	return []any{map[string]any{"id": "m1", "returnData": true, "metricStat": map[string]any{
+		"metric": map[string]any{"namespace": "AWS/S3", "name": "BytesDownloaded", "dimensions": map[string]string{"BucketName": bucket, "FilterId": "EntireBucket"}},
+		"period": int(period.Seconds()), "stat": "Sum"}}}
+}
+
+// AlarmEvent writes the event that CloudWatch sends to a Lambda:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
+func AlarmEvent(t Transition) ([]byte, error) {
 	var evaluated []any
 	var recent []float64
-	for _, p := range points {
+	for _, p := range t.Points {
 		recent = append(recent, float64(p.Bytes))
 		evaluated = append(evaluated, map[string]any{"timestamp": p.Start.Format(awsTime), "value": float64(p.Bytes)})
 	}
-	data, err := json.Marshal(map[string]any{"version": "1.0", "startDate": points[0].Start.Format(awsTime), "statistic": "Sum",
-		"period": 60, "recentDatapoints": recent, "threshold": threshold, "evaluatedDatapoints": evaluated})
+	data, err := json.Marshal(map[string]any{"version": "1.0", "startDate": t.Points[0].Start.Format(awsTime), "statistic": "Sum",
+		"period": int(t.Period.Seconds()), "recentDatapoints": recent, "threshold": t.Threshold, "evaluatedDatapoints": evaluated})
 	if err != nil {
 		return nil, err
 	}
+	partition := cmp.Or(alarm.Alarm{Region: t.Region}.Partition(), "aws")
 	return json.MarshalIndent(map[string]any{
-		"source": "aws.cloudwatch", "alarmArn": "arn:aws:cloudwatch:" + region + ":" + accountID + ":alarm:" + name,
-		"accountId": accountID, "time": at.Format(awsTime), "region": region,
+		"source": "aws.cloudwatch", "alarmArn": "arn:" + partition + ":cloudwatch:" + t.Region + ":" + t.AccountID + ":alarm:" + t.Name,
+		"accountId": t.AccountID, "time": t.At.Format(awsTime), "region": t.Region,
 		"alarmData": map[string]any{
-			"alarmName": name,
-			"state": map[string]any{"value": "ALARM", "timestamp": at.Format(awsTime), "reasonData": string(data),
-				"reason": fmt.Sprintf("Threshold Crossed: %d datapoints were greater than the threshold (%.1f).", len(points), threshold)},
-			"previousState": map[string]any{"value": "OK", "timestamp": at.Add(-time.Hour).Format(awsTime)},
-			"configuration": map[string]any{"description": "Bytes downloaded in one minute", "metrics": metrics},
+			"alarmName": t.Name,
+			"state": map[string]any{"value": "ALARM", "timestamp": t.At.Format(awsTime), "reasonData": string(data),
+				"reason": fmt.Sprintf("Threshold Crossed: %d datapoints were greater than the threshold (%.1f).", len(t.Points), t.Threshold)},
+			"previousState": map[string]any{"value": "OK", "timestamp": t.At.Add(-time.Hour).Format(awsTime)},
+			"configuration": map[string]any{"description": "Bytes downloaded", "metrics": t.Metrics},
 		},
 	}, "", "  ")
 }

@@ -21,7 +21,7 @@ type localEngine interface {
 // lacksEngine refuses a command that this program cannot run because it was built without the local engine, whatever else is wrong with it.
 func lacksEngine(args []string) error {
 	command := args[0]
-	if hasEngine || command != "demo" && command != "respond" && command != "judge" || slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+	if hasEngine || command != "demo" && command != "respond" && command != "judge" && command != "backtest" || slices.Contains(args, "--help") || slices.Contains(args, "-h") {
 		return nil
 	}
 	return fmt.Errorf("%[1]s needs DuckDB, and this program was built without it: with Go and a C compiler, run go tool nightlatch %[1]s in a checkout of Nightlatch", command)

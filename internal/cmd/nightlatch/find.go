@@ -91,24 +91,31 @@ func (w wanted) read(now time.Time) (filter, error) {
 	if !slices.Contains([]string{"", "open", "escalated", "closed"}, f.state) {
 		return f, badInput{fmt.Errorf("--state %q is none of open, escalated and closed", w.State)}
 	}
-	if w.Since == "" {
-		return f, nil
+	var err error
+	if f.since, err = since(w.Since, now); err != nil {
+		return f, badInput{err}
 	}
-	if m := ago.FindStringSubmatch(w.Since); m != nil {
+	return f, nil
+}
+
+// since understands a time before now, or any time; "" is the zero time.
+func since(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if m := ago.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err != nil {
-			return f, badInput{err}
+			return time.Time{}, err
 		}
-		f.since = now.Add(-time.Duration(n) * map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour}[m[2]])
-		return f, nil
+		return now.Add(-time.Duration(n) * map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour}[m[2]]), nil
 	}
 	for _, form := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04Z07:00"} {
-		if at, err := time.Parse(form, w.Since); err == nil {
-			f.since = at
-			return f, nil
+		if at, err := time.Parse(form, text); err == nil {
+			return at, nil
 		}
 	}
-	return f, badInput{fmt.Errorf("--since %q is no time; write it as 24h, 7d, 2026-11-28 or 2026-11-28T23:50Z", w.Since)}
+	return time.Time{}, fmt.Errorf("--since %q is no time; write it as 24h, 7d, 2026-11-28 or 2026-11-28T23:50Z", text)
 }
 
 // any reports whether every incident is wanted.

@@ -22,9 +22,10 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Demo    demoCmd    `cmd:"" help:"Play the midnight: an account of a few hundred users, weeks of trail, a stolen key, and the responder that stops it. Nothing outside this machine is touched."`
-	Respond respondCmd `cmd:"" help:"Answer an alarm from CloudTrail files: who took the bytes, and what would be done about it. Nothing outside this machine is touched."`
-	Judge   judgeCmd   `cmd:"" help:"Play honest changes and thieves of many styles, and print the policy's decisions beside the truth. Nothing outside this machine is touched."`
+	Demo     demoCmd     `cmd:"" help:"Play the midnight: an account of a few hundred users, weeks of trail, a stolen key, and the responder that stops it. Nothing outside this machine is touched."`
+	Respond  respondCmd  `cmd:"" help:"Answer an alarm from CloudTrail files: who took the bytes, and what would be done about it. Nothing outside this machine is touched."`
+	Judge    judgeCmd    `cmd:"" help:"Play honest changes and thieves of many styles, and print the policy's decisions beside the truth. Nothing outside this machine is touched."`
+	Backtest backtestCmd `cmd:"" help:"Say from CloudTrail files which alarms had fired, and what would have been done about each. Nothing outside this machine is touched."`
 
 	Policy policyCmd `cmd:"" help:"Check and test a policy file. Nothing outside this machine is touched."`
 

@@ -441,9 +441,41 @@ func TestWhatCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			equal(t, sumsOf(count(t, c.records)), c.want)
+			e := trail(t, c.records)
+			equal(t, sumsOf(tallied(t, e, evidence.Window{Buckets: []string{bucket}, From: noon, To: end}, account)), c.want)
+			equal(t, minuteSum(t, e), c.want.Bytes)
 		})
 	}
+}
+
+// minuteSum is what the minutes of the window add up to: what a metric would have shown of exports.
+func minuteSum(t *testing.T, e *duck.Engine) (sum int64) {
+	t.Helper()
+	minutes, err := evidence.ReadMinutes(rows(t, e, evidence.Minutes{From: noon, To: end}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range minutes {
+		if m.Bucket == bucket {
+			sum += m.Bytes
+		}
+	}
+	return sum
+}
+
+func TestMinutes(t *testing.T) {
+	e := trail(t, calls(call(at(noon)), call(at(noon.Add(59*time.Second)), failed("AccessDenied")), call(at(noon.Add(time.Minute)), size(7)), call(at(end)),
+		call(in("loot"), set("awsRegion", "us-east-1"), set("resources", nil), set("recipientAccountId", "444455556666")),
+		call(in(""), set("resources", nil)), call(at(noon.Add(-time.Second)))))
+	got, err := evidence.ReadMinutes(rows(t, e, evidence.Minutes{From: noon, To: end}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, got, []evidence.Minute{
+		{Bucket: bucket, Start: noon, Bytes: 2000, Region: "eu-west-1", Owner: account},
+		{Bucket: "loot", Start: noon, Bytes: 1000, Region: "us-east-1", Owner: "444455556666"},
+		{Bucket: bucket, Start: noon.Add(time.Minute), Bytes: 7, Region: "eu-west-1", Owner: account},
+	})
 }
 
 func TestWindowIsHalfOpen(t *testing.T) {

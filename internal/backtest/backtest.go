@@ -1,0 +1,191 @@
+// Package backtest says what Nightlatch would have done: it finds in a trail's files which alarms of a deployment had fired, in time order, and has
+// the real responder answer each of them, with the real questions, facts and policy, in mode act and an account in memory.
+//
+// Which minutes fire is reckoned as CloudWatch evaluates the stack's alarms
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html). The metric is what the records add up to. Each alarm is
+// answered by itself, with all that the files hold in the end: what CloudTrail delivered late is there at once.
+//
+// It may import the leaves, the stages, the rooms, the responder and the sandbox. It must not import an adapter, and no Lambda may link it.
+package backtest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
+)
+
+// Policy is a policy under the name by which the result tells it from the others.
+type Policy struct {
+	Name   string
+	Policy *policy.Policy
+}
+
+// Backtest is what is asked.
+type Backtest struct {
+	// Trail holds the records.
+	Trail evidence.Trail
+	// Watched are the buckets with their thresholds; nil is every bucket of the trail, as if each were named, with the default thresholds.
+	Watched []settings.Bucket
+	// From and To are the first and the last call of the trail. Alarms before Since are left out; zero is none of them.
+	From, To, Since time.Time
+	// Lost names what could not be read of the trail.
+	Lost []string
+	// Policies judge each alarm, one after the other.
+	Policies []Policy
+	// Progress is told what is being done, and how much of it is over. It may be nil.
+	Progress func(what string, done, of int)
+}
+
+// Run does it. It returns an error where the trail cannot be asked, or ctx has ended.
+func (b Backtest) Run(ctx context.Context) (Result, error) {
+	if b.Progress == nil {
+		b.Progress = func(string, int, int) {}
+	}
+	minutes, err := b.minutes(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	all, unwatched := Watch(minutes, b.Watched)
+	r := Result{Schema: Schema, From: b.From, To: b.To, Since: b.Since, Lost: b.Lost, Unwatched: unwatched, Series: all, Alarms: []Alarm{}}
+	for _, p := range b.Policies {
+		r.Policies = append(r.Policies, p.Name)
+	}
+	firings := b.firings(all)
+	w := newWorld(b.Trail, all)
+	for i, f := range firings {
+		b.Progress("alarms judged", i, len(firings))
+		a := f.alarm(b.From)
+		for _, p := range b.Policies {
+			judged, err := w.play(ctx, f, p.Policy)
+			if err != nil {
+				return Result{}, fmt.Errorf("answering the alarm on bucket %+q of %s: %w", f.Bucket, f.At.Format(time.DateTime), err)
+			}
+			a.Judged = append(a.Judged, judged)
+		}
+		w.trail.forget(f.At)
+		r.Alarms = append(r.Alarms, a)
+	}
+	b.Progress("alarms judged", len(firings), len(firings))
+	return r, nil
+}
+
+// minutes adds up the trail's bytes, one day after the other: a day of a busy trail is as much as an engine should sort at once.
+func (b Backtest) minutes(ctx context.Context) (all []evidence.Minute, err error) {
+	first := b.From.Truncate(settings.Day)
+	days := int(b.To.Sub(first)/settings.Day) + 1
+	for n := range days {
+		b.Progress("days added up", n, days)
+		day := first.Add(time.Duration(n) * settings.Day)
+		answer, err := b.Trail.Ask(ctx, evidence.Minutes{From: day, To: day.Add(settings.Day)})
+		if err != nil {
+			return nil, err
+		}
+		part, err := evidence.ReadMinutes(answer.Rows)
+		if err != nil {
+			return nil, fmt.Errorf("adding up the bytes of %s: %w", day.Format(time.DateOnly), err)
+		}
+		all = append(all, part...)
+	}
+	return all, nil
+}
+
+// Series is what went out of one watched bucket.
+type Series struct {
+	Bucket     string
+	Thresholds []settings.Threshold
+	// Region is where the bucket is, Account whose it is; "" where the trail does not say.
+	Region, Account string
+	// Places are all regions and accounts that the records name for it, where they do not agree.
+	Places []string
+	// Minutes are the minutes in which something was called, oldest first.
+	Minutes []alarm.Point
+}
+
+// Watch puts the minutes together by watched bucket, in the order of names. unwatched are the buckets in the trail for which no alarm is made.
+func Watch(minutes []evidence.Minute, watched []settings.Bucket) (all []Series, unwatched []string) {
+	found := map[string]*Series{}
+	where := map[string]map[[2]string]int64{}
+	for _, b := range watched {
+		if b.Name != settings.EveryBucket {
+			found[b.Name] = &Series{Bucket: b.Name, Thresholds: b.Thresholds}
+		}
+	}
+	others := others(watched)
+	for _, m := range minutes {
+		s := found[m.Bucket]
+		if s == nil {
+			if others == nil || settings.CheckBucket(m.Bucket) != nil {
+				unwatched = append(unwatched, m.Bucket)
+				continue
+			}
+			s = &Series{Bucket: m.Bucket, Thresholds: others}
+			found[m.Bucket] = s
+		}
+		s.Minutes = append(s.Minutes, alarm.Point{Start: m.Start, Bytes: m.Bytes})
+		if where[m.Bucket] == nil {
+			where[m.Bucket] = map[[2]string]int64{}
+		}
+		where[m.Bucket][[2]string{m.Region, m.Owner}]++
+	}
+	for _, s := range found {
+		s.place(where[s.Bucket])
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(x, y Series) int { return cmp.Compare(x.Bucket, y.Bucket) })
+	slices.Sort(unwatched)
+	return all, slices.Compact(unwatched)
+}
+
+// others are the thresholds of a bucket that has no entry; nil where such a bucket is not watched.
+func others(watched []settings.Bucket) []settings.Threshold {
+	if watched == nil {
+		return settings.DefaultThresholds("")
+	}
+	for _, b := range watched {
+		if b.Name == settings.EveryBucket {
+			return b.Thresholds
+		}
+	}
+	return nil
+}
+
+// place takes the region and the account that most minutes have.
+func (s *Series) place(where map[[2]string]int64) {
+	most := int64(0)
+	for at, n := range where {
+		if n > most || n == most && at[0]+at[1] < s.Region+s.Account {
+			most, s.Region, s.Account = n, at[0], at[1]
+		}
+	}
+	if len(where) > 1 {
+		for at := range where {
+			s.Places = append(s.Places, at[0]+" "+at[1])
+		}
+		slices.Sort(s.Places)
+	}
+}
+
+// firings are the alarms of all series since Since, in time order.
+func (b Backtest) firings(all []Series) []Firing {
+	var firings []Firing
+	for i := range all {
+		for _, t := range all[i].Thresholds {
+			for _, f := range Fire(all[i].Minutes, t) {
+				if f.series, f.Bucket = &all[i], all[i].Bucket; !f.At.Before(b.Since) {
+					firings = append(firings, f)
+				}
+			}
+		}
+	}
+	slices.SortFunc(firings, func(x, y Firing) int {
+		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Bucket, y.Bucket), cmp.Compare(x.Threshold.Period, y.Threshold.Period))
+	})
+	return firings
+}
