@@ -101,6 +101,8 @@ func neverTheResponder() []request {
 		does(denied, "sts:AssumeRole", "arn:aws:iam::111122223333:role/cdk-hnb659fds-deploy-role-111122223333-eu-west-1"),
 		does(denied, "s3:GetObject", "arn:aws:s3:::a-bucket/key"),
 		does(denied, "s3:PutBucketPolicy", "arn:aws:s3:::a-bucket"),
+		does(denied, "s3:GetMetricsConfiguration", "arn:aws:s3:::theirs", "aws:ResourceAccount", stranger),
+		does(denied, "s3:PutMetricsConfiguration", "arn:aws:s3:::a-bucket", "aws:ResourceAccount", account),
 		does(denied, "cloudtrail:StartQuery", strings.Replace(aStore, "0b8a2a3e", "11111111", 1)),
 		does(denied, "cloudtrail:StartQuery", strings.Replace(aStore, account, stranger, 1)),
 		does(denied, "cloudtrail:DeleteEventDataStore", aStore),

@@ -131,6 +131,35 @@ func Selects(filters []string) string {
 	return "what its filter " + quoteSome(filters) + " selects, which was not read and may be all of it"
 }
 
+// Filter is what a metric's filter selects: objects by prefix and tags, calls by access point. What is not set selects all. They are others'
+// texts.
+type Filter struct {
+	Prefix      string
+	Tags        []Tag
+	AccessPoint string // by ARN
+}
+
+// Tag is an object's tag.
+type Tag struct{ Key, Value string }
+
+// Says is what of a bucket is selected, in words; "" where that is all of it.
+func (f Filter) Says() string {
+	var of []string
+	if f.Prefix != "" {
+		of = append(of, "under the prefix "+quote(f.Prefix))
+	}
+	for _, t := range f.Tags {
+		of = append(of, "with the tag "+quote(t.Key)+" of the value "+quote(t.Value))
+	}
+	if f.AccessPoint != "" {
+		of = append(of, "read through the access point "+strconv.QuoteToASCII(f.AccessPoint))
+	}
+	if len(of) == 0 {
+		return ""
+	}
+	return "the objects " + strings.Join(of, " and ")
+}
+
 // elsewhere says why an alarm on another metric of the same name cannot be answered; "" where it is about something else altogether.
 func (p payload) elsewhere() string {
 	for _, m := range p.Configuration.Metrics {

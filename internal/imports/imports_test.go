@@ -58,8 +58,12 @@ var adapters = map[string]struct{ parent, client string }{
 }
 
 // shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
-// trail is configured, another asks what it has recorded.
-var shared = map[string][]string{"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"}}
+// trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it.
+var shared = map[string][]string{
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":         {"enroll/s3bucket", "alarm/cloudwatch"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":   {"enroll/s3bucket", "alarm/cloudwatch"},
+}
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
 const engines = "engines"

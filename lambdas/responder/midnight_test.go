@@ -32,6 +32,7 @@ import (
 	"github.com/aws/smithy-go/encoding/cbor"
 
 	"nightlatch/internal/awstest"
+	"nightlatch/internal/enroll/s3bucket/s3test"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/athena/athenatest"
 	"nightlatch/internal/evidence/duck"
@@ -55,6 +56,7 @@ const (
 type plot struct {
 	account     string // each its own, in one moto
 	contributor bool   // the alarm watches every bucket, and fired for one of them
+	part        bool   // the alarm watches a metric that counts a part of the bucket
 	role        bool   // the thief has a role's session, not mara's key
 	tag         string // that mara has
 	kept        bool   // incidents are in a table, and the responder is called again
@@ -153,13 +155,14 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 		"one key is turned off and nothing else":                           {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
 		"an alarm on many buckets fired for one, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
 		"one key is turned off by the function as it is built":             {plot{account: "100000000010", built: true}, (*midnight).theKeyIsTurnedOff},
-		"a role's session":                                              {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
-		"what is kept is approved by a human":                           {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
-		"a question that is too dear is stopped":                        {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
-		"one key is turned off by what the files of a trail show":       {plot{account: "100000000006", files: true}, (*midnight).theKeyIsTurnedOff},
-		"a role's session, in the files":                                {plot{account: "100000000007", files: true, role: true}, (*midnight).aHumanIsAsked},
-		"a question to the files that is too dear is stopped":           {plot{account: "100000000008", files: true, env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
-		"one key is turned off by the files, as the store is not there": {plot{account: "100000000009", both: true}, (*midnight).theKeyIsTurnedOff},
+		"an alarm on a part of the bucket":                                 {plot{account: "100000000011", part: true}, (*midnight).aPartIsCounted},
+		"a role's session":                                                 {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
+		"what is kept is approved by a human":                              {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
+		"a question that is too dear is stopped":                           {plot{account: "100000000004", env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+		"one key is turned off by what the files of a trail show":          {plot{account: "100000000006", files: true}, (*midnight).theKeyIsTurnedOff},
+		"a role's session, in the files":                                   {plot{account: "100000000007", files: true, role: true}, (*midnight).aHumanIsAsked},
+		"a question to the files that is too dear is stopped":              {plot{account: "100000000008", files: true, env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+		"one key is turned off by the files, as the store is not there":    {plot{account: "100000000009", both: true}, (*midnight).theKeyIsTurnedOff},
 	}
 	var all []granttest.Call
 	played := 0
@@ -232,6 +235,18 @@ func (m *midnight) aHumanIsAsked(t *testing.T) {
 	m.keys(t.Context(), t, "Active")
 	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.Contains(messages[0], "YOU DECIDE") {
 		t.Errorf("got messages %q, want one that asks", messages)
+	}
+}
+
+// What the filter selects is read, and a human decides: the metric cannot be held against all that CloudTrail shows.
+func (m *midnight) aPartIsCounted(t *testing.T) {
+	got := m.respond(t, m.start(t, oneRound))
+	if o := got.Outcomes[0]; !got.Alarm.Confirmed || o.State != "asked" {
+		t.Errorf("got %+v, want a confirmed alarm, and something to decide", got)
+	}
+	message := strings.Join(strings.Fields(strings.Join(m.messages(t.Context(), t), " ")), " ")
+	if says := `this metric counts a part of the bucket: the objects under the prefix "exports/", where CloudTrail shows the whole bucket`; !strings.Contains(message, says) {
+		t.Errorf("the message does not say %q:\n%s", says, message)
 	}
 }
 
@@ -351,6 +366,11 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 	moto := motoAs(t, endpoint, p.account)
 	m.aws = &granttest.AWS{T: t, Account: p.account, Caller: ourKey, Find: m.find, Services: map[string]http.Handler{
 		"": moto, "monitoring": speakCBOR(t, moto, func() cbor.List { return m.contributors })}}
+	filters := s3test.New("eu-west-1")
+	t.Cleanup(filters.Close)
+	filters.Make("eu-west-1", bucket)
+	filters.Put(bucket, m.filter(), "<Prefix>exports/</Prefix>")
+	m.aws.Services["s3"] = filters
 	proxy := httptest.NewServer(m.aws)
 	t.Cleanup(proxy.Close)
 	m.config = aws.Config{Region: "eu-west-1", BaseEndpoint: &proxy.URL, Credentials: credentials.NewStaticCredentialsProvider(ourKey, "x", "x")}
@@ -434,6 +454,14 @@ func (m *midnight) called() string {
 	return "Account " + m.account + ", alias " + m.alias() + ", region eu-west-1."
 }
 
+// filter is what the alarm's metric counts by.
+func (m *midnight) filter() string {
+	if m.part {
+		return "exports"
+	}
+	return "EntireBucket"
+}
+
 // find is what IAM knows of a user, of a role, or of a key's user.
 func (m *midnight) find(kind, name string) (arn string, tags map[string]string) {
 	ctx := context.Background()
@@ -465,7 +493,7 @@ func (m *midnight) find(kind, name string) (arn string, tags map[string]string) 
 // alarmInCloudWatch puts the metric and the alarm, sets it to ALARM, and returns the event that the alarm would send.
 func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *cloudwatch.Client) []byte {
 	t.Helper()
-	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String("EntireBucket")}}
+	dimensions := []cwtypes.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String(m.filter())}}
 	from := m.theftEnd.Add(-time.Minute)
 	_, err := client.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/S3"), MetricData: []cwtypes.MetricDatum{{
 		MetricName: aws.String("BytesDownloaded"), Dimensions: dimensions, Timestamp: &from, Value: aws.Float64(taken)}}})
@@ -515,9 +543,9 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 	}
 	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
 "state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
-{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":"EntireBucket"}},"period":60,"stat":"Sum"}}]}}}`,
+{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":%q}},"period":60,"stat":"Sum"}}]}}}`,
 		*out.MetricAlarms[0].AlarmArn, m.account, name, fired.UTC().Format(form),
-		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket)
+		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket, m.filter())
 }
 
 // trail writes two weeks of calls and the theft, and answers Lake's queries from them with DuckDB, and Athena's from the same calls as a

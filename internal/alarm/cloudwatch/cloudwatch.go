@@ -1,11 +1,12 @@
 // Package cloudwatch reads an alarm and its metric again, from CloudWatch itself: an alarm's payload is a claim.
 //
 // What is asked is the alarm's configuration and state, the series that made it fire, the datapoints of S3's request metric BytesDownloaded,
-// and those of its storage metric BucketSizeBytes:
+// those of its storage metric BucketSizeBytes, and what a filter of the request metrics selects:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html,
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketMetricsConfiguration.html.
 // Threshold, period and buckets come from the configuration as it is now; the payload only says what to read. A transition that is not new,
 // or that the alarm's own state does not show, is doubted.
 package cloudwatch
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/awserr"
@@ -30,13 +32,10 @@ import (
 )
 
 const (
-	// describeTimeout bounds one reading of an alarm's configuration with its retries; it answers in tens of milliseconds.
+	// describeTimeout bounds one reading of an alarm's configuration, or of a filter, with its retries; it answers in tens of milliseconds.
 	describeTimeout = 10 * time.Second
 	// dataTimeout bounds one page of datapoints with its retries. Hours of one-minute points come in under a second.
 	dataTimeout = 15 * time.Second
-	// sizeTimeout bounds the reading of how much buckets hold, with its retries. It goes on beside that of the datapoints, and a bucket of
-	// unknown size is judged by the largest floor.
-	sizeTimeout = 5 * time.Second
 	// backoff bounds the wait between two attempts: bytes are flowing while we wait.
 	backoff = time.Second
 	// lookback is how much of the time before the window is read, so that a run of breaching datapoints shows where it began.
@@ -56,6 +55,7 @@ type Meter struct {
 	filterID string
 	now      func() time.Time
 	client   *cloudwatch.Client
+	buckets  *s3.Client
 }
 
 var _ alarm.Meter = (*Meter)(nil)
@@ -75,6 +75,9 @@ func New(cfg aws.Config, now func() time.Time, s Settings) (*Meter, error) {
 		client: cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
 			o.Retryer = awserr.Retries(3, backoff, backoff)
 		}),
+		buckets: s3.NewFromConfig(cfg, func(o *s3.Options) {
+			o.Retryer = awserr.Retries(3, backoff, backoff)
+		}),
 	}, nil
 }
 
@@ -92,6 +95,11 @@ func Grants() []grant.Grant {
 			Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"},
 			Why: "The call's only resource is a dataset of OTLP metrics; S3's metrics are classic ones, and none " +
 				"(https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html).",
+		},
+		{
+			Sid: "ReadFilters", Actions: []string{"s3:GetMetricsConfiguration"}, On: []string{"arn:${Partition}:s3:::*"},
+			When: map[string]map[string]string{"StringEquals": {"aws:ResourceAccount": "${Account}"}},
+			Why:  "An alarm of the team's own making may be on a filter of any bucket of the account, and a role's policy has no room for the names of all.",
 		},
 	}
 }
@@ -127,13 +135,13 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if err != nil || doubt != "" {
 		return alarm.Reading{Doubt: doubt}, err
 	}
-	stored := m.measuring(ctx, a, w.series)
+	stored, counts := m.measuring(ctx, a, w.series), m.counting(ctx, w.series)
 	points, err := m.points(ctx, w.series, m.around(a, w.period), w.period)
-	r.Stored = <-stored
+	r.Stored, r.Counts = <-stored, <-counts
 	if err != nil {
 		return alarm.Reading{}, err
 	}
-	r.Buckets, r.Points, r.Period, r.Computed, r.Counts = w.buckets(), points, w.period, w.computed, m.counts(w.series)
+	r.Buckets, r.Points, r.Period, r.Computed = w.buckets(), points, w.period, w.computed
 	if w.computed == "" {
 		r.Threshold, r.AtLeast = w.threshold, w.atLeast
 	}
@@ -147,20 +155,6 @@ func firedFor(config types.MetricAlarm, a alarm.Alarm, period time.Duration) (fr
 		return from, to, false
 	}
 	return alarm.Window(aws.ToString(config.StateReason), aws.ToString(config.StateReasonData), a.Since, max(period, time.Minute))
-}
-
-// counts says what part of the buckets the series count; "" is all of them.
-func (m *Meter) counts(all []series) string {
-	var filters []string
-	for _, s := range all {
-		if s.filterID != m.filterID && !slices.Contains(filters, s.filterID) {
-			filters = append(filters, s.filterID)
-		}
-	}
-	if len(filters) == 0 {
-		return ""
-	}
-	return alarm.Selects(filters)
 }
 
 // foreign says why an alarm cannot be one that this meter can see; "" if it can. The account needs no check of its own:

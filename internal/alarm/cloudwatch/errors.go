@@ -3,6 +3,7 @@ package cloudwatch
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/smithy-go"
@@ -13,6 +14,14 @@ import (
 
 // call is one request, for the sentence about its failure: an action, and what it is about.
 type call struct{ action, on string }
+
+// service is whom it is sent to.
+func (c call) service() string {
+	if strings.HasPrefix(c.action, "s3:") {
+		return "S3"
+	}
+	return "CloudWatch"
+}
 
 func missing(err error) bool {
 	var none *types.ResourceNotFoundException
@@ -26,15 +35,16 @@ func failed(c call, err error) error {
 	if refused != nil {
 		return refusal(c, refused)
 	}
-	return awserr.Silence{Doing: fmt.Sprintf("calling %s on %s", c.action, c.on), Service: "CloudWatch", Ended: "; run it again", Late: "; try again",
-		Reach: "the responder reaches CloudWatch"}.Sentence(status, err)
+	return awserr.Silence{Doing: fmt.Sprintf("calling %s on %s", c.action, c.on), Service: c.service(), Ended: "; run it again", Late: "; try again",
+		Reach: "the responder reaches " + c.service()}.Sentence(status, err)
 }
 
-// refusal says what CloudWatch refused. The codes are those of
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html.
+// refusal says what CloudWatch or S3 refused. The codes are those of
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html and
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 func refusal(c call, api smithy.APIError) error {
 	if awserr.Throttled(api.ErrorCode()) {
-		return fmt.Errorf("calling %s on %s: CloudWatch is throttling the account's calls; try again in a minute", c.action, c.on)
+		return fmt.Errorf("calling %s on %s: %s is throttling the account's calls; try again in a minute", c.action, c.on, c.service())
 	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException":
@@ -42,6 +52,6 @@ func refusal(c call, api smithy.APIError) error {
 	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired", "SignatureDoesNotMatch":
 		return fmt.Errorf("calling %s on %s: AWS does not accept the responder's credentials; renew them, and check the clock", c.action, c.on)
 	}
-	return fmt.Errorf("calling %s on %s: CloudWatch refused with %q (%s); see the errors of that call in the CloudWatch API reference",
-		c.action, c.on, api.ErrorMessage(), api.ErrorCode())
+	return fmt.Errorf("calling %s on %s: %s refused with %q (%s); see the errors of that call in the %[3]s API reference",
+		c.action, c.on, c.service(), api.ErrorMessage(), api.ErrorCode())
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/aws/smithy-go/encoding/cbor"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/aws/smithy-go/transport/http/protocol/rpcv2"
+
+	"nightlatch/internal/enroll/s3bucket/s3test"
 )
 
 // fakeCloudWatch holds alarms and one-minute sums, and answers the protocol that the real client speaks (Smithy RPC v2 in
@@ -42,6 +44,7 @@ type fakeCloudWatch struct {
 	codes        map[int]string
 	calls        map[string]int
 	asked        span // the last StartTime and EndTime
+	s3           *s3test.Server
 }
 
 // ofSizes is what faults and calls call the question for how much buckets hold.
@@ -51,7 +54,7 @@ func newFake(t *testing.T) *fakeCloudWatch {
 	return &fakeCloudWatch{
 		t: t, data: map[series]map[time.Time]float64{}, status: map[string]types.StatusCode{}, faults: map[string][]int{},
 		codes: map[int]string{400: "Throttling", 403: "AccessDenied", 404: "ResourceNotFoundException", 500: "InternalServiceFault"},
-		calls: map[string]int{},
+		calls: map[string]int{}, s3: s3test.New("eu-west-1"),
 	}
 }
 
@@ -60,6 +63,7 @@ func (f *fakeCloudWatch) meter(now time.Time, s Settings) *Meter {
 	f.t.Helper()
 	srv := httptest.NewServer(f)
 	f.t.Cleanup(srv.Close)
+	f.t.Cleanup(f.s3.Close)
 	m, err := New(config(srv.URL, srv.Client()), func() time.Time { return now }, s)
 	if err != nil {
 		f.t.Fatal(err)
@@ -80,6 +84,10 @@ func config(url string, client aws.HTTPClient) aws.Config {
 const page = http.StatusProxyAuthRequired
 
 func (f *fakeCloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("metrics") {
+		f.s3.ServeHTTP(w, r)
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	body, err := io.ReadAll(r.Body)

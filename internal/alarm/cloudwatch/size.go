@@ -29,18 +29,14 @@ const (
 )
 
 // measuring begins to read how many bytes the buckets of the series hold, unless the alarm has it. It sends one answer: nil where that is not
-// known, for whatever reason. No bucket's size is worth to wait for, or to doubt the alarm for.
+// known, for whatever reason: no bucket's size is worth to doubt the alarm for. It goes on beside the reading of the datapoints.
 func (m *Meter) measuring(ctx context.Context, a alarm.Alarm, all []series) <-chan *int64 {
 	answer := make(chan *int64, 1)
 	if a.Stored != nil {
 		answer <- nil
 		return answer
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
-		defer cancel()
-		answer <- m.stored(ctx, slices.Compact(watch{series: all}.buckets()))
-	}()
+	go func() { answer <- m.stored(ctx, slices.Compact(watch{series: all}.buckets())) }()
 	return answer
 }
 
