@@ -23,7 +23,9 @@ import (
 
 // Policy is a policy under the name by which the result tells it from the others.
 type Policy struct {
-	Name   string
+	Name string
+	// ID tells it from any other text, for what is kept.
+	ID     string
 	Policy *policy.Policy
 }
 
@@ -39,6 +41,11 @@ type Backtest struct {
 	Lost []string
 	// Policies judge each alarm, one after the other.
 	Policies []Policy
+	// AtMost is how often a month an alarm of a proposed threshold may fire.
+	AtMost int
+	// Known is what an earlier run has decided, by a name that Keep was given. Keep is told of each decision as soon as it is there; it may be nil.
+	Known map[string]Judged
+	Keep  func(name string, j Judged)
 	// Progress is told what is being done, and how much of it is over. It may be nil.
 	Progress func(what string, done, of int)
 }
@@ -52,8 +59,12 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	holes, err := b.holes(ctx)
+	if err != nil {
+		return Result{}, err
+	}
 	all, unwatched := Watch(minutes, b.Watched)
-	r := Result{Schema: Schema, From: b.From, To: b.To, Since: b.Since, Lost: b.Lost, Unwatched: unwatched, Series: all, Alarms: []Alarm{}}
+	r := Result{Schema: Schema, From: b.From, To: b.To, Since: b.Since, Lost: b.Lost, Unwatched: unwatched, Holes: holes, AtMost: b.AtMost, Series: all, Alarms: []Alarm{}}
 	for _, p := range b.Policies {
 		r.Policies = append(r.Policies, p.Name)
 	}
@@ -63,17 +74,30 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 		b.Progress("alarms judged", i, len(firings))
 		a := f.alarm(b.From)
 		for _, p := range b.Policies {
-			judged, err := w.play(ctx, f, p.Policy)
+			judged, err := b.judge(ctx, w, f, p)
 			if err != nil {
 				return Result{}, fmt.Errorf("answering the alarm on bucket %+q of %s: %w", f.Bucket, f.At.Format(time.DateTime), err)
 			}
 			a.Judged = append(a.Judged, judged)
 		}
-		w.trail.forget(f.At)
+		w.trail.forget()
 		r.Alarms = append(r.Alarms, a)
 	}
 	b.Progress("alarms judged", len(firings), len(firings))
 	return r, nil
+}
+
+// judge has an alarm answered, unless an earlier run did.
+func (b Backtest) judge(ctx context.Context, w *world, f Firing, p Policy) (Judged, error) {
+	name := fmt.Sprintf("%s %s %d %s %s", f.Bucket, f.Threshold.PeriodName(), f.Threshold.Bytes, f.At.Format(time.RFC3339), p.ID)
+	if known, ok := b.Known[name]; ok {
+		return known, nil
+	}
+	judged, err := w.play(ctx, f, p.Policy)
+	if err == nil && b.Keep != nil {
+		b.Keep(name, judged)
+	}
+	return judged, err
 }
 
 // minutes adds up the trail's bytes, one day after the other: a day of a busy trail is as much as an engine should sort at once.

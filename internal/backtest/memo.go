@@ -1,10 +1,10 @@
 package backtest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/investigation"
@@ -12,14 +12,17 @@ import (
 
 // memo asks a trail that does not change, and each question once. The answers of one alarm serve every policy, until they are forgotten.
 //
-// What is usual for the readers of some buckets is asked once for all windows that begin within investigation.UsageSpread, as the responder
-// itself does for incidents that are open at the same time.
+// What is usual for the readers of some buckets is asked once for all windows of an alarm that begin within investigation.UsageSpread, as the
+// responder itself does for incidents that are open at the same time.
 type memo struct {
 	trail evidence.Trail
 
 	mu    sync.Mutex
 	known map[string]evidence.Answer
 	usual []usual
+	// failed is why a question of this alarm was not answered. The responder copes with that, and tells the team; a backtest must not take it for an
+	// answer.
+	failed error
 }
 
 // usual is an answer to a Usage question.
@@ -45,6 +48,7 @@ func (m *memo) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, e
 	answer, err := m.trail.Ask(ctx, q)
 	switch {
 	case err != nil:
+		m.failed = cmp.Or(m.failed, err)
 	case isUsage:
 		m.usual = append(m.usual, usual{usage, answer})
 	default:
@@ -56,10 +60,16 @@ func (m *memo) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, e
 	return answer, err
 }
 
-// forget drops what later alarms do not ask for. They come in time order, and each looks at some hours at most.
-func (m *memo) forget(now time.Time) {
+// forget drops all answers. What is decided about an alarm must not hang on which alarms were answered before it.
+func (m *memo) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.known)
-	m.usual = slices.DeleteFunc(m.usual, func(u usual) bool { return now.Sub(u.Before) > investigation.UsageSpread })
+	m.known, m.usual = nil, nil
+}
+
+// err is why a question was not answered.
+func (m *memo) err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }

@@ -71,7 +71,15 @@ func (w *world) play(ctx context.Context, f Firing, p *policy.Policy) (Judged, e
 		Place: incident.Place{AccountID: account.ID, Region: f.series.Region}, Ours: w.ours, Policy: p,
 	}
 	records := map[string]incident.Record{}
-	if _, err := r.Handle(ctx, event, func(rec incident.Record) { records[rec.ID] = rec }); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, err = r.Handle(ctx, event, func(rec incident.Record) {
+		records[rec.ID] = rec
+		if w.trail.err() != nil {
+			cancel() // or it would go on asking
+		}
+	})
+	if err := cmp.Or(w.trail.err(), err); err != nil {
 		return Judged{}, err
 	}
 	return judged(records), nil

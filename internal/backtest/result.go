@@ -30,6 +30,10 @@ type Result struct {
 	Unwatched []string
 	// Lost names, one sentence each, what could not be read of the trail.
 	Lost []string
+	// Holes are where the trail has no record at all.
+	Holes []Hole
+	// AtMost is how often a month an alarm of a proposed threshold may fire.
+	AtMost int
 	// Alarms are in time order.
 	Alarms []Alarm
 }
@@ -45,22 +49,27 @@ type Alarm struct {
 
 // Judged is what a policy had made of an alarm.
 type Judged struct {
-	Decision Decision
+	Decision Decision `json:"decision"`
 	// Answers say who took what, in a sentence for each of the windows that were looked at while the alarm stayed in ALARM.
-	Answers []string
+	Answers []string `json:"answers"`
 	// Steps are what was decided about whom, the strongest first.
-	Steps []Step
+	Steps []Step `json:"steps"`
 }
 
 // Step is what was decided about one credential.
 type Step struct {
-	Action, Target, AccessKeyID string
+	Action      string `json:"action"`
+	Target      string `json:"target"`
+	AccessKeyID string `json:"access_key_id"`
 	// Who is the actor, Owner the user that the key belongs to, or else the actor, and Kind the kind of credential.
-	Who, Owner, Kind string
-	Decision         Decision
-	Reasons          []string
+	Who      string   `json:"who"`
+	Owner    string   `json:"owner"`
+	Kind     string   `json:"kind"`
+	Decision Decision `json:"decision"`
+	// Reasons are "policy: because", in the order of the policy file.
+	Reasons []string `json:"reasons"`
 	// Bytes are what it took in the windows that were looked at.
-	Bytes int64
+	Bytes int64 `json:"bytes"`
 }
 
 // alarm is what is known of a firing before it is judged.

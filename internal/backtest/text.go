@@ -32,6 +32,7 @@ func Text(r Result) string {
 	r.writeAlarms(&b)
 	r.writeBuckets(&b)
 	r.writePrincipals(&b)
+	r.writeProposals(&b)
 	b.WriteString("\nHOW SURE THIS IS\n")
 	for _, line := range r.Limits() {
 		fmt.Fprintf(&b, "- %s\n", line)
@@ -242,6 +243,48 @@ func (r Result) table(b *strings.Builder, of string, rows []Row) {
 	w.Flush()
 }
 
+// writeProposals writes which threshold fires how often, and what it would have missed.
+func (r Result) writeProposals(b *strings.Builder) {
+	proposals := r.Propose(r.AtMost)
+	if len(proposals) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nTHRESHOLDS\nThe lowest that fires at most %s a month on this history, and what it would have missed.\n", times(r.AtMost))
+	for _, p := range proposals {
+		fmt.Fprintf(b, "  %s=%s  fires %s here; %s fired %s. %s\n", prose.Safe(p.Bucket), p.Threshold, times(p.Fires), p.Now, times(p.FiresNow), r.Misses(p))
+	}
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// Misses says which alarms a proposed threshold would have missed, by what the first policy had made of them.
+func (r Result) Misses(p Proposal) string {
+	if len(p.Missed) == 0 {
+		return "It misses none of them."
+	}
+	var s Sum
+	var when []string
+	for _, i := range p.Missed {
+		s.add(r.Alarms[i].Judged[0].Decision)
+		if r.Alarms[i].Judged[0].Decision == Contained {
+			when = append(when, r.Alarms[i].At.Format(stamp))
+		}
+	}
+	text := fmt.Sprintf("It misses %d: %d contained, %d asked, %d left.", len(p.Missed), s.Contained, s.Asked, s.Left)
+	if len(when) > 0 {
+		text += " NOT FIRED for what was contained at " + prose.List(when) + "."
+	}
+	return text
+}
+
 // Limits say what the result stands on, one sentence each.
 func (r Result) Limits() []string {
 	all := []string{
@@ -269,6 +312,12 @@ func (r Result) Limits() []string {
 	if len(places) > 0 {
 		all = append(all, "The records name several regions or accounts for "+prose.List(places)+". A bucket has one of each: the most frequent were taken, and the bytes of all added up.")
 	}
+	for _, s := range r.Series {
+		if len(s.Minutes) > 0 && s.Minutes[0].Start.Sub(r.From) > 48*time.Hour {
+			all = append(all, "The data events of "+prose.Safe(s.Bucket)+" begin at "+s.Minutes[0].Start.Format(stamp)+". Whether nobody read it before, or nobody recorded it, the trail does not say.")
+		}
+	}
+	all = append(all, r.holes()...)
 	if len(r.Unwatched) > 0 {
 		all = append(all, "No alarm watches "+prose.List(r.Unwatched)+".")
 	}
@@ -290,3 +339,22 @@ func (r Result) shortPast() (n int) {
 	}
 	return n
 }
+
+// holes names the holes of the trail, the longest of very many.
+func (r Result) holes() (all []string) {
+	const most = 10
+	longest := slices.Clone(r.Holes)
+	slices.SortStableFunc(longest, func(x, y Hole) int { return cmp.Compare(y.To.Sub(y.From), x.To.Sub(x.From)) })
+	longest = longest[:min(len(longest), most)]
+	slices.SortFunc(longest, func(x, y Hole) int { return x.From.Compare(y.From) })
+	for _, h := range longest {
+		all = append(all, fmt.Sprintf("THE TRAIL HAS A HOLE: there is no record at all from %s to %s UTC (%s). Nothing fires in it, and what was usual in it is not known.",
+			h.From.Format(stamp), h.To.Format(stamp), span(h.To.Sub(h.From))))
+	}
+	if more := len(r.Holes) - len(longest); more > 0 {
+		all = append(all, fmt.Sprintf("It has %s than these, each shorter.", prose.Plural(int64(more), "more hole")))
+	}
+	return all
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +26,8 @@ type backtestCmd struct {
 	Buckets string   `placeholder:"NAME[=SIZE/PERIOD+…],…" help:"The watched buckets with their thresholds, as the deployment's setting buckets. Without it, every bucket of the trail with the default thresholds."`
 	Since   string   `placeholder:"30d|2026-11-28" help:"Only alarms since then: so many hours (h) or days (d) before the trail's last call, or a day or a time in UTC. What lies before it is the past that each alarm is compared with."`
 	Policy  []string `sep:"none" placeholder:"FILE" help:"A Cedar policy instead of the one that ships. Given more than once, the policies stand side by side; the word shipped is the one that ships."`
+	AtMost  int      `default:"2" placeholder:"N" help:"Propose for each bucket the lowest threshold that would have fired at most so often a month."`
+	JSON    bool     `name:"json" help:"Print the result as nightlatch.backtest/1."`
 }
 
 // Run judges the past, and prints the result.
@@ -51,13 +55,30 @@ func (c *backtestCmd) Run(ctx context.Context, s streams) error {
 	if b.Since.After(b.To) {
 		return badInput{fmt.Errorf("--since %s is after the trail's last call, at %s", b.Since.Format(time.RFC3339), b.To.Format(time.RFC3339))}
 	}
-	progress := &progress{out: s.err}
-	b.Progress = progress.say
+	kept := keepDecisions(slices.Concat(c.Trail, c.More), s.err)
+	defer kept.close()
+	b.Known, b.Keep, b.Progress = kept.known, kept.add, (&progress{out: s.err}).say
 	result, err := b.Run(ctx)
 	if err != nil {
-		return err
+		return kept.goOn(err)
 	}
-	_, err = io.WriteString(s.out, backtest.Text(result))
+	if err := c.print(result, s.out); err != nil {
+		return kept.goOn(err)
+	}
+	kept.done()
+	return nil
+}
+
+func (c *backtestCmd) print(r backtest.Result, out io.Writer) error {
+	text := []byte(backtest.Text(r))
+	if c.JSON {
+		var err error
+		if text, err = backtest.JSON(r); err != nil {
+			return err
+		}
+		text = append(text, '\n')
+	}
+	_, err := out.Write(text)
 	return err
 }
 
@@ -73,6 +94,9 @@ func (c *backtestCmd) asked(now time.Time) (b backtest.Backtest, err error) {
 			return b, fmt.Errorf("--buckets: %w; it takes %s", err, settings.AcceptedBuckets)
 		}
 	}
+	if b.AtMost = c.AtMost; b.AtMost < 0 {
+		return b, fmt.Errorf("--at-most is %d, and an alarm cannot fire less than never", b.AtMost)
+	}
 	for _, path := range slices.Concat(c.Trail, c.More) {
 		if strings.HasPrefix(path, "s3://") {
 			return b, inS3(path)
@@ -82,12 +106,16 @@ func (c *backtestCmd) asked(now time.Time) (b backtest.Backtest, err error) {
 		c.Policy = []string{shipped}
 	}
 	for _, file := range c.Policy {
-		named := backtest.Policy{Name: filepath.Base(file), Policy: policy.Shipped()}
+		named, text := backtest.Policy{Name: filepath.Base(file), Policy: policy.Shipped()}, policy.ShippedText()
 		if file != shipped {
 			if named.Policy, err = loadPolicy(file); err != nil {
 				return b, err
 			}
+			if text, err = os.ReadFile(file); err != nil {
+				return b, err
+			}
 		}
+		named.ID = fmt.Sprintf("%x", sha256.Sum256(text))
 		if slices.ContainsFunc(b.Policies, func(p backtest.Policy) bool { return p.Name == named.Name }) {
 			named.Name = file
 		}
