@@ -41,6 +41,21 @@ type Habits struct {
 	// SameObject is the one object that was read now and on each earlier day; SameTime says that all calls came at the same time of the day.
 	SameObject string `json:"same_object,omitempty"`
 	SameTime   bool   `json:"same_time,omitempty"`
+	// Hours are the times of day between which the principal read these buckets on its earlier days; nil where these are fewer than three.
+	Hours *Hours `json:"usual_hours,omitempty"`
+}
+
+// Hours are a part of the day, in seconds after midnight UTC, both included.
+type Hours struct {
+	From int64 `json:"from_s"`
+	To   int64 `json:"to_s"`
+}
+
+// Hold reports whether a time is within the hours, or near them.
+func (h Hours) Hold(t time.Time) bool {
+	const day = int64(24 * time.Hour / time.Second)
+	slack := int64(sameTime / time.Second)
+	return h.To-h.From+2*slack >= day || (t.Unix()%day-h.From+day+slack)%day <= h.To-h.From+2*slack
 }
 
 const (
@@ -120,6 +135,9 @@ func (a *Actor) compare(h *History, from time.Time) {
 	}
 	if p.Object != "" && p.Object == a.Object {
 		a.SameObject = p.Object
+	}
+	if p.Days >= familiarDays {
+		a.Hours = &Hours{p.FirstClock, p.LastClock}
 	}
 	a.SameTime = p.Days > 0 && !a.FirstSeen.IsZero() && near(p.FirstClock, p.LastClock, a.FirstSeen) && near(p.FirstClock, p.LastClock, a.LastSeen)
 
@@ -311,10 +329,7 @@ func (p *PrincipalHistory) signedIn(a *Actor, at place, from time.Time) bool {
 
 // near reports whether a time is at the time of the day at which all earlier calls came.
 func near(first, last int64, t time.Time) bool {
-	const day = int64(24 * time.Hour / time.Second)
-	slack := int64(sameTime / time.Second)
-	clock := t.Unix() % day
-	return last-first <= slack && (clock-first+day+slack)%day <= last-first+2*slack
+	return last-first <= int64(sameTime/time.Second) && Hours{first, last}.Hold(t)
 }
 
 // oneObject is the object that an actor read, where it was one.

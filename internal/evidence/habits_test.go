@@ -192,6 +192,29 @@ func TestVolume(t *testing.T) {
 	}
 }
 
+func TestHours(t *testing.T) {
+	office := Hours{8 * 3600, 17 * 3600}
+	for clock, want := range map[string]bool{"07:44": false, "07:45": true, "08:00": true, "12:00": true, "17:15": true, "17:16": false, "00:00": false, "23:59": false} {
+		at, err := time.Parse("15:04", clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := office.Hold(at.AddDate(2026, 1, 1)); got != want {
+			t.Errorf("%s: got %t", clock, got)
+		}
+	}
+	for _, at := range []time.Duration{0, 12 * time.Hour, 24*time.Hour - 1} {
+		if !(Hours{60, 24*3600 - 60}.Hold(time.Unix(0, 0).Add(at))) {
+			t.Errorf("%v is not within a whole day", at)
+		}
+	}
+	for days, known := range map[int64]bool{0: false, 2: false, 3: true} {
+		if a := compared(taking(100, "x"), PrincipalHistory{Days: days, FirstClock: 60, LastClock: 120}, History{}); (a.Hours != nil) != known {
+			t.Errorf("%d days: got the hours %+v", days, a.Hours)
+		}
+	}
+}
+
 func TestWhatSpeaksForAPlace(t *testing.T) {
 	through := taking(10)
 	through.Bytes, through.Origins = 10, []Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "111122223333", Bytes: 10, Calls: 1}}

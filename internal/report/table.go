@@ -56,7 +56,7 @@ func table(b *strings.Builder, r incident.Record) {
 		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", prose.Plural(more, "actor"))
 	}
 	if a := lead(r); a != nil {
-		details(b, *a)
+		details(b, r, *a)
 	}
 }
 
@@ -93,7 +93,7 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 }
 
 // details are what else is known of the actor that the answer is about.
-func details(b *strings.Builder, a evidence.Actor) {
+func details(b *strings.Builder, r incident.Record, a evidence.Actor) {
 	fmt.Fprintln(b)
 	if !a.FirstSeen.IsZero() {
 		fmt.Fprintf(b, "First seen %s, last seen %s UTC. ", moment(a.FirstSeen), moment(a.LastSeen))
@@ -106,7 +106,7 @@ func details(b *strings.Builder, a evidence.Actor) {
 		fmt.Fprintf(b, "On earlier days its owner read these buckets last at %s, and at most %s in a day.\n",
 			a.LastUsed.UTC().Format("2006-01-02 15:04"), prose.Bytes(*a.MostBytesInADay))
 	}
-	for _, c := range compared(a) {
+	for _, c := range compared(r, a) {
 		for _, line := range wrap(c, width) {
 			fmt.Fprintln(b, line)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 )
 
@@ -116,9 +117,23 @@ func inShort(a evidence.Actor, o evidence.Origin) string {
 	return "NEVER SEEN"
 }
 
-// compared says how an actor's doings compare with its earlier ones, a sentence each.
-func compared(a evidence.Actor) []string {
+// ofDay is a time of day, of the seconds after midnight.
+func ofDay(seconds int64) string { return time.Unix(seconds, 0).UTC().Format("15:04") }
+
+// compared says how an actor's doings compare with its earlier ones, and with what there is to take, a sentence each.
+func compared(r incident.Record, a evidence.Actor) []string {
 	var lines []string
+	if stored := r.Alarm.Stored; stored != nil && *stored > 0 && a.Bytes >= *stored/100 {
+		part := percent(float64(a.Bytes) / float64(*stored))
+		if !strings.HasSuffix(part, "times") {
+			part += " of"
+		}
+		lines = append(lines, fmt.Sprintf("It took %s what the watched buckets hold, %s by S3's metric of the last days.", part, prose.Bytes(*stored)))
+	}
+	if h := a.Hours; h != nil && a.HistoryDays != nil && !a.FirstSeen.IsZero() && !h.Hold(a.FirstSeen) {
+		lines = append(lines, fmt.Sprintf("It came at %s; on %d earlier days its owner read these buckets between %s and %s UTC only.", a.FirstSeen.UTC().Format("15:04"),
+			*a.HistoryDays, ofDay(h.From), ofDay(h.To)))
+	}
 	if a.DayBytes != nil && a.UsualBytes != nil && *a.UsualBytes > 0 {
 		lines = append(lines, fmt.Sprintf("In 24 hours it took %s; on a big day its owner takes %s.", prose.Bytes(*a.DayBytes), prose.Bytes(*a.UsualBytes)))
 	}

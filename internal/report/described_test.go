@@ -1,0 +1,43 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"nightlatch/internal/evidence"
+)
+
+// How much of the bucket was read, and at what time, is told; and neither where it says nothing.
+func TestHowMuchOfTheBucketAndAtWhatHour(t *testing.T) {
+	const held, came = "what the watched buckets hold", "It came at "
+	for name, c := range map[string]struct {
+		stored *int64
+		hours  *evidence.Hours
+		says   []string
+		never  []string
+	}{
+		"nothing is known":              {nil, nil, nil, []string{held, came}},
+		"two thirds, at night":          {new(int64(60 * gib)), &evidence.Hours{From: 8*3600 + 720, To: 17*3600 + 2400}, []string{"It took 66.7 % of " + held + ", 60.0 GiB by S3's metric of the last days.", "It came at 00:07; on 6 earlier days its owner read these buckets between 08:12 and 17:40 UTC only."}, nil},
+		"again and again":               {new(int64(2 * gib)), nil, []string{"It took 20 times " + held + ", 2.00 GiB by"}, []string{came}},
+		"next to nothing of it":         {new(int64(4001 * gib)), nil, nil, []string{held}},
+		"an empty bucket":               {new(int64(0)), nil, nil, []string{held}},
+		"at its owner's hours":          {nil, &evidence.Hours{From: 0, To: 3600}, nil, []string{came}},
+		"its owner works day and night": {nil, &evidence.Hours{From: 60, To: 24*3600 - 60}, nil, []string{came}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := theft()
+			r.Alarm.Stored, r.Evidence.Actors[0].Hours = c.stored, c.hours
+			body := Text(r).Body
+			for _, says := range c.says {
+				if !strings.Contains(strings.Join(strings.Fields(body), " "), says) {
+					t.Errorf("want %q in\n%s", says, body)
+				}
+			}
+			for _, never := range c.never {
+				if strings.Contains(body, never) {
+					t.Errorf("never %q in\n%s", never, body)
+				}
+			}
+		})
+	}
+}
