@@ -165,12 +165,13 @@ func judged(records map[string]incident.Record) Judged {
 }
 
 func step(rec incident.Record, v incident.Verdict, o containment.Outcome) Step {
-	s := Step{Action: string(o.Action), Target: o.Target, AccessKeyID: o.AccessKeyID, Who: o.Who, Owner: cmp.Or(o.Step.Target.Owner, o.Who), Decision: decided(v, o), Reasons: v.Reasons}
+	s := Step{Action: string(o.Action), Target: o.Target, AccessKeyID: o.AccessKeyID, Who: o.Who, Owner: o.Step.Target.Owner, Decision: decided(v, o), Reasons: v.Reasons}
 	for _, a := range rec.Evidence.Actors {
 		if a.AccessKeyID == o.AccessKeyID && a.Who() == o.Who {
-			s.Kind, s.Bytes = string(a.Kind), s.Bytes+a.Bytes
+			s.Kind, s.Bytes, s.Owner = string(a.Kind), s.Bytes+a.Bytes, cmp.Or(s.Owner, a.UserName, a.RoleName)
 		}
 	}
+	s.Owner = cmp.Or(s.Owner, s.Who, s.AccessKeyID, s.Target)
 	return s
 }
 

@@ -135,7 +135,7 @@ func records(text []byte, each func(call)) error {
 }
 
 // loaded is a backtest over a folder.
-func loaded(t *testing.T, dir string) Backtest {
+func loaded(t testing.TB, dir string) Backtest {
 	t.Helper()
 	e, err := duck.Open(t.Context(), duck.Settings{Temp: t.TempDir()})
 	if err != nil {

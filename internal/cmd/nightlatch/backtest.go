@@ -28,6 +28,7 @@ type backtestCmd struct {
 	Policy  []string `sep:"none" placeholder:"FILE" help:"A Cedar policy instead of the one that ships. Given more than once, the policies stand side by side; the word shipped is the one that ships."`
 	AtMost  int      `default:"2" placeholder:"N" help:"Propose for each bucket the lowest threshold that would have fired at most so often a month."`
 	JSON    bool     `name:"json" help:"Print the result as nightlatch.backtest/1."`
+	Page    string   `placeholder:"FILE" help:"Write the result as one HTML file with pictures, too."`
 }
 
 // Run judges the past, and prints the result.
@@ -70,6 +71,15 @@ func (c *backtestCmd) Run(ctx context.Context, s streams) error {
 }
 
 func (c *backtestCmd) print(r backtest.Result, out io.Writer) error {
+	if c.Page != "" {
+		html, err := backtest.Page(r)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.Page, html, 0o600); err != nil {
+			return fmt.Errorf("writing the page: %w", err)
+		}
+	}
 	text := []byte(backtest.Text(r))
 	if c.JSON {
 		var err error

@@ -1,0 +1,64 @@
+package backtest
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
+)
+
+// BenchmarkMonth judges a generated month with thresholds that fire 20 times for each bucket: 300,000 records, or as many as
+// NIGHTLATCH_BACKTEST_RECORDS says. Load and the judging are timed, and the generating is not.
+func BenchmarkMonth(b *testing.B) {
+	records, err := strconv.Atoi(cmp.Or(os.Getenv("NIGHTLATCH_BACKTEST_RECORDS"), "300000"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	month := 30 * 24 * time.Hour
+	generate(b, dir, records, 5_000, month/time.Duration(records))
+	runtime.GC()
+	for b.Loop() {
+		begin := time.Now()
+		t := loaded(b, dir)
+		load := time.Since(begin)
+		minutes, err := t.minutes(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		sums := time.Since(begin) - load
+		all, _ := Watch(minutes, nil)
+		for _, s := range all {
+			bytes := lowest(s.Minutes, settings.Threshold{Period: settings.Minute}, t.From.AddDate(0, 0, 14), 20)
+			t.Watched = append(t.Watched, settings.Bucket{Name: s.Bucket, Thresholds: []settings.Threshold{{Bytes: bytes, Period: settings.Minute}}})
+		}
+		t.Since, t.AtMost, t.Policies = t.From.AddDate(0, 0, 14), 2, []Policy{{"shipped", "", policy.Shipped()}}
+		r, err := t.Run(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		took := time.Since(begin)
+		b.ReportMetric(float64(records)/took.Seconds(), "records/s")
+		b.ReportMetric(load.Seconds(), "s/load")
+		b.ReportMetric(sums.Seconds(), "s/minutes")
+		b.ReportMetric((took-load-2*sums).Seconds()/float64(len(r.Alarms)), "s/alarm")
+		b.ReportMetric(float64(len(r.Alarms)), "alarms")
+		b.ReportMetric(peakMiB(), "peak-MiB")
+	}
+}
+
+// peakMiB is the most memory this process has held, where the system tells: Linux does.
+func peakMiB() float64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kb float64
+	fmt.Sscan(rest, &kb)
+	return kb / 1024
+}
