@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -276,6 +277,13 @@ func TestUsageFits(t *testing.T) {
 	}
 	if q := (Usage{Buckets: names, Before: noon}); !q.Fits() {
 		t.Errorf("ten buckets with names of %d characters make a statement of %d", len(names[0]), len(q.SQL(Schema{})))
+	}
+	for q := (Usage{Buckets: names, Before: noon}); ; q.Buckets = append(q.Buckets, fmt.Sprintf("bucket-%d", len(q.Buckets))) {
+		if n := len(q.SQL(Schema{})) + tableRoom; q.Fits() != (n <= MaxStatement) {
+			t.Fatalf("%d buckets make a statement of %d, and it is said to fit: %v", len(q.Buckets), n, q.Fits())
+		} else if n > MaxStatement {
+			break
+		}
 	}
 }
 

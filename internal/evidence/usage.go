@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -132,5 +133,10 @@ order by part, principal, place`, named("access_key_id"), named("vpc_endpoint"),
 // named is a column that was shortened, under its own name again.
 func named(column string) string { return shorten(column) + " as " + column }
 
+// usageLength is how long the question about no bucket is, at whatever time.
+var usageLength = sync.OnceValue(func() int { return len(Usage{Before: time.Unix(1e9, 0)}.SQL(Schema{})) })
+
 // Fits reports whether the question fits every engine.
-func (q Usage) Fits() bool { return len(q.SQL(Schema{}))+tableRoom <= MaxStatement }
+func (q Usage) Fits() bool {
+	return usageLength()+len(Window{Buckets: q.Buckets}.names())+tableRoom <= MaxStatement
+}

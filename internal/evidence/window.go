@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"nightlatch/internal/settings"
@@ -117,6 +118,12 @@ const tableRoom = 36
 // own length keeps a minute's window, which is waited for, out of a question over a day, and keeps days from adding up.
 const freeScan = time.Hour
 
+// bytesLength is how long the question about one window without a bucket is, with all numbers at their longest.
+var bytesLength = sync.OnceValue(func() int {
+	at := time.Unix(1e9, 0)
+	return len(Bytes{[]Window{{From: at, To: at.Add(99 * time.Hour)}}, 99 * time.Hour}.SQL(Schema{}))
+})
+
 // Batches splits the question into questions that fit every engine. None is longer than the shortest limit, and for no window of one is
 // much more scanned than it alone would need. Each window goes into the first that has room, so that the windows that come first are asked
 // first. A window whose own buckets are too many gets a question to itself, which Lake refuses with the reason; an alarm has at most ten
@@ -135,8 +142,7 @@ func (q Bytes) Batches() []Bytes {
 	case 1:
 		return []Bytes{q}
 	}
-	one := Window{From: q.Windows[0].From, To: q.Windows[0].To}
-	room := MaxStatement - tableRoom - len(Bytes{[]Window{one}, q.Margin}.SQL(Schema{}))
+	room := MaxStatement - tableRoom - bytesLength()
 	var batches []*batch
 	for _, w := range q.Windows {
 		s, names := w.span(), len(w.names())
