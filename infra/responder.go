@@ -44,7 +44,7 @@ func (s Settings) forResponder(topic team, kept incidents, queue *string) settin
 	}
 	return settings.Responder{
 		Mode: s.Mode, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
-		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, LogLevel: s.LogLevel,
+		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, Records: s.Records, LogLevel: s.LogLevel,
 		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
 	}
 }

@@ -35,6 +35,30 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	}
 }
 
+// What the stack itself makes is known to hold no more than it selects. What was there already may hold anything.
+func TestWhatTheEvidenceHolds(t *testing.T) {
+	for name, c := range map[string]struct {
+		store, trail, buckets, want string
+	}{
+		"a trail that is made":             {"", made, "a-bucket", settings.WatchedReads},
+		"a store that is made":             {made, "", "a-bucket", settings.WatchedReads},
+		"both":                             {made, made, "a-bucket", settings.WatchedReads},
+		"of every bucket":                  {"", made, "*", settings.AllReads},
+		"a store that was there":           {aStore, "", "a-bucket", ""},
+		"a trail that was there":           {"", aTrail, "*", ""},
+		"one that was there, and one made": {made, aTrail, "a-bucket", ""},
+	} {
+		s := Settings{EventDataStore: c.store, Trail: c.trail, Buckets: []settings.Bucket{{Name: c.buckets}}}
+		if got := recorded(s); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+	got, err := settings.Parse(environOf(t, synth(t, onlyAthena(made)...), "Responder"))
+	if err != nil || got.Records != settings.WatchedReads {
+		t.Errorf("the function reads %q, %v", got.Records, err)
+	}
+}
+
 // environOf is a function's environment, as deployed.
 func environOf(t *testing.T, tpl template, function string) (environ []string) {
 	t.Helper()

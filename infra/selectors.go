@@ -76,6 +76,17 @@ func objectSelectors(partition string, buckets []settings.Bucket) []selector {
 	}
 }
 
+// recorded says what the selectors take of S3 where the stack makes all that is asked; "" of what is there already.
+func recorded(makes Settings) string {
+	switch {
+	case makes.EventDataStore != "" && makes.EventDataStore != made || makes.Trail != "" && makes.Trail != made:
+		return ""
+	case makes.every():
+		return settings.AllReads
+	}
+	return settings.WatchedReads
+}
+
 // values is how many values the selectors have together.
 func values(selectors []selector) (n int) {
 	for _, s := range selectors {

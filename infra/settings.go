@@ -52,6 +52,8 @@ type Settings struct {
 	// Filter is the id of the request-metrics configuration that the alarms read: the stack's own, which it makes, or one that the
 	// buckets have already, which is never changed.
 	Filter string
+	// Records is what the evidence holds of S3, where the stack itself makes all that is asked; "" where that is not known.
+	Records string
 }
 
 // field is one setting: its context key, what it accepts in words, its default, and how it is read.

@@ -22,6 +22,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	})
 	s.Home = s.Home.in(stack)
 	makes := s // what there is to make is still to be seen in it
+	s.Records = recorded(makes)
 	if makes.EventDataStore == made {
 		s.EventDataStore = newStore(stack, s.Buckets)
 	}

@@ -13,7 +13,8 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// Whether the account is known or CloudFormation fills it in: the rest of the stack is as with a store that is there already.
+// Whether the account is known or CloudFormation fills it in: the rest of the stack is as with a store that is there already, but that it is
+// known what the store holds.
 func TestANewStoreIsUsedLikeAGivenOne(t *testing.T) {
 	want := synth(t)
 	for _, caller := range []string{"", account} {
@@ -31,6 +32,11 @@ func TestANewStoreIsUsedLikeAGivenOne(t *testing.T) {
 		golden(t, "event-data-store.golden", indented(t, at(t, map[string]any(got), "Resources", "EventDataStore")))
 		delete(got["Resources"].(map[string]any), "EventDataStore")
 		delete(got["Outputs"].(map[string]any), "EventDataStoreArn")
+		environment := at(t, got.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any)
+		if environment["NIGHTLATCH_RECORDS"] != settings.WatchedReads {
+			t.Errorf("the responder's environment is %v", environment)
+		}
+		delete(environment, "NIGHTLATCH_RECORDS")
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("account %q: got -, want +:\n%s", caller, diff)
 		}

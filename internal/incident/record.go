@@ -28,6 +28,8 @@ type Record struct {
 	Release string `json:"release,omitempty"`
 	// Place is the deployment's, whatever the alarm claims; zero where there is none, or where that was before 0.9.0.
 	Place Place `json:"deployed_in,omitzero"`
+	// Records is what the trail holds of S3: settings.WatchedReads or AllReads; "" is not known.
+	Records string `json:"trail_records,omitempty"`
 	// Writer is who put this version: one invocation has one name.
 	Writer string `json:"writer,omitempty"`
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/settings"
 )
 
 // How much of the bucket was read, and at what time, is told; and neither where it says nothing.
@@ -39,5 +40,19 @@ func TestHowMuchOfTheBucketAndAtWhatHour(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the trail does not record of a key's use is said as far as it is known.
+func TestWhatTheTrailDoesNotRecord(t *testing.T) {
+	for records, says := range map[string]string{
+		"": "this trail may not record the calls to other buckets", settings.WatchedReads: "this trail records no call to other buckets, but for copies",
+		settings.AllReads: "this trail records the reads of every bucket, and no writes but copies", "later": "this trail may not record the calls to other buckets",
+	} {
+		r := messages()["contained"]
+		r.Records = records
+		if body := strings.Join(strings.Fields(Text(r).Body), " "); !strings.Contains(body, "what else the key is used for: "+says) {
+			t.Errorf("%q: want %q in\n%s", records, says, body)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/settings"
 )
 
 // notKnown says what the incident does not know: each line is something that a human may have to check.
@@ -63,7 +64,7 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	if slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
 		return o.Action == policy.DeactivateKey && o.State != containment.Skipped
 	}) {
-		add("what else the key is used for: this trail may not record the calls to other buckets")
+		add("what else the key is used for: %s", unrecorded(r))
 	}
 	if e.Others.Actors > 0 {
 		add("who else: %s, with %s together, not listed", prose.Plural(e.Others.Actors, "further actor"), prose.Bytes(e.Others.Bytes))
@@ -91,6 +92,17 @@ func notKnown(b *strings.Builder, r incident.Record) {
 			fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
 		}
 	}
+}
+
+// unrecorded says what the trail does not record of a key's use of S3.
+func unrecorded(r incident.Record) string {
+	switch r.Records {
+	case settings.WatchedReads:
+		return "this trail records no call to other buckets, but for copies"
+	case settings.AllReads:
+		return "this trail records the reads of every bucket, and no writes but copies"
+	}
+	return "this trail may not record the calls to other buckets"
 }
 
 func timeline(b *strings.Builder, r incident.Record) {

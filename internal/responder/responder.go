@@ -64,6 +64,8 @@ type Responder struct {
 	Generation string
 	// Place is where the deployment is, for the messages; zero where there is none.
 	Place incident.Place
+	// Records is what the trail holds of S3, for the messages: settings.WatchedReads or AllReads; "" is not known.
+	Records string
 	// Alias says what the account is called; "" where that is not known. The first message asks it, and a decision never does. nil is none.
 	Alias func(context.Context, *slog.Logger) string
 	// Ours are the accounts that are ours.
@@ -173,7 +175,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Place: w.Place, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Place: w.Place, Records: w.Records, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}

@@ -2,8 +2,8 @@ package settings
 
 import "slices"
 
-// Approver is what the approver's environment says: the responder's settings but for FilterID, which no approval reads, and the function
-// that it has called. The table and the schedules are needed: an approval is for another function to do.
+// Approver is what the approver's environment says: the responder's settings but for FilterID and Records, which no approval reads, and the
+// function that it has called. The table and the schedules are needed: an approval is for another function to do.
 type Approver struct {
 	Responder
 	// Function is the name of the responder's function.
@@ -11,7 +11,7 @@ type Approver struct {
 }
 
 func (s *Approver) fields() []field {
-	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return f.name == "FILTER_ID" })
+	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return f.name == "FILTER_ID" || f.name == "RECORDS" })
 	return append(fields, text("RESPONDER", "the name of a Lambda function", true, group, &s.Function))
 }
 

@@ -9,7 +9,7 @@ import (
 
 func TestTheApproversSettings(t *testing.T) {
 	all := Approver{Responder: full, Function: "Nightlatch-Responder-x1"}
-	all.FilterID = ""
+	all.FilterID, all.Records = "", ""
 	got, err := ParseApprover(environ(all.Environ()))
 	if err != nil {
 		t.Fatal(err)
@@ -17,7 +17,7 @@ func TestTheApproversSettings(t *testing.T) {
 	if diff := cmp.Diff(got, all); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
-	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b"} {
+	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "RECORDS": "reads", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b"} {
 		env := all.Environ()
 		env[prefix+name] = value
 		if got, err := ParseApprover(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+name) || cmp.Diff(got, Approver{}) != "" {

@@ -41,6 +41,8 @@ type Responder struct {
 	ScanBudget int64
 	// FilterID is the request-metrics configuration that a manual event reads.
 	FilterID string
+	// Records is what the evidence holds of S3, beside copies: WatchedReads or AllReads; "" where that is not known.
+	Records string
 	// Table is the name of the DynamoDB table that keeps the incidents, in the responder's own account and region. It and the three
 	// below go together: without them incidents live as long as the process, and nothing follows them up.
 	Table string
@@ -64,6 +66,9 @@ const (
 // The engines that can be asked what CloudTrail has recorded: CloudTrail Lake, and Athena about a trail's files.
 const Lake, Athena = "lake", "athena"
 
+// What the evidence can hold of S3: the reads of the watched buckets, or those of every bucket.
+const WatchedReads, AllReads = "watched", "reads"
+
 // OwnFilterID is the request-metrics configuration that the enroller makes. Whatever has this id is Nightlatch's, and
 // nothing else is.
 const OwnFilterID = "nightlatch"
@@ -78,6 +83,7 @@ var (
 	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
 	tagKey  = regexp.MustCompile(`^[\w .:/=+@-]{1,128}$`)
 	filter  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	records = regexp.MustCompile(`^(` + WatchedReads + `|` + AllReads + `)$`)
 	table   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	group   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
@@ -138,6 +144,7 @@ func (s *Responder) fields() []field {
 			}
 			return err
 		}, func() string { return strconv.FormatInt(s.ScanBudget, 10) }},
+		text("RECORDS", "watched or reads", false, records, &s.Records),
 		text("TABLE", "the name of a DynamoDB table", false, table, &s.Table),
 		text("SCHEDULE_GROUP", "the name of a schedule group", false, group, &s.ScheduleGroup),
 		text("SCHEDULE_ROLE", "the ARN of an IAM role", false, roleARN, &s.ScheduleRole),

@@ -21,7 +21,7 @@ var full = Responder{
 	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{"111122223333", "444455556666"},
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",
-	DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed", FilterID: "nightlatch", LogLevel: slog.LevelWarn,
+	DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed", FilterID: "nightlatch", Records: "reads", LogLevel: slog.LevelWarn,
 }
 
 func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
@@ -36,7 +36,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
-	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "LOG_LEVEL",
+	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "LOG_LEVEL",
 		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS"} {
 		delete(env, prefix+optional)
 	}
@@ -54,7 +54,7 @@ func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for name, value := range map[string]string{
 		"MODE": "kill", "EPOCH": "a b", "EVENT_DATA_STORE": "0b8a2a3e", "EVIDENCE": "duck", "TRAIL_LOCATION": "s3://files/AWSLogs", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",
-		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "MOOD": "act",
+		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "RECORDS": "all", "MOOD": "act",
 		"TABLE": "arn:aws:dynamodb:eu-west-1:111122223333:table/incidents", "SCHEDULE_GROUP": "a b", "SCHEDULE_ROLE": "arn:aws:iam::111122223333:user/bob",
 		"DEAD_LETTERS": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed",
 	} {
