@@ -41,6 +41,8 @@ type Backtest struct {
 	Lost []string
 	// Policies judge each alarm, one after the other.
 	Policies []Policy
+	// History are alarms that have fired. Where there are some, they are judged, and not those that the trail would have fired.
+	History *History
 	// AtMost is how often a month an alarm of a proposed threshold may fire.
 	AtMost int
 	// Known is what an earlier run has decided, by a name that Keep was given. Keep is told of each decision as soon as it is there; it may be nil.
@@ -68,7 +70,20 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 	for _, p := range b.Policies {
 		r.Policies = append(r.Policies, p.Name)
 	}
+	var remembered []Firing
+	if b.History != nil {
+		from := b.From
+		if b.Since.After(from) {
+			from = b.Since
+		}
+		all, remembered, r.Notes = b.History.firings(all, from, b.To)
+		r.Series = all
+	}
 	firings := b.firings(all)
+	if b.History != nil {
+		r.Notes = append(compare(remembered, firings), r.Notes...)
+		firings = remembered
+	}
 	w := newWorld(b.Trail, all)
 	for i, f := range firings {
 		b.Progress("alarms judged", i, len(firings))
@@ -89,7 +104,10 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 
 // judge has an alarm answered, unless an earlier run did.
 func (b Backtest) judge(ctx context.Context, w *world, f Firing, p Policy) (Judged, error) {
-	name := fmt.Sprintf("%s %s %d %s %s", f.Bucket, f.Threshold.PeriodName(), f.Threshold.Bytes, f.At.Format(time.RFC3339), p.ID)
+	name := fmt.Sprintf("%s %s %d %s %s", f.Bucket, f.Threshold.Period, f.Threshold.Bytes, f.At.Format(time.RFC3339), p.ID)
+	if f.past != nil {
+		name += fmt.Sprintf(" %s %v", f.past.since.Format(time.RFC3339Nano), f.points)
+	}
 	if known, ok := b.Known[name]; ok {
 		return known, nil
 	}

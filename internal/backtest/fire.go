@@ -22,6 +22,17 @@ type Firing struct {
 	Most  int64
 
 	series *Series
+	// past is the alarm as CloudWatch remembers it, with the datapoints that it names; nil where it was reckoned.
+	past   *past
+	points []alarm.Point
+}
+
+// since is when the alarm fired: as CloudWatch remembers it, or Late.
+func (f Firing) since() time.Time {
+	if f.past != nil {
+		return f.past.since
+	}
+	return f.At.Add(Late)
 }
 
 // Late is how long after its end a minute's datapoint is there, and the alarm evaluated on it: "the alarm is two or three minutes late". It moves

@@ -64,9 +64,9 @@ func (w *world) play(ctx context.Context, f Firing, p *policy.Policy) (Judged, e
 	if err != nil {
 		return Judged{}, err
 	}
-	clock := sandbox.NewClock(f.At.Add(Late))
+	clock := sandbox.NewClock(f.since())
 	r := responder.Responder{
-		Meter: meter{w.series, clock, f.Threshold}, Trail: w.trail, Account: account, Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}},
+		Meter: meter{w.series, clock, f.Threshold, f.points}, Trail: w.trail, Account: account, Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}},
 		Clock: clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct,
 		Place: incident.Place{AccountID: account.ID, Region: f.series.Region}, Ours: w.ours, Policy: p,
 	}
@@ -87,8 +87,11 @@ func (w *world) play(ctx context.Context, f Firing, p *policy.Policy) (Judged, e
 
 // event is the alarm as CloudWatch sends it.
 func (f Firing) event(account string) ([]byte, error) {
+	if f.past != nil {
+		return f.past.event(account, f.series.Region)
+	}
 	name := "nightlatch-" + f.Bucket + "-" + f.Threshold.PeriodName()
-	return sandbox.AlarmEvent(sandbox.Transition{Name: name, AccountID: account, Region: f.series.Region, At: f.At.Add(Late), Period: f.Threshold.Period,
+	return sandbox.AlarmEvent(sandbox.Transition{Name: name, AccountID: account, Region: f.series.Region, At: f.since(), Period: f.Threshold.Period,
 		Threshold: float64(f.Threshold.Bytes), Points: []alarm.Point{f.First}, Metrics: sandbox.BucketMetrics(f.Threshold.Period, f.Bucket)})
 }
 
@@ -97,6 +100,8 @@ type meter struct {
 	series    map[string][]alarm.Point
 	clock     *sandbox.Clock
 	threshold settings.Threshold
+	// remembered are datapoints as CloudWatch had them, where it is known.
+	remembered []alarm.Point
 }
 
 // lookback is how far before an alarm's window its metric is read.
@@ -112,6 +117,9 @@ func (m meter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
 		for _, p := range between(m.series[b], from, now.Add(-time.Minute)) {
 			sums[int64(p.Start.Sub(from)/m.threshold.Period)] += p.Bytes
 		}
+	}
+	for _, p := range m.remembered {
+		sums[int64(p.Start.Sub(from)/m.threshold.Period)] = p.Bytes
 	}
 	for n, bytes := range sums {
 		r.Points = append(r.Points, alarm.Point{Start: from.Add(time.Duration(n) * m.threshold.Period), Bytes: bytes})

@@ -30,6 +30,8 @@ type Result struct {
 	Unwatched []string
 	// Lost names, one sentence each, what could not be read of the trail.
 	Lost []string
+	// Notes say how alarms that have fired were taken, one sentence each.
+	Notes []string
 	// Holes are where the trail has no record at all.
 	Holes []Hole
 	// AtMost is how often a month an alarm of a proposed threshold may fire.

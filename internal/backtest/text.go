@@ -293,6 +293,7 @@ func (r Result) Limits() []string {
 		"The account is in memory, as the trail shows it: every key is on, nothing is tagged, and no key was used last in another service. What the buckets hold is not known, so the floor is 1 GiB.",
 		"Each alarm was answered by itself. What a deactivated key did later is judged again, and the cap on containments an hour is not reckoned with.",
 	}
+	all = append(all, r.Notes...)
 	if short := r.shortPast(); short > 0 {
 		all = append(all, fmt.Sprintf("%s less than the %d days of trail before it that a deployment asks for. With a shorter past, more is asked and less is contained.",
 			prose.Plural(int64(short), "alarm")+map[bool]string{true: " has", false: " have"}[short == 1], int(evidence.HistorySpan.Hours()/24)))

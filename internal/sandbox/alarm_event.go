@@ -47,8 +47,10 @@ type Transition struct {
 	At                      time.Time
 	Period                  time.Duration
 	Threshold               float64
-	// Points are the datapoints that it was evaluated on, oldest first, one at least.
+	// Points are the datapoints that it was evaluated on, oldest first; one at least, where there is no Reason.
 	Points []alarm.Point
+	// Reason and ReasonData are what CloudWatch says of it, where that is known; "" is made of the above.
+	Reason, ReasonData string
 	// Metrics are the alarm's own, as its configuration has them.
 	Metrics []any
 }
@@ -63,27 +65,34 @@ func BucketMetrics(period time.Duration, bucket string) []any {
 // AlarmEvent writes the event that CloudWatch sends to a Lambda:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
 func AlarmEvent(t Transition) ([]byte, error) {
-	var evaluated []any
-	var recent []float64
-	for _, p := range t.Points {
-		recent = append(recent, float64(p.Bytes))
-		evaluated = append(evaluated, map[string]any{"timestamp": p.Start.Format(awsTime), "value": float64(p.Bytes)})
-	}
-	data, err := json.Marshal(map[string]any{"version": "1.0", "startDate": t.Points[0].Start.Format(awsTime), "statistic": "Sum",
-		"period": int(t.Period.Seconds()), "recentDatapoints": recent, "threshold": t.Threshold, "evaluatedDatapoints": evaluated})
-	if err != nil {
-		return nil, err
+	if t.ReasonData == "" && t.Reason == "" {
+		var err error
+		if t.Reason, t.ReasonData, err = t.reason(); err != nil {
+			return nil, err
+		}
 	}
 	partition := cmp.Or(alarm.Alarm{Region: t.Region}.Partition(), "aws")
 	return json.MarshalIndent(map[string]any{
 		"source": "aws.cloudwatch", "alarmArn": "arn:" + partition + ":cloudwatch:" + t.Region + ":" + t.AccountID + ":alarm:" + t.Name,
 		"accountId": t.AccountID, "time": t.At.Format(awsTime), "region": t.Region,
 		"alarmData": map[string]any{
-			"alarmName": t.Name,
-			"state": map[string]any{"value": "ALARM", "timestamp": t.At.Format(awsTime), "reasonData": string(data),
-				"reason": fmt.Sprintf("Threshold Crossed: %d datapoints were greater than the threshold (%.1f).", len(t.Points), t.Threshold)},
+			"alarmName":     t.Name,
+			"state":         map[string]any{"value": "ALARM", "timestamp": t.At.Format(awsTime), "reasonData": t.ReasonData, "reason": t.Reason},
 			"previousState": map[string]any{"value": "OK", "timestamp": t.At.Add(-time.Hour).Format(awsTime)},
 			"configuration": map[string]any{"description": "Bytes downloaded", "metrics": t.Metrics},
 		},
 	}, "", "  ")
+}
+
+// reason is why the alarm fired, by its datapoints.
+func (t Transition) reason() (text, data string, err error) {
+	var evaluated []any
+	var recent []float64
+	for _, p := range t.Points {
+		recent = append(recent, float64(p.Bytes))
+		evaluated = append(evaluated, map[string]any{"timestamp": p.Start.Format(awsTime), "value": float64(p.Bytes)})
+	}
+	all, err := json.Marshal(map[string]any{"version": "1.0", "startDate": t.Points[0].Start.Format(awsTime), "statistic": "Sum",
+		"period": int(t.Period.Seconds()), "recentDatapoints": recent, "threshold": t.Threshold, "evaluatedDatapoints": evaluated})
+	return fmt.Sprintf("Threshold Crossed: %d datapoints were greater than the threshold (%.1f).", len(t.Points), t.Threshold), string(all), err
 }

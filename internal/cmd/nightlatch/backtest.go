@@ -26,6 +26,7 @@ type backtestCmd struct {
 	Buckets string   `placeholder:"NAME[=SIZE/PERIOD+…],…" help:"The watched buckets with their thresholds, as the deployment's setting buckets. Without it, every bucket of the trail with the default thresholds."`
 	Since   string   `placeholder:"30d|2026-11-28" help:"Only alarms since then: so many hours (h) or days (d) before the trail's last call, or a day or a time in UTC. What lies before it is the past that each alarm is compared with."`
 	Policy  []string `sep:"none" placeholder:"FILE" help:"A Cedar policy instead of the one that ships. Given more than once, the policies stand side by side; the word shipped is the one that ships."`
+	History string   `placeholder:"FILE" help:"Judge the alarms that have fired, as aws cloudwatch describe-alarm-history prints them, and not those that the trail would have fired."`
 	AtMost  int      `default:"2" placeholder:"N" help:"Propose for each bucket the lowest threshold that would have fired at most so often a month."`
 	JSON    bool     `name:"json" help:"Print the result as nightlatch.backtest/1."`
 	Page    string   `placeholder:"FILE" help:"Write the result as one HTML file with pictures, too."`
@@ -102,6 +103,15 @@ func (c *backtestCmd) asked(now time.Time) (b backtest.Backtest, err error) {
 	if c.Buckets != "" {
 		if b.Watched, err = settings.ParseBuckets(c.Buckets); err != nil {
 			return b, fmt.Errorf("--buckets: %w; it takes %s", err, settings.AcceptedBuckets)
+		}
+	}
+	if c.History != "" {
+		text, err := os.ReadFile(c.History)
+		if err != nil {
+			return b, fmt.Errorf("reading the history: %w", err)
+		}
+		if b.History, err = backtest.ReadHistory(unmarked(text)); err != nil {
+			return b, fmt.Errorf("%s: %w", c.History, err)
 		}
 	}
 	if b.AtMost = c.AtMost; b.AtMost < 0 {
