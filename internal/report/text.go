@@ -101,7 +101,9 @@ func why(b *strings.Builder, r incident.Record) {
 		}
 	}
 	if slices.ContainsFunc(r.Verdicts, func(v incident.Verdict) bool { return hadFloor(r, v) }) {
-		fmt.Fprintf(b, "Contained without a human is who takes %s or more in 24 hours: %s.\n", prose.Bytes(r.Floor()), r.WhyFloor())
+		for _, line := range wrap("Contained without a human is who takes "+prose.Bytes(r.Floor())+" or more in 24 hours: "+r.WhyFloor()+".", width) {
+			fmt.Fprintln(b, line)
+		}
 	}
 	if r.Aside > 0 {
 		for _, line := range wrap(prose.Plural(int64(r.Aside), "usual reader")+" not asked about: what each took is usual for it, all of it through places that it used on earlier days, "+
