@@ -77,7 +77,7 @@ func (c *backtestCmd) print(r backtest.Result, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.Page, html, 0o600); err != nil {
+		if err := write(c.Page, html); err != nil {
 			return fmt.Errorf("writing the page: %w", err)
 		}
 	}
@@ -90,6 +90,25 @@ func (c *backtestCmd) print(r backtest.Result, out io.Writer) error {
 		text = append(text, '\n')
 	}
 	_, err := out.Write(text)
+	return err
+}
+
+// write puts a file in the place of what was there, or leaves that: a disk that is full cuts nothing. What is no file is written to.
+func write(name string, text []byte) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, text, 0o600)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".nightlatch-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
 	return err
 }
 

@@ -217,7 +217,10 @@ func openTrail(ctx context.Context, paths []string, s streams) (localEngine, err
 		return nil, err
 	}
 	fmt.Fprintf(s.err, "reading the trail in %s ...\n", prose.List(paths))
-	if err := engine.Load(ctx, paths...); err != nil {
+	done := reading(paths, s.err)
+	err = engine.Load(ctx, paths...)
+	done()
+	if err != nil {
 		engine.Close()
 		return nil, badInput{err}
 	}
