@@ -85,8 +85,17 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 		firings = remembered
 	}
 	w := newWorld(b.Trail, all)
-	for i, f := range firings {
-		b.Progress("alarms judged", i, len(firings))
+	todo, done := 0, 0
+	for _, f := range firings {
+		if b.open(f) {
+			todo++
+		}
+	}
+	for _, f := range firings {
+		if b.open(f) {
+			b.Progress("alarms judged", done, todo)
+			done++
+		}
 		a := f.alarm(b.From)
 		for _, p := range b.Policies {
 			judged, err := b.judge(ctx, w, f, p)
@@ -98,16 +107,29 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 		w.trail.forget()
 		r.Alarms = append(r.Alarms, a)
 	}
-	b.Progress("alarms judged", len(firings), len(firings))
 	return r, nil
 }
 
-// judge has an alarm answered, unless an earlier run did.
-func (b Backtest) judge(ctx context.Context, w *world, f Firing, p Policy) (Judged, error) {
+// open reports whether an alarm has to be answered by some policy.
+func (b Backtest) open(f Firing) bool {
+	return slices.ContainsFunc(b.Policies, func(p Policy) bool {
+		_, known := b.Known[f.name(p)]
+		return !known
+	})
+}
+
+// name tells an alarm under a policy from all others.
+func (f Firing) name(p Policy) string {
 	name := fmt.Sprintf("%s %s %d %s %s", f.Bucket, f.Threshold.Period, f.Threshold.Bytes, f.At.Format(time.RFC3339), p.ID)
 	if f.past != nil {
 		name += fmt.Sprintf(" %s %v", f.past.since.Format(time.RFC3339Nano), f.points)
 	}
+	return name
+}
+
+// judge has an alarm answered, unless an earlier run did.
+func (b Backtest) judge(ctx context.Context, w *world, f Firing, p Policy) (Judged, error) {
+	name := f.name(p)
 	if known, ok := b.Known[name]; ok {
 		return known, nil
 	}

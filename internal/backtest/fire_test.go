@@ -16,16 +16,23 @@ func brute(minutes []alarm.Point, t settings.Threshold) (fired []time.Time, ende
 	if len(minutes) == 0 {
 		return nil, nil
 	}
+	at := map[int64]int64{}
+	for _, m := range minutes {
+		at[m.Start.Unix()] = m.Bytes
+	}
 	inAlarm := false
 	last := minutes[len(minutes)-1].Start.Add(t.Period + 10*time.Minute)
 	for now := minutes[0].Start; !now.After(last); now = now.Add(time.Minute) {
 		breaches := false
 		for n := range t.Evaluated() {
 			to := now.Add(-time.Duration(n) * time.Minute)
-			var sum int64
-			for _, m := range minutes {
-				if !m.Start.Before(to.Add(-t.Period)) && m.Start.Before(to) {
-					sum += m.Bytes
+			sum := at[to.Add(-t.Period).Unix()] // a minute's datapoint
+			if t.Period > settings.Minute {
+				sum = 0
+				for _, m := range minutes {
+					if !m.Start.Before(to.Add(-t.Period)) && m.Start.Before(to) {
+						sum += m.Bytes
+					}
 				}
 			}
 			breaches = breaches || sum > t.Bytes

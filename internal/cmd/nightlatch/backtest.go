@@ -136,11 +136,6 @@ func (c *backtestCmd) asked(now time.Time) (b backtest.Backtest, err error) {
 	if b.AtMost = c.AtMost; b.AtMost < 0 {
 		return b, fmt.Errorf("--at-most is %d, and an alarm cannot fire less than never", b.AtMost)
 	}
-	for _, path := range slices.Concat(c.Trail, c.More) {
-		if strings.HasPrefix(path, "s3://") {
-			return b, inS3(path)
-		}
-	}
 	if len(c.Policy) == 0 {
 		c.Policy = []string{shipped}
 	}

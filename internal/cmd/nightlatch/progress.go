@@ -19,15 +19,15 @@ type progress struct {
 	said  time.Time
 }
 
-// patient is how long nothing is said.
-const patient = 2 * time.Second
+// patient is how long nothing is said, and again how long after that.
+const patient, again = 2 * time.Second, 5 * time.Second
 
 func (p *progress) say(what string, done, of int) {
 	now := time.Now()
 	if p.what != what || done == 0 {
-		p.what, p.began, p.said = what, now, now
+		p.what, p.began, p.said = what, now, now.Add(patient-again)
 	}
-	if done == 0 || done == of || now.Sub(p.said) < patient {
+	if done == 0 || done == of || now.Sub(p.said) < again {
 		return
 	}
 	p.said = now
@@ -59,14 +59,15 @@ func reading(paths []string, out io.Writer) (done func()) {
 	stop := make(chan struct{})
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		for {
+		for next := patient; ; next = again {
 			select {
 			case <-stop:
 				return
-			case <-time.After(patient):
+			case <-time.After(next):
 			}
 			took, whole := time.Since(began), int(total>>10)+1
-			if n := min(int((read()-before)>>10), whole*99/100); n > 0 && before > 0 {
+			// What is read once may be read again, or be put in order: then nothing is known of the rest.
+			if n := int((read() - before) >> 10); n > 0 && n < whole*98/100 && before > 0 {
 				fmt.Fprintf(out, "%d %% of the trail read%s\n", 100*n/whole, left(took, n, whole))
 			} else {
 				fmt.Fprintf(out, "reading the trail for %s\n", took.Round(time.Second))

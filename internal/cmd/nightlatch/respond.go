@@ -208,6 +208,11 @@ func unmarked(text []byte) []byte {
 }
 
 func openTrail(ctx context.Context, paths []string, s streams) (localEngine, error) {
+	for _, path := range paths {
+		if strings.HasPrefix(path, "s3://") {
+			return nil, badInput{inS3(path)}
+		}
+	}
 	dir, err := s.tmp.dir()
 	if err != nil {
 		return nil, err
