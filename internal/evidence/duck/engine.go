@@ -3,8 +3,10 @@
 //
 // It answers the same SQL text that CloudTrail Lake answers. Its table "events" has Lake's columns
 // (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html), without eventjson and eventjsonchecksum,
-// which would hold every record in memory a second time. Macros give DuckDB the Trino functions that the questions use. What could not be
-// read is never passed over in silence: every answer names it.
+// which would hold every record in memory a second time. What no question reads is NULL in it, or is missing in its maps: see fields. Macros
+// give DuckDB the Trino functions that the questions use. What could not be read is never passed over in silence: every answer names it.
+//
+// The files are read here, many at once, as a stream of records: see scanner and feed. DuckDB gets of each what the questions need, as JSON.
 package duck
 
 import (
@@ -26,21 +28,22 @@ import (
 const Table = "events"
 
 const (
-	// defaultMemoryMB holds about a million events before DuckDB spills to disk.
-	defaultMemoryMB = 1500
-	// leastMemoryMB is what one thread needs to read and store a chunk of files. With less a load still ends well, by way of
-	// rewriting the files, and takes ten times as long.
-	leastMemoryMB = 200
-	// maxDefaultThreads is where more threads stop helping: decompressing is what takes the time, and the memory is shared.
-	maxDefaultThreads = 4
+	// defaultMemoryMB holds about half of a million events before DuckDB spills to disk. The usage question over two million of them ends well
+	// with three quarters of it, and over 400,000 not with half of it.
+	defaultMemoryMB = 400
+	// leastMemoryMB is what one thread needs to load files.
+	leastMemoryMB = 100
+	// maxDefaultThreads bounds the memory: what a thread sorts and groups it must hold.
+	maxDefaultThreads = 2
 )
 
 // Settings bound what the engine may take of the machine.
 type Settings struct {
 	// MemoryMB is how much memory DuckDB may hold, in megabytes; what goes beyond is spilled to a temporary directory.
-	// 0 means 1500, and 200 for each thread is the least.
+	// 0 means 400, and 100 for each thread is the least. What it frees stays with
+	// the process for a while, so that this may take half as much again.
 	MemoryMB int
-	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 4 and what the memory is enough for.
+	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 2 and what the memory is enough for.
 	Threads int
 	// Temp is the directory in which the engine makes its own; "" is the system's for temporary files.
 	Temp string
@@ -50,11 +53,14 @@ type Settings struct {
 type Engine struct {
 	settings Settings
 	db       *sql.DB
-	dir      string // of our own: DuckDB's spill, and rewritten trail files while they are loaded
+	dir      string // of our own: DuckDB's spill, and the callers while files are loaded
 
 	mu     sync.RWMutex // Load writes, Ask reads
 	files  map[string]*file
 	nextID int
+	// nextCaller is callers.caller of the next.
+	nextCaller int32
+	feed       *feed // what Load is loading
 }
 
 var _ evidence.Trail = (*Engine)(nil)
@@ -99,15 +105,17 @@ func (e *Engine) setUp(ctx context.Context) error {
 		"set global autoload_known_extensions = false",
 		"set global TimeZone = 'UTC'",
 		"set global integer_division = true", // 7/2 is 3 in Trino
-		createTrail(),
-		"create view " + Table + " as select * exclude (file) from trail",
 	}
+	statements = append(statements, createTrail()...)
 	statements = append(statements, dialect...)
 	statements = append(statements, "set global lock_configuration = true")
 	for _, s := range statements {
 		if _, err := e.db.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("set up DuckDB with %q: %v", s, err)
 		}
+	}
+	if err := e.register(ctx); err != nil {
+		return fmt.Errorf("set up DuckDB to read records: %v", err)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func same(t *testing.T, got, want any) {
 }
 
 func TestSettings(t *testing.T) {
-	for _, s := range []Settings{{MemoryMB: -1}, {MemoryMB: 100}, {MemoryMB: 500, Threads: 3}, {Threads: -1}} {
+	for _, s := range []Settings{{MemoryMB: -1}, {MemoryMB: 90}, {MemoryMB: 250, Threads: 3}, {Threads: -1}} {
 		if _, err := Open(t.Context(), s); err == nil {
 			t.Errorf("%+v was accepted", s)
 		}

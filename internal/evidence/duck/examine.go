@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 	"sync"
 )
@@ -34,8 +33,7 @@ func (e *Engine) each(ctx context.Context, files []*file, do func(context.Contex
 	return ctx.Err()
 }
 
-// examine finds out a file's form, and whether its gzip data is whole. DuckDB heeds neither an early end nor the checksum of gzip data, and
-// reads what it can get. Decompressing everything once more costs about a sixth of a load.
+// examine finds out a file's form. Whether it is whole is found out while it is loaded.
 func examine(ctx context.Context, f *file) {
 	src, err := openSource(ctx, f.real)
 	if err != nil {
@@ -43,9 +41,8 @@ func examine(ctx context.Context, f *file) {
 		return
 	}
 	defer src.Close()
-	f.zipped, f.wrapped = src.zipped, src.prefixed
 	if info, err := src.file.Stat(); err == nil {
-		f.disk, f.text = info.Size(), info.Size()
+		f.disk = info.Size()
 	}
 	if why := unreadable(src); why != "" {
 		f.lost = why + recordsMissing
@@ -55,16 +52,8 @@ func examine(ctx context.Context, f *file) {
 		f.alien = true
 		return
 	}
-	err = sniff(src, f)
-	if err == nil && f.zipped {
-		src.room = nil
-		if _, err = io.Copy(io.Discard, src); err != nil {
-			err = src.broken()
-		}
-		f.text = src.n
-	}
 	var broken *breakage
-	if errors.As(err, &broken) {
+	if errors.As(sniff(src, f), &broken) {
 		f.lost = brokenOff(f.form, broken)
 	}
 	f.alien = f.form == 0 && f.lost == ""
@@ -74,22 +63,18 @@ func examine(ctx context.Context, f *file) {
 }
 
 // sniff reads as much as it takes to know a file's form: to its first CloudTrail record. A file without any keeps form 0.
-// A list it reads to its end, because DuckDB takes a list without its closing bracket for a whole one.
 func sniff(src *source, f *file) error {
 	err := walk(src, func(as form, record json.RawMessage) error {
-		switch {
-		case record == nil:
+		if record == nil {
 			f.form = formRecords // as it stands: a list of no records is a trail file too
 			return nil
-		case native(as, record):
+		}
+		if native(as, record) {
 			f.form = as
-			if as == formArray {
-				return nil
-			}
 			return errEnough
 		}
 		if u := unwrap(record); len(u.records) > 0 || u.unread > 0 {
-			f.form, f.wrapped = as, true
+			f.form = as
 			return errEnough
 		}
 		if as == formRecords {
@@ -127,7 +112,7 @@ func trigger(raw json.RawMessage) bool {
 	return json.Unmarshal(raw, &entry) == nil && strings.HasPrefix(entry.EventSource, "aws:")
 }
 
-// inspect finds what DuckDB stumbled over: it reads a whole file as JSON.
+// inspect says where a file is broken, and what of it is missing. walk is slow, and says it to the byte.
 func inspect(ctx context.Context, f *file) {
 	src, err := openSource(ctx, f.real)
 	if err != nil {
@@ -135,8 +120,7 @@ func inspect(ctx context.Context, f *file) {
 		return
 	}
 	defer src.Close()
-	var broken *breakage
-	if errors.As(walk(src, func(form, json.RawMessage) error { return nil }), &broken) {
-		f.lost = brokenOff(f.form, broken)
-	}
+	broken := &breakage{why: "it is no JSON throughout"}
+	errors.As(walk(src, func(form, json.RawMessage) error { return nil }), &broken)
+	f.lost = brokenOff(f.form, broken)
 }

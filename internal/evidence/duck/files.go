@@ -16,17 +16,15 @@ type file struct {
 	path string // as the caller will recognise it
 	real string // absolute, without symbolic links: what makes it the same file
 
-	form   form
-	zipped bool
+	form form
 	// odd files have another name than a trail's: they are looked at, and need not be one.
-	odd bool
-	// wrapped files hold records inside of other tools' entries, or behind a time on each line: rewrite takes them out.
-	wrapped bool
-	disk    int64 // size on disk
-	text    int64 // size of its text
+	odd  bool
+	disk int64 // size on disk
 
 	id     int // trail.file
 	loaded bool
+	// broken files have been found to be, while they were loaded.
+	broken bool
 	// alien files are JSON, and not CloudTrail's.
 	alien bool
 	// events counts the records in the trail, undated those of them without a readable eventTime,

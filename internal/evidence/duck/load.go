@@ -2,17 +2,11 @@ package duck
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
-	"strings"
-)
+	"slices"
 
-const (
-	// chunk is how many files DuckDB reads in one statement: enough to keep its threads busy, few enough that one broken
-	// file does not have a whole trail read twice.
-	chunk = 128
-	// leastObject is DuckDB's own default for the largest JSON value, 16 MiB.
-	leastObject = 16 << 20
+	"github.com/duckdb/duckdb-go/v2"
 )
 
 // Load adds the records of files and directories. A directory is walked for *.json, *.jsonl, *.ndjson and the same with .gz, and for files
@@ -42,10 +36,8 @@ func (e *Engine) Load(ctx context.Context, paths ...string) error {
 			return err
 		}
 	}
-	for _, group := range e.groups(fresh) {
-		if err := e.loadGroup(ctx, group); err != nil {
-			return fmt.Errorf("load trail files: %w", err)
-		}
+	if err := e.insert(ctx, fresh); err != nil {
+		return fmt.Errorf("load trail files: %w", err)
 	}
 	return nil
 }
@@ -78,148 +70,101 @@ func (e *Engine) someTrail(path string, files []*file) error {
 	return noFiles(path)
 }
 
-// groups splits files into what DuckDB can read in one go: of one form, all gzip or none.
-func (e *Engine) groups(files []*file) [][]*file {
-	type kind struct {
-		form   form
-		zipped bool
-	}
-	open := map[kind][]*file{}
-	var groups [][]*file
-	for _, f := range files {
-		k := kind{f.form, f.zipped}
-		switch {
-		case f.alien, f.lost != "" && f.form != formLines:
-		case f.lost != "", f.wrapped, f.form != formLines && f.text > e.largest():
-			groups = append(groups, []*file{f}) // to be rewritten
-		default:
-			open[k] = append(open[k], f)
-			if len(open[k]) == chunk {
-				groups, open[k] = append(groups, open[k]), nil
-			}
-		}
-	}
-	for _, form := range []form{formRecords, formArray, formLines} {
-		for _, zipped := range []bool{true, false} {
-			if rest := open[kind{form, zipped}]; len(rest) > 0 {
-				groups = append(groups, rest)
-			}
-		}
-	}
-	return groups
-}
-
-// largest is the largest JSON value that DuckDB may read: each thread holds two buffers of that size, and together they may
-// take half of the memory.
-func (e *Engine) largest() int64 {
-	return max(leastObject, int64(e.settings.MemoryMB)*1e6/int64(4*e.settings.Threads))
-}
-
-// loadGroup loads files of one form. It returns an error only when ctx has ended: everything else is a file's own loss.
-func (e *Engine) loadGroup(ctx context.Context, group []*file) error {
-	if first := group[0]; first.lost != "" || first.wrapped || (first.form != formLines && first.text > e.largest()) {
-		if err := e.rewrite(ctx, first, nil); err != nil {
-			return err
-		}
-		return e.account(ctx, group)
-	}
-	err := e.insert(ctx, group)
-	if err != nil && ctx.Err() == nil {
-		err = e.loadSound(ctx, group)
-	}
-	if err != nil {
-		return err
-	}
-	return e.account(ctx, group)
-}
-
-// loadSound loads a group that DuckDB has refused: without the files that are broken, and the rest in ever smaller parts
-// until the culprits stand alone. What DuckDB says is not asked for the file's name, which its messages may or may not give.
-func (e *Engine) loadSound(ctx context.Context, group []*file) error {
-	if err := e.each(ctx, group, inspect); err != nil {
-		return err
-	}
-	var sound []*file
-	for _, f := range group {
-		switch {
-		case f.lost == "":
-			sound = append(sound, f)
-		case f.form == formLines:
-			if err := e.rewrite(ctx, f, nil); err != nil {
-				return err
-			}
-		}
-	}
-	return e.bisect(ctx, sound)
-}
-
-func (e *Engine) bisect(ctx context.Context, files []*file) error {
+// insert loads files, all of them or, with an error, none.
+func (e *Engine) insert(ctx context.Context, files []*file) error {
+	files = slices.DeleteFunc(files, func(f *file) bool { return f.alien || f.lost != "" })
 	if len(files) == 0 {
 		return nil
 	}
-	err := e.insert(ctx, files)
-	if err == nil || ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if len(files) == 1 {
-		return e.rewrite(ctx, files[0], err)
-	}
-	half := len(files) / 2
-	if err := e.bisect(ctx, files[:half]); err != nil {
-		return err
-	}
-	return e.bisect(ctx, files[half:])
-}
-
-// insert has DuckDB read files of one form. It loads all of them or none.
-func (e *Engine) insert(ctx context.Context, files []*file) error {
-	first, object := e.nextID, int64(leastObject)
-	var names []string
-	for _, f := range files {
-		names = append(names, quote(literal(f.real)))
-		if f.form == formRecords {
-			object = max(object, f.text)
-		}
-	}
-	list := "[" + strings.Join(names, ", ") + "]"
-	query := fmt.Sprintf("insert into trail by name select %s, %d + file_index as file from (%s) as s where r is not null and %s",
-		trailColumns(), first, reader(files[0], list, object), noSummary())
-	if _, err := e.db.ExecContext(ctx, query); err != nil {
-		return err
-	}
+	first := e.nextID
 	for i, f := range files {
-		f.id, f.loaded = first+i, true
+		f.id = first + i
 	}
 	e.nextID += len(files)
+	c, err := newCallers(e.dir, e.nextCaller)
+	if err != nil {
+		return err
+	}
+	defer c.remove()
+	e.feed = &feed{ctx: ctx, rest: slices.Clone(files), callers: c}
+	_, err = e.db.ExecContext(ctx, fmt.Sprintf("insert into trail by name select file, caller, %s from (select file, caller, json_transform(record, %s) as r from %s())",
+		computed(kept(false)), quote(shape(kept(false))), fedBy))
+	e.feed.close()
+	e.feed, e.nextCaller = nil, c.next
+	if err == nil {
+		err = e.settle(ctx, files, first, c)
+	}
+	if err != nil {
+		_, undo := e.db.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("delete from trail where file >= %d", first))
+		switch of := new(duckdb.Error); {
+		case ctx.Err() != nil:
+			return errors.Join(ctx.Err(), undo)
+		case undo != nil || !errors.As(err, &of) || of.Type != duckdb.ErrorTypeInvalidInput && of.Type != duckdb.ErrorTypeConversion:
+			return errors.Join(err, undo)
+		}
+		return e.insertSome(ctx, files, err)
+	}
+	for _, f := range files {
+		f.loaded = !f.broken || f.form == formLines
+		if f.unread > 0 && f.events == 0 {
+			f.loaded, f.unread, f.strangers = false, 0, 0
+			f.lost = "holds CloudTrail records in a form that is not read" + recordsMissing
+		}
+	}
 	return nil
 }
 
-// reader is the SELECT that gives each record of the files as r, with the file's index in the list.
-func reader(of *file, list string, object int64) string {
-	compression, format := "uncompressed", "unstructured"
-	if of.zipped {
-		compression = "gzip"
+// insertSome loads what it can of files in which there is something that DuckDB refuses.
+func (e *Engine) insertSome(ctx context.Context, files []*file, refusal error) error {
+	for _, f := range files {
+		f.broken, f.strangers, f.unread, f.nameless = false, 0, 0, 0
 	}
-	if of.form == formArray {
-		format = "array"
+	if len(files) == 1 {
+		files[0].lost = "is refused by DuckDB (" + oneLine(refusal) + ")" + recordsMissing
+		return nil
 	}
-	var columns, parts []string
-	for _, f := range fields {
-		columns = append(columns, fmt.Sprintf("%q: %s", f.name, quote(f.sqlType())))
-		parts = append(parts, fmt.Sprintf("%[1]q := %[1]q", f.name))
+	half := len(files) / 2
+	if err := e.insert(ctx, slices.Clone(files[:half])); err != nil {
+		return err
 	}
-	r := "struct_pack(" + strings.Join(parts, ", ") + ")"
-	if of.form == formRecords {
-		columns = append(columns, "Records: "+quote(structOf(fields)+"[]"))
-		// Beside objects with a list there may be some that are records themselves.
-		r = fmt.Sprintf("unnest(case when Records is not null then Records when coalesce(eventName, eventSource) is not null then [%s] end)", r)
-	}
-	return fmt.Sprintf("select %s as r, file_index from read_json(%s, columns={%s}, format=%s, compression=%s, maximum_object_size=%d, records=true, auto_detect=false, hive_partitioning=false)",
-		r, list, strings.Join(columns, ", "), quote(format), quote(compression), object)
+	return e.insert(ctx, slices.Clone(files[half:]))
 }
 
-// globbing are the characters that DuckDB would expand in a file's name.
-var globbing = regexp.MustCompile(`[*?\[]`)
+// settle adds the callers, says what of the files is missing, and counts what has arrived. Of a list that is broken nothing stays.
+func (e *Engine) settle(ctx context.Context, files []*file, first int, c *callers) error {
+	if err := c.store(ctx, e); err != nil {
+		return fmt.Errorf("keep who called: %w", err)
+	}
+	broken := slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return !f.broken })
+	if err := e.each(ctx, broken, inspect); err != nil {
+		return err
+	}
+	for _, f := range broken {
+		if f.form == formLines {
+			continue
+		}
+		if _, err := e.db.ExecContext(ctx, fmt.Sprintf("delete from trail where file = %d", f.id)); err != nil {
+			return fmt.Errorf("leave out %q, which is broken: %v", f.path, err)
+		}
+		f.strangers, f.unread, f.nameless = 0, 0, 0
+	}
+	return e.tally(ctx, files, first)
+}
 
-// literal writes a path so that DuckDB takes it as the name of that one file.
-func literal(path string) string { return globbing.ReplaceAllString(path, "[$0]") }
+// tally counts what has arrived of each file.
+func (e *Engine) tally(ctx context.Context, files []*file, first int) error {
+	rows, err := e.db.QueryContext(ctx, fmt.Sprintf("select file, count(*), count_if(eventtime is null) from trail where file >= %d group by file", first))
+	if err != nil {
+		return fmt.Errorf("count the records: %v", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int
+		var events, undated int64
+		if err := rows.Scan(&id, &events, &undated); err != nil {
+			return fmt.Errorf("count the records: %v", err)
+		}
+		files[id-first].events, files[id-first].undated = events, undated
+	}
+	return rows.Err()
+}

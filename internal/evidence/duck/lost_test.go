@@ -101,10 +101,10 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// TestManyFilesAndOneBroken loads more files than go into one statement.
+// TestManyFilesAndOneBroken loads more files than are read at once.
 func TestManyFilesAndOneBroken(t *testing.T) {
 	dir := t.TempDir()
-	const n = 3*chunk + 7
+	const n = 391
 	for i := range n {
 		write(t, dir, fmt.Sprintf("%04d.json", i), records(event(fmt.Sprint(i))))
 	}

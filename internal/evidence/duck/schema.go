@@ -2,6 +2,8 @@ package duck
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +25,11 @@ type field struct {
 	name string
 	kind kind
 	of   []field
+	// without are the keys of a table that no question reads, and unread says so of the whole field: they stay NULL.
+	without []string
+	unread  bool
+	// shared fields are the same in many records, and stand once for all of them in the table callers.
+	shared bool
 }
 
 // The fields whose columns are not simply what the record says.
@@ -34,32 +41,33 @@ const (
 
 // fields are a record's, in the order of Lake's schema.
 var fields = []field{
-	{name: "eventVersion"},
-	{"userIdentity", object, identityFields},
-	{name: eventTime}, {name: timestamp}, {name: "eventSource"}, {name: "eventName"}, {name: "awsRegion"},
-	{name: "sourceIPAddress"}, {name: "userAgent"}, {name: "errorCode"}, {name: "errorMessage"},
-	{name: "requestParameters", kind: table}, {name: "responseElements", kind: table}, {name: "additionalEventData", kind: table},
-	{name: "requestID"}, {name: eventID}, {name: "readOnly", kind: flag},
-	{"resources", list, texts("accountId", "type", "ARN", "ARNPrefix")},
-	{name: "eventType"}, {name: "apiVersion"}, {name: "managementEvent", kind: flag}, {name: "recipientAccountId"},
-	{name: "sharedEventID"}, {name: "annotation"}, {name: "vpcEndpointId"}, {name: "vpcEndpointAccountId"},
-	{name: "serviceEventDetails", kind: table}, {name: "addendum", kind: table}, {name: "edgeDeviceDetails", kind: table},
-	{name: "insightDetails", kind: table}, {name: "eventCategory"},
-	{"tlsDetails", object, texts("tlsVersion", "cipherSuite", "clientProvidedHostHeader")},
-	{name: "sessionCredentialFromConsole"},
+	{name: "eventVersion", shared: true},
+	{name: "userIdentity", kind: object, of: identityFields, shared: true},
+	{name: eventTime}, {name: timestamp}, {name: "eventSource", shared: true}, {name: "eventName", shared: true}, {name: "awsRegion", shared: true},
+	{name: "sourceIPAddress"}, {name: "userAgent", shared: true}, {name: "errorCode", shared: true}, {name: "errorMessage", unread: true},
+	{name: "requestParameters", kind: table, without: []string{"Host"}}, {name: "responseElements", kind: table},
+	{name: "additionalEventData", kind: table, without: []string{"SignatureVersion", "CipherSuite", "bytesTransferredIn", "SSEApplied", "x-amz-id-2"}},
+	{name: "requestID"}, {name: eventID}, {name: "readOnly", kind: flag, shared: true},
+	{name: "resources", kind: list, of: texts("accountId", "type", "ARN", "ARNPrefix")},
+	{name: "eventType", unread: true}, {name: "apiVersion", unread: true}, {name: "managementEvent", kind: flag, shared: true}, {name: "recipientAccountId", shared: true},
+	{name: "sharedEventID"}, {name: "annotation", unread: true}, {name: "vpcEndpointId", shared: true}, {name: "vpcEndpointAccountId", shared: true},
+	{name: "serviceEventDetails", kind: table, unread: true}, {name: "addendum", kind: table}, {name: "edgeDeviceDetails", kind: table, unread: true},
+	{name: "insightDetails", kind: table, unread: true}, {name: "eventCategory", shared: true},
+	{name: "tlsDetails", kind: object, of: texts("tlsVersion", "cipherSuite", "clientProvidedHostHeader"), unread: true},
+	{name: "sessionCredentialFromConsole", unread: true},
 }
 
 // identityFields are userIdentity's:
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 var identityFields = append(texts("type", "principalId", "arn", "accountId", "accessKeyId", "userName"),
-	field{"sessionContext", object, []field{
-		{"attributes", object, []field{{name: "creationDate", kind: moment}, {name: "mfaAuthenticated"}}},
-		{"sessionIssuer", object, texts("type", "principalId", "arn", "accountId", "userName")},
-		{"webIdFederationData", object, []field{{name: "federatedProvider"}, {name: "attributes", kind: table}}},
+	field{name: "sessionContext", kind: object, of: []field{
+		{name: "attributes", kind: object, of: []field{{name: "creationDate", kind: moment}, {name: "mfaAuthenticated"}}},
+		{name: "sessionIssuer", kind: object, of: texts("type", "principalId", "arn", "accountId", "userName")},
+		{name: "webIdFederationData", kind: object, of: []field{{name: "federatedProvider"}, {name: "attributes", kind: table}}},
 		{name: "sourceIdentity"}, {name: "ec2RoleDelivery"}, {name: "ec2IssuedInVpc"},
 	}},
-	field{"onBehalfOf", object, texts("userId", "identityStoreArn")},
-	field{"inScopeOf", object, texts("sourceArn", "sourceAccount", "issuerType", "credentialsIssuedTo")},
+	field{name: "onBehalfOf", kind: object, of: texts("userId", "identityStoreArn")},
+	field{name: "inScopeOf", kind: object, of: texts("sourceArn", "sourceAccount", "issuerType", "credentialsIssuedTo")},
 	field{name: "invokedBy"}, field{name: "identityProvider"},
 )
 
@@ -97,32 +105,61 @@ func structOf(fs []field) string {
 	return "STRUCT(" + strings.Join(parts, ", ") + ")"
 }
 
-// createTrail makes the table behind Table: Lake's columns, and the file that a row came from.
-func createTrail() string {
-	columns := []string{"file INTEGER"}
-	for _, f := range fields {
-		switch f.name {
-		case timestamp:
-		case eventTime:
-			columns = append(columns, "eventtime TIMESTAMP")
-		default:
-			columns = append(columns, fmt.Sprintf("%q %s", strings.ToLower(f.name), f.sqlType()))
+// shape is what DuckDB's json_transform is told of an object's fields.
+func shape(fs []field) string {
+	var parts []string
+	for _, f := range fs {
+		of := strconv.Quote(f.sqlType())
+		switch f.kind {
+		case object:
+			of = shape(f.of)
+		case list:
+			of = "[" + shape(f.of) + "]"
 		}
+		parts = append(parts, strconv.Quote(f.name)+":"+of)
 	}
-	return "create table trail (" + strings.Join(columns, ", ") + ")"
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// kept are the fields of a record that are shared, or those that are not.
+func kept(shared bool) []field {
+	return slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return f.unread || f.shared != shared })
+}
+
+// createTrail makes the table of the records, with the file that each came from, that of what they share, and over both the view with Lake's
+// columns.
+func createTrail() []string {
+	columns := map[bool][]string{false: {"file INTEGER", "caller INTEGER"}, true: {"caller INTEGER"}}
+	var shown []string
+	for _, f := range fields {
+		name, of := strconv.Quote(strings.ToLower(f.name)), f.sqlType()
+		switch {
+		case f.name == timestamp:
+			continue
+		case f.name == eventTime:
+			of = "TIMESTAMP"
+		case f.unread:
+			shown = append(shown, fmt.Sprintf("cast(null as %s) as %s", of, name))
+			continue
+		}
+		columns[f.shared], shown = append(columns[f.shared], name+" "+of), append(shown, name)
+	}
+	return []string{"create table trail (" + strings.Join(columns[false], ", ") + ")", "create table callers (" + strings.Join(columns[true], ", ") + ")",
+		"create view " + Table + " as select " + strings.Join(shown, ", ") + " from trail inner join callers using (caller)"}
 }
 
 // timeText is when an event happened, as the record says it.
 const timeText = `coalesce(r."eventTime", r."@timestamp")`
 
-// trailColumns computes the trail's columns from a record r, but for file.
-func trailColumns() string {
+// computed gives the columns of fields from a record r.
+func computed(fs []field) string {
 	var columns []string
-	for _, f := range fields {
+	for _, f := range fs {
 		column := fmt.Sprintf("r.%q", f.name)
-		switch f.name {
-		case timestamp:
+		if f.name == timestamp {
 			continue
+		}
+		switch f.name {
 		case eventTime:
 			// Casting to timestamp would drop an offset from UTC without a word, and takes words such as "infinity";
 			// casting to timestamptz heeds it, and is slow.

@@ -155,17 +155,6 @@ func isSummary(raw json.RawMessage) bool {
 	return json.Unmarshal(raw, &entry) == nil && summary(entry)
 }
 
-// noSummary is the same in SQL, of a record r.
-func noSummary() string {
-	var quoted [2][]string
-	for i, list := range [][]string{summaryCategories, summaryTypes} {
-		for _, s := range list {
-			quoted[i] = append(quoted[i], quote(s))
-		}
-	}
-	return `coalesce(r."eventCategory", '') not in (` + strings.Join(quoted[0], ", ") + `) and coalesce(r."eventType", '') not in (` + strings.Join(quoted[1], ", ") + ")"
-}
-
 // resembles says that a value seems to hold what a record says, in a form that is not read: the names of a record's fields as keys in any
 // case, or as texts, as in a query's rows; or the fields as Elastic names them.
 func resembles(value json.RawMessage) bool {

@@ -1,0 +1,83 @@
+package duck
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+)
+
+// maxCallers is how many different texts are known at a time, and maxShared how much of them.
+const (
+	maxCallers = 20_000
+	maxShared  = 16 << 20
+)
+
+// callers number what many records share: who called what, with which agent. A trail has few of them, so that most of a record is read and
+// kept once. What is forgotten meanwhile gets another number.
+type callers struct {
+	mu    sync.Mutex
+	ids   map[string]int32
+	size  int
+	next  int32
+	file  *os.File // has them for DuckDB
+	lines *bufio.Writer
+	// longest is the length of the longest.
+	longest int
+	err     error
+}
+
+func newCallers(dir string, next int32) (*callers, error) {
+	f, err := os.Create(filepath.Join(dir, "callers.json"))
+	if err != nil {
+		return nil, err
+	}
+	return &callers{ids: map[string]int32{}, next: next, file: f, lines: bufio.NewWriter(f)}, nil
+}
+
+// caller is the number of a text, an object in JSON.
+func (c *callers) caller(text []byte) int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id, known := c.ids[string(text)]; known {
+		return id
+	}
+	if len(c.ids) == maxCallers || c.size > maxShared {
+		clear(c.ids)
+		c.size = 0
+	}
+	id := c.next
+	c.next++
+	c.ids[string(text)] = id
+	c.size += len(text)
+	n, err := fmt.Fprintf(c.lines, `{"caller":%d,"of":%s}`+"\n", id, text)
+	c.longest, c.err = max(c.longest, n), errors.Join(c.err, err)
+	return id
+}
+
+// store puts the callers into their table.
+func (c *callers) store(ctx context.Context, e *Engine) error {
+	if err := errors.Join(c.err, c.lines.Flush(), c.file.Close()); err != nil {
+		return err
+	}
+	_, err := e.db.ExecContext(ctx, fmt.Sprintf(`insert into callers by name select caller, %s from (select caller, json_transform("of", %s) as r
+		from read_json(%s, columns={caller: 'INTEGER', "of": 'JSON'}, format='unstructured', maximum_object_size=%d, auto_detect=false, hive_partitioning=false))`,
+		computed(kept(true)), quote(shape(kept(true))), quote(literal(c.file.Name())), max(c.longest+1, 1<<20)))
+	return err
+}
+
+// remove removes the file.
+func (c *callers) remove() {
+	c.file.Close()
+	os.Remove(c.file.Name())
+}
+
+// globbing are the characters that DuckDB would expand in a file's name.
+var globbing = regexp.MustCompile(`[*?\[]`)
+
+// literal writes a path so that DuckDB takes it as the name of that one file.
+func literal(path string) string { return globbing.ReplaceAllString(path, "[$0]") }

@@ -1,0 +1,123 @@
+package duck
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// FuzzStream holds the fast reader against walk, which is encoding/json: both find the same records, and the same texts broken.
+func FuzzStream(f *testing.F) {
+	a, b := event("a"), event("b")
+	for _, text := range []string{
+		"", " ", "{}", "[]", "null", "17", `"a"`, "[null]", "[[" + a + "]]", a, lines(a, b), records(a, b), records(), records("null", a), "[" + a + "," + b + "]", "[" + a + ",]",
+		`{"x":{"Records":1},"Records":[` + a + `],"y":[1,2]}`, `{"Records":[` + a + `],"Records":[` + b + `]}`, `{"Records":{"a":1}}`, `{"Records":7,"eventName":"A"}`,
+		`{"Records":[],"a"}`, records(crooked), `{"eventName":"\ud83d\ude00","userIdentity":"x"}`, `{"eventName":"é","a":-0.5e+7,"b":01}`, `{"eventName":"A","eventName":"B"}`,
+		`{"eventName":"A","requestParameters":{"a":1,"a":2,"Host":"h"},"resources":[1,{"ARN":"x"},[]],"readOnly":"maybe"}`, "{\"eventName\":\"\x01\"}", "{\"eventName\":\"\xff\"}",
+		`{"event\u004eame":"A","additionalEventData":{"\u0061":[1,{"b":null}]}}`, strings.Repeat("[", 200), `{"eventName":tru}`, `{"eventCategory":"Insight","eventName":"A"}`,
+	} {
+		f.Add([]byte(text))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(dir, "x.json")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, gotErr := streamed(t, path)
+		want, wantErr := walked(t, path)
+		if gotErr == nil && wantErr == nil && !reflect.DeepEqual(got, want) {
+			t.Errorf("got\n%q, want\n%q", got, want)
+		}
+		if gotErr == nil && wantErr != nil && !strings.Contains(wantErr.Error(), "Records is not a list") || gotErr != nil && wantErr == nil && json.Valid(text) && !bytes.ContainsRune(text, '\ufffd') {
+			t.Errorf("got %v, want %v", gotErr, wantErr)
+		}
+	})
+}
+
+// streamed are the records of a file, all fields in one, as the fast reader gives them.
+func streamed(t *testing.T, path string) (all []map[string]any, err error) {
+	src, err := openSource(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	c, err := newCallers(t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.remove()
+	s := newStream(&file{}, src, c)
+	s.in = make([]byte, 32) // so that it has to read on everywhere
+	for err == nil {
+		err = s.next()
+	}
+	from := 0
+	shared := map[int32]string{}
+	for text, id := range c.ids {
+		shared[id] = text
+	}
+	for i, end := range s.ends {
+		both := map[string]any{}
+		for _, part := range []string{string(s.out[from:end]), shared[s.by[i]]} {
+			record := cleanObject(fields, json.RawMessage(part))
+			if record == nil {
+				t.Fatalf("DuckDB is given %q", part)
+			}
+			for k, v := range record {
+				both[k] = v
+			}
+		}
+		dateless(both)
+		all, from = append(all, both), end
+	}
+	if err == io.EOF {
+		return all, nil
+	}
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	return all, err
+}
+
+// walked are the same as walk and cleanObject give them.
+func walked(t *testing.T, path string) (all []map[string]any, err error) {
+	src, err := openSource(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	err = walk(src, func(as form, raw json.RawMessage) error {
+		if raw == nil {
+			return nil
+		}
+		list := []json.RawMessage{raw}
+		if !native(as, raw) {
+			list = unwrap(raw).records
+		}
+		for _, r := range list {
+			if isSummary(r) {
+				continue
+			}
+			record := cleanObject(fields, r)
+			dateless(record)
+			all = append(all, record)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// dateless takes out the one value that cleanObject, which is used twice here, writes otherwise than records do.
+func dateless(record map[string]any) {
+	who, _ := record["userIdentity"].(map[string]any)
+	session, _ := who["sessionContext"].(map[string]any)
+	attributes, _ := session["attributes"].(map[string]any)
+	delete(attributes, "creationDate")
+}
