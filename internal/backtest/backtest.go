@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,7 +58,7 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 	if b.Progress == nil {
 		b.Progress = func(string, int, int) {}
 	}
-	minutes, err := b.minutes(ctx)
+	all, unwatched, err := b.series(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,7 +66,6 @@ func (b Backtest) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	all, unwatched := Watch(minutes, b.Watched)
 	r := Result{Schema: Schema, From: b.From, To: b.To, Since: b.Since, Lost: b.Lost, Unwatched: unwatched, Holes: holes, AtMost: b.AtMost, Series: all, Alarms: []Alarm{}}
 	for _, p := range b.Policies {
 		r.Policies = append(r.Policies, p.Name)
@@ -140,8 +140,10 @@ func (b Backtest) judge(ctx context.Context, w *world, f Firing, p Policy) (Judg
 	return judged, err
 }
 
-// minutes adds up the trail's bytes, one day after the other: a day of a busy trail is as much as an engine should sort at once.
-func (b Backtest) minutes(ctx context.Context) (all []evidence.Minute, err error) {
+// series adds up the trail's bytes, one day after the other: a day of a busy trail is as much as an engine should sort at once. unwatched are the
+// buckets in the trail for which no alarm is made.
+func (b Backtest) series(ctx context.Context) (all []Series, unwatched []string, err error) {
+	w := watch(b.Watched)
 	first := b.From.Truncate(settings.Day)
 	days := int(b.To.Sub(first)/settings.Day) + 1
 	for n := range days {
@@ -149,15 +151,16 @@ func (b Backtest) minutes(ctx context.Context) (all []evidence.Minute, err error
 		day := first.Add(time.Duration(n) * settings.Day)
 		answer, err := b.Trail.Ask(ctx, evidence.Minutes{From: day, To: day.Add(settings.Day)})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		part, err := evidence.ReadMinutes(answer.Rows)
+		minutes, err := evidence.ReadMinutes(answer.Rows)
 		if err != nil {
-			return nil, fmt.Errorf("adding up the bytes of %s: %w", day.Format(time.DateOnly), err)
+			return nil, nil, fmt.Errorf("adding up the bytes of %s: %w", day.Format(time.DateOnly), err)
 		}
-		all = append(all, part...)
+		w.add(minutes)
 	}
-	return all, nil
+	all, unwatched = w.series()
+	return all, unwatched, nil
 }
 
 // Series is what went out of one watched bucket.
@@ -172,39 +175,52 @@ type Series struct {
 	Minutes []alarm.Point
 }
 
-// Watch puts the minutes together by watched bucket, in the order of names. unwatched are the buckets in the trail for which no alarm is made.
-func Watch(minutes []evidence.Minute, watched []settings.Bucket) (all []Series, unwatched []string) {
-	found := map[string]*Series{}
-	where := map[string]map[[2]string]int64{}
+// watching puts minutes together by watched bucket.
+type watching struct {
+	found     map[string]*Series
+	where     map[string]map[[2]string]int64 // by bucket, how often each region and account stands there
+	others    []settings.Threshold
+	unwatched map[string]bool
+}
+
+func watch(watched []settings.Bucket) *watching {
+	w := &watching{found: map[string]*Series{}, where: map[string]map[[2]string]int64{}, others: others(watched), unwatched: map[string]bool{}}
 	for _, b := range watched {
 		if b.Name != settings.EveryBucket {
-			found[b.Name] = &Series{Bucket: b.Name, Thresholds: b.Thresholds}
+			w.found[b.Name] = &Series{Bucket: b.Name, Thresholds: b.Thresholds}
 		}
 	}
-	others := others(watched)
+	return w
+}
+
+// add takes minutes that come after those before.
+func (w *watching) add(minutes []evidence.Minute) {
 	for _, m := range minutes {
-		s := found[m.Bucket]
+		s := w.found[m.Bucket]
 		if s == nil {
-			if others == nil || settings.CheckBucket(m.Bucket) != nil {
-				unwatched = append(unwatched, m.Bucket)
+			if w.others == nil || settings.CheckBucket(m.Bucket) != nil {
+				w.unwatched[m.Bucket] = true
 				continue
 			}
-			s = &Series{Bucket: m.Bucket, Thresholds: others}
-			found[m.Bucket] = s
+			s = &Series{Bucket: m.Bucket, Thresholds: w.others}
+			w.found[m.Bucket] = s
 		}
 		s.Minutes = append(s.Minutes, alarm.Point{Start: m.Start, Bytes: m.Bytes})
-		if where[m.Bucket] == nil {
-			where[m.Bucket] = map[[2]string]int64{}
+		if w.where[s.Bucket] == nil {
+			w.where[s.Bucket] = map[[2]string]int64{}
 		}
-		where[m.Bucket][[2]string{m.Region, m.Owner}]++
+		w.where[s.Bucket][[2]string{m.Region, m.Owner}]++
 	}
-	for _, s := range found {
-		s.place(where[s.Bucket])
+}
+
+// series are the watched buckets in the order of their names, and the names of the others.
+func (w *watching) series() (all []Series, unwatched []string) {
+	for _, s := range w.found {
+		s.place(w.where[s.Bucket])
 		all = append(all, *s)
 	}
 	slices.SortFunc(all, func(x, y Series) int { return cmp.Compare(x.Bucket, y.Bucket) })
-	slices.Sort(unwatched)
-	return all, slices.Compact(unwatched)
+	return all, slices.Sorted(maps.Keys(w.unwatched))
 }
 
 // others are the thresholds of a bucket that has no entry; nil where such a bucket is not watched.

@@ -29,12 +29,11 @@ func BenchmarkMonth(b *testing.B) {
 		begin := time.Now()
 		t := loaded(b, dir)
 		load := time.Since(begin)
-		minutes, err := t.minutes(b.Context())
+		all, _, err := t.series(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
 		sums := time.Since(begin) - load
-		all, _ := Watch(minutes, nil)
 		for _, s := range all {
 			bytes := lowest(s.Minutes, settings.Threshold{Period: settings.Minute}, t.From.AddDate(0, 0, 14), 20)
 			t.Watched = append(t.Watched, settings.Bucket{Name: s.Bucket, Thresholds: []settings.Threshold{{Bytes: bytes, Period: settings.Minute}}})

@@ -155,12 +155,11 @@ func loaded(t testing.TB, dir string) Backtest {
 // proves compares which minutes fire with a reckoning by hand, at thresholds at which some do.
 func proves(t *testing.T, dir string, least int) {
 	b := loaded(t, dir)
-	minutes, err := b.minutes(t.Context())
+	got, unwatched, err := b.series(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := byHand(t, dir)
-	got, unwatched := Watch(minutes, nil)
 	if len(got)+len(unwatched) != len(want) || len(want) == 0 && least > 0 {
 		t.Errorf("got %d buckets and %q, want %d", len(got), unwatched, len(want))
 	}
