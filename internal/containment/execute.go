@@ -75,7 +75,9 @@ type Outcome struct {
 	Behind []Source `json:"behind,omitempty"`
 	// Approved is who approved a step that was asked; nil where nobody has.
 	Approved *Approval `json:"approved,omitempty"`
-	Step     Step      `json:"step"`
+	// Regretted: it was contained, and on the complete evidence the policy would not contain it by itself.
+	Regretted bool `json:"regretted,omitempty"`
+	Step      Step `json:"step"`
 }
 
 // Approval is a human's approval.

@@ -15,8 +15,16 @@ const (
 // spreading over more networks than an incident lists.
 const askedOrigins = 400
 
-// Bytes asks who moved the bytes in each of Windows, and in Margin, in whole seconds, on both sides of it. A window has the rows
-// that it has when it is asked alone: a call counts once in each window that holds it, whatever the other windows are.
+// Edge is how long before a window what is usual ends. What came before it is the past, and has been delivered Settling after it.
+const Edge = 2 * time.Minute
+
+// LastHour is how much of the past, up to the edge, each Bytes question counts. Two equal counts show that the past is whole: what is late is
+// late there first.
+const LastHour = time.Hour
+
+// Bytes asks who moved the bytes in each of Windows, and in Margin, in whole seconds, on both sides of it. It counts the calls of the LastHour
+// before the edge too. A window has the rows that it has when it is asked alone: a call counts once in each window that holds it, whatever the
+// other windows are.
 type Bytes struct {
 	Windows []Window
 	Margin  time.Duration
@@ -49,26 +57,26 @@ watch as (
 ),
 watched as (
   select found.*, window_no, case when unix >= begins and unix < ends then unix end as seen,
-    concat(cast(window_no as varchar), '|', call_id) as call,
+    concat(cast(window_no as varchar), case when begins - unix > %[4]d then '<' else '|' end, call_id) as call, begins - unix as ahead,
     case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
     case when is_copy = 1 and candidate <> coalesce(named_bucket, '')
       and (candidate = copied_from or copied_from is null or copied_from like '%%-s3alias' or copied_from like '%%--ol-s3') then candidate end as source
   from found
   inner join unnest(case when is_copy = 0 and named_bucket = r1 then array[named_bucket]
     else array[named_bucket, copied_from, r1, r2, r3, r4] end) as c (candidate) on true
-  inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[3]d
-)`, q.values(), from.Unix(), margin)
+  inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[4]d
+)`, q.values(), from.Unix(), int64(q.before()/time.Second), margin)
 	tables := fmt.Sprintf(`with %[1]s,
 marked as (
-  select *,
-    concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by, '|', on_behalf_of, '|', source_identity,
-      case when access_key_id = '' then concat('|', arn, '|', user_name) else '' end) as actor,
-    case when seen is null then 'margin' when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
+  select *, case when ahead > %[3]d and ahead <= %[4]d then 1 else 0 end as past,
+    case when ahead <= %[5]d then concat(type, '|', access_key_id, '|', principal_id, '|', account_id, '|', invoked_by, '|', on_behalf_of, '|', source_identity,
+      case when access_key_id = '' then concat('|', arn, '|', user_name) else '' end) end as actor,
+    case when ahead > %[5]d then 'past' when seen is null then 'margin' when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
   from calls
 ),
-`, s.calls(from, to, watched, onceInBytes, torn, false), quoteAll(objectData))
+`, s.calls(from, to, watched, onceInBytes, torn, false), quoteAll(objectData), int64(Edge/time.Second), int64((Edge+LastHour)/time.Second), margin)
 	const counted = `counted as (
-  select window_no, case when grouping(actor) = 1 then 'all' when grouping(bucket) = 0 then 'bucket' when grouping(eventname) = 0 then 'call'
+  select window_no, case when grouping(actor) = 1 then 'all' when actor is null then 'past' when grouping(bucket) = 0 then 'bucket' when grouping(eventname) = 0 then 'call'
       when grouping(network) = 0 then 'origin' when grouping(agent) = 0 then 'agent' when grouping(error_code) = 0 then 'error'
       else 'actor' end as part,
     coalesce(actor, '') as actor,
@@ -78,9 +86,9 @@ marked as (
     max(access_key_id) as access_key_id, max(user_name) as user_name, max(issuer_arn) as issuer_arn,
     max(issuer_user_name) as issuer_user_name, max(invoked_by) as invoked_by, max(on_behalf_of) as on_behalf_of, max(source_identity) as source_identity, max(provider) as provider,
     max(principal) as principal,
-    sum(case when class <> 'margin' then bytes else 0 end) as bytes,
+    sum(case when seen is not null then bytes else 0 end) as bytes,
     sum(case when class = 'object' then bytes else 0 end) as object_bytes,
-    sum(case when class <> 'margin' and signing = 'header' then bytes else 0 end) as signed_bytes,
+    sum(case when seen is not null and signing = 'header' then bytes else 0 end) as signed_bytes,
     sum(case when class = 'listing' then bytes else 0 end) as listing_bytes,
     sum(case when class = 'error' then bytes else 0 end) as error_bytes,
     sum(case when class = 'margin' then bytes else 0 end) as margin_bytes,
@@ -88,7 +96,8 @@ marked as (
     count(case when bytes_out is null and read_from is not null and copied_out = 0 then seen end) as unsized,
     count(case when copied_out = 1 then seen end) as copies,
     coalesce(min(seen), 0) as first_seen, coalesce(max(seen), 0) as last_seen,
-    sum(torn) as torn, count(reason) as amended,
+    sum(case when class = 'past' then 0 else torn end) as torn, count(case when class <> 'past' then reason end) as amended,
+    sum(past) as past_calls, sum(case when past = 1 then bytes else 0 end) as past_bytes,
     count(distinct case when class = 'object' then concat(bucket, '/', object_key) end) as objects,
     coalesce(min(case when class = 'object' then object_key end), '') as object,
     coalesce(max(case when class = 'object' then object_key end), '') as other_object
@@ -102,7 +111,7 @@ marked as (
       order by bytes desc, copies desc, calls desc, margin_bytes desc, actor, name, vpc_endpoint, vpc_endpoint_account, signing) as place,
     count(*) over (partition by window_no, part, case when part = 'actor' then '' else actor end) as places
   from counted
-  where not (part = 'error' and name = '')
+  where part <> 'past' and not (part = 'error' and name = '')
 ),
 ranked as (
   select *, coalesce(max(case when part = 'actor' then place end) over (partition by window_no, actor), 0) as actor_place

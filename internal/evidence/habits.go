@@ -27,7 +27,8 @@ type Habits struct {
 	AllOrigins bool `json:"all_origins,omitempty"`
 	// NewNetworks counts the places, others than those of the window, from which the principal came in the last 24 hours for the first time.
 	NewNetworks *int64 `json:"new_networks_24h,omitempty"`
-	// InUse: somebody works with this credential, as far as the last 24 hours show; InUseAt says where last, and when.
+	// InUse: somebody worked with this credential in the 24 hours before the edge; InUseAt says where last, and when. What left in the window
+	// for places that it knows counts by its bytes only.
 	InUse   *bool `json:"in_use,omitempty"`
 	InUseAt *Used `json:"in_use_at,omitempty"`
 	// What speaks for the unfamiliar places, each where it holds of those to which at least half of the unfamiliar bytes went. Company: at least
@@ -177,9 +178,10 @@ func (a *Actor) compare(h *History, from time.Time) {
 	a.lately(p, from, here, strange, active)
 }
 
-// lately says who used the credential in the 24 hours before, apart from the places of which the window's bytes make us wonder.
+// lately says who used the credential in the 24 hours before, apart from the places of which the window's bytes make us wonder. active says
+// that a familiar place used it in the window.
 func (a *Actor) lately(p *PrincipalHistory, from time.Time, here, strange map[place]bool, active bool) {
-	inUse, unsure := active, false
+	inUse, unsure := false, false
 	fresh, strangely := map[place]bool{}, int64(0)
 	for _, u := range p.Uses {
 		at := u.Origin.place()
@@ -217,7 +219,7 @@ func (a *Actor) lately(p *PrincipalHistory, from time.Time, here, strange map[pl
 	if active || !p.Partial && !cut && !unsure {
 		a.FamiliarActive = &active
 	}
-	if inUse || !p.LatePartial && !cut && !unsure {
+	if inUse || !p.LatePartial && !unsure {
 		a.InUse = &inUse
 	}
 }
@@ -262,29 +264,37 @@ func (a *Actor) speakFor(h *History, from time.Time, all []Actor) {
 	if p == nil {
 		p = &PrincipalHistory{}
 	}
-	var company, endpoint, signedIn, unsure int64
+	var company, endpoint, signedIn, unsure, taken int64
 	fewest := int64(0)
 	for _, o := range a.Origins {
 		if *o.Familiar || o.Bytes == 0 {
 			continue
 		}
 		users := h.users(o.place())
+		nothing := users != nil
 		switch {
 		case users == nil:
 			unsure += o.Bytes
 		case *users-h.takers(all, o.place()) >= enoughUsers:
+			nothing = false
 			company += o.Bytes
 			if n := *users - h.takers(all, o.place()); fewest == 0 || n < fewest {
 				fewest = n
 			}
 		}
 		if o.VPCEndpoint != "" && o.VPCEndpointAccount == a.AccountID && a.AccountID != "" && *o.Days > 0 {
+			nothing = false
 			endpoint += o.Bytes
 		}
 		if p.signedIn(a, o.place(), from) {
+			nothing = false
 			signedIn += o.Bytes
 		}
+		if nothing && o.signing() == "header" {
+			taken += o.ObjectBytes
+		}
 	}
+	a.TakenBytes = &taken
 	most := func(part int64) *bool { return new(part > 0 && part >= *a.UnfamiliarBytes-part) }
 	if a.OwnEndpoint, a.SignedIn = most(endpoint), most(signedIn); p.LatePartial && !*a.SignedIn {
 		a.SignedIn = nil

@@ -19,7 +19,9 @@ type Origin struct {
 	// SigningUnknown: the record does not say how the request was signed.
 	SigningUnknown bool  `json:"signing_unknown,omitempty"`
 	Bytes          int64 `json:"bytes"`
-	Calls          int64 `json:"calls"`
+	// ObjectBytes are those of contents; 0 in a record of an earlier build.
+	ObjectBytes int64 `json:"object_bytes,omitempty"`
+	Calls       int64 `json:"calls"`
 	// Familiar: the same principal worked at this place, signed in the header, at least a day before the window, on enough days or with enough
 	// bytes for what left now. Nil is unknown.
 	Familiar *bool `json:"familiar"`

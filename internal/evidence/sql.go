@@ -197,7 +197,8 @@ var (
 		m := map[string]string{}
 		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "issuer_id",
 			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
-			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key"} {
+			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
+			"variant", "is_copy", "call_id"} {
 			m[name] = fmt.Sprintf("n%d", i)
 		}
 		return m

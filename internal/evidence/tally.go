@@ -69,6 +69,9 @@ type Actor struct {
 	LastUsed        *time.Time `json:"last_used"`
 	FamiliarBytes   *int64     `json:"familiar_bytes"`
 	UnfamiliarBytes *int64     `json:"unfamiliar_bytes"`
+	// TakenBytes are contents, signed in the header, that went to unfamiliar places for which nothing speaks (see Habits). Evidence that is
+	// still to come can only make them more.
+	TakenBytes *int64 `json:"taken_bytes,omitempty"`
 	// FamiliarActive: a familiar origin used this very credential in the 24 hours before the window's end.
 	FamiliarActive *bool `json:"familiar_active"`
 	Habits
@@ -88,6 +91,12 @@ func (a Actor) Credential() actor.Credential {
 		OnBehalfOf: a.OnBehalfOf, SourceIdentity: a.SourceIdentity, Provider: a.Provider, Doubt: a.Doubt}
 }
 
+// Past counts the calls of a stretch of time before a window, and their bytes.
+type Past struct {
+	Calls int64 `json:"calls"`
+	Bytes int64 `json:"bytes"`
+}
+
 // Others sums the actors beyond MaxActors.
 type Others struct {
 	Actors      int64 `json:"actors"`
@@ -104,8 +113,10 @@ type Tally struct {
 	Torn int64 `json:",omitempty"`
 	// Amended counts the records that came late or correct another.
 	Amended int64 `json:",omitempty"`
-	Actors  []Actor
-	Others  Others
+	// Past is what the LastHour before the edge holds. It is no part of the digest, as it is no part of the window.
+	Past   Past `json:"-"`
+	Actors []Actor
+	Others Others
 	// Digest is equal for equal answers: two query rounds in a row are compared by it.
 	Digest string
 }
@@ -158,7 +169,7 @@ func readTally(rows []Row, ours actor.Ours) (Tally, error) {
 			t.Bytes, t.ObjectBytes, t.ListingBytes = r.number("bytes"), r.number("object_bytes"), r.number("listing_bytes")
 			t.ErrorBytes, t.MarginBytes = r.number("error_bytes"), r.number("margin_bytes")
 			t.Calls, t.Unsized, t.Copies, t.Torn = r.number("calls"), r.number("unsized"), r.number("copies"), r.number("torn")
-			t.Amended = r.number("amended")
+			t.Amended, t.Past = r.number("amended"), Past{r.number("past_calls"), r.number("past_bytes")}
 		case "actor":
 			a := readActor(r, ours)
 			byID[r.whole("actor")] = &a
@@ -210,6 +221,10 @@ func digest(t Tally) string {
 	t.Actors, t.MarginBytes, t.Others.Actors = nil, 0, 0
 	for _, a := range actors {
 		a.SignedBytes, a.Object = nil, "" // the origins say it, and an earlier build's digest shall be the same
+		a.Origins = slices.Clone(a.Origins)
+		for i := range a.Origins {
+			a.Origins[i].ObjectBytes = 0
+		}
 		if a.MarginBytes, a.Omitted, a.OmittedOrigins = 0, 0, 0; len(a.Calls) > 0 {
 			t.Actors = append(t.Actors, a)
 		}

@@ -71,7 +71,7 @@ func readDetail(row Row, byID map[string]*Actor) error {
 			a.Agents = append(a.Agents, name)
 		}
 	case "origin":
-		a.addOrigin(originOf(r), r.number("bytes"), calls)
+		a.addOrigin(originOf(r), r.number("bytes"), r.number("object_bytes"), calls)
 	default:
 		return fmt.Errorf("a row of the answer has the unknown part %q", part)
 	}
@@ -101,14 +101,15 @@ func (a *Actor) settle() {
 	}
 }
 
-func (a *Actor) addOrigin(o Origin, bytes, calls int64) {
+func (a *Actor) addOrigin(o Origin, bytes, objects, calls int64) {
 	for i, known := range a.Origins {
 		if known.place() == o.place() && known.signing() == o.signing() {
 			a.Origins[i].Bytes += bytes
+			a.Origins[i].ObjectBytes += objects
 			a.Origins[i].Calls += calls
 			return
 		}
 	}
-	o.Bytes, o.Calls = bytes, calls
+	o.Bytes, o.ObjectBytes, o.Calls = bytes, objects, calls
 	a.Origins = append(a.Origins, o)
 }

@@ -25,7 +25,7 @@ func row(part, id string, changes ...string) Row {
 		"type": "IAMUser", "principal_id": "AIDAEXAMPLE" + id, "arn": "arn:aws:iam::111122223333:user/" + id, "account_id": "111122223333",
 		"access_key_id": "AKIAEXAMPLE0000" + id, "user_name": id, "issuer_arn": "", "issuer_user_name": "", "invoked_by": "", "on_behalf_of": "", "source_identity": "", "provider": "",
 		"principal": "AIDAEXAMPLE" + id, "bytes": "100", "object_bytes": "90", "signed_bytes": "80", "object": "k", "other_object": "k", "listing_bytes": "10", "error_bytes": "0", "margin_bytes": "5", "calls": "3",
-		"unsized": "1", "copies": "2", "torn": "0", "amended": "0", "first_seen": "1772625600", "last_seen": "1772625630.0", "objects": "2", "places": "1"}
+		"unsized": "1", "copies": "2", "torn": "0", "amended": "0", "past_calls": "0", "past_bytes": "0", "first_seen": "1772625600", "last_seen": "1772625630.0", "objects": "2", "places": "1"}
 	for i := 0; i < len(changes); i += 2 {
 		r[changes[i]] = changes[i+1]
 	}
@@ -75,7 +75,7 @@ func TestReadBytes(t *testing.T) {
 		Kind: actor.IAMUserKey, AccessKeyID: "AKIAEXAMPLE0000MARA00", PrincipalARN: "arn:aws:iam::111122223333:user/MARA00", PrincipalID: "AIDAEXAMPLEMARA00",
 		AccountID: "111122223333", UserName: "MARA00", Bytes: 100, ObjectBytes: 90, ListingBytes: 10, MarginBytes: 5, SignedBytes: new(int64(80)), Objects: 2, Object: "k", Unsized: 1, Copies: 2,
 		Calls: map[string]int64{"GetObject": 3}, Errors: map[string]int64{"AccessDenied": 3}, Buckets: map[string]int64{"exports": 100},
-		Origins: []Origin{{Network: "198.51.100.0/24", Bytes: 100, Calls: 3}}, Agents: []string{"curl"},
+		Origins: []Origin{{Network: "198.51.100.0/24", Bytes: 100, ObjectBytes: 90, Calls: 3}}, Agents: []string{"curl"},
 		FirstSeen: seen, LastSeen: seen.Add(30 * time.Second), principal: "AIDAEXAMPLEMARA00",
 	}}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Actor{}), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".unlisted" }, cmp.Ignore())); diff != "" {
@@ -301,14 +301,14 @@ func TestDigestIgnoresTheMargin(t *testing.T) {
 
 func TestOriginsInTheMarginAreDropped(t *testing.T) {
 	origin := func(ip, bytes, calls string) Row {
-		return row("origin", "MARA00", "source_ip", ip, "signing", "header", "bytes", bytes, "calls", calls)
+		return row("origin", "MARA00", "source_ip", ip, "signing", "header", "bytes", bytes, "object_bytes", bytes, "calls", calls)
 	}
 	for name, c := range map[string]struct {
 		rows []Row
 		want []Origin
 	}{
-		"one in the window, one around it": {append(answer()[:4], origin("198.51.100.7", "100", "3"), origin("203.0.113.9", "0", "0")), []Origin{{Network: "198.51.100.0/24", Bytes: 100, Calls: 3}}},
-		"a call without bytes is a call":   {append(answer()[:4], origin("198.51.100.7", "100", "2"), origin("203.0.113.9", "0", "1")), []Origin{{Network: "198.51.100.0/24", Bytes: 100, Calls: 2}, {Network: "203.0.113.0/24", Calls: 1}}},
+		"one in the window, one around it": {append(answer()[:4], origin("198.51.100.7", "100", "3"), origin("203.0.113.9", "0", "0")), []Origin{{Network: "198.51.100.0/24", Bytes: 100, ObjectBytes: 100, Calls: 3}}},
+		"a call without bytes is a call":   {append(answer()[:4], origin("198.51.100.7", "100", "2"), origin("203.0.113.9", "0", "1")), []Origin{{Network: "198.51.100.0/24", Bytes: 100, ObjectBytes: 100, Calls: 2}, {Network: "203.0.113.0/24", Calls: 1}}},
 		"all of them around it": {[]Row{row("all", "", "bytes", "0", "calls", "0"), row("actor", "MARA00", "bytes", "0"), row("call", "MARA00", "name", "GetObject", "calls", "0"),
 			origin("198.51.100.7", "0", "0"), origin("203.0.113.9", "0", "0")}, []Origin{{Network: "198.51.100.0/24"}, {Network: "203.0.113.0/24"}}},
 	} {

@@ -32,8 +32,8 @@ type span struct{ from, to int64 }
 func (w Window) span() span { return span{w.From.Unix(), w.To.Unix()} }
 
 // length is how much of the trail is scanned for the span.
-func (s span) length(margin time.Duration) time.Duration {
-	return time.Duration(s.to-s.from)*time.Second + 2*margin
+func (s span) length(around time.Duration) time.Duration {
+	return time.Duration(s.to-s.from)*time.Second + around
 }
 
 // with is the shortest span that holds both.
@@ -87,7 +87,13 @@ func (q Bytes) Numbers() map[string]int64 {
 	return byID
 }
 
-// hull is the time that holds all windows and their margins.
+// before is how much is read before each window: the margin, and the past up to the LastHour.
+func (q Bytes) before() time.Duration { return max(q.Margin, Edge+LastHour) }
+
+// around is how much is read before and after each window.
+func (q Bytes) around() time.Duration { return q.before() + q.Margin }
+
+// hull is the time that holds all windows and what is read around them.
 func (q Bytes) hull() (from, to time.Time) {
 	var all span
 	for i, w := range q.Windows {
@@ -95,7 +101,7 @@ func (q Bytes) hull() (from, to time.Time) {
 			all = w.span()
 		}
 	}
-	return time.Unix(all.from, 0).Add(-q.Margin), time.Unix(all.to, 0).Add(q.Margin)
+	return time.Unix(all.from, 0).Add(-q.before()), time.Unix(all.to, 0).Add(q.Margin)
 }
 
 // values writes the windows as rows: how many are before, the seconds of begin and end from the hull's begin, and the lists of buckets,
@@ -146,7 +152,7 @@ func (q Bytes) Batches() []Bytes {
 	var batches []*batch
 	for _, w := range q.Windows {
 		s, names := w.span(), len(w.names())
-		reach := s.length(q.Margin) + max(s.length(q.Margin), freeScan)
+		reach := s.length(q.around()) + max(s.length(q.around()), freeScan)
 		spanRoom := len(fmt.Sprintf("(999,%[1]d,%[1]d,''),", reach/time.Second)) // with all numbers at their longest
 		cost := func(b *batch) int {
 			if b.spans[s] {
@@ -155,7 +161,7 @@ func (q Bytes) Batches() []Bytes {
 			return names + spanRoom
 		}
 		i := slices.IndexFunc(batches, func(b *batch) bool {
-			return cost(b) <= b.room && b.hull.with(s).length(q.Margin) <= min(b.reach, reach)
+			return cost(b) <= b.room && b.hull.with(s).length(q.around()) <= min(b.reach, reach)
 		})
 		if i < 0 {
 			i = len(batches)

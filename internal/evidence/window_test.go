@@ -85,15 +85,15 @@ func TestWindowsFarApartAreAskedApart(t *testing.T) {
 		want    [][]string
 	}{
 		"nothing is asked":                         {nil, nil},
-		"an hour apart":                            {[]Window{at("a", 0, "exports"), at("b", time.Hour, "exports")}, [][]string{{"a", "b"}}},
-		"a second more":                            {[]Window{at("a", 0, "exports"), at("b", time.Hour+time.Second, "exports")}, [][]string{{"a"}, {"b"}}},
-		"the later one first":                      {[]Window{at("b", time.Hour+time.Second, "exports"), at("a", 0, "exports")}, [][]string{{"b"}, {"a"}}},
-		"a chain does not grow":                    {[]Window{at("a", 0, "exports"), at("b", 40*time.Minute, "exports"), at("c", 80*time.Minute, "exports")}, [][]string{{"a", "b"}, {"c"}}},
+		"68 minutes apart":                         {[]Window{at("a", 0, "exports"), at("b", 68*time.Minute, "exports")}, [][]string{{"a", "b"}}},
+		"a second more":                            {[]Window{at("a", 0, "exports"), at("b", 68*time.Minute+time.Second, "exports")}, [][]string{{"a"}, {"b"}}},
+		"the later one first":                      {[]Window{at("b", 68*time.Minute+time.Second, "exports"), at("a", 0, "exports")}, [][]string{{"b"}, {"a"}}},
+		"a chain does not grow":                    {[]Window{at("a", 0, "exports"), at("b", 40*time.Minute, "exports"), at("c", 85*time.Minute, "exports")}, [][]string{{"a", "b"}, {"c"}}},
 		"one joins the first that it fits":         {[]Window{at("a", 0, "exports"), at("b", 9*time.Hour, "exports"), at("c", time.Minute, "exports")}, [][]string{{"a", "c"}, {"b"}}},
 		"a minute does not wait for a day":         {[]Window{at("a", time.Hour, "exports"), day("b", 0)}, [][]string{{"a"}, {"b"}}},
 		"nor where the day came first":             {[]Window{day("b", 0), at("a", time.Hour, "exports")}, [][]string{{"b"}, {"a"}}},
 		"two days that touch":                      {[]Window{day("a", 0), day("b", 24*time.Hour)}, [][]string{{"a", "b"}}},
-		"days that overlap do not add up":          {[]Window{day("a", 0), day("b", 12*time.Hour), day("c", 25*time.Hour), day("d", 26*time.Hour)}, [][]string{{"a", "b"}, {"c", "d"}}},
+		"days that overlap do not add up":          {[]Window{day("a", 0), day("b", 12*time.Hour), day("c", 26*time.Hour), day("d", 27*time.Hour)}, [][]string{{"a", "b"}, {"c", "d"}}},
 		"a window that begins before all is still": {[]Window{at("a", 0, "exports"), at("b", -time.Hour, "exports")}, [][]string{{"a", "b"}}},
 	} {
 		if diff := cmp.Diff(c.want, ids(Bytes{c.windows, margin}.Batches())); diff != "" {
@@ -127,8 +127,8 @@ func TestBatchesOfAnyWindows(t *testing.T) {
 			first = b.Windows[0].ID
 			from, to := b.hull()
 			for j, w := range b.Windows {
-				alone := w.To.Sub(w.From) + 2*margin
-				if scanned := to.Sub(from); scanned > alone+max(alone, time.Hour) || from.After(w.From.Add(-margin)) || to.Before(w.To.Add(margin)) {
+				alone := w.To.Sub(w.From) + Edge + LastHour + margin
+				if scanned := to.Sub(from); scanned > alone+max(alone, time.Hour) || from.After(w.From.Add(-Edge-LastHour)) || to.Before(w.To.Add(margin)) {
 					t.Fatalf("%s to %s is scanned for %s to %s", from, to, w.From, w.To)
 				}
 				if j > 0 && b.Windows[j-1].ID >= w.ID {
@@ -161,7 +161,7 @@ func TestNumbers(t *testing.T) {
 	if diff := cmp.Diff(want, q.Numbers()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if got, want := q.values(), "(0,300,360,'exports exports/images'),(2,301,361,'exports ')"; got != want {
+	if got, want := q.values(), "(0,3720,3780,'exports exports/images'),(2,3721,3781,'exports ')"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -173,7 +173,7 @@ func FuzzWindowNames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		values := Bytes{[]Window{at("a", 0, s, "exports"), at("b", 0, "images", s)}, margin}.values()
-		value, rest, ok := literal(strings.TrimPrefix(values, "(0,300,360,"))
+		value, rest, ok := literal(strings.TrimPrefix(values, "(0,3720,3780,"))
 		lists := strings.Split(value, " ")
 		if !ok || rest != ")" || len(lists) != 2 || !slices.Contains(strings.Split(lists[0], "/"), "exports") || !slices.Contains(strings.Split(lists[1], "/"), "images") {
 			t.Errorf("%q is %s", s, values)

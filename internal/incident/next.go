@@ -51,8 +51,11 @@ const (
 	maxTries     = 5
 	// maxAgain is how often all of maxTries is done again where nothing was delivered. The waits double from five minutes on: some ten
 	// hours.
-	maxAgain  = 7
-	maxMetric = 4
+	maxAgain = 7
+	// maxMetric is how often the metric is read, a query round each, while it confirms nothing, maxMetricConfirmed while it may still rise: it comes
+	// late.
+	maxMetric          = 4
+	maxMetricConfirmed = 8
 	// MaxHistory is how often the history is asked for: a question over two weeks may need more time than one query round has.
 	MaxHistory = 3
 )

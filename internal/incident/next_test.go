@@ -18,16 +18,16 @@ var firedAt = time.Date(2026, 3, 4, 0, 3, 40, 0, time.UTC)
 
 func after(d time.Duration) time.Time { return firedAt.Add(d) }
 
-// opened is an incident whose metric was read and confirmed, and nothing else yet.
+// opened is an incident whose metric was read and confirmed, and is known, and nothing else yet.
 func opened() Record {
-	return Record{Schema: Schema, ID: "20260304-000340-0123456789abcdef", Opened: firedAt, Deadline: after(Patience), MetricRead: 1,
+	return Record{Schema: Schema, ID: "20260304-000340-0123456789abcdef", Opened: firedAt, Deadline: after(Patience), MetricRead: 2, MetricSame: 2, MetricAt: after(80 * time.Second),
 		Alarm: alarm.Alarm{Source: alarm.Fired, Buckets: []string{"exports"}, From: after(-160 * time.Second), To: after(-40 * time.Second), Confirmed: true}}
 }
 
 // queried adds query rounds, each with the same answer, at these times after the alarm.
 func queried(r Record, at ...time.Duration) Record {
 	for _, d := range at {
-		r.Rounds = append(r.Rounds, QueryRound{At: after(d), From: r.Alarm.From, To: r.Alarm.To, Digest: "same"})
+		r.Rounds = append(r.Rounds, QueryRound{At: after(d), From: r.Alarm.From, To: r.Alarm.To, Digest: "same", Past: &evidence.Past{}})
 	}
 	return r
 }
@@ -54,7 +54,9 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		change(&r)
 		return r
 	}
-	history := func(r *Record) { r.History, r.HistoryAsked = &evidence.History{Before: r.Alarm.From}, 1 }
+	history := func(r *Record) {
+		r.History, r.HistoryPast, r.HistoryAsked = &evidence.History{Before: r.edge()}, &evidence.Past{}, 1
+	}
 	enough := func(r *Record) {
 		r.Evidence.Complete, r.Evidence.Explained = true, new(0.8)
 		history(r)
@@ -73,7 +75,15 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		}
 	}
 	none := func(r *Record) { r.Alarm.Buckets = nil }
-	explained := func(r *Record) { r.Evidence.Explained = new(0.8) }
+	explained := func(r *Record) { history(r); r.Evidence.Explained = new(0.8) }
+	every := func(d time.Duration, n int) []time.Duration {
+		var all []time.Duration
+		for i := range n {
+			all = append(all, time.Duration(i)*d)
+		}
+		return all
+	}
+
 	for name, c := range map[string]struct {
 		record Record
 		now    time.Duration
@@ -85,48 +95,49 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		"one round is had, even after the deadline":        {opened(), time.Hour, Move{Do: Query}},
 		"30 seconds to the second round":                   {queried(opened(), 0), time.Second, wait(30 * time.Second)},
 		"then it is due":                                   {queried(opened(), 0), 30 * time.Second, Move{Do: Query}},
-		"45 to the third":                                  {queried(opened(), 0, 30*time.Second), 31 * time.Second, wait(75 * time.Second)},
-		"60 to the fourth":                                 {queried(opened(), 0, 30*time.Second, 75*time.Second), 76 * time.Second, wait(135 * time.Second)},
-		"90 to the fifth":                                  {queried(opened(), 0, 30*time.Second, 75*time.Second, 135*time.Second), 136 * time.Second, wait(225 * time.Second)},
-		"the next falls on the end of the settling time":   {queried(opened(), 0, 0, 0, 0, 225*time.Second), 226 * time.Second, wait(260 * time.Second)},
-		"which counts from the window as it is by now":     {with(queried(opened(), 0, 0, 0, 0, 225*time.Second), func(r *Record) { r.Alarm.To = firedAt }), 226 * time.Second, wait(300 * time.Second)},
-		"after it the waits grow no further":               {queried(opened(), 0, 0, 0, 0, 225*time.Second, 260*time.Second), 261 * time.Second, wait(380 * time.Second)},
-		"however many rounds there were":                   {queried(opened(), make([]time.Duration, 40)...), time.Second, wait(2 * time.Minute)},
-		"no wait reaches past the deadline":                {queried(opened(), 0, 0, 0, 0, 11*time.Minute), 11*time.Minute + time.Second, wait(Patience)},
+		"one falls on two minutes after the window":        {queried(opened(), 0, 50*time.Second), 51 * time.Second, wait(80 * time.Second)},
+		"10 from then on":                                  {queried(opened(), 0, 80*time.Second), 81 * time.Second, wait(90 * time.Second)},
+		"30 after the settling time":                       {queried(opened(), 0, 80*time.Second, 261*time.Second), 262 * time.Second, wait(291 * time.Second)},
+		"of what is not confirmed they grow":               {with(queried(opened(), 0, 80*time.Second), doubted(1)), 81 * time.Second, wait(125 * time.Second)},
+		"and where a human waits":                          {with(queried(opened(), 0, 80*time.Second), func(r *Record) { r.Once = true }), 81 * time.Second, wait(125 * time.Second)},
+		"the next falls on the end of the settling time":   {queried(opened(), 0, 0, 0, 0, 255*time.Second), 256 * time.Second, wait(260 * time.Second)},
+		"which counts from the window as it is by now":     {with(queried(opened(), 0, 0, 0, 0, 295*time.Second), func(r *Record) { r.Alarm.To = firedAt; r.MetricAt = after(3 * time.Minute) }), 296 * time.Second, wait(300 * time.Second)},
+		"two minutes at last":                              {queried(opened(), every(time.Second, 446)...), 446 * time.Second, wait(565 * time.Second)},
+		"no wait reaches past the deadline":                {queried(opened(), 0, 0, 0, 0, Patience-5*time.Second), Patience - 4*time.Second, wait(Patience)},
 		"at the deadline there is a last round":            {queried(opened(), 0, 11*time.Minute), Patience, Move{Do: Query}},
 		"after the last round it is judged":                {queried(opened(), 0, Patience), Patience, Move{Do: Judge}},
 		"also if it came late":                             {queried(opened(), 0, time.Hour), time.Hour, Move{Do: Judge}},
-		"a moment before, there is not":                    {queried(opened(), 0, 11*time.Minute+30*time.Second), Patience - time.Nanosecond, wait(Patience)},
+		"a moment before, there is not":                    {queried(opened(), 0, Patience-5*time.Second), Patience - time.Nanosecond, wait(Patience)},
 		"enough for the policy":                            {with(queried(opened(), 0), func(r *Record) { r.Enough = true }), 0, Move{Do: Judge}},
 		"complete, explained, and the history is known":    {with(queried(opened(), 0), enough), 0, Move{Do: Judge}},
-		"complete, but the history is not known":           {with(queried(opened(), 0), func(r *Record) { enough(r); r.History = nil }), 0, wait(260 * time.Second)},
+		"complete, but the history is not known":           {with(queried(opened(), 0, 21*time.Second), func(r *Record) { enough(r); r.History = nil }), 22 * time.Second, wait(260 * time.Second)},
 		"complete, but too little is explained":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(0.79) }), 0, wait(30 * time.Second)},
 		"complete, but it is not known how much":           {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = nil }), 0, wait(30 * time.Second)},
-		"explained, but not complete":                      {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Complete = false }), 0, wait(260 * time.Second)},
+		"explained, but not complete":                      {with(queried(opened(), 0, 21*time.Second), func(r *Record) { enough(r); r.Evidence.Complete = false }), 22 * time.Second, wait(260 * time.Second)},
 		"a clock that runs back only waits":                {queried(opened(), 0), -time.Hour, wait(30 * time.Second)},
 		"a window in the future does not stop the search":  {with(queried(opened(), 0), func(r *Record) { r.Alarm.To = after(24 * time.Hour) }), Patience, Move{Do: Query}},
-		"explained: only completeness is waited for":       {with(queried(opened(), 0), explained), time.Second, wait(260 * time.Second)},
+		"explained: only completeness is waited for":       {with(queried(opened(), 0, 21*time.Second), explained), 22 * time.Second, wait(260 * time.Second)},
 		"explained, just before the settling time is over": {with(queried(opened(), 0, 259*time.Second), explained), 260 * time.Second, wait(289 * time.Second)},
 		"explained, and settled: an equal round soon":      {with(queried(opened(), 0, 260*time.Second), explained), 261 * time.Second, wait(290 * time.Second)},
-		"explained, a window that ends after the deadline": {with(queried(opened(), 0), func(r *Record) { explained(r); r.Alarm.To = after(time.Hour) }), 0, wait(Patience)},
+		"explained, a window that ends after the deadline": {with(queried(opened(), 0, 21*time.Second), func(r *Record) { explained(r); r.Once, r.Alarm.To = true, after(time.Hour) }), 22 * time.Second, wait(Patience)},
 		"complete, but the metric is to be read again":     {with(queried(opened(), 0, 260*time.Second), func(r *Record) { enough(r); r.Alarm.Confirmed = false }), 260 * time.Second, wait(290 * time.Second)},
 		"complete, and the metric was read often enough":   {with(queried(opened(), 0), func(r *Record) { enough(r); r.Alarm.Confirmed = false; r.MetricRead = maxMetric }), 0, Move{Do: Judge}},
 		"complete, the history was asked for in vain":      {with(queried(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory }), 0, Move{Do: Judge}},
-		"complete, and asked in vain once less":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory-1 }), 0, wait(260 * time.Second)},
-		"complete, the history is another window's":        {with(queried(opened(), 0), func(r *Record) { enough(r); r.History.Before = firedAt }), 0, wait(260 * time.Second)},
+		"complete, and asked in vain once less":            {with(queried(opened(), 0, 21*time.Second), func(r *Record) { enough(r); r.History, r.HistoryAsked = nil, MaxHistory-1 }), 22 * time.Second, wait(260 * time.Second)},
+		"complete, the history is another window's":        {with(queried(opened(), 0, 21*time.Second), func(r *Record) { enough(r); r.History.Before = firedAt }), 22 * time.Second, wait(260 * time.Second)},
 		"complete, ten per cent too much are no conflict":  {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.1) }), 0, Move{Do: Judge}},
-		"complete, and more than the metric shows":         {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained = new(1.11) }), 0, wait(260 * time.Second)},
-		"so it stays, however often it is read":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained, r.MetricRead = new(1.11), maxMetric }), 0, Move{Do: Judge}},
+		"complete, and more than the metric shows":         {with(queried(opened(), 0, 21*time.Second), func(r *Record) { enough(r); r.Evidence.Explained = new(1.11) }), 22 * time.Second, wait(260 * time.Second)},
+		"so it stays, however often it is read":            {with(queried(opened(), 0), func(r *Record) { enough(r); r.Evidence.Explained, r.MetricRead = new(1.11), maxMetricConfirmed }), 0, Move{Do: Judge}},
 		"no bucket: the metric may name one":               {with(opened(), func(r *Record) { none(r); r.MetricRead = 0 }), 0, Move{Do: ReadMetric}},
 		"no bucket then: it is judged at once":             {with(opened(), none), 0, Move{Do: Judge}},
 		"no bucket, and not confirmed":                     {with(opened(), all(none, doubted(1))), 0, Move{Do: Judge}},
-		"an alarm claims bytes that are not seen":          {with(queried(opened(), 0, 260*time.Second), little), 261 * time.Second, wait(305 * time.Second)},
+		"an alarm claims bytes that are not seen":          {with(queried(opened(), 0, 260*time.Second), little), 261 * time.Second, wait(290 * time.Second)},
 		"a manual event claims none":                       {with(queried(opened(), 0, 260*time.Second), all(little, manual)), 261 * time.Second, Move{Do: Judge}},
 		"nor one of which nothing is explained":            {with(queried(opened(), 0, 260*time.Second), all(nothing, manual)), 261 * time.Second, Move{Do: Judge}},
-		"a manual event that is not complete":              {with(queried(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.Evidence.Complete = false }), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event that is not complete":              {with(queried(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.Evidence.Complete = false }), 261 * time.Second, wait(290 * time.Second)},
 		"a manual event, the metric is to be read again":   {with(queried(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
 		"a manual event, the metric was read often enough": {with(queried(opened(), 0, 260*time.Second), all(nothing, manual, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
-		"a manual event, the history is not known":         {with(queried(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.History = nil }), 261 * time.Second, wait(305 * time.Second)},
+		"a manual event, the history is not known":         {with(queried(opened(), 0, 260*time.Second), func(r *Record) { little(r); manual(r); r.History = nil }), 261 * time.Second, wait(290 * time.Second)},
 		"an alarm that was never confirmed":                {with(queried(opened(), 0, 260*time.Second), all(little, doubted(maxMetric))), 261 * time.Second, Move{Do: Judge}},
 		"an alarm that may still be confirmed":             {with(queried(opened(), 0, 260*time.Second), all(little, doubted(maxMetric-1))), 261 * time.Second, wait(305 * time.Second)},
 		"an alarm that is not of this version's sources":   {with(queried(opened(), 0), func(r *Record) { little(r); r.Alarm.Source = "" }), 0, Move{Do: Judge}},
@@ -168,7 +179,7 @@ func TestNextAfterTheVerdict(t *testing.T) {
 		"the second of three":                            {judged(state(containment.Asked), state(containment.Intended), state(containment.Intended)), 0, Move{Do: Act, Outcome: 1}},
 		"done before verified":                           {judged(unknown(1, 0), state(containment.Intended)), time.Hour, Move{Do: Act, Outcome: 1}},
 		"two seconds to the first verification":          {judged(unknown(1, 0)), time.Second, wait(2 * time.Second)},
-		"then it is due":                                 {judged(unknown(1, 0)), 2 * time.Second, Move{Do: Verify}},
+		"then it is due":                                 {queried(opened(), 0), 30 * time.Second, Move{Do: Query}},
 		"four to the second":                             {judged(unknown(2, 0)), 2 * time.Second, wait(4 * time.Second)},
 		"32 to the last":                                 {judged(unknown(5, 0)), 2 * time.Second, wait(32 * time.Second)},
 		"after that the team is notified: not known":     {judged(unknown(6, 0)), 0, Move{Do: Notify}},
@@ -324,11 +335,12 @@ func TestUndelivered(t *testing.T) {
 }
 
 func TestMetricDue(t *testing.T) {
-	for reads, want := range map[int]bool{0: true, 1: true, 3: true, 4: false, 9: false} {
+	for reads, want := range map[int][2]bool{0: {true, true}, 1: {true, true}, maxMetric - 1: {true, true}, maxMetric: {false, true},
+		maxMetricConfirmed - 1: {false, true}, maxMetricConfirmed: {}, 2 * maxMetricConfirmed: {}} {
 		r := opened()
 		r.Alarm.Confirmed, r.MetricRead = false, reads
-		if got := r.MetricDue(); got != want {
-			t.Errorf("after %d readings: MetricDue = %t, want %t", reads, got, want)
+		if got := r.MetricDue(); got != want[0] {
+			t.Errorf("after %d readings: MetricDue = %t, want %t", reads, got, want[0])
 		}
 		r.Alarm.Confirmed = true
 		if r.MetricDue() {
@@ -336,8 +348,8 @@ func TestMetricDue(t *testing.T) {
 		}
 		for explained, conflict := range map[float64]bool{0: false, 0.5: false, 1: false, 1.1: false, 1.1001: true, 25: true} {
 			r.Evidence.Explained = &explained
-			if got := r.MetricDue(); got != (want && conflict) {
-				t.Errorf("confirmed after %d readings, %v explained: MetricDue = %t, want %t", reads, explained, got, want && conflict)
+			if got := r.MetricDue(); got != (want[1] && conflict) {
+				t.Errorf("confirmed after %d readings, %v explained: MetricDue = %t, want %t", reads, explained, got, want[1] && conflict)
 			}
 		}
 	}
@@ -354,9 +366,66 @@ func TestHistoryDue(t *testing.T) {
 			}
 		}
 		r := opened()
-		r.History, r.HistoryAsked = &evidence.History{Before: r.Alarm.From.In(time.FixedZone("here", 3600))}, asked
+		r.History, r.HistoryAsked = &evidence.History{Before: r.edge().In(time.FixedZone("here", 3600))}, asked
 		if r.HistoryDue() {
 			t.Errorf("known, asked %d times: due again", asked)
+		}
+	}
+}
+
+// A metric that may still rise is read again before the verdict, and is known where two readings were equal, the last of them late enough.
+func TestMetricKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		change     func(*Record)
+		known, due bool
+	}{
+		"twice the same, two minutes after":     {func(*Record) {}, true, false},
+		"a second too early":                    {func(r *Record) { r.MetricAt = r.MetricAt.Add(-time.Second) }, false, true},
+		"once":                                  {func(r *Record) { r.MetricSame = 1 }, false, true},
+		"of an earlier build":                   {func(r *Record) { r.MetricSame, r.MetricAt = 0, time.Time{} }, false, true},
+		"not confirmed":                         {func(r *Record) { r.Alarm.Confirmed = false }, false, true},
+		"given":                                 {func(r *Record) { r.MetricSame, r.Alarm.Given = 1, "the alarm claims" }, true, false},
+		"once, and the next round is too early": {func(r *Record) { r.MetricSame, r.Rounds[0].At = 1, after(0) }, false, false},
+		"read as often as may be":               {func(r *Record) { r.MetricSame, r.MetricRead = 1, maxMetricConfirmed }, false, false},
+		"judged":                                {func(r *Record) { r.MetricSame, r.Judged = 1, firedAt }, false, false},
+		"a human asked":                         {func(r *Record) { r.MetricSame, r.Alarm.Source = 1, alarm.Manual }, false, false},
+		"it counts a part":                      {func(r *Record) { r.MetricSame, r.Alarm.Counts = 1, "the filter exports" }, false, false},
+		"it is no number of bytes":              {func(r *Record) { r.MetricSame, r.Alarm.Bytes = 1, nil }, false, false},
+	} {
+		r := queried(opened(), 75*time.Second) // the next round is late enough
+		r.Alarm.Bytes = new(int64(100))
+		c.change(&r)
+		if r.MetricKnown() != c.known || r.MetricDue() != c.due {
+			t.Errorf("%s: known %t, due %t, want %t and %t", name, r.MetricKnown(), r.MetricDue(), c.known, c.due)
+		}
+	}
+}
+
+// What is usual is known where the hour before the edge was the same in two answers, the last of them late enough. Where it has grown, the history
+// is asked for again.
+func TestPastKnown(t *testing.T) {
+	// The edge is 160 + 120 seconds before the alarm, and the past whole 300 seconds after it.
+	for name, c := range map[string]struct {
+		change     func(*Record)
+		known, due bool
+	}{
+		"the same twice":                  {func(*Record) {}, true, false},
+		"a second too early":              {func(r *Record) { r.Rounds[1].At = after(19 * time.Second) }, false, false},
+		"seen once":                       {func(r *Record) { r.Rounds = r.Rounds[1:] }, false, false},
+		"it has grown":                    {func(r *Record) { r.Rounds[1].Past = &evidence.Past{Calls: 1} }, false, true},
+		"it has grown, and is young":      {func(r *Record) { r.Rounds[1].Past, r.Rounds[1].At = &evidence.Past{Calls: 1}, after(19*time.Second) }, false, false},
+		"it has grown, after the verdict": {func(r *Record) { r.Rounds[1].Past, r.Judged = &evidence.Past{Calls: 1}, firedAt }, false, false},
+		"asked again often enough":        {func(r *Record) { r.Rounds[1].Past, r.HistoryAsked = &evidence.Past{Calls: 1}, MaxHistory }, false, false},
+		"the history came alone":          {func(r *Record) { r.HistoryPast = nil }, false, true},
+		"the last round failed":           {func(r *Record) { r.Rounds = append(r.Rounds, QueryRound{At: after(time.Minute), Error: "busy"}) }, true, false},
+		"an earlier build's round":        {func(r *Record) { r.Rounds[1].Past = nil }, false, false},
+		"no history":                      {func(r *Record) { r.History, r.HistoryPast = nil, nil }, false, true},
+	} {
+		r := queried(opened(), 0, 20*time.Second)
+		r.History, r.HistoryPast = &evidence.History{Before: r.edge()}, &evidence.Past{}
+		c.change(&r)
+		if r.PastKnown() != c.known || r.HistoryDue() != c.due {
+			t.Errorf("%s: known %t, due %t, want %t and %t", name, r.PastKnown(), r.HistoryDue(), c.known, c.due)
 		}
 	}
 }
@@ -456,7 +525,7 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 			r.Evidence.Explained = new([]float64{0.1, 0.9, 1.5}[chance.IntN(3)])
 		}
 		if luck() {
-			r.History = &evidence.History{Before: r.Alarm.From}
+			r.History, r.HistoryPast = &evidence.History{Before: r.edge()}, &evidence.Past{}
 		}
 		r.Enough = chance.IntN(8) == 0
 	case Judge:

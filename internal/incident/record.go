@@ -41,6 +41,10 @@ type Record struct {
 	// MetricRead is how often the metric was read; MetricError why the last reading failed.
 	MetricRead  int    `json:"metric_read"`
 	MetricError string `json:"metric_error,omitempty"`
+	// MetricSame is how many readings in a row have shown the same bytes in the same window, and MetricAt the time of the last. MetricSame is 0
+	// in a record of a build before 0.10.0.
+	MetricSame int       `json:"metric_same,omitempty"`
+	MetricAt   time.Time `json:"metric_at,omitzero"`
 
 	// Once: the incident is closed as soon as it is notified, without a follow-up: a human asked, or the trail is a file.
 	Once bool `json:"once,omitempty"`
@@ -59,8 +63,10 @@ type Record struct {
 	// is not stored: the worker that takes the incident up asks again.
 	History *evidence.History `json:"-"`
 	// HistoryAsked is how often it was asked for.
-	HistoryAsked int          `json:"history_asked,omitempty"`
-	Rounds       []QueryRound `json:"looks"`
+	HistoryAsked int `json:"history_asked,omitempty"`
+	// HistoryPast is the Past of the query round that brought the history.
+	HistoryPast *evidence.Past `json:"history_past,omitempty"`
+	Rounds      []QueryRound   `json:"looks"`
 	// Enough: the policy can contain something on the evidence there is, so nothing is waited for.
 	Enough bool `json:"enough"`
 
@@ -136,6 +142,8 @@ type QueryRound struct {
 	// Digest is equal for equal answers; "" where the round failed.
 	Digest string `json:"digest,omitempty"`
 	Bytes  int64  `json:"bytes"`
+	// Past is what the trail holds of the hour before the window's edge; nil where the round failed, or was an earlier build's.
+	Past *evidence.Past `json:"past,omitempty"`
 	// Error is why the round failed; HistoryError why the history did.
 	Error        string `json:"error,omitempty"`
 	HistoryError string `json:"history_error,omitempty"`

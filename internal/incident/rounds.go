@@ -15,6 +15,31 @@ const explainedTooMuch = 1.1
 // waits are the growing pauses between two query rounds: CloudTrail is about five minutes behind, and each round is billed.
 var waits = []time.Duration{30 * time.Second, 45 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute}
 
+// pause is how long the trail is left alone after a round. Of a confirmed alarm, CloudTrail's records come between two and five minutes after the
+// window, and some later: then a theft can be settled, and seconds are worth more than queries.
+func (r Record) pause(last time.Time) time.Duration {
+	pause, since := waits[min(len(r.Rounds), len(waits))-1], last.Sub(r.Alarm.To)
+	switch {
+	case r.Once || !r.Alarm.Confirmed || !r.Judged.IsZero():
+	case since < metricSettles:
+		pause = min(pause, metricSettles-since)
+	case since < evidence.Settling:
+		pause = 10 * time.Second
+	case since < evidence.Settling+3*time.Minute:
+		pause = min(pause, 30*time.Second)
+	}
+	return pause
+}
+
+// equalRound is the pause before the equal round that makes the evidence complete.
+const equalRound = 30 * time.Second
+
+// conflictTime is how long after the settling time a metric is read again that contradicts CloudTrail.
+const conflictTime = time.Minute
+
+// metricSettles is how long after the window's end its metric is given, before two equal readings of it are believed.
+const metricSettles = 2 * time.Minute
+
 // unjudged reports whether the evidence there is was not judged yet.
 func (r Record) unjudged() bool { return r.Judged.IsZero() || !r.Once && r.Basis() != r.JudgedOn }
 
@@ -33,13 +58,13 @@ func (r Record) Digest() string {
 	return ""
 }
 
-// settled reports whether another query round can change nothing that matters. That is so where the policy has enough, where the last round
+// settled reports whether another query round can change nothing that matters. That is so where the policy has enough to be judged, where the last round
 // came at the deadline or later, and where there is no bucket to ask about. It is so too where the trail has shown all that it can, metric and
 // history need not be asked again, and the bytes are mostly explained, or not confirmed, or not to be held against the trail.
 func (r Record) settled() bool {
 	e := r.Evidence
 	last := len(r.Rounds) > 0 && !r.Rounds[len(r.Rounds)-1].At.Before(r.Deadline)
-	if r.Enough || last || len(r.Alarm.Buckets) == 0 {
+	if r.Enough && r.unjudged() || last || len(r.Alarm.Buckets) == 0 {
 		return true
 	}
 	claimed := r.Alarm.Source == alarm.Fired && r.Alarm.Confirmed
@@ -51,7 +76,7 @@ func (r Record) exhausted() bool {
 	return r.Evidence.Complete || len(r.Evidence.Lost) > 0 && r.Complete()
 }
 
-// nextRound is when the trail is asked again. While the bytes are not explained, the waits grow. Once they are, it is when the settling
+// nextRound is when the trail is asked again. The waits grow. Once the bytes are explained, and metric and past known, it is when the settling
 // time is over, and soon after that for an equal round.
 func (r Record) nextRound() time.Time {
 	if len(r.Rounds) == 0 {
@@ -59,10 +84,10 @@ func (r Record) nextRound() time.Time {
 	}
 	last := r.Rounds[len(r.Rounds)-1].At
 	settles := r.Alarm.To.Add(evidence.Settling)
-	at := last.Add(waits[min(len(r.Rounds), len(waits))-1])
+	at := last.Add(r.pause(last))
 	switch {
-	case r.Evidence.Explains():
-		if at = last.Add(waits[0]); at.Before(settles) {
+	case r.Evidence.Explains() && (!last.Before(settles) || !r.Judged.IsZero() || r.Once || r.MetricKnown() && r.PastKnown()):
+		if at = last.Add(equalRound); at.Before(settles) {
 			at = settles
 		}
 	case last.Before(settles) && at.After(settles):
@@ -75,16 +100,53 @@ func (r Record) nextRound() time.Time {
 }
 
 // MetricDue reports whether a query round should read the metric again first: it could not be read, or does not confirm yet, or CloudTrail
-// shows more than it does. Request metrics come late.
+// shows more than it does, or it may still rise. Request metrics come late.
 func (r Record) MetricDue() bool {
-	conflict := r.Evidence.Explained != nil && *r.Evidence.Explained > explainedTooMuch
-	return (!r.Alarm.Confirmed || conflict) && r.MetricRead < maxMetric
+	conflict := r.Evidence.Explained != nil && *r.Evidence.Explained > explainedTooMuch &&
+		r.MetricRead < maxMetricConfirmed && r.MetricAt.Before(r.Alarm.To.Add(evidence.Settling+conflictTime))
+	return !r.Alarm.Confirmed && r.MetricRead < maxMetric || conflict || r.metricRises()
 }
 
-// HistoryDue reports whether a query round should ask for the history: it is not known for this window. A question that went over the
-// budget or has failed again and again is not asked again: each time is billed.
+// MetricKnown reports whether the metric says how much left in the window: two readings in a row were equal, the last of them metricSettles
+// after the window's end. What is given without a CloudWatch is known.
+func (r Record) MetricKnown() bool {
+	return r.Alarm.Confirmed && (r.Alarm.Given != "" || r.MetricSame >= 2 && !r.MetricAt.Before(r.Alarm.To.Add(metricSettles)))
+}
+
+// metricRises reports whether a confirmed metric may still rise, and a reading in the next query round can show that it does not. A verdict waits
+// for it.
+func (r Record) metricRises() bool {
+	return r.Alarm.Source == alarm.Fired && r.Alarm.Confirmed && r.Alarm.Whole() != nil && !r.MetricKnown() && r.Judged.IsZero() &&
+		r.MetricRead < maxMetricConfirmed && !r.nextRound().Before(r.Alarm.To.Add(metricSettles))
+}
+
+// edge is the end of the past: what is usual is asked for the time before.
+func (r Record) edge() time.Time { return r.Alarm.From.Add(-evidence.Edge) }
+
+// past is what the last answer showed of the past, and when; nil where it did not say.
+func (r Record) past() (*evidence.Past, time.Time) {
+	for _, l := range slices.Backward(r.Rounds) {
+		if l.Digest != "" {
+			return l.Past, l.At
+		}
+	}
+	return nil, time.Time{}
+}
+
+// PastKnown reports whether what is usual is known, and stays so: the past is as old as the trail needs, and its last hour was the same in the
+// last answer as in that of the round that asked for the history.
+func (r Record) PastKnown() bool {
+	past, at := r.past()
+	same := slices.DeleteFunc(slices.Clone(r.Rounds), func(l QueryRound) bool { return l.Past == nil || past == nil || *l.Past != *past })
+	return past != nil && r.HistoryPast != nil && *past == *r.HistoryPast && len(same) >= 2 && !at.Before(r.edge().Add(evidence.Settling))
+}
+
+// HistoryDue reports whether a query round should ask for the history: it is not known for this window, or the past has grown since. A question
+// that went over the budget or was asked again and again is not asked again: each time is billed.
 func (r Record) HistoryDue() bool {
-	return (r.History == nil || !r.History.Before.Equal(r.Alarm.From)) && r.HistoryAsked < MaxHistory
+	past, at := r.past()
+	grown := r.Judged.IsZero() && past != nil && (r.HistoryPast == nil || *past != *r.HistoryPast) && !at.Before(r.edge().Add(evidence.Settling))
+	return (r.History == nil || !r.History.Before.Equal(r.edge()) || grown) && r.HistoryAsked < MaxHistory
 }
 
 // Complete reports whether the last answer makes the evidence complete: the settling time is over, and the answer before it was the same

@@ -16,13 +16,24 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 	r.MetricRead++
 	if err != nil {
 		r.MetricError = err.Error()
-		r.Alarm.Confirmed, r.Alarm.Doubt = false, "the metric could not be read"
+		if !r.Alarm.Confirmed {
+			r.Alarm.Doubt = "the metric could not be read"
+		}
 		r.Note(at, "the metric could not be read: "+prose.Safe(err.Error()))
 		return
 	}
 	r.MetricError = ""
 	before := r.Alarm
 	r.Alarm = r.Alarm.Read(reading)
+	if before.Confirmed && !r.Alarm.Confirmed { // what was confirmed once did happen, whatever became of the alarm since
+		r.Note(at, "the metric, read again, does not confirm the alarm as it did: "+prose.Safe(r.Alarm.Doubt))
+		r.Alarm = before
+		return
+	}
+	if r.MetricSame++; before.Bytes == nil || r.Alarm.Bytes == nil || *before.Bytes != *r.Alarm.Bytes || !before.From.Equal(r.Alarm.From) || !before.To.Equal(r.Alarm.To) {
+		r.MetricSame = 1
+	}
+	r.MetricAt = at
 	if before.Confirmed == r.Alarm.Confirmed && before.Doubt == r.Alarm.Doubt {
 		return
 	}
@@ -37,11 +48,17 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 
 // Took takes in what a query round has found. It reports whether the trail has answered who moved the bytes.
 func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
-	query := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}
+	query, before := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}, r.Basis()
 	if round.Usage.Asked {
 		query.HistoryError = r.tookUsage(at, round.Usage)
 	}
 	e := r.tookBytes(round.Bytes, &query)
+	if round.Usage.Asked {
+		r.HistoryPast = nil
+		if r.History != nil {
+			r.HistoryPast = query.Past
+		}
+	}
 	e.Cost = r.Evidence.Cost
 	e.Cost.Add(round.Bytes.Answer)
 	r.Rounds = append(r.Rounds, query)
@@ -50,18 +67,22 @@ func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
 	if query.Error != "" {
 		return false
 	}
-	r.Note(at, seen(e))
+	if len(r.Rounds) == 1 || r.Basis() != before { // that nothing came is no news
+		r.Note(at, seen(e))
+	}
 	return true
 }
 
 // tookUsage takes in what is usual, or returns why that is not known.
 func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	r.Evidence.Cost.Add(usage.Answer)
-	err := usage.Err
+	again, err := r.History != nil, usage.Err
 	if r.History = nil; err == nil {
-		r.History, err = evidence.ReadUsage(usage.Rows, r.Alarm.From)
+		r.History, err = evidence.ReadUsage(usage.Rows, r.edge())
 	}
 	switch {
+	case err == nil && again: // the past had grown
+		r.HistoryAsked++
 	case err == nil:
 	case errors.Is(err, evidence.ErrBudget): // of two engines, of either
 		r.HistoryAsked = MaxHistory // it would only be spent again
@@ -77,7 +98,7 @@ func (r *Record) tookBytes(bytes evidence.Answered, query *QueryRound) evidence.
 	if query.Error = r.Unanswered(query.At, "bytes", bytes.Err); bytes.Err != nil {
 		return r.Evidence
 	}
-	query.Digest, query.Bytes = bytes.Tally.Digest, bytes.Tally.Bytes
+	query.Digest, query.Bytes, query.Past = bytes.Tally.Digest, bytes.Tally.Bytes, new(bytes.Tally.Past)
 	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == query.Digest &&
 		r.Evidence.From.Equal(query.From) && r.Evidence.To.Equal(query.To) {
 		return r.Evidence // the same answer, and what is usual was known when it came first

@@ -39,6 +39,33 @@ func TestAReadingConfirmsOrSaysWhyNot(t *testing.T) {
 	}
 }
 
+// What CloudWatch has confirmed did happen: a reading that fails, or an alarm that is gone since, takes nothing back.
+func TestAConfirmedMetricStays(t *testing.T) {
+	r := opened()
+	r.MetricSame, r.Alarm.Bytes, r.Alarm.Since = 0, nil, firedAt
+	reading := func(bytes int64) alarm.Reading {
+		return alarm.Reading{Threshold: 10, Period: 2 * time.Minute, Points: []alarm.Point{{Start: r.Alarm.From, Bytes: bytes}}}
+	}
+	for i, c := range []struct {
+		reading alarm.Reading
+		err     error
+		same    int
+		bytes   int64
+	}{
+		{reading(100), nil, 1, 100}, {reading(100), nil, 2, 100}, {alarm.Reading{}, errors.New("throttled"), 2, 100}, {alarm.Reading{Doubt: "no such alarm"}, nil, 2, 100},
+		{reading(100), nil, 3, 100}, {reading(130), nil, 1, 130}, {reading(130), nil, 2, 130},
+	} {
+		at := after(time.Duration(i) * time.Minute)
+		r.TookReading(at, c.reading, c.err)
+		if !r.Alarm.Confirmed || r.Alarm.Doubt != "" || r.MetricSame != c.same || *r.Alarm.Bytes != c.bytes || (c.err != nil) != (r.MetricError != "") {
+			t.Errorf("reading %d: confirmed %t, doubt %q, %d bytes %d times", i, r.Alarm.Confirmed, r.Alarm.Doubt, *r.Alarm.Bytes, r.MetricSame)
+		}
+		if took := c.err == nil && c.reading.Doubt == ""; took != r.MetricAt.Equal(at) {
+			t.Errorf("reading %d: taken at %v", i, r.MetricAt)
+		}
+	}
+}
+
 // found is a query round that was answered by an engine with so many bytes of nobody's.
 func found(engine, digest string, bytes int64) evidence.Round {
 	return evidence.Round{Bytes: evidence.Answered{Answer: evidence.Answer{Engine: engine, Scanned: 5}, Tally: evidence.Tally{Bytes: bytes, Digest: digest}, Asked: true}}
@@ -92,6 +119,35 @@ func TestWhatIsUsualIsAskedAgainWhereItMayHelp(t *testing.T) {
 		if r.HistoryAsked != c.asked || r.HistoryDue() != c.due || (r.Rounds[0].HistoryError != "") != (c.err != nil) || r.Evidence.BytesScanned != 8 {
 			t.Errorf("%s: asked %d times, due %t, %q, %d bytes scanned", name, r.HistoryAsked, r.HistoryDue(), r.Rounds[0].HistoryError, r.Evidence.BytesScanned)
 		}
+	}
+}
+
+// What is usual is asked again where the past has grown meanwhile, and that counts against how often it may be.
+func TestAHistoryGoesWithItsPast(t *testing.T) {
+	r := opened()
+	round := func(calls int64, usage bool) {
+		found := found("athena", "x", 1)
+		found.Bytes.Tally.Past.Calls = calls
+		if usage {
+			found.Usage = evidence.Answered{Asked: true}
+		}
+		r.Took(after(time.Duration(1+len(r.Rounds))*time.Minute), found)
+	}
+	for i, c := range []struct {
+		calls, usage int64
+		known, due   bool
+		asked        int
+	}{
+		{5, 1, false, false, 0}, {5, 0, true, false, 0}, {6, 0, false, true, 0}, {6, 1, true, false, 1}, {6, 0, true, false, 1},
+	} {
+		round(c.calls, c.usage == 1)
+		if r.PastKnown() != c.known || r.HistoryDue() != c.due || r.HistoryAsked != c.asked {
+			t.Errorf("round %d: known %t, due %t, asked %d times", i, r.PastKnown(), r.HistoryDue(), r.HistoryAsked)
+		}
+	}
+	r.History = nil // another worker takes the incident up
+	if round(6, true); !r.PastKnown() || r.HistoryAsked != 1 {
+		t.Errorf("another worker: known %t, asked %d times", r.PastKnown(), r.HistoryAsked)
 	}
 }
 

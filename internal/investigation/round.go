@@ -96,10 +96,10 @@ func (i *Investigation) askUsage(ctx context.Context, ask asking, cases []Case) 
 	var groups [][]Case
 	var questions []evidence.Usage
 	for len(cases) > 0 {
-		before, buckets, n := cases[0].Alarm.From, []string{}, 0
+		before, buckets, n := cases[0].Alarm.From.Add(-evidence.Edge), []string{}, 0
 		for _, c := range cases {
 			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets))))
-			if n > 0 && (c.Alarm.From.Sub(before) > UsageSpread || !evidence.Usage{Buckets: union, Before: before}.Fits()) {
+			if n > 0 && (c.Alarm.From.Sub(cases[0].Alarm.From) > UsageSpread || !evidence.Usage{Buckets: union, Before: before}.Fits()) {
 				break
 			}
 			buckets, n = union, n+1

@@ -20,7 +20,7 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 	f := policy.Facts{
 		Kind: a.Kind, Via: a.Via,
 		Manual: r.Alarm.Source != alarm.Fired, Confirmed: r.Alarm.Confirmed,
-		Complete: e.Complete, Lost: len(e.Lost) > 0, Copies: a.Copies,
+		Complete: e.Complete, Settled: settled(r, a), Lost: len(e.Lost) > 0, Copies: a.Copies,
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,
 		ObjectShare: percent(all.objects, e.ObjectBytes, down),
 		Presigned:   percent(unsignedBytes(a), a.Bytes, up),
@@ -43,6 +43,45 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		}
 	}
 	return f
+}
+
+// settles is the part of all that can have left, in per cent, from which on what a credential took is a theft that explains the alarm.
+const settles = 60
+
+// beyond is how much the metric may be short of, in per cent of what it shows: https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudwatch-monitoring.html
+// calls request metrics best effort. More than that contradicts it.
+const beyond = 110
+
+// settled reports whether no evidence that may still come can change that a theft by this actor, or by it and its accomplices, explains the alarm.
+//
+// What it took for sure can only become more, and what can have left is bounded: by the metric, twice read equal, and by all that the trail
+// shows. So the verdict need not wait for complete evidence. Until then each key is held against that alone, as its accomplices may turn out to
+// be none; a record that came late or was corrected shows that more may come late; and who asks by hand has the time.
+func settled(r incident.Record, a evidence.Actor) bool {
+	e, whole, taken := r.Evidence, r.Alarm.Whole(), a.TakenBytes
+	if e.Complete {
+		taken = together(r, a).taken
+	}
+	if r.MetricSame == 0 && r.Alarm.Given == "" {
+		return settledBefore(r, a)
+	}
+	if taken == nil || whole == nil || *whole <= 0 || len(e.Lost) > 0 || !r.MetricKnown() ||
+		!e.Complete && (!r.PastKnown() || e.Amended > 0 || r.Once) {
+		return false
+	}
+	shown, part := percent(e.Bytes, *whole, up), percent(*taken, max(*whole, e.Bytes), down)
+	return *shown <= beyond && *part*100 >= settles*beyond
+}
+
+// settledBefore is settled for an incident that a build before 0.10.0 opened, by the rules of then: of its metric one reading is kept.
+func settledBefore(r incident.Record, a evidence.Actor) bool {
+	e, whole, all := r.Evidence, r.Alarm.Whole(), together(r, a)
+	if !e.Complete || whole == nil || *whole <= 0 || all.unfamiliar == nil || a.Bytes <= 0 || e.ObjectBytes <= 0 {
+		return false
+	}
+	shown := *percent(e.Bytes, *whole, away)
+	return shown >= 80 && shown <= beyond && *percent(all.objects, e.ObjectBytes, down) > 50 &&
+		*percent(*all.unfamiliar, *whole, down) >= 60 && *percent(unsignedBytes(a), a.Bytes, up) <= 10
 }
 
 // usedElsewhere reports whether IAM says of a key that it was used last in another service than S3, lately. Nil is unknown.

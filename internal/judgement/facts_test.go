@@ -18,13 +18,14 @@ func known() (incident.Record, evidence.Actor) {
 	a := evidence.Actor{
 		Kind: actor.IAMUserKey, Via: "athena.amazonaws.com", Bytes: 700, ObjectBytes: 400, Copies: 3,
 		Origins:     []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 600}, {Network: "198.51.100.0/24", Presigned: true, Bytes: 100}},
-		HistoryDays: new(int64(4)), FamiliarBytes: new(int64(50)), UnfamiliarBytes: new(int64(650)), FamiliarActive: new(true),
+		HistoryDays: new(int64(4)), FamiliarBytes: new(int64(50)), UnfamiliarBytes: new(int64(650)), FamiliarActive: new(true), TakenBytes: new(int64(660)),
 		Habits: evidence.Habits{ObjectDays: new(int64(6)), ObjectHistory: new(int64(9000)), NewDays: new(int64(2)), UsualBytes: new(int64(100)), DayBytes: new(int64(750)),
 			ThroughUsual: new(int64(650)), NewNetworks: new(int64(1)), InUse: new(false), AllOrigins: true,
 			Company: new(true), OwnEndpoint: new(false), SignedIn: new(false)},
 	}
 	r := incident.Record{
-		Alarm:    alarm.Alarm{Source: alarm.Fired, Bytes: new(int64(1000)), Threshold: new(500.0), Confirmed: true},
+		MetricSame: 2, MetricAt: time.Date(2026, 3, 4, 0, 2, 0, 0, time.UTC),
+		Alarm:    alarm.Alarm{Source: alarm.Fired, To: time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC), Bytes: new(int64(1000)), Threshold: new(500.0), Confirmed: true},
 		Evidence: evidence.Evidence{Bytes: 900, ObjectBytes: 500, Explained: new(0.9), Complete: true, Lost: []string{}},
 	}
 	return r, a
@@ -32,7 +33,7 @@ func known() (incident.Record, evidence.Actor) {
 
 func TestFactsOf(t *testing.T) {
 	all := func() policy.Facts {
-		return policy.Facts{Kind: actor.IAMUserKey, Via: "athena.amazonaws.com", Confirmed: true, Complete: true, Explained: new(int64(90)), AlarmShare: new(int64(70)),
+		return policy.Facts{Kind: actor.IAMUserKey, Via: "athena.amazonaws.com", Confirmed: true, Complete: true, Settled: true, Explained: new(int64(90)), AlarmShare: new(int64(70)),
 			ObjectShare: new(int64(80)), Unfamiliar: new(int64(65)), FamiliarActive: new(true), Presigned: new(int64(15)), HistoryDays: new(int64(4)), Copies: 3,
 			OfFloor: new(int64(150)), Volume: new(int64(750)), ThroughUsual: new(int64(650)), HistoryBytes: new(int64(9000)), Novelty: new(int64(20)), NewNetworks: new(int64(1)),
 			InUse: new(false), OriginsSeen: true, Company: new(true), OwnEndpoint: new(false), SignedIn: new(false)}
@@ -44,11 +45,11 @@ func TestFactsOf(t *testing.T) {
 		"everything is known":     {func(*incident.Record, *evidence.Actor) {}, func(*policy.Facts) {}},
 		"a manual event":          {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Source = alarm.Manual }, func(f *policy.Facts) { f.Manual = true }},
 		"no source is no alarm":   {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Source = "" }, func(f *policy.Facts) { f.Manual = true }},
-		"not confirmed":           {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Confirmed = false }, func(f *policy.Facts) { f.Confirmed = false }},
-		"not complete":            {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Complete = false }, func(f *policy.Facts) { f.Complete = false }},
-		"evidence was lost":       {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Lost = []string{"a file"} }, func(f *policy.Facts) { f.Lost = true }},
-		"the metric is not known": {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = nil, nil }, func(f *policy.Facts) { f.Explained, f.AlarmShare, f.Unfamiliar = nil, nil, nil }},
-		"the metric is zero":      {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = new(int64(0)), nil }, func(f *policy.Facts) { f.Explained, f.AlarmShare, f.Unfamiliar = nil, nil, nil }},
+		"not confirmed":           {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Confirmed = false }, func(f *policy.Facts) { f.Confirmed, f.Settled = false, false }},
+		"not complete":            {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Complete = false }, func(f *policy.Facts) { f.Complete, f.Settled = false, false }},
+		"evidence was lost":       {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Lost = []string{"a file"} }, func(f *policy.Facts) { f.Lost, f.Settled = true, false }},
+		"the metric is not known": {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = nil, nil }, func(f *policy.Facts) { f.Settled, f.Explained, f.AlarmShare, f.Unfamiliar = false, nil, nil, nil }},
+		"the metric is zero":      {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = new(int64(0)), nil }, func(f *policy.Facts) { f.Settled, f.Explained, f.AlarmShare, f.Unfamiliar = false, nil, nil, nil }},
 		"no object data":          {func(r *incident.Record, a *evidence.Actor) { r.Evidence.ObjectBytes, a.ObjectBytes = 0, 0 }, func(f *policy.Facts) { f.ObjectShare = nil }},
 		"the actor took nothing":  {func(_ *incident.Record, a *evidence.Actor) { a.Bytes, a.Origins = 0, nil }, func(f *policy.Facts) { f.AlarmShare, f.Presigned = new(int64(0)), nil }},
 		"the history is not known": {func(_ *incident.Record, a *evidence.Actor) {
@@ -89,6 +90,53 @@ func TestFactsOf(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
+	}
+}
+
+// What may still come is bounded, and what it took for sure is not taken back: then the verdict does not wait.
+func TestSettled(t *testing.T) {
+	early := func() (incident.Record, evidence.Actor) {
+		r, a := known()
+		r.Alarm.From = r.Alarm.To.Add(-time.Minute)
+		at := r.Alarm.To.Add(10 * time.Minute)
+		r.Evidence.Complete, r.HistoryPast = false, &evidence.Past{}
+		r.Rounds = []incident.QueryRound{{At: at, Digest: "x", Past: &evidence.Past{}}, {At: at, Digest: "y", Past: &evidence.Past{}}}
+		return r, a
+	}
+	for name, c := range map[string]struct {
+		change          func(*incident.Record, *evidence.Actor)
+		early, complete bool
+	}{
+		"60 % of 1.1 times the metric":  {func(*incident.Record, *evidence.Actor) {}, true, true},
+		"a byte less":                   {func(_ *incident.Record, a *evidence.Actor) { a.TakenBytes = new(int64(659)) }, false, false},
+		"the trail shows more than all": {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Bytes = 1001 }, false, false},
+		"and it took of that":           {func(r *incident.Record, a *evidence.Actor) { r.Evidence.Bytes, a.TakenBytes = 1100, new(int64(726)) }, true, true},
+		"the two contradict each other": {func(r *incident.Record, a *evidence.Actor) { r.Evidence.Bytes, a.TakenBytes = 1101, new(int64(1101)) }, false, false},
+		"what it took is not known":     {func(_ *incident.Record, a *evidence.Actor) { a.TakenBytes = nil }, false, false},
+		"some evidence is lost":         {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Lost = []string{"a file"} }, false, false},
+		"a record came late":            {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Amended = 1 }, false, true},
+		"a human asked":                 {func(r *incident.Record, _ *evidence.Actor) { r.Once = true }, false, true},
+		"the past is not known":         {func(r *incident.Record, _ *evidence.Actor) { r.HistoryPast = nil }, false, true},
+		"the metric may rise":           {func(r *incident.Record, _ *evidence.Actor) { r.MetricSame = 1 }, false, false},
+		"the metric counts a part":      {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Counts, r.Evidence.Explained = "a part", nil }, false, false},
+		"the metric is nothing":         {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = new(int64(0)), nil }, false, false},
+		"an earlier build's: by its own way": {func(r *incident.Record, a *evidence.Actor) {
+			r.MetricSame, a.TakenBytes, a.Origins = 0, nil, a.Origins[:1]
+			a.Origins[0].Bytes = 700
+		}, false, true},
+		"that: less than it asked for": {func(r *incident.Record, a *evidence.Actor) {
+			r.MetricSame, a.TakenBytes, a.UnfamiliarBytes = 0, nil, new(int64(599))
+		}, false, false},
+	} {
+		r, a := early()
+		c.change(&r, &a)
+		if got := FactsOf(r, a).Settled; got != c.early {
+			t.Errorf("%s, early: settled %t, want %t", name, got, c.early)
+		}
+		r.Evidence.Complete = len(r.Evidence.Lost) == 0
+		if got := FactsOf(r, a).Settled; got != c.complete {
+			t.Errorf("%s, complete: settled %t, want %t", name, got, c.complete)
+		}
 	}
 }
 

@@ -33,11 +33,15 @@ type Limits struct {
 	Now      time.Time
 }
 
-// Enough reports whether the policy would contain something on the evidence there is, so that nothing needs to be waited for.
-// The account is not asked yet: Judge has its answers, and may find reasons against it.
+// Enough reports whether the policy would contain something on the evidence there is, so that nothing needs to be waited for. What it has
+// decided to contain is passed over: the search goes on until the evidence is complete. The account is not asked yet: Judge has its answers,
+// and may find reasons against it.
 func Enough(p *policy.Policy, r incident.Record) bool {
 	for _, a := range r.Evidence.Actors {
-		if a.Kind != actor.IAMUserKey {
+		decided := slices.ContainsFunc(r.Verdicts, func(v incident.Verdict) bool {
+			return v.Target == a.AccessKeyID && v.Action == policy.DeactivateKey && v.Decision == policy.Contain
+		})
+		if a.Kind != actor.IAMUserKey || decided {
 			continue
 		}
 		guess := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: a.UserName, OwnerARN: a.PrincipalARN, Known: true}
@@ -58,7 +62,7 @@ func Enough(p *policy.Policy, r incident.Record) bool {
 func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (incident.Record, []actor.Credential) {
 	before := r
 	r.Mode, r.Log, r.Notified = l.Mode, slices.Clip(r.Log), slices.Clone(r.Notified)
-	j := judging{Limits: l, policy: p, rec: &r, targets: targets, plans: map[int]plan{}, actors: slices.Clone(r.Evidence.Actors)}
+	j := judging{Limits: l, policy: p, rec: &r, targets: targets, plans: map[int]plan{}, actors: slices.Clone(r.Evidence.Actors), before: before.Outcomes}
 	// The theft may be in the margin: it is listed before its neighbours.
 	slices.SortStableFunc(j.actors, r.Order)
 	left := j.all(false)
@@ -95,6 +99,7 @@ type judging struct {
 	targets Targets
 	plans   map[int]plan // by an actor's place
 	missing []actor.Credential
+	before  []containment.Outcome // of the verdict before
 }
 
 // all judges what is material, and in a spread the largest of the rest. It returns the bytes that a credential moved and that get no action.
@@ -162,6 +167,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		rec.Note(j.Now, prose.Safe(a.AccessKeyID)+" is judged together with "+prose.Plural(int64(len(with)), "other key")+" that took a good part to the same network")
 	}
 	for _, s := range p.steps {
+		s = j.asItWas(s)
 		facts.UsedElsewhere = usedElsewhere(*rec, s.Target)
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
@@ -188,6 +194,20 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		rec.Note(j.Now, fmt.Sprintf("%s %s: %s", s.Action, prose.Safe(s.Target.ID), v.Decision))
 	}
 	return noAction
+}
+
+// asItWas is a step as it was planned when it was done, if it was: a thief may have tagged himself since, and an account that does not answer now
+// takes nothing back.
+func (j *judging) asItWas(s containment.Step) containment.Step {
+	for _, o := range j.before {
+		if o.Contained() && o.Step.Planned() && o.Step.Action == s.Action && o.Step.Target.ID == s.Target.ID {
+			last := s.Target.LastUsed
+			if s = o.Step; s.Target.LastUsed == nil {
+				s.Target.LastUsed = last
+			}
+		}
+	}
+	return s
 }
 
 // usualReader is said instead of a command.

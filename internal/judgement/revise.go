@@ -21,14 +21,17 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 		case stands:
 			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
 			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
+				old.Regretted = true
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
 				changed = true
 			}
 			rec.Outcomes[i] = old
 		case old.State == containment.Skipped && verdicts[k].Decision != policy.Leave && rec.Outcomes[i].State != containment.Intended:
 			rec.Outcomes[i] = old // another incident has it
-		case old.State == rec.Outcomes[i].State:
-			rec.Outcomes[i] = old // as long as it is asked, it was asked then
+		case old.State == rec.Outcomes[i].State, old.State == containment.Asked && rec.Outcomes[i].State == containment.DryRun:
+			rec.Outcomes[i] = old // as long as it is asked, it was asked then; a mode that was lowered since asks no less
+		case old.Open() && rec.Outcomes[i].State == containment.Already: // who has done it needs no message
+			rec.Outcomes[i] = old.ByHand(rec.Outcomes[i].Step.Before, rec.Outcomes[i].At)
 		default:
 			rec.Outcomes[i].Approved = old.Approved // who has answered is not forgotten: another incident had the step, and it is to be done here
 			changed = true

@@ -13,6 +13,8 @@ type taken struct {
 	bytes, objects int64
 	// unfamiliar is nil where that of one of them is not known, and day likewise.
 	unfamiliar, day *int64
+	// taken is what went for sure to unfamiliar places for which nothing speaks; nil likewise.
+	taken *int64
 	// strange is what went in 24 hours to places that are not known to be familiar.
 	strange int64
 }
@@ -25,7 +27,7 @@ func (t *taken) add(a evidence.Actor) {
 		return new(*sum + *n)
 	}
 	t.bytes, t.objects = t.bytes+a.Bytes, t.objects+a.ObjectBytes
-	t.unfamiliar, t.day = plus(t.unfamiliar, a.UnfamiliarBytes), plus(t.day, a.DayBytes)
+	t.unfamiliar, t.day, t.taken = plus(t.unfamiliar, a.UnfamiliarBytes), plus(t.day, a.DayBytes), plus(t.taken, a.TakenBytes)
 	switch {
 	case a.StrangeDayBytes != nil:
 		t.strange += *a.StrangeDayBytes
@@ -43,7 +45,7 @@ const goodPart = 10
 // together is what the actor took, and the other long-term keys with it that took a good part to the same place, which none of them knows.
 func together(r incident.Record, a evidence.Actor) taken {
 	all := accomplices(r, a)
-	sum := taken{unfamiliar: new(int64(0)), day: new(int64(0))}
+	sum := taken{unfamiliar: new(int64(0)), day: new(int64(0)), taken: new(int64(0))}
 	sum.add(a)
 	for _, b := range all {
 		sum.add(b)

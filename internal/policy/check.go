@@ -55,7 +55,7 @@ func (p *Policy) Check() []Finding {
 		rule := p.set.Get(id)
 		line := rule.Position().Line
 		if p.contains(rule, given{"complete": false, "settled": false}) {
-			all = append(all, Finding{line, true, fmt.Sprintf("%s permits containment while the evidence is not complete: test %s", id, enough())})
+			all = append(all, Finding{line, true, fmt.Sprintf("%s permits containment while the evidence is neither settled nor complete: test context.settled or context.complete", id)})
 		}
 		if p.contains(rule, given{"lost": true}) {
 			all = append(all, Finding{line, true, fmt.Sprintf("%s permits containment while some evidence could not be read: test !context.lost", id)})
@@ -66,14 +66,6 @@ func (p *Policy) Check() []Finding {
 		}
 	}
 	return all
-}
-
-// enough are the facts that say of evidence that it is enough.
-func enough() string {
-	if _, ok := contextOf(DeactivateKey)["settled"]; ok {
-		return "context.settled or context.complete"
-	}
-	return "context.complete"
 }
 
 // Records that still come can only raise the facts that rise, and can raise or lower those that move. All others are of the time before the

@@ -50,7 +50,7 @@ func TestCheckSaysWhatIsLacking(t *testing.T) {
 func TestCheckOfARuleOfOnesOwn(t *testing.T) {
 	notes, _ := check(t, `@id("mine") @because("b") permit (principal, action == Action::"deactivate-key", resource) when { context.complete && !context.lost };`)
 	last := notes[len(notes)-1]
-	for _, name := range []string{"confirmed", "history_days", "unfamiliar"} {
+	for _, name := range []string{"confirmed", "history_days", "settled"} {
 		if !strings.HasPrefix(last, "mine does not test ") || !strings.Contains(last, name) || strings.Contains(last, "complete") || strings.Contains(last, "approved") {
 			t.Errorf("got %q, want %s among them", last, name)
 		}
@@ -83,7 +83,7 @@ func TestEarlierPoliciesAreToldWhatTheyLack(t *testing.T) {
 }
 
 func TestCheckWarnsOfIncompleteEvidence(t *testing.T) {
-	const complete, lost = "not complete", "could not be read"
+	const complete, lost = "neither settled nor complete", "could not be read"
 	permit := func(condition string) string {
 		return `@id("mine") @because("b") permit (principal, action, resource) ` + condition + `;`
 	}
@@ -152,6 +152,18 @@ func TestSettledIsEnough(t *testing.T) {
 		if got := (given{"complete": false, "settled": false}).of(list[0]); got != want {
 			t.Errorf("%s: %b, want %b", condition, got, want)
 		}
+	}
+}
+
+// A rule that would forbid a step if the evidence grew holds it back until it has.
+func TestForbidsWaitForWhatMayChange(t *testing.T) {
+	for condition, want := range map[string]Decision{"context.copies > 0": Ask, "context has volume && context.volume > 1000000": Ask,
+		"context has alarm_share && context.alarm_share < 10": Contain, "context.manual": Contain} {
+		p := mustLoad(t, `@id("mine") @because("b") permit (principal, action, resource); @id("no") @because("b") forbid (principal, action, resource) when { `+condition+` };`)
+		f := stolen()
+		judge(t, p, f, DeactivateKey, key(), Contain, "mine")
+		f.Complete = false
+		judge(t, p, f, DeactivateKey, key(), want, map[Decision]string{Ask: "not-yet", Contain: "mine"}[want])
 	}
 }
 

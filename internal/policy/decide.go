@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
@@ -53,14 +54,14 @@ func Decide(p *Policy, f Facts, action Action, target Target) Verdict {
 		}
 	}
 	if v.Decision == Contain {
-		v.Decision, v.Reasons = p.atMostAsk(f, target, v.Reasons)
+		v.Decision, v.Reasons = p.atMostAsk(f, action, target, v.Reasons)
 	}
 	return v
 }
 
 // atMostAsk holds back a containment for which the evidence cannot be good enough, whatever a policy says: whoever may invoke
 // the function could otherwise turn off any key.
-func (p *Policy) atMostAsk(f Facts, target Target, reasons []Reason) (Decision, []Reason) {
+func (p *Policy) atMostAsk(f Facts, action Action, target Target, reasons []Reason) (Decision, []Reason) {
 	switch {
 	case f.Manual:
 		return Ask, []Reason{{"manual", "a manual event is at most asked about"}}
@@ -71,13 +72,14 @@ func (p *Policy) atMostAsk(f Facts, target Target, reasons []Reason) (Decision, 
 	case !target.Known:
 		return Ask, []Reason{{"unknown-target", cmp.Or(target.Unknown, "the account does not know this target")}}
 	case !f.Complete:
-		return p.mayWait(reasons)
+		return p.mayWait(f, action, target, reasons)
 	}
 	return Contain, reasons
 }
 
-// mayWait holds back a containment by rules that test what may still change: they wait for complete evidence.
-func (p *Policy) mayWait(reasons []Reason) (Decision, []Reason) {
+// mayWait holds back a containment by rules that test what may still change, and one that a rule would forbid if the evidence grew: they wait
+// for complete evidence.
+func (p *Policy) mayWait(f Facts, action Action, target Target, reasons []Reason) (Decision, []Reason) {
 	var now, later []Reason
 	for _, r := range reasons {
 		if changing := unsettled(p.set.Get(cedar.PolicyID(r.Policy))); len(changing) > 0 {
@@ -89,7 +91,20 @@ func (p *Policy) mayWait(reasons []Reason) (Decision, []Reason) {
 	if len(now) == 0 {
 		return Ask, later
 	}
+	_, grown := p.authorize(f.grown(), action, target, false)
+	for _, r := range p.reasons(grown) {
+		if p.set.Get(cedar.PolicyID(r.Policy)).Effect() == cedar.Forbid {
+			return Ask, []Reason{{"not-yet", r.Policy + " would forbid it if the evidence grew: it waits for complete evidence"}}
+		}
+	}
 	return Contain, now
+}
+
+// grown are the facts as evidence that is still to come could make them at most.
+func (f Facts) grown() Facts {
+	most := new(int64(math.MaxInt64))
+	f.AlarmShare, f.Explained, f.OfFloor, f.ThroughUsual, f.Unfamiliar, f.Volume, f.Copies = most, most, most, most, most, most, *most
+	return f
 }
 
 func (p *Policy) authorize(f Facts, action Action, target Target, approved bool) (bool, cedar.Diagnostic) {
@@ -133,6 +148,7 @@ func (f Facts) context(approved bool) cedar.Record {
 		"manual":    cedar.Boolean(f.Manual),
 		"confirmed": cedar.Boolean(f.Confirmed),
 		"complete":  cedar.Boolean(f.Complete),
+		"settled":   cedar.Boolean(f.Settled),
 		"lost":      cedar.Boolean(f.Lost),
 		"spread":    cedar.Boolean(f.Spread),
 		"copies":    cedar.Long(f.Copies),

@@ -99,6 +99,8 @@ type Facts struct {
 	Confirmed bool
 	// Complete: five minutes have passed since the window's end, and two query rounds in a row were equal.
 	Complete bool
+	// Settled: no evidence that may still come can change that a theft by this credential explains the alarm.
+	Settled bool
 	// Lost: some evidence could not be read.
 	Lost bool
 	// Explained is all bytes that CloudTrail shows, against the alarmed bytes; above 100 it is rounded up, below down.

@@ -250,6 +250,8 @@ func sure(r incident.Record) string {
 		parts = append(parts, "the trail does not show ALL OF THIS TIME")
 	case e.Complete:
 		parts = append(parts, "the evidence is complete")
+	case slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Contained() && o.Approved == nil }):
+		parts = append(parts, "the evidence is NOT COMPLETE, and what may still come cannot clear it")
 	default:
 		parts = append(parts, "the evidence is NOT COMPLETE")
 	}

@@ -150,6 +150,10 @@ func compared(r incident.Record, a evidence.Actor) []string {
 	if len(same) > 0 {
 		lines = append(lines, "As on every earlier day: "+prose.List(same)+".")
 	}
+	if a.FamiliarBytes != nil && *a.FamiliarBytes > 0 && a.UnfamiliarBytes != nil && *a.UnfamiliarBytes > 0 {
+		lines = append(lines, "In use: places that it used on earlier days took "+prose.Bytes(*a.FamiliarBytes)+
+			" of it in the window; what works with it there stops when it is turned off.")
+	}
 	if u := a.InUseAt; u != nil {
 		lines = append(lines, "In use: it was used from "+place(u.Origin)+" at "+u.Last.UTC().Format(time.DateTime)+
 			"; what works with it there stops when it is turned off.")

@@ -25,6 +25,9 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	switch kind {
 	case incident.Revised:
 		word, lines = "REVISED", revised(r)
+		if slices.ContainsFunc(r.Outcomes, regretted) {
+			word = "REVISED, UNDO?"
+		}
 	case incident.Again:
 		word, lines = "NOT QUIET", found(r)
 	case incident.Reminder:
@@ -37,6 +40,9 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", word)
+	if kind == incident.Revised {
+		regrets(&b, r)
+	}
 	for _, l := range lines {
 		for _, line := range wrap(l, width) {
 			fmt.Fprintln(&b, line)
@@ -44,6 +50,21 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	}
 	fmt.Fprintf(&b, "\n%s", m.Body)
 	return Message{Subject: subject(word+", "+headline(r), r), Body: b.String()}
+}
+
+// regretted is a step that was done, and that the complete evidence would leave to a human.
+func regretted(o containment.Outcome) bool { return o.Regretted && o.Contained() && o.Undo != "" }
+
+// regrets says which steps a human should look at, each with the line that undoes it.
+func regrets(b *strings.Builder, r incident.Record) {
+	for _, o := range r.Outcomes {
+		if regretted(o) {
+			for _, line := range wrap("On the complete evidence the policy would NOT contain "+prose.Safe(o.Target)+" by itself. If it was no theft, undo it:", width) {
+				fmt.Fprintln(b, line)
+			}
+			fmt.Fprintf(b, "\n%s\n\n", prose.Plain(o.Undo))
+		}
+	}
 }
 
 // revised says what has changed since the answer was delivered.

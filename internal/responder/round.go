@@ -44,11 +44,15 @@ func (w *worker) round(ctx context.Context, batch []task) {
 	for _, t := range batch {
 		func() {
 			defer w.survive(ctx, t.rec.ID)
-			if t.rec.Took(w.Clock.Now(), found[t.rec.ID]) {
+			before := t.rec.Basis()
+			answered := t.rec.Took(w.Clock.Now(), found[t.rec.ID])
+			if answered {
 				t.rec.Enough = judgement.Enough(w.Policy, *t.rec)
 			}
 			w.logRound(ctx, *t.rec)
-			if t.rec.Next(w.Clock.Now()).Do != incident.Judge { // the verdict comes at once, and puts both
+			// What brought nothing new is put with what comes next. A verdict comes at once, and puts both.
+			news := !answered || found[t.rec.ID].Usage.Asked || t.rec.Basis() != before
+			if news && t.rec.Next(w.Clock.Now()).Do != incident.Judge {
 				w.put(ctx, t.rec)
 			}
 		}()

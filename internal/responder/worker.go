@@ -134,8 +134,12 @@ func (w *worker) take(ctx context.Context) error {
 		w.listed = time.Time{}
 	}
 	err := w.Store.Lease(ctx, incident.Lease{Name: incident.EveryIncident, Holder: w.name, Now: now, Until: now.Add(leaseTime)})
-	if err == nil {
+	switch {
+	case err == nil:
 		w.until = now.Add(leaseTime)
+	case w.until.Sub(now) > leaseTime/2 && !errors.As(err, new(incident.Held)): // it is held for a while, and the next move tries again
+		w.Log.ErrorContext(ctx, "the worker lease could not be renewed", "until", w.until, "err", err)
+		return nil
 	}
 	return err
 }
@@ -158,7 +162,11 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 		}
 		if w.Clock.Now().Sub(w.listed) >= listEvery {
 			if err := w.list(ctx); err != nil {
-				return time.Time{}, err
+				if len(w.open) == 0 {
+					return time.Time{}, err
+				}
+				w.Log.ErrorContext(ctx, "going on with the incidents that are known", "err", err)
+				w.listed = w.Clock.Now()
 			}
 		}
 		now := w.Clock.Now()

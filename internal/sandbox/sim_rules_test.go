@@ -12,6 +12,7 @@ import (
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
@@ -34,6 +35,7 @@ const (
 	ruleHeld      = "a held key is asked about, and not contained where it is used from the places that were cleared"
 	ruleRestore   = "a restore takes back what it has seen, and refuses what has drifted"
 	ruleAnswered  = "an ask that was answered is not asked again"
+	ruleEarly     = "what was contained early, complete evidence does not take back"
 	ruleSound     = "the code does not break"
 	ruleEnd       = "the night comes to an end"
 )
@@ -380,6 +382,9 @@ func (w *world) checkEffect(x write) {
 		return
 	}
 	o := r.Outcomes[i]
+	if strings.Contains(o.Detail, "would not contain it") && !w.misled(r) {
+		w.breach(ruleEarly, "incident %s has contained %s, and says now: %s; %+v", r.ID, x.key, o.Detail, r.Verdicts)
+	}
 	if _, k := w.account.find(x.key); k == nil || w.escalated(r.ID, time.Time{}) {
 		return // it was deleted, and nothing is left to undo; or a human was called
 	}
@@ -394,6 +399,35 @@ func (w *world) checkEffect(x write) {
 	if !slices.ContainsFunc(w.messages(r.ID), func(m sent) bool { return strings.Contains(m.Body, o.Step.Undo) }) {
 		w.breach(ruleUndo, "no message says how to undo the deactivation of %s", x.key)
 	}
+}
+
+// misled reports whether a night breaks what early containment assumes: that the past is delivered Settling after the edge, and that the metric
+// is not short by more than a tenth.
+func (w *world) misled(r incident.Record) bool {
+	edge := r.Alarm.From.Add(-evidence.Edge)
+	late := slices.ContainsFunc(w.trail, func(e *entry) bool {
+		return e.EventTime.Before(edge) && len(e.due) > 0 && slices.MinFunc(e.due, time.Time.Compare).After(edge.Add(evidence.Settling))
+	})
+	if late || r.Evidence.Explained != nil && *r.Evidence.Explained > 1.1 {
+		w.misleads++
+		return true
+	}
+	return false
+}
+
+// delay is how long after the first alarm fired the responder has deactivated a thief's key by itself; false where it never has.
+func (w *world) delay() (time.Duration, bool) {
+	i := slices.IndexFunc(w.writes, func(x write) bool {
+		if x.incident == "" || !w.guilty[x.key] {
+			return false
+		}
+		r := w.stored[x.incident]
+		return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == x.key && o.Approved == nil && o.Step.Undo != "" })
+	})
+	if i < 0 || len(w.firings) == 0 {
+		return 0, false
+	}
+	return w.writes[i].at.Sub(w.firings[0].at), true
 }
 
 // soon is how long after the alarm fired a stolen key may be in use in a clear night: CloudTrail's lag, the settling time, and the query rounds

@@ -75,13 +75,21 @@ func TestSim(t *testing.T) {
 	var worst *world
 	rules, failed, calls, faults, invocations, writes, messages := map[string]int{}, 0, 0, 0, 0, 0, 0
 	examples, first := map[string][]uint64{}, map[string]string{}
-	kinds := map[string]*tally{}
+	kinds, misleads := map[string]*tally{}, 0
+	var delays, clear []time.Duration
 	nights(1, *seeds, "", func(w *world) bool {
 		calls, faults, invocations, writes, messages = calls+w.calls, faults+w.faults, invocations+w.invocations, writes+len(w.writes), messages+len(w.sent)
 		if kinds[w.plot.kind] == nil {
 			kinds[w.plot.kind] = &tally{}
 		}
 		kinds[w.plot.kind].add(w)
+		misleads += w.misleads
+		if d, contained := w.delay(); contained {
+			delays = append(delays, d)
+			if w.weather.clear {
+				clear = append(clear, d)
+			}
+		}
 		if len(w.broken) == 0 {
 			return true
 		}
@@ -104,6 +112,13 @@ func TestSim(t *testing.T) {
 		float64(*seeds)/took.Seconds(), invocations, calls, faults, writes, messages)
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		t.Logf("  %-20s %+v", kind, *kinds[kind])
+	}
+	if slices.Sort(clear); len(clear) > 0 {
+		t.Logf("in clear nights, %d times: median %v, 95th percentile %v", len(clear), clear[len(clear)/2].Round(time.Second), clear[len(clear)*95/100].Round(time.Second))
+	}
+	if slices.Sort(delays); len(delays) > 0 {
+		t.Logf("from the alarm to the inactive key, %d times: median %v, 95th percentile %v; taken back in nights that mislead: %d", len(delays),
+			delays[len(delays)/2].Round(time.Second), delays[len(delays)*95/100].Round(time.Second), misleads)
 	}
 	if failed == 0 {
 		return

@@ -192,8 +192,13 @@ func callsOf(all []*entry, buckets []string, from, to time.Time) []called {
 }
 
 // windowCalls is that of evidence.Bytes.
-func windowCalls(all []*entry, buckets []string, from, to time.Time) []called {
-	byCall := map[string][]called{}
+func windowCalls(all []*entry, q evidence.Window, margin time.Duration) []called {
+	buckets, from, to := q.Buckets, q.From.Add(-max(margin, evidence.Edge+evidence.LastHour)), q.To.Add(margin)
+	type id struct {
+		call string
+		past bool
+	}
+	byCall := map[id][]called{}
 	for _, e := range all {
 		c, ok := e.in(buckets)
 		if e.EventTime.Before(from) || !e.EventTime.Before(to) || !e.data || e.EventSource != "s3.amazonaws.com" {
@@ -207,7 +212,8 @@ func windowCalls(all []*entry, buckets []string, from, to time.Time) []called {
 			}
 		}
 		if ok {
-			byCall[e.callID] = append(byCall[e.callID], c)
+			of := id{e.callID, e.EventTime.Before(q.From.Add(-margin))}
+			byCall[of] = append(byCall[of], c)
 		}
 	}
 	var out []called
@@ -271,6 +277,8 @@ type group struct {
 	bytes, objectBytes, listingBytes, errorBytes, margin float64
 	signed                                               float64
 	object                                               least
+	past                                                 float64
+	pastCalls                                            int64
 	calls, unsized, copies, torn, amended                int64
 	first, last                                          time.Time
 	objects                                              map[objectID]bool
@@ -323,20 +331,29 @@ func bytesRows(all []*entry, q evidence.Bytes) []evidence.Row {
 
 func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidence.Row {
 	groups := map[groupID]*group{}
-	for _, c := range windowCalls(all, q.Buckets, q.From.Add(-margin), q.To.Add(margin)) {
+	of := func(id groupID) *group {
+		if groups[id] == nil {
+			groups[id] = &group{id: id}
+		}
+		return groups[id]
+	}
+	edge := q.From.Add(-evidence.Edge)
+	for _, c := range windowCalls(all, q, margin) {
 		inside := !c.EventTime.Before(q.From) && c.EventTime.Before(q.To)
+		past := !c.EventTime.Before(edge.Add(-evidence.LastHour)) && c.EventTime.Before(edge)
+		if c.EventTime.Before(q.From.Add(-margin)) {
+			of(groupID{part: "all"}).widen(c)
+			of(groupID{part: "all"}).countPast(c, past)
+			continue
+		}
 		a := c.actor
 		for _, id := range []groupID{{part: "all"}, {part: "actor", actor: a}, {part: "bucket", actor: a, name: c.bucket}, {part: "call", actor: a, name: c.EventName},
 			{"origin", a, c.network, c.VPCEndpointID, c.VPCEndpointAccount, c.signing}, {part: "agent", actor: a, name: c.agent}, {part: "error", actor: a, name: c.ErrorCode}} {
 			if id.part == "error" && id.name == "" {
 				continue
 			}
-			g := groups[id]
-			if g == nil {
-				g = &group{id: id}
-				groups[id] = g
-			}
-			g.count(c, inside)
+			of(id).count(c, inside)
+			of(id).countPast(c, past)
 		}
 	}
 	rows := slices.Collect(maps.Values(groups))
@@ -358,8 +375,8 @@ func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidenc
 	for _, g := range rows {
 		actor := groups[groupID{part: "actor", actor: g.id.actor}]
 		switch {
-		case g.id.part == "all" && float64(g.calls)+g.margin > 0:
-		case g.id.part == "all" || actor.place > evidence.MaxActors:
+		case g.id.part == "all":
+		case actor.place > evidence.MaxActors:
 			continue
 		case g.id.part == "actor" || g.place <= evidence.MaxDetails || g.id.part == "origin" && g.place <= 400:
 		default:
@@ -368,7 +385,7 @@ func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidenc
 		row := evidence.Row{"part": g.id.part, "actor": g.id.actor, "name": g.id.name, "vpc_endpoint": g.id.endpoint, "vpc_endpoint_account": g.id.endpointAccount,
 			"signing": g.id.signing, "bytes": double(g.bytes), "object_bytes": double(g.objectBytes), "signed_bytes": double(g.signed), "object": g.object.min, "other_object": g.object.max, "listing_bytes": double(g.listingBytes), "error_bytes": double(g.errorBytes),
 			"margin_bytes": double(g.margin), "calls": whole(g.calls), "unsized": whole(g.unsized), "copies": whole(g.copies), "first_seen": unix(g.first), "last_seen": unix(g.last),
-			"objects": whole(int64(len(g.objects))), "torn": whole(g.torn), "amended": whole(g.amended), "places": whole(int64(g.places))}
+			"objects": whole(int64(len(g.objects))), "torn": whole(g.torn), "amended": whole(g.amended), "past_calls": whole(g.pastCalls), "past_bytes": double(g.past), "places": whole(int64(g.places))}
 		for i, column := range mostOf {
 			row[column] = g.most[i]
 		}
@@ -393,9 +410,7 @@ func place(rows []*group, order func(x, y *group) int, partition func(*group) st
 
 // count takes one call into a row.
 func (g *group) count(c called, inside bool) {
-	for i, v := range c.most {
-		g.most[i] = max(g.most[i], v)
-	}
+	g.widen(c)
 	if c.torn {
 		g.torn++
 	}
@@ -431,6 +446,19 @@ func (g *group) count(c called, inside bool) {
 		g.copies++
 	}
 	g.span(c.EventTime)
+}
+
+func (g *group) widen(c called) {
+	for i, v := range c.most {
+		g.most[i] = max(g.most[i], v)
+	}
+}
+
+func (g *group) countPast(c called, is bool) {
+	if is {
+		g.pastCalls++
+		g.past += c.out()
+	}
 }
 
 func (g *group) span(t time.Time) {

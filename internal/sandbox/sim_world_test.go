@@ -22,7 +22,9 @@ type world struct {
 	timeline
 	seed    uint64
 	weather weather
-	plot    plot
+	// misleads counts the containments that were taken back in a night that breaks what they assume.
+	misleads int
+	plot     plot
 
 	account *Account
 	// status is the history of each key's status: IAM shows a change some time after it was made.

@@ -574,7 +574,7 @@ func TestOneActor(t *testing.T) {
 		Kind: actor.IAMUserKey, AccessKeyID: key, PrincipalARN: "arn:aws:iam::111122223333:user/mara", PrincipalID: "AIDAEXAMPLEMARA",
 		AccountID: account, UserName: "mara", Bytes: 2047, ObjectBytes: 2000, ListingBytes: 40, ErrorBytes: 7, SignedBytes: new(int64(2047)), Objects: 3, Unsized: 1,
 		Calls: map[string]int64{"GetObject": 5, "ListObjects": 1}, Errors: map[string]int64{"AccessDenied": 1}, Buckets: map[string]int64{bucket: 2047},
-		Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2047, Calls: 6}}, Agents: []string{"[aws-cli/2.31.4]"},
+		Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2047, ObjectBytes: 2000, Calls: 6}}, Agents: []string{"[aws-cli/2.31.4]"},
 		FirstSeen: noon, LastSeen: end.Add(-time.Second),
 	}
 	if diff := cmp.Diff(want, got, cmp.FilterPath(func(p cmp.Path) bool {
@@ -587,7 +587,7 @@ func TestOneActor(t *testing.T) {
 
 func TestOrigins(t *testing.T) {
 	v4 := func(network string, bytes, calls int64) evidence.Origin {
-		return evidence.Origin{Network: network, Bytes: bytes, Calls: calls}
+		return evidence.Origin{Network: network, Bytes: bytes, ObjectBytes: bytes, Calls: calls}
 	}
 	endpoint := func(changes ...change) record {
 		return call(append([]change{set("vpcEndpointId", "vpce-1"), set("vpcEndpointAccountId", "444455556666"), from("10.0.0.9")}, changes...)...)
@@ -609,16 +609,16 @@ func TestOrigins(t *testing.T) {
 			[]evidence.Origin{v4("athena.amazonaws.com", 1000, 1), v4("AWS Internal", 10, 1)}},
 		"no address": {calls(call(set("sourceIPAddress", nil))), []evidence.Origin{v4("", 1000, 1)}},
 		"presigned apart": {calls(call(), call(presigned, size(10))),
-			[]evidence.Origin{v4("198.51.100.0/24", 1000, 1), {Network: "198.51.100.0/24", Presigned: true, Bytes: 10, Calls: 1}}},
+			[]evidence.Origin{v4("198.51.100.0/24", 1000, 1), {Network: "198.51.100.0/24", Presigned: true, Bytes: 10, ObjectBytes: 10, Calls: 1}}},
 		"no word on how it was signed": {calls(call(set("additionalEventData.AuthenticationMethod", nil))),
-			[]evidence.Origin{{Network: "198.51.100.0/24", SigningUnknown: true, Bytes: 1000, Calls: 1}}},
+			[]evidence.Origin{{Network: "198.51.100.0/24", SigningUnknown: true, Bytes: 1000, ObjectBytes: 1000, Calls: 1}}},
 		"another word on how it was signed": {calls(call(set("additionalEventData.AuthenticationMethod", "authheader"))),
-			[]evidence.Origin{{Network: "198.51.100.0/24", SigningUnknown: true, Bytes: 1000, Calls: 1}}},
+			[]evidence.Origin{{Network: "198.51.100.0/24", SigningUnknown: true, Bytes: 1000, ObjectBytes: 1000, Calls: 1}}},
 		"behind an endpoint the address proves nothing": {calls(endpoint(), endpoint(from("192.168.7.7"))),
-			[]evidence.Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "444455556666", Bytes: 2000, Calls: 2}}},
+			[]evidence.Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "444455556666", Bytes: 2000, ObjectBytes: 2000, Calls: 2}}},
 		"two accounts' endpoints": {calls(endpoint(), endpoint(set("vpcEndpointAccountId", "777788889999"), size(10))),
-			[]evidence.Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "444455556666", Bytes: 1000, Calls: 1},
-				{VPCEndpoint: "vpce-1", VPCEndpointAccount: "777788889999", Bytes: 10, Calls: 1}}},
+			[]evidence.Origin{{VPCEndpoint: "vpce-1", VPCEndpointAccount: "444455556666", Bytes: 1000, ObjectBytes: 1000, Calls: 1},
+				{VPCEndpoint: "vpce-1", VPCEndpointAccount: "777788889999", Bytes: 10, ObjectBytes: 10, Calls: 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -1038,7 +1038,7 @@ func TestTrafficAroundTheWindowChangesNoDigest(t *testing.T) {
 	after := count(t, slices.Concat(calls(call(), call(object("k2"))), around, own))
 	equal(t, after.Digest, before.Digest)
 	equal(t, []any{after.Bytes, after.MarginBytes, len(after.Actors), after.Actors[0].AccessKeyID, after.Actors[0].Origins},
-		[]any{int64(2000), int64(70_003_000), evidence.MaxActors, key, []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2000, Calls: 2}}})
+		[]any{int64(2000), int64(70_003_000), evidence.MaxActors, key, []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 2000, ObjectBytes: 2000, Calls: 2}}})
 	// A call of theirs in the window, even one without bytes, is another answer.
 	for _, one := range []change{size(1), size(0)} {
 		got := count(t, slices.Concat(calls(call(), call(object("k2"))), around, own, calls(call(one, keyID("AKIAEXAMPLEBUSY00000")))))
