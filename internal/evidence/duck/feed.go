@@ -18,6 +18,7 @@ const maxBatch = 4 << 20
 type feed struct {
 	ctx     context.Context
 	info    []duckdb.ColumnInfo
+	threads int // that read at once; without a number it would be one
 	callers *callers
 
 	mu   sync.Mutex
@@ -66,8 +67,10 @@ type batch struct {
 
 func (f *feed) ColumnInfos() []duckdb.ColumnInfo     { return f.info }
 func (f *feed) Cardinality() *duckdb.CardinalityInfo { return nil }
-func (f *feed) Init() duckdb.ParallelTableSourceInfo { return duckdb.ParallelTableSourceInfo{} }
-func (f *feed) NewLocalState() any                   { return &batch{} }
+func (f *feed) Init() duckdb.ParallelTableSourceInfo {
+	return duckdb.ParallelTableSourceInfo{MaxThreads: f.threads}
+}
+func (f *feed) NewLocalState() any { return &batch{} }
 
 // FillChunk implements duckdb.ParallelChunkTableSource: a chunk without rows is the end.
 func (f *feed) FillChunk(state any, chunk duckdb.DataChunk) error {

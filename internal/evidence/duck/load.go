@@ -86,7 +86,7 @@ func (e *Engine) insert(ctx context.Context, files []*file) error {
 		return err
 	}
 	defer c.remove()
-	e.feed = &feed{ctx: ctx, rest: slices.Clone(files), callers: c}
+	e.feed = &feed{ctx: ctx, threads: e.settings.Threads, rest: slices.Clone(files), callers: c}
 	_, err = e.db.ExecContext(ctx, fmt.Sprintf("insert into trail by name select file, caller, %s from (select file, caller, json_transform(record, %s) as r from %s())",
 		computed(kept(false)), quote(shape(kept(false))), fedBy))
 	e.feed.close()
