@@ -303,7 +303,7 @@ func TestWhatTheTeamsPolicyLacksIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := read(t, "policy", file).policyLacks()
-	for _, want := range []string{"contain-stolen-key does not test ", "contain-stolen-key permits containment while the evidence is not complete"} {
+	for _, want := range []string{"contain-stolen-key does not test ", "contain-stolen-key permits containment while the evidence is neither settled nor complete"} {
 		if !strings.Contains(got, want) || !strings.HasPrefix(got, "Nightlatch: "+file+":") {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -387,7 +387,7 @@ func TestMetricKnown(t *testing.T) {
 		"given":                                 {func(r *Record) { r.MetricSame, r.Alarm.Given = 1, "the alarm claims" }, true, false},
 		"once, and the next round is too early": {func(r *Record) { r.MetricSame, r.Rounds[0].At = 1, after(0) }, false, false},
 		"read as often as may be":               {func(r *Record) { r.MetricSame, r.MetricRead = 1, maxMetricConfirmed }, false, false},
-		"judged":                                {func(r *Record) { r.MetricSame, r.Judged = 1, firedAt }, false, false},
+		"judged on one that has risen since":    {func(r *Record) { r.MetricSame, r.Judged = 1, firedAt }, false, true},
 		"a human asked":                         {func(r *Record) { r.MetricSame, r.Alarm.Source = 1, alarm.Manual }, false, false},
 		"it counts a part":                      {func(r *Record) { r.MetricSame, r.Alarm.Counts = 1, "the filter exports" }, false, false},
 		"it is no number of bytes":              {func(r *Record) { r.MetricSame, r.Alarm.Bytes = 1, nil }, false, false},

@@ -116,7 +116,7 @@ func (r Record) MetricKnown() bool {
 // metricRises reports whether a confirmed metric may still rise, and a reading in the next query round can show that it does not. A verdict waits
 // for it.
 func (r Record) metricRises() bool {
-	return r.Alarm.Source == alarm.Fired && r.Alarm.Confirmed && r.Alarm.Whole() != nil && !r.MetricKnown() && r.Judged.IsZero() &&
+	return r.Alarm.Source == alarm.Fired && r.Alarm.Confirmed && r.Alarm.Whole() != nil && !r.MetricKnown() &&
 		r.MetricRead < maxMetricConfirmed && !r.nextRound().Before(r.Alarm.To.Add(metricSettles))
 }
 

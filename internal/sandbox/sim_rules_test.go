@@ -158,6 +158,9 @@ func (in *invocation) checkWrite(id, key, status string) {
 	if o.Step.Undo == "" {
 		w.breach(ruleUndo, "%s writes without having stored how to undo it", in.name)
 	}
+	if w.metricThen[id] == 0 && r.Alarm.Bytes != nil {
+		w.metricThen[id] = *r.Alarm.Bytes
+	}
 	seen := in.brakesAt(in.brakesRead)
 	// What was on its way when the mode was lowered may still come, for a while.
 	modes := []containment.Mode{in.allows(seen), in.allows(in.brakesAt(w.now.Add(-inFlight)))}
@@ -408,7 +411,7 @@ func (w *world) misled(r incident.Record) bool {
 	late := slices.ContainsFunc(w.trail, func(e *entry) bool {
 		return e.EventTime.Before(edge) && len(e.due) > 0 && slices.MinFunc(e.due, time.Time.Compare).After(edge.Add(evidence.Settling))
 	})
-	if late || r.Evidence.Explained != nil && *r.Evidence.Explained > 1.1 {
+	if late || float64(r.Evidence.Bytes) > 1.1*float64(w.metricThen[r.ID]) {
 		w.misleads++
 		return true
 	}

@@ -24,7 +24,9 @@ type world struct {
 	weather weather
 	// misleads counts the containments that were taken back in a night that breaks what they assume.
 	misleads int
-	plot     plot
+	// metricThen is what the metric showed when an incident wrote first.
+	metricThen map[string]int64
+	plot       plot
 
 	account *Account
 	// status is the history of each key's status: IAM shows a change some time after it was made.
@@ -139,7 +141,7 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1))}
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1))}
 	w.weather = w.forecast()
 	w.cast()
 	return w
