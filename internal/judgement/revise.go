@@ -15,7 +15,7 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 		i := slices.IndexFunc(rec.Outcomes, old.SameStep)
 		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
 		switch {
-		case i < 0 && old.State != containment.Skipped: // its actor is seen no more; what was done or asked stays, with its verdict
+		case i < 0 && (old.State != containment.Skipped || old.Approved != nil): // its actor is seen no more; what was done, asked or approved stays, with its verdict
 			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
 		case i < 0:
 		case stands:

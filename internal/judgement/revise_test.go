@@ -28,4 +28,10 @@ func TestAnApprovalOutlivesALaterVerdict(t *testing.T) {
 			t.Errorf("judged %s: %s, approved %v, want %+v", state, o.State, o.Approved, want)
 		}
 	}
+	// Nor is it forgotten where its actor is seen no more (seed 1724).
+	var rec incident.Record
+	revise(&rec, []containment.Outcome{{Action: policy.DeactivateKey, Target: "AKIA", State: containment.Skipped, Approved: by}}, []incident.Verdict{{Decision: policy.Ask}})
+	if len(rec.Outcomes) != 1 || len(rec.Verdicts) != 1 || rec.Outcomes[0].Approved != by {
+		t.Errorf("an actor that is seen no more: %+v", rec.Outcomes)
+	}
 }
