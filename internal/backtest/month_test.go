@@ -1,11 +1,10 @@
 package backtest
 
 import (
-	"cmp"
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,13 +13,12 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// BenchmarkMonth judges a generated month with thresholds that fire 20 times for each bucket: 300,000 records, or as many as
-// NIGHTLATCH_BACKTEST_RECORDS says. Load and the judging are timed, and the generating is not.
+var monthRecords = flag.Int("records", 300_000, "how many records a generated month of BenchmarkMonth has")
+
+// BenchmarkMonth judges a generated month with thresholds that fire 20 times for each bucket. Load and the judging are timed, and the generating
+// is not.
 func BenchmarkMonth(b *testing.B) {
-	records, err := strconv.Atoi(cmp.Or(os.Getenv("NIGHTLATCH_BACKTEST_RECORDS"), "300000"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	records := *monthRecords
 	dir := b.TempDir()
 	month := 30 * 24 * time.Hour
 	generate(b, dir, records, 5_000, month/time.Duration(records))
