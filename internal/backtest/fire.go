@@ -60,19 +60,30 @@ func Fire(minutes []alarm.Point, t settings.Threshold) []Firing {
 		f.Above += int(last.Sub(first)/time.Minute) + 1
 		f.Most = max(f.Most, p.Bytes)
 	}
-	if t.Period == settings.Minute {
-		for _, m := range minutes {
-			if end := m.Start.Add(time.Minute); m.Bytes > t.Bytes {
-				evaluated(m, end, end)
-			}
+	for _, l := range levels(minutes, t) {
+		if l.bytes > t.Bytes {
+			evaluated(alarm.Point{Start: l.first.Add(-t.Period), Bytes: l.bytes}, l.first, l.last)
 		}
+	}
+	return all
+}
+
+// level is a datapoint that an alarm is evaluated on, as the newest at the ends of minutes from first to last.
+type level struct {
+	bytes       int64
+	first, last time.Time
+}
+
+// levels are the datapoints of an alarm on these minutes, in time order.
+func levels(minutes []alarm.Point, t settings.Threshold) (all []level) {
+	if t.Period != settings.Minute {
+		slide(minutes, t.Period, func(sum int64, first, last time.Time) { all = append(all, level{sum, first, last}) })
 		return all
 	}
-	slide(minutes, t.Period, func(sum int64, first, last time.Time) {
-		if sum > t.Bytes {
-			evaluated(alarm.Point{Start: first.Add(-t.Period), Bytes: sum}, first, last)
-		}
-	})
+	for _, m := range minutes {
+		end := m.Start.Add(time.Minute)
+		all = append(all, level{m.Bytes, end, end})
+	}
 	return all
 }
 

@@ -55,6 +55,12 @@ type change struct {
 	}
 }
 
+// state is an item that is a change of state.
+type state struct {
+	item
+	change
+}
+
 // ours is how the deployment names an alarm, with the number of a nested stack.
 var ours = regexp.MustCompile(`^nightlatch-(.+)-(?:1m|24h)(?:-[0-9]+)?$`)
 
@@ -77,7 +83,7 @@ func ReadHistory(text []byte) (*History, error) {
 	slices.SortStableFunc(items, func(x, y item) int { return x.Timestamp.Compare(y.Timestamp) })
 	h := &History{}
 	buckets := map[string]string{} // by alarm
-	var states []item
+	var states []state
 	for _, i := range items {
 		var c change
 		switch {
@@ -90,7 +96,7 @@ func ReadHistory(text []byte) (*History, error) {
 				}
 			}
 		case i.HistoryItemType == "StateUpdate":
-			states = append(states, i)
+			states = append(states, state{i, c})
 		}
 	}
 	h.read(states, buckets)
@@ -98,7 +104,7 @@ func ReadHistory(text []byte) (*History, error) {
 }
 
 // read takes the changes of state, which are in time order.
-func (h *History) read(states []item, buckets map[string]string) {
+func (h *History) read(states []state, buckets map[string]string) {
 	open := map[[2]string]int{} // the place of an alarm's last transition, by its name and bucket
 	unknown := map[string]bool{}
 	for _, i := range states {
@@ -113,16 +119,14 @@ func (h *History) read(states []item, buckets map[string]string) {
 			unknown[i.AlarmName] = true
 			continue
 		}
-		var c change
-		_ = json.Unmarshal([]byte(i.HistoryData), &c) // it was read before
 		at := [2]string{i.AlarmName, bucket}
-		if n, ok := open[at]; ok && c.NewState.StateValue != "ALARM" {
+		if n, ok := open[at]; ok && i.NewState.StateValue != "ALARM" {
 			h.fired[n].until = i.Timestamp
 			delete(open, at)
 		}
-		if c.NewState.StateValue == "ALARM" {
+		if i.NewState.StateValue == "ALARM" {
 			open[at] = len(h.fired)
-			h.fired = append(h.fired, past{name: i.AlarmName, bucket: bucket, reason: c.NewState.StateReason, data: string(c.NewState.StateReasonData), since: i.Timestamp.UTC()})
+			h.fired = append(h.fired, past{name: i.AlarmName, bucket: bucket, reason: i.NewState.StateReason, data: string(i.NewState.StateReasonData), since: i.Timestamp.UTC()})
 		}
 	}
 }

@@ -59,24 +59,6 @@ func (r Result) Propose(atMost int) []Proposal {
 	return all
 }
 
-// level is a datapoint that an alarm is evaluated on, as the newest at the ends of minutes from first to last.
-type level struct {
-	bytes       int64
-	first, last time.Time
-}
-
-func levels(minutes []alarm.Point, t settings.Threshold) (all []level) {
-	if t.Period != settings.Minute {
-		slide(minutes, t.Period, func(sum int64, first, last time.Time) { all = append(all, level{sum, first, last}) })
-		return all
-	}
-	for _, m := range minutes {
-		end := m.Start.Add(time.Minute)
-		all = append(all, level{m.Bytes, end, end})
-	}
-	return all
-}
-
 // lowest is the lowest threshold from which on none fires more often than allowed; 0 where all do. From the top down, each level that comes above
 // the threshold begins an alarm, or joins one, or joins two.
 func lowest(minutes []alarm.Point, t settings.Threshold, since time.Time, allowed int) int64 {

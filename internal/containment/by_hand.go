@@ -11,8 +11,8 @@ import (
 	"nightlatch/internal/policy"
 )
 
-// ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. t is the actor's user or role as far as the account knows it; partition is the account's; now dates the
-// denials. What stands behind a session or a service is not here but in Behind: the trail has to be asked for it.
+// ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. t is the actor's user or
+// role as far as the account knows it; partition is the account's; now dates the denials. What stands behind a session or a service is not here but in Behind: the trail has to be asked for it.
 //
 // The conditions follow AWS. A denial by aws:TokenIssueTime
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html) ends sessions and not a long-term key. On a bucket,

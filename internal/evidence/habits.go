@@ -270,27 +270,26 @@ func (a *Actor) speakFor(h *History, from time.Time, all []Actor) {
 		if *o.Familiar || o.Bytes == 0 {
 			continue
 		}
-		users := h.users(o.place())
-		nothing := users != nil
-		switch {
-		case users == nil:
+		spoken := false // for this place, or perhaps
+		if users := h.users(o.place()); users == nil {
+			spoken = true
 			unsure += o.Bytes
-		case *users-h.takers(all, o.place()) >= enoughUsers:
-			nothing = false
+		} else if n := *users - h.takers(all, o.place()); n >= enoughUsers {
+			spoken = true
 			company += o.Bytes
-			if n := *users - h.takers(all, o.place()); fewest == 0 || n < fewest {
+			if fewest == 0 || n < fewest {
 				fewest = n
 			}
 		}
 		if o.VPCEndpoint != "" && o.VPCEndpointAccount == a.AccountID && a.AccountID != "" && *o.Days > 0 {
-			nothing = false
+			spoken = true
 			endpoint += o.Bytes
 		}
 		if p.signedIn(a, o.place(), from) {
-			nothing = false
+			spoken = true
 			signedIn += o.Bytes
 		}
-		if nothing && o.signing() == "header" {
+		if !spoken && o.signing() == "header" {
 			taken += o.ObjectBytes
 		}
 	}

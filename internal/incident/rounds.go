@@ -49,18 +49,21 @@ func (r Record) Basis() string {
 }
 
 // Digest is the digest of the last answer; "" where there is none.
-func (r Record) Digest() string {
+func (r Record) Digest() string { return r.answered().Digest }
+
+// answered is the last query round that was answered; zero where none was.
+func (r Record) answered() QueryRound {
 	for _, l := range slices.Backward(r.Rounds) {
 		if l.Digest != "" {
-			return l.Digest
+			return l
 		}
 	}
-	return ""
+	return QueryRound{}
 }
 
-// settled reports whether another query round can change nothing that matters. That is so where the policy has enough to be judged, where the last round
-// came at the deadline or later, and where there is no bucket to ask about. It is so too where the trail has shown all that it can, metric and
-// history need not be asked again, and the bytes are mostly explained, or not confirmed, or not to be held against the trail.
+// settled reports whether another query round can change nothing that matters. That is so where the policy has enough to be judged, where the
+// last round came at the deadline or later, and where there is no bucket to ask about. It is so too where the trail has shown all that it can,
+// metric and history need not be asked again, and the bytes are mostly explained, or not confirmed, or not to be held against the trail.
 func (r Record) settled() bool {
 	e := r.Evidence
 	last := len(r.Rounds) > 0 && !r.Rounds[len(r.Rounds)-1].At.Before(r.Deadline)
@@ -123,29 +126,26 @@ func (r Record) metricRises() bool {
 // edge is the end of the past: what is usual is asked for the time before.
 func (r Record) edge() time.Time { return r.Alarm.From.Add(-evidence.Edge) }
 
-// past is what the last answer showed of the past, and when; nil where it did not say.
-func (r Record) past() (*evidence.Past, time.Time) {
-	for _, l := range slices.Backward(r.Rounds) {
-		if l.Digest != "" {
-			return l.Past, l.At
-		}
-	}
-	return nil, time.Time{}
-}
+// old reports whether the past is as old in a query round as the trail needs to show all of it.
+func (r Record) old(q QueryRound) bool { return !q.At.Before(r.edge().Add(evidence.Settling)) }
 
 // PastKnown reports whether what is usual is known, and stays so: the past is as old as the trail needs, and its last hour was the same in the
 // last answer as in that of the round that asked for the history.
 func (r Record) PastKnown() bool {
-	past, at := r.past()
-	same := slices.DeleteFunc(slices.Clone(r.Rounds), func(l QueryRound) bool { return l.Past == nil || past == nil || *l.Past != *past })
-	return past != nil && r.HistoryPast != nil && *past == *r.HistoryPast && len(same) >= 2 && !at.Before(r.edge().Add(evidence.Settling))
+	last, same := r.answered(), 0
+	for _, l := range r.Rounds {
+		if l.Past != nil && r.HistoryPast != nil && *l.Past == *r.HistoryPast {
+			same++
+		}
+	}
+	return same >= 2 && last.Past != nil && *last.Past == *r.HistoryPast && r.old(last)
 }
 
 // HistoryDue reports whether a query round should ask for the history: it is not known for this window, or the past has grown since. A question
 // that went over the budget or was asked again and again is not asked again: each time is billed.
 func (r Record) HistoryDue() bool {
-	past, at := r.past()
-	grown := r.Judged.IsZero() && past != nil && (r.HistoryPast == nil || *past != *r.HistoryPast) && !at.Before(r.edge().Add(evidence.Settling))
+	last := r.answered()
+	grown := r.Judged.IsZero() && last.Past != nil && (r.HistoryPast == nil || *last.Past != *r.HistoryPast) && r.old(last)
 	return (r.History == nil || !r.History.Before.Equal(r.edge()) || grown) && r.HistoryAsked < MaxHistory
 }
 

@@ -32,16 +32,13 @@ type backtestCmd struct {
 	Page    string   `placeholder:"FILE" help:"Write the result as one HTML file with pictures, too."`
 }
 
-// monthMB is the memory that DuckDB may take. What is usual over a million data events in 14 days does not fit into less than half of it.
-const monthMB = 1500
-
 // Run judges the past, and prints the result.
 func (c *backtestCmd) Run(ctx context.Context, s streams) error {
 	b, err := c.asked(time.Now())
 	if err != nil {
 		return badInput{err}
 	}
-	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), monthMB, s)
+	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (c *judgeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	open := func(ctx context.Context) (scenarios.Engine, error) { return openEngine(ctx, dir, 0) }
+	open := func(ctx context.Context) (scenarios.Engine, error) { return openEngine(ctx, dir) }
 	began := time.Now()
 	results, err := scenarios.Run(ctx, c.Seed, c.Scenarios, c.Style, p, open, filepath.Join(dir, "trail"))
 	if err != nil {

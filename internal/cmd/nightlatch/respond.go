@@ -80,7 +80,7 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	case parsed.Alarm.Composite != "":
 		return rec, "", badInput{below(parsed)}
 	}
-	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), 0, s)
+	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s)
 	if err != nil {
 		return rec, "", err
 	}
@@ -207,7 +207,7 @@ func unmarked(text []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-func openTrail(ctx context.Context, paths []string, memoryMB int, s streams) (localEngine, error) {
+func openTrail(ctx context.Context, paths []string, s streams) (localEngine, error) {
 	for _, path := range paths {
 		if strings.HasPrefix(path, "s3://") {
 			return nil, badInput{inS3(path)}
@@ -217,7 +217,7 @@ func openTrail(ctx context.Context, paths []string, memoryMB int, s streams) (lo
 	if err != nil {
 		return nil, err
 	}
-	engine, err := openEngine(ctx, dir, memoryMB)
+	engine, err := openEngine(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
