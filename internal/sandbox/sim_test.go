@@ -113,13 +113,7 @@ func TestSim(t *testing.T) {
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		t.Logf("  %-20s %+v", kind, *kinds[kind])
 	}
-	if slices.Sort(clear); len(clear) > 0 {
-		t.Logf("in clear nights, %d times: median %v, 95th percentile %v", len(clear), clear[len(clear)/2].Round(time.Second), clear[len(clear)*95/100].Round(time.Second))
-	}
-	if slices.Sort(delays); len(delays) > 0 {
-		t.Logf("from the alarm to the inactive key, %d times: median %v, 95th percentile %v; taken back in nights that mislead: %d", len(delays),
-			delays[len(delays)/2].Round(time.Second), delays[len(delays)*95/100].Round(time.Second), misleads)
-	}
+	t.Logf("from the alarm to the inactive key: %s; in clear nights %s; taken back in nights that mislead: %d", quantiles(delays), quantiles(clear), misleads)
 	if failed == 0 {
 		return
 	}
@@ -129,6 +123,18 @@ func TestSim(t *testing.T) {
 	again := night(worst.seed, true, "")
 	t.Errorf("%d of %d nights broke a rule. The shortest is seed %d; play it again with\n  go test ./internal/sandbox -run 'TestSim$' -v -seed=%d\n%s",
 		failed, *seeds, worst.seed, worst.seed, again.story())
+}
+
+// quantiles are the median and the 95th percentile of some times.
+func quantiles(all []time.Duration) string {
+	slices.Sort(all)
+	at := func(percent int) time.Duration {
+		if len(all) == 0 {
+			return 0
+		}
+		return all[len(all)*percent/100].Round(time.Second)
+	}
+	return fmt.Sprintf("%d times, median %v, 95th percentile %v", len(all), at(50), at(95))
 }
 
 // tally counts nights by how they went.

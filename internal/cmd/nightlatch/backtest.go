@@ -140,16 +140,13 @@ func (c *backtestCmd) asked(now time.Time) (b backtest.Backtest, err error) {
 		c.Policy = []string{shipped}
 	}
 	for _, file := range c.Policy {
-		named, text := backtest.Policy{Name: filepath.Base(file), Policy: policy.Shipped()}, policy.ShippedText()
+		p, text := policy.Shipped(), policy.ShippedText()
 		if file != shipped {
-			if named.Policy, err = loadPolicy(file); err != nil {
-				return b, err
-			}
-			if text, err = os.ReadFile(file); err != nil {
+			if p, text, err = readPolicy(file); err != nil {
 				return b, err
 			}
 		}
-		named.ID = fmt.Sprintf("%x", sha256.Sum256(text))
+		named := backtest.Policy{Name: filepath.Base(file), ID: fmt.Sprintf("%x", sha256.Sum256(text)), Policy: p}
 		if slices.ContainsFunc(b.Policies, func(p backtest.Policy) bool { return p.Name == named.Name }) {
 			named.Name = file
 		}

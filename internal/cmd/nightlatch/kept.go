@@ -120,21 +120,9 @@ func keptIn(paths []string) (string, error) {
 			fmt.Fprintln(sum, s.Key, s.Value)
 		}
 	}
-	for _, path := range paths {
-		err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return nil // what cannot be read is named by the engine
-			}
-			info, err := os.Stat(file)
-			if err == nil {
-				fmt.Fprintf(sum, "%q %d %s\n", file, info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
-			}
-			return nil
-		})
-		if err != nil {
-			return "", err
-		}
-	}
+	eachFile(paths, func(name string, info fs.FileInfo) {
+		fmt.Fprintf(sum, "%q %d %s\n", name, info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+	})
 	dir := filepath.Join(cache, "nightlatch")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err

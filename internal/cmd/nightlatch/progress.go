@@ -88,17 +88,22 @@ func read() (n int64) {
 	return n
 }
 
-// size is how many bytes the files under some paths have. What cannot be read is the engine's to name.
+// size is how many bytes the files under some paths have.
 func size(paths []string) (n int64) {
+	eachFile(paths, func(_ string, info fs.FileInfo) { n += info.Size() })
+	return n
+}
+
+// eachFile calls do with each file under some paths. What cannot be read is left out: it is the engine's to name.
+func eachFile(paths []string, do func(name string, info fs.FileInfo)) {
 	for _, path := range paths {
-		filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
-				if info, err := os.Stat(file); err == nil {
-					n += info.Size()
+				if info, err := os.Stat(name); err == nil {
+					do(name, info)
 				}
 			}
 			return nil
 		})
 	}
-	return n
 }

@@ -162,11 +162,18 @@ func loadPolicy(file string) (*policy.Policy, error) {
 	if file == "" {
 		return policy.Shipped(), nil
 	}
+	p, _, err := readPolicy(file)
+	return p, err
+}
+
+// readPolicy reads a policy's file, and returns its text too.
+func readPolicy(file string) (*policy.Policy, []byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, nil, fmt.Errorf("reading the policy: %w", err)
 	}
-	return policy.Load(filepath.Base(file), text)
+	p, err := policy.Load(filepath.Base(file), text)
+	return p, text, err
 }
 
 // readEvent reads at most one byte more than an event may have: Parse refuses that.

@@ -231,17 +231,8 @@ func (s *scanner) list(n *node) bool {
 
 // each reads an object and calls member with each key, quoted as it stands; it reads the value.
 func (s *scanner) each(member func(quoted []byte, escaped bool) bool) bool {
-	if s.depth++; s.depth > maxDepth {
-		return false
-	}
-	defer func() { s.depth-- }()
-	s.i++
-	if s.blanks() == '}' {
-		s.i++
-		return true
-	}
-	for {
-		if s.blanks() != '"' {
+	return s.items('}', func() bool {
+		if s.in[s.i] != '"' {
 			return false
 		}
 		from := s.i
@@ -255,40 +246,33 @@ func (s *scanner) each(member func(quoted []byte, escaped bool) bool) bool {
 		}
 		s.i++
 		s.blanks()
-		if !member(quoted, escaped) {
-			return false
-		}
-		switch s.blanks() {
-		case ',':
-			s.i++
-		case '}':
-			s.i++
-			return true
-		default:
-			return false
-		}
-	}
+		return member(quoted, escaped)
+	})
 }
 
-func (s *scanner) elements(element func() bool) bool {
+// elements reads a list and calls element where each value begins; it reads the value.
+func (s *scanner) elements(element func() bool) bool { return s.items(']', element) }
+
+// items reads what stands between an opening character and its close, with commas between, and calls item where each begins.
+func (s *scanner) items(close byte, item func() bool) bool {
 	if s.depth++; s.depth > maxDepth {
 		return false
 	}
 	defer func() { s.depth-- }()
 	s.i++
-	if s.blanks() == ']' {
+	if s.blanks() == close {
 		s.i++
 		return true
 	}
 	for {
 		s.blanks()
-		if !element() {
+		if !item() {
 			return false
 		}
 		switch s.blanks() {
 		case ',':
 			s.i++
-		case ']':
+		case close:
 			s.i++
 			return true
 		default:

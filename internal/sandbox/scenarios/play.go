@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -153,31 +152,12 @@ func (s *Scenario) meter() alarm.Meter {
 	return m
 }
 
-// event is the alarm as CloudWatch sends it to a Lambda:
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
+// event is the alarm as CloudWatch sends it to a Lambda.
 func (s *Scenario) event() ([]byte, error) {
-	const form = "2006-01-02T15:04:05.000-0700"
-	var evaluated []any
-	var recent []float64
+	var points []alarm.Point
 	for t := s.From; t.Before(s.To); t = t.Add(time.Minute) {
-		recent = append(recent, float64(s.Minutes[t]))
-		evaluated = append(evaluated, map[string]any{"timestamp": t.Format(form), "value": float64(s.Minutes[t])})
+		points = append(points, alarm.Point{Start: t, Bytes: s.Minutes[t]})
 	}
-	data, err := json.Marshal(map[string]any{"version": "1.0", "queryDate": s.Fired.Format(form), "startDate": s.From.Format(form), "statistic": "Sum", "period": 60,
-		"recentDatapoints": recent, "threshold": s.Threshold, "evaluatedDatapoints": evaluated})
-	if err != nil {
-		return nil, err
-	}
-	name, at := "nightlatch-"+watched, s.Fired.Format(form)
-	return json.Marshal(map[string]any{
-		"source": "aws.cloudwatch", "alarmArn": "arn:aws:cloudwatch:" + region + ":" + account + ":alarm:" + name, "accountId": account, "time": at, "region": region,
-		"alarmData": map[string]any{
-			"alarmName":     name,
-			"state":         map[string]any{"value": "ALARM", "timestamp": at, "reason": "Threshold Crossed", "reasonData": string(data)},
-			"previousState": map[string]any{"value": "OK", "timestamp": s.From.Add(-time.Hour).Format(form)},
-			"configuration": map[string]any{"description": "Bytes downloaded in one minute", "metrics": []any{map[string]any{"id": "m1", "returnData": true,
-				"metricStat": map[string]any{"period": 60, "stat": "Sum", "metric": map[string]any{"namespace": "AWS/S3", "name": "BytesDownloaded",
-					"dimensions": map[string]string{"BucketName": watched, "FilterId": "EntireBucket"}}}}}},
-		},
-	})
+	return sandbox.AlarmEvent(sandbox.Transition{Name: "nightlatch-" + watched, AccountID: account, Region: region, At: s.Fired, Period: time.Minute,
+		Threshold: s.Threshold, Points: points, Metrics: sandbox.BucketMetrics(time.Minute, watched)})
 }
