@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"}, // it decides, and asks nobody
 	"approval":      append(slices.Clone(stages), "investigation"),              // what humans decide
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
+	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
 }
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
@@ -55,18 +56,27 @@ var adapters = map[string]struct{ parent, client string }{
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 	"trail/cloudtrail":       {"trail", "github.com/aws/aws-sdk-go-v2/service/organizations"},
+	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
 }
 
 // shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
 // trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it.
+// What the doctor compares with the deployed stack is alarms and roles, which others read for what they say of an incident.
 var shared = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail": {"evidence/lake", "trail/cloudtrail"},
-	"github.com/aws/aws-sdk-go-v2/service/s3":         {"enroll/s3bucket", "alarm/cloudwatch"},
-	"github.com/aws/aws-sdk-go-v2/service/s3/types":   {"enroll/s3bucket", "alarm/cloudwatch"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation":   {"deployment", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":       {"alarm/cloudwatch", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types": {"alarm/cloudwatch", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/iam":              {"containment/awsaccount", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":       {"evidence/lake", "trail/cloudtrail"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch"},
 }
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
 const engines = "engines"
+
+// checks puts the doctor's checks together with the adapters that read for them: one list for the function and the command.
+const checks = "checks"
 
 // backtest has the responder answer what has been: it stands beside the scenarios, which are made up.
 const backtest = "backtest"
@@ -77,7 +87,7 @@ var bans = []struct {
 	allowed func(pkg string) bool
 	why     string
 }{
-	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || p == engines || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
+	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || p == engines || p == checks || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
 	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
 	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
 	{"nightlatch/internal/" + proof, func(p string) bool { return p == "deployment" || p == "lambdas/approver" }, "who signs a request, and who asks whose it is"},
@@ -152,9 +162,9 @@ func may(from, to string) (bool, string) {
 	case from == "deployment" && to == proof:
 		return true, ""
 	case isAdapter:
-		// Its parent, and the stages whose types stand in its parent's interface.
+		// Its parent, and what its parent's types and interfaces name: the stages up to it, or what the room may import.
 		i, parent := slices.Index(stages, to), slices.Index(stages, adapter.parent)
-		return to == adapter.parent || i >= 0 && i <= parent, "an adapter knows its parent and no other adapter"
+		return to == adapter.parent || i >= 0 && i <= parent || slices.Contains(rooms[adapter.parent], to), "an adapter knows its parent and no other adapter"
 	case slices.Contains(deploying, from):
 		return false, "what a deployment needs imports leaves only"
 	case rooms[from] != nil:
@@ -167,14 +177,16 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || rooms[to] != nil || to == "sandbox", "a backtest is answered by the responder in the sandbox, and knows no engine"
 	case from == engines:
 		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
+	case from == checks:
+		return to == "doctor" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
 	case isLambda(from):
 		if to == "responder" && from == "lambdas/approver" {
 			return false, "the approver writes down what humans decide, and does nothing of it"
 		}
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines) && to != "evidence/duck" && to != "deployment",
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
@@ -206,7 +218,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

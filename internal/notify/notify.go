@@ -3,6 +3,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 
 	"nightlatch/internal/report"
 )
@@ -14,6 +15,9 @@ type Channel interface {
 	// Send delivers one message, at least once. When it returns nil, the service has accepted the message.
 	Send(context.Context, report.Message) error
 }
+
+// ErrGone says that a channel's other end is not there any more.
+var ErrGone = errors.New("there is no such topic any more")
 
 // Names are the names of channels.
 func Names(channels []Channel) []string {

@@ -93,6 +93,6 @@ func TestThePagesNameTheCommands(t *testing.T) {
 func rowFor(rows [][]string, command string) bool {
 	return slices.ContainsFunc(rows, func(row []string) bool {
 		return row[1] == "all" || strings.Contains(row[1], "`"+command+"`") ||
-			row[1] == "all five" && !slices.Contains([]string{"demo", "respond", "judge", "version"}, command)
+			strings.HasPrefix(row[1], "all five") && !slices.Contains([]string{"demo", "respond", "judge", "version"}, command)
 	})
 }

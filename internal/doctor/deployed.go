@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"sync"
+
+	"nightlatch/internal/notify"
+)
+
+// Deployed is what the stack says was deployed, its nested stacks included.
+type Deployed struct {
+	Topics []Topic
+	Alarms []Alarm
+	Roles  []Role
+	Queues []Queue
+	// Trail and Store are the ARNs of the trail and the event data store that are asked; "" where there is none.
+	Trail, Store string
+	// Buckets are the watched buckets by name; trail.Everything stands for all.
+	Buckets []string
+}
+
+// Topic is a topic to which the team's messages go.
+type Topic struct {
+	ARN string
+	// Endpoints are those that the deployment subscribes. A topic of somebody else's has none: whoever hears there is his to say.
+	Endpoints []notify.Endpoint
+}
+
+// Alarm is an alarm of the deployment's, as it was deployed or as it is.
+type Alarm struct {
+	Name string
+	// Settings say when it fires and what it does then, by the names of CloudFormation's properties: "Threshold". A value may hold Unknown.
+	// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
+	Settings map[string]string
+	// Idle says why it does nothing now, a sentence each: it is muted, say. None of an alarm as it was deployed.
+	Idle []string
+}
+
+// Role is a role of the deployment's, as it was deployed or as it is. Documents are JSON in one form, as Canonical writes it.
+type Role struct {
+	Name, Trust string
+	// Policies are its inline policies by name.
+	Policies map[string]string
+	// Attached are the ARNs of managed policies, and Boundary that of its permissions boundary; "" for none.
+	Attached []string
+	Boundary string
+}
+
+// Queue is a queue of the deployment's.
+type Queue struct {
+	URL, Name string
+	// Consumed says that a function takes its messages. What is in any other waits for a human.
+	Consumed bool
+	// Redrive is what becomes of messages that fail, as JSON in one form; "" for nothing.
+	Redrive string
+	// Waiting counts the messages in it, of a queue as it is.
+	Waiting int
+}
+
+// Stack reads what was deployed. Errors are one sentence.
+type Stack interface {
+	Deployed(context.Context) (Deployed, error)
+}
+
+// Once makes one reading of a stack serve all checks of a list.
+func Once(s Stack) Stack { return &once{stack: s} }
+
+type once struct {
+	stack Stack
+	mu    sync.Mutex
+	read  bool
+	got   Deployed
+	err   error
+}
+
+// Deployed implements Stack. The first who asks reads.
+func (o *once) Deployed(ctx context.Context) (Deployed, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.read {
+		o.got, o.err = o.stack.Deployed(ctx)
+		o.read = true
+	}
+	return o.got, o.err
+}
+
+// Unknown stands in a deployed value for what only CloudFormation knows, such as what a custom resource has answered. It is text without a
+// wildcard in it, so that it cannot stand for more than one thing.
+const Unknown = "\uE000"
+
+// same reports whether a value is as deployed.
+func same(deployed, is string) bool {
+	if !strings.Contains(deployed, Unknown) {
+		return deployed == is
+	}
+	parts := strings.Split(deployed, Unknown)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile(`^` + strings.Join(parts, `[^"*?]*`) + `$`).MatchString(is)
+}
