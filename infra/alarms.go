@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -24,9 +25,10 @@ const maxExpression = 2048
 // longestFilter and longestName are as long as the id of a request-metrics configuration and the name of a bucket made since 2018 can be.
 var longestFilter, longestName = strings.Repeat("x", 64), strings.Repeat("x", 63)
 
-// newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for all others. Their buckets are its
+// newAlarms makes one alarm for each threshold of a named bucket, and one Metrics Insights alarm for each of all others. Their buckets are its
 // contributors, and it fires for each of them:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/multi-time-series-alarm.html
+// What leaves all of them together is added up by alarms of their own.
 func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 	place := places(scope, s.Buckets)
 	for _, b := range s.Buckets {
@@ -35,11 +37,9 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 			props := commonProps(t, responder)
 			if b.Name == settings.EveryBucket {
 				// Without ORDER BY, only some of more than 500 buckets would be evaluated, and not those that move most.
-				props.AlarmName = jsii.String(alarmPrefix + "every-bucket")
-				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in one minute", t.Bytes))
-				props.Metrics = &[]any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
-					Id: jsii.String("bytes"), Expression: jsii.String(insightsQuery(s.Buckets, s.Filter, s.Files.Bucket)), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
-				}}
+				props.AlarmName = jsii.String(alarmPrefix + "every-bucket" + byPeriod[t.Period])
+				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left a bucket in %s", t.Bytes, t.PeriodName()))
+				props.Metrics = insights(insightsQuery(s.Buckets, s.Filter, s.Files.Bucket), t)
 			} else {
 				props.AlarmName = jsii.String(fmt.Sprintf("%s%s-%s%s", alarmPrefix, nameInAlarm(b.Name), t.PeriodName(), suffix))
 				props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left bucket %s in %s", t.Bytes, b.Name, t.PeriodName()))
@@ -50,6 +50,27 @@ func newAlarms(scope constructs.Construct, s Settings, responder *string) {
 			awscloudwatch.NewCfnAlarm(alarms, props.AlarmName, props)
 		}
 	}
+	here, _ := place(settings.EveryBucket)
+	for _, t := range s.Total {
+		props := commonProps(t, responder)
+		props.AlarmName = jsii.String(alarmPrefix + "all-buckets" + together[t.Period])
+		props.AlarmDescription = jsii.String(fmt.Sprintf("More than %d bytes left the watched buckets together in %s", t.Bytes, t.PeriodName()))
+		props.Metrics = insights(totalQuery(s.Filter, s.Files.Bucket), t)
+		awscloudwatch.NewCfnAlarm(here, props.AlarmName, props)
+	}
+}
+
+// byPeriod and together end the names of the alarms over many buckets. No bucket's alarm ends so, whatever the bucket is called.
+var (
+	byPeriod = map[time.Duration]string{settings.Minute: "", settings.Hour: "-by-hour"}
+	together = map[time.Duration]string{settings.Minute: "-by-minute", settings.Hour: "-by-hour"}
+)
+
+// insights is what an alarm on a Metrics Insights query evaluates.
+func insights(query string, t settings.Threshold) *[]any {
+	return &[]any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
+		Id: jsii.String("bytes"), Expression: jsii.String(query), Period: jsii.Number(t.Period.Seconds()), ReturnData: true,
+	}}
 }
 
 // maxNameInAlarm leaves room for what stands around a bucket's name in an alarm's, which has 255 characters:
@@ -107,7 +128,7 @@ func commonProps(t settings.Threshold, responder *string) *awscloudwatch.CfnAlar
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
 func insightsQuery(buckets []settings.Bucket, filter, files string) string {
 	var q strings.Builder
-	fmt.Fprintf(&q, `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, filter)
+	q.WriteString(totalQuery(filter, ""))
 	every := false
 	for _, b := range buckets {
 		if every = every || b.Name == settings.EveryBucket; b.Name != settings.EveryBucket {
@@ -121,6 +142,15 @@ func insightsQuery(buckets []settings.Bucket, filter, files string) string {
 		fmt.Fprintf(&q, " AND BucketName != '%s'", files)
 	}
 	return q.String() + " GROUP BY BucketName ORDER BY SUM() DESC"
+}
+
+// totalQuery adds up the bytes of all buckets that have the request-metrics configuration, but for the trail's own.
+func totalQuery(filter, files string) string {
+	q := fmt.Sprintf(`SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = '%s'`, filter)
+	if files != "" {
+		q += fmt.Sprintf(" AND BucketName != '%s'", files)
+	}
+	return q
 }
 
 // dimensions takes names and values in turn.

@@ -12,7 +12,26 @@ import (
 )
 
 // bucketAlarms are the alarms that the responder answers, by name.
+// bucketAlarms are the alarms of a template on each bucket, and totals those on all of them together.
 func bucketAlarms(t *testing.T, tpl template) map[string]map[string]any {
+	t.Helper()
+	all := ours(t, tpl)
+	maps.DeleteFunc(all, func(name string, _ map[string]any) bool { return isTotal(name) })
+	return all
+}
+
+func totals(t *testing.T, tpl template) map[string]map[string]any {
+	t.Helper()
+	all := ours(t, tpl)
+	maps.DeleteFunc(all, func(name string, _ map[string]any) bool { return !isTotal(name) })
+	return all
+}
+
+func isTotal(name string) bool {
+	return name == "nightlatch-all-buckets-by-minute" || name == "nightlatch-all-buckets-by-hour"
+}
+
+func ours(t *testing.T, tpl template) map[string]map[string]any {
 	t.Helper()
 	out := map[string]map[string]any{}
 	for _, a := range tpl.resources("AWS::CloudWatch::Alarm") {
@@ -82,13 +101,53 @@ func TestEveryBucket(t *testing.T) {
 				t.Errorf("%s: there are %v", buckets, slices.Sorted(maps.Keys(all)))
 			}
 		}
-		want := map[string]any{
-			"AlarmName": "nightlatch-every-bucket", "AlarmActions": []any{"{Responder.Arn}"}, "Threshold": float64(threshold),
-			"EvaluationPeriods": 5.0, "DatapointsToAlarm": 1.0, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
-			"Metrics": []any{map[string]any{"Id": "bytes", "Expression": query, "Period": 60.0, "ReturnData": true}},
-		}
-		if diff := cmp.Diff(all["nightlatch-every-bucket"], want); diff != "" {
+		if diff := cmp.Diff(all["nightlatch-every-bucket"], onQuery("nightlatch-every-bucket", query, float64(threshold), 60, 5)); diff != "" {
 			t.Errorf("%s: got -, want +:\n%s", buckets, diff)
+		}
+		var byHour map[string]any
+		if buckets == "*" {
+			byHour = onQuery("nightlatch-every-bucket-by-hour", query, 10<<30, 3600, 1)
+		}
+		if diff := cmp.Diff(all["nightlatch-every-bucket-by-hour"], byHour); diff != "" {
+			t.Errorf("%s: got -, want +:\n%s", buckets, diff)
+		}
+	}
+}
+
+func onQuery(name, query string, threshold, period, of float64) map[string]any {
+	return map[string]any{
+		"AlarmName": name, "AlarmActions": []any{"{Responder.Arn}"}, "Threshold": threshold,
+		"EvaluationPeriods": of, "DatapointsToAlarm": 1.0, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+		"Metrics": []any{map[string]any{"Id": "bytes", "Expression": query, "Period": period, "ReturnData": true}},
+	}
+}
+
+// What leaves many buckets a little fires too, unless a deployment says not.
+func TestAllBucketsTogether(t *testing.T) {
+	own := `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'nightlatch'`
+	for name, c := range map[string]struct {
+		context []string
+		query   string
+		minute  float64
+		hour    float64 // 0 is none
+	}{
+		"one bucket":                 {[]string{"buckets", "a-bucket"}, own, 0, 0},
+		"two":                        {[]string{"buckets", "a-bucket,b-bucket=3GiB/1m"}, own, 6 << 30, 50 << 30},
+		"every":                      {[]string{"buckets", "*"}, own, 2 << 30, 10 << 30},
+		"as given":                   {[]string{"buckets", "a-bucket", "total", "7GiB/1m"}, own, 7 << 30, 0},
+		"none":                       {[]string{"buckets", "*", "total", "none"}, own, 0, 0},
+		"others' filter":             {[]string{"buckets", "a-bucket,b-bucket", "metricsFilter", "EntireBucket"}, own, 0, 0},
+		"every, with others' filter": {[]string{"buckets", "*", "metricsFilter", "EntireBucket"}, strings.Replace(own, "nightlatch", "EntireBucket", 1), 2 << 30, 10 << 30},
+	} {
+		want := map[string]map[string]any{}
+		if c.minute > 0 {
+			want["nightlatch-all-buckets-by-minute"] = onQuery("nightlatch-all-buckets-by-minute", c.query, c.minute, 60, 5)
+		}
+		if c.hour > 0 {
+			want["nightlatch-all-buckets-by-hour"] = onQuery("nightlatch-all-buckets-by-hour", c.query, c.hour, 3600, 1)
+		}
+		if diff := cmp.Diff(totals(t, synth(t, c.context...)), want); diff != "" {
+			t.Errorf("%s: got -, want +:\n%s", name, diff)
 		}
 	}
 }

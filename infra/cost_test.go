@@ -30,7 +30,8 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	tpl := synth(t)
-	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(bucketAlarms(t, tpl))
+	watching := len(tpl.resources("AWS::CloudWatch::Alarm")) - len(ours(t, tpl))
+	together := len(settings.DefaultTotal([]settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: settings.EveryBucket}}))
 	perBucket := len(settings.DefaultThresholds("a-bucket"))
 	keys := len(tpl.resources("AWS::KMS::Key"))
 	const firedAMonth, rounds = 10, 20
@@ -46,6 +47,9 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 		}},
 		{fmt.Sprintf("alarms | %d a bucket, and %d on Nightlatch itself; $%.2f each", perBucket, watching, perAlarm), func(b float64) float64 {
 			return (float64(perBucket)*b + float64(watching)) * perAlarm
+		}},
+		{fmt.Sprintf("alarms over all buckets together | %d; $%.2f for each bucket in each", together, perAlarm), func(b float64) float64 {
+			return float64(together) * b * perAlarm
 		}},
 		{fmt.Sprintf("the topic's key | $%.2f", perKey), func(float64) float64 { return float64(keys) * perKey }},
 	}

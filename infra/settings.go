@@ -19,6 +19,8 @@ import (
 type Settings struct {
 	// Buckets are the watched buckets, with the thresholds of each.
 	Buckets []settings.Bucket
+	// Total are the thresholds of all watched buckets together; none where they are not added up.
+	Total []settings.Threshold
 	// EventDataStore is the ARN of the CloudTrail Lake store that is asked, made where one is made, and "" where there is none.
 	EventDataStore string
 	// Trail is the same of a CloudTrail trail, whose files Athena is asked about.
@@ -87,6 +89,8 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 func (s *Settings) fields() []field {
 	return []field{
 		{"buckets", settings.AcceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
+		{"total", "what may leave all watched buckets together in a minute and in an hour, like 2GiB/1m+50GiB/1h, or " + settings.NoTotal, "", false,
+			func(v string) (err error) { s.Total, err = settings.ParseTotal(v); return err }},
 		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", false,
 			func(v string) error { return s.setSource("eventDataStore", v, storeARN, &s.EventDataStore) }},
 		{"trail", "the ARN of an existing CloudTrail trail, or create", "", false,
@@ -128,6 +132,10 @@ func Read(context map[string]any) (Settings, error) {
 	}
 	if sources {
 		wrong = append(wrong, s.chooseEngine())
+	}
+	// Under a filter that others use too, buckets that are not watched would be added up as well.
+	if s.Total == nil && (s.Filter == settings.OwnFilterID || s.every()) {
+		s.Total = settings.DefaultTotal(s.Buckets)
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return Settings{}, err

@@ -24,7 +24,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
-		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket",
+		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -38,6 +38,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			{Name: "plain", Thresholds: []settings.Threshold{{Bytes: 1 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Day}}},
 			{Name: settings.EveryBucket, Thresholds: []settings.Threshold{{Bytes: 2 << 40, Period: settings.Minute}}},
 		},
+		Total:          []settings.Threshold{{Bytes: 7 << 30, Period: settings.Minute}, {Bytes: 90 << 30, Period: settings.Hour}},
 		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home,
 		Email:  []string{"soc@example.com", "a.b+c@mail.example.co"},
 		Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
@@ -58,7 +59,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	want := Settings{
 		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
 		EventDataStore: aStore, Evidence: "lake", Home: home, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
-		Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
+		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -90,7 +91,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"buckets", "a-bucket=1 Gib/1m", `"1 Gib/1m" is not a threshold`},
 		{"buckets", "a-bucket=1GB/1m", `"1GB/1m" is not a threshold`},
 		{"buckets", "a-bucket=1GiB", `"1GiB" is not a threshold`},
-		{"buckets", "a-bucket=1GiB/1h", `"1GiB/1h" is not a threshold`},
+		{"buckets", "a-bucket=1GiB/2h", `"1GiB/2h" is not a threshold`},
 		{"buckets", "a-bucket=", `"" is not a threshold`},
 		{"buckets", "a-bucket=0GiB/1m", "is not a number of bytes"},
 		{"buckets", "a-bucket=99999999TiB/1m", "is not a number of bytes"},
@@ -117,6 +118,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"policy", "/nowhere/own.cedar", "no such file"},
 		{"policy", bad, "root-kye"},
 		{"policy", broken, "the policy does not parse"},
+		{"total", "1GiB/24h", "a day's sum"},
+		{"total", "much", `"much" is not a threshold`},
 		{"mode", "kill", "should be observe, ask or act"},
 		{"mode", "", "should be observe, ask or act"},
 		{"protected", "bob", `"bob" is not`},
@@ -148,12 +151,12 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, eventDataStore, trail, evidence, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	const all = "the settings are buckets, total, eventDataStore, trail, evidence, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},
-		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + settings.AcceptedBuckets + `: "-1" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
-		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + settings.AcceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"buckets", "logs=-1", `buckets is "logs=-1", and should be ` + settings.AcceptedBuckets + `: "-1" is not a threshold like 1GiB/1m, 10GiB/1h or 20GiB/24h, in KiB, MiB, GiB or TiB`},
+		{"buckets", "logs=1 Gib", `buckets is "logs=1 Gib", and should be ` + settings.AcceptedBuckets + `: "1 Gib" is not a threshold like 1GiB/1m, 10GiB/1h or 20GiB/24h, in KiB, MiB, GiB or TiB`},
 		{"eventDataStore", "arn:aws:s3:::a-bucket", `eventDataStore is "arn:aws:s3:::a-bucket", and should be the ARN of an existing CloudTrail Lake event data store, or create`},
 		{"email", "soc.example.com", `email is "soc.example.com", and should be e-mail addresses with commas between them: "soc.example.com" is not one`},
 		{"policy", broken, `policy is "` + broken + `", and should be the path of a Cedar policy file that fits internal/policy/schema.cedarschema: ` +

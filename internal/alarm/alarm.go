@@ -100,8 +100,10 @@ func (a Alarm) Whole() *int64 {
 type Reading struct {
 	// Doubt is why the alarm itself cannot be trusted, in one sentence: no such alarm, not a sum of BytesDownloaded, …
 	Doubt string
-	// Buckets are the buckets that the alarm or its contributor names.
+	// Buckets are the buckets that the alarm or its contributor names. Where it names none and adds up All, they are those that gave most, the
+	// largest first, MaxLargest of them; Points are the sums over all then.
 	Buckets []string
+	All     bool
 	// Points are the sums over these buckets, oldest first, from well before the window until now.
 	Points []Point
 	// Threshold and Period are the alarm's own, as configured now; zero where there is no alarm.
@@ -199,9 +201,14 @@ func above(value, threshold float64, atLeast bool) bool {
 // Read returns the alarm as the reading shows it. The window keeps what was claimed and is stretched over the breaching
 // datapoints that touch it; bytes are what the metric shows in it.
 func (a Alarm) Read(r Reading) Alarm {
-	if len(a.Buckets) == 0 {
-		a.Buckets = slices.DeleteFunc(slices.Sorted(slices.Values(r.Buckets)), func(b string) bool { return settings.CheckBucket(b) != nil })
-		a.Buckets = a.Buckets[:min(len(a.Buckets), maxBuckets)]
+	named := slices.DeleteFunc(slices.Clone(r.Buckets), func(b string) bool { return settings.CheckBucket(b) != nil || slices.Contains(a.Buckets, b) })
+	switch {
+	case r.All: // a bucket in which something was found is not left out again
+		a.Buckets = slices.Concat(a.Buckets, named[:min(len(named), max(0, MaxLargest-len(a.Buckets)))])
+		slices.Sort(a.Buckets)
+	case len(a.Buckets) == 0:
+		slices.Sort(named)
+		a.Buckets = named[:min(len(named), maxBuckets)]
 	}
 	if r.Period > 0 {
 		a.Period = r.Period

@@ -16,6 +16,9 @@ import (
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html
 const maxBuckets = 10
 
+// MaxLargest is how many buckets are asked about where an alarm adds up all of them: those that gave most.
+const MaxLargest = 40
+
 // maxClaimedWindow bounds what an event may claim: an alarm evaluates at most seven days.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 const maxClaimedWindow = 7 * 24 * time.Hour

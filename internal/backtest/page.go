@@ -287,7 +287,7 @@ func (r Result) chart(days bins, p Proposal) chart {
 	y := func(n int64) float64 {
 		return round(base - (base-top)*max(math.Log2(float64(max(n, 1)))-low, 0)/(high-low))
 	}
-	c := chart{Bucket: prose.Safe(p.Bucket), Period: map[bool]string{true: "24 hours", false: "a minute"}[p.Now.Period == settings.Day], High: chartHigh, Base: base, Ticks: days.ticks(),
+	c := chart{Bucket: prose.Safe(p.Bucket), Period: map[time.Duration]string{settings.Minute: "a minute", settings.Hour: "an hour", settings.Day: "24 hours"}[p.Now.Period], High: chartHigh, Base: base, Ticks: days.ticks(),
 		Setting: prose.Safe(p.Bucket) + "=" + p.Threshold.String(), Says: fmt.Sprintf("%s fires %s here; %s fired %s. %s", p.Threshold, times(p.Fires), p.Now, times(p.FiresNow), r.Misses(p))}
 	for at, n := range most {
 		if n == 0 {

@@ -19,31 +19,31 @@ type Bucket struct {
 // Threshold is how many bytes may leave a bucket in a period before the alarm fires.
 type Threshold struct {
 	Bytes  int64
-	Period time.Duration // Minute or Day
+	Period time.Duration // Minute, Hour or Day
 }
 
 // EveryBucket is the name that stands for every bucket without an entry of its own.
 const EveryBucket = "*"
 
 // The periods that a threshold may have.
-const Minute, Day = time.Minute, 24 * time.Hour
+const Minute, Hour, Day = time.Minute, time.Hour, 24 * time.Hour
 
 // AcceptedBuckets is what ParseBuckets reads, as an error says it.
 const AcceptedBuckets = "names of buckets or *, with commas between them, each with thresholds if the defaults do not fit " +
 	"(customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m)"
 
 var (
-	size    = regexp.MustCompile(`^([0-9]{1,15})(KiB|MiB|GiB|TiB)/(1m|24h)$`)
+	size    = regexp.MustCompile(`^([0-9]{1,15})(KiB|MiB|GiB|TiB)/(1m|1h|24h)$`)
 	units   = map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-	periods = map[string]time.Duration{"1m": Minute, "24h": Day}
+	periods = map[string]time.Duration{"1m": Minute, "1h": Hour, "24h": Day}
 )
 
 // DefaultThresholds are those of a bucket that is given without any. Metrics Insights sees three hours at most
-// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html), so that the one alarm over
-// all buckets cannot add up a day.
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html), so that an alarm over
+// all buckets cannot add up a day, and adds up an hour instead.
 func DefaultThresholds(name string) []Threshold {
 	if name == EveryBucket {
-		return []Threshold{{1 << 30, Minute}}
+		return []Threshold{{1 << 30, Minute}, {10 << 30, Hour}}
 	}
 	return []Threshold{{1 << 30, Minute}, {50 << 30, Day}}
 }
@@ -70,7 +70,7 @@ func ParseBuckets(v string) ([]Bucket, error) {
 				case slices.ContainsFunc(b.Thresholds, func(o Threshold) bool { return o.Period == t.Period }):
 					return nil, fmt.Errorf("%q has two thresholds for one period", entry)
 				case name == EveryBucket && t.Period == Day:
-					return nil, fmt.Errorf("%q asks for a day's sum of every bucket, and CloudWatch adds up a day for named buckets only", entry)
+					return nil, fmt.Errorf("%q asks for a day's sum of every bucket, and CloudWatch adds up a day for named buckets only: give an hour's, /1h", entry)
 				}
 				b.Thresholds = append(b.Thresholds, t)
 			}
@@ -80,10 +80,55 @@ func ParseBuckets(v string) ([]Bucket, error) {
 	return all, nil
 }
 
+// NoTotal is the total that makes no alarm over all buckets.
+const NoTotal = "none"
+
+// ParseTotal reads SIZE/PERIOD[+SIZE/PERIOD], in minutes and hours: what may leave all watched buckets together. NoTotal is empty, and not nil.
+func ParseTotal(v string) (all []Threshold, err error) {
+	if v == NoTotal {
+		return []Threshold{}, nil
+	}
+	for text := range strings.SplitSeq(v, "+") {
+		t, err := parseThreshold(text)
+		switch {
+		case err != nil:
+			return nil, err
+		case t.Period == Day:
+			return nil, fmt.Errorf("%q is a day's sum, and CloudWatch adds up all buckets for an hour at most", text)
+		case slices.ContainsFunc(all, func(o Threshold) bool { return o.Period == t.Period }):
+			return nil, fmt.Errorf("%q has two thresholds for one period", v)
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// DefaultTotal is what may leave all watched buckets together where nothing is said: in a minute twice what may leave the bucket that may give
+// most, and in an hour what may leave one in a day. Where a single bucket is watched it has thresholds of its own, and there is none.
+func DefaultTotal(buckets []Bucket) []Threshold {
+	if len(buckets) == 1 && buckets[0].Name != EveryBucket {
+		return nil
+	}
+	most := map[time.Duration]int64{}
+	for _, b := range buckets {
+		for _, t := range b.Thresholds {
+			most[t.Period] = max(most[t.Period], t.Bytes)
+		}
+	}
+	var all []Threshold
+	if m := most[Minute]; m > 0 && m <= math.MaxInt64/2 {
+		all = append(all, Threshold{2 * m, Minute})
+	}
+	if m := max(most[Hour], most[Day]); m > 0 {
+		all = append(all, Threshold{m, Hour})
+	}
+	return all
+}
+
 func parseThreshold(text string) (Threshold, error) {
 	m := size.FindStringSubmatch(text)
 	if m == nil {
-		return Threshold{}, fmt.Errorf("%q is not a threshold like 1GiB/1m or 20GiB/24h, in KiB, MiB, GiB or TiB", text)
+		return Threshold{}, fmt.Errorf("%q is not a threshold like 1GiB/1m, 10GiB/1h or 20GiB/24h, in KiB, MiB, GiB or TiB", text)
 	}
 	n, err := strconv.ParseInt(m[1], 10, 64)
 	if unit := units[m[2]]; err == nil && n >= 1 && n <= math.MaxInt64/unit {
@@ -93,21 +138,24 @@ func parseThreshold(text string) (Threshold, error) {
 }
 
 // Evaluated is how many of its newest datapoints the alarm looks at. It is in ALARM while one of them is above the threshold. So it fires for a
-// minute's datapoint that arrives late, too. No more than one of a day fits an alarm's evaluation range:
+// minute's datapoint that arrives late, too. An hour or a day is added up anew each minute, with what came late, and no more than one day fits an
+// alarm's evaluation range:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 func (t Threshold) Evaluated() int {
-	if t.Period == Day {
-		return 1
+	if t.Period == Minute {
+		return 5
 	}
-	return 5
+	return 1
 }
 
 // PeriodName is the period as ParseBuckets reads it, and as an alarm's name has it.
 func (t Threshold) PeriodName() string {
-	if t.Period == Day {
-		return "24h"
+	for name, period := range periods {
+		if period == t.Period {
+			return name
+		}
 	}
-	return "1m"
+	return ""
 }
 
 // String is the threshold as ParseBuckets reads it, in the largest unit that leaves a whole number; a KiB is the least.

@@ -38,6 +38,7 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 	denials := map[string]denial{
 		"cloudwatch:DescribeAlarms":            {plot{}, asked, on, "NOT CONFIRMED by CloudWatch: "},
 		"cloudwatch:DescribeAlarmContributors": {plot{contributor: true}, asked, on, "NOT CONFIRMED by CloudWatch: "},
+		"cloudwatch:ListMetrics":               {plot{together: true}, "", on, "NOT CONFIRMED by CloudWatch: "},
 		"cloudwatch:GetMetricData":             {plot{}, asked, on, "NOT CONFIRMED by CloudWatch: "},
 		"s3:GetMetricsConfiguration":           {plot{part: true}, asked, on, "selects, which was not read and may be all of it ("},
 		"cloudtrail:StartQuery":                {plot{}, "", on, "CloudTrail could not be asked: "},

@@ -56,6 +56,7 @@ const (
 type plot struct {
 	account     string // each its own, in one moto
 	contributor bool   // the alarm watches every bucket, and fired for one of them
+	together    bool   // the alarm watches what leaves all buckets together
 	part        bool   // the alarm watches a metric that counts a part of the bucket
 	role        bool   // the thief has a role's session, not mara's key
 	tag         string // that mara has
@@ -155,6 +156,7 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 		"one key is turned off and nothing else":                           {plot{account: "100000000001"}, (*midnight).theKeyIsTurnedOff},
 		"an alarm on many buckets fired for one, and the key is protected": {plot{account: "100000000002", contributor: true, tag: "nightlatch:protect"}, (*midnight).aHumanIsAsked},
 		"one key is turned off by the function as it is built":             {plot{account: "100000000010", built: true}, (*midnight).theKeyIsTurnedOff},
+		"an alarm on all buckets together":                                 {plot{account: "100000000012", together: true}, (*midnight).theKeyIsTurnedOff},
 		"an alarm on a part of the bucket":                                 {plot{account: "100000000011", part: true}, (*midnight).aPartIsCounted},
 		"a role's session":                                                 {plot{account: "100000000003", role: true}, (*midnight).aHumanIsAsked},
 		"what is kept is approved by a human":                              {plot{account: "100000000005", kept: true, env: []string{"NIGHTLATCH_MODE=ask"}}, (*midnight).aHumanApproves},
@@ -508,10 +510,13 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 			t.Fatal(err)
 		}
 	}
-	const insights = `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket' GROUP BY BucketName ORDER BY SUM() DESC`
+	insights := `SELECT SUM(BytesDownloaded) FROM SCHEMA("AWS/S3", BucketName, FilterId) WHERE FilterId = 'EntireBucket'`
+	if m.contributor {
+		insights += ` GROUP BY BucketName ORDER BY SUM() DESC`
+	}
 	name := "nightlatch-" + bucket
 	alarm := &cloudwatch.PutMetricAlarmInput{AlarmName: &name, EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(1 << 30), ComparisonOperator: "GreaterThanThreshold"}
-	if m.contributor {
+	if m.contributor || m.together {
 		alarm.Metrics = []cwtypes.MetricDataQuery{{Id: aws.String("q1"), Expression: aws.String(insights), Period: aws.Int32(60), ReturnData: aws.Bool(true)}}
 	} else {
 		alarm.Namespace, alarm.MetricName, alarm.Dimensions, alarm.Statistic, alarm.Period = aws.String("AWS/S3"), aws.String("BytesDownloaded"), dimensions, "Sum", aws.Int32(60)
@@ -541,11 +546,15 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 "timestamp":%q},"configuration":{"metrics":[{"id":"q1","expression":%q,"returnData":true,"period":60}]}}}`,
 			m.account, fired.UTC().Format(time.RFC3339), *out.MetricAlarms[0].AlarmArn, name, bucket, from.Format("02/01/06 15:04:05"), fired.UTC().Format(form), insights)
 	}
+	metric := fmt.Sprintf(`{"id":"m1","returnData":true,"metricStat":{"metric":{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":%q}},
+"period":60,"stat":"Sum"}}`, bucket, m.filter())
+	if m.together {
+		metric = fmt.Sprintf(`{"id":"q1","expression":%q,"returnData":true,"period":60}`, insights)
+	}
 	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
-"state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[{"id":"m1","returnData":true,"metricStat":{"metric":
-{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":%q}},"period":60,"stat":"Sum"}}]}}}`,
+"state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[%s]}}}`,
 		*out.MetricAlarms[0].AlarmArn, m.account, name, fired.UTC().Format(form),
-		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), bucket, m.filter())
+		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), metric)
 }
 
 // trail writes two weeks of calls and the theft, and answers Lake's queries from them with DuckDB, and Athena's from the same calls as a

@@ -1,10 +1,11 @@
 // Package cloudwatch reads an alarm and its metric again, from CloudWatch itself: an alarm's payload is a claim.
 //
 // What is asked is the alarm's configuration and state, the series that made it fire, the datapoints of S3's request metric BytesDownloaded,
-// those of its storage metric BucketSizeBytes, and what a filter of the request metrics selects:
+// those of its storage metric BucketSizeBytes, which buckets have the metric, and what a filter of the request metrics selects:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmContributors.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html,
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketMetricsConfiguration.html.
 // Threshold, period and buckets come from the configuration as it is now; the payload only says what to read. A transition that is not new,
@@ -92,8 +93,8 @@ func Grants() []grant.Grant {
 			Why:     "An alarm's name is known only when it fires, and alarms of the team's own making are answered too; they are read, not changed.",
 		},
 		{
-			Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData"}, On: []string{"*"},
-			Why: "The call's only resource is a dataset of OTLP metrics; S3's metrics are classic ones, and none " +
+			Sid: "ReadMetrics", Actions: []string{"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}, On: []string{"*"},
+			Why: "The calls' only resource is a dataset of OTLP metrics; S3's metrics are classic ones, and none " +
 				"(https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html).",
 		},
 		{
@@ -135,17 +136,26 @@ func (m *Meter) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	if err != nil || doubt != "" {
 		return alarm.Reading{Doubt: doubt}, err
 	}
+	if w.query != nil && w.query.all {
+		return m.total(ctx, a, w, r)
+	}
 	stored, counts := m.measuring(ctx, a, w.series), m.counting(ctx, w.series)
 	points, err := m.points(ctx, w.series, m.around(a, w.period), w.period)
 	r.Stored, r.Counts = <-stored, <-counts
 	if err != nil {
 		return alarm.Reading{}, err
 	}
-	r.Buckets, r.Points, r.Period, r.Computed = w.buckets(), points, w.period, w.computed
+	r.Buckets, r.Points = w.buckets(), points
+	return w.configured(r), nil
+}
+
+// configured fills in what the alarm's configuration says.
+func (w watch) configured(r alarm.Reading) alarm.Reading {
+	r.Period, r.Computed = w.period, w.computed
 	if w.computed == "" {
 		r.Threshold, r.AtLeast = w.threshold, w.atLeast
 	}
-	return r, nil
+	return r
 }
 
 // firedFor is the window that the alarm fired for, by its own reason, where the event has none: a composite alarm's event does not say what the
@@ -175,8 +185,12 @@ func (m *Meter) foreign(a alarm.Alarm) string {
 // settle finds the series of a watch over many buckets, and compares buckets and time of the transition with what the event claims. What
 // comes after a window that was confirmed so is ours to ask, whether or not the alarm has gone back, or fired anew, since.
 func (m *Meter) settle(ctx context.Context, a alarm.Alarm, config types.MetricAlarm, w *watch) (doubt string, err error) {
-	if w.query == nil {
-		if len(a.Buckets) > 0 && !sameSet(a.Buckets, w.buckets()) {
+	if w.query == nil || w.query.all {
+		if w.query != nil {
+			if i := slices.IndexFunc(a.Buckets, func(b string) bool { return !w.query.covers(b) }); i >= 0 {
+				return fmt.Sprintf("the alarm's query leaves out bucket %q, which the event claims", a.Buckets[i]), nil
+			}
+		} else if len(a.Buckets) > 0 && !sameSet(a.Buckets, w.buckets()) {
 			return fmt.Sprintf("the alarm watches %q, not %q as the event claims", w.buckets(), a.Buckets), nil
 		}
 		if a.Part > 0 {

@@ -80,6 +80,15 @@ func (m *Meter) around(a alarm.Alarm, period time.Duration) span {
 
 // points adds up the datapoints of all series, oldest first.
 func (m *Meter) points(ctx context.Context, all []series, when span, period time.Duration) ([]alarm.Point, error) {
+	got, err := m.columns(ctx, all, when, period)
+	if err != nil {
+		return nil, err
+	}
+	return sum(got)
+}
+
+// columns are the datapoints of each series, by the ids of the queries.
+func (m *Meter) columns(ctx context.Context, all []series, when span, period time.Duration) (map[string]*column, error) {
 	if !when.from.Before(when.to) || len(all) == 0 {
 		return nil, nil // a window in the future: nothing was measured there, and CloudWatch would refuse the question
 	}
@@ -93,7 +102,7 @@ func (m *Meter) points(ctx context.Context, all []series, when span, period time
 	if err := m.read(ctx, queries, when, got); err != nil {
 		return nil, err
 	}
-	return sum(got)
+	return got, nil
 }
 
 // queryFor asks for one metric of a bucket.

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -147,6 +149,8 @@ func (f *fakeCloudWatch) do(operation string, in cbor.Map) []byte {
 			&cloudwatch.DescribeAlarmContributorsOutput{AlarmContributors: f.contributors[from:to], NextToken: next})
 	case "GetMetricData":
 		return f.getMetricData(in)
+	case "ListMetrics":
+		return f.listMetrics(in)
 	case ofSizes:
 		return f.getSizes(in)
 	}
@@ -172,6 +176,25 @@ func (f *fakeCloudWatch) getMetricData(in cbor.Map) []byte {
 	return f.answer(in, "AWS/S3 BytesDownloaded Sum by FilterId", func(s series, period time.Duration) ([]time.Time, []float64) {
 		return sums(f.data[s], f.asked, period)
 	})
+}
+
+// listMetrics lists what has data, as it is asked: of one name, in the last three hours, with these dimensions.
+func (f *fakeCloudWatch) listMetrics(in cbor.Map) []byte {
+	of := in["Dimensions"].(cbor.List)
+	filter := of[1].(cbor.Map)["Value"].(cbor.String)
+	if in["Namespace"] != cbor.Value(cbor.String("AWS/S3")) || in["MetricName"] != cbor.Value(cbor.String("BytesDownloaded")) ||
+		in["RecentlyActive"] != cbor.Value(cbor.String("PT3H")) || of[0].(cbor.Map)["Name"] != cbor.Value(cbor.String("BucketName")) {
+		f.t.Errorf("ListMetrics of %v", in)
+	}
+	var all []types.Metric
+	for _, s := range slices.SortedFunc(maps.Keys(f.data), func(x, y series) int { return strings.Compare(x.bucket, y.bucket) }) {
+		if s.filterID == string(filter) {
+			all = append(all, types.Metric{Namespace: aws.String("AWS/S3"), MetricName: aws.String("BytesDownloaded"), Dimensions: []types.Dimension{
+				{Name: aws.String("FilterId"), Value: &s.filterID}, {Name: aws.String("BucketName"), Value: &s.bucket}}})
+		}
+	}
+	from, to, next := f.slice(in["NextToken"], len(all))
+	return encode(schemas.ListMetrics, schemas.ListMetricsOutput, &cloudwatch.ListMetricsOutput{Metrics: all[from:to], NextToken: next})
 }
 
 func (f *fakeCloudWatch) getSizes(in cbor.Map) []byte {

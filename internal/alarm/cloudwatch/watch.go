@@ -135,8 +135,9 @@ func (w *watch) sumOf(metrics []types.MetricDataQuery, account string) (doubt st
 	return ""
 }
 
-// query is a Metrics Insights query that gives one series a bucket.
+// query is a Metrics Insights query that gives one series a bucket, or one of all buckets together.
 type query struct {
+	all      bool // together
 	filterID string
 	only     []string
 	not      []string
@@ -155,7 +156,7 @@ func (q query) covers(bucket string) bool {
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
 var (
 	insights = regexp.MustCompile(`(?is)^\s*SELECT\s+(SUM|AVG|MIN|MAX|COUNT)\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+SCHEMA\(\s*"AWS/S3"\s*,\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)` +
-		`(?:\s+WHERE\s+(.+?))?\s+GROUP\s+BY\s+"?BucketName"?(?:\s+ORDER\s+BY\s+(?:SUM|AVG|MIN|MAX|COUNT)\(\s*\)(?:\s+(?:ASC|DESC))?)?(?:\s+LIMIT\s+[0-9]+)?\s*$`)
+		`(?:\s+WHERE\s+(.+?))?(\s+GROUP\s+BY\s+"?BucketName"?)?(?:\s+ORDER\s+BY\s+(?:SUM|AVG|MIN|MAX|COUNT)\(\s*\)(?:\s+(?:ASC|DESC))?)?(?:\s+LIMIT\s+[0-9]+)?\s*$`)
 	and       = regexp.MustCompile(`(?i)\s+AND\s+`)
 	condition = regexp.MustCompile(`^"?(FilterId|BucketName)"?\s*(=|!=)\s*'([^']+)'$`)
 )
@@ -163,12 +164,12 @@ var (
 func queryOf(text, defaultFilter string) (_ *query, computed, doubt string) {
 	m := insights.FindStringSubmatch(text)
 	if m == nil || !sameSet(m[2:4], []string{"BucketName", "FilterId"}) {
-		return nil, "", "the alarm's expression is not the sum of S3 BytesDownloaded grouped by bucket"
+		return nil, "", "the alarm's expression is not the sum of S3 BytesDownloaded, of all buckets or of each"
 	}
 	if !strings.EqualFold(m[1], "SUM") {
 		computed = alarm.ComputedBy(strings.ToUpper(m[1]) + " of BytesDownloaded")
 	}
-	q := &query{filterID: defaultFilter}
+	q := &query{all: m[5] == "", filterID: defaultFilter}
 	if m[4] == "" {
 		return q, computed, ""
 	}

@@ -211,7 +211,7 @@ func (a *AWS) cloudWatch(region string, r *http.Request, body []byte) (Call, err
 	c := Call{Action: "cloudwatch:" + path.Base(r.URL.Path), Resource: "*"}
 	alarm := fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:", region, a.Account)
 	switch c.Action {
-	case "cloudwatch:GetMetricData":
+	case "cloudwatch:GetMetricData", "cloudwatch:ListMetrics":
 	case "cloudwatch:DescribeAlarms":
 		c.Resource = alarm + "*"
 	case "cloudwatch:DescribeAlarmContributors":
