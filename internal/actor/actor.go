@@ -93,6 +93,8 @@ type Credential struct {
 	SourceIdentity, Provider string
 	// Doubt is how the record contradicts itself, in a sentence; "" where it does not. Names that contradict each other are left out.
 	Doubt string
+	// SignedIn: its user signed in to the console where it was used, so that it matters how old the password and the second factor are.
+	SignedIn bool
 }
 
 var (

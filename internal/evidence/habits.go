@@ -3,6 +3,7 @@ package evidence
 import (
 	"math"
 	"math/big"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -39,9 +40,22 @@ type Habits struct {
 	CompanyOf   int64 `json:"company_of,omitempty"`
 	OwnEndpoint *bool `json:"own_endpoint,omitempty"`
 	SignedIn    *bool `json:"signed_in,omitempty"`
+	// SignedInBytes are contents, signed in the header, that went to unfamiliar places for which nothing but a sign-in speaks.
+	SignedInBytes int64 `json:"signed_in_bytes,omitempty"`
 	// SameObject is the one object that was read now and on each earlier day; SameTime says that all calls came at the same time of the day.
 	SameObject string `json:"same_object,omitempty"`
 	SameTime   bool   `json:"same_time,omitempty"`
+	// LastRecord is the last record of this credential that was read, of a call to whatever bucket and service.
+	LastRecord *time.Time `json:"last_record,omitempty"`
+	// What describes, and excuses nobody. LookedRound is when the credential was last used, in the 24 hours before, to list or describe something
+	// or to ask who it is, at a place that is unfamiliar and to which bytes went now. RefusedAt is when a call of it from there was refused last.
+	// UsualAgents are the programs, without their versions, that its principal's callers named on earlier days, the first and the last by the
+	// alphabet where they are more; OtherAgent says that one of now is none of them, NewAgent which.
+	LookedRound time.Time `json:"looked_round_at,omitzero"`
+	RefusedAt   time.Time `json:"refused_at,omitzero"`
+	UsualAgents []string  `json:"usual_agents,omitempty"`
+	OtherAgent  *bool     `json:"other_agent,omitempty"`
+	NewAgent    string    `json:"new_agent,omitempty"`
 	// Hours are the times of day between which the principal read these buckets on its earlier days; nil where these are fewer than three.
 	Hours *Hours `json:"usual_hours,omitempty"`
 }
@@ -176,6 +190,64 @@ func (a *Actor) compare(h *History, from time.Time) {
 		a.ThroughUsual, a.AllOrigins = through, !unknown
 	}
 	a.lately(p, from, here, strange, active)
+	a.describe(p, from, strange)
+}
+
+// describe says what the credential did before at the strange places, and how its agent compares with those of its principal's earlier days.
+func (a *Actor) describe(p *PrincipalHistory, from time.Time, strange map[place]bool) {
+	last := a.LastSeen
+	later := func(at *time.Time, t time.Time) {
+		if t.After(*at) {
+			*at = t
+		}
+	}
+	for i, list := range [][]Used{p.Uses, p.Refused} {
+		for _, u := range list {
+			if u.AccessKeyID != a.AccessKeyID {
+				continue
+			}
+			later(&last, u.Last)
+			switch {
+			case !strange[u.Origin.place()] || !u.Last.After(from.Add(-earlier)):
+			case i == 1:
+				later(&a.RefusedAt, u.Last)
+			case u.Looked.After(from.Add(-earlier)):
+				later(&a.LookedRound, u.Looked)
+			}
+		}
+	}
+	if !last.IsZero() && !p.LatePartial {
+		a.LastRecord = &last
+	}
+	if p.Product == "" {
+		return
+	}
+	a.UsualAgents = slices.Compact([]string{p.Product, p.OtherProduct})
+	unknown := a.unlisted["agent"] > 0
+	for _, agent := range a.Agents {
+		switch now := product(agent); {
+		case slices.Contains(a.UsualAgents, now):
+		case now != "" && (now < p.Product || now > p.OtherProduct):
+			a.OtherAgent, a.NewAgent = new(true), now
+			return
+		default: // it names none, or one between two, where there may be more
+			unknown = true
+		}
+	}
+	if !unknown {
+		a.OtherAgent = new(false)
+	}
+}
+
+// program begins an agent, as Usage reads it. S3 writes agents in brackets.
+var program = regexp.MustCompile(`^\[?([A-Za-z0-9._-]+)`)
+
+// product is the program that an agent names, without its version; "" where it names none.
+func product(agent string) string {
+	if m := program.FindStringSubmatch(agent); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // lately says who used the credential in the 24 hours before, apart from the places of which the window's bytes make us wonder. active says
@@ -286,6 +358,9 @@ func (a *Actor) speakFor(h *History, from time.Time, all []Actor) {
 			endpoint += o.Bytes
 		}
 		if p.signedIn(a, o.place(), from) {
+			if !spoken && o.signing() == "header" {
+				a.SignedInBytes += o.ObjectBytes
+			}
 			spoken = true
 			signedIn += o.Bytes
 		}

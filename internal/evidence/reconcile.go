@@ -128,6 +128,10 @@ type PrincipalHistory struct {
 	Object     string `json:"object,omitempty"`
 	FirstClock int64  `json:"first_clock"`
 	LastClock  int64  `json:"last_clock"`
+	// Product and OtherProduct are the first and the last, by the alphabet, of the programs that its callers named as their agents on these days,
+	// without versions.
+	Product      string `json:"product,omitempty"`
+	OtherProduct string `json:"other_product,omitempty"`
 	// NewDays are the days on which it came from a place that was new to it then, its first day among them.
 	NewDays int64 `json:"new_days"`
 	// Partial: the principal used more origins than were returned, so one that is not among them is unknown. PlacesPartial, KeysPartial and
@@ -137,6 +141,8 @@ type PrincipalHistory struct {
 	KeysPartial   bool   `json:"keys_partial"`
 	LatePartial   bool   `json:"late_partial"`
 	Uses          []Used `json:"uses"`
+	// Refused are the credentials and origins of which calls were refused, to any bucket and service: they make nothing familiar.
+	Refused []Used `json:"refused,omitempty"`
 	// Places are where it worked on earlier days, Keys what each key took in the last 24 hours.
 	Places []PlaceHistory   `json:"places"`
 	Keys   map[string]int64 `json:"keys"`
@@ -161,6 +167,8 @@ type Used struct {
 	Last  time.Time `json:"last"`
 	// SignedIn is when the principal last signed in to the console there, with a second factor; zero where it did not.
 	SignedIn time.Time `json:"signed_in,omitzero"`
+	// Looked is when it was last used there to list or describe something, or to ask who it is; zero where it was not.
+	Looked time.Time `json:"looked,omitzero"`
 }
 
 // ReadUsage reads the rows of a Usage question that was asked for the time before.
@@ -191,6 +199,7 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 			if p.Object = r.text("object"); p.Object != r.text("other_object") {
 				p.Object = ""
 			}
+			p.Product, p.OtherProduct = r.text("product"), r.text("other_product")
 		case "key":
 			p.KeysPartial = r.number("all_places") > maxOrigins
 			p.Keys[r.text("access_key_id")] = r.number("bytes")
@@ -200,7 +209,9 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 		case "origin":
 			p.Partial = p.Partial || r.number("places") > maxOrigins
 			p.LatePartial = r.number("all_places") > maxOrigins
-			p.Uses = append(p.Uses, Used{r.text("access_key_id"), originOf(r), r.number("bytes"), r.time("first_seen"), r.time("last_seen"), r.time("signed_in")})
+			p.Uses = append(p.Uses, Used{r.text("access_key_id"), originOf(r), r.number("bytes"), r.time("first_seen"), r.time("last_seen"), r.time("signed_in"), r.time("looked")})
+		case "refused":
+			p.Refused = append(p.Refused, Used{AccessKeyID: r.text("access_key_id"), Origin: originOf(r), First: r.time("first_seen"), Last: r.time("last_seen")})
 		default:
 			if r.err == nil {
 				r.err = fmt.Errorf("a row of the answer has the unknown part %q", row["part"])

@@ -68,7 +68,7 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
 	// S3 decodes the source, so that a thief may write it %65xports. It is read up to the first escape that is malformed, which
 	// would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
 	const copySource = `url_decode(regexp_extract(copy_source, '^([^%]|%[0-7][0-9A-Fa-f])*'))`
-	columns, only := "", " and "+data
+	columns, only := ",\n    case when eventname in ("+quoteAll(copies)+") then 1 else 0 end as is_copy", " and "+data
 	who := identity
 	if elsewhere { // nobody is named, only told apart
 		who = caller
@@ -91,7 +91,7 @@ func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere 
     case %[5]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
     %[6]s as sent,
     nullif(%[7]s, '') as named_bucket,
-    case when eventname in (%[8]s) then %[9]s end as copy_source, case when eventname in (%[8]s) then 1 else 0 end as is_copy%[10]s
+    case when eventname in (%[8]s) then %[9]s end as copy_source%[10]s
   from %[11]s
   where eventtime >= %[12]s and eventtime < %[13]s%[14]s
 ),
@@ -198,7 +198,7 @@ var (
 		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "issuer_id",
 			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
-			"variant", "is_copy", "call_id"} {
+			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen"} {
 			m[name] = fmt.Sprintf("n%d", i)
 		}
 		return m

@@ -51,13 +51,15 @@ type Actor struct {
 	Unsized int64 `json:"calls_without_byte_count"`
 	Copies  int64 `json:"copies_out"`
 
-	Calls     map[string]int64 `json:"calls"`
-	Errors    map[string]int64 `json:"errors,omitempty"`
-	Buckets   map[string]int64 `json:"buckets"`
-	Origins   []Origin         `json:"origins"`
-	Agents    []string         `json:"user_agents"`
-	FirstSeen time.Time        `json:"first_seen"`
-	LastSeen  time.Time        `json:"last_seen"`
+	Calls   map[string]int64 `json:"calls"`
+	Errors  map[string]int64 `json:"errors,omitempty"`
+	Buckets map[string]int64 `json:"buckets"`
+	Origins []Origin         `json:"origins"`
+	Agents  []string         `json:"user_agents"`
+	// ListedFirst: it listed what there is before it read the first object, both in the window.
+	ListedFirst bool      `json:"listed_first,omitempty"`
+	FirstSeen   time.Time `json:"first_seen"`
+	LastSeen    time.Time `json:"last_seen"`
 	// Omitted counts the origins, agents, calls, error codes and buckets that are not listed: those beyond MaxDetails.
 	// OmittedOrigins counts the origins among them: bytes may have gone to a place that is not listed.
 	Omitted        int64 `json:"omitted,omitempty"`
@@ -82,13 +84,15 @@ type Actor struct {
 	principal string
 	// unlisted counts, by part of the answer, what the answer itself leaves out.
 	unlisted map[string]int64
+	// listed and read are when it listed first, and when it read the first object.
+	listed, read time.Time
 }
 
 // Credential is the credential that the actor uses.
 func (a Actor) Credential() actor.Credential {
 	return actor.Credential{Kind: a.Kind, Via: a.Via, AccessKeyID: a.AccessKeyID, PrincipalID: a.PrincipalID,
 		PrincipalARN: a.PrincipalARN, AccountID: a.AccountID, UserName: a.UserName, RoleName: a.RoleName, Session: a.Session,
-		OnBehalfOf: a.OnBehalfOf, SourceIdentity: a.SourceIdentity, Provider: a.Provider, Doubt: a.Doubt}
+		OnBehalfOf: a.OnBehalfOf, SourceIdentity: a.SourceIdentity, Provider: a.Provider, Doubt: a.Doubt, SignedIn: a.SignedIn != nil && *a.SignedIn}
 }
 
 // Past counts the calls of a stretch of time before a window, and their bytes.

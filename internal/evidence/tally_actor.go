@@ -3,6 +3,8 @@ package evidence
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"nightlatch/internal/actor"
 )
@@ -61,6 +63,7 @@ func readDetail(row Row, byID map[string]*Actor) error {
 	case "call":
 		if calls > 0 {
 			a.Calls[name] += calls
+			a.began(name, r.time("first_seen"))
 		}
 	case "error":
 		if calls > 0 {
@@ -94,8 +97,20 @@ func originOf(r *reader) Origin {
 	return o
 }
 
+// began notes when the actor listed first, and when it read first.
+func (a *Actor) began(call string, at time.Time) {
+	switch {
+	case strings.HasPrefix(call, "List") && (a.listed.IsZero() || at.Before(a.listed)):
+		a.listed = at
+	case slices.Contains(objectData, call) && (a.read.IsZero() || at.Before(a.read)):
+		a.read = at
+	}
+}
+
 // settle drops the origins that were seen only in the margin, unless the actor was.
 func (a *Actor) settle() {
+	a.ListedFirst = !a.listed.IsZero() && a.read.After(a.listed)
+	a.listed, a.read = time.Time{}, time.Time{}
 	if len(a.Calls) > 0 {
 		a.Origins = slices.DeleteFunc(a.Origins, func(o Origin) bool { return o.Calls == 0 })
 	}

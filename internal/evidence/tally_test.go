@@ -43,9 +43,9 @@ func usage() []Row {
 	at := Row{"principal": "AIDAEXAMPLEMARA00", "access_key_id": "AKIAEXAMPLE0000MARA00", "network": "203.0.113", "vpc_endpoint": "", "vpc_endpoint_account": "",
 		"signing": "header", "source_ip": "203.0.113.9", "days": "3", "most_bytes": "5000.0", "bytes": "9000.0", "first_seen": "1772000000", "last_seen": "1.7720004E9", "places": "1",
 		"all_places": "1", "object_days": "2", "object_bytes": "8000.0", "object_most": "4000.0", "object_second": "3000.0", "new_days": "1", "signed_in": "1772000100", "users": "4", "first_clock": "28800.0", "last_clock": "28860.0",
-		"object": "k", "other_object": "k"}
+		"object": "k", "other_object": "k", "looked": "1772000200", "product": "Boto3", "other_product": "aws-cli"}
 	var rows []Row
-	for _, part := range []string{"principal", "key", "place", "origin", "company"} {
+	for _, part := range []string{"principal", "key", "place", "origin", "company", "refused"} {
 		row := maps.Clone(at)
 		row["part"] = part
 		rows = append(rows, row)
@@ -157,17 +157,21 @@ func TestReadUsageIsStrict(t *testing.T) {
 	}
 	want := &History{Before: before, Company: []Company{{Place: Origin{Network: "203.0.113.0/24"}, Users: 4}}, Principals: map[string]*PrincipalHistory{"AIDAEXAMPLEMARA00": {
 		Days: 3, MostBytes: 5000, LastUsed: time.Unix(1772000400, 0).UTC(), ObjectDays: 2, ObjectBytes: 8000, Busiest: 4000, SecondBusiest: 3000, Object: "k",
+		Product: "Boto3", OtherProduct: "aws-cli", Refused: []Used{{AccessKeyID: "AKIAEXAMPLE0000MARA00", Origin: Origin{Network: "203.0.113.0/24"},
+			First: time.Unix(1772000000, 0).UTC(), Last: time.Unix(1772000400, 0).UTC()}},
 		FirstClock: 28800, LastClock: 28860, NewDays: 1, Keys: map[string]int64{"AKIAEXAMPLE0000MARA00": 9000},
 		Places: []PlaceHistory{{Place: Origin{Network: "203.0.113.0/24"}, Days: 3, MostBytes: 4000}}, Uses: []Used{{
-			AccessKeyID: "AKIAEXAMPLE0000MARA00", Origin: Origin{Network: "203.0.113.0/24"}, Bytes: 9000, First: time.Unix(1772000000, 0).UTC(), Last: time.Unix(1772000400, 0).UTC(), SignedIn: time.Unix(1772000100, 0).UTC()}},
+			AccessKeyID: "AKIAEXAMPLE0000MARA00", Origin: Origin{Network: "203.0.113.0/24"}, Bytes: 9000, First: time.Unix(1772000000, 0).UTC(), Last: time.Unix(1772000400, 0).UTC(), SignedIn: time.Unix(1772000100, 0).UTC(),
+			Looked: time.Unix(1772000200, 0).UTC()}},
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	place := []string{"vpc_endpoint", "vpc_endpoint_account", "source_ip", "signing"}
-	needed := [][]string{{"part", "principal", "days", "most_bytes", "last_seen", "object_days", "object_bytes", "object_most", "object_second", "first_clock", "last_clock", "object", "other_object"},
+	needed := [][]string{{"part", "principal", "days", "most_bytes", "last_seen", "object_days", "object_bytes", "object_most", "object_second", "first_clock", "last_clock", "object", "other_object", "product", "other_product"},
 		{"part", "principal", "all_places", "access_key_id", "bytes"}, append(place, "part", "principal", "all_places", "new_days", "days", "object_most"),
-		{"part", "principal", "places", "all_places", "bytes", "signed_in", "access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "signing", "first_seen", "last_seen"}, append(place, "part", "users", "all_places")}
+		{"part", "principal", "places", "all_places", "bytes", "signed_in", "access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "signing", "first_seen", "last_seen", "looked"},
+		append(place, "part", "users", "all_places"), append(place, "part", "principal", "access_key_id", "first_seen", "last_seen")}
 	for i, columns := range needed {
 		for _, c := range columns {
 			rows := usage()

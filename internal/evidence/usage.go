@@ -30,8 +30,11 @@ func (Usage) Name() string { return "usage" }
 
 // SQL implements Question. An answer has, of each principal that called these buckets, one row of its earlier days there ("principal"), one
 // for each key that called them in the last 24 hours ("key"), one for each place of its earlier days in any bucket and service ("place"),
-// and one for each of its keys and origins, whenever and wherever used ("origin"). It has one more for each place at which several of our
-// users worked ("company").
+// and one for each of its keys and origins, whenever and wherever used ("origin"), and one for those from where calls were refused ("refused").
+// It has one more for each place at which several of our users worked ("company").
+//
+// looked is when a key was last used at an origin to list something, or to ask who it is. product and other_product are the first and the last,
+// by the alphabet, of the programs that a principal called its agent on earlier days, without their versions.
 //
 // Refused calls make nothing familiar, or a thief could knock first; and what is less than a day old is no history, or his own first
 // minutes would be. What somebody else may have sent (a presigned URL) gives a place no weight. Of the origins, those of earlier days come
@@ -50,31 +53,30 @@ func (q Usage) SQL(s Schema) string {
 parted as (
   select *, case when read_from is null and source is null then 0 else 1 end as here,
     case when read_from is null and source is null then cast(eventtime as date) end as piece, case when unix <= %[2]d then 1 else 0 end as early,
-    case when service = 's3.amazonaws.com' then signing else 'header' end as signed
+    case when service = 's3.amazonaws.com' then signing else 'header' end as signed,
+    case when regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') then unix end as looks
   from named
 ),
 watched as (
   select max(case when here = 1 then call_id else eventid end) as call_id, max(eventid) as eventid, max(corrects) as corrects, min(eventtime) as eventtime,
     min(unix) as unix, max(unix) as until, here, early, read_from, source, principal, principal_id, access_key_id, source_ip,
     vpc_endpoint, vpc_endpoint_account, error_code, signed as signing,
-    max(case when here = 1 then eventname end) as eventname, max(case when here = 1 then bytes_out end) as bytes_out,
-    max(case when here = 1 then object_key end) as object_key, mfa, type
+    max(case when here = 1 then bytes_out end) as bytes_out, max(case when here = 1 and eventname in (%[3]s) then object_key end) as object, mfa, type, max(looks) as looks, max(case when here = 1 then agent end) as agent
   from parted
-  where here = 1 or error_code = ''
   group by here, early, read_from, source, principal, principal_id, access_key_id, source_ip, vpc_endpoint, vpc_endpoint_account,
     error_code, signed, piece, mfa, type, case when here = 1 then eventid end
-)`, quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix())
+)`, quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix(), quoteAll(objectData))
 	tables := fmt.Sprintf(`with %[1]s,
 dated as (
   select *, cast(eventtime as date) as day, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
-    case when signing = 'header' and eventname in (%[4]s) then bytes else 0 end as object_bytes,
+    case when signing = 'header' and object is not null then bytes else 0 end as object_bytes,
     case when here = 1 then unix end as here_from, case when here = 1 then until end as here_until,
-    case when here = 1 then unix - %[6]s end as clock, case when eventname in (%[4]s) then object_key end as object
+    case when here = 1 then unix - %[5]s end as clock,
+    case when error_code = '' then 0 else 1 end as failed, nullif(regexp_extract(agent, '^\[?([A-Za-z0-9._-]+)', 1), '') as product
   from calls
-  where error_code = ''
 ),
 daily as (
-  select case when grouping(principal) = 1 then 'company' when grouping(signing) = 0 then 'origin' when grouping(network) = 0 then 'place'
+  select case when failed = 1 then case when grouping(signing) = 0 then 'refused' end when grouping(principal) = 1 then 'company' when grouping(signing) = 0 then 'origin' when grouping(network) = 0 then 'place'
       when grouping(access_key_id) = 0 then 'key' else 'principal' end as part, coalesce(principal, '') as principal, coalesce(early, 0) as early, day,
     coalesce(access_key_id, '') as access_key_id, coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint,
     coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
@@ -83,17 +85,18 @@ daily as (
     case when grouping(network) = 1 then min(here_from) else min(unix) end as first_seen,
     case when grouping(network) = 1 then max(here_until) else max(until) end as last_seen,
     min(clock) as first_clock, max(clock) as last_clock, min(object) as object, max(object) as other_object,
-    max(case when mfa = 1 then until end) as signed_in, count(distinct case when type = 'IAMUser' and signing = 'header' then principal end) as users
+    max(case when mfa = 1 then until end) as signed_in, count(distinct case when type = 'IAMUser' and signing = 'header' then principal end) as users,
+    max(looks) as looked, min(product) as product, max(product) as other_product
   from dated
-  group by grouping sets ((principal, early, day), (principal, access_key_id, early, day),
-    (principal, network, vpc_endpoint, vpc_endpoint_account, early, day),
-    (principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day), (network, vpc_endpoint, vpc_endpoint_account))
+  group by grouping sets ((failed, principal, early, day), (failed, principal, access_key_id, early, day),
+    (failed, principal, network, vpc_endpoint, vpc_endpoint_account, early, day),
+    (failed, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day), (failed, network, vpc_endpoint, vpc_endpoint_account))
 ),
 ranked as (
   select *, row_number() over (partition by part, principal, early, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
       order by object_bytes desc, day) as size_place
   from daily
-  where part = 'origin' or part = 'company' and users > %[5]d or part = 'place' and weighs = 1
+  where part in ('origin', 'refused') or part = 'company' and users > %[4]d or part = 'place' and weighs = 1
     or here = 1 and (part = 'principal' and early = 1 or part = 'key' and early = 0)
 ),
 spans as (
@@ -102,13 +105,14 @@ spans as (
     max(object_bytes) as object_most, coalesce(max(case when size_place = 2 then object_bytes end), 0) as object_second,
     sum(object_bytes) as object_bytes, min(case when object_bytes > 0 then day end) as object_begins,
     min(first_seen) as first_seen, max(last_seen) as last_seen, coalesce(min(first_clock), 0) as first_clock,
-    coalesce(max(last_clock), 0) as last_clock, coalesce(max(signed_in), 0) as signed_in, max(users) as users, coalesce(min(object), '') as object, coalesce(max(other_object), '') as other_object
+    coalesce(max(last_clock), 0) as last_clock, coalesce(max(signed_in), 0) as signed_in, max(users) as users, coalesce(min(object), '') as object, coalesce(max(other_object), '') as other_object,
+    coalesce(max(looked), 0) as looked, coalesce(min(product), '') as product, coalesce(max(other_product), '') as other_product
   from ranked
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
 ),
 aged as (
   select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= %[3]d
-      then 1 else 0 end as known, max(case when part = 'company' then 0 else here end) over (partition by principal) as called,
+      then 1 else 0 end as known, max(case when part in ('company', 'refused') then 0 else here end) over (partition by principal) as called,
     case when object_begins is not null and row_number() over (partition by part, principal, object_begins
       order by access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) = 1 then 1 else 0 end as begins
   from spans
@@ -119,22 +123,23 @@ placed as (
     sum(known) over (partition by part, principal) as places, count(*) over (partition by part, principal) as all_places,
     sum(begins) over (partition by part, principal) as new_days
   from aged
-)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, onceInUsage, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), quoteAll(objectData), fewUsers,
+)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, onceInUsage, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), fewUsers,
 		unix("cast(cast(eventtime as date) as timestamp)"))
 	return unindent(shorten(tables) + fmt.Sprintf(`
-select part, principal, %s, network, %s, %s, signing, %s, days, most_bytes, bytes, object_days,
-  object_bytes, object_most, object_second, new_days, first_seen, last_seen, first_clock, last_clock, signed_in, users, object, other_object,
-  places, all_places
+select part, %s, %s, %s, %s, %s, %s, %s, days, most_bytes, bytes, object_days,
+  %s, object_most, object_second, new_days, %s, %s, first_clock, last_clock, signed_in, users, object, other_object,
+  places, all_places, looked, product, other_product
 from placed
 where called = 1 and place <= %d or part = 'company' and place <= %d
-order by part, principal, place`, named("access_key_id"), named("vpc_endpoint"), named("vpc_endpoint_account"), named("source_ip"), maxOrigins, maxCompany))
+order by part, principal, place`, named("principal"), named("access_key_id"), named("network"), named("vpc_endpoint"), named("vpc_endpoint_account"),
+		named("signing"), named("source_ip"), named("object_bytes"), named("first_seen"), named("last_seen"), maxOrigins, maxCompany))
 }
 
 // named is a column that was shortened, under its own name again.
 func named(column string) string { return shorten(column) + " as " + column }
 
 // usageLength is how long the question about no bucket is, at whatever time.
-var usageLength = sync.OnceValue(func() int { return len(Usage{Before: time.Unix(1e9, 0)}.SQL(Schema{})) })
+var usageLength = sync.OnceValue(func() int { return len(Usage{Before: time.Unix(2e9, 0)}.SQL(Schema{})) })
 
 // Fits reports whether the question fits every engine.
 func (q Usage) Fits() bool {
