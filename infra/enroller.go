@@ -11,6 +11,7 @@ import (
 
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/enroll/s3bucket"
+	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
 	"nightlatch/internal/trail/cloudtrail"
@@ -28,14 +29,14 @@ const enrollerEventAge = 30 * 60 // seconds
 // newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
 // that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
 func newEnroller(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue *string) (enroller, error) {
-	grants := append(slices.Concat(s3bucket.Grants(), sns.Grants()), awsaccount.AliasGrant())
+	grants := append(slices.Concat(s3bucket.Grants(), sns.Grants(), dynamo.TurnGrants()), awsaccount.AliasGrant())
 	if s.Trail != "" {
 		grants = append(grants, cloudtrail.Grants()...)
 	}
 	f, err := newFunction(scope, s, recipe{
 		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
 		grants:      grants,
-		environment: settings.Enroller{Topic: *topic.arn, Trail: s.Trail, LogLevel: s.LogLevel}.Environ(),
+		environment: settings.Enroller{Topic: *topic.arn, Trail: s.Trail, Table: kept.name, LogLevel: s.LogLevel}.Environ(),
 	}, topic, kept, queue)
 	if err != nil {
 		return enroller{}, err

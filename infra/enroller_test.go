@@ -32,7 +32,7 @@ func TestTheEnroller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(got, settings.Enroller{Topic: aTopic}); diff != "" {
+		if diff := cmp.Diff(got, settings.Enroller{Topic: aTopic, Table: kept}); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
 		}
 		// No check runs once the resource is being deleted.

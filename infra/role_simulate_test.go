@@ -168,6 +168,10 @@ func neverTheEnroller() []request {
 		does(denied, "s3:DeleteBucket", bucket, "aws:ResourceAccount", account),
 		does(denied, "iam:UpdateAccessKey", user+"bob"),
 		does(denied, "iam:GetUser", user+"bob"),
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "incident#1"), // of the table it has its turns alone
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "brakes"),
+		does(denied, "dynamodb:GetItem", theTable, "dynamodb:LeadingKeys", "turn#sns:"+aTopic),
+		does(denied, "dynamodb:Query", theTable, "dynamodb:LeadingKeys", "incident#1"),
 		does(denied, "cloudtrail:StartQuery", aStore),
 		does(denied, "cloudwatch:DeleteAlarms", anAlarm+"nightlatch-a-bucket-1m"),
 		does(denied, "lambda:InvokeFunction", theFunction),
@@ -285,11 +289,11 @@ func TestOnlyOursWriteIncidents(t *testing.T) {
 		calls = append(calls, c)
 	}
 	for _, action := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete"} {
-		for _, ours := range []string{"Responder", "Approver"} {
+		for _, ours := range []string{"Responder", "Approver", "Enroller"} {
 			add("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+ours+"Role-x1/Nightlatch-"+ours+"-x1", "Allowed Everything", "dynamodb:"+action)
 		}
 		for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:sts::111122223333:assumed-role/admin/eve", "arn:aws:iam::111122223333:root",
-			"arn:aws:sts::111122223333:assumed-role/Nightlatch-EnrollerRole-x1/x", "arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x12/x"} {
+			"arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x12/x"} {
 			add(other, "ExplicitlyDenied OnlyOursWrite", "dynamodb:"+action)
 		}
 	}

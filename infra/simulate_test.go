@@ -75,7 +75,7 @@ const (
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-loggroup.html
 var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
 	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
-	"{ApproverLog.Arn}", theApproversLog+":*",
+	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
 	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
 

@@ -50,7 +50,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	kept.keep(r, a)
+	kept.keep(r, a, e)
 	if s.Trail != "" {
 		keepResults(stack, s, r, a)
 	}

@@ -9,6 +9,8 @@ type Enroller struct {
 	Topic string
 	// Trail is the ARN of the trail whose files are asked, which is checked once a day; "" where there is none.
 	Trail string
+	// Table is the name of the DynamoDB table in which the functions take turns to notify; "" where they do not.
+	Table string
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level
 }
@@ -17,6 +19,7 @@ func (s *Enroller) fields() []field {
 	return []field{
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		text("TRAIL", "the ARN of a trail", false, trail, &s.Trail),
+		text("TABLE", "the name of a DynamoDB table", false, table, &s.Table),
 		logLevel(&s.LogLevel),
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheEnrollersSettings(t *testing.T) {
-	full := Enroller{Topic: "arn:aws:sns:eu-west-1:111122223333:team", Trail: "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", LogLevel: slog.LevelDebug}
+	full := Enroller{Topic: "arn:aws:sns:eu-west-1:111122223333:team", Table: "kept", Trail: "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main", LogLevel: slog.LevelDebug}
 	if got, err := ParseEnroller(environ(full.Environ())); err != nil || got != full {
 		t.Errorf("got %+v, %v, want %+v", got, err, full)
 	}

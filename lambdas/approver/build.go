@@ -16,6 +16,7 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/investigation"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/proof"
 	"nightlatch/internal/settings"
@@ -46,15 +47,19 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 		return approver{}, err
 	}
 	a.Investigation = investigation.New(nil, first, second, a.Account, a.Ours, now, workers.Pool{}, a.Log)
-	if a.Store, err = dynamo.New(cfg, s.Table); err != nil {
+	store, err := dynamo.New(cfg, s.Table)
+	if err != nil {
 		return approver{}, err
 	}
+	a.Store = store
 	if a.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}
-	if a.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
+	channels, err := sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...)
+	if err != nil {
 		return approver{}, err
 	}
+	a.Channels = notify.Paced(channels, store.Turns(notify.Interval), now, a.Log)
 	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, now.Now)
 	return approver{a, prover, a.Log}, err
 }

@@ -40,19 +40,22 @@ func aliases(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "<ListAccountAliasesResponse><ListAccountAliasesResult><AccountAliases><member>prod-data</member></AccountAliases></ListAccountAliasesResult></ListAccountAliasesResponse>")
 }
 
+// table is a DynamoDB in which nobody waits for a turn.
+func table(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }
+
 // deployed is a world whose enroller is built as it is deployed, and in which one action may be denied. Its bucket odd refuses.
 func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
 	t.Helper()
 	w, sns := newWorld(t, "b-1", "b-2", "odd"), &topic{}
 	w.s3.Put("odd", "nightlatch", "<Prefix>x</Prefix>")
 	aws := &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLE", Deny: deny, Services: map[string]http.Handler{"s3": w.s3, "sns": sns, "cloudtrail": w.aws, "organizations": w.aws,
-		"iam": http.HandlerFunc(aliases)}}
+		"iam": http.HandlerFunc(aliases), "dynamodb": http.HandlerFunc(table)}}
 	proxy := httptest.NewServer(aws)
 	t.Cleanup(proxy.Close)
 	for name, value := range map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": aws.Caller, "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x", "AWS_ENDPOINT_URL": proxy.URL} {
 		t.Setenv(name, value)
 	}
-	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=" + theTopic, "NIGHTLATCH_TRAIL=" + aTrail})
+	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=" + theTopic, "NIGHTLATCH_TRAIL=" + aTrail, "NIGHTLATCH_TABLE=kept"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +82,7 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 prod-data eu-west-1)\n") {
 		t.Errorf("the team was notified of %q", sns.sent)
 	}
-	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls(theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
+	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls("arn:aws:dynamodb:"+region+":"+ours+":table/kept", "${Table}", theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
 }
 
 // Whatever is missing, CloudFormation and the team are told which permission it is. Where the team cannot be notified, the log has it.
@@ -108,6 +111,11 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 				if named = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 eu-west-1)\n") {
 					t.Errorf("got %+v, and the team was notified of %q", got, sns.sent)
 				}
+			case "dynamodb:PutItem": // the message is sent without a turn
+				if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd ") {
+					t.Errorf("the team was notified of %q", sns.sent)
+				}
+				return
 			case "sns:Publish":
 				if named = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.sent) != 0 {
 					t.Errorf("got %+v, and the team was notified of %q", got, sns.sent)

@@ -15,9 +15,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"nightlatch/internal/clock"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/enroll"
 	"nightlatch/internal/enroll/s3bucket"
+	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
@@ -66,16 +68,23 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 	if err != nil {
 		return nil, err
 	}
-	topic, err := sns.New(cfg, s.Topic)
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
+	channels, err := sns.Channels(cfg, s.Topic)
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
+	if s.Table != "" { // it may not be there yet: the stack makes it after the buckets are enrolled
+		store, err := dynamo.New(cfg, s.Table)
+		if err != nil {
+			return nil, err
+		}
+		channels = notify.Paced(channels, store.Turns(notify.Interval), clock.System{}, log)
+	}
 	account := strings.Split(s.Topic, ":")[4] // the team's topic is the deployment's own
 	iam, err := awsaccount.New(cfg, awsaccount.Settings{})
 	if err != nil {
 		return nil, err
 	}
-	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, topic, iam.Alias,
+	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, channels[0], iam.Alias,
 		&http.Client{Timeout: answerTimeout}, log}, nil
 }

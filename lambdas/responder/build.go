@@ -18,6 +18,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
@@ -41,10 +42,15 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	}
 	now := clock.System{}
 	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, Records: s.Records, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
+	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
+		return nil, err
+	}
 	if s.Table != "" {
-		if r.Store, err = dynamo.New(cfg, s.Table); err != nil {
+		store, err := dynamo.New(cfg, s.Table)
+		if err != nil {
 			return nil, err
 		}
+		r.Store, r.Channels = store, notify.Paced(r.Channels, store.Turns(notify.Interval), now, log)
 		if r.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err
@@ -59,9 +65,6 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	}
 	r.Account, r.Alias = account, account.Alias
 	if r.Trail, r.Second, err = engines.Of(cfg, s); err != nil {
-		return nil, err
-	}
-	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
 		return nil, err
 	}
 	if r.Policy, err = readPolicy(filepath.Join(root, "policy.cedar")); err != nil {

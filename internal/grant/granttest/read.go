@@ -32,6 +32,7 @@ func (a *AWS) read(service, region string, r *http.Request, body []byte) ([]Call
 func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error) {
 	var in struct {
 		TableName, IndexName string
+		Item, Key            map[string]struct{ S string }
 		TransactItems        []map[string]struct{ TableName string }
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -46,6 +47,10 @@ func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error
 		c := on(action, in.TableName)
 		if in.IndexName != "" {
 			c.Resource += "/index/" + in.IndexName
+		}
+		// What only some functions may do to only some items; an incident's key is another one each time.
+		if key := in.Item["pk"].S + in.Key["pk"].S; strings.HasPrefix(key, "turn#") || key == "notices" {
+			c.set("dynamodb:LeadingKeys", key)
 		}
 		return []Call{c}, nil
 	case "TransactWriteItems":

@@ -7,6 +7,7 @@
 //	incident#ID     part#00001     what of a large record does not fit one item, which ends at 400 KB; of the version that it names
 //	incident#ID     log#00000000   lines of the log, compressed, written once: what one put added is one item
 //	lease#NAME      lease          holder, until
+//	turn#CHANNEL    turn           next: when the channel may be notified next
 //	brakes          brakes         version; the JSON of what holds the responder back
 //
 // The index "lists" (keys list and opened, both strings; projected: version, closed, escalated, subject) holds the records alone: list is

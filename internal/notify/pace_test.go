@@ -1,0 +1,89 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/report"
+)
+
+// channel keeps what it is sent.
+type channel struct {
+	sent []report.Message
+	err  error
+}
+
+func (*channel) Name() string { return "sns:a" }
+
+func (c *channel) Send(_ context.Context, m report.Message) error {
+	c.sent = append(c.sent, m)
+	return c.err
+}
+
+// timer is a clock that skips.
+type timer struct{ now time.Time }
+
+func (t *timer) Now() time.Time { return t.now }
+
+func (t *timer) Wait(ctx context.Context, until time.Time) error {
+	t.now = until
+	return ctx.Err()
+}
+
+type turns func(channel string, now time.Time) (time.Time, error)
+
+func (f turns) Turn(_ context.Context, channel string, now time.Time) (time.Time, error) {
+	return f(channel, now)
+}
+
+func TestAMessageWaitsForItsTurnAndIsSentWithoutOne(t *testing.T) {
+	start := time.Date(2026, 3, 4, 0, 3, 41, 0, time.UTC)
+	refused := errors.New("no table")
+	for name, c := range map[string]struct {
+		turn   time.Duration
+		err    error
+		waited time.Duration
+		says   string
+	}{
+		"at once":                     {0, nil, 0, ""},
+		"in its turn":                 {7 * time.Second, nil, 7 * time.Second, ""},
+		"without a table":             {0, refused, 0, "no table"},
+		"no turn of ours is so late":  {24 * time.Hour, nil, 0, "too far away"},
+		"a turn that is a minute off": {time.Minute, nil, time.Minute, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to, now, log := &channel{}, &timer{start}, &bytes.Buffer{}
+			all := Paced([]Channel{to}, turns(func(channel string, at time.Time) (time.Time, error) {
+				if channel != "sns:a" || !at.Equal(start) {
+					t.Errorf("a turn is taken for %s at %s", channel, at)
+				}
+				return at.Add(c.turn), c.err
+			}), now, slog.New(slog.NewTextHandler(log, nil)))
+			if err := all[0].Send(t.Context(), report.Message{Subject: "s"}); err != nil || len(to.sent) != 1 || all[0].Name() != "sns:a" {
+				t.Errorf("got %v, and %d messages", err, len(to.sent))
+			}
+			if waited := now.now.Sub(start); waited != c.waited {
+				t.Errorf("waited %s, want %s", waited, c.waited)
+			}
+			if (c.says == "") != (log.Len() == 0) || !strings.Contains(log.String(), c.says) {
+				t.Errorf("the log says %q, want %q", log, c.says)
+			}
+		})
+	}
+	// Whose time is over sends nothing, and says so.
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	to := &channel{err: refused}
+	all := Paced([]Channel{to}, turns(func(_ string, at time.Time) (time.Time, error) { return at.Add(time.Second), nil }), &timer{start}, slog.New(slog.DiscardHandler))
+	if err := all[0].Send(over, report.Message{}); !errors.Is(err, context.Canceled) || len(to.sent) != 0 {
+		t.Errorf("got %v, and %d messages", err, len(to.sent))
+	}
+	if err := all[0].Send(t.Context(), report.Message{}); !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+}
