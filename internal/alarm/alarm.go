@@ -82,6 +82,8 @@ type Alarm struct {
 	Counts string `json:"counts,omitempty"`
 	// Given says who gave the metric where no CloudWatch was asked, as a sentence's beginning: "the alarm claims".
 	Given string `json:"given,omitempty"`
+	// CopiedTo is where objects were copied to, out of the one bucket, in an incident that the look for copies opened.
+	CopiedTo string `json:"copied_to,omitempty"`
 	// Composite is the alarm through which this one, below it, rang.
 	Composite string `json:"composite,omitempty"`
 	// Refused says why this alarm can never be answered, though it is wired to us.
@@ -156,6 +158,10 @@ func (a Alarm) ID() string {
 	if a.Refused != "" { // said once, not each time that it rings
 		sum := sha256.Sum256(fmt.Appendf(nil, "%q", what[:len(what)-1]))
 		return "refused-" + hex.EncodeToString(sum[:8])
+	}
+	if a.CopiedTo != "" { // asked once, not each time that more is copied there
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{a.Buckets[0], a.CopiedTo}))
+		return "copied-" + hex.EncodeToString(sum[:8])
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", what))
 	id := a.Since.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(sum[:8])

@@ -14,7 +14,8 @@ import (
 // maxManualWindow bounds the window of a manual event: a query is billed by what it scans.
 const maxManualWindow = 24 * time.Hour
 
-// parseOurs reads {"nightlatch": {"investigate": …}} and {"nightlatch": {"advance": …}}, strictly: a human typed it.
+// parseOurs reads {"nightlatch": {"investigate": …}}, {"nightlatch": {"advance": …}} and {"nightlatch": {"copies": {}}}, strictly: a human may
+// have typed it.
 func parseOurs(top map[string]json.RawMessage) (Event, error) {
 	if len(top) != 1 {
 		return Event{}, errors.New(`a manual event has the one field "nightlatch"`)
@@ -30,15 +31,24 @@ func parseOurs(top map[string]json.RawMessage) (Event, error) {
 		Advance *struct {
 			Incident string `json:"incident"`
 		} `json:"advance"`
+		Copies *struct{} `json:"copies"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(top["nightlatch"]))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&ours); err != nil {
 		return Event{}, fmt.Errorf("nightlatch: %v", err)
 	}
+	given := 0
+	for _, is := range []bool{ours.Investigate != nil, ours.Advance != nil, ours.Copies != nil} {
+		if is {
+			given++
+		}
+	}
 	switch {
-	case (ours.Investigate == nil) == (ours.Advance == nil):
-		return Event{}, errors.New(`nightlatch: give "investigate" or "advance", one of the two`)
+	case given != 1:
+		return Event{}, errors.New(`nightlatch: give "investigate", "advance" or "copies", one of them`)
+	case ours.Copies != nil:
+		return Event{Copies: true}, nil
 	case ours.Advance != nil:
 		if !IncidentID.MatchString(ours.Advance.Incident) {
 			return Event{}, fmt.Errorf("nightlatch.advance.incident: %s is not an incident's id", quote(ours.Advance.Incident))
@@ -73,6 +83,12 @@ func parseOurs(top map[string]json.RawMessage) (Event, error) {
 		Source: Manual, Buckets: []string{in.Bucket}, From: from.UTC(), To: to.UTC(), Since: to.UTC(),
 		Period: time.Minute, Bytes: in.Bytes, Claimed: in.Bytes, AccessKeyID: in.AccessKeyID,
 	}}, nil
+}
+
+// Copied is the question about copies out of a bucket: who copied to there in [from, to)? Its incident is the only one of that source and
+// destination, whenever it is asked.
+func Copied(source, destination string, from, to time.Time) Alarm {
+	return Alarm{Source: Manual, Buckets: []string{source}, From: from.UTC(), To: to.UTC(), Since: to.UTC(), Period: time.Minute, CopiedTo: destination}
 }
 
 var accessKey = regexp.MustCompile(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)

@@ -17,13 +17,15 @@ const MaxEvent = 1 << 20
 // maxError cuts an error's text: it may quote what arrived.
 const maxError = 400
 
-// Event is what an event asks for: exactly one of Alarm, Advance and Ignored is set.
+// Event is what an event asks for: exactly one of Alarm, Advance, Copies and Ignored is set.
 type Event struct {
 	Alarm *Alarm
 	// Also are further alarms, where a composite one fired because of several.
 	Also []Alarm
 	// Advance is the incident that a follow-up continues.
 	Advance string
+	// Copies: the trail is looked through for copies out of the watched buckets.
+	Copies bool
 	// Ignored says why the event starts nothing: "state is OK, not ALARM".
 	Ignored string
 }

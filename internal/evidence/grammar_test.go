@@ -68,6 +68,8 @@ func questions(buckets ...string) map[string]Question {
 		"who made a session": Minter{AccessKeyID: "ASIAEXAMPLESESSION01", From: noon, To: noon.Add(time.Hour)},
 		"who made nothing":   Minter{AccessKeyID: hostile, From: noon, To: noon.Add(time.Hour)},
 		"who ordered it":     Ordered{Buckets: buckets, Calls: []string{"PutBucketReplication", "CreateJob"}, From: noon, To: noon.Add(time.Hour)},
+		"copied":             Copied{Buckets: buckets, From: noon, To: noon.Add(time.Hour)},
+		"copied, anywhere":   Copied{From: noon, To: noon.Add(time.Hour)},
 		"who tagged a role":  Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 	}
 }

@@ -65,9 +65,6 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // A call through an access point names the access point in bucketName, and the bucket among its resources. A copy within one bucket takes
 // nothing out of it. A principal goes by its unique id, because a thief may rename the user, and by the person behind it.
 func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere bool) string {
-	// S3 decodes the source, so that a thief may write it %65xports. It is read up to the first escape that is malformed, which
-	// would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
-	const copySource = `url_decode(regexp_extract(copy_source, '^([^%]|%[0-7][0-9A-Fa-f])*'))`
 	columns, only := ",\n    case when eventname in ("+quoteAll(copies)+") then 1 else 0 end as is_copy", " and "+data
 	who := identity
 	if elsewhere { // nobody is named, only told apart
@@ -111,7 +108,13 @@ calls as (
   where copy = 1
 )`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(),
 		s.parameter("bucketName"), quoteAll(copies), s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only,
-		watched, once, more, copySource)
+		watched, once, more, decoded("copy_source"))
+}
+
+// decoded is the source of a copy as S3 reads it, so that a thief may write it %65xports. It is read up to the first escape that is malformed,
+// which would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
+func decoded(source string) string {
+	return "url_decode(regexp_extract(" + source + ", '^([^%]|%[0-7][0-9A-Fa-f])*'))"
 }
 
 // maxResources is how many resources of a record are looked at: a copy names destination and source, each by its object and its bucket.

@@ -78,6 +78,15 @@ func (i *Investigation) Since(ctx context.Context, q evidence.Since) (evidence.D
 	return deeds, answer, err
 }
 
+// Copied says where to objects were copied, and whether there is more than it says.
+func (i *Investigation) Copied(ctx context.Context, q evidence.Copied) ([]evidence.Copy, bool, error) {
+	answer, err := i.ask(ctx, q)
+	if err != nil {
+		return nil, false, err
+	}
+	return evidence.ReadCopied(answer.Rows)
+}
+
 // Minter says who was given a credential in a span of time; nil where the trail does not show it.
 func (i *Investigation) Minter(ctx context.Context, key string, from, to time.Time) (*evidence.Minted, error) {
 	answer, err := i.ask(ctx, evidence.Minter{AccessKeyID: key, From: from, To: to})

@@ -255,7 +255,10 @@ func sure(r incident.Record) string {
 	default:
 		parts = append(parts, "the evidence is NOT COMPLETE")
 	}
-	if a.Source == alarm.Manual {
+	switch {
+	case a.CopiedTo != "":
+		parts = append(parts, "S3 ITSELF COPIED objects to "+prose.Safe(a.CopiedTo)+", where none of this bucket was copied before; no alarm fires for that")
+	case a.Source == alarm.Manual:
 		parts = append(parts, "asked by a manual event")
 	}
 	return strings.Join(parts, "; ")

@@ -83,7 +83,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 				w.verify(ctx, &t.rec.Outcomes[t.move.Outcome], t.rec)
 			case incident.ReadMetric:
 				w.readMetric(ctx, t.rec)
-				if !t.rec.Once {
+				if !t.rec.Once && t.rec.Alarm.CopiedTo == "" { // no alarm fired for a copy
 					t.rec.Notify(incident.Page, page, notify.Names(w.Channels)...)
 				}
 			case incident.Enrich:

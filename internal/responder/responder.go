@@ -66,6 +66,8 @@ type Responder struct {
 	Place incident.Place
 	// Records is what the trail holds of S3, for the messages: settings.WatchedReads or AllReads; "" is not known.
 	Records string
+	// Watched are the names of the watched buckets, settings.EveryBucket among them where all others are; none where that is not known.
+	Watched []string
 	// Alias says what the account is called; "" where that is not known. The first message asks it, and a decision never does. nil is none.
 	Alias func(context.Context, *slog.Logger) string
 	// Ours are the accounts that are ours.
@@ -118,6 +120,14 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 	case parsed.Ignored != "":
 		r.Log.InfoContext(ctx, "event ignored", "reason", parsed.Ignored)
 		return Handled{Ignored: parsed.Ignored}, nil
+	case parsed.Copies:
+		open, err := w.copied(ctx)
+		if len(open) == 0 {
+			return Handled{Ignored: "nothing was copied out of the watched buckets to where it was not before"}, err
+		}
+		err = errors.Join(err, w.work(ctx, incident.EveryIncident))
+		rec, failed := r.Store.Load(ctx, open[0])
+		return Handled{Record: rec}, errors.Join(err, failed)
 	case parsed.Alarm != nil:
 		for _, a := range append(parsed.Also, *parsed.Alarm) {
 			rec, err := w.fired(ctx, a)
@@ -169,7 +179,7 @@ func (w *worker) fired(ctx context.Context, a alarm.Alarm) (incident.Record, err
 // newRecord is the incident of an alarm as it begins.
 func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 	now := w.Clock.Now()
-	once := w.Scheduler == nil || a.Source != alarm.Fired
+	once := w.Scheduler == nil || a.Source != alarm.Fired && a.CopiedTo == "" // nobody waits beside a look for copies
 	deadline := now.Add(incident.Patience)
 	if until, ok := ctx.Deadline(); once && ok && until.Add(-reserve).Before(deadline) && now.Before(until) {
 		deadline = until.Add(-reserve)
@@ -192,6 +202,9 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 const reserve = lastRoundTime + judgeTime + 80*time.Second + enrichTime + 30*time.Second
 
 func opening(a alarm.Alarm) string {
+	if a.CopiedTo != "" {
+		return "objects of " + prose.List(a.Buckets) + " were copied to " + prose.Safe(a.CopiedTo) + ", where none was before"
+	}
 	if a.Source == alarm.Manual {
 		return "a manual event asks about " + prose.List(a.Buckets)
 	}

@@ -48,6 +48,8 @@ type taker struct {
 	stranger bool
 	// via is the service that called in its name; "" is none.
 	via string
+	// copies are the objects that it had S3 copy out of the bucket.
+	copies int64
 }
 
 func (k taker) principal() string {
@@ -77,6 +79,8 @@ type trail struct {
 	tagger evidence.Row
 	// ordered are the calls that have services and strangers read.
 	ordered []evidence.Row
+	// copied are the copies out of buckets.
+	copied []evidence.Row
 	// minted are the calls that gave out credentials, by what they gave.
 	minted map[string]evidence.Row
 	// then are the takers of the windows that begin at next or later.
@@ -133,6 +137,8 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		}
 	case "ordered":
 		answer.Rows = tr.ordered
+	case "copied":
+		answer.Rows = tr.copied
 	case "tagged":
 		if tr.tagger != nil {
 			answer.Rows = []evidence.Row{tr.tagger}
@@ -194,14 +200,14 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 	var bytes, margin, calls int64
 	for i, k := range takers {
 		n, around := int64(0), k.margin+tr.grows*tr.rounds
-		if k.bytes > 0 {
+		if k.bytes+k.copies > 0 {
 			n = 3
 		}
 		bytes, margin, calls = bytes+k.bytes, margin+around, calls+n
 		if i >= evidence.MaxActors {
 			continue
 		}
-		row := numbers(k.bytes, around, n)
+		row := with(numbers(k.bytes, around, n), "copies", fmt.Sprint(k.copies))
 		for column, v := range map[string]string{"actor": k.key + k.via, "invoked_by": k.via, "source_ip": k.ip, "type": "IAMUser", "principal_id": k.principal(),
 			"arn": "arn:aws:iam::" + account + ":user/" + k.owner, "account_id": account, "access_key_id": k.key, "user_name": k.owner, "principal": k.principal()} {
 			row[column] = v

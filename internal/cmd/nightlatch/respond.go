@@ -73,6 +73,8 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 		return rec, "", badInput{err}
 	case parsed.Ignored != "":
 		return rec, parsed.Ignored, nil
+	case parsed.Copies:
+		return rec, "", badInput{errors.New("the event looks for copies to new places, which a deployment remembers: give an alarm or an investigation")}
 	case parsed.Alarm == nil:
 		return rec, "", badInput{errors.New("the event continues an incident, and this machine keeps none: give an alarm or an investigation")}
 	case parsed.Alarm.Refused != "":

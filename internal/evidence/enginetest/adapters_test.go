@@ -131,6 +131,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 			func(rows []evidence.Row) (any, error) { return evidence.ReadTagged(rows) }},
 		"minter": {evidence.Minter{AccessKeyID: night.Stolen, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadMinter(rows) }},
+		"copied": {evidence.Copied{Buckets: buckets, From: from.AddDate(0, 0, -14), To: to},
+			func(rows []evidence.Row) (any, error) { all, _, err := evidence.ReadCopied(rows); return all, err }},
 		"ordered": {evidence.Ordered{Buckets: buckets, Calls: []string{"GetObject"}, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadOrdered(rows, buckets) }},
 	}
