@@ -58,6 +58,9 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 			{fmt.Sprintf("events into CloudTrail Lake | %.1f GB a million reads; $%.2f a GB", gbOfAMillionReads, perIngestedGB), func(b float64) float64 {
 				return b * gbOfAMillionReads * perIngestedGB
 			}},
+			{fmt.Sprintf("a look for copies each hour, Lake | two hours of events, $%.3f a GB", perScannedGB), func(b float64) float64 {
+				return 2 * b * gbOfAMillionReads * perScannedGB
+			}},
 			{fmt.Sprintf("%d fired alarms, Lake | at most 14 days of events scanned, $%.3f a GB; Lambda for 15 minutes", firedAMonth, perScannedGB), func(b float64) float64 {
 				return firedAMonth*b*gbOfAMillionReads*14/30*perScannedGB + lambda
 			}},
@@ -66,6 +69,9 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 			{fmt.Sprintf("or data events into a trail | $%.2f for 100,000 reads", perDataEvents), func(b float64) float64 { return b * 10 * perDataEvents }},
 			{fmt.Sprintf("its files | %.1f GB a million reads, kept for %d days; $%.3f a GB and month", gbOfZippedReads, trailDays, perStoredGB), func(b float64) float64 {
 				return b * gbOfZippedReads * trailDays / 30.5 * perStoredGB
+			}},
+			{fmt.Sprintf("a look for copies each hour, Athena | a day of files, $%.2f a TB", perScannedTB), func(b float64) float64 {
+				return 24 * b * gbOfZippedReads / 1024 * perScannedTB
 			}},
 			{fmt.Sprintf("%d fired alarms, Athena | 14 days of files scanned once, and %d times a day's; $%.2f a TB; Lambda for 15 minutes", firedAMonth, rounds, perScannedTB), func(b float64) float64 {
 				return firedAMonth*b*gbOfZippedReads*(14+rounds)/30/1024*perScannedTB + lambda

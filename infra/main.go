@@ -53,8 +53,10 @@ func synthesize() error {
 		return err
 	}
 	watched, err := json.Marshal(s.watched())
-	if err == nil {
-		err = os.WriteFile(filepath.Join(c.enroller, "watched.json"), watched, 0o644)
+	for _, beside := range []string{c.enroller, c.responder} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(beside, "watched.json"), watched, 0o644)
+		}
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(c.responder, "policy.cedar"), s.PolicyText, 0o644)

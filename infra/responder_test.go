@@ -117,7 +117,7 @@ func TestTheFunction(t *testing.T) {
 	}
 }
 
-// Two permissions serve any number of alarms: a function's policy ends at 20 KB.
+// Three permissions serve any number of alarms: a function's policy ends at 20 KB.
 func TestWhoMayInvoke(t *testing.T) {
 	for _, changes := range [][]string{{}, {"buckets", "*"}, {"buckets", "a-bucket,b-bucket,c-bucket,d-bucket,e-bucket,f-bucket"}} {
 		got := synth(t, changes...).resources("AWS::Lambda::Permission")
@@ -125,6 +125,8 @@ func TestWhoMayInvoke(t *testing.T) {
 			"AlarmsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "lambda.alarms.cloudwatch.amazonaws.com",
 				"SourceAccount": account, "SourceArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-*"},
 			"EventsInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "events.amazonaws.com", "SourceArn": "{Rings.Arn}"},
+			"CopiesInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "events.amazonaws.com",
+				"SourceAccount": account, "SourceArn": "{Copies.Arn}"},
 		}
 		// The daily check is the enroller's test.
 		delete(got, "DailyLookInvoke")
@@ -135,5 +137,14 @@ func TestWhoMayInvoke(t *testing.T) {
 		if n := len(indented(t, got)); n > 20480/4 {
 			t.Errorf("the function's policy is near its end: %d bytes", n)
 		}
+	}
+}
+
+// No alarm fires for a copy, so the responder looks for them by itself.
+func TestCopiesAreLookedForHourly(t *testing.T) {
+	rule := synth(t).named(t, "AWS::Events::Rule", "Copies")
+	target := rule["Targets"].([]any)[0].(map[string]any)
+	if target["Input"] != `{"nightlatch":{"copies":{}}}` || target["Arn"] != "{Responder.Arn}" || rule["ScheduleExpression"] != "rate(1 hour)" {
+		t.Errorf("got %v", rule)
 	}
 }

@@ -36,6 +36,10 @@ func TestTheTestEvents(t *testing.T) {
 			if a := got.Alarm; a == nil || a.Composite != "nightlatch-any" || a.Name != "nightlatch-example-exports" {
 				t.Errorf("%s: got %+v, want the alarm below it", name, got)
 			}
+		case name == "copies.json":
+			if !got.Copies {
+				t.Errorf("%s: got %+v", name, got)
+			}
 		case name == "advance.json":
 			if got.Advance != "20260512-021605-0123456789abcdef" {
 				t.Errorf("%s: got %+v", name, got)
