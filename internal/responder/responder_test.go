@@ -180,7 +180,7 @@ func (tr *trail) usage() (rows []evidence.Row) {
 		at := map[string]string{"principal": k.principal(), "access_key_id": k.key, "network": "203.0.113", "vpc_endpoint": "",
 			"vpc_endpoint_account": "", "signing": "header", "source_ip": office, "days": "4", "most_bytes": "5000.0", "bytes": "5000.0",
 			"object_days": "4", "object_bytes": "12000.0", "object_most": "5000.0", "object_second": "4000.0", "new_days": "1", "first_clock": "32400", "last_clock": "61200",
-			"signed_in": "0", "users": "1", "object": "a", "other_object": "b", "all_places": "1",
+			"signed_in": "0", "users": "1", "object": "a", "other_object": "b", "looked": "0", "product": "", "other_product": "", "all_places": "1",
 			"first_seen": fmt.Sprintf("%.1f", float64(from.AddDate(0, 0, -9).Unix())), "last_seen": fmt.Sprint(from.AddDate(0, 0, -4).Unix()), "places": "1"}
 		if k.ip == office { // whoever works there has always taken so much
 			at["object_most"] = fmt.Sprint(max(5000, k.bytes))
