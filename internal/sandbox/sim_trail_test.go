@@ -500,6 +500,19 @@ func (l *least) add(s string) {
 	l.max, l.any = max(l.max, s), true
 }
 
+func (l *least) all(m least) {
+	if m.any {
+		l.add(m.min)
+		l.add(m.max)
+	}
+}
+
+// looks are the calls that look around, product the program that an agent names first.
+var (
+	looks   = regexp.MustCompile(`^(List|Describe|GetCallerIdentity)`)
+	product = regexp.MustCompile(`^\[?([A-Za-z0-9._-]+)`)
+)
+
 // used is one row of an answer to Usage, and before that one day of it.
 type used struct {
 	id                     usedID
@@ -510,9 +523,9 @@ type used struct {
 	ip                     string
 	seen, here             group // its time; that of the calls to the buckets
 	clocks                 []int64
-	object                 least
+	object, product        least
 	weighs, touched, known bool
-	signedIn               time.Time
+	signedIn, looked       time.Time
 	who                    map[string]bool // IAM users
 	users                  int64
 }
@@ -530,11 +543,16 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	from, early := q.Before.Add(-evidence.HistorySpan), q.Before.Add(-24*time.Hour)
 	daily := map[on]*used{}
 	add := func(c called, here bool, signing string) {
+		origin := usedID{"origin", c.principal, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, signing}
 		old, p := !c.EventTime.After(early), c.principal
-		for _, d := range []on{{usedID{part: "principal", principal: p}, old, c.day}, {usedID{part: "key", principal: p, key: c.UserIdentity.AccessKeyID}, old, c.day},
+		places := []on{{usedID{part: "principal", principal: p}, old, c.day}, {usedID{part: "key", principal: p, key: c.UserIdentity.AccessKeyID}, old, c.day},
 			{usedID{"place", p, "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, old, c.day},
-			{usedID{"origin", p, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, signing}, false, c.day},
-			{usedID{"company", "", "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, false, ""}} {
+			{origin, false, c.day}, {usedID{"company", "", "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, false, ""}}
+		if c.ErrorCode != "" {
+			origin.part = "refused"
+			places = []on{{origin, false, c.day}}
+		}
+		for _, d := range places {
 			u := daily[d]
 			if u == nil {
 				u = &used{id: d.usedID, who: map[string]bool{}}
@@ -545,6 +563,12 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 			}
 			if c.mfa() {
 				u.signedIn = later(u.signedIn, c.EventTime)
+			}
+			if looks.MatchString(c.EventName) {
+				u.looked = later(u.looked, c.EventTime)
+			}
+			if name := product.FindStringSubmatch(c.UserAgent); here && name != nil {
+				u.product.add(name[1])
 			}
 			if d.part != "principal" && d.part != "key" {
 				u.ip = max(u.ip, c.SourceIPAddress)
@@ -568,12 +592,10 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 		}
 	}
 	for _, c := range callsOf(all, q.Buckets, from, q.Before) {
-		if c.ErrorCode == "" {
-			add(c, true, c.signing)
-		}
+		add(c, true, c.signing)
 	}
 	for _, e := range all {
-		if _, here := e.in(q.Buckets); here || e.ErrorCode != "" || e.EventTime.Before(from) || !e.EventTime.Before(q.Before) {
+		if _, here := e.in(q.Buckets); here || e.EventTime.Before(from) || !e.EventTime.Before(q.Before) {
 			continue
 		}
 		signing := "header"
@@ -584,7 +606,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	}
 	rows, touches := map[usedID]*used{}, map[string]bool{}
 	for d, day := range daily {
-		touches[d.principal] = touches[d.principal] || day.touched && d.part != "company"
+		touches[d.principal] = touches[d.principal] || day.touched && d.part != "company" && d.part != "refused"
 		if d.part == "company" && len(day.who) < 2 || d.part == "principal" && !(d.early && day.touched) || d.part == "key" && !(!d.early && day.touched) || d.part == "place" && !day.weighs {
 			continue
 		}
@@ -601,7 +623,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 // add takes one day into a row.
 func (u *used) add(on string, day *used) {
 	u.days++
-	u.signedIn, u.users = later(u.signedIn, day.signedIn), max(u.users, int64(len(day.who)))
+	u.signedIn, u.looked, u.users = later(u.signedIn, day.signedIn), later(u.looked, day.looked), max(u.users, int64(len(day.who)))
 	u.bytes, u.most, u.objects = u.bytes+day.bytes, max(u.most, day.bytes), u.objects+day.objects
 	u.sizes = append(u.sizes, day.objects)
 	if day.objects > 0 && on != "" {
@@ -617,10 +639,8 @@ func (u *used) add(on string, day *used) {
 	}
 	u.seen.span(seen.first)
 	u.seen.span(seen.last)
-	if day.object.any {
-		u.object.add(day.object.min)
-		u.object.add(day.object.max)
-	}
+	u.object.all(day.object)
+	u.product.all(day.product)
 }
 
 // usageOf ranks the rows and writes them.
@@ -668,6 +688,7 @@ func usageOf(rows map[usedID]*used, touches map[string]bool, early time.Time) []
 				"object_days": whole(u.objectDays), "object_bytes": double(u.objects), "object_most": double(sizes[0]), "object_second": double(sizes[1]),
 				"new_days": whole(int64(len(begins))), "signed_in": unix(u.signedIn), "users": whole(u.users), "first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last),
 				"first_clock": double(float64(clocks[0])), "last_clock": double(float64(clocks[max(len(u.clocks), 1)-1])), "object": u.object.min, "other_object": u.object.max,
+				"looked": unix(u.looked), "product": u.product.min, "other_product": u.product.max,
 				"places": whole(int64(known)), "all_places": whole(int64(len(list)))})
 		}
 	}
