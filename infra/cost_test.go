@@ -51,7 +51,7 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 		{fmt.Sprintf("alarms over all buckets together | %d; $%.2f for each bucket in each", together, perAlarm), func(b float64) float64 {
 			return float64(together) * b * perAlarm
 		}},
-		{fmt.Sprintf("the topic's key | $%.2f", perKey), func(float64) float64 { return float64(keys) * perKey }},
+		{fmt.Sprintf("the keys of the two topics | $%.2f each", perKey), func(float64) float64 { return float64(keys) * perKey }},
 	}
 	for engine, own := range map[string][]row{
 		"CloudTrail Lake": {

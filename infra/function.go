@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -27,7 +29,10 @@ type recipe struct {
 	code        string // the directory of its bootstrap
 	grants      []grant.Grant
 	environment map[string]string
-	eventAge    int // seconds after which an asynchronous event is given up; 0 where there are none
+	eventAge    int               // seconds after which an asynchronous event is given up; 0 where there are none
+	names       map[string]string // of the grants' placeholders, beside those of every function
+	timeout     int               // seconds; 0 is the longest
+	more        []statement       // of its role, for what AWS does with it
 }
 
 // lambda is one of the stack's Lambdas.
@@ -57,7 +62,7 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 		Runtime:     jsii.String("provided.al2023"), Architectures: jsii.Strings("arm64"), Handler: jsii.String("bootstrap"),
 		Code:       &awslambda.CfnFunction_CodeProperty{S3Bucket: asset.S3BucketName(), S3Key: asset.S3ObjectKey()},
 		Role:       role.AttrArn(),
-		MemorySize: jsii.Number(s.MemoryMiB), Timeout: jsii.Number(timeout),
+		MemorySize: jsii.Number(s.MemoryMiB), Timeout: jsii.Number(cmp.Or(r.timeout, timeout)),
 		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: environment},
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
 	})

@@ -32,8 +32,8 @@ func stackID(stack awscdk.Stack) *string {
 	return awscdk.Fn_Select(jsii.Number(2), awscdk.Fn_Split(jsii.String("/"), stack.StackId(), nil))
 }
 
-// keep makes the table, to which only the functions write (the enroller no more than its turns); the schedules' group; and the role with which Scheduler calls the responder.
-func (i incidents) keep(r responder, a approver, e enroller) {
+// keep makes the table, to which only the functions write (two of them no more than their own items); the schedules' group; and the role with which Scheduler calls the responder.
+func (i incidents) keep(r responder, a approver, e enroller, n teller) {
 	text := func(name string) *awsdynamodb.CfnTable_AttributeDefinitionProperty {
 		return &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: jsii.String(name), AttributeType: jsii.String("S")}
 	}
@@ -51,10 +51,10 @@ func (i incidents) keep(r responder, a approver, e enroller) {
 		PointInTimeRecoverySpecification: &awsdynamodb.CfnTable_PointInTimeRecoverySpecificationProperty{PointInTimeRecoveryEnabled: true},
 		SseSpecification:                 &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: true},
 		DeletionProtectionEnabled:        true,
-		ResourcePolicy:                   &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn()))},
+		ResourcePolicy:                   &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn(), n.role.AttrArn()))},
 	})
-	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)       // it is evidence, and outlives the stack
-	for _, f := range []awscdk.CfnResource{r.function, a.function} { // they name it, and do not refer to it
+	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)                   // it is evidence, and outlives the stack
+	for _, f := range []awscdk.CfnResource{r.function, a.function, n.function} { // they name it, and do not refer to it
 		f.AddResourceDependency(table, nil)
 	}
 	awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})

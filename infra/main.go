@@ -47,13 +47,13 @@ func synthesize() error {
 		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller")}
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices")}
 	fmt.Fprintln(os.Stderr, "Nightlatch: compiling the functions for arm64, a minute the first time")
-	if err := build(".", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller"); err != nil {
+	if err := build(".", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices"); err != nil {
 		return err
 	}
 	watched, err := json.Marshal(s.watched())
-	for _, beside := range []string{c.enroller, c.responder} {
+	for _, beside := range []string{c.enroller, c.responder, c.notices} {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(beside, "watched.json"), watched, 0o644)
 		}
@@ -66,6 +66,9 @@ func synthesize() error {
 	}
 	if lacks := s.policyLacks(); lacks != "" {
 		fmt.Fprintln(os.Stderr, lacks)
+	}
+	if len(s.Watchers) == 0 {
+		fmt.Fprintln(os.Stderr, noWatchers)
 	}
 	fmt.Fprintln(os.Stderr, "Nightlatch: writing the templates")
 	if _, err := newStack(app, s, c); err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // newOutputs prints what a human needs next.
-func newOutputs(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
+func newOutputs(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic, watch team, kept incidents) {
 	for _, o := range []struct{ id, value, about string }{
 		{"FunctionName", *r.function.Ref(), "The responder"},
 		{settings.ApproverOutput, *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
@@ -20,6 +20,7 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 		{settings.ModeOutput, settings.DeployedMode(s.Mode, s.Generation), "How far Nightlatch goes by itself; a mode that was lowered in this deployment generation is lower"},
 		{settings.VersionOutput, version.Release, "The version of Nightlatch that was deployed; the command's own: nightlatch version"},
 		{"TopicArn", *topic.arn, "The team's topic; each address must confirm its subscription"},
+		{"WatchTopicArn", *watch.arn, "The topic of the alarms on Nightlatch itself; each address must confirm its subscription"},
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},
 		{"RefusedBuckets", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},

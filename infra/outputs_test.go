@@ -44,7 +44,7 @@ func TestTheTestEventWorksAsPrinted(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	tpl := synth(t)
-	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "FailedEventsUrl": "Nightlatch-FailedEvents-x1", "Version": version.Release} {
+	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "WatchTopicArn": aWatch, "FailedEventsUrl": "Nightlatch-FailedEvents-x1", "Version": version.Release} {
 		if got := tpl.output(t, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}

@@ -57,7 +57,6 @@ func newQueue(scope constructs.Construct) awssqs.CfnQueue {
 		SqsManagedSseEnabled: true, MessageRetentionPeriod: jsii.Number(queueDays * 24 * 60 * 60),
 	})
 	queue.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // who takes the stack away, takes the answers away
-	excuse(queue, finding{rule: "AwsSolutions-SQS3", reason: "It is the dead-letter queue, for what a function failed on three times; people take from it, and no function that could fail again."})
 	awssqs.NewCfnQueuePolicy(scope, jsii.String("FailedEventsPolicy"), &awssqs.CfnQueuePolicyProps{
 		Queues: &[]*string{queue.Ref()}, PolicyDocument: document(onlyTLS("sqs:*", queue.AttrArn())),
 	})

@@ -112,7 +112,7 @@ func TestTheFunction(t *testing.T) {
 	if diff := cmp.Diff(tpl.named(t, "AWS::Lambda::EventInvokeConfig", "ResponderRetries"), want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
-	if tpl.one(t, "AWS::SQS::Queue")["SqsManagedSseEnabled"] != true {
+	if tpl.named(t, "AWS::SQS::Queue", "FailedEvents")["SqsManagedSseEnabled"] != true {
 		t.Error("the queue of failed events is not encrypted")
 	}
 }

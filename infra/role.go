@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -13,12 +14,12 @@ import (
 // newRole makes a function's role: what its code declares, and what a function needs to be one. No managed policy: AWS's
 // AWSLambdaBasicExecutionRole writes to every log group of the account.
 func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept incidents, logs, queue *string) (awsiam.CfnRole, error) {
-	statements, err := s.renderAll(r.grants, topic, kept)
+	statements, err := s.renderAll(r.grants, topic, kept, r.names)
 	if err != nil {
 		return nil, err
 	}
 	reasons := whyWide(r.grants, statements)
-	statements = append(statements, encryptForTheTeam(s.Home, topic), writeItsLog(logs))
+	statements = append(append(statements, encryptForTheTeam(s.Home, topic), writeItsLog(logs)), r.more...)
 	if queue != nil {
 		statements = append(statements, keepFailedEvents(queue))
 	}
@@ -32,12 +33,13 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept 
 }
 
 // renderAll writes grants as statements, with this deployment's values.
-func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents) ([]statement, error) {
+func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents, more map[string]string) ([]statement, error) {
 	values := map[string]string{
 		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
 		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
 		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
 	}
+	maps.Copy(values, more)
 	var statements []statement
 	for _, g := range grants {
 		st, err := render(g, values, s.ProtectTag)

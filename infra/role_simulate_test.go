@@ -14,7 +14,7 @@ import (
 // called are the calls that a function made in the tests of the whole program (lambdas/…/testdata/calls.json), with this stack's names.
 func called(t *testing.T, function string) []request {
 	t.Helper()
-	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
+	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Watch}", aWatch, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
 		":alarm:*", ":alarm:an alarm of the team's own") // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
@@ -32,7 +32,7 @@ func wanting(calls []request, statements []any) []request {
 	for i, c := range calls {
 		calls[i].want = "Allowed"
 		for _, st := range statements {
-			if st := st.(map[string]any); st["Effect"] == "Allow" && slices.Contains(actionsOf(st), c.Action) && covers(st, c.Resource) {
+			if st := st.(map[string]any); st["Effect"] == "Allow" && slices.Contains(actionsOf(st), c.Action) && covers(st, c) {
 				calls[i].want += " " + st["Sid"].(string)
 			}
 		}
@@ -46,10 +46,18 @@ func wanting(calls []request, statements []any) []request {
 	return calls
 }
 
-// covers reports whether a statement is on a resource: two may list one action, on a table and on its index.
-func covers(st map[string]any, resource string) bool {
+// covers reports whether a statement is on a call's resource: two may list one action, on a table and on its index, or on some of its items.
+func covers(st map[string]any, c request) bool {
 	on, _ := st["Resource"].([]any)
-	return !strings.Contains(resource, ":dynamodb:") || slices.Contains(on, any(resource))
+	if when, _ := st["Condition"].(map[string]any); when != nil && c.Context["dynamodb:LeadingKeys"] != "" {
+		for _, keys := range when {
+			key, _ := keys.(map[string]any)["dynamodb:LeadingKeys"].(string)
+			if prefix, star := strings.CutSuffix(key, "*"); c.Context["dynamodb:LeadingKeys"] != key && !(star && strings.HasPrefix(c.Context["dynamodb:LeadingKeys"], prefix)) {
+				return false
+			}
+		}
+	}
+	return !strings.Contains(c.Resource, ":dynamodb:") || slices.Contains(on, any(c.Resource))
 }
 
 // madeForIt are the calls that no test of a program can record, because AWS makes them with the function's role: Lambda writes the
@@ -156,6 +164,38 @@ func switching(tag string) []request {
 	}
 }
 
+// madeForTeller are the calls that Lambda makes with the role of the function that tells of tampering: it takes what is in its queue. SNS uses
+// the keys of both topics.
+func madeForTeller() []request {
+	return append(slices.DeleteFunc(madeForApprover(theTellersLog), func(c request) bool { return c.Resource == theQueue }),
+		does("Allowed TakeNotices", "sqs:ReceiveMessage", theNotices),
+		does("Allowed TakeNotices", "sqs:DeleteMessage", theNotices),
+		does("Allowed TakeNotices", "sqs:GetQueueAttributes", theNotices),
+		does("Allowed AccountDecides EncryptForTheWatchers", "kms:GenerateDataKey", theWatchKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
+		does("Allowed AccountDecides EncryptForTheWatchers", "kms:Decrypt", theWatchKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
+		does(denied, "kms:Decrypt", theWatchKey))
+}
+
+// neverTheTeller are calls that the function that tells of tampering must not be let to make: it reads what others write, and tells.
+func neverTheTeller() []request {
+	return []request{
+		does(denied, "sqs:ReceiveMessage", theQueue),
+		does(denied, "sqs:SendMessage", theNotices),
+		does(denied, "sqs:SendMessage", theQueue),
+		does(denied, "sqs:PurgeQueue", theNotices),
+		does(denied, "sns:Subscribe", aWatch),
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "brakes"),
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "notices2"),
+		does(denied, "dynamodb:GetItem", theTable, "dynamodb:LeadingKeys", "brakes"),
+		does(denied, "dynamodb:DeleteItem", theTable, "dynamodb:LeadingKeys", "notices"),
+		does(denied, "dynamodb:Scan", theTable),
+		does(denied, "iam:UpdateAccessKey", user+"bob"),
+		does(denied, "s3:GetObject", "arn:aws:s3:::a-bucket/key"),
+		does(denied, "lambda:InvokeFunction", theFunction),
+	}
+}
+
 // neverTheEnroller are calls that the enroller must not be let to make.
 func neverTheEnroller() []request {
 	const bucket = "arn:aws:s3:::a-bucket"
@@ -202,20 +242,24 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"both engines":      {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
 		"athena's approver": {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
 		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
+		"notices":           {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"every bucket":      {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 		"named buckets":     {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
-			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole"}[m.function]
+			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole"}[m.function]
 			statements := at(t, tpl.named(t, "AWS::IAM::Role", role), "Policies", 0, "PolicyDocument", "Statement").([]any)
 			policies := map[string]any{
-				aTopic:   policyOf(t, at(t, tpl.one(t, "AWS::SNS::TopicPolicy"), "PolicyDocument", "Statement")),
-				theKey:   policyOf(t, at(t, tpl.one(t, "AWS::KMS::Key"), "KeyPolicy", "Statement")),
-				theQueue: policyOf(t, at(t, tpl.one(t, "AWS::SQS::QueuePolicy"), "PolicyDocument", "Statement")),
-				theTable: policyOf(t, at(t, tpl.one(t, "AWS::DynamoDB::Table"), "ResourcePolicy", "PolicyDocument", "Statement")),
+				aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),
+				aWatch:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "WatchPolicy"), "PolicyDocument", "Statement")),
+				theKey:      policyOf(t, at(t, tpl.named(t, "AWS::KMS::Key", "TopicKey"), "KeyPolicy", "Statement")),
+				theWatchKey: policyOf(t, at(t, tpl.named(t, "AWS::KMS::Key", "WatchKey"), "KeyPolicy", "Statement")),
+				theQueue:    policyOf(t, at(t, tpl.named(t, "AWS::SQS::QueuePolicy", "FailedEventsPolicy"), "PolicyDocument", "Statement")),
+				theNotices:  policyOf(t, at(t, tpl.named(t, "AWS::SQS::QueuePolicy", "NoticesPolicy"), "PolicyDocument", "Statement")),
+				theTable:    policyOf(t, at(t, tpl.one(t, "AWS::DynamoDB::Table"), "ResourcePolicy", "PolicyDocument", "Statement")),
 			}
-			policies[lookedUp["Key"]] = document(keyPolicy(home)[0]) // as a key's policy is where the account's own speak
+			policies[lookedUp["Key"]] = document(accountDecides(home)) // as a key's policy is where the account's own speak
 			for _, p := range tpl.resources("AWS::S3::BucketPolicy") {
 				policies["arn:aws:s3:::"+p["Bucket"].(string)] = policyOf(t, at(t, p, "PolicyDocument", "Statement"))
 			}
@@ -289,7 +333,7 @@ func TestOnlyOursWriteIncidents(t *testing.T) {
 		calls = append(calls, c)
 	}
 	for _, action := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete"} {
-		for _, ours := range []string{"Responder", "Approver", "Enroller"} {
+		for _, ours := range []string{"Responder", "Approver", "Enroller", "Teller"} {
 			add("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+ours+"Role-x1/Nightlatch-"+ours+"-x1", "Allowed Everything", "dynamodb:"+action)
 		}
 		for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:sts::111122223333:assumed-role/admin/eve", "arn:aws:iam::111122223333:root",

@@ -35,6 +35,8 @@ type Settings struct {
 	Email []string
 	// Topics are the ARNs of SNS topics that the responder notifies as well as the team's.
 	Topics []string
+	// Watchers are the endpoints that hear the alarms on our own functions: https URLs, telephone numbers, ARNs of queues and of other topics.
+	Watchers []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
 	Policy     string
 	PolicyText []byte
@@ -76,6 +78,7 @@ var (
 	engine    = regexp.MustCompile(`^(` + settings.Lake + `|` + settings.Athena + `)$`)
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 	topicARN  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	watcher   = regexp.MustCompile(`^(https://[^\s,"<>@]{4,400}|\+[1-9][0-9]{6,14}|arn:aws[a-z-]*:s[nq]s:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256})$`)
 	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
 	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
 	filterID  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -98,6 +101,8 @@ func (s *Settings) fields() []field {
 		{"evidence", "lake or athena", "", false, func(v string) error { return match(v, engine, &s.Evidence) }},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
+		{"watchers", "https URLs, telephone numbers like +4915123456789, and ARNs of SQS queues and of standard SNS topics of the deployment's region, with commas between them, up to " +
+			strconv.Itoa(maxTopics) + " characters and 4 topics", "", false, s.setWatchers},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
 		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Generation) }},
@@ -186,6 +191,10 @@ func (f field) read(context map[string]any) error {
 const noEvidence = "neither trail nor eventDataStore is given, and Nightlatch asks one of them who read the buckets: give -c trail=ARN or -c trail=create " +
 	"(CloudTrail writes files, $1.00 a million reads, and Athena reads them, $5.00 a TB), or, in an account that has CloudTrail Lake already, " +
 	"-c eventDataStore=ARN or -c eventDataStore=create ($0.75 a GB, about $1.35 a million reads, and $0.005 a GB asked)"
+
+// noWatchers is what is said where nobody but the team's own addresses hears that our code fails.
+const noWatchers = "Nightlatch: watchers is not given, so that the alarms on Nightlatch's own functions go to the addresses of email alone, each of which must confirm a second " +
+	"subscription, and who floods these or unsubscribes them lets nobody hear when our own code fails: give -c watchers=… a telephone number, an https URL, a queue or another topic"
 
 // chooseEngine says which engine is asked first: as given, or Lake where there is a store.
 func (s *Settings) chooseEngine() error {

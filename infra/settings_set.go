@@ -44,6 +44,27 @@ func (s *Settings) setTopics(v string) error {
 	return list(v, topicARN, &s.Topics)
 }
 
+// setWatchers reads the endpoints of the alarms on our own functions. An alarm has five actions at most, one of which is the stack's own topic:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+func (s *Settings) setWatchers(v string) error {
+	if len(v) > maxTopics {
+		return fmt.Errorf("these are %d characters", len(v))
+	}
+	if err := list(v, watcher, &s.Watchers); err != nil {
+		return err
+	}
+	topics := 0
+	for _, e := range s.Watchers {
+		if protocolOf(e) == "" {
+			topics++
+		}
+	}
+	if topics > 4 {
+		return fmt.Errorf("these are %d topics", topics)
+	}
+	return nil
+}
+
 // setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until an alarm fires.
 func (s *Settings) setPolicy(v string) error {
 	body, err := os.ReadFile(v)

@@ -23,6 +23,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	got, err := Read(map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
+		"watchers":   "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		// These are not ours, and nothing is said about them.
@@ -40,9 +41,10 @@ func TestEverySettingIsRead(t *testing.T) {
 		},
 		Total:          []settings.Threshold{{Bytes: 7 << 30, Period: settings.Minute}, {Bytes: 90 << 30, Period: settings.Hour}},
 		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home,
-		Email:  []string{"soc@example.com", "a.b+c@mail.example.co"},
-		Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
-		Policy: file, PolicyText: []byte(own), Mode: "act",
+		Email:    []string{"soc@example.com", "a.b+c@mail.example.co"},
+		Topics:   []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
+		Watchers: []string{"+4915123456789", "https://hooks.example.com/x", "arn:aws:sqs:eu-west-1:111122223333:ops", "arn:aws:sns:eu-west-1:444455556666:soc"},
+		Policy:   file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
 	}

@@ -55,6 +55,10 @@ const (
 	stranger         = "444455556666"
 	theKey           = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	theQueue         = "arn:aws:sqs:eu-west-1:111122223333:Nightlatch-FailedEvents-x1"
+	theWatchKey      = "arn:aws:kms:eu-west-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
+	theNotices       = "arn:aws:sqs:eu-west-1:111122223333:Nightlatch-Notices-x1"
+	theTeller        = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Teller-x1"
+	theTellersLog    = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-TellerLog-x1"
 	theFunction      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Responder-x1"
 	theDailyLook     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-DailyLook-x1"
 	theNewBucket     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-NewBucket-x1"
@@ -73,7 +77,8 @@ const (
 
 // deployed has the ARNs that CloudFormation would fill in for each resource that a policy names. A log group's ends in ":*":
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-loggroup.html
-var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
+var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{WatchKey.Arn}", theWatchKey, "{Notices.Arn}", theNotices, "{Teller.Arn}", theTeller, "{TellerLog.Arn}", theTellersLog+":*",
+	"{TellerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-TellerRole-x1", "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
 	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
 	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,

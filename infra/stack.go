@@ -10,7 +10,7 @@ import (
 const stackName = "Nightlatch"
 
 // code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct{ responder, approver, enroller string }
+type code struct{ responder, approver, enroller, notices string }
 
 // newStack puts everything together.
 //
@@ -29,7 +29,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if makes.Trail == made {
 		s.Trail, s.Files = newTrail(stack, s)
 	}
-	topic := newTopic(stack, s)
+	topic, watch := newTopic(stack, s), newWatch(stack, s)
 	kept := newIncidents(stack, s)
 	queue := newQueue(stack)
 	e, err := newEnroller(stack, s, c.enroller, topic, kept, queue.AttrArn())
@@ -50,14 +50,18 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	kept.keep(r, a, e)
+	n, err := newTeller(stack, s, c.notices, topic, watch, kept, queue)
+	if err != nil {
+		return nil, err
+	}
+	kept.keep(r, a, e, n)
 	if s.Trail != "" {
 		keepResults(stack, s, r, a)
 	}
 	newAlarms(stack, s, r.function.AttrArn())
-	watchFunctions(stack, r, a, e, topic.arn)
-	watchTampering(stack, s, r, a, e, topic, kept)
-	newOutputs(stack, s, r, a, e, topic, kept)
+	watchFunctions(stack, r, a, e, n, s.watchingTopics(watch))
+	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept})
+	newOutputs(stack, s, r, a, e, topic, watch, kept)
 	if makes.EventDataStore == made {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),
 			Description: jsii.String("The event data store; it outlives the stack, and another stack takes it as eventDataStore")})

@@ -27,6 +27,7 @@ const (
 	aStore  = "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
 	aTrail  = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"
 	aTopic  = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Topic-x1"
+	aWatch  = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Watch-x1"
 
 	theStack = "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
 )
@@ -95,9 +96,9 @@ func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not there, and the CDK runs in it")
 	}
-	c := code{t.TempDir(), t.TempDir(), t.TempDir()}
+	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
-		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either"} {
+		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +170,7 @@ func filled(t *testing.T, raw map[string]any) template {
 }
 
 // deployment is what CloudFormation fills in, beside the names that it makes.
-var deployment = map[string]string{"Topic": aTopic, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
+var deployment = map[string]string{"Topic": aTopic, "Watch": aWatch, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
 	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1"}
 
 // fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
@@ -8,30 +10,81 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// team is the topic to which everything is published, and its key.
+// team is a topic, and its key.
 type team struct {
 	arn, name, keyARN, keyID *string
 	policy                   awssns.CfnTopicPolicy
 }
 
-// newTopic makes the team's topic, encrypted with a key of ours: CloudWatch cannot publish to a topic under AWS's own key.
-// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+// newTopic makes the team's topic, encrypted with a key of ours, and lets nobody but our functions' roles publish: what reaches it has gone
+// through our code, which bounds it.
 func newTopic(scope constructs.Construct, s Settings) team {
 	key := awskms.NewCfnKey(scope, jsii.String("TopicKey"), &awskms.CfnKeyProps{
-		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(keyPolicy(s.Home)...),
+		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(accountDecides(s.Home)),
 	})
 	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // nothing stays encrypted under it but messages on their way
 	topic := awssns.NewCfnTopic(scope, jsii.String("Topic"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch"), KmsMasterKeyId: key.Ref()})
 	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("TopicPolicy"), &awssns.CfnTopicPolicyProps{
-		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(topicPolicy(s.Home, topic.Ref())...),
+		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(onlyTLS("sns:Publish", topic.Ref())),
 	})
-	subscriptions := constructs.NewConstruct(scope, jsii.String("Subscriptions"))
-	for _, address := range s.Email {
-		awssns.NewCfnSubscription(subscriptions, jsii.String(address), &awssns.CfnSubscriptionProps{
-			Protocol: jsii.String("email"), Endpoint: jsii.String(address), TopicArn: topic.Ref(),
-		})
-	}
+	subscribe(scope, "Subscriptions", topic.Ref(), s.Email)
 	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref(), policy}
+}
+
+// newWatch makes the topic of what must be heard without our code, under a key of its own: the alarms on our own functions publish to it, and the
+// function that tells of tampering where the team's topic takes nothing. Where no watcher is given, the team's addresses subscribe to it.
+func newWatch(scope constructs.Construct, s Settings) team {
+	key := awskms.NewCfnKey(scope, jsii.String("WatchKey"), &awskms.CfnKeyProps{
+		Description: jsii.String("Nightlatch: alarms on itself"), EnableKeyRotation: true, KeyPolicy: document(watchKeyPolicy(s.Home)...),
+	})
+	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
+	topic := awssns.NewCfnTopic(scope, jsii.String("Watch"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch itself"), KmsMasterKeyId: key.Ref()})
+	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("WatchPolicy"), &awssns.CfnTopicPolicyProps{
+		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(watchPolicy(s.Home, topic.Ref())...),
+	})
+	endpoints := s.Watchers
+	if len(endpoints) == 0 {
+		endpoints = s.Email
+	}
+	subscribe(scope, "Watchers", topic.Ref(), endpoints)
+	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref(), policy}
+}
+
+// subscribe subscribes endpoints to a topic. Another topic is none: SNS has no topic subscribe to a topic.
+func subscribe(scope constructs.Construct, id string, topic *string, endpoints []string) {
+	subscriptions := constructs.NewConstruct(scope, jsii.String(id))
+	for _, e := range endpoints {
+		if protocol := protocolOf(e); protocol != "" {
+			awssns.NewCfnSubscription(subscriptions, jsii.String(e), &awssns.CfnSubscriptionProps{Protocol: jsii.String(protocol), Endpoint: jsii.String(e), TopicArn: topic})
+		}
+	}
+}
+
+// protocolOf is SNS's word for how an endpoint is reached; "" for a topic.
+// https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+func protocolOf(endpoint string) string {
+	switch {
+	case topicARN.MatchString(endpoint):
+		return ""
+	case strings.HasPrefix(endpoint, "arn:"):
+		return "sqs"
+	case strings.HasPrefix(endpoint, "https:"):
+		return "https"
+	case strings.HasPrefix(endpoint, "+"):
+		return "sms"
+	}
+	return "email"
+}
+
+// watchingTopics are the topics that are told without the team's: the stack's own, and the other topics among the watchers.
+func (s Settings) watchingTopics(watch team) []string {
+	all := []string{*watch.arn}
+	for _, e := range s.Watchers {
+		if protocolOf(e) == "" {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // ourAlarms is the condition that an alarm of this stack is behind a call, and not somebody else's through the same service:
@@ -43,29 +96,23 @@ func ourAlarms(h Home) map[string]any {
 	}
 }
 
-// keyPolicy lets the account's IAM policies speak (the responder's role has its own statement there), and the two services that
-// publish. EventBridge takes no condition: "Adding the aws:SourceAccount and aws:SourceArn to a AWS KMS policy is not supported for
-// EventBridge-to-encrypted topics" (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
-func keyPolicy(h Home) []statement {
-	use := []string{"kms:Decrypt", "kms:GenerateDataKey*"}
-	return []statement{
-		{"Sid": "AccountDecides", "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:" + h.Partition + ":iam::" + h.Account + ":root"},
-			"Action": "kms:*", "Resource": "*"},
-		{"Sid": "AlarmsEncrypt", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
-			"Action": use, "Resource": "*", "Condition": ourAlarms(h)},
-		{"Sid": "EventsEncrypt", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
-			"Action": use, "Resource": "*"},
-	}
+// accountDecides lets the account's IAM policies speak about a key: the functions' roles have their own statements there.
+func accountDecides(h Home) statement {
+	return statement{"Sid": "AccountDecides", "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:" + h.Partition + ":iam::" + h.Account + ":root"},
+		"Action": "kms:*", "Resource": "*"}
 }
 
-// topicPolicy lets the two services publish. The responder needs no statement here: its role's policy is enough within an account.
-// EventBridge takes no condition here either (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html).
-func topicPolicy(h Home, topic *string) []statement {
-	return []statement{
-		onlyTLS("sns:Publish", topic),
+// watchKeyPolicy lets CloudWatch use the key too: it cannot publish to a topic under AWS's own key.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+func watchKeyPolicy(h Home) []statement {
+	return []statement{accountDecides(h),
+		{"Sid": "AlarmsEncrypt", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
+			"Action": []string{"kms:Decrypt", "kms:GenerateDataKey*"}, "Resource": "*", "Condition": ourAlarms(h)}}
+}
+
+// watchPolicy lets CloudWatch publish. Our function needs no statement here: its role's policy is enough within an account.
+func watchPolicy(h Home, topic *string) []statement {
+	return []statement{onlyTLS("sns:Publish", topic),
 		{"Sid": "AlarmsPublish", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
-			"Action": "sns:Publish", "Resource": topic, "Condition": ourAlarms(h)},
-		{"Sid": "EventsPublish", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
-			"Action": "sns:Publish", "Resource": topic},
-	}
+			"Action": "sns:Publish", "Resource": topic, "Condition": ourAlarms(h)}}
 }

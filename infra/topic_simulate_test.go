@@ -29,15 +29,18 @@ func TestPublishersAreJudged(t *testing.T) {
 		arn := anAlarm + a["AlarmName"].(string)
 		for _, action := range a["AlarmActions"].([]any) {
 			targets[action]++
-			if action == aTopic {
+			if action == aWatch {
 				calls = append(calls,
-					serviceCall("Allowed AlarmsPublish", alarms, publish, aTopic, account, arn),
-					serviceCall("Allowed AlarmsEncrypt", alarms, useKey, theKey, account, arn),
-					serviceCall("Allowed AlarmsEncrypt", alarms, "kms:Decrypt", theKey, account, arn),
+					serviceCall("Allowed AlarmsPublish", alarms, publish, aWatch, account, arn),
+					serviceCall("Allowed AlarmsEncrypt", alarms, useKey, theWatchKey, account, arn),
+					serviceCall("Allowed AlarmsEncrypt", alarms, "kms:Decrypt", theWatchKey, account, arn),
+					serviceCall(denied, alarms, publish, aTopic, account, arn),
+					serviceCall(denied, alarms, useKey, theKey, account, arn),
 					serviceCall(denied, invokers, invoke, theFunction, account, arn)) // Nightlatch itself is watched without our code in between
 			} else {
 				calls = append(calls,
 					serviceCall("Allowed AlarmsInvoke", invokers, invoke, theFunction, account, arn),
+					serviceCall(denied, alarms, publish, aWatch, account, arn),
 					serviceCall(denied, alarms, publish, aTopic, account, arn))
 			}
 		}
@@ -46,22 +49,20 @@ func TestPublishersAreJudged(t *testing.T) {
 		for _, target := range rule["Targets"].([]any) {
 			arn := target.(map[string]any)["Arn"]
 			targets[arn]++
-			if arn == aTopic { // EventBridge says nothing to SNS and KMS of the rule
-				calls = append(calls,
-					serviceCall("Allowed EventsPublish", events, publish, aTopic, "", ""),
-					serviceCall("Allowed EventsEncrypt", events, useKey, theKey, "", ""),
-					serviceCall("Allowed EventsEncrypt", events, "kms:Decrypt", theKey, "", ""))
+			if arn == "{Notices.Arn}" {
+				rule := "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-" + id + "-x1"
+				calls = append(calls, serviceCall("Allowed OurRulesSend", events, "sqs:SendMessage", theNotices, account, rule))
 				continue
 			}
 			permission := map[any]string{"{Responder.Arn}": "EventsInvoke", "{Enroller.Arn}": id + "Invoke"}[arn]
 			calls = append(calls, serviceCall("Allowed "+permission, events, invoke, deployed.Replace(arn.(string)), account, deployed.Replace("{"+id+".Arn}")))
 		}
 	}
-	if targets[aTopic] == 0 || targets["{Responder.Arn}"] == 0 || targets["{Enroller.Arn}"] != 2 || len(targets) != 3 {
+	if targets[aTopic] != 0 || targets[aWatch] == 0 || targets["{Notices.Arn}"] == 0 || targets["{Responder.Arn}"] == 0 || targets["{Enroller.Arn}"] != 2 || len(targets) != 4 {
 		t.Errorf("alarms and rules have the targets %v", targets)
 	}
-	for _, resource := range []string{aTopic, theKey} {
-		action := map[string]string{aTopic: publish, theKey: useKey}[resource]
+	for _, resource := range []string{aTopic, theKey, aWatch, theWatchKey} {
+		action := map[string]string{aTopic: publish, theKey: useKey, aWatch: publish, theWatchKey: useKey}[resource]
 		calls = append(calls,
 			serviceCall(denied, alarms, action, resource, stranger, strangersAlarm),
 			serviceCall(denied, alarms, action, resource, account, strangersAlarm),
@@ -69,13 +70,16 @@ func TestPublishersAreJudged(t *testing.T) {
 			serviceCall(denied, alarms, action, resource, account, anAlarm+"somebody-elses"),
 			serviceCall(denied, alarms, action, resource, "", ""),
 			serviceCall(denied, "s3.amazonaws.com", action, resource, account, "arn:aws:s3:::a-bucket"),
+			serviceCall(denied, events, action, resource, account, theRule),
+			serviceCall(denied, events, action, resource, "", ""),
 			as(map[string]string{"type": "Anonymous"}, nil, action, resource),
 			as("arn:aws:iam::444455556666:user/mallory", everything, action, resource),
 			as("arn:aws:iam::111122223333:role/etl", nil, action, resource))
 	}
 	for _, c := range []request{
-		serviceCall("", alarms, publish, aTopic, account, anAlarm+"watch-nightlatch-errors"),
-		serviceCall("", events, publish, aTopic, "", ""),
+		serviceCall("", alarms, publish, aWatch, account, anAlarm+"watch-nightlatch-errors"),
+		serviceCall("", events, "sqs:SendMessage", theNotices, account, theRule),
+		as("arn:aws:iam::111122223333:role/admin", everything, publish, aWatch),
 		as(map[string]string{"type": "Anonymous"}, nil, publish, aTopic),
 		as("arn:aws:iam::111122223333:role/admin", everything, publish, aTopic),
 	} {
@@ -90,11 +94,21 @@ func TestPublishersAreJudged(t *testing.T) {
 		serviceCall(denied, events, invoke, theFunction, account, theDailyLook), // the enroller's rules are not the responder's
 		serviceCall(denied, events, invoke, theEnroller, account, theRule),
 		serviceCall(denied, events, invoke, theEnroller, stranger, theDailyLook),
-		serviceCall(denied, "s3.amazonaws.com", invoke, theFunction, account, "arn:aws:s3:::a-bucket"))
+		serviceCall(denied, "s3.amazonaws.com", invoke, theFunction, account, "arn:aws:s3:::a-bucket"),
+		serviceCall(denied, events, "sqs:SendMessage", theNotices, stranger, strings.Replace(theRule, account, stranger, 1)),
+		serviceCall(denied, events, "sqs:SendMessage", theNotices, account, strings.Replace(theRule, "Nightlatch", "Other", 1)),
+		serviceCall(denied, events, "sqs:SendMessage", theNotices, "", ""),
+		serviceCall(denied, events, "sqs:SendMessage", theQueue, account, theRule),
+		serviceCall(denied, "s3.amazonaws.com", "sqs:SendMessage", theNotices, account, "arn:aws:s3:::a-bucket"),
+		as("arn:aws:iam::444455556666:user/mallory", everything, "sqs:SendMessage", theNotices))
 
 	policies := map[string]any{
-		aTopic:      policyOf(t, at(t, tpl.one(t, "AWS::SNS::TopicPolicy"), "PolicyDocument", "Statement")),
-		theKey:      policyOf(t, at(t, tpl.one(t, "AWS::KMS::Key"), "KeyPolicy", "Statement")),
+		aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),
+		theKey:      policyOf(t, at(t, tpl.named(t, "AWS::KMS::Key", "TopicKey"), "KeyPolicy", "Statement")),
+		aWatch:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "WatchPolicy"), "PolicyDocument", "Statement")),
+		theWatchKey: policyOf(t, at(t, tpl.named(t, "AWS::KMS::Key", "WatchKey"), "KeyPolicy", "Statement")),
+		theNotices:  policyOf(t, at(t, tpl.named(t, "AWS::SQS::QueuePolicy", "NoticesPolicy"), "PolicyDocument", "Statement")),
+		theQueue:    policyOf(t, at(t, tpl.named(t, "AWS::SQS::QueuePolicy", "FailedEventsPolicy"), "PolicyDocument", "Statement")),
 		theFunction: policyOf(t, functionPolicy(tpl, "{Responder.Arn}")),
 		theEnroller: policyOf(t, functionPolicy(tpl, "{Enroller.Arn}")),
 	}

@@ -1,136 +1,218 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"nightlatch/internal/evidence/athena"
+	"nightlatch/internal/notices"
 )
 
 // watchPrefix begins the names of the alarms on Nightlatch itself. They are not the responder's to answer, so it is not alarmPrefix:
-// these go straight to the team, without our own code in between.
+// these go to a topic of their own, without our own code in between; by a rule the function that tells of tampering hears them too.
 const watchPrefix = "watch-nightlatch-"
 
 // watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, topic *string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, topics []string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
 	approving := dimensions("FunctionName", *a.function.Ref())
 	enrolling := dimensions("FunctionName", *e.function.Ref())
+	telling, waiting := dimensions("FunctionName", *n.function.Ref()), dimensions("QueueName", *n.queue.AttrQueueName())
+	var actions []any
+	for _, arn := range topics {
+		actions = append(actions, arn)
+	}
 	for _, w := range []struct {
 		name, namespace, metric, statistic string
 		of                                 *[]any
+		above                              float64
 		means                              string
 	}{
-		{"errors", "AWS/Lambda", "Errors", "Sum", function, "The responder failed; Lambda tries an event three times. See its log"},
-		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, "The responder was held back: the account's concurrency is used up, and alarms wait"},
-		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, "Lambda gave up on events for the responder: an alarm was not answered"},
-		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, "A failed event could not be put in the queue of failed events"},
-		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, "The approver failed: a human's approval may not have been taken. See its log"},
-		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
-		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, "An alarm was not answered, or an incident not followed up: its event waits in the queue of failed events"},
+		{"errors", "AWS/Lambda", "Errors", "Sum", function, 0, "The responder failed; Lambda tries an event three times. See its log"},
+		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, 0, "The responder was held back: the account's concurrency is used up, and alarms wait"},
+		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, 0, "Lambda gave up on events for the responder: an alarm was not answered"},
+		{"undelivered", "AWS/Lambda", "DestinationDeliveryFailures", "Sum", function, 0, "A failed event could not be put in the queue of failed events"},
+		{"approver-errors", "AWS/Lambda", "Errors", "Sum", approving, 0, "The approver failed: a human's approval may not have been taken. See its log"},
+		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, 0, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
+		{"teller-errors", "AWS/Lambda", "Errors", "Sum", telling, 0, "The function failed that tells of tampering: the team's topic may take nothing. See its log"},
+		{"notices-wait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", waiting, noticesWait, "Notices of tampering wait: the function that tells of them is not called, or fails"},
+		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, 0, "An alarm was not answered, an incident not followed up, or a notice not told: it waits in the queue of failed events"},
 	} {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
-			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &[]any{topic},
+			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &actions,
 			Namespace: jsii.String(w.namespace), MetricName: jsii.String(w.metric), Statistic: jsii.String(w.statistic), Dimensions: w.of,
 			Period: jsii.Number(60), EvaluationPeriods: jsii.Number(5), DatapointsToAlarm: jsii.Number(1),
-			ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(0), TreatMissingData: jsii.String("notBreaching"),
+			ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(w.above), TreatMissingData: jsii.String("notBreaching"),
 		})
 	}
 }
 
-// tampering is a set of calls that could blind or silence Nightlatch, as CloudTrail names them. about are the request parameters that
-// make them about us; none where every such call is worth a message.
+// noticesWait is how old a notice may get before somebody hears of it: a batch, a message that waits for its turn, and one that was tried once more.
+const noticesWait = 20 * 60 // seconds
+
+// tampering is a set of calls that could blind or silence Nightlatch, or open a way out of a bucket, as CloudTrail names them.
 type tampering struct {
-	name, source string
-	calls        []any
-	about        map[string]any
+	id   string // of the EventBridge rule, which has it in its name
+	rule string // under which the team is told (internal/notices)
+	from []string
+	// calls are the names of the calls, or how they begin.
+	calls []any
+	// about are the request parameters that make a call about us; none where every such call is worth a message.
+	about map[string]any
+	// names are what a call must have in its parameters, where it is not written anywhere how CloudTrail calls the parameter: the function looks
+	// for them.
+	names []string
+	// but is the one role whose calls are passed over; nil for none.
+	but *string
+	// reads says that CloudTrail takes the call for one that only reads, which EventBridge leaves out unless it is told not to.
+	reads bool
+}
+
+// belongings are what somebody may tamper with, beside the functions.
+type belongings struct {
+	topic, watch team
+	queue        awssqs.CfnQueue
+	kept         incidents
 }
 
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 // CloudTrail writes a resource as the caller named it, by name or ARN, and most of Lambda's calls with the API's version behind the name:
-// https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
-func tamperings(s Settings, r responder, a approver, e enroller, topic team, kept incidents) []tampering {
-	ours := []any{map[string]any{"prefix": alarmPrefix}, map[string]any{"prefix": watchPrefix}}
+// https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html. What CloudFormation names begins with the stack's name, that of its
+// nested stacks too.
+func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
+	alarms := []any{map[string]any{"prefix": alarmPrefix}, map[string]any{"prefix": watchPrefix}}
+	named := stackName + "-"
+	function := contains(named)
+	table := contains(o.kept.name)
+	queues := []any{map[string]any{"suffix": "/" + *o.queue.AttrQueueName()}, map[string]any{"suffix": "/" + *n.queue.AttrQueueName()}}
+	topics := []any{o.topic.arn, o.watch.arn}
 	all := []tampering{
-		{"CloudTrail", "aws.cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
-			"DeleteEventDataStore", "UpdateEventDataStore", "StopEventDataStoreIngestion"}, nil},
-		{"Alarm", "aws.monitoring", []any{"PutMetricAlarm", "PutCompositeAlarm", "PutLogAlarm", "SetAlarmState"}, map[string]any{"alarmName": ours}},
-		{"Alarms", "aws.monitoring", []any{"DeleteAlarms", "DisableAlarmActions"}, map[string]any{"alarmNames": ours}},
-		{"Mute", "aws.monitoring", []any{"PutAlarmMuteRule"}, nil}, // whichever alarms it names: without a name it mutes them all
-		{"Metrics", "aws.s3", []any{"PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"}, nil},
-		{"Function", "aws.lambda", slices.Concat(startsWith("UpdateFunction"), startsWith("DeleteFunction"), startsWith("PutFunction"), startsWith("AddPermission"),
-			startsWith("RemovePermission"), startsWith("PutRuntimeManagementConfig")),
-			map[string]any{"functionName": slices.Concat(contains(*r.function.Ref()), contains(*a.function.Ref()), contains(*e.function.Ref()))}},
-		{"Table", "aws.dynamodb", []any{"DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups"}, map[string]any{"tableName": contains(kept.name)}},
-		{"TablePolicy", "aws.dynamodb", []any{"PutResourcePolicy", "DeleteResourcePolicy"}, map[string]any{"resourceArn": contains(kept.name)}},
-		{"Schedules", "aws.scheduler", []any{"DeleteScheduleGroup"}, nil}, // how CloudTrail names the group is nowhere written
-		{"Log", "aws.logs", []any{"DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "AssociateKmsKey"},
-			map[string]any{"logGroupName": []any{r.logs.Ref(), a.logs.Ref(), e.logs.Ref()}}},
-		{"Queue", "aws.sqs", []any{"DeleteQueue", "PurgeQueue", "SetQueueAttributes", "AddPermission", "RemovePermission"},
-			map[string]any{"queueUrl": []any{map[string]any{"suffix": "/" + *r.queue.AttrQueueName()}}}},
-		{"Topic", "aws.sns", []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, map[string]any{"topicArn": []any{topic.arn}}},
-		{"Subscription", "aws.sns", []any{"Unsubscribe", "SetSubscriptionAttributes"}, map[string]any{"subscriptionArn": startsWith(*topic.arn + ":")}},
-		{"Key", "aws.kms", []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, map[string]any{"keyId": contains(*topic.keyID)}},
-		{"Rule", "aws.events", []any{"DisableRule", "DeleteRule", "PutRule"}, map[string]any{"name": startsWith(stackName + "-")}},
-		{"Target", "aws.events", []any{"PutTargets", "RemoveTargets"}, map[string]any{"rule": startsWith(stackName + "-")}},
-		{"Stack", "aws.cloudformation", []any{"DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "CancelUpdateStack",
-			"SetStackPolicy", "UpdateTerminationProtection"}, map[string]any{"stackName": []any{stackName, awscdk.Aws_STACK_ID()}}},
+		{id: "CloudTrail", from: []string{"aws.cloudtrail"}, calls: []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors", "PutEventConfiguration",
+			"DeleteEventDataStore", "UpdateEventDataStore", "StopEventDataStoreIngestion"}},
+		{id: "Alarm", from: []string{"aws.monitoring"}, calls: []any{"PutMetricAlarm", "PutCompositeAlarm", "PutLogAlarm", "SetAlarmState"}, about: map[string]any{"alarmName": alarms}},
+		{id: "Alarms", from: []string{"aws.monitoring"}, calls: []any{"DeleteAlarms", "DisableAlarmActions"}, about: map[string]any{"alarmNames": alarms}},
+		{id: "Mute", from: []string{"aws.monitoring"}, calls: []any{"PutAlarmMuteRule"}}, // whichever alarms it names: without a name it mutes them all
+		{id: "Metrics", from: []string{"aws.s3"}, calls: []any{"PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"}, but: e.role.AttrArn()},
+		{id: "Function", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("UpdateFunction"), startsWith("DeleteFunction"), startsWith("PutFunction"),
+			startsWith("CreateFunctionUrlConfig"), startsWith("AddPermission"), startsWith("RemovePermission"), startsWith("PutRuntimeManagementConfig")),
+			about: map[string]any{"functionName": function}},
+		{id: "FunctionPolicy", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("PutResourcePolicy"), startsWith("DeleteResourcePolicy")),
+			names: []string{":function:" + named}}, // how CloudTrail names the function is nowhere written
+		{id: "Mapping", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("UpdateEventSourceMapping"), startsWith("DeleteEventSourceMapping")),
+			names: []string{*n.mapping.Ref(), named}}, // nor the mapping
+		{id: "Table", from: []string{"aws.dynamodb"}, calls: []any{"DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups"}, about: map[string]any{"tableName": table}},
+		{id: "TablePolicy", from: []string{"aws.dynamodb"}, calls: []any{"PutResourcePolicy", "DeleteResourcePolicy"}, about: map[string]any{"resourceArn": table}},
+		{id: "Schedules", from: []string{"aws.scheduler"}, calls: []any{"DeleteScheduleGroup"}},                                         // how CloudTrail names the group is nowhere written
+		{id: "Schedule", from: []string{"aws.scheduler"}, calls: []any{"DeleteSchedule", "UpdateSchedule"}, names: []string{stackName}}, // nor there
+		{id: "Log", from: []string{"aws.logs"}, calls: []any{"DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey"},
+			about: map[string]any{"logGroupName": startsWith(named)}},
+		{id: "Queue", from: []string{"aws.sqs"}, calls: []any{"DeleteQueue", "PurgeQueue", "SetQueueAttributes", "AddPermission", "RemovePermission"}, about: map[string]any{"queueUrl": queues}},
+		{id: "Topic", from: []string{"aws.sns"}, calls: []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, about: map[string]any{"topicArn": topics}},
+		{id: "TopicData", rule: "Topic", from: []string{"aws.sns"}, calls: []any{"PutDataProtectionPolicy"}, about: map[string]any{"resourceArn": topics}},
+		{id: "Subscribed", rule: "Subscription", from: []string{"aws.sns"}, calls: []any{"Subscribe", "ConfirmSubscription"}, about: map[string]any{"topicArn": topics}},
+		{id: "Subscription", from: []string{"aws.sns"}, calls: []any{"Unsubscribe", "SetSubscriptionAttributes"},
+			about: map[string]any{"subscriptionArn": slices.Concat(startsWith(*o.topic.arn+":"), startsWith(*o.watch.arn+":"))}},
+		{id: "Key", from: []string{"aws.kms"}, calls: []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"},
+			about: map[string]any{"keyId": slices.Concat(contains(*o.topic.keyID), contains(*o.watch.keyID))}},
+		{id: "Rule", from: []string{"aws.events"}, calls: []any{"DisableRule", "DeleteRule", "PutRule"}, about: map[string]any{"name": startsWith(named)}},
+		{id: "Target", from: []string{"aws.events"}, calls: []any{"PutTargets", "RemoveTargets"}, about: map[string]any{"rule": startsWith(named)}},
+		{id: "Stack", from: []string{"aws.cloudformation"}, calls: []any{"DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "CancelUpdateStack",
+			"ContinueUpdateRollback", "SetStackPolicy", "UpdateTerminationProtection"},
+			about: map[string]any{"stackName": slices.Concat(startsWith(stackName), startsWith(s.Home.arn("cloudformation", "stack/"+stackName)))}},
 		// IAM's calls come to EventBridge in us-east-1 only. Elsewhere this rule matches them where somebody sends them on to this region:
 		// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
-		{"Role", "aws.iam", []any{"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
-			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, map[string]any{"roleName": []any{r.role.Ref(), a.role.Ref(), e.role.Ref(), kept.name}}},
+		{id: "Role", from: []string{"aws.iam"}, calls: []any{"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
+			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, about: map[string]any{"roleName": startsWith(named)}},
+		// Who deploys is a session of a role that many may take. It is remembered who took it.
+		{id: notices.Deployers, from: []string{"aws.sts"}, calls: []any{"AssumeRole"}, about: map[string]any{"roleArn": []any{s.Home.cdkRole("deploy")}}, reads: true},
 	}
+	return slices.Concat(all, waysOut(), s.ofTheTrail())
+}
+
+// waysOut are the calls that let bytes out of a bucket without an alarm, or let others in. Which buckets are watched, the function knows: hundreds
+// of names do not fit a pattern. Under which source S3's control plane, its access points and S3 Files send, and what S3's older configurations
+// are called there, is not written for all: each form that may be is in it.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
+func waysOut() []tampering {
+	s3 := []string{"aws.s3", "aws.s3control", "aws.s3-object-lambda"}
+	return []tampering{
+		{id: notices.WaysOut, from: s3, calls: []any{"PutBucketReplication", "PutBucketPolicy", "DeleteBucketPolicy", "PutBucketAcl", "PutBucketWebsite", "PutBucketRequestPayment",
+			"PutBucketInventoryConfiguration", "PutInventoryConfiguration", "PutBucketOwnershipControls", "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock",
+			"PutPublicAccessBlock", "DeletePublicAccessBlock", "CreateAccessPoint", "PutAccessPointPolicy", "CreateAccessPointForObjectLambda", "PutAccessPointPolicyForObjectLambda"}},
+		// A batch job's manifest lies in another bucket than the one that it reads, and the others name no bucket. Multi-region access points are
+		// made in us-west-2, and come to EventBridge there only: https://docs.aws.amazon.com/AmazonS3/latest/userguide/MultiRegionAccessPointCloudTrail.html
+		{id: notices.Jobs, from: append(s3, "aws.backup"), calls: []any{"CreateJob", "CreateMultiRegionAccessPoint", "PutMultiRegionAccessPointPolicy", "CreateBackupAccessPoint",
+			"PutAccountPublicAccessBlock", "DeleteAccountPublicAccessBlock"}},
+		{id: "Files", rule: notices.Jobs, from: []string{"aws.s3files"}, calls: []any{"CreateFileSystem", "CreateMountTarget", "CreateAccessPoint"}},
+	}
+}
+
+// ofTheTrail are the calls that could take away a trail's files, or have Athena read others.
+func (s Settings) ofTheTrail() []tampering {
 	if s.Trail == "" {
-		return all
+		return nil
 	}
-	all = append(all,
-		tampering{"Athena", "aws.athena", []any{"UpdateWorkGroup", "DeleteWorkGroup"}, map[string]any{"workGroup": []any{athena.WorkGroup}}},
-		tampering{"Catalog", "aws.glue", []any{"UpdateTable", "DeleteTable", "BatchDeleteTable"}, map[string]any{"databaseName": []any{athena.Database}}},
-		tampering{"Database", "aws.glue", []any{"UpdateDatabase", "DeleteDatabase"}, map[string]any{"name": []any{athena.Database}}},
-		tampering{"Bucket", "aws.s3", slices.Concat([]any{"DeleteBucket"}, startsWith("PutBucket"), startsWith("DeleteBucket")),
-			map[string]any{"bucketName": []any{s.Files.Bucket, s.Files.Results}}},
-	)
+	all := []tampering{
+		{id: "Athena", from: []string{"aws.athena"}, calls: []any{"UpdateWorkGroup", "DeleteWorkGroup"}, about: map[string]any{"workGroup": []any{athena.WorkGroup}}},
+		{id: "Catalog", from: []string{"aws.glue"}, calls: []any{"UpdateTable", "DeleteTable", "BatchDeleteTable"}, about: map[string]any{"databaseName": []any{athena.Database}}},
+		{id: "Database", from: []string{"aws.glue"}, calls: []any{"UpdateDatabase", "DeleteDatabase"}, about: map[string]any{"name": []any{athena.Database}}},
+		// With replication, lifecycle, versions and object lock, of which CloudTrail may name the last without "Bucket".
+		{id: "Bucket", from: []string{"aws.s3"}, calls: slices.Concat([]any{"DeleteBucket", "PutObjectLockConfiguration"}, startsWith("PutBucket"), startsWith("DeleteBucket")),
+			about: map[string]any{"bucketName": []any{s.Files.Bucket, s.Files.Results}}},
+	}
 	if s.Files.Key != "" {
 		id := awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String("/"), jsii.String(s.Files.Key), nil))
-		all = append(all, tampering{"TrailKey", "aws.kms", []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, map[string]any{"keyId": contains(*id)}})
+		all = append(all, tampering{id: "TrailKey", from: []string{"aws.kms"}, calls: []any{"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"}, about: map[string]any{"keyId": contains(*id)}})
 	}
 	return all
 }
 
-// watchTampering notifies the team of each such call, done or refused, by anybody but the deployment. It needs a trail that logs
-// management events. Of a call that takes away the topic or these rules the team may not be notified.
-func watchTampering(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic team, kept incidents) {
+// readsToo is the state of a rule that also matches calls that only read.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
+const readsToo = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+// watchTampering sends each such call, done or refused, to the queue of notices, whoever made it: to deploy is no exemption. It needs a trail that
+// logs management events. So it does with the alarms on our own functions.
+func watchTampering(scope constructs.Construct, s Settings, e enroller, n teller, o belongings) {
 	rules := constructs.NewConstruct(scope, jsii.String("Tampering"))
-	for _, t := range tamperings(s, r, a, e, topic, kept) {
-		detail := map[string]any{"eventName": t.calls, "userIdentity": nobodyBut(s.Home.cdkRole("deploy"), s.Home.cdkRole("cfn-exec"), e.role.AttrArn())}
+	send := func(id, rule string, names []string, state *string, pattern map[string]any) {
+		awsevents.NewCfnRule(rules, jsii.String(id), &awsevents.CfnRuleProps{
+			Description: jsii.String("Nightlatch: calls that could blind or silence it, or empty a bucket, to the team"), EventPattern: pattern, State: state,
+			Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("notices"), Arn: n.queue.AttrArn(),
+				InputTransformer: &awsevents.CfnRule_InputTransformerProperty{InputTemplate: jsii.String(notices.Template(rule, names...))}}},
+		})
+	}
+	for _, t := range tamperings(s, e, n, o) {
+		detail := map[string]any{"eventName": t.calls}
 		if t.about != nil {
 			detail["requestParameters"] = t.about
 		}
-		awsevents.NewCfnRule(rules, jsii.String(t.name), &awsevents.CfnRuleProps{
-			Description:  jsii.String("Nightlatch: calls that could blind or silence it, to the team"),
-			EventPattern: map[string]any{"source": []string{t.source}, "detail-type": []string{"AWS API Call via CloudTrail"}, "detail": detail},
-			Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("team"), Arn: topic.arn, InputTransformer: &awsevents.CfnRule_InputTransformerProperty{
-				InputPathsMap: map[string]*string{"call": jsii.String("$.detail.eventName"), "who": jsii.String("$.detail.userIdentity.arn"), "ip": jsii.String("$.detail.sourceIPAddress"),
-					"at": jsii.String("$.detail.eventTime"), "error": jsii.String("$.detail.errorCode"), "id": jsii.String("$.detail.eventID")},
-				InputTemplate: jsii.String(`"Nightlatch: <call> was called by <who> from <ip> at <at>, and not by the deployment. It may blind or silence Nightlatch. ` +
-					`Error, if it was refused: <error>. CloudTrail event <id>."`),
-			}}},
-		})
+		if t.but != nil {
+			detail["userIdentity"] = nobodyBut(t.but)
+		}
+		var state *string
+		if t.reads {
+			state = jsii.String(readsToo)
+		}
+		send(t.id, cmp.Or(t.rule, t.id), t.names, state, map[string]any{"source": t.from, "detail-type": []string{"AWS API Call via CloudTrail"}, "detail": detail})
 	}
+	send("Watch", "Watch", nil, nil, map[string]any{"source": []string{"aws.cloudwatch"}, "detail-type": []string{"CloudWatch Alarm State Change"},
+		"detail": map[string]any{"alarmName": startsWith(watchPrefix), "state": map[string]any{"value": []string{"ALARM"}}}})
 }
 
-// nobodyBut matches every caller but sessions of these roles: those with which the CDK deploys, and the enroller, whose work looks
-// like tampering with the metrics. A caller without a session, such as a user with a key, has no issuer at all, and "anything-but"
-// alone would not match a field that is not there.
-func nobodyBut(roles ...*string) map[string]any {
+// nobodyBut matches every caller but sessions of a role: the enroller's, whose work looks like tampering with the metrics. A caller without a
+// session, such as a user with a key, has no issuer at all, and "anything-but" alone would not match a field that is not there.
+func nobodyBut(role *string) map[string]any {
 	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{
-		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": roles}},
+		"arn": []any{map[string]any{"exists": false}, map[string]any{"anything-but": []*string{role}}},
 	}}}
 }

@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"}, // it decides, and asks nobody
 	"approval":      append(slices.Clone(stages), "investigation"),              // what humans decide
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
+	"notices":       {"incident", "report", "notify"},                           // what the team is told of tampering
 	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
 }
 
@@ -189,7 +190,7 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
-		return to == "policy" || toAdapter, "infra knows settings, the policy and the adapters' grants"
+		return to == "policy" || to == "notices" || toAdapter, "infra knows settings, the policy, the rules' words and the adapters' grants"
 	}
 	return false, "it stands in no row of the table"
 }
@@ -218,7 +219,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

@@ -8,6 +8,7 @@
 //	incident#ID     log#00000000   lines of the log, compressed, written once: what one put added is one item
 //	lease#NAME      lease          holder, until
 //	turn#CHANNEL    turn           next: when the channel may be notified next
+//	notices         notices        version; the JSON of what is to be told of tampering
 //	brakes          brakes         version; the JSON of what holds the responder back
 //
 // The index "lists" (keys list and opened, both strings; projected: version, closed, escalated, subject) holds the records alone: list is

@@ -1,0 +1,157 @@
+package notices
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"nightlatch/internal/clock"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/prose"
+)
+
+// Store keeps the one state.
+type Store interface {
+	// Load returns the stored state; the zero State where there is none.
+	Load(context.Context) (State, error)
+	// Put stores a state whose Version is one more than the stored one's; otherwise incident.ErrConflict. After any other error the state may be
+	// stored.
+	Put(context.Context, State) error
+}
+
+// Teller tells the team.
+type Teller struct {
+	Store Store
+	// Team is the team's channel, and Watchers are the others, which hear where the team's cannot be notified, and of what may keep it from hearing.
+	Team     notify.Channel
+	Watchers []notify.Channel
+	// Watched are the watched buckets; nil is every bucket.
+	Watched []string
+	// Suspects returns the keys and ARNs of the actors of open incidents.
+	Suspects func(context.Context) ([]string, error)
+	Place    incident.Place
+	Alias    func(context.Context, *slog.Logger) string
+	Clock    clock.Clock
+	Log      *slog.Logger
+}
+
+// Unstored is how long a run lasts at least that told something and could not store it: with two runs at a time, that is one message a second.
+const Unstored = 2 * time.Second
+
+// conflicts is how often another run may be faster. There are two at a time.
+const conflicts = 20
+
+// Handle takes a batch of messages of the queue. Where it returns nil, each of them is told or stored to be told: the batch is not needed again.
+func (t Teller) Handle(ctx context.Context, bodies []string) error {
+	var events []Event
+	ticked := false
+	for _, b := range bodies {
+		e := Read(b)
+		events, ticked = append(events, e), ticked || e.Rule == Tick
+	}
+	suspects := t.suspects(ctx, events)
+	s, err := t.store(ctx, func(s State) State { return s.Next(events, t.Watched, suspects, t.Clock.Now()) })
+	if err != nil {
+		return t.unstored(ctx, events, err)
+	}
+	claimed := s.Claimed(s.Version)
+	if len(claimed) == 0 {
+		return nil
+	}
+	if err := t.tell(ctx, claimed); err != nil {
+		t.Log.ErrorContext(ctx, "the team was not told; the next run tries again", "err", err)
+		if !ticked || len(bodies) > 1 {
+			return nil // they are stored, and would be counted twice
+		}
+		return err // so that the alarm on errors fires
+	}
+	version := s.Version
+	if _, err := t.store(ctx, func(s State) State { return s.Sent(version) }); err != nil {
+		t.Log.ErrorContext(ctx, "what was told could not be noted, and will be told again", "err", err)
+	}
+	return nil
+}
+
+// store changes the stored state.
+func (t Teller) store(ctx context.Context, change func(State) State) (State, error) {
+	for range conflicts {
+		s, err := t.Store.Load(ctx)
+		if err != nil {
+			return State{}, err
+		}
+		s = change(s)
+		if err = t.Store.Put(ctx, s); err == nil {
+			return s, nil
+		} else if !errors.Is(err, incident.ErrConflict) {
+			return State{}, err
+		}
+	}
+	return State{}, fmt.Errorf("what is to be told was changed by another run %d times", conflicts)
+}
+
+// unstored tells all of a batch at once, refused calls too: to be heard comes first. Then it waits, which bounds the messages.
+func (t Teller) unstored(ctx context.Context, events []Event, cause error) error {
+	now := t.Clock.Now()
+	t.Log.ErrorContext(ctx, "what is to be told could not be stored, so it is told at once", "err", cause)
+	var all []Tally
+	s := State{}.Next(events, t.Watched, nil, now)
+	for _, tally := range slices.Concat(s.Claimed(s.Version), s.Tallies) {
+		if tally.Count > 0 {
+			all = append(all, tally)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := t.tell(ctx, all); err != nil {
+		return err
+	}
+	return t.Clock.Wait(ctx, now.Add(Unstored))
+}
+
+// suspects are asked for only where a call was refused, which alone depends on them.
+func (t Teller) suspects(ctx context.Context, events []Event) []string {
+	if t.Suspects == nil || !slices.ContainsFunc(events, func(e Event) bool { return e.Error != "" }) {
+		return nil
+	}
+	all, err := t.Suspects(ctx)
+	if err != nil {
+		t.Log.ErrorContext(ctx, "the open incidents could not be read, so refused calls of their actors are told once a day", "err", err)
+	}
+	return all
+}
+
+// tell sends one message: to the team, and where that fails, or it is about hearing, to the others too. It fails where nobody took it.
+func (t Teller) tell(ctx context.Context, all []Tally) error {
+	place := t.Place
+	if t.Alias != nil {
+		place.Alias = t.Alias(ctx, t.Log)
+	}
+	m, hearing := Message(all, place)
+	err := t.Team.Send(ctx, m)
+	if err == nil && !hearing {
+		return nil
+	}
+	failed := []error{err}
+	if err != nil {
+		t.Log.ErrorContext(ctx, "the team's topic took no message; the watchers are told", "err", err)
+		m.Body += "The team's topic took no message: " + prose.Safe(err.Error()) + "\n"
+	}
+	heard := err == nil
+	for _, w := range t.Watchers {
+		if err := w.Send(ctx, m); err != nil {
+			t.Log.ErrorContext(ctx, "a watcher took no message", "channel", w.Name(), "err", err)
+			failed = append(failed, err)
+			continue
+		}
+		heard = true
+	}
+	if heard {
+		return nil
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,41 @@
+// Command notices is the Lambda that tells the team of calls that could blind or silence Nightlatch, and of those that open a way out of a watched
+// bucket. EventBridge's rules write them to a queue, and Lambda takes them from it in batches, with two runs at a time at most. What is told when
+// stands in nightlatch/internal/notices.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"nightlatch/internal/notices"
+)
+
+func main() {
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		err = fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	var t notices.Teller
+	if err == nil {
+		t, err = build(cfg, os.Environ(), os.Getenv("LAMBDA_TASK_ROOT"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting
+		os.Exit(1)
+	}
+	lambda.Start(func(ctx context.Context, batch events.SQSEvent) error { return t.Handle(ctx, bodies(batch)) })
+}
+
+func bodies(batch events.SQSEvent) []string {
+	var all []string
+	for _, m := range batch.Records {
+		all = append(all, m.Body)
+	}
+	return all
+}
