@@ -227,6 +227,9 @@ func (s *Settings) deployTo(account, region string) error {
 		if err := s.checkProtected(); err != nil {
 			return fmt.Errorf("protected is %q, and should be ARNs of the account that is deployed to: %v", strings.Join(s.Protected, ","), err)
 		}
+		if err := s.checkWatchers(); err != nil {
+			return fmt.Errorf("watchers is %q: %v", strings.Join(s.Watchers, ","), err)
+		}
 	case account != s.Home.Account || region != s.Home.Region:
 		key, arn, word := "eventDataStore", s.EventDataStore, "store"
 		if arn == "" || arn == made {

@@ -62,6 +62,16 @@ func (s *Settings) setWatchers(v string) error {
 	if topics > 4 {
 		return fmt.Errorf("these are %d topics", topics)
 	}
+	return s.checkWatchers()
+}
+
+// checkWatchers finds the topic of another region, as soon as the region is known: an alarm calls none.
+func (s Settings) checkWatchers() error {
+	for _, e := range s.Watchers {
+		if region := strings.Split(e+":::", ":")[3]; protocolOf(e) == "" && s.Home.Region != "" && region != s.Home.Region {
+			return fmt.Errorf("%q is in region %s, and the alarms in %s", e, region, s.Home.Region)
+		}
+	}
 	return nil
 }
 

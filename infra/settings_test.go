@@ -113,6 +113,14 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"email", "soc@example.com, ops@example.com", `" ops@example.com" is not`},
 		{"email", "soc@example.com,soc@example.com", "stands there twice"},
 		{"topics", "soc", `"soc" is not`},
+		{"watchers", "soc@example.com", `"soc@example.com" is not one`},
+		{"watchers", "http://hooks.example.com/x", "is not one"},
+		{"watchers", "https://user:password@hooks.example.com/x", "is not one"},
+		{"watchers", "004915123456789", "is not one"},
+		{"watchers", "+4915123456789,+4915123456789", "stands there twice"},
+		{"watchers", "arn:aws:sns:eu-west-1:111122223333:a,arn:aws:sns:eu-west-1:111122223333:b,arn:aws:sns:eu-west-1:111122223333:c,arn:aws:sns:eu-west-1:111122223333:d,arn:aws:sns:eu-west-1:111122223333:e", "these are 5 topics"},
+		{"watchers", "arn:aws:sns:us-east-1:111122223333:a", "is in region us-east-1, and the alarms in eu-west-1"},
+		{"watchers", "https://" + strings.Repeat("x", 800), "these are 808 characters"},
 		{"topics", "arn:aws:sqs:eu-west-1:111122223333:soc", "should be ARNs of standard SNS topics"},
 		{"topics", "arn:aws:sns:eu-west-1:111122223333:soc.fifo", "is not"},
 		{"topics", "arn:aws:sns:eu-west-1:111122223333:soc,arn:aws:sns:eu-west-1:111122223333:soc", "stands there twice"},
@@ -153,7 +161,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, eventDataStore, trail, evidence, email, topics, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	const all = "the settings are buckets, total, eventDataStore, trail, evidence, email, topics, watchers, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

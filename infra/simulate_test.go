@@ -63,6 +63,7 @@ const (
 	theDailyLook     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-DailyLook-x1"
 	theNewBucket     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-NewBucket-x1"
 	theEnroller      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Enroller-x1"
+	theCopiesRule    = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Copies-x1"
 	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
 	theEnrollersLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-EnrollerLog-x1"
@@ -82,7 +83,7 @@ var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{WatchKey.Arn}", t
 	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
 	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
-	"{Rings.Arn}", theRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
+	"{Rings.Arn}", theRule, "{Copies.Arn}", theCopiesRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
 
 // policyOf is a policy of these statements, as deployed.
 func policyOf(t *testing.T, statements any) any {

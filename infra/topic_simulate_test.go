@@ -55,6 +55,9 @@ func TestPublishersAreJudged(t *testing.T) {
 				continue
 			}
 			permission := map[any]string{"{Responder.Arn}": "EventsInvoke", "{Enroller.Arn}": id + "Invoke"}[arn]
+			if id == "Copies" {
+				permission = "CopiesInvoke"
+			}
 			calls = append(calls, serviceCall("Allowed "+permission, events, invoke, deployed.Replace(arn.(string)), account, deployed.Replace("{"+id+".Arn}")))
 		}
 	}
