@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
@@ -19,7 +20,7 @@ import (
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), askGrants(s), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
+	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
 	if s.Mode == "observe" {
 		return all
 	}
@@ -39,6 +40,14 @@ func askGrants(s Settings) []grant.Grant {
 		ask = append(ask, athena.KeyGrants()...)
 	}
 	return ask
+}
+
+// sealGrants are for reading who may write the trail's files. The approver decides nothing on them.
+func sealGrants(s Settings) []grant.Grant {
+	if s.Trail == "" {
+		return nil
+	}
+	return trailbucket.Grants()
 }
 
 // notifyGrants are for the team's topic, and the others that are notified as well.

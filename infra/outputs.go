@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -28,6 +29,19 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 	} {
 		awscdk.NewCfnOutput(scope, jsii.String(o.id), &awscdk.CfnOutputProps{Value: jsii.String(o.value), Description: jsii.String(o.about)})
 	}
+	if s.Trail != "" {
+		awscdk.NewCfnOutput(scope, jsii.String("TrailSeal"), &awscdk.CfnOutputProps{Value: jsii.String(sealText(s)),
+			Description: jsii.String("What the policy of the bucket with the trail's files has to have: as long as it does not, Nightlatch asks before it contains anything")})
+	}
+}
+
+// sealText is the statements that seal the trail's bucket, as they go into its policy.
+func sealText(s Settings) string {
+	text, err := json.Marshal(sealOf(s.bucketARN(s.Files.Bucket), s.Trail))
+	if err != nil {
+		panic(err) // it is a list of texts
+	}
+	return string(text)
 }
 
 // testEvent is a manual event as a line for a shell. The answer takes longer than the command line's usual minute, after which it

@@ -39,12 +39,12 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic tea
 
 // forResponder is what the function reads with the same code.
 func (s Settings) forResponder(topic team, kept incidents, queue *string) settings.Responder {
-	var location string
+	var location, sealed string
 	if s.Trail != "" {
-		location = s.Files.location()
+		location, sealed = s.Files.location(), s.Sealed
 	}
 	return settings.Responder{
-		Mode: s.Mode, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
+		Mode: s.Mode, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Sealed: sealed, Topic: *topic.arn, Topics: s.Topics, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, Records: s.Records, LogLevel: s.LogLevel,
 		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
 	}

@@ -29,6 +29,8 @@ type Settings struct {
 	Files Files
 	// Evidence is lake or athena: which of the two is asked first. The other one, where it is there, is asked when that fails.
 	Evidence string
+	// Sealed is settings.SealStated where the deployer says that nobody but CloudTrail can write the trail's files; "" otherwise.
+	Sealed string
 	// Home is where the stack goes.
 	Home Home
 	// Email are the addresses that subscribe to the team's topic.
@@ -76,6 +78,7 @@ var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	trailARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
 	engine    = regexp.MustCompile(`^(` + settings.Lake + `|` + settings.Athena + `)$`)
+	seal      = regexp.MustCompile(`^` + settings.SealStated + `$`)
 	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 	topicARN  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	watcher   = regexp.MustCompile(`^(https://[^\s,"<>@]{4,400}|\+[1-9][0-9]{6,14}|arn:aws[a-z-]*:s[nq]s:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256})$`)
@@ -99,6 +102,7 @@ func (s *Settings) fields() []field {
 		{"trail", "the ARN of an existing CloudTrail trail, or create", "", false,
 			func(v string) error { return s.setSource("trail", v, trailARN, &s.Trail) }},
 		{"evidence", "lake or athena", "", false, func(v string) error { return match(v, engine, &s.Evidence) }},
+		{"sealed", settings.SealStated + ", or nothing", "", false, func(v string) error { return match(v, seal, &s.Sealed) }},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"watchers", "https URLs, telephone numbers like +4915123456789, and ARNs of SQS queues and of standard SNS topics of the deployment's region, with commas between them, up to " +
@@ -141,6 +145,9 @@ func Read(context map[string]any) (Settings, error) {
 	// Under a filter that others use too, buckets that are not watched would be added up as well.
 	if s.Total == nil && (s.Filter == settings.OwnFilterID || s.every()) {
 		s.Total = settings.DefaultTotal(s.Buckets)
+	}
+	if sources && s.Sealed != "" && s.Trail == "" {
+		wrong = append(wrong, errors.New("sealed is \"stated\", and no trail is given: it is about the bucket of a trail's files; leave it out"))
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return Settings{}, err

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/evidence/trailbucket"
 )
 
 // Files are a trail's files in S3, as the stack knows them: as names, or as what CloudFormation fills in.
@@ -80,23 +82,33 @@ func newBucket(scope constructs.Construct, id string, days int, versions bool) a
 	return bucket
 }
 
-// writes are the rights by which an object's content is put in a bucket, or goes away: by a call, or by replication.
+// writes are the rights by which an object's content is put in a bucket, or goes away: by a call, or by replication. lifetimes are those by
+// which it is let expire.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
-var writes = []string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateObject", "s3:ReplicateDelete"}
+var writes, lifetimes = trailbucket.Denied()
+
+// sealOf are the statements by which a bucket's policy denies to all but CloudTrail, for one trail, what makes its files or takes them away. Nobody
+// sets the lifetime of the files any more: the stack sets that of its own bucket before the policy is there, and never again.
+func sealOf(bucket, trail string) []statement {
+	others := map[string]any{"StringNotEquals": map[string]any{"aws:SourceArn": trail}}
+	return []statement{
+		{"Sid": "NobodyElseWrites", "Effect": "Deny", "Principal": "*", "Action": writes, "Resource": bucket + "/*", "Condition": others},
+		{"Sid": "NobodySetsTheirLifetime", "Effect": "Deny", "Principal": "*", "Action": lifetimes, "Resource": bucket, "Condition": others},
+	}
+}
 
 // trailBucketPolicy lets CloudTrail write this trail's files, and nobody else write or delete any, whoever lets them: a file that is
-// replaced is an answer that is wrong. S3 replicates from another bucket with rights of its own. The lifetime is no caller, and deletes.
+// replaced is an answer that is wrong. S3 replicates from another bucket with rights of its own. The lifetime is no caller, and deletes: nobody
+// may set it.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
 func trailBucketPolicy(bucket *string, account, trail string) []statement {
 	service := map[string]any{"Service": "cloudtrail.amazonaws.com"}
 	files := *bucket + "/*"
-	return []statement{
+	return append([]statement{
 		onlyTLS("s3:*", []string{*bucket, files}),
 		{"Sid": "TrailLooks", "Effect": "Allow", "Principal": service, "Action": "s3:GetBucketAcl", "Resource": bucket,
 			"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceArn": trail}}},
 		{"Sid": "TrailWrites", "Effect": "Allow", "Principal": service, "Action": "s3:PutObject", "Resource": *bucket + "/AWSLogs/" + account + "/*",
 			"Condition": map[string]any{"StringEquals": map[string]any{"s3:x-amz-acl": "bucket-owner-full-control", "aws:SourceArn": trail}}},
-		{"Sid": "NobodyElseWrites", "Effect": "Deny", "Principal": "*", "Action": writes, "Resource": files,
-			"Condition": map[string]any{"StringNotEquals": map[string]any{"aws:SourceArn": trail}}},
-	}
+	}, sealOf(*bucket, trail)...)
 }

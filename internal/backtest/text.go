@@ -290,7 +290,7 @@ func (r Result) Limits() []string {
 	all := []string{
 		"The metric is what the records add up to, and the files hold all that CloudTrail had in the end. A deployment sees both minutes late, and less of them at first.",
 		"CloudWatch is reckoned with after its pages: each minute, over the last five minutes or the last 24 hours. An alarm fires once while it stays in ALARM.",
-		"The account is in memory, as the trail shows it: every key is on, nothing is tagged, and no key was used last in another service. What the buckets hold is not known, so the floor is 1 GiB.",
+		"The account is in memory, as the trail shows it: every key is on, nothing is tagged, and no key was used last in another service. What the buckets hold is not known, so the floor is 1 GiB. That nobody but CloudTrail wrote the files counts as given.",
 		"Each alarm was answered by itself. What a deactivated key did later is judged again, and the cap on containments an hour is not reckoned with.",
 	}
 	all = append(all, r.Notes...)

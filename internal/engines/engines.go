@@ -7,6 +7,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/lake"
+	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/settings"
 )
 
@@ -22,7 +23,11 @@ func Of(cfg aws.Config, s settings.Responder) (first, second evidence.Trail, err
 	if s.TrailLocation == "" {
 		return first, nil, nil
 	}
-	files, err := athena.New(cfg, athena.Settings{Table: athena.Table{Location: s.TrailLocation, Accounts: s.Accounts}, Budget: s.ScanBudget})
+	bucket, err := trailbucket.New(cfg, trailbucket.Settings{Location: s.TrailLocation, Accounts: s.Accounts, Stated: s.Sealed != ""})
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := athena.New(cfg, athena.Settings{Table: athena.Table{Location: s.TrailLocation, Accounts: s.Accounts}, Budget: s.ScanBudget, Seal: bucket.Seal})
 	switch {
 	case err != nil:
 		return nil, nil, err

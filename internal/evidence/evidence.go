@@ -35,6 +35,8 @@ type Answer struct {
 	Instead string
 	// Lost names, one sentence each, what could not be read and is missing from the rows.
 	Lost []string
+	// Seal says whether others than CloudTrail can have written what was read.
+	Seal Seal
 }
 
 // Trail is a place where CloudTrail's records can be asked.

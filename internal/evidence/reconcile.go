@@ -64,6 +64,8 @@ type Evidence struct {
 
 	Cost
 	Lost []string `json:"lost"`
+	// Seal is that of the last answer, and of the one that says what is usual.
+	Seal Seal `json:"seal,omitzero"`
 
 	Actors []Actor `json:"actors"`
 	Others Others  `json:"others"`
@@ -98,7 +100,11 @@ func (e Evidence) FallsShort() bool { return e.Explained != nil && !e.Explains()
 // History is the answer to Usage, read.
 type History struct {
 	// Before is the end of the span, the start of the window it was asked for.
-	Before     time.Time                    `json:"before"`
+	Before time.Time `json:"before"`
+	// Seal is the answer's.
+	Seal Seal `json:"seal,omitzero"`
+	// Lost is the answer's.
+	Lost       []string                     `json:"lost,omitempty"`
 	Principals map[string]*PrincipalHistory `json:"principals"`
 	// Company are the places at which several of our users worked, and how many. CompanyPartial: there are more.
 	Company        []Company `json:"company"`

@@ -16,6 +16,8 @@ type Schema struct {
 	// text; a time and a flag are text. The table has a partition for each account, region and day of delivery, the last in a column "day",
 	// written 2026/03/04. https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
 	Files bool
+	// Without are files that are not read, by their addresses, s3://BUCKET/KEY; only of Files.
+	Without []string
 }
 
 // MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
@@ -51,8 +53,20 @@ func (s Schema) records(from, to time.Time) string {
     sourceipaddress, useragent, errorcode, requestparameters, responseelements, additionaleventdata, resources, vpcendpointid, vpcendpointaccountid,
     eventcategory, readonly = 'true' as readonly, managementevent = 'true' as managementevent
   from %s
-  where day between %s and %s
-) as records`, s.Table, quote(first), quote(last))
+  where day between %s and %s%s
+) as records`, s.Table, quote(first), quote(last), s.without())
+}
+
+// without leaves files out by the hidden column that names each row's: https://docs.aws.amazon.com/athena/latest/ug/querying-glue-catalog.html
+func (s Schema) without() string {
+	if len(s.Without) == 0 {
+		return ""
+	}
+	var files []string
+	for _, file := range s.Without {
+		files = append(files, quote(file))
+	}
+	return ` and "$path" not in (` + strings.Join(files, ", ") + ")"
 }
 
 // member is a scalar under a key of an object of any keys, as text, NULL where it is missing.

@@ -48,6 +48,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"alarm/cloudwatch":       {"alarm", "github.com/aws/aws-sdk-go-v2/service/cloudwatch"},
 	"evidence/lake":          {"evidence", "github.com/aws/aws-sdk-go-v2/service/cloudtrail"},
 	"evidence/athena":        {"evidence", "github.com/aws/aws-sdk-go-v2/service/athena"},
+	"evidence/trailbucket":   {"evidence", "github.com/aws/aws-sdk-go-v2/service/s3"},
 	"evidence/duck":          {"evidence", "github.com/duckdb/"},
 	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
 	"incident/dynamo":        {"incident", "github.com/aws/aws-sdk-go-v2/service/dynamodb"},
@@ -61,7 +62,8 @@ var adapters = map[string]struct{ parent, client string }{
 }
 
 // shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
-// trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it.
+// trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it; a third
+// reads who may write a trail's files.
 // What the doctor compares with the deployed stack is alarms and roles, which others read for what they say of an incident.
 var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation":   {"deployment", "doctor/awsstack"},
@@ -69,8 +71,8 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types": {"alarm/cloudwatch", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/iam":              {"containment/awsaccount", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":       {"evidence/lake", "trail/cloudtrail"},
-	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch"},
-	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket"},
 }
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
@@ -177,7 +179,7 @@ func may(from, to string) (bool, string) {
 	case from == backtest:
 		return slices.Contains(stages, to) || rooms[to] != nil || to == "sandbox", "a backtest is answered by the responder in the sandbox, and knows no engine"
 	case from == engines:
-		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena"}, to), "the engines are put together of themselves alone"
+		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena", "evidence/trailbucket"}, to), "the engines are put together of themselves alone"
 	case from == checks:
 		return to == "doctor" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
 	case isLambda(from):

@@ -45,7 +45,11 @@ func (r Record) unjudged() bool { return r.Judged.IsZero() || !r.Once && r.Basis
 
 // Basis is what a verdict stands on, in short: two that are equal cannot lead to two verdicts.
 func (r Record) Basis() string {
-	return fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", r.Digest(), r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
+	basis := fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", r.Digest(), r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
+	if s := r.Evidence.Seal.Sealed; s != "" && s != evidence.Proved {
+		basis += " sealed=" + string(s)
+	}
+	return basis
 }
 
 // Digest is the digest of the last answer; "" where there is none.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"nightlatch/internal/alarm"
@@ -78,7 +79,9 @@ func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	r.Evidence.Cost.Add(usage.Answer)
 	again, err := r.History != nil, usage.Err
 	if r.History = nil; err == nil {
-		r.History, err = evidence.ReadUsage(usage.Rows, r.edge())
+		if r.History, err = evidence.ReadUsage(usage.Rows, r.edge()); err == nil {
+			r.History.Seal, r.History.Lost = usage.Seal, usage.Lost
+		}
 	}
 	switch {
 	case err == nil && again: // the past had grown
@@ -101,13 +104,23 @@ func (r *Record) tookBytes(bytes evidence.Answered, query *QueryRound) evidence.
 	query.Digest, query.Bytes, query.Past = bytes.Tally.Digest, bytes.Tally.Bytes, new(bytes.Tally.Past)
 	if r.History == nil && r.Evidence.HistoryDays != nil && r.Digest() == query.Digest &&
 		r.Evidence.From.Equal(query.From) && r.Evidence.To.Equal(query.To) {
-		return r.Evidence // the same answer, and what is usual was known when it came first
+		e := r.Evidence // the same answer, and what is usual was known when it came first
+		e.Seal = e.Seal.And(bytes.Seal)
+		return e
 	}
 	e := evidence.Reconcile(r.Alarm, bytes.Tally, r.History)
 	if bytes.Instead != "" && r.Evidence.Engine != bytes.Engine {
 		r.Note(query.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
 	}
-	e.Engine = bytes.Engine
+	e.Engine, e.Seal = bytes.Engine, bytes.Seal
+	if r.History != nil {
+		e.Seal = e.Seal.And(r.History.Seal)
+		for _, lost := range r.History.Lost {
+			if !slices.Contains(bytes.Lost, lost) {
+				e.Lost = append(e.Lost, lost)
+			}
+		}
+	}
 	e.Lost = append(e.Lost, bytes.Lost...)
 	return e
 }

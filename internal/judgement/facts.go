@@ -21,6 +21,7 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		Kind: a.Kind, Via: a.Via,
 		Manual: r.Alarm.Source != alarm.Fired, Confirmed: r.Alarm.Confirmed,
 		Complete: e.Complete, Settled: settled(r, a), Lost: len(e.Lost) > 0, Copies: a.Copies,
+		Sealed:         policy.Sealed(e.Seal.Sealed),
 		FamiliarActive: a.FamiliarActive, HistoryDays: a.HistoryDays,
 		ObjectShare: percent(all.objects, e.ObjectBytes, down),
 		Presigned:   percent(unsignedBytes(a), a.Bytes, up),

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 )
@@ -19,7 +20,9 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
 		case i < 0:
 		case stands:
-			known := rec.Evidence.Complete && rec.Evidence.HistoryDays != nil // that the trail does not answer clears nobody
+			// That the trail does not answer clears nobody, and neither does one that others can write into.
+			e := rec.Evidence
+			known := e.Complete && e.HistoryDays != nil && (e.Seal.Sealed == evidence.Proved || e.Seal.Sealed == evidence.Stated)
 			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
 				old.Regretted = true
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"

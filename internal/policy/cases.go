@@ -209,6 +209,13 @@ func (r caseFile) facts(p piece, f *Facts) error {
 		if err := r.value(name, value, field); err != nil {
 			return err
 		}
+		if sealed, ok := field.(*Sealed); ok {
+			var seals []string
+			for _, s := range Seals() {
+				seals = append(seals, string(s))
+			}
+			return r.oneOf(name, value, string(*sealed), seals)
+		}
 		if kind, ok := field.(*actor.Kind); ok {
 			var kinds []string
 			for _, k := range actor.Kinds() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
@@ -142,6 +143,10 @@ func entities(resource cedar.EntityUID, target Target) cedar.EntityMap {
 
 // context is the Cedar record of the facts; its attributes are those of the schema's type Facts.
 func (f Facts) context(approved bool) cedar.Record {
+	sealed := Open
+	if slices.Contains(Seals(), f.Sealed) {
+		sealed = f.Sealed
+	}
 	m := cedar.RecordMap{
 		"approved":  cedar.Boolean(approved),
 		"kind":      cedar.NewEntityUID("Kind", cedar.String(f.Kind)),
@@ -150,6 +155,7 @@ func (f Facts) context(approved bool) cedar.Record {
 		"complete":  cedar.Boolean(f.Complete),
 		"settled":   cedar.Boolean(f.Settled),
 		"lost":      cedar.Boolean(f.Lost),
+		"sealed":    cedar.NewEntityUID("Sealed", cedar.String(sealed)),
 		"spread":    cedar.Boolean(f.Spread),
 		"copies":    cedar.Long(f.Copies),
 

@@ -14,7 +14,7 @@ import (
 // stolen are the facts of the one reading that the shipped policy contains.
 func stolen() Facts {
 	return Facts{
-		Kind: actor.IAMUserKey, Confirmed: true, Complete: true, Settled: true,
+		Kind: actor.IAMUserKey, Confirmed: true, Complete: true, Settled: true, Sealed: Proved,
 		Explained: new(int64(99)), AlarmShare: new(int64(97)), ObjectShare: new(int64(98)), Unfamiliar: new(int64(97)),
 		FamiliarActive: new(false), Presigned: new(int64(0)), HistoryDays: new(int64(14)), HistoryBytes: new(int64(5000)), OfFloor: new(int64(4000)),
 		Volume: new(int64(100_000)), ThroughUsual: new(int64(0)), Novelty: new(int64(0)), NewNetworks: new(int64(0)), InUse: new(false), OriginsSeen: true,
@@ -122,6 +122,10 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 		"settled, though not complete":     {func(f *Facts) { f.Complete = false }, Contain, contain},
 		"not settled":                      {func(f *Facts) { f.Settled = false }, Ask, "ask-unsettled"},
 		"some evidence lost":               {func(f *Facts) { f.Lost = true }, Ask, "ask-lost"},
+		"the seal is stated":               {func(f *Facts) { f.Sealed = Stated }, Contain, contain},
+		"the trail is open":                {func(f *Facts) { f.Sealed = Open }, Ask, "ask-unsealed"},
+		"whether it is open is not known":  {func(f *Facts) { f.Sealed = "" }, Ask, "ask-unsealed"},
+		"a seal that is none":              {func(f *Facts) { f.Sealed = "ajar" }, Ask, "ask-unsealed"},
 		"a stolen key in a spread":         {func(f *Facts) { f.Spread = true }, Contain, contain},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +135,7 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 		})
 	}
 	t.Run("nothing is known", func(t *testing.T) {
-		judge(t, Shipped(), Facts{Kind: actor.IAMUserKey}, DeactivateKey, key(), Ask, "ask-unconfirmed", "ask-unsettled", "ask-incomplete",
+		judge(t, Shipped(), Facts{Kind: actor.IAMUserKey}, DeactivateKey, key(), Ask, "ask-unconfirmed", "ask-unsettled", "ask-incomplete", "ask-unsealed",
 			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-used-elsewhere", "ask-company", "ask-own-endpoint", "ask-signed-in",
 			"ask-always-new", "ask-many-new", "ask-floor", "ask-volume", "ask-presigned", "ask-no-history")
 	})
@@ -372,6 +376,7 @@ var facts = map[string]func(*Facts){
 	"used_elsewhere": func(f *Facts) { f.UsedElsewhere = nil }, "company": func(f *Facts) { f.Company = nil }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = nil }, "signed_in": func(f *Facts) { f.SignedIn = nil },
 	// These cannot be missing: not known, they are so.
 	"confirmed": func(f *Facts) { f.Confirmed = false }, "complete": func(f *Facts) { f.Complete = false }, "settled": func(f *Facts) { f.Settled = false }, "lost": func(f *Facts) { f.Lost = true },
+	"sealed": func(f *Facts) { f.Sealed = "" },
 	"manual": func(f *Facts) { f.Manual = true }, "origins_seen": func(f *Facts) { f.OriginsSeen = false },
 }
 

@@ -55,6 +55,13 @@ func TestEnumsAndActionsAreThoseOfTheCode(t *testing.T) {
 	if diff := cmp.Diff(actor.Kinds(), kinds); diff != "" {
 		t.Errorf("kinds (-code +schema):\n%s", diff)
 	}
+	var seals []Sealed
+	for _, v := range r.Enums["Sealed"].Values {
+		seals = append(seals, Sealed(v.ID))
+	}
+	if diff := cmp.Diff(Seals(), seals); diff != "" {
+		t.Errorf("seals (-code +schema):\n%s", diff)
+	}
 	var actions []Action
 	for uid, a := range r.Actions {
 		if uid.ID == "contain" {
@@ -147,7 +154,7 @@ func anyFacts(r *rand.Rand) Facts {
 	}
 	yes := func(of int) bool { return r.IntN(of) != 0 }
 	f := Facts{
-		Kind: actor.IAMUserKey, Manual: !yes(12), Confirmed: yes(12), Complete: yes(12), Settled: yes(8), Lost: !yes(12), Spread: !yes(3), Copies: int64(r.IntN(2)),
+		Kind: actor.IAMUserKey, Manual: !yes(12), Confirmed: yes(12), Complete: yes(12), Settled: yes(8), Lost: !yes(12), Sealed: Seals()[max(r.IntN(24)-21, 0)], Spread: !yes(3), Copies: int64(r.IntN(2)),
 		Explained: share(0, 79, 80, 95, 100, 110, 111, 400), AlarmShare: share(0, 9, 10, 50, 97), ObjectShare: share(0, 9, 10, 50, 51, 100),
 		Unfamiliar: share(0, 0, 59, 60, 97), Presigned: share(0, 10, 11, 100), HistoryDays: share(0, 1, 3, 14),
 		OfFloor: share(0, 99, 100, 500, 4000), Volume: share(0, 100, 301, 900, 10_000), ThroughUsual: share(0, 100, 200, 201), HistoryBytes: share(0, 1, 1000, 5000), Novelty: share(0, 0, 49, 50),
@@ -173,7 +180,7 @@ func containable(f Facts) bool {
 	between := func(p *int64, low, high int64) bool { return p != nil && *p >= low && *p <= high }
 	const most = 1 << 40
 	no := func(p *bool) bool { return p != nil && !*p }
-	return f.Via == "" && !f.Manual && f.Confirmed && f.Settled && !f.Lost && no(f.InUse) && between(f.HistoryDays, 1, most) &&
+	return f.Via == "" && !f.Manual && f.Confirmed && f.Settled && !f.Lost && (f.Sealed == Proved || f.Sealed == Stated) && no(f.InUse) && between(f.HistoryDays, 1, most) &&
 		between(f.HistoryBytes, 1, most) && between(f.OfFloor, 100, most) && between(f.Volume, 301, most) && between(f.Novelty, 0, 49) && between(f.NewNetworks, 0, 2) &&
 		no(f.Company) && no(f.OwnEndpoint) && no(f.SignedIn) && no(f.UsedElsewhere)
 }

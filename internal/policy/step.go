@@ -87,6 +87,19 @@ type Reason struct {
 	Because string `json:"because"`
 }
 
+// Sealed says whether others than CloudTrail can have written the evidence. The zero value is Open.
+type Sealed string
+
+// The three values.
+const (
+	Proved Sealed = "proved" // what may be done to it was read; or it is an event data store, or files
+	Stated Sealed = "stated" // the deployer says so
+	Open   Sealed = "open"   // others can, or that could not be read
+)
+
+// Seals lists the three values.
+func Seals() []Sealed { return []Sealed{Proved, Stated, Open} }
+
 // Facts is what is known of one actor when one step is judged: the context of the Cedar request, field for field.
 // Shares are whole per cent, rounded so that doubt never helps a containment. A nil pointer is "not known".
 type Facts struct {
@@ -103,6 +116,8 @@ type Facts struct {
 	Settled bool
 	// Lost: some evidence could not be read.
 	Lost bool
+	// Sealed: whether others than CloudTrail can have written the evidence.
+	Sealed Sealed
 	// Explained is all bytes that CloudTrail shows, against the alarmed bytes; above 100 it is rounded up, below down.
 	Explained *int64
 	// AlarmShare is the actor's bytes against the alarmed bytes, ObjectShare its object bytes against everyone's.

@@ -255,6 +255,12 @@ func sure(r incident.Record) string {
 	default:
 		parts = append(parts, "the evidence is NOT COMPLETE")
 	}
+	switch e.Seal.Sealed {
+	case evidence.Stated:
+		parts = append(parts, "that nobody else can write the trail is STATED, not read")
+	case evidence.Open:
+		parts = append(parts, "the trail is NOT SEALED")
+	}
 	switch {
 	case a.CopiedTo != "":
 		parts = append(parts, "S3 ITSELF COPIED objects to "+prose.Safe(a.CopiedTo)+", where none of this bucket was copied before; no alarm fires for that")

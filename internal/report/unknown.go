@@ -42,6 +42,9 @@ func notKnown(b *strings.Builder, r incident.Record) {
 	for _, part := range e.Unheld(alarm.Margin) {
 		add("whether anything happened from %s: the trail holds calls from %s", prose.Window(part[0], part[1]), held(e))
 	}
+	for _, why := range e.Seal.Why {
+		add("whether this evidence is CloudTrail's own, and all of it: %s", prose.Safe(why))
+	}
 	for i, lost := range e.Lost {
 		if i == 5 {
 			add("%d more pieces of evidence that could not be read", len(e.Lost)-i)

@@ -27,6 +27,8 @@ type Responder struct {
 	EventDataStore string
 	// TrailLocation is where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]; "" where Athena is not asked.
 	TrailLocation string
+	// Sealed is SealStated where the deployer says that nobody but CloudTrail can write there; "" where only what is read counts.
+	Sealed string
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
 	// Topics are the ARNs of other SNS topics that are notified as well.
@@ -69,6 +71,9 @@ const Lake, Athena = "lake", "athena"
 // What the evidence can hold of S3: the reads of the watched buckets, or those of every bucket.
 const WatchedReads, AllReads = "watched", "reads"
 
+// SealStated is the one value of the setting Sealed.
+const SealStated = "stated"
+
 // OwnFilterID is the request-metrics configuration that the enroller makes. Whatever has this id is Nightlatch's, and
 // nothing else is.
 const OwnFilterID = "nightlatch"
@@ -84,6 +89,7 @@ var (
 	tagKey  = regexp.MustCompile(`^[\w .:/=+@-]{1,128}$`)
 	filter  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	records = regexp.MustCompile(`^(` + WatchedReads + `|` + AllReads + `)$`)
+	seal    = regexp.MustCompile(`^` + SealStated + `$`)
 	table   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	group   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
@@ -131,6 +137,7 @@ func (s *Responder) fields() []field {
 		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),
 		text("TRAIL_LOCATION", "where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", false, files, &s.TrailLocation),
+		text("SEALED", "stated, or not there", false, seal, &s.Sealed),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),

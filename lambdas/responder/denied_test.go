@@ -41,6 +41,8 @@ func TestEachDeniedCallIsNamedToTheTeam(t *testing.T) {
 		"cloudwatch:ListMetrics":               {plot{together: true}, "", on, "NOT CONFIRMED by CloudWatch: "},
 		"cloudwatch:GetMetricData":             {plot{}, asked, on, "NOT CONFIRMED by CloudWatch: "},
 		"s3:GetMetricsConfiguration":           {plot{part: true}, asked, on, "selects, which was not read and may be all of it ("},
+		"s3:GetBucketPolicy":                   {plot{files: true}, asked, on, "whether this evidence is CloudTrail's own, and all of it: "},
+		"s3:GetLifecycleConfiguration":         {plot{files: true}, asked, on, "whether this evidence is CloudTrail's own, and all of it: "},
 		"cloudtrail:StartQuery":                {plot{}, "", on, "CloudTrail could not be asked: "},
 		"cloudtrail:DescribeQuery":             {plot{}, "", on, "CloudTrail could not be asked: "},
 		"cloudtrail:GetQueryResults":           {plot{}, "", on, "CloudTrail could not be asked: "},

@@ -61,6 +61,7 @@ type plot struct {
 	role        bool   // the thief has a role's session, not mara's key
 	tag         string // that mara has
 	kept        bool   // incidents are in a table, and the responder is called again
+	open        bool   // anybody may write the trail's files
 	files       bool   // there is a trail and no event data store: Athena is asked about its files
 	both        bool   // there are both, and the store is not there any more
 	built       bool   // the function is the built binary, behind the Runtime API, and waits; not one in this process that skips the time
@@ -137,7 +138,7 @@ func (m *midnight) calls() []granttest.Call {
 }
 
 func (m *midnight) callsOf(a *granttest.AWS) []granttest.Call {
-	return a.Calls(append(m.named(), m.store, "${EventDataStore}", m.topic, "${Topic}", m.account, "${Account}", ":eu-west-1:", ":${Region}:")...)
+	return a.Calls(append(m.named(), m.store, "${EventDataStore}", "arn:aws:s3:::trail", "${TrailBucket}", m.topic, "${Topic}", m.account, "${Account}", ":eu-west-1:", ":${Region}:")...)
 }
 
 // oneRound is a time in which a function can do one query round, and decides then.
@@ -164,6 +165,7 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 		"one key is turned off by what the files of a trail show":          {plot{account: "100000000006", files: true}, (*midnight).theKeyIsTurnedOff},
 		"a role's session, in the files":                                   {plot{account: "100000000007", files: true, role: true}, (*midnight).aHumanIsAsked},
 		"a question to the files that is too dear is stopped":              {plot{account: "100000000008", files: true, env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
+		"anybody may write the files":                                      {plot{account: "100000000012", files: true, open: true}, (*midnight).anybodyMayWrite},
 		"one key is turned off by the files, as the store is not there":    {plot{account: "100000000009", both: true}, (*midnight).theKeyIsTurnedOff},
 	}
 	var all []granttest.Call
@@ -237,6 +239,20 @@ func (m *midnight) aHumanIsAsked(t *testing.T) {
 	m.keys(t.Context(), t, "Active")
 	if messages := m.messages(t.Context(), t); len(messages) != 1 || !strings.Contains(messages[0], "YOU DECIDE") {
 		t.Errorf("got messages %q, want one that asks", messages)
+	}
+}
+
+// The policy of the trail's bucket denies nothing: a human decides, and reads why.
+func (m *midnight) anybodyMayWrite(t *testing.T) {
+	got := m.respond(t, m.start(t, oneRound))
+	if got.Outcomes[0].State != "asked" {
+		t.Errorf("got %+v, want something to decide", got.Outcomes)
+	}
+	message := strings.Join(strings.Fields(strings.Join(m.messages(t.Context(), t), " ")), " ")
+	for _, says := range []string{"the trail is NOT SEALED", "ask-unsealed: ", `the bucket "trail" has no policy`} {
+		if !strings.Contains(message, says) {
+			t.Errorf("the message does not say %q:\n%s", says, message)
+		}
 	}
 }
 
@@ -361,6 +377,10 @@ func packed(t *testing.T) string {
 	return root
 }
 
+// sealed is a policy that lets nobody but CloudTrail write into the trail's bucket.
+const sealed = `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::trail","arn:aws:s3:::trail/*"],
+"Condition":{"StringNotEquals":{"aws:SourceArn":"arn:aws:cloudtrail:eu-west-1:123456789012:trail/all"}}}}`
+
 func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *midnight {
 	t.Helper()
 	m := &midnight{plot: p, others: map[string]string{}, theftEnd: time.Now().UTC().Truncate(time.Minute).Add(-19 * time.Minute),
@@ -370,7 +390,10 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 		"": moto, "monitoring": speakCBOR(t, moto, func() cbor.List { return m.contributors })}}
 	filters := s3test.New("eu-west-1")
 	t.Cleanup(filters.Close)
-	filters.Make("eu-west-1", bucket)
+	filters.Make("eu-west-1", bucket, "trail")
+	if !p.open {
+		filters.Policy("trail", sealed)
+	}
 	filters.Put(bucket, m.filter(), "<Prefix>exports/</Prefix>")
 	m.aws.Services["s3"] = filters
 	proxy := httptest.NewServer(m.aws)

@@ -34,6 +34,9 @@ const callBackoff = time.Second
 // maxRuns is how often one question is run when Athena says that running it again can help. Each run is billed.
 const maxRuns = 3
 
+// maxBroken is how many files a question is run without, one more each time that Athena names one. Who can put many there can blind Athena.
+const maxBroken = 3
+
 // Settings say which table is asked, and for how much. It lies in the region, and the queries run there, that the client is for.
 type Settings struct {
 	Table Table
@@ -43,6 +46,9 @@ type Settings struct {
 	//
 	// Athena bills by bytes scanned, each query at least 10 MB: https://aws.amazon.com/athena/pricing/
 	Budget int64
+	// Seal reads whether others than CloudTrail can have written the files, beside each question on which a verdict stands. It gives no error:
+	// what cannot be read is open. Where it is nil nothing is known, which is the same.
+	Seal func(context.Context) evidence.Seal
 }
 
 // Trail is the table over one trail's files. Several goroutines may ask it at once.
@@ -50,6 +56,7 @@ type Trail struct {
 	client *athena.Client
 	table  Table
 	budget int64
+	seal   func(context.Context) evidence.Seal
 	wait   func(context.Context, time.Duration) error // replaced by tests
 }
 
@@ -84,29 +91,36 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 	if cfg.Retryer == nil {
 		cfg.Retryer = func() aws.Retryer { return awserr.Retries(callAttempts, callBackoff, retry.DefaultMaxBackoff) }
 	}
-	return &Trail{client: athena.NewFromConfig(cfg), table: settings.Table, budget: settings.Budget, wait: patience.Wait}, nil
+	return &Trail{client: athena.NewFromConfig(cfg), table: settings.Table, budget: settings.Budget, seal: settings.Seal, wait: patience.Wait}, nil
 }
 
 // Ask runs the question and returns all of its rows. It first demands that the table is as it was deployed: somebody who may change it
 // could turn every answer into "nobody read anything". It waits while all query slots are taken, while AWS throttles, and while the query
-// waits and runs. When ctx ends it stops what it started, for which it takes up to startGrace and stopTime more. Scanned, Queued and Ran
+// waits and runs. Where Athena names one of the trail's files that it cannot read, the question is asked once more without it, and the file is lost. When ctx ends it stops what it started, for which it takes up to startGrace and stopTime more. Scanned, Queued and Ran
 // count every run of the question.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
-	sql := question.SQL(evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true})
-	if n := len(sql); n == 0 || n > maxStatement {
-		return evidence.Answer{}, fmt.Errorf("the %s query has %d bytes: athena takes 1 to %d", question.Name(), n, maxStatement)
-	}
+	schema := evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true}
 	answer := evidence.Answer{Engine: engine}
+	seal := t.sealing(ctx, question)
 	pause := patience.Rerun
 	for runs := 1; ; runs++ {
+		sql := question.SQL(schema)
+		if n := len(sql); n == 0 || n > maxStatement {
+			return evidence.Answer{}, fmt.Errorf("the %s query has %d bytes: athena takes 1 to %d", question.Name(), n, maxStatement)
+		}
 		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
 		rows, err := t.run(ctx, q)
 		answer.Scanned += q.scanned
 		answer.Queued += q.queued
 		answer.Ran += q.ran
 		if err == nil {
-			answer.Rows = rows
+			answer.Rows, answer.Seal = rows, <-seal
 			return answer, nil
+		}
+		if broken, ok := errors.AsType[brokenFile](err); ok && len(schema.Without) < maxBroken && !slices.Contains(schema.Without, broken.file) {
+			schema.Without, answer.Lost = append(schema.Without, broken.file), append(answer.Lost, broken.lost())
+			runs-- // it is another question
+			continue
 		}
 		if !errors.Is(err, errAgain) || runs == maxRuns {
 			return evidence.Answer{}, err
@@ -115,4 +129,15 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 			return evidence.Answer{}, fmt.Errorf("%w, and the time ended before it could run again: %w", err, ended)
 		}
 	}
+}
+
+// sealing begins to read the seal of the files, where a verdict stands on the question. It sends one answer.
+func (t *Trail) sealing(ctx context.Context, question evidence.Question) <-chan evidence.Seal {
+	answer := make(chan evidence.Seal, 1)
+	if name := question.Name(); t.seal == nil || name != (evidence.Bytes{}).Name() && name != (evidence.Usage{}).Name() {
+		answer <- evidence.Seal{}
+		return answer
+	}
+	go func() { answer <- t.seal(ctx) }()
+	return answer
 }

@@ -348,3 +348,30 @@ func TestNoTimeMeansNoCall(t *testing.T) {
 		t.Errorf("got %v after %q", err, f.operations())
 	}
 }
+
+// The seal is read beside each question on which a verdict stands, once, and beside no other. What is not asked for is open.
+func TestTheSealIsReadBesideTheQuestion(t *testing.T) {
+	f := newFixture(t, 0)
+	if a, err := f.Ask(t.Context(), ask("")); err != nil || a.Seal.Sealed != "" {
+		t.Errorf("without a reader: %+v, %v", a.Seal, err)
+	}
+	read := 0
+	f.Trail.SetSeal(func(context.Context) evidence.Seal {
+		read++
+		return evidence.Seal{Sealed: evidence.Open, Why: []string{"so it is"}}
+	})
+	for _, c := range []struct {
+		q      evidence.Question
+		sealed evidence.Sealed
+		read   int
+	}{{ask(""), evidence.Open, 1}, {other{}, "", 1}, {ask(""), evidence.Open, 2}} {
+		if a, err := f.Ask(t.Context(), c.q); err != nil || a.Seal.Sealed != c.sealed || read != c.read {
+			t.Errorf("%s: got %+v after %d readings, %v; want %q after %d", c.q.Name(), a.Seal, read, err, c.sealed, c.read)
+		}
+	}
+}
+
+// other is a question on which no verdict stands.
+type other struct{ ask }
+
+func (other) Name() string { return "minter" }

@@ -164,8 +164,10 @@ func (t Table) failure(reason string, e *types.AthenaError) error {
 			break
 		}
 	}
-	if named != "" && strings.Contains(says, "not one of the trail's files") {
-		says += ": " + quoted(strings.TrimRight(named, ".,:;)'\""))
+	named = strings.TrimRight(named, ".,:;)'\"")
+	strange := strings.Contains(says, "not one of the trail's files")
+	if named != "" && strange {
+		says += ": " + quoted(named)
 	}
 	said := ""
 	if reason != "" {
@@ -174,7 +176,20 @@ func (t Table) failure(reason string, e *types.AthenaError) error {
 	if again {
 		return fmt.Errorf("%s; %w%s", says, errAgain, said)
 	}
+	if strange && strings.HasPrefix(named, t.Location) && plainFile.MatchString(named[len(t.Location):]) {
+		return brokenFile{named, says + said}
+	}
 	return errors.New(says + said)
+}
+
+// brokenFile is a failure for which one of the trail's files is named, by its address: without it the question may be answered.
+type brokenFile struct{ file, says string }
+
+func (b brokenFile) Error() string { return b.says }
+
+// lost is the sentence about a file that was left out.
+func (b brokenFile) lost() string {
+	return "trail file " + quoted(b.file) + " cannot be read by athena, and was left out: its records are missing"
 }
 
 // system is the category of failures that are Athena's own.
@@ -182,6 +197,10 @@ const system = 1
 
 // aFile finds the file that a reason names.
 var aFile = regexp.MustCompile(`s3://[^\s()]+`)
+
+// plainFile is what a key may look like that goes into a query: CloudTrail names its files so. Any other fails as a whole.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+var plainFile = regexp.MustCompile(`\A[A-Za-z0-9/_.=+@-]+\z`)
 
 // denied is the error for a query that failed for want of a permission, nil for any other. plain is the reason without a file's name.
 func (t Table) denied(kind int32, plain, reason string) error {

@@ -301,3 +301,57 @@ func TestRunningAgainEnds(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// One of the trail's files that Athena cannot read, and names, does not blind it: the question is asked without it, and the file is lost. Names
+// that CloudTrail does not give, files elsewhere, and more than a few of them fail as before.
+func TestABrokenFileIsLeftOut(t *testing.T) {
+	broken := func(file string) athenatest.Ending {
+		return athenatest.Ending{Status: athenatest.Failed, Reason: "HIVE_CURSOR_ERROR: Failed to read file at " + file + ". If a data manifest file was generated", Category: 2, Type: 1001}
+	}
+	const folder = "111122223333/CloudTrail/eu-central-1/2026/03/04/111122223333_CloudTrail_eu-central-1_20260304T0010Z_"
+	a, b, c, d := table.Location+folder+"a.json.gz", table.Location+folder+"b.json.gz", table.Location+folder+"c.json.gz", table.Location+folder+"d.json.gz"
+	bytes := evidence.Bytes{Windows: []evidence.Window{{ID: "x", Buckets: []string{"exports"}, From: day, To: day.Add(time.Minute)}}}
+	for name, e := range map[string]struct {
+		ends []athenatest.Ending
+		left []string // out of the last query
+		fail string
+	}{
+		"one":                      {[]athenatest.Ending{broken(a)}, []string{a}, ""},
+		"two":                      {[]athenatest.Ending{broken(a), broken(b)}, []string{a, b}, ""},
+		"and athena is tired":      {[]athenatest.Ending{broken(a), athenatest.Exhausted, broken(b), athenatest.Exhausted}, []string{a, b}, ""},
+		"too many":                 {[]athenatest.Ending{broken(a), broken(b), broken(c), broken(d)}, []string{a, b, c}, "is not one of the trail's files"},
+		"the same again":           {[]athenatest.Ending{broken(a), broken(a)}, []string{a}, "is not one of the trail's files"},
+		"in another bucket":        {[]athenatest.Ending{broken("s3://other/AWSLogs/a.json.gz")}, nil, "is not one of the trail's files"},
+		"a name with a quote":      {[]athenatest.Ending{broken(table.Location + "x'y")}, nil, "is not one of the trail's files"},
+		"a name with a bracket":    {[]athenatest.Ending{broken(table.Location + "x)--"), broken(table.Location + "x)--")}, []string{table.Location + "x"}, "is not one of the trail's files"},
+		"the folder":               {[]athenatest.Ending{broken(table.Location)}, nil, "is not one of the trail's files"},
+		"none is named":            {[]athenatest.Ending{{Status: athenatest.Failed, Reason: "HIVE_CURSOR_ERROR: Row is not a valid JSON Object", Category: 2, Type: 1001}}, nil, "is not one of the trail's files"},
+		"it is denied, not broken": {[]athenatest.Ending{{Status: athenatest.Failed, Reason: "Access Denied: " + a, Category: 2, Type: 1501}}, nil, "may not call"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, 0, rowsOf(2)...)
+			f.End(e.ends...)
+			got, err := f.Ask(t.Context(), bytes)
+			if e.fail != "" {
+				says(t, err, e.fail)
+			} else if err != nil || len(got.Rows) != 2 || len(got.Lost) != len(e.left) || got.Scanned != int64(500*len(e.ends)+1000) {
+				t.Errorf("got %+v, %v; want 2 rows, %d files lost and what every run has read", got, err, len(e.left))
+			}
+			queries := f.Queries()
+			if want := len(e.ends) + 1; e.fail == "" && len(queries) != want {
+				t.Errorf("%d queries were started, want %d", len(queries), want)
+			}
+			last := queries[len(queries)-1].SQL
+			for i, file := range e.left {
+				if !strings.Contains(last, "'"+file+"'") || e.fail == "" && !strings.Contains(got.Lost[i], file) {
+					t.Errorf("%s is not left out, and lost %q, of\n%s", file, got.Lost, last)
+				}
+			}
+			if strings.Contains(last, `"$path" not in (`) != (len(e.left) > 0) {
+				t.Errorf("the last query is\n%s", last)
+			}
+		})
+	}
+}
+
+var day = time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)

@@ -99,13 +99,14 @@ func Grants() []grant.Grant {
 
 // Ask runs the question and returns all of its rows. It waits while all query slots are taken, while AWS throttles, and while the query
 // runs. When ctx ends it cancels what it started, for which it takes up to startGrace and cancelTime more. Scanned and Ran count every run
-// of the question, since every run is billed; how long one was queued, Lake does not say.
+// of the question, since every run is billed; how long one was queued, Lake does not say. Nobody but CloudTrail can write into a store, so that
+// its seal is proved: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake.html (events are immutable).
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
 	sql := question.SQL(evidence.Schema{Table: t.store.id})
 	if n := utf8.RuneCountInString(sql); n == 0 || n > evidence.MaxStatement {
 		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, evidence.MaxStatement)
 	}
-	answer := evidence.Answer{Engine: engine}
+	answer := evidence.Answer{Engine: engine, Seal: evidence.Seal{Sealed: evidence.Proved}}
 	pause := patience.Rerun
 	for runs := 1; ; runs++ {
 		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}

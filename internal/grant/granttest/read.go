@@ -253,7 +253,7 @@ func Decode(r *http.Request, body []byte) (cbor.Map, error) {
 	return m, nil
 }
 
-// s3 reads the REST calls about request metrics. To delete a configuration takes the permission to put one.
+// s3 reads the REST calls about request metrics, and about who may write into a trail's bucket. To delete a configuration takes the permission to put one.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html
 func (a *AWS) s3(r *http.Request) (Call, error) {
 	bucket := strings.Trim(r.URL.Path, "/")
@@ -267,6 +267,10 @@ func (a *AWS) s3(r *http.Request) (Call, error) {
 			c.Action = "s3:GetMetricsConfiguration"
 		}
 		return c, nil
+	case bucket != "" && r.Method == http.MethodGet && r.URL.Query().Has("policy"):
+		return Call{Action: "s3:GetBucketPolicy", Resource: "arn:aws:s3:::" + bucket}, nil
+	case bucket != "" && r.Method == http.MethodGet && r.URL.Query().Has("lifecycle"):
+		return Call{Action: "s3:GetLifecycleConfiguration", Resource: "arn:aws:s3:::" + bucket}, nil
 	}
-	return Call{}, fmt.Errorf("it is no call about request metrics")
+	return Call{}, fmt.Errorf("it is no call about request metrics, or about who may write")
 }

@@ -1,4 +1,4 @@
-// Package s3test is a fake of Amazon S3 that remembers buckets and their request-metrics configurations, with S3's limits:
+// Package s3test is a fake of Amazon S3 that remembers buckets, their policies and their request-metrics configurations, with S3's limits:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketMetricsConfiguration.html
 package s3test
 
@@ -33,6 +33,7 @@ type Call struct{ Op, Bucket, ID string }
 type bucket struct {
 	region  string
 	configs map[string]string // id -> what stands in <Filter>, "" for none
+	policy  string            // "" for none
 }
 
 // Server is S3 in one region, which is that of the requests' signatures.
@@ -58,7 +59,7 @@ func (s *Server) Make(region string, names ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range names {
-		s.buckets[n] = &bucket{region, map[string]string{}}
+		s.buckets[n] = &bucket{region: region, configs: map[string]string{}}
 	}
 }
 
@@ -74,6 +75,13 @@ func (s *Server) Put(name, id, filter string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buckets[name].configs[id] = filter
+}
+
+// Policy gives a bucket a policy.
+func (s *Server) Policy(name, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buckets[name].policy = text
 }
 
 // Configs are all configurations, "bucket/id" or "bucket/id filtered".
@@ -119,6 +127,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		call.Op = "ListBuckets"
 	case r.URL.Query().Has("metrics"):
 		call.Op = map[string]string{"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[r.Method] + "BucketMetricsConfiguration"
+	case r.Method == http.MethodGet && r.URL.Query().Has("policy"):
+		call.Op = "GetBucketPolicy"
+	case r.Method == http.MethodGet && r.URL.Query().Has("lifecycle"):
+		call.Op = "GetBucketLifecycleConfiguration"
 	default:
 		refuse(w, 501, "NotImplemented")
 		return
@@ -197,6 +209,14 @@ func (s *Server) configuration(w http.ResponseWriter, c Call, body []byte) {
 	}
 	filter, exists := b.configs[c.ID]
 	switch c.Op {
+	case "GetBucketPolicy":
+		if b.policy == "" {
+			refuse(w, 404, "NoSuchBucketPolicy")
+			return
+		}
+		io.WriteString(w, b.policy)
+	case "GetBucketLifecycleConfiguration":
+		refuse(w, 404, "NoSuchLifecycleConfiguration")
 	case "GetBucketMetricsConfiguration":
 		if !exists {
 			refuse(w, 404, "NoSuchConfiguration")
