@@ -26,7 +26,7 @@ type approver struct {
 func newApprover(scope constructs.Construct, s Settings, code string, topic team, kept incidents, r responder) (approver, error) {
 	f, err := newFunction(scope, s, recipe{
 		id: "Approver", about: "Nightlatch: takes a human's approval to a step, and changes nothing in IAM", code: code, grants: approverGrants(s),
-		environment: settings.Approver{Responder: s.forResponder(topic, kept, r.queue.AttrArn()), Function: *r.function.Ref()}.Environ(),
+		environment: settings.Approver{Responder: s.forResponder(topic, kept, r.queue.AttrArn()), Function: *r.function.Ref(), Trusted: s.Approvers}.Environ(),
 	}, topic, kept, nil)
 	if err != nil {
 		return approver{}, err

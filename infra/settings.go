@@ -29,6 +29,8 @@ type Settings struct {
 	Files Files
 	// Evidence is lake or athena: which of the two is asked first. The other one, where it is there, is asked when that fails.
 	Evidence string
+	// Approvers is whom the approver trusts of those who sign in outside IAM.
+	Approvers []string
 	// Sealed is settings.SealStated where the deployer says that nobody but CloudTrail can write the trail's files; "" otherwise.
 	Sealed string
 	// Home is where the stack goes.
@@ -112,6 +114,7 @@ func (s *Settings) fields() []field {
 		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Generation) }},
 		{"protected", "ARNs of IAM users and roles of the deployment's account with commas between them, without *, ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
+		{"approvers", settings.AcceptedApprovers + ", up to " + strconv.Itoa(maxTopics) + " characters", settings.DefaultApprovers, false, s.setApprovers},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
 		{"retention", "one of the numbers of days that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or up to 3653", "365", false,
 			func(v string) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 	"nightlatch/internal/version"
 )
 
@@ -35,6 +36,13 @@ func (s *Settings) setSource(key, v string, form *regexp.Regexp, p *string) erro
 	}
 	*p = v
 	return nil
+}
+
+func (s *Settings) setApprovers(v string) error {
+	if len(v) > maxTopics {
+		return fmt.Errorf("these are %d characters", len(v))
+	}
+	return list(v, settings.Approvers, &s.Approvers)
 }
 
 func (s *Settings) setTopics(v string) error {

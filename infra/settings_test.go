@@ -26,6 +26,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"watchers":   "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
+		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -40,11 +41,12 @@ func TestEverySettingIsRead(t *testing.T) {
 			{Name: settings.EveryBucket, Thresholds: []settings.Threshold{{Bytes: 2 << 40, Period: settings.Minute}}},
 		},
 		Total:          []settings.Threshold{{Bytes: 7 << 30, Period: settings.Minute}, {Bytes: 90 << 30, Period: settings.Hour}},
-		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home,
-		Email:    []string{"soc@example.com", "a.b+c@mail.example.co"},
-		Topics:   []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
-		Watchers: []string{"+4915123456789", "https://hooks.example.com/x", "arn:aws:sqs:eu-west-1:111122223333:ops", "arn:aws:sns:eu-west-1:444455556666:soc"},
-		Policy:   file, PolicyText: []byte(own), Mode: "act",
+		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home, Sealed: "stated",
+		Approvers: []string{"identity-center", "arn:aws:iam::111122223333:saml-provider/idp", "token.actions.githubusercontent.com"},
+		Email:     []string{"soc@example.com", "a.b+c@mail.example.co"},
+		Topics:    []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
+		Watchers:  []string{"+4915123456789", "https://hooks.example.com/x", "arn:aws:sqs:eu-west-1:111122223333:ops", "arn:aws:sns:eu-west-1:444455556666:soc"},
+		Policy:    file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
 	}
@@ -60,7 +62,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	}
 	want := Settings{
 		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
-		EventDataStore: aStore, Evidence: "lake", Home: home, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
+		EventDataStore: aStore, Evidence: "lake", Home: home, Approvers: []string{"identity-center", "saml"}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
 		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
@@ -109,6 +111,11 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"evidence", "duck", "should be lake or athena"},
 		{"evidence", "", "should be lake or athena"},
 		{"evidence", "athena", "and no trail is given: give -c trail=ARN or -c trail=create, or leave evidence out and CloudTrail Lake is asked"},
+		{"sealed", "stated", `sealed is "stated", and no trail is given`},
+		{"sealed", "proved", "should be stated, or nothing"},
+		{"approvers", "everybody", "should be identity-center, saml, ARNs of identity providers"},
+		{"approvers", "saml,https://accounts.example.com", "should be identity-center, saml, ARNs of identity providers"},
+		{"approvers", "saml," + strings.Repeat("a.example,", 90) + "saml", "characters"},
 		{"email", "soc", `"soc" is not`},
 		{"email", "soc@example.com, ops@example.com", `" ops@example.com" is not`},
 		{"email", "soc@example.com,soc@example.com", "stands there twice"},
@@ -161,7 +168,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, eventDataStore, trail, evidence, email, topics, watchers, policy, mode, epoch, protected, protectTag, retention, memory, metricsFilter, logLevel"
+	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, watchers, policy, mode, epoch, protected, approvers, protectTag, retention, memory, metricsFilter, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

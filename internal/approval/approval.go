@@ -41,6 +41,8 @@ type Approval struct {
 	Place incident.Place
 	// Alias says what the account is called; "" where that is not known. nil is none.
 	Alias func(context.Context, *slog.Logger) string
+	// Trusts is who may decide of those who sign in outside IAM.
+	Trusts Trusts
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Name gives a put a writer that no other has; nil is a random one.

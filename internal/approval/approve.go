@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, erro
 		if err != nil {
 			return "", err
 		}
-		if err := suspected(chain, rec); err != nil {
+		if err := suspected(chain, rec).refusal(); err != nil {
 			return "", err
 		}
 		i, err := a.approvable(ctx, rec, s)
@@ -48,8 +49,9 @@ func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, erro
 			return a.seen(ctx, rec, i, "it is approved already, by "+prose.Safe(o.Approved.By)), nil
 		}
 		if !followed { // it costs a question, so that it comes after what may refuse for nothing
-			if chain, err = a.traced(ctx, cred, rec); err != nil {
-				return "", err
+			var role error
+			if chain, role, err = a.traced(ctx, cred, rec); cmp.Or(err, role) != nil {
+				return "", cmp.Or(err, role)
 			}
 			followed = true
 		}
@@ -94,7 +96,7 @@ func (a *Approval) approvable(ctx context.Context, rec incident.Record, s Shown)
 	if err != nil {
 		return 0, fmt.Errorf("whether the mode was lowered could not be read: %w", err)
 	}
-	if brakes.Left(a.Generation, a.Mode) == containment.ModeObserve {
+	if brakes.Left(a.Generation, a.Mode, a.Clock.Now()) == containment.ModeObserve {
 		return 0, refuse(NotNow, "the mode is observe, in which Nightlatch changes nothing; run the printed command with your own credentials")
 	}
 	i, err := chosen(rec, s)

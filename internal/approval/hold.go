@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if err := suspected([]link{{Credential: cred}}, rec); err != nil {
+	if err := suspected([]link{{Credential: cred}}, rec).refusal(); err != nil {
 		return "", err
 	}
 	i, err := chosen(rec, s)
@@ -46,8 +47,8 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if _, err := a.traced(ctx, cred, rec); err != nil {
-		return "", err
+	if _, role, err := a.traced(ctx, cred, rec); cmp.Or(err, role) != nil {
+		return "", cmp.Or(err, role)
 	}
 	if _, err := a.changeBrakes(ctx, func(b *incident.Brakes) error {
 		b.Holds = slices.DeleteFunc(slices.Clone(b.Holds), func(h incident.Hold) bool {

@@ -19,29 +19,42 @@ const (
 	ahead = 2 * time.Minute
 	// recentChecked is how many of the latest incidents a caller must not be in who lowers the mode, beside those that are open.
 	recentChecked = 30
+	// roleTime is how long the mode is lowered by somebody whose role is in an incident, and who himself is not: he may be a thief's other self.
+	roleTime = 24 * time.Hour
 )
 
-// LowerMode lowers the mode at once. It never raises it: only a deployment of another generation does.
+// LowerMode lowers the mode at once. It never raises it: only a deployment of another generation does. Whoever is not suspected himself, though
+// his role is, may lower it to ask, for a day.
 func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mode) (string, error) {
 	if mode != containment.ModeObserve && mode != containment.ModeAsk {
 		return "", refuse(BadQuestion, "the mode can be lowered to observe or ask, not to %s", string(mode))
 	}
-	if err := a.trusted(ctx, c); err != nil {
+	role, err := a.trusted(ctx, c)
+	if err != nil {
 		return "", err
+	}
+	if role != nil && mode != containment.ModeAsk {
+		return "", role
 	}
 	var was containment.Mode
 	now := a.Clock.Now()
+	var until time.Time
+	ends := "A deployment of another generation takes the mode up again."
+	if role != nil {
+		until = now.Add(roleTime)
+		ends = "Somebody of the same role is in an incident, so it ends at " + until.UTC().Format(time.DateTime) + "; a deployment of another generation ends it sooner."
+	}
 	lowered, err := a.changeBrakes(ctx, func(b *incident.Brakes) error {
-		was = b.Left(a.Generation, a.Mode)
+		was = b.Left(a.Generation, a.Mode, now)
 		switch asked := (incident.Brakes{Mode: mode}); {
-		case was == mode:
+		case was == mode && (b.Until.IsZero() || role != nil):
 			return errUnchanged
-		case asked.Lower(was) == was:
+		case asked.Lower(was) == was && was != mode:
 			return refuse(NotNow, "the mode is %s, and can only be lowered here; a deployment of another generation raises it", string(was))
 		case b.Mode != "" && b.Generation != a.Generation && c.Signed.Before(b.At.Add(ahead)):
 			return refuse(NotNow, "a deployment has taken the mode up since this was signed; send it again")
 		}
-		b.Mode, b.Generation, b.By, b.At = mode, a.Generation, prose.Safe(c.ARN), now
+		b.Mode, b.Generation, b.By, b.At, b.Until = mode, a.Generation, prose.Safe(c.ARN), now, until
 		return nil
 	})
 	switch {
@@ -52,26 +65,30 @@ func (a *Approval) LowerMode(ctx context.Context, c Caller, mode containment.Mod
 	}
 	a.Log.InfoContext(ctx, "the mode was lowered", "from", string(was), "to", string(mode), "by", c.ARN, "key", c.AccessKeyID)
 	said := fmt.Sprintf("the mode is %s now, and was %s; a deployment of another generation takes it up again", mode, was)
+	if role != nil {
+		said += ", or the time does: it ends at " + until.UTC().Format(time.DateTime)
+	}
 	if !a.announce(ctx, report.Decided("MODE LOWERED", fmt.Sprintf("to %s, from %s", mode, was), c.ARN, c.AccessKeyID,
-		"What the policy would contain waits for a human now. A deployment of another generation takes the mode up again.", now)) {
+		"What the policy would contain waits for a human now. "+ends, now)) {
 		said += "; THE TEAM COULD NOT BE NOTIFIED"
 	}
 	return said, nil
 }
 
-// trusted refuses a caller who is in one of the incidents that are open, or were lately: a thief would switch us off.
-func (a *Approval) trusted(ctx context.Context, c Caller) error {
+// trusted refuses a caller who is in one of the incidents that are open, or were lately: a thief would switch us off. role is the refusal of one
+// whose role alone is.
+func (a *Approval) trusted(ctx context.Context, c Caller) (role, err error) {
 	cred, err := a.known(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	open, err := a.Store.Unclosed(ctx)
 	if err != nil {
-		return fmt.Errorf("the open incidents could not be listed: %w", err)
+		return nil, fmt.Errorf("the open incidents could not be listed: %w", err)
 	}
 	recent, err := a.Store.Recent(ctx, recentChecked)
 	if err != nil {
-		return fmt.Errorf("the latest incidents could not be listed: %w", err)
+		return nil, fmt.Errorf("the latest incidents could not be listed: %w", err)
 	}
 	var recs []incident.Record
 	known := map[string]bool{}
@@ -82,18 +99,18 @@ func (a *Approval) trusted(ctx context.Context, c Caller) error {
 		known[b.ID] = true
 		rec, err := a.Store.Load(ctx, b.ID)
 		if err != nil {
-			return fmt.Errorf("incident %s could not be read: %w", prose.Safe(b.ID), err)
+			return nil, fmt.Errorf("incident %s could not be read: %w", prose.Safe(b.ID), err)
 		}
 		if !rec.Closed.IsZero() {
 			rec.Alarm.From = a.Clock.Now() // keys are made after every incident, in time
 		}
-		if err := suspected([]link{{Credential: cred}}, rec); err != nil {
-			return err
+		if s := suspected([]link{{Credential: cred}}, rec); s.he != nil {
+			return nil, s.he
 		}
 		recs = append(recs, rec)
 	}
-	_, err = a.traced(ctx, cred, recs...)
-	return err
+	_, role, err = a.traced(ctx, cred, recs...)
+	return role, err
 }
 
 // errUnchanged says that the mode and the holds are as they shall be.

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -58,15 +59,24 @@ func (a *Approval) known(c Caller) (actor.Credential, error) {
 }
 
 // traced follows a caller's credential back to where somebody signed in, and refuses him if any of it is in one of the incidents. That
-// refusal comes first, whatever else is wrong with him.
-func (a *Approval) traced(ctx context.Context, cred actor.Credential, recs ...incident.Record) ([]link, error) {
-	chain, err := a.trace(ctx, cred)
+// refusal comes first, whatever else is wrong with him. Whose role alone is in one of them is refused too, beside his chain.
+func (a *Approval) traced(ctx context.Context, cred actor.Credential, recs ...incident.Record) (chain []link, role, err error) {
+	chain, err = a.trace(ctx, cred)
+	var all suspicion
 	for _, rec := range recs {
-		if err := suspected(chain, rec); err != nil {
-			return nil, err
+		s := suspected(chain, rec)
+		if s.he != nil {
+			return nil, nil, s.he
 		}
+		all.role, all.neighbours = cmp.Or(all.role, s.role), append(all.neighbours, s.neighbours...)
 	}
-	return chain, err
+	if err != nil {
+		return chain, nil, err
+	}
+	if err := a.theirs(ctx, &all, chain); err != nil {
+		return chain, nil, err
+	}
+	return chain, all.role, all.he
 }
 
 // trace follows a caller's credential back to where somebody signed in: what a thief has minted is his own. The caller's own credential
@@ -95,7 +105,7 @@ func (a *Approval) trace(ctx context.Context, cred actor.Credential) ([]link, er
 		by := actor.Of(minted.By, a.Ours)
 		switch key := minted.By.AccessKeyID; {
 		case minted.By.Type == "SAMLUser" || minted.By.Type == "WebIdentityUser" || minted.By.Type == "IdentityCenterUser":
-			return append(chain, link{Credential: by}), nil // he has signed in outside AWS
+			return append(chain, link{Credential: by}), a.outside(ctx, cred, *minted) // he has signed in outside AWS
 		case by.Kind == actor.AWSService || by.Kind == actor.ServiceForOthers:
 			return chain, refuse(BadCaller, "the session %s was given to a machine, by %s, and only a human may do this; %s", cred.AccessKeyID, minted.By.InvokedBy, ownTerms)
 		case !a.Ours[by.AccountID]:

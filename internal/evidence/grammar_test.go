@@ -67,6 +67,7 @@ func questions(buckets ...string) map[string]Question {
 		"who tagged a user":  Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 		"who made a session": Minter{AccessKeyID: "ASIAEXAMPLESESSION01", From: noon, To: noon.Add(time.Hour)},
 		"who made nothing":   Minter{AccessKeyID: hostile, From: noon, To: noon.Add(time.Hour)},
+		"whom a role trusts": Trust{Role: hostile, Provider: "arn:aws:iam::111122223333:saml-provider/sso", From: noon, To: noon.Add(time.Hour)},
 		"who ordered it":     Ordered{Buckets: buckets, Calls: []string{"PutBucketReplication", "CreateJob"}, From: noon, To: noon.Add(time.Hour)},
 		"copied":             Copied{Buckets: buckets, From: noon, To: noon.Add(time.Hour)},
 		"copied, anywhere":   Copied{From: noon, To: noon.Add(time.Hour)},

@@ -35,6 +35,7 @@ func (q Minter) SQL(s Schema) string {
 		id = []string{"no credential"}
 	}
 	return fmt.Sprintf(`select %[9]s as at, eventname as call,
+  coalesce(%[10]s, '') as role_given, coalesce(%[11]s, %[12]s, '') as provider_given,
   `+identity+`
 from %[1]s
 where eventsource in ('sts.amazonaws.com', 'iam.amazonaws.com') and eventname in (%[2]s) and coalesce(errorcode, '') = ''
@@ -42,7 +43,8 @@ where eventsource in ('sts.amazonaws.com', 'iam.amazonaws.com') and eventname in
   and strpos(coalesce(%[6]s, %[7]s, %[8]s), %[5]s) > 0
 order by case when useridentity.accesskeyid <> '' then 0 else 1 end, eventtime desc, eventid
 limit 1`, s.records(q.From, q.To), quoteAll(minting), s.moment(q.From), s.moment(q.To), quote(id[0]),
-		s.inner("responseelements", "credentials"), s.inner("responseelements", "accessKey"), s.returned(), unix("eventtime"))
+		s.inner("responseelements", "credentials"), s.inner("responseelements", "accessKey"), s.returned(), unix("eventtime"),
+		s.parameter("roleArn"), s.parameter("principalArn"), s.member("responseelements", "provider"))
 }
 
 // Minted is a call that gave out a credential, and who made it.
@@ -50,6 +52,10 @@ type Minted struct {
 	At   time.Time
 	Call string
 	By   actor.Identity
+	// Role is the ARN of the role that a session was given of. Provider is the identity provider that vouched for whoever got it: the ARN of a
+	// SAML or OpenID Connect provider, or the name of an issuer; "" where there was none.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html#cloudtrail-integration_examples-sts-api-saml
+	Role, Provider string
 }
 
 // ReadMinter reads the rows of a Minter question; nil where the trail shows no such call.
@@ -58,6 +64,6 @@ func ReadMinter(rows []Row) (*Minted, error) {
 		return nil, nil
 	}
 	r := &reader{row: rows[0]}
-	m := Minted{At: r.time("at"), Call: r.text("call"), By: r.identity()}
+	m := Minted{At: r.time("at"), Call: r.text("call"), By: r.identity(), Role: r.text("role_given"), Provider: r.text("provider_given")}
 	return &m, r.err
 }

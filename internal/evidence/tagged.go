@@ -35,7 +35,7 @@ limit 1`, s.records(q.From, q.To), quoteAll(calls), s.parameter(field), quote(na
 		s.inner("requestparameters", "tags"), quote(q.Tag), unix("eventtime"))
 }
 
-// Tagger is who tagged a principal, and when.
+// Tagger is who tagged a principal, or changed whom a role trusts, and when.
 type Tagger struct {
 	At                           time.Time
 	Call, ARN, AccessKeyID, From string

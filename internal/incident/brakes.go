@@ -20,6 +20,8 @@ type Brakes struct {
 	Generation string           `json:"epoch,omitempty"`
 	By         string           `json:"by,omitempty"`
 	At         time.Time        `json:"at,omitzero"`
+	// Until is when it is not lowered any more; zero is until another deployment generation.
+	Until time.Time `json:"until,omitzero"`
 	// Holds are the keys that were restored lately.
 	Holds []Hold `json:"holds,omitempty"`
 	// Contained are the times of the containments of the last hour, for the cap on them.
@@ -54,7 +56,7 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 // invocation that a deployment finds at work goes on in its own generation, for as long as a function may run: fifteen minutes.
 func (b Brakes) In(generation string) Brakes {
 	if b.Generation != generation {
-		b.Mode, b.Generation, b.By, b.At = "", "", "", time.Time{}
+		b.Mode, b.Generation, b.By, b.At, b.Until = "", "", "", time.Time{}, time.Time{}
 	}
 	return b
 }
@@ -73,8 +75,11 @@ func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
 	return deployed
 }
 
-// Left is the mode that is left of the deployment's: in its own generation it may have been lowered.
-func (b Brakes) Left(generation string, deployed containment.Mode) containment.Mode {
+// Left is the mode that is left of the deployment's at a time: in its own generation it may have been lowered, for ever or until then.
+func (b Brakes) Left(generation string, deployed containment.Mode, now time.Time) containment.Mode {
+	if !b.Until.IsZero() && !now.Before(b.Until) {
+		return deployed
+	}
 	return b.In(generation).Lower(deployed)
 }
 

@@ -191,7 +191,11 @@ func TestAHoldCoversEveryUseOfItsKey(t *testing.T) {
 			t.Errorf("%s is held", name)
 		}
 	}
-	if b.Left("g", containment.ModeAct) != containment.ModeAsk || b.Left("h", containment.ModeAct) != containment.ModeAct {
+	if b.Left("g", containment.ModeAct, after(0)) != containment.ModeAsk || b.Left("h", containment.ModeAct, after(0)) != containment.ModeAct {
 		t.Error("a mode is lowered in its own generation, and in no other")
+	}
+	b.Until = after(time.Hour)
+	if b.Left("g", containment.ModeAct, after(time.Hour-1)) != containment.ModeAsk || b.Left("g", containment.ModeAct, after(time.Hour)) != containment.ModeAct {
+		t.Error("a mode that is lowered until a time is lowered until then, and no longer")
 	}
 }

@@ -96,6 +96,16 @@ func (i *Investigation) Minter(ctx context.Context, key string, from, to time.Ti
 	return evidence.ReadMinter(answer.Rows)
 }
 
+// Trust says who has made or changed what lets somebody into a role by an identity provider, within the history; nil where the trail shows nobody.
+func (i *Investigation) Trust(ctx context.Context, role, provider string) (*evidence.Tagger, error) {
+	now := i.clock.Now()
+	answer, err := i.ask(ctx, evidence.Trust{Role: role, Provider: provider, From: now.Add(-evidence.HistorySpan), To: now})
+	if err != nil {
+		return nil, err
+	}
+	return evidence.ReadTrust(answer.Rows)
+}
+
 // Tagged says who put the tag there that protects a target; nil where the trail does not show it. The answer has what it cost, also beside an
 // error.
 func (i *Investigation) Tagged(ctx context.Context, target policy.Target) (*evidence.Tagger, evidence.Answer, error) {

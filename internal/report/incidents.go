@@ -41,7 +41,11 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 
 // Lowered says to what the mode was lowered, by whom and when: "lowered to ask by …". It is for brakes that have a mode.
 func Lowered(b incident.Brakes) string {
-	return fmt.Sprintf("lowered to %s by %s at %s UTC, until a deployment of another generation raises it", prose.Safe(string(b.Mode)), prose.Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"))
+	until := "until a deployment of another generation raises it"
+	if !b.Until.IsZero() {
+		until = "until " + b.Until.UTC().Format("2006-01-02 15:04") + " UTC, or " + until
+	}
+	return fmt.Sprintf("lowered to %s by %s at %s UTC, %s", prose.Safe(string(b.Mode)), prose.Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"), until)
 }
 
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.

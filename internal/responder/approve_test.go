@@ -35,7 +35,12 @@ var (
 func by(id actor.Identity) evidence.Row {
 	return evidence.Row{"at": fmt.Sprint(from.Add(-time.Hour).Unix()), "call": "AssumeRole", "type": id.Type, "principal_id": id.PrincipalID, "arn": id.ARN,
 		"account_id": id.AccountID, "access_key_id": id.AccessKeyID, "user_name": id.UserName, "issuer_arn": id.IssuerARN,
-		"issuer_user_name": id.IssuerUserName, "invoked_by": id.InvokedBy, "on_behalf_of": id.OnBehalfOf, "source_identity": id.SourceIdentity, "provider": id.Provider}
+		"issuer_user_name": id.IssuerUserName, "invoked_by": id.InvokedBy, "on_behalf_of": id.OnBehalfOf, "source_identity": id.SourceIdentity, "provider": id.Provider, "role_given": "", "provider_given": ""}
+}
+
+// vouched is a session of the role oncall that an identity provider vouched for.
+func vouched(id actor.Identity, provider string) evidence.Row {
+	return with(with(by(id), "provider_given", provider), "role_given", "arn:aws:iam::"+account+":role/oncall")
 }
 
 func user(name, key string) actor.Identity {
@@ -245,7 +250,24 @@ func TestWhoMayNotApprove(t *testing.T) {
 		"another of the evidence": {caller: approval.Caller{ARN: "arn:aws:iam::" + account + ":user/nightly", UserID: "AIDAEXAMPLEnightly", AccessKeyID: nightly, AccountID: account}, says: "is in the evidence"},
 		"a session of a role whose session is in the evidence": {caller: theirs("etl", "other", "ASIAEXAMPLEETL000002"), before: func(w *world) {
 			w.trail.takers = append(w.trail.takers, taker{key: "ASIAEXAMPLEETL000001", owner: "job", role: "etl", bytes: 1, ip: office})
-		}, says: "is in the evidence"},
+		}, minted: map[string]evidence.Row{"ASIAEXAMPLEETL000002": by(user("olga", opsKey))}, says: "it is not known whose it is"},
+		"a session of a role of which the evidence shows no session": {caller: theirs("etl", "other", "ASIAEXAMPLEETL000002"), before: func(w *world) {
+			w.trail.takers = append(w.trail.takers, taker{role: "etl", bytes: 1, ip: office})
+		}, minted: map[string]evidence.Row{"ASIAEXAMPLEETL000002": by(user("olga", opsKey))}, says: "is in the evidence"},
+		"another session of the thief's, under another name": {caller: theirs("etl", "other", "ASIAEXAMPLEETL000002"), before: func(w *world) {
+			w.trail.takers = append(w.trail.takers, taker{key: "ASIAEXAMPLEETL000001", owner: "job", role: "etl", bytes: 1, ip: office})
+		}, minted: map[string]evidence.Row{"ASIAEXAMPLEETL000002": by(user("olga", opsKey)), "ASIAEXAMPLEETL000001": by(user("olga", opsKey))}, says: "was given to you too"},
+		"another session of the thief's, of his own provider": {caller: theirs("etl", "other", "ASIAEXAMPLEETL000002"), before: func(w *world) {
+			w.trail.takers = append(w.trail.takers, taker{key: "ASIAEXAMPLEETL000001", owner: "job", role: "etl", bytes: 1, ip: office})
+		}, minted: map[string]evidence.Row{"ASIAEXAMPLEETL000002": vouched(actor.Identity{Type: "SAMLUser", PrincipalID: "idp:mallory"}, idp),
+			"ASIAEXAMPLEETL000001": vouched(actor.Identity{Type: "SAMLUser", PrincipalID: "idp:mallory"}, idp)}, says: "was given to you too"},
+		"a provider that was made tonight": {caller: oncall, minted: map[string]evidence.Row{opsSession: vouched(olgas, idp)}, before: func(w *world) {
+			w.trail.trust = evidence.Row{"at": fmt.Sprint(from.Add(-time.Hour).Unix()), "call": "CreateSAMLProvider", "arn": "arn:aws:iam::" + account + ":user/mara\n", "access_key_id": stolen, "source_ip": elsewhere}
+		}, says: `(CreateSAMLProvider by arn:aws:iam::111122223333:user/mara\n), so a thief may have let himself in`},
+		"a provider that CloudTrail does not name": {caller: oncall, minted: map[string]evidence.Row{opsSession: by(olgas)}, says: "by which role and which identity provider"},
+		"a workflow's session": {caller: oncall, minted: map[string]evidence.Row{opsSession: vouched(actor.Identity{Type: "WebIdentityUser", PrincipalID: "token.actions.githubusercontent.com:repo"},
+			"arn:aws:iam::"+account+":oidc-provider/token.actions.githubusercontent.com")}, says: "which may be a machine"},
+		"a workflow's session of a provider whose name begins like a trusted one": {caller: oncall, minted: map[string]evidence.Row{opsSession: vouched(actor.Identity{Type: "WebIdentityUser"}, "accounts.example.com.evil.example")}, says: "which may be a machine"},
 		"the owner of the target":                  {caller: maras, before: func(w *world) { w.trail.takers[0].owner = "mara" }, says: "may not decide about it"},
 		"a role assumed with the stolen key":       {caller: oncall, minted: map[string]evidence.Row{opsSession: by(thiefs)}, says: "one that it comes from (" + stolen + "), is in the evidence"},
 		"a role assumed by its user's session":     {caller: oncall, minted: map[string]evidence.Row{opsSession: by(user("mara", "ASIAEXAMPLEMARAS0001"))}, says: "is in the evidence"},
@@ -297,15 +319,20 @@ func TestWhoMayNotApprove(t *testing.T) {
 	}
 }
 
+const idp = "arn:aws:iam::" + account + ":saml-provider/idp"
+
+var olgas = actor.Identity{Type: "SAMLUser", PrincipalID: "idp:olga@example.com", UserName: "olga@example.com"}
+
 func TestWhoSignedInElsewhereMayApprove(t *testing.T) {
-	for name, id := range map[string]actor.Identity{
-		"by SAML":            {Type: "SAMLUser", PrincipalID: "idp:olga@example.com", UserName: "olga@example.com"},
-		"by OpenID Connect":  {Type: "WebIdentityUser", PrincipalID: "accounts.example.com:olga"},
-		"by Identity Center": {Type: "IdentityCenterUser", AccountID: account, OnBehalfOf: "c2d5e4a4-70b1"},
-		"at the console":     {Type: "IAMUser", PrincipalID: "AIDAEXAMPLEOLGA", ARN: ops.ARN, AccountID: account, UserName: "olga", InvokedBy: "signin.amazonaws.com"},
+	for name, row := range map[string]evidence.Row{
+		"by SAML":            vouched(olgas, idp),
+		"by OpenID Connect":  vouched(actor.Identity{Type: "WebIdentityUser", PrincipalID: "accounts.example.com:olga"}, "https://accounts.example.com"),
+		"by its provider":    vouched(actor.Identity{Type: "WebIdentityUser", PrincipalID: "accounts.example.com:olga"}, "arn:aws:iam::"+account+":oidc-provider/accounts.example.com"),
+		"by Identity Center": by(actor.Identity{Type: "IdentityCenterUser", AccountID: account, OnBehalfOf: "c2d5e4a4-70b1"}),
+		"at the console":     by(actor.Identity{Type: "IAMUser", PrincipalID: "AIDAEXAMPLEOLGA", ARN: ops.ARN, AccountID: account, UserName: "olga", InvokedBy: "signin.amazonaws.com"}),
 	} {
 		w := asks()
-		w.trail.minted = map[string]evidence.Row{opsSession: by(id)}
+		w.trail.minted = map[string]evidence.Row{opsSession: row}
 		rec := w.open(t)
 		if said, err := w.approval().Approve(t.Context(), oncall, shown(rec, 1)); err != nil || !strings.HasPrefix(said, "approved; ") {
 			t.Errorf("%s: got %q, %v", name, said, err)
@@ -748,5 +775,5 @@ func TestAKeyThatIsClearedAsItIsAboutToBeContainedIsAsked(t *testing.T) {
 func (w *world) approval() *approval.Approval {
 	ask := investigation.New(w.Meter, w.Trail, w.Second, w.Account, w.Ours, w.Clock, w.Workers, w.Log)
 	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Scheduler: w.Scheduler, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
-		Mode: w.Mode, Generation: w.Generation, Ours: w.Ours, Name: w.Name}
+		Mode: w.Mode, Generation: w.Generation, Ours: w.Ours, Name: w.Name, Trusts: approval.Trusts{"identity-center", "saml", "accounts.example.com"}}
 }

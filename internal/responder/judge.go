@@ -24,7 +24,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
-	limits.Mode = limits.Brakes.Left(w.Generation, w.Mode)
+	limits.Mode = limits.Brakes.Left(w.Generation, w.Mode, w.Clock.Now())
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()
 		judged, missing := judgement.Judge(w.Policy, *rec, targets, limits)

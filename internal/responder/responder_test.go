@@ -79,6 +79,8 @@ type trail struct {
 	// sealed is the seal of every answer; "" is proved.
 	sealed evidence.Sealed
 	tagger evidence.Row
+	// trust is who has changed whom a role trusts.
+	trust evidence.Row
 	// ordered are the calls that have services and strangers read.
 	ordered []evidence.Row
 	// copied are the copies out of buckets.
@@ -136,6 +138,10 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	case "minter":
 		if row := tr.minted[q.(evidence.Minter).AccessKeyID]; row != nil {
 			answer.Rows = []evidence.Row{row}
+		}
+	case "trust":
+		if tr.trust != nil {
+			answer.Rows = []evidence.Row{tr.trust}
 		}
 	case "ordered":
 		answer.Rows = tr.ordered

@@ -36,6 +36,7 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 			evidence.Since{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: []string{w.mara}, From: from, To: now},
 			evidence.Since{KeyIDs: []string{w.plot.stolen, w.plot.batch}, From: from.AddDate(0, 0, -9), To: now},
 			evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
+			evidence.Trust{Role: "oncall", Provider: "arn:aws:iam::111122223333:saml-provider/idp", From: dusk.AddDate(0, 0, -1), To: now},
 			evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
 			minter("ASIANOBODYHASTHISKEY"), minter(""),
 		}

@@ -53,7 +53,7 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 		s.who = roleSession(w.Rand, role, roles[role], "session")
 		gave := map[string]any{"credentials": map[string]string{"accessKeyId": s.who.AccessKeyID}}
 		if strings.HasPrefix(of.who.Type, "SAML") {
-			w.managed(of.caller, at, "AssumeRoleWithSAML", nil, gave)
+			w.managed(of.caller, at, "AssumeRoleWithSAML", map[string]string{"principalArn": "arn:aws:iam::" + accountID + ":saml-provider/idp"}, gave)
 		} else {
 			w.managed(of.caller, at, "AssumeRole", nil, gave)
 		}
@@ -156,7 +156,7 @@ func (in *invocation) approver() *approval.Approval {
 	return &approval.Approval{
 		Investigation: investigation.New(nil, simTrail{in}, nil, account, ours, simClock{in}, workers.Pool{}, log),
 		Account:       account, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
-		Log: log, Mode: in.plot.mode, Generation: in.generation, Ours: ours, Scheduler: simScheduler{in}, Name: func() string { return in.name },
+		Log: log, Mode: in.plot.mode, Generation: in.generation, Ours: ours, Trusts: approval.Trusts{"identity-center", "saml"}, Scheduler: simScheduler{in}, Name: func() string { return in.name },
 	}
 }
 

@@ -307,6 +307,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return sinceRows(all, q), nil
 	case evidence.Minter:
 		return minterRows(all, q), nil
+	case evidence.Trust:
+		return trustRows(all, q), nil
 	case evidence.Ordered:
 		return orderedRows(all, q), nil
 	}
@@ -736,7 +738,27 @@ func minterRows(all []*entry, q evidence.Minter) []evidence.Row {
 	}
 	row := best.who()
 	row["at"], row["call"] = unix(best.EventTime), best.EventName
+	row["role_given"], row["provider_given"] = best.RequestParameters["roleArn"], best.RequestParameters["principalArn"]
 	return []evidence.Row{row}
+}
+
+func trustRows(all []*entry, q evidence.Trust) []evidence.Row {
+	var best *entry
+	for _, e := range all {
+		role := (e.EventName == "CreateRole" || e.EventName == "UpdateAssumeRolePolicy") && e.RequestParameters["roleName"] == q.Role
+		provider := strings.HasSuffix(e.EventName, "SAMLProvider") && q.Provider != "" && e.RequestParameters["sAMLProviderArn"] == q.Provider
+		if e.EventSource != "iam.amazonaws.com" || e.ErrorCode != "" || !role && !provider || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
+			continue
+		}
+		if best == nil || cmp.Or(best.EventTime.Compare(e.EventTime), cmp.Compare(e.EventID, best.EventID)) < 0 {
+			best = e
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return []evidence.Row{{"at": unix(best.EventTime), "call": best.EventName, "arn": best.UserIdentity.ARN,
+		"access_key_id": best.UserIdentity.AccessKeyID, "source_ip": best.SourceIPAddress}}
 }
 
 var (

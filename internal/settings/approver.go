@@ -1,6 +1,9 @@
 package settings
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Approver is what the approver's environment says: the responder's settings but for FilterID and Records, which no approval reads, and the
 // function that it has called. The table and the schedules are needed: an approval is for another function to do.
@@ -8,16 +11,18 @@ type Approver struct {
 	Responder
 	// Function is the name of the responder's function.
 	Function string
+	// Trusted is whom the approver trusts of those who sign in outside IAM.
+	Trusted []string
 }
 
 func (s *Approver) fields() []field {
 	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return f.name == "FILTER_ID" || f.name == "RECORDS" })
-	return append(fields, text("RESPONDER", "the name of a Lambda function", true, group, &s.Function))
+	return append(fields, text("RESPONDER", "the name of a Lambda function", true, group, &s.Function), list("APPROVERS", AcceptedApprovers, false, Approvers, &s.Trusted))
 }
 
 // ParseApprover reads the approver's environment, as Parse does the responder's.
 func ParseApprover(environ []string) (Approver, error) {
-	s := Approver{Responder: Responder{ProtectTag: DefaultProtectTag, ScanBudget: DefaultScanBudget}}
+	s := Approver{Responder: Responder{ProtectTag: DefaultProtectTag, ScanBudget: DefaultScanBudget}, Trusted: strings.Split(DefaultApprovers, ",")}
 	w := read(s.fields(), environ)
 	s.together(&w)
 	if s.Table == "" && !w.any("TABLE") {

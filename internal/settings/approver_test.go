@@ -8,7 +8,7 @@ import (
 )
 
 func TestTheApproversSettings(t *testing.T) {
-	all := Approver{Responder: full, Function: "Nightlatch-Responder-x1"}
+	all := Approver{Responder: full, Function: "Nightlatch-Responder-x1", Trusted: []string{"saml", "arn:aws:iam::111122223333:oidc-provider/accounts.example.com", "token.actions.githubusercontent.com"}}
 	all.FilterID, all.Records = "", ""
 	got, err := ParseApprover(environ(all.Environ()))
 	if err != nil {
@@ -17,12 +17,18 @@ func TestTheApproversSettings(t *testing.T) {
 	if diff := cmp.Diff(got, all); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
-	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "RECORDS": "reads", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b"} {
+	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "RECORDS": "reads", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b",
+		"APPROVERS": "saml,everybody", "SEALED": "proved"} {
 		env := all.Environ()
 		env[prefix+name] = value
 		if got, err := ParseApprover(environ(env)); err == nil || !strings.Contains(err.Error(), prefix+name) || cmp.Diff(got, Approver{}) != "" {
 			t.Errorf("%s=%q: got %+v, %v, want nothing but an error that names it", name, value, got, err)
 		}
+	}
+	env := all.Environ()
+	delete(env, prefix+"APPROVERS")
+	if got, err := ParseApprover(environ(env)); err != nil || strings.Join(got.Trusted, ",") != "identity-center,saml" {
+		t.Errorf("without APPROVERS: got %q, %v", got.Trusted, err)
 	}
 	for _, required := range []string{"TOPIC", "ACCOUNTS", "RESPONDER"} {
 		env := all.Environ()
@@ -31,7 +37,7 @@ func TestTheApproversSettings(t *testing.T) {
 			t.Errorf("without %s: got %v", required, err)
 		}
 	}
-	env := all.Environ()
+	env = all.Environ()
 	for _, name := range []string{"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS"} {
 		delete(env, prefix+name)
 	}

@@ -71,6 +71,19 @@ const Lake, Athena = "lake", "athena"
 // What the evidence can hold of S3: the reads of the watched buckets, or those of every bucket.
 const WatchedReads, AllReads = "watched", "reads"
 
+// Whom the approver trusts, beside identity providers by name: IAM Identity Center, and any SAML provider. DefaultApprovers is both.
+const (
+	TrustIdentityCenter, TrustSAML = "identity-center", "saml"
+	DefaultApprovers               = TrustIdentityCenter + "," + TrustSAML
+)
+
+// Approvers is what an entry of the setting looks like: one of the words, the ARN of an identity provider, or the name of an OpenID Connect
+// issuer. AcceptedApprovers says it.
+var Approvers = regexp.MustCompile(`^(` + TrustIdentityCenter + `|` + TrustSAML + `|arn:aws[a-z-]*:iam::[0-9]{12}:(saml|oidc)-provider/[A-Za-z0-9._/:-]{1,256}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[A-Za-z0-9._/-]*)?)$`)
+
+// AcceptedApprovers says what the setting takes.
+const AcceptedApprovers = TrustIdentityCenter + ", " + TrustSAML + ", ARNs of identity providers and names of OpenID Connect issuers, with commas between them"
+
 // SealStated is the one value of the setting Sealed.
 const SealStated = "stated"
 

@@ -133,6 +133,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 			func(rows []evidence.Row) (any, error) { return evidence.ReadMinter(rows) }},
 		"copied": {evidence.Copied{Buckets: buckets, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { all, _, err := evidence.ReadCopied(rows); return all, err }},
+		"trust": {evidence.Trust{Role: "web", Provider: "arn:aws:iam::111122223333:saml-provider/idp", From: from.AddDate(0, 0, -14), To: to},
+			func(rows []evidence.Row) (any, error) { return evidence.ReadTrust(rows) }},
 		"ordered": {evidence.Ordered{Buckets: buckets, Calls: []string{"GetObject"}, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadOrdered(rows, buckets) }},
 	}
