@@ -12,7 +12,8 @@ import (
 const (
 	// Interval is the time between two messages to one channel, whoever of ours sends them. AWS deactivates an e-mail subscription that gets
 	// more than ten messages a second, and nobody can raise that: https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
-	Interval = time.Second
+	// It is a second and a bit, because one call takes longer than the next.
+	Interval = 1250 * time.Millisecond
 	// farthest is the most that is waited for a turn. A few senders wait for seconds; a turn that is farther away is no turn of ours, but an item
 	// that somebody has changed.
 	farthest = time.Minute
