@@ -203,8 +203,8 @@ const noEvidence = "neither trail nor eventDataStore is given, and Nightlatch as
 	"-c eventDataStore=ARN or -c eventDataStore=create ($0.75 a GB, about $1.35 a million reads, and $0.005 a GB asked)"
 
 // noWatchers is what is said where nobody but the team's own addresses hears that our code fails.
-const noWatchers = "Nightlatch: watchers is not given, so that the alarms on Nightlatch's own functions go to the addresses of email alone, each of which must confirm a second " +
-	"subscription, and who floods these or unsubscribes them lets nobody hear when our own code fails: give -c watchers=… a telephone number, an https URL, a queue or another topic"
+const noWatchers = "Nightlatch: watchers is not given, so when Nightlatch's own code fails nobody hears it but the addresses of email, by a second mail that each must confirm, " +
+	"and that a flood switches off: give -c watchers= a telephone number, an https URL, the ARN of a queue or of another topic"
 
 // chooseEngine says which engine is asked first: as given, or Lake where there is a store.
 func (s *Settings) chooseEngine() error {
