@@ -33,6 +33,9 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 	if s.Trail != "" {
 		grants = append(grants, cloudtrail.Grants()...)
 	}
+	if s.readsStore() {
+		grants = append(grants, cloudtrail.StoreGrants()...)
+	}
 	f, err := newFunction(scope, s, recipe{
 		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
 		grants:      grants,
@@ -55,17 +58,35 @@ func newEnroller(scope constructs.Construct, s Settings, code string, topic team
 }
 
 // lookUp has the enroller read a trail that is there already, while the stack is deployed: where its files lie, and whether they hold
-// the reads of the watched buckets.
-func (e enroller) lookUp(scope constructs.Construct, s Settings, topic team) Files {
+// the reads of the watched buckets. It answers what else the trail records of S3, too. An earlier version's answer did not have that, and Answers
+// has CloudFormation ask again.
+func (e enroller) lookUp(scope constructs.Construct, s Settings, topic team) (files Files, records string) {
 	trail := awscdk.NewCfnResource(scope, jsii.String("Trail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"),
-		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"]}})
+		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"], "Answers": "Records"}})
+	is := e.after(trail, topic)
+	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}, is("Records")
+}
+
+// lookUpStore has the enroller read what an event data store that is there already records of S3.
+func (e enroller) lookUpStore(scope constructs.Construct, s Settings, topic team) (records string) {
+	store := awscdk.NewCfnResource(scope, jsii.String("Store"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Store"),
+		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "EventDataStore": s.EventDataStore}})
+	return e.after(store, topic)("Records")
+}
+
+// after has a resource asked when all is there that the enroller needs, and returns what reads its attributes.
+func (e enroller) after(resource awscdk.CfnResource, topic team) func(attribute string) string {
 	for _, needed := range []awscdk.CfnResource{e.role, e.retries, topic.policy} {
-		trail.AddResourceDependency(needed, nil)
+		resource.AddResourceDependency(needed, nil)
 	}
-	is := func(attribute string) string {
-		return *trail.GetAtt(jsii.String(attribute), awscdk.ResolutionTypeHint_STRING).ToString()
+	return func(attribute string) string {
+		return *resource.GetAtt(jsii.String(attribute), awscdk.ResolutionTypeHint_STRING).ToString()
 	}
-	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}
+}
+
+// readsStore reports whether what the store takes of S3 has to be read: it was there already, and is all that is asked.
+func (s Settings) readsStore() bool {
+	return s.EventDataStore != "" && s.Trail == "" && !s.MadeStore
 }
 
 // checkDaily calls the enroller once a day: it makes a configuration again that somebody took away. Where every bucket is watched,

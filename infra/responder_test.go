@@ -20,7 +20,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings.Responder{
-		Mode: "act", Evidence: "lake", EventDataStore: aStore, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
+		Mode: "act", Evidence: "lake", EventDataStore: aStore, Records: settings.AllEvents, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
 		Generation: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theScheduleRole, DeadLetters: theQueue,
@@ -29,7 +29,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 	// The approver's is the same, but for what it does not read.
-	want.FilterID = ""
+	want.FilterID, want.Records = "", ""
 	if got, err := settings.ParseApprover(environOf(t, tpl, "Approver")); err != nil || cmp.Diff(got, settings.Approver{Responder: want, Function: "Nightlatch-Responder-x1"}) != "" {
 		t.Errorf("the approver reads %+v, %v", got, err)
 	}

@@ -60,8 +60,11 @@ type Settings struct {
 	// Filter is the id of the request-metrics configuration that the alarms read: the stack's own, which it makes, or one that the
 	// buckets have already, which is never changed.
 	Filter string
-	// Records is what the evidence holds of S3, where the stack itself makes all that is asked; "" where that is not known.
+	// Records is what the evidence holds of S3: of what the stack itself makes, or as the enroller reads it of the one trail or store that is
+	// asked; "" where that is not known.
 	Records string
+	// MadeStore: the stack makes the store.
+	MadeStore bool
 }
 
 // field is one setting: its context key, what it accepts in words, its default, and how it is read.

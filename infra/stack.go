@@ -23,7 +23,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	s.Home = s.Home.in(stack)
 	makes := s // what there is to make is still to be seen in it
 	s.Records = recorded(makes)
-	if makes.EventDataStore == made {
+	if s.MadeStore = makes.EventDataStore == made; s.MadeStore {
 		s.EventDataStore = newStore(stack, s.Buckets)
 	}
 	if makes.Trail == made {
@@ -37,7 +37,13 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 		return nil, err
 	}
 	if s.Trail != "" && makes.Trail != made {
-		s.Files = e.lookUp(stack, s, topic)
+		var records string
+		if s.Files, records = e.lookUp(stack, s, topic); s.EventDataStore == "" {
+			s.Records = records // of two that are asked, either may answer
+		}
+	}
+	if s.readsStore() {
+		s.Records = e.lookUpStore(stack, s, topic)
 	}
 	if s.Trail != "" {
 		s.Files = newAthena(stack, s)

@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
+
+	"nightlatch/internal/settings"
 )
 
 var update = flag.Bool("update", false, "write the goldens")
@@ -35,7 +37,8 @@ const (
 var home = Home{"aws", "eu-west-1", account}
 
 // lookedUp is what the enroller answers about aTrail.
-var lookedUp = map[string]string{"Bucket": "files", "Folder": "a/AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-0123456789ab"}
+var lookedUp = map[string]string{"Bucket": "files", "Folder": "a/AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-0123456789ab",
+	"Records": settings.AllEvents}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -193,7 +196,7 @@ func fill(node any) any {
 			switch att[0] {
 			case "EventDataStore":
 				return aStore
-			case "Trail":
+			case "Trail", "Store":
 				return lookedUp[att[1].(string)]
 			case "TrailFiles", "Results":
 				return "arn:aws:s3:::" + deployment[att[0].(string)]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +15,17 @@ import (
 )
 
 // Whether the account is known or CloudFormation fills it in: the rest of the stack is as with a store that is there already, but that it is
-// known what the store holds.
+// known what the store holds, and not read.
 func TestANewStoreIsUsedLikeAGivenOne(t *testing.T) {
 	want := synth(t)
+	// What is there already is read, by the enroller.
+	if records := at(t, want.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables", "NIGHTLATCH_RECORDS"); records != settings.AllEvents {
+		t.Errorf("of a store that is there already the responder's environment has %v", records)
+	}
+	delete(at(t, want.named(t, "AWS::Lambda::Function", "Responder"), "Environment", "Variables").(map[string]any), "NIGHTLATCH_RECORDS")
+	delete(want["Resources"].(map[string]any), "Store")
+	policy := at(t, want.named(t, "AWS::IAM::Role", "EnrollerRole"), "Policies", 0, "PolicyDocument").(map[string]any)
+	policy["Statement"] = slices.DeleteFunc(policy["Statement"].([]any), func(st any) bool { return st.(map[string]any)["Sid"] == "ReadTheStore" })
 	for _, caller := range []string{"", account} {
 		s, err := Read(given("eventDataStore", "create"))
 		if err != nil {

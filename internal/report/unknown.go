@@ -104,6 +104,11 @@ func unrecorded(r incident.Record) string {
 		return "this trail records no call to other buckets, but for copies"
 	case settings.AllReads:
 		return "this trail records the reads of every bucket, and no writes but copies"
+	case settings.AllEvents:
+		return "this trail records every data event of S3; other services have data events of their own"
+	}
+	if r.Records == settings.SomeEvents {
+		return "this trail does not record every call to other buckets"
 	}
 	return "this trail may not record the calls to other buckets"
 }

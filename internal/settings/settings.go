@@ -69,7 +69,8 @@ const (
 const Lake, Athena = "lake", "athena"
 
 // What the evidence can hold of S3: the reads of the watched buckets, or those of every bucket.
-const WatchedReads, AllReads = "watched", "reads"
+// Of what was there already it is known whether it takes every data event, or some.
+const WatchedReads, AllReads, AllEvents, SomeEvents = "watched", "reads", "all", "some"
 
 // Whom the approver trusts, beside identity providers by name: IAM Identity Center, and any SAML provider. DefaultApprovers is both.
 const (
@@ -101,7 +102,7 @@ var (
 	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
 	tagKey  = regexp.MustCompile(`^[\w .:/=+@-]{1,128}$`)
 	filter  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	records = regexp.MustCompile(`^(` + WatchedReads + `|` + AllReads + `)$`)
+	records = regexp.MustCompile(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
 	seal    = regexp.MustCompile(`^` + SealStated + `$`)
 	table   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	group   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
@@ -164,7 +165,7 @@ func (s *Responder) fields() []field {
 			}
 			return err
 		}, func() string { return strconv.FormatInt(s.ScanBudget, 10) }},
-		text("RECORDS", "watched or reads", false, records, &s.Records),
+		text("RECORDS", "watched, reads, all or some", false, records, &s.Records),
 		text("TABLE", "the name of a DynamoDB table", false, table, &s.Table),
 		text("SCHEDULE_GROUP", "the name of a schedule group", false, group, &s.ScheduleGroup),
 		text("SCHEDULE_ROLE", "the ARN of an IAM role", false, roleARN, &s.ScheduleRole),

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"nightlatch/internal/settings"
 )
 
 // Trail is what CloudTrail says of a trail.
@@ -30,6 +32,11 @@ type Trail struct {
 // Reader reads a trail by its ARN. Every error is one sentence that names the trail and what to do; errors.Is finds ErrGone in it.
 type Reader interface {
 	Read(ctx context.Context, arn string) (Trail, error)
+}
+
+// StoreReader reads an event data store by its ARN, as if it were a trail: of it only ARN, MultiRegion, Logging and Selectors are set.
+type StoreReader interface {
+	ReadStore(ctx context.Context, arn string) (Trail, error)
 }
 
 // ErrGone says that there is no such trail.
@@ -146,6 +153,16 @@ func (t Trail) Warnings() []string {
 		}
 	}
 	return all
+}
+
+// Takes says what of S3 the trail records: settings.AllEvents where it takes every data event of every bucket and region, and SomeEvents otherwise.
+func (t Trail) Takes() string {
+	for _, readOnly := range []bool{true, false} {
+		if !t.Logging || !t.MultiRegion || !t.records(dataEvent("", readOnly, t.bucketARN(Everything))) {
+			return settings.SomeEvents
+		}
+	}
+	return settings.AllEvents
 }
 
 // bucketARN begins the ARNs of a bucket's objects.

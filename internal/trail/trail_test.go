@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"nightlatch/internal/settings"
 )
 
 const aTrail = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"
@@ -135,6 +137,32 @@ func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
 	_, err := Look(t.Context(), &reader{trail: Trail{Bucket: "files", Logging: true}}, aTrail, Wish{"111122223333", "eu-west-1", list("*", "logs")})
 	if want := `trail "` + aTrail + `" does not record the reads of every bucket; select S3 data events of all buckets, or name the watched buckets`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Whether every data event of S3 is taken, of every bucket and region. What is not sure is some.
+func TestWhetherATrailTakesAllOfS3(t *testing.T) {
+	reads, writes := data(Condition{Field: "readOnly", Equals: list("true")}), data(Condition{Field: "readOnly", Equals: list("false")})
+	for name, c := range map[string]struct {
+		trail Trail
+		want  string
+	}{
+		"nothing":                {Trail{Logging: true, MultiRegion: true}, settings.SomeEvents},
+		"all":                    {Trail{Logging: true, MultiRegion: true, Selectors: all(data())}, settings.AllEvents},
+		"by a basic selector":    {Trail{Logging: true, MultiRegion: true, Selectors: Basic{Objects: list("arn:aws:s3")}.Selectors()}, settings.AllEvents},
+		"in two halves":          {Trail{Logging: true, MultiRegion: true, Selectors: all(reads, writes)}, settings.AllEvents},
+		"the reads":              {Trail{Logging: true, MultiRegion: true, Selectors: all(reads)}, settings.SomeEvents},
+		"one region":             {Trail{Logging: true, Selectors: all(data())}, settings.SomeEvents},
+		"stopped":                {Trail{MultiRegion: true, Selectors: all(data())}, settings.SomeEvents},
+		"one bucket":             {Trail{Logging: true, MultiRegion: true, Selectors: all(data(Condition{Field: "resources.ARN", StartsWith: list("arn:aws:s3:::logs/")}))}, settings.SomeEvents},
+		"all but one bucket":     {Trail{Logging: true, MultiRegion: true, Selectors: all(data(Condition{Field: "resources.ARN", NotStartsWith: list("arn:aws:s3:::logs/")}))}, settings.SomeEvents},
+		"all but one call":       {Trail{Logging: true, MultiRegion: true, Selectors: all(data(Condition{Field: "eventName", NotEquals: list("PutObject")}))}, settings.SomeEvents},
+		"all but of one role":    {Trail{Logging: true, MultiRegion: true, Selectors: all(data(Condition{Field: "userIdentity.arn", NotStartsWith: list("arn:aws:sts::1")}))}, settings.SomeEvents},
+		"of another partition's": {Trail{Logging: true, MultiRegion: true, Selectors: all(data(Condition{Field: "resources.ARN", StartsWith: list("arn:aws-cn:s3:::")}))}, settings.SomeEvents},
+	} {
+		if c.trail.ARN = aTrail; c.trail.Takes() != c.want {
+			t.Errorf("%s: got %s, want %s", name, c.trail.Takes(), c.want)
+		}
 	}
 }
 

@@ -60,7 +60,9 @@ func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
 		t.Fatal(err)
 	}
 	w.enroller.account, w.enroller.metrics, w.enroller.trail, w.enroller.trails, w.enroller.team, w.enroller.alias = e.account, e.metrics, e.trail, e.trails, e.team, e.alias
+	w.enroller.stores = e.stores
 	w.aws.Make(aTrail, "files")
+	w.aws.MakeStore(aStore)
 	w.aws.Join("o-exampleorg")
 	w.aws.Change(aTrail, func(t *trailtest.Trail) { t.Trail["IsOrganizationTrail"] = true })
 	return w, aws, sns
@@ -78,11 +80,14 @@ func TestEveryCallOfAStacksLifeIsWrittenDown(t *testing.T) {
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "b-1"), nil); got.Data["Folder"] != "AWSLogs/o-exampleorg/" {
 		t.Errorf("the trail's resource is %+v", got)
 	}
+	if got := w.request(t.Context(), create, properties{"EventDataStore": aStore}, nil); got.Data["Records"] != "some" {
+		t.Errorf("the store's resource is %+v", got)
+	}
 	w.has("odd/nightlatch filtered")
 	if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 prod-data eu-west-1)\n") {
 		t.Errorf("the team was notified of %q", sns.sent)
 	}
-	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls("arn:aws:dynamodb:"+region+":"+ours+":table/kept", "${Table}", theTopic, "${Topic}", aTrail, "${Trail}", ours, "${Account}"))
+	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, aws.Calls("arn:aws:dynamodb:"+region+":"+ours+":table/kept", "${Table}", theTopic, "${Topic}", aTrail, "${Trail}", aStore, "${EventDataStore}", ours, "${Account}"))
 }
 
 // Whatever is missing, CloudFormation and the team are told which permission it is. Where the team cannot be notified, the log has it.
@@ -99,6 +104,9 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 			if strings.HasPrefix(c.Action, "cloudtrail:") || strings.HasPrefix(c.Action, "organizations:") {
 				asked = wantTrail(aTrail, "b-1")
 			}
+			if c.Action == "cloudtrail:GetEventDataStore" {
+				asked = properties{"EventDataStore": aStore}
+			}
 			got := w.request(t.Context(), create, asked, nil)
 			named := fmt.Sprint(got.Data["Refused"])
 			switch c.Action {
@@ -106,6 +114,10 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 				// nothing can be done at all
 				if named = got.Reason; got.Status != cfn.StatusFailed || len(w.s3.Configs()) != 1 {
 					t.Errorf("got %+v and %q, want a failure and nothing done", got, w.s3.Configs())
+				}
+			case "cloudtrail:GetEventDataStore": // it is answered as what takes some of S3
+				if named = w.log.String(); got.Status != cfn.StatusSuccess || got.Data["Records"] != "some" {
+					t.Errorf("got %+v", got)
 				}
 			case "iam:ListAccountAliases": // nobody misses it
 				if named = w.log.String(); got.Status != cfn.StatusSuccess || len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd (111122223333 eu-west-1)\n") {

@@ -110,7 +110,7 @@ func newWorld(t *testing.T, buckets ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, w.team, func(context.Context, *slog.Logger) string { return "" },
+	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, trails, w.team, func(context.Context, *slog.Logger) string { return "" },
 		// A transport of its own: a test server that closes also closes what is idle in the default one, under a neighbour's answer.
 		&http.Client{Timeout: answerTimeout, Transport: &http.Transport{}}, slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w
@@ -142,6 +142,9 @@ func (w *world) event(request cfn.RequestType, now, before properties) json.RawM
 	id := "RequestMetrics"
 	if _, ok := now["Trail"]; ok {
 		id = "Trail"
+	}
+	if _, ok := now["EventDataStore"]; ok {
+		id = "Store"
 	}
 	raw, err := json.Marshal(cfn.Event{RequestType: request, RequestID: "r-1", StackID: "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/1",
 		LogicalResourceID: id, ResourceType: "Custom::" + id, ResponseURL: w.cfn.URL + "/?X-Amz-Signature=secret",

@@ -44,6 +44,7 @@ type enroller struct {
 	metrics enroll.Metrics
 	trail   string // the ARN of the trail that is checked once a day, "" for none
 	trails  trail.Reader
+	stores  trail.StoreReader
 	team    notify.Channel
 	alias   func(context.Context, *slog.Logger) string // of the account, for the messages
 	http    *http.Client                               // to CloudFormation
@@ -85,6 +86,6 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, channels[0], iam.Alias,
+	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, s.Trail, trails, trails, channels[0], iam.Alias,
 		&http.Client{Timeout: answerTimeout}, log}, nil
 }

@@ -14,10 +14,10 @@ import (
 // A resource's id never changes. CloudFormation would take another one after an update for a replacement. It would have the old one deleted, and
 // with it what the new one has just enrolled.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-const physicalID, trailID = "nightlatch-request-metrics", "nightlatch-trail"
+const physicalID, trailID, storeID = "nightlatch-request-metrics", "nightlatch-trail", "nightlatch-store"
 
-// trailType is the resource that finds a trail; every other one is about request metrics.
-const trailType = "Custom::Trail"
+// trailType is the resource that finds a trail, and storeType the one that reads an event data store; every other one is about request metrics.
+const trailType, storeType = "Custom::Trail", "Custom::Store"
 
 // What is left of the invocation's time when the work ends, and when the answer can wait no longer. Notifying the team takes up to 15 seconds,
 // and the answer up to three times answerTimeout.
@@ -32,8 +32,11 @@ func (e *enroller) resource(ctx context.Context, request cfn.Event) error {
 	answer := cfn.Response{
 		RequestID: request.RequestID, StackID: request.StackID, LogicalResourceID: request.LogicalResourceID, PhysicalResourceID: physicalID,
 	}
-	if request.ResourceType == trailType {
+	switch request.ResourceType {
+	case trailType:
 		answer.PhysicalResourceID = trailID
+	case storeType:
+		answer.PhysicalResourceID = storeID
 	}
 	last, cancel := until(ctx, answerMargin)
 	defer cancel()
@@ -60,8 +63,11 @@ func (e *enroller) attempt(last, ctx context.Context, request cfn.Event) (map[st
 			}
 		}()
 		do := e.fulfil
-		if request.ResourceType == trailType {
+		switch request.ResourceType {
+		case trailType:
 			do = e.lookUp
+		case storeType:
+			do = e.lookUpStore
 		}
 		data, err := do(ctx, request)
 		done <- outcome{data, err}

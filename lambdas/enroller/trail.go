@@ -48,7 +48,7 @@ func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]an
 // readTrail reads the trail of a resource's properties: Trail, its ARN, and Buckets.
 func (e *enroller) readTrail(ctx context.Context, properties map[string]any) (trail.Trail, error) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if !slices.Contains(append(given, "Trail", "Buckets"), name) {
+		if !slices.Contains(append(given, "Trail", "Buckets", "Answers"), name) {
 			return trail.Trail{}, fmt.Errorf("the property %s is not one of Trail and Buckets", name)
 		}
 	}
@@ -73,7 +73,20 @@ func trailData(t trail.Trail) map[string]any {
 		parts := strings.Split(t.ARN, ":")
 		key = "arn:" + parts[1] + ":kms:" + parts[3] + ":" + parts[4] + ":key/none"
 	}
-	return map[string]any{"Bucket": t.Bucket, "Folder": t.Folder(), "Key": key}
+	return map[string]any{"Bucket": t.Bucket, "Folder": t.Folder(), "Key": key, "Records": t.Takes()}
+}
+
+// lookUpStore answers what an event data store takes of S3. A deployment does not fail where that cannot be read: some of it is what is said then.
+func (e *enroller) lookUpStore(ctx context.Context, request cfn.Event) (map[string]any, error) {
+	if request.RequestType == cfn.RequestDelete {
+		return nil, nil
+	}
+	arn, _ := request.ResourceProperties["EventDataStore"].(string)
+	s, err := e.stores.ReadStore(ctx, arn)
+	if err != nil {
+		e.log.WarnContext(ctx, "what the store records is not known", "store", arn, "err", err)
+	}
+	return map[string]any{"Records": s.Takes()}, nil
 }
 
 // checkTrail notifies the team when the trail has become wrong since it was deployed. An error is returned where it could not be read; the alarm

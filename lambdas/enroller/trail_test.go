@@ -13,6 +13,8 @@ import (
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
+const aStore = "arn:aws:cloudtrail:us-east-1:444455556666:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
+
 const aTrail = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"
 
 func wantTrail(arn string, buckets ...string) properties {
@@ -37,7 +39,7 @@ func records(bucket string) func(*trailtest.Trail) {
 func TestATrailIsLookedUp(t *testing.T) {
 	w := newWorld(t)
 	w.aws.Make(aTrail, "files")
-	data := map[string]any{"Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none"}
+	data := map[string]any{"Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none", "Records": "all"}
 	for _, request := range []cfn.RequestType{create, update} {
 		got := w.request(t.Context(), request, wantTrail(aTrail, "logs"), wantTrail(aTrail, "*"))
 		if got.Status != cfn.StatusSuccess || got.PhysicalResourceID != trailID || cmp.Diff(got.Data, data) != "" {
@@ -49,7 +51,7 @@ func TestATrailIsLookedUp(t *testing.T) {
 	w.aws.Change(aTrail, func(t *trailtest.Trail) {
 		t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"], t.Trail["KmsKeyId"] = true, "a", key
 	})
-	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key}
+	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key, "Records": "all"}
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "*"), nil); cmp.Diff(got.Data, data) != "" || len(w.team.sent) > 0 {
 		t.Errorf("got %+v, and the team was notified of %q", got, w.team.sent)
 	}
@@ -177,5 +179,26 @@ func TestTheDailyCheckOfTheTrail(t *testing.T) {
 	w.watches(nil)
 	if err := w.checkTrail(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("without its file: got %v", err)
+	}
+}
+
+// What a store records is answered; and that it is some of S3 where it cannot be read, which fails no deployment.
+func TestAStoreIsLookedUp(t *testing.T) {
+	w := newWorld(t)
+	asks := func(arn string) properties { return properties{"ServiceToken": "x", "EventDataStore": arn} }
+	all := trailtest.Object{"FieldSelectors": []trailtest.Object{{"Field": "eventCategory", "Equals": []string{"Data"}}, {"Field": "resources.type", "Equals": []string{"AWS::S3::Object"}}}}
+	w.aws.MakeStore(aStore, all)
+	w.aws.MakeStore(aStore+"-2")
+	for arn, records := range map[string]string{aStore: "all", aStore + "-2": "some", aStore + "-3": "some", "": "some"} {
+		for _, request := range []cfn.RequestType{create, update} {
+			got := w.request(t.Context(), request, asks(arn), asks(aStore))
+			if got.Status != cfn.StatusSuccess || got.PhysicalResourceID != storeID || cmp.Diff(got.Data, map[string]any{"Records": records}) != "" {
+				t.Errorf("%s %s: got %+v", request, arn, got)
+			}
+		}
+	}
+	w.aws.Calls()
+	if got := w.request(t.Context(), remove, asks(aStore), nil); got.Status != cfn.StatusSuccess || got.PhysicalResourceID != storeID || len(w.aws.Calls()) > 0 {
+		t.Errorf("deleted: got %+v, or calls", got)
 	}
 }

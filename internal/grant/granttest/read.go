@@ -146,13 +146,13 @@ var from = regexp.MustCompile(`(?i)\bfrom ([0-9a-f]{8}-[0-9a-f-]{27})\b`)
 // cloudTrail reads CloudTrail's protocol, AWS JSON. Each call is about the trail that it names, or the event data store that the query's
 // text names.
 func (a *AWS) cloudTrail(region string, r *http.Request, body []byte) (Call, error) {
-	var in struct{ Name, TrailName, QueryStatement, QueryId, EventDataStoreOwnerAccountId string }
+	var in struct{ Name, TrailName, QueryStatement, QueryId, EventDataStoreOwnerAccountId, EventDataStore string }
 	if err := json.Unmarshal(body, &in); err != nil {
 		return Call{}, err
 	}
 	target := r.Header.Get("X-Amz-Target")
 	c := Call{Action: "cloudtrail:" + target[strings.LastIndex(target, ".")+1:]}
-	if trail := in.Name + in.TrailName; trail != "" {
+	if trail := in.Name + in.TrailName + in.EventDataStore; trail != "" {
 		c.Resource = trail
 	} else if in.QueryStatement == "" {
 		a.mu.Lock()

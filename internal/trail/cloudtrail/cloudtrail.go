@@ -1,15 +1,18 @@
 // Package cloudtrail reads CloudTrail's trails: GetTrail, GetTrailStatus and GetEventSelectors, and of a trail that records an organization
-// the organization's id, which stands in the paths of its files.
+// the organization's id, which stands in the paths of its files; and CloudTrail Lake's event data stores.
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrail.html
 package cloudtrail
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 
 	"nightlatch/internal/awserr"
@@ -29,7 +32,10 @@ type Trails struct {
 	organizations *organizations.Client
 }
 
-var _ trail.Reader = (*Trails)(nil)
+var (
+	_ trail.Reader      = (*Trails)(nil)
+	_ trail.StoreReader = (*Trails)(nil)
+)
 
 // New reaches the trails of cfg's region with cfg's credentials.
 func New(cfg aws.Config) (*Trails, error) {
@@ -44,7 +50,12 @@ func New(cfg aws.Config) (*Trails, error) {
 	return &Trails{cloudtrail.NewFromConfig(cfg), organizations.NewFromConfig(cfg)}, nil
 }
 
-// Grants are the permissions that the package needs.
+// StoreGrants are the permissions that ReadStore needs.
+func StoreGrants() []grant.Grant {
+	return []grant.Grant{{Sid: "ReadTheStore", Actions: []string{"cloudtrail:GetEventDataStore"}, On: []string{"${EventDataStore}"}}}
+}
+
+// Grants are the permissions that Read needs.
 func Grants() []grant.Grant {
 	return []grant.Grant{
 		{Sid: "ReadTheTrail", Actions: []string{"cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"}, On: []string{"${Trail}"}},
@@ -93,17 +104,29 @@ func (t *Trails) Read(ctx context.Context, arn string) (trail.Trail, error) {
 	return out, nil
 }
 
+// ReadStore reads an event data store, which may be another region's or account's.
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventDataStore.html
+func (t *Trails) ReadStore(ctx context.Context, arn string) (trail.Trail, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	parts := strings.Split(arn, ":")
+	if len(parts) < 6 {
+		return trail.Trail{}, fmt.Errorf("%+q is not the ARN of an event data store", arn)
+	}
+	got, err := t.client.GetEventDataStore(ctx, &cloudtrail.GetEventDataStoreInput{EventDataStore: &arn}, func(o *cloudtrail.Options) { o.Region = parts[3] })
+	if err == nil && got.EventDataStoreArn == nil {
+		err = errStrange
+	}
+	if err != nil {
+		return trail.Trail{}, failed("cloudtrail:GetEventDataStore", arn, err)
+	}
+	return trail.Trail{ARN: arn, MultiRegion: aws.ToBool(got.MultiRegionEnabled), Logging: got.Status == types.EventDataStoreStatusEnabled,
+		Selectors: advanced(got.AdvancedEventSelectors)}, nil
+}
+
 // selectorsOf are a trail's selectors of either kind; it has only one of them.
 func selectorsOf(got *cloudtrail.GetEventSelectorsOutput) []trail.Selector {
-	var all []trail.Selector
-	for _, s := range got.AdvancedEventSelectors {
-		var one trail.Selector
-		for _, f := range s.FieldSelectors {
-			one = append(one, trail.Condition{Field: aws.ToString(f.Field), Equals: f.Equals, StartsWith: f.StartsWith, EndsWith: f.EndsWith,
-				NotEquals: f.NotEquals, NotStartsWith: f.NotStartsWith, NotEndsWith: f.NotEndsWith})
-		}
-		all = append(all, one)
-	}
+	all := advanced(got.AdvancedEventSelectors)
 	for _, s := range got.EventSelectors {
 		// AWS leaves out what is the default: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
 		b := trail.Basic{ReadWrite: string(s.ReadWriteType), Management: s.IncludeManagementEvents == nil || *s.IncludeManagementEvents, Exclude: s.ExcludeManagementEventSources}
@@ -113,6 +136,19 @@ func selectorsOf(got *cloudtrail.GetEventSelectorsOutput) []trail.Selector {
 			}
 		}
 		all = append(all, b.Selectors()...)
+	}
+	return all
+}
+
+func advanced(selectors []types.AdvancedEventSelector) []trail.Selector {
+	var all []trail.Selector
+	for _, s := range selectors {
+		var one trail.Selector
+		for _, f := range s.FieldSelectors {
+			one = append(one, trail.Condition{Field: aws.ToString(f.Field), Equals: f.Equals, StartsWith: f.StartsWith, EndsWith: f.EndsWith,
+				NotEquals: f.NotEquals, NotStartsWith: f.NotStartsWith, NotEndsWith: f.NotEndsWith})
+		}
+		all = append(all, one)
 	}
 	return all
 }

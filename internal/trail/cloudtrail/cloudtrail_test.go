@@ -171,3 +171,19 @@ func TestATrailOfMoto(t *testing.T) {
 	do(err)
 	check("there is no such trail")
 }
+
+func TestAStoreIsRead(t *testing.T) {
+	const arn = "arn:aws:cloudtrail:us-east-1:444455556666:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
+	trails, fake := newTrails(t)
+	fake.MakeStore(arn, trailtest.Object{"FieldSelectors": []trailtest.Object{{"Field": "eventCategory", "Equals": []string{"Data"}}, {"Field": "resources.type", "Equals": []string{"AWS::S3::Object"}}}})
+	want := trail.Trail{ARN: arn, MultiRegion: true, Logging: true, Selectors: []trail.Selector{{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.type", Equals: []string{"AWS::S3::Object"}}}}}
+	got, err := trails.ReadStore(t.Context(), arn)
+	if diff := cmp.Diff(got, want); err != nil || diff != "" {
+		t.Errorf("%v: got -, want +:\n%s", err, diff)
+	}
+	for other, says := range map[string]string{"main": "is not the ARN of an event data store", arn[:len(arn)-1] + "0": `event data store "arn:aws:cloudtrail:us-east-1:444455556666:eventdatastore/`} {
+		if got, err := trails.ReadStore(t.Context(), other); err == nil || !strings.Contains(err.Error(), says) || cmp.Diff(got, trail.Trail{}) != "" {
+			t.Errorf("%s: got %+v, %v", other, got, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cloudtrail
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
@@ -17,6 +18,9 @@ var errStrange = errors.New("the answer has no such thing in it")
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html#API_DescribeOrganization_Errors.
 func failed(action, arn string, err error) error {
 	on := fmt.Sprintf("trail %+q", arn)
+	if strings.Contains(arn, ":eventdatastore/") {
+		on = fmt.Sprintf("event data store %+q", arn)
+	}
 	refused, status := awserr.Refusal(err)
 	switch {
 	case errors.Is(err, errStrange):

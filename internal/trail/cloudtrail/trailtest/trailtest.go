@@ -20,6 +20,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	trails map[string]*Trail
+	stores map[string]Object
 	org    string
 	fail   func(operation string) awstest.Fault
 	calls  []string
@@ -30,7 +31,7 @@ type Trail struct{ Trail, Status, Selectors Object }
 
 // New has no trails, and an account in no organization.
 func New() *Server {
-	s := &Server{trails: map[string]*Trail{}, fail: func(string) awstest.Fault { return awstest.Fault{} }}
+	s := &Server{trails: map[string]*Trail{}, stores: map[string]Object{}, fail: func(string) awstest.Fault { return awstest.Fault{} }}
 	s.cloudTrail = &awstest.Service{Target: "CloudTrail_20131101", Scope: "cloudtrail", Came: s.came, Do: s.do}
 	s.organizations = &awstest.Service{Target: "AWSOrganizationsV20161128", Scope: "organizations", Came: s.came, Do: s.do}
 	return s
@@ -48,6 +49,13 @@ func (s *Server) Make(arn, bucket string) {
 		Object{"TrailARN": arn, "EventSelectors": []Object{{"ReadWriteType": "All", "IncludeManagementEvents": true, "ExcludeManagementEventSources": []string{},
 			"DataResources": []Object{{"Type": "AWS::S3::Object", "Values": []string{"arn:aws:s3"}}}}}},
 	}
+}
+
+// MakeStore makes an event data store, as GetEventDataStore answers it.
+func (s *Server) MakeStore(arn string, selectors ...Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stores[arn] = Object{"EventDataStoreArn": arn, "Status": "ENABLED", "MultiRegionEnabled": true, "AdvancedEventSelectors": selectors}
 }
 
 // Change changes a trail.
@@ -114,9 +122,15 @@ func (s *Server) do(r awstest.Request) (any, error) {
 		}
 		return Object{"Organization": Object{"Id": s.org, "FeatureSet": "ALL"}}, nil
 	}
-	var in struct{ Name, TrailName string }
+	var in struct{ Name, TrailName, EventDataStore string }
 	if err := json.Unmarshal(r.Body, &in); err != nil {
 		return nil, awstest.Fault{Code: "SerializationException", Message: err.Error()}
+	}
+	if r.Operation == "GetEventDataStore" {
+		if store := s.stores[in.EventDataStore]; store != nil {
+			return store, nil
+		}
+		return nil, awstest.Fault{Code: "EventDataStoreNotFoundException", Message: "no"}
 	}
 	t := s.trails[in.Name+in.TrailName]
 	if t == nil {
