@@ -224,7 +224,9 @@ func neverTheEnroller() []request {
 func TestTheRoleIsJudged(t *testing.T) {
 	const breakGlass = user + "ops/break-glass"
 	responder := func(more ...request) []request {
-		return slices.Concat(madeForIt(theLog), neverTheResponder(), neverToKept(), more)
+		signIn := []request{does("Allowed KnowHowUsersSignIn", "iam:GetLoginProfile", user+"bob"), does("Allowed KnowHowUsersSignIn", "iam:ListMFADevices", user+"bob"),
+			does(denied, "iam:GetLoginProfile", "arn:aws:iam::444455556666:user/mallory")}
+		return slices.Concat(madeForIt(theLog), neverTheResponder(), neverToKept(), signIn, more)
 	}
 	for name, m := range map[string]struct {
 		function string
@@ -276,7 +278,10 @@ func TestTheRoleIsJudged(t *testing.T) {
 				case name == "observe" && c.Action == "iam:UpdateAccessKey",
 					service == "cloudtrail" && m.function != "enroller" && slices.Contains(m.changes, without),
 					(service == "athena" || c.Resource == "${TrailBucket}") && !trail,
-					m.function == "enroller" && (service == "cloudtrail" || service == "organizations") && !trail:
+					m.function == "enroller" && c.Action == "cloudtrail:GetEventDataStore" && trail:
+					recorded[i].want = denied
+				case m.function == "enroller" && c.Action == "cloudtrail:GetEventDataStore": // of the one store that is asked
+				case m.function == "enroller" && (service == "cloudtrail" || service == "organizations") && !trail:
 					recorded[i].want = denied
 				}
 			}

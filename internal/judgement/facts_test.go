@@ -11,6 +11,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 )
 
 // known is a record of which everything is known: one actor took 700 of 1000 alarmed bytes, of 900 that CloudTrail shows.
@@ -66,7 +67,9 @@ func TestFactsOf(t *testing.T) {
 		"of a deployment": {func(r *incident.Record, _ *evidence.Actor) { r.Place.Region = "eu-west-1" }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
 		"of a small bucket": {func(r *incident.Record, a *evidence.Actor) {
 			r.Place.Region, r.Alarm.Stored, a.DayBytes = "eu-west-1", new(int64(60<<20)), new(int64(45<<20))
-		}, func(f *policy.Facts) { f.OfFloor, f.Volume = new(int64(150)), new(int64(45<<20)) }},
+		}, func(f *policy.Facts) {
+			f.OfFloor, f.Volume, f.OfStored = new(int64(150)), new(int64(45<<20)), new(int64(1))
+		}},
 		"over files, no threshold": {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Threshold = nil }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
 		"the day is not known":     {func(_ *incident.Record, a *evidence.Actor) { a.DayBytes = nil }, func(f *policy.Facts) { f.OfFloor, f.Volume = nil, nil }},
 		"no big day":               {func(_ *incident.Record, a *evidence.Actor) { a.UsualBytes = new(int64(0)) }, func(f *policy.Facts) { f.Volume = nil }},
@@ -304,5 +307,85 @@ func TestLastUseInAnotherService(t *testing.T) {
 		if diff := cmp.Diff(c.want, usedElsewhere(r, policy.Target{LastUsed: c.last})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestLastUseThatNoRecordShows(t *testing.T) {
+	at := time.Date(2026, 3, 4, 0, 7, 30, 0, time.UTC)
+	thief := evidence.Actor{LastSeen: at, Habits: evidence.Habits{LastRecord: &at}}
+	use := func(after time.Duration) *policy.LastUse { return &policy.LastUse{At: at.Add(after), Service: "s3"} }
+	for name, c := range map[string]struct {
+		records string
+		actor   evidence.Actor
+		last    *policy.LastUse
+		want    *bool
+	}{
+		"not asked":                              {"", thief, nil, nil},
+		"not asked, and all is recorded":         {settings.AllEvents, thief, nil, new(false)},
+		"never used":                             {"", thief, &policy.LastUse{}, new(false)},
+		"as recorded":                            {"", thief, use(0), new(false)},
+		"the theft goes on":                      {settings.WatchedReads, thief, use(15 * time.Minute), new(false)},
+		"longer than records are late":           {settings.WatchedReads, thief, use(15*time.Minute + time.Second), new(true)},
+		"the reads of every bucket are recorded": {settings.AllReads, thief, use(time.Hour), new(true)},
+		"what is recorded is not known":          {"", thief, use(time.Hour), new(true)},
+		"all is recorded":                        {settings.AllEvents, thief, use(time.Hour), new(false)},
+		"the history is not known":               {"", evidence.Actor{LastSeen: at}, use(time.Hour), new(true)},
+		"no record":                              {"", evidence.Actor{}, use(0), nil},
+		"no record, and no use":                  {"", evidence.Actor{}, &policy.LastUse{}, new(false)},
+	} {
+		if diff := cmp.Diff(c.want, usedUnrecorded(incident.Record{Records: c.records}, c.actor, policy.Target{LastUsed: c.last})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A sign-in speaks for the owner only where it is older than the history; where that is not known, it is not known whether he signed in.
+func TestASignInIsHeldByItsAge(t *testing.T) {
+	from := time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
+	r := incident.Record{Alarm: alarm.Alarm{From: from}}
+	old, young := from.Add(-15*24*time.Hour), from.Add(-13*24*time.Hour)
+	for name, c := range map[string]struct {
+		signedIn *bool
+		sign     *policy.SignIn
+		want     *bool
+		taken    int64
+	}{
+		"nobody signed in":      {new(false), nil, new(false), 10},
+		"not known who":         {nil, &policy.SignIn{Password: young, Device: young}, nil, 10},
+		"their age not known":   {new(true), nil, nil, 10},
+		"both old":              {new(true), &policy.SignIn{Password: old, Device: old}, new(true), 10},
+		"a young password":      {new(true), &policy.SignIn{Password: young, Device: old}, new(false), 40},
+		"a young second factor": {new(true), &policy.SignIn{Password: old, Device: young}, new(false), 40},
+	} {
+		a := evidence.Actor{TakenBytes: new(int64(10)), Habits: evidence.Habits{SignedIn: c.signedIn, SignedInBytes: 30}}
+		got := held(r, a, policy.Target{SignIn: c.sign})
+		if diff := cmp.Diff(c.want, got.SignedIn); diff != "" || *got.TakenBytes != c.taken || *a.TakenBytes != 10 {
+			t.Errorf("%s: taken %d of %d (-want +got):\n%s", name, *got.TakenBytes, *a.TakenBytes, diff)
+		}
+	}
+}
+
+func TestWhatDescribesIsKnownOrNot(t *testing.T) {
+	at := time.Date(2026, 3, 4, 0, 7, 30, 0, time.UTC)
+	known := evidence.Habits{LastRecord: &at}
+	for name, c := range map[string]struct {
+		actor evidence.Actor
+		want  [3]*bool // looked round, refused before, odd hour
+	}{
+		"nothing":             {evidence.Actor{}, [3]*bool{}},
+		"nothing to tell":     {evidence.Actor{Habits: known}, [3]*bool{new(false), new(false), nil}},
+		"listed first":        {evidence.Actor{ListedFirst: true}, [3]*bool{new(true), nil, nil}},
+		"looked round before": {evidence.Actor{Habits: evidence.Habits{LastRecord: &at, LookedRound: at, RefusedAt: at}}, [3]*bool{new(true), new(true), nil}},
+		"refused now":         {evidence.Actor{Errors: map[string]int64{"AccessDenied": 1}, Habits: known}, [3]*bool{new(false), new(true), nil}},
+		"by day":              {evidence.Actor{FirstSeen: at, Habits: evidence.Habits{Hours: &evidence.Hours{From: 9 * 3600, To: 17 * 3600}}}, [3]*bool{nil, nil, new(true)}},
+		"at its hours":        {evidence.Actor{FirstSeen: at, Habits: evidence.Habits{Hours: &evidence.Hours{From: 0, To: 3600}}}, [3]*bool{nil, nil, new(false)}},
+	} {
+		if diff := cmp.Diff(c.want, [3]*bool{lookedRound(c.actor), refusedBefore(c.actor), oddHour(c.actor)}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	r := incident.Record{Alarm: alarm.Alarm{Stored: new(int64(1000))}, Evidence: evidence.Evidence{}}
+	if f := FactsOf(r, evidence.Actor{Bytes: 501}); f.OfStored == nil || *f.OfStored != 51 || f.SeesAll != nil {
+		t.Errorf("got %v, %v", f.OfStored, f.SeesAll)
 	}
 }

@@ -46,7 +46,7 @@ func Enough(p *policy.Policy, r incident.Record) bool {
 		}
 		guess := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: a.UserName, OwnerARN: a.PrincipalARN, Known: true}
 		facts := FactsOf(r, a)
-		facts.UsedElsewhere = new(false)
+		facts.UsedElsewhere, facts.UsedUnrecorded = new(false), new(false)
 		if policy.Decide(p, facts, policy.DeactivateKey, guess).Decision == policy.Contain {
 			return true
 		}
@@ -112,7 +112,8 @@ func (j *judging) all(spread bool) (left int64) {
 			rec.Aside++
 			continue
 		}
-		facts := FactsOf(*rec, a)
+		owned, known := j.targets[a.Credential()]
+		facts := FactsOf(*rec, held(*rec, a, owned.Target))
 		facts.Spread = spread
 		if !material(*rec, facts, a) {
 			if small++; !spread || small > maxSpread || a.Bytes == 0 {
@@ -122,12 +123,11 @@ func (j *judging) all(spread bool) (left int64) {
 			}
 		}
 		if _, planned := j.plans[i]; !planned {
-			target, known := j.targets[a.Credential()]
 			if !known {
 				j.missing = append(j.missing, a.Credential())
 				continue
 			}
-			j.plans[i] = j.plan(a, target)
+			j.plans[i] = j.plan(a, owned)
 		}
 		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
 			left += a.Bytes
@@ -168,7 +168,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 	}
 	for _, s := range p.steps {
 		s = j.asItWas(s)
-		facts.UsedElsewhere = usedElsewhere(*rec, s.Target)
+		facts.UsedElsewhere, facts.UsedUnrecorded = usedElsewhere(*rec, s.Target), usedUnrecorded(*rec, a, s.Target)
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
 			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}

@@ -71,8 +71,8 @@ func (p *Policy) Check() []Finding {
 // Records that still come can only raise the facts that rise, and can raise or lower those that move. All others are of the time before the
 // window, or of the alarm.
 var (
-	rise = []string{"alarm_share", "copies", "explained", "of_floor", "through_usual", "unfamiliar", "volume"}
-	move = []string{"object_share", "presigned", "spread"}
+	rise = []string{"alarm_share", "copies", "explained", "of_floor", "of_stored", "through_usual", "unfamiliar", "volume"}
+	move = []string{"looked_round", "new_agent", "object_share", "odd_hour", "presigned", "refused_before", "spread"}
 )
 
 // unsettled are the facts that a rule tests and that may be otherwise once the evidence is complete. That a fact which rises is above a number

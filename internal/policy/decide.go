@@ -104,7 +104,8 @@ func (p *Policy) mayWait(f Facts, action Action, target Target, reasons []Reason
 // grown are the facts as evidence that is still to come could make them at most.
 func (f Facts) grown() Facts {
 	most := new(int64(math.MaxInt64))
-	f.AlarmShare, f.Explained, f.OfFloor, f.ThroughUsual, f.Unfamiliar, f.Volume, f.Copies = most, most, most, most, most, most, *most
+	f.AlarmShare, f.Explained, f.OfFloor, f.ThroughUsual, f.Unfamiliar, f.Volume, f.OfStored, f.Copies = most, most, most, most, most, most, most, *most
+	f.LookedRound, f.RefusedBefore, f.NewAgent, f.OddHour = new(true), new(true), new(true), new(true)
 	return f
 }
 
@@ -165,14 +166,15 @@ func (f Facts) context(approved bool) cedar.Record {
 		m["via"] = cedar.String(f.Via)
 	}
 	for name, is := range map[cedar.String]*bool{"familiar_active": f.FamiliarActive, "in_use": f.InUse, "company": f.Company,
-		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn, "used_elsewhere": f.UsedElsewhere} {
+		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn, "used_elsewhere": f.UsedElsewhere, "used_unrecorded": f.UsedUnrecorded, "sees_all": f.SeesAll,
+		"looked_round": f.LookedRound, "refused_before": f.RefusedBefore, "new_agent": f.NewAgent, "odd_hour": f.OddHour} {
 		if is != nil {
 			m[name] = cedar.Boolean(*is)
 		}
 	}
 	for name, n := range map[cedar.String]*int64{"explained": f.Explained, "alarm_share": f.AlarmShare, "object_share": f.ObjectShare,
 		"unfamiliar": f.Unfamiliar, "presigned": f.Presigned, "history_days": f.HistoryDays, "of_floor": f.OfFloor, "volume": f.Volume,
-		"through_usual": f.ThroughUsual, "history_bytes": f.HistoryBytes, "novelty": f.Novelty, "new_networks": f.NewNetworks} {
+		"through_usual": f.ThroughUsual, "history_bytes": f.HistoryBytes, "novelty": f.Novelty, "new_networks": f.NewNetworks, "of_stored": f.OfStored} {
 		if n != nil {
 			m[name] = cedar.Long(*n)
 		}

@@ -18,7 +18,8 @@ func stolen() Facts {
 		Explained: new(int64(99)), AlarmShare: new(int64(97)), ObjectShare: new(int64(98)), Unfamiliar: new(int64(97)),
 		FamiliarActive: new(false), Presigned: new(int64(0)), HistoryDays: new(int64(14)), HistoryBytes: new(int64(5000)), OfFloor: new(int64(4000)),
 		Volume: new(int64(100_000)), ThroughUsual: new(int64(0)), Novelty: new(int64(0)), NewNetworks: new(int64(0)), InUse: new(false), OriginsSeen: true,
-		UsedElsewhere: new(false), Company: new(false), OwnEndpoint: new(false), SignedIn: new(false),
+		UsedElsewhere: new(false), UsedUnrecorded: new(false), Company: new(false), OwnEndpoint: new(false), SignedIn: new(false),
+		SeesAll: new(false), LookedRound: new(true), RefusedBefore: new(true), NewAgent: new(true), OddHour: new(true), OfStored: new(int64(90)),
 	}
 }
 
@@ -85,12 +86,18 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 		decision Decision
 		reason   string
 	}{
-		"a stolen key":                     {func(f *Facts) {}, Contain, contain},
-		"the key that also copied":         {func(f *Facts) { f.Copies = 3 }, Contain, contain},
-		"in use by its owner":              {func(f *Facts) { f.InUse = new(true) }, Ask, "ask-in-use"},
-		"in use by its owner, not known":   {func(f *Facts) { f.InUse = nil }, Ask, "ask-in-use"},
-		"used elsewhere":                   {func(f *Facts) { f.UsedElsewhere = new(true) }, Ask, "ask-used-elsewhere"},
-		"used elsewhere, not known":        {func(f *Facts) { f.UsedElsewhere = nil }, Ask, "ask-used-elsewhere"},
+		"a stolen key":                   {func(f *Facts) {}, Contain, contain},
+		"the key that also copied":       {func(f *Facts) { f.Copies = 3 }, Contain, contain},
+		"in use by its owner":            {func(f *Facts) { f.InUse = new(true) }, Ask, "ask-in-use"},
+		"in use by its owner, not known": {func(f *Facts) { f.InUse = nil }, Ask, "ask-in-use"},
+		"used elsewhere":                 {func(f *Facts) { f.UsedElsewhere = new(true) }, Ask, "ask-used-elsewhere"},
+		"used elsewhere, not known":      {func(f *Facts) { f.UsedElsewhere = nil }, Ask, "ask-used-elsewhere"},
+		"used later than is recorded":    {func(f *Facts) { f.UsedUnrecorded = new(true) }, Ask, "ask-used-unrecorded"},
+		"used when is not known":         {func(f *Facts) { f.UsedUnrecorded = nil }, Ask, "ask-used-unrecorded"},
+		"what describes says nothing": {func(f *Facts) {
+			f.LookedRound, f.RefusedBefore, f.NewAgent, f.OddHour, f.OfStored = new(false), nil, new(false), nil, nil
+		}, Contain, contain},
+		"the trail's selectors not known":  {func(f *Facts) { f.SeesAll = nil }, Contain, contain},
 		"where colleagues work":            {func(f *Facts) { f.Company = new(true) }, Ask, "ask-company"},
 		"who works there is not known":     {func(f *Facts) { f.Company = nil }, Ask, "ask-company"},
 		"through an endpoint of ours":      {func(f *Facts) { f.OwnEndpoint = new(true) }, Ask, "ask-own-endpoint"},
@@ -136,7 +143,7 @@ func TestShippedPolicyOnAKey(t *testing.T) {
 	}
 	t.Run("nothing is known", func(t *testing.T) {
 		judge(t, Shipped(), Facts{Kind: actor.IAMUserKey}, DeactivateKey, key(), Ask, "ask-unconfirmed", "ask-unsettled", "ask-incomplete", "ask-unsealed",
-			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-used-elsewhere", "ask-company", "ask-own-endpoint", "ask-signed-in",
+			"ask-unexplained", "ask-share", "ask-familiar", "ask-in-use", "ask-used-elsewhere", "ask-used-unrecorded", "ask-company", "ask-own-endpoint", "ask-signed-in",
 			"ask-always-new", "ask-many-new", "ask-floor", "ask-volume", "ask-presigned", "ask-no-history")
 	})
 }
@@ -373,6 +380,8 @@ var facts = map[string]func(*Facts){
 	"history_days": func(f *Facts) { f.HistoryDays = nil }, "of_floor": func(f *Facts) { f.OfFloor = nil }, "volume": func(f *Facts) { f.Volume = nil },
 	"through_usual": func(f *Facts) { f.ThroughUsual = nil }, "history_bytes": func(f *Facts) { f.HistoryBytes = nil }, "novelty": func(f *Facts) { f.Novelty = nil },
 	"new_networks": func(f *Facts) { f.NewNetworks = nil }, "in_use": func(f *Facts) { f.InUse = nil },
+	"sees_all": func(f *Facts) { f.SeesAll = nil }, "used_unrecorded": func(f *Facts) { f.UsedUnrecorded = nil }, "looked_round": func(f *Facts) { f.LookedRound = nil },
+	"refused_before": func(f *Facts) { f.RefusedBefore = nil }, "new_agent": func(f *Facts) { f.NewAgent = nil }, "odd_hour": func(f *Facts) { f.OddHour = nil }, "of_stored": func(f *Facts) { f.OfStored = nil },
 	"used_elsewhere": func(f *Facts) { f.UsedElsewhere = nil }, "company": func(f *Facts) { f.Company = nil }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = nil }, "signed_in": func(f *Facts) { f.SignedIn = nil },
 	// These cannot be missing: not known, they are so.
 	"confirmed": func(f *Facts) { f.Confirmed = false }, "complete": func(f *Facts) { f.Complete = false }, "settled": func(f *Facts) { f.Settled = false }, "lost": func(f *Facts) { f.Lost = true },
@@ -382,14 +391,22 @@ var facts = map[string]func(*Facts){
 
 // exemptions speak against a theft, and each is set as strongly as it can be.
 var exemptions = map[string]func(*Facts){
-	"used_elsewhere": func(f *Facts) { f.UsedElsewhere = new(true) }, "in_use": func(f *Facts) { f.InUse = new(true) }, "company": func(f *Facts) { f.Company = new(true) }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = new(true) },
+	"used_unrecorded": func(f *Facts) { f.UsedUnrecorded = new(true) },
+	"used_elsewhere":  func(f *Facts) { f.UsedElsewhere = new(true) }, "in_use": func(f *Facts) { f.InUse = new(true) }, "company": func(f *Facts) { f.Company = new(true) }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = new(true) },
 	"signed_in": func(f *Facts) { f.SignedIn = new(true) }, "novelty": func(f *Facts) { f.Novelty = new(int64(100)) }, "new_networks": func(f *Facts) { f.NewNetworks = new(int64(13)) },
 	"of_floor": func(f *Facts) { f.OfFloor = new(int64(0)) }, "volume": func(f *Facts) { f.Volume = new(int64(0)) }, "via": func(f *Facts) { f.Via = "athena.amazonaws.com" },
 	"history_bytes": func(f *Facts) { f.HistoryBytes = new(int64(0)) },
 }
 
-// notRead are the facts that contain-stolen-key does not read: "settled" bounds the last five.
-var notRead = []string{"alarm_share", "familiar_active", "through_usual", "origins_seen", "complete", "explained", "object_share", "unfamiliar", "presigned"}
+// describing are the facts that excuse nobody, and are in the shipped policy's way nowhere, each as far to both sides as it can be.
+var describing = map[string]func(*Facts, bool){
+	"looked_round": func(f *Facts, is bool) { f.LookedRound = &is }, "refused_before": func(f *Facts, is bool) { f.RefusedBefore = &is }, "new_agent": func(f *Facts, is bool) { f.NewAgent = &is },
+	"odd_hour": func(f *Facts, is bool) { f.OddHour = &is }, "sees_all": func(f *Facts, is bool) { f.SeesAll = &is },
+	"of_stored": func(f *Facts, is bool) { f.OfStored = new(map[bool]int64{true: 1 << 40}[is]) },
+}
+
+// notRead are the facts that contain-stolen-key does not read: "settled" bounds the last five, and the first six describe.
+var notRead = []string{"sees_all", "looked_round", "refused_before", "new_agent", "odd_hour", "of_stored", "alarm_share", "familiar_active", "through_usual", "origins_seen", "complete", "explained", "object_share", "unfamiliar", "presigned"}
 
 // What is missing, and what speaks for the caller, turns a containment into a question, and nothing into silence.
 func TestNoExemptionSilences(t *testing.T) {
@@ -399,6 +416,14 @@ func TestNoExemptionSilences(t *testing.T) {
 		f := random(r)
 		before := Decide(p, f, DeactivateKey, key()).Decision
 		tried[before]++
+		for name, set := range describing {
+			for _, is := range []bool{false, true} {
+				g := f
+				if set(&g, is); Decide(p, g, DeactivateKey, key()).Decision != before {
+					t.Fatalf("%s is %t: %s becomes another decision: %s", name, is, before, cmp.Diff(Facts{}, f))
+				}
+			}
+		}
 		if before == Leave {
 			continue
 		}

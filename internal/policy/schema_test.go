@@ -161,9 +161,14 @@ func anyFacts(r *rand.Rand) Facts {
 		NewNetworks: share(0, 0, 2, 3), OriginsSeen: yes(12),
 	}
 	if yes(12) {
-		f.FamiliarActive, f.InUse, f.Company, f.OwnEndpoint, f.SignedIn, f.UsedElsewhere = new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0)
+		f.FamiliarActive, f.InUse, f.Company, f.OwnEndpoint, f.SignedIn, f.UsedElsewhere, f.UsedUnrecorded = new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0), new(r.IntN(3) == 0)
 	}
-	if !yes(12) {
+	for _, describes := range []**bool{&f.SeesAll, &f.LookedRound, &f.RefusedBefore, &f.NewAgent, &f.OddHour} {
+		if yes(6) {
+			*describes = new(r.IntN(2) == 0)
+		}
+	}
+	if f.OfStored = share(0, 50, 100, 4000); !yes(12) {
 		f.Via = "athena.amazonaws.com"
 	}
 	return f
@@ -182,7 +187,7 @@ func containable(f Facts) bool {
 	no := func(p *bool) bool { return p != nil && !*p }
 	return f.Via == "" && !f.Manual && f.Confirmed && f.Settled && !f.Lost && (f.Sealed == Proved || f.Sealed == Stated) && no(f.InUse) && between(f.HistoryDays, 1, most) &&
 		between(f.HistoryBytes, 1, most) && between(f.OfFloor, 100, most) && between(f.Volume, 301, most) && between(f.Novelty, 0, 49) && between(f.NewNetworks, 0, 2) &&
-		no(f.Company) && no(f.OwnEndpoint) && no(f.SignedIn) && no(f.UsedElsewhere)
+		no(f.Company) && no(f.OwnEndpoint) && no(f.SignedIn) && no(f.UsedElsewhere) && no(f.UsedUnrecorded)
 }
 
 // Nothing falls between the policies: a key is contained, asked about for a reason, or left as usual.

@@ -51,6 +51,8 @@ type Target struct {
 	Tags map[string]string `json:"tags,omitempty"`
 	// LastUsed is what IAM says of a key's last use; nil where it was not asked, or did not say.
 	LastUsed *LastUse `json:"last_used,omitempty"`
+	// SignIn is what IAM says of how a key's user signs in to the console; nil where it was not asked, or did not say.
+	SignIn *SignIn `json:"sign_in,omitempty"`
 	// Known says that the account was asked and knows the target. An unknown target is never contained.
 	Known bool `json:"known"`
 	// Unknown says why it is not known, where that is known.
@@ -70,6 +72,15 @@ type LastUse struct {
 	At      time.Time `json:"at,omitzero"`
 	Service string    `json:"service,omitempty"`
 }
+
+// SignIn is when a user got his password for the console, and the newest of his devices for the second factor.
+type SignIn struct {
+	Password time.Time `json:"password"`
+	Device   time.Time `json:"device"`
+}
+
+// Before reports whether both are older than a time.
+func (s SignIn) Before(t time.Time) bool { return s.Password.Before(t) && s.Device.Before(t) }
 
 // Decision is the policy's answer for one step. The zero Decision is Ask.
 type Decision string
@@ -157,6 +168,17 @@ type Facts struct {
 	SignedIn *bool
 	// UsedElsewhere: IAM says that the key was used last in another service than S3, in the 24 hours before the window or since.
 	UsedElsewhere *bool
+	// SeesAll: the trail or store takes all S3 data events, of whatever bucket.
+	SeesAll *bool
+	// UsedUnrecorded: IAM says that the key was used later than CloudTrail's lag after the last record of it that was read, and the trail does not
+	// take all S3 data events.
+	UsedUnrecorded *bool
+	// What describes, and excuses nobody. LookedRound: before it read, the credential listed or described something, or asked who it is, at the
+	// unfamiliar places, in the 24 hours before; or it listed first in the window. RefusedBefore: a call of it was refused there then, or in the
+	// window. NewAgent: it names a program as its agent that its principal's callers did not name. OddHour: it came at another time of the day
+	// than on the earlier days. OfStored is what it took against what the watched buckets hold.
+	LookedRound, RefusedBefore, NewAgent, OddHour *bool
+	OfStored                                      *int64
 	// OriginsSeen: every origin of the actor was compared with its history.
 	OriginsSeen bool
 }

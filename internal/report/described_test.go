@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/settings"
@@ -47,6 +48,7 @@ func TestHowMuchOfTheBucketAndAtWhatHour(t *testing.T) {
 func TestWhatTheTrailDoesNotRecord(t *testing.T) {
 	for records, says := range map[string]string{
 		"": "this trail may not record the calls to other buckets", settings.WatchedReads: "this trail records no call to other buckets, but for copies",
+		settings.SomeEvents: "this trail does not record every call to other buckets", settings.AllEvents: "this trail records every data event of S3",
 		settings.AllReads: "this trail records the reads of every bucket, and no writes but copies", "later": "this trail may not record the calls to other buckets",
 	} {
 		r := messages()["contained"]
@@ -54,5 +56,40 @@ func TestWhatTheTrailDoesNotRecord(t *testing.T) {
 		if body := strings.Join(strings.Fields(Text(r).Body), " "); !strings.Contains(body, "what else the key is used for: "+says) {
 			t.Errorf("%q: want %q in\n%s", records, says, body)
 		}
+	}
+}
+
+// What came before the reading, and an agent that is not the usual one, are told; and neither where it says nothing.
+func TestWhatCameBeforeAndTheAgent(t *testing.T) {
+	const came, agent = "Before that ", "Its agent names "
+	for name, c := range map[string]struct {
+		change func(*evidence.Actor)
+		says   []string
+		never  []string
+	}{
+		"nothing is known": {func(*evidence.Actor) {}, nil, []string{came, agent}},
+		"all of it": {func(a *evidence.Actor) {
+			a.LookedRound, a.RefusedAt, a.ListedFirst, a.NewAgent, a.UsualAgents = clockAt(-time.Hour), clockAt(-time.Minute), true, "curl\n\u202eDONE", []string{"Boto3", "aws-cli"}
+		}, []string{"Before that it listed or described something from there, or asked who it is, last at " + clockAt(-time.Hour).UTC().Format(time.DateTime) +
+			"; calls from there were refused, last at " + clockAt(-time.Minute).UTC().Format(time.DateTime) + "; it listed what there is, and then read.",
+			agent + `curl\n\u202eDONE; on earlier days it named Boto3, aws-cli and perhaps others. The caller chooses it.`}, nil},
+		"one program":   {func(a *evidence.Actor) { a.NewAgent, a.UsualAgents = "curl", []string{"aws-cli"} }, []string{"it named aws-cli. The"}, []string{came}},
+		"the usual one": {func(a *evidence.Actor) { a.OtherAgent, a.UsualAgents = new(false), []string{"aws-cli"} }, nil, []string{agent}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := theft()
+			c.change(&r.Evidence.Actors[0])
+			body := strings.Join(strings.Fields(Text(r).Body), " ")
+			for _, says := range c.says {
+				if !strings.Contains(body, says) {
+					t.Errorf("want %q in\n%s", says, body)
+				}
+			}
+			for _, never := range c.never {
+				if strings.Contains(body, never) {
+					t.Errorf("never %q in\n%s", never, body)
+				}
+			}
+		})
 	}
 }

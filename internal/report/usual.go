@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -120,6 +121,53 @@ func inShort(a evidence.Actor, o evidence.Origin) string {
 // ofDay is a time of day, of the seconds after midnight.
 func ofDay(seconds int64) string { return time.Unix(seconds, 0).UTC().Format("15:04") }
 
+// signIn says how old the password and the device of a sign-in are; "" where both are older than the history.
+func signIn(r incident.Record, a evidence.Actor) string {
+	var s *policy.SignIn
+	for _, o := range r.Outcomes {
+		if o.AccessKeyID == a.AccessKeyID && o.Step.Target.SignIn != nil {
+			s = o.Step.Target.SignIn
+		}
+	}
+	switch {
+	case s == nil:
+		return " How old the password and the device are is NOT KNOWN."
+	case s.Before(r.Alarm.From.Add(-evidence.HistorySpan)):
+		return ""
+	}
+	return " But it may not have been the owner: the password is of " + moment(s.Password) + ", and the newest device of " + moment(s.Device) + " UTC."
+}
+
+// before says what the credential did before it read, where its unfamiliar bytes went; "" where nothing is known to have been.
+func before(a evidence.Actor) string {
+	var did []string
+	if !a.LookedRound.IsZero() {
+		did = append(did, "it listed or described something from there, or asked who it is, last at "+a.LookedRound.UTC().Format(time.DateTime))
+	}
+	if !a.RefusedAt.IsZero() {
+		did = append(did, "calls from there were refused, last at "+a.RefusedAt.UTC().Format(time.DateTime))
+	}
+	if a.ListedFirst {
+		did = append(did, "it listed what there is, and then read")
+	}
+	if len(did) == 0 {
+		return ""
+	}
+	return "Before that " + strings.Join(did, "; ") + "."
+}
+
+// agents are the usual ones: the first and the last of more.
+func agents(usual []string) string {
+	var names []string
+	for _, u := range usual {
+		names = append(names, prose.Safe(u))
+	}
+	if len(names) > 1 {
+		return strings.Join(names, ", ") + " and perhaps others"
+	}
+	return strings.Join(names, ", ")
+}
+
 // compared says how an actor's doings compare with its earlier ones, and with what there is to take, a sentence each.
 func compared(r incident.Record, a evidence.Actor) []string {
 	var lines []string
@@ -133,6 +181,12 @@ func compared(r incident.Record, a evidence.Actor) []string {
 	if h := a.Hours; h != nil && a.HistoryDays != nil && !a.FirstSeen.IsZero() && !h.Hold(a.FirstSeen) {
 		lines = append(lines, fmt.Sprintf("It came at %s; on %d earlier days its owner read these buckets between %s and %s UTC only.", a.FirstSeen.UTC().Format("15:04"),
 			*a.HistoryDays, ofDay(h.From), ofDay(h.To)))
+	}
+	if before := before(a); before != "" {
+		lines = append(lines, before)
+	}
+	if a.NewAgent != "" {
+		lines = append(lines, "Its agent names "+prose.Safe(a.NewAgent)+"; on earlier days it named "+agents(a.UsualAgents)+". The caller chooses it.")
 	}
 	if a.DayBytes != nil && a.UsualBytes != nil && *a.UsualBytes > 0 {
 		lines = append(lines, fmt.Sprintf("In 24 hours it took %s; on a big day its owner takes %s.", prose.Bytes(*a.DayBytes), prose.Bytes(*a.UsualBytes)))
@@ -162,7 +216,7 @@ func compared(r incident.Record, a evidence.Actor) []string {
 		lines = append(lines, prose.Plural(a.CompanyOf, "other user")+" of yours worked in the last 14 days where most of its bytes went.")
 	}
 	if a.SignedIn != nil && *a.SignedIn {
-		lines = append(lines, "Its owner signed in to the console there with a second factor, in the 12 hours before.")
+		lines = append(lines, "Its owner signed in to the console there with a second factor, in the 12 hours before."+signIn(r, a))
 	}
 	if a.OwnEndpoint != nil && *a.OwnEndpoint {
 		lines = append(lines, "Most of it went through a VPC endpoint of its own account, which its owner has used before.")

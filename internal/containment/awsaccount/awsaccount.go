@@ -121,6 +121,14 @@ func ReadGrants() []grant.Grant {
 	}
 }
 
+// SignInGrants are the permissions that Identify needs beside ReadGrants where a key's user signed in to the console. No approval needs them.
+func SignInGrants() []grant.Grant {
+	return []grant.Grant{{
+		Sid: "KnowHowUsersSignIn", Actions: []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, On: []string{"arn:${Partition}:iam::${Account}:user/*"},
+		Why: "Whose key moved the bytes is known only when CloudTrail shows the key; when a password and a second factor were set up is read, not changed.",
+	}}
+}
+
 // WriteGrants are the permissions that Write needs, and the Deny that keeps it away from whoever carries ProtectTag.
 // The responder refuses those in code too; the Deny holds when the code is wrong.
 func WriteGrants() []grant.Grant {
@@ -139,7 +147,7 @@ func WriteGrants() []grant.Grant {
 }
 
 // Grants are all permissions of the package.
-func Grants() []grant.Grant { return append(ReadGrants(), WriteGrants()...) }
+func Grants() []grant.Grant { return slices.Concat(ReadGrants(), SignInGrants(), WriteGrants()) }
 
 // whoami asks STS once who we are, and again only if it did not answer.
 func (a *Account) whoami(ctx context.Context) (caller, error) {

@@ -39,6 +39,8 @@ type fakeUser struct {
 	arn, id string
 	tags    map[string]string
 	keys    []fakeKey
+	// signIn is what GetLoginProfile and ListMFADevices answer; without one there is no such thing.
+	signIn map[string]string
 }
 
 type fakeRole struct {
@@ -168,6 +170,11 @@ func (f *fakeAWS) do(action string, get func(string) string) (code, body string)
 			return "NoSuchEntity", ""
 		}
 		return "", "<User>" + tag("UserName", get("UserName")) + tag("Arn", user.arn) + tag("UserId", user.id) + tagList(user.tags) + "</User>"
+	case "GetLoginProfile", "ListMFADevices":
+		if user == nil || user.signIn[action] == "" {
+			return "NoSuchEntity", ""
+		}
+		return "", user.signIn[action]
 	case "GetRole":
 		role := f.roles[get("RoleName")]
 		if role == nil {

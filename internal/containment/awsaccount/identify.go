@@ -49,6 +49,12 @@ func (a *Account) Identify(ctx context.Context, c actor.Credential) (policy.Targ
 		t.ID = owner.arn
 	}
 	t.Protected, t.ProtectTag = a.protected(t)
+	if c.SignedIn {
+		var why error
+		if t.SignIn, why = a.signIn(ctx, owner.name); err == nil {
+			err = why
+		}
+	}
 	self, unknown := a.isSelf(ctx, me, t)
 	if unknown != nil {
 		return policy.Target{}, unknown
@@ -155,6 +161,45 @@ func (a *Account) user(ctx context.Context, name string) (*owner, error) {
 	}
 	u := out.User
 	return &owner{name: aws.ToString(u.UserName), arn: aws.ToString(u.Arn), id: aws.ToString(u.UserId), tags: tagMap(u.Tags)}, nil
+}
+
+// signIn asks how old a user's password for the console and his devices for the second factor are; nil where he has not both.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_LoginProfile.html, https://docs.aws.amazon.com/IAM/latest/APIReference/API_MFADevice.html
+func (a *Account) signIn(ctx context.Context, name string) (*policy.SignIn, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	profile, err := a.reads.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &name})
+	switch {
+	case missing(err):
+		return nil, nil
+	case err != nil:
+		return nil, failed(call{"iam:GetLoginProfile", fmt.Sprintf("the password of user %q", name)}, err)
+	case profile.LoginProfile == nil || profile.LoginProfile.CreateDate == nil:
+		return nil, nil
+	}
+	// Nobody has more than eight: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa.html
+	devices, err := a.reads.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: &name})
+	switch {
+	case missing(err):
+		return nil, nil
+	case err != nil:
+		return nil, failed(call{"iam:ListMFADevices", fmt.Sprintf("the devices of user %q", name)}, err)
+	case devices.IsTruncated:
+		return nil, nil
+	}
+	s := policy.SignIn{Password: profile.LoginProfile.CreateDate.UTC()}
+	for _, d := range devices.MFADevices {
+		if d.EnableDate == nil {
+			return nil, nil
+		}
+		if d.EnableDate.After(s.Device) {
+			s.Device = d.EnableDate.UTC()
+		}
+	}
+	if s.Device.IsZero() {
+		return nil, nil
+	}
+	return &s, nil
 }
 
 func (a *Account) role(ctx context.Context, name string) (*owner, error) {

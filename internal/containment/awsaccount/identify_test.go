@@ -29,6 +29,17 @@ var (
 	}
 )
 
+const (
+	password = "<LoginProfile><UserName>backup-exports</UserName><CreateDate>2024-01-02T03:04:05Z</CreateDate></LoginProfile>"
+	old      = "<member><EnableDate>2024-02-01T00:00:00Z</EnableDate></member>"
+	young    = "<member><EnableDate>2026-03-03T00:00:00Z</EnableDate></member>"
+)
+
+// signedIn is what IAM answers of a user's password and devices.
+func signedIn(password string, devices ...string) map[string]string {
+	return map[string]string{"GetLoginProfile": password, "ListMFADevices": "<MFADevices>" + strings.Join(devices, "") + "</MFADevices><IsTruncated>false</IsTruncated>"}
+}
+
 func TestIdentify(t *testing.T) {
 	with := func(c actor.Credential, change func(*actor.Credential)) actor.Credential { change(&c); return c }
 	target := func(x policy.Target, change func(*policy.Target)) policy.Target { change(&x); return x }
@@ -50,6 +61,43 @@ func TestIdentify(t *testing.T) {
 	}{
 		"a user's key, with the path of its ARN": {
 			in: stolen, want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
+		},
+		"a key whose user signed in": {
+			world: func(f *fakeAWS) { f.users["backup-exports"].signIn = signedIn(password, old, young) },
+			in:    with(stolen, func(c *actor.Credential) { c.SignedIn = true }),
+			want: target(stolenKey, func(x *policy.Target) {
+				x.SignIn = &policy.SignIn{Password: time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), Device: time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)}
+			}),
+			calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1, "GetLoginProfile": 1, "ListMFADevices": 1},
+		},
+		"one without a password now": {
+			world: func(f *fakeAWS) {
+				f.users["backup-exports"].signIn = map[string]string{"ListMFADevices": "<MFADevices>" + old + "</MFADevices><IsTruncated>false</IsTruncated>"}
+			},
+			in:   with(stolen, func(c *actor.Credential) { c.SignedIn = true }),
+			want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1, "GetLoginProfile": 1},
+		},
+		"one without a device now": {
+			world: func(f *fakeAWS) { f.users["backup-exports"].signIn = signedIn(password) },
+			in:    with(stolen, func(c *actor.Credential) { c.SignedIn = true }),
+			want:  stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1, "GetLoginProfile": 1, "ListMFADevices": 1},
+		},
+		"one with a device of no date": {
+			world: func(f *fakeAWS) { f.users["backup-exports"].signIn = signedIn(password, old, "<member></member>") },
+			in:    with(stolen, func(c *actor.Credential) { c.SignedIn = true }),
+			want:  stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1, "GetLoginProfile": 1, "ListMFADevices": 1},
+		},
+		"one whose password may not be read": {
+			world: func(f *fakeAWS) { f.faults["GetLoginProfile"] = []fault{deny} },
+			in:    with(stolen, func(c *actor.Credential) { c.SignedIn = true }),
+			want:  stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1, "GetLoginProfile": 1}, missing: "may not call iam:GetLoginProfile",
+		},
+		"one whose devices may not be read": {
+			world: func(f *fakeAWS) {
+				f.users["backup-exports"].signIn, f.faults["ListMFADevices"] = signedIn(password, old), []fault{deny}
+			},
+			in:   with(stolen, func(c *actor.Credential) { c.SignedIn = true }),
+			want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1, "GetLoginProfile": 1, "ListMFADevices": 1}, missing: "may not call iam:ListMFADevices",
 		},
 		"a key that was never used": {
 			world: func(f *fakeAWS) { f.lastUsed = "<ServiceName>N/A</ServiceName><Region>N/A</Region>" },
