@@ -133,6 +133,10 @@ func Selects(filters []string) string {
 
 // Filter is what a metric's filter selects: objects by prefix and tags, calls by access point. What is not set selects all. They are others'
 // texts.
+//
+// Even a prefix is named only, and the incident asks. What a filter selects is read beside the first query round, so the bytes question would be
+// another one from then on; each sum of it, of the past and of what is usual would be needed twice, for the prefix and for the bucket; and
+// whether a listing, which has no key, counts under a prefix, no page of AWS says.
 type Filter struct {
 	Prefix      string
 	Tags        []Tag

@@ -12,6 +12,10 @@ import (
 // "an average of about 5 minutes of an API call": https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
 const Settling = 5 * time.Minute
 
+// LateRecords is how long after a call its record is waited for, before it is said that there is none: the latest of 16,574 data events came
+// after ten minutes, and a store needs about five more. A theft that goes on is judged within that time after the window.
+const LateRecords = 15 * time.Minute
+
 // earlier is how long before the window an origin must have been used to be familiar: on an earlier day, whatever the clock of
 // UTC says at midnight.
 const earlier = 24 * time.Hour

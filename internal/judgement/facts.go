@@ -116,10 +116,6 @@ func usedElsewhere(r incident.Record, key policy.Target) *bool {
 	return new(last.Service != "" && last.Service != "s3" && last.At.After(r.Alarm.From.Add(-24*time.Hour)))
 }
 
-// lateRecords is how long after a call its record is waited for, before it is said that there is none: the latest of 16,574 data events came
-// after ten minutes, and a store needs about five more. A theft that goes on is judged within that time after the window.
-const lateRecords = 15 * time.Minute
-
 // usedUnrecorded reports whether IAM says that a key was used later than any record shows, and the trail may not record all. Nil is unknown.
 func usedUnrecorded(r incident.Record, a evidence.Actor, key policy.Target) *bool {
 	last, record := key.LastUsed, a.LastSeen
@@ -133,7 +129,7 @@ func usedUnrecorded(r incident.Record, a evidence.Actor, key policy.Target) *boo
 	case last == nil || record.IsZero() && !last.At.IsZero():
 		return nil
 	}
-	return new(last.At.After(record.Add(lateRecords)))
+	return new(last.At.After(record.Add(evidence.LateRecords)))
 }
 
 // seesAll reports whether the trail takes all S3 data events. Nil is unknown.

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 )
 
@@ -88,6 +90,47 @@ func TestWhatCameBeforeAndTheAgent(t *testing.T) {
 			for _, never := range c.never {
 				if strings.Contains(body, never) {
 					t.Errorf("never %q in\n%s", never, body)
+				}
+			}
+		})
+	}
+}
+
+// What IAM says of the key is told where it says more than the records do.
+func TestALastUseAndASignIn(t *testing.T) {
+	const used, signed = "IAM says that it was used last at ", "Its owner signed in to the console there"
+	from := theft().Alarm.From
+	old, young := from.Add(-20*24*time.Hour), from.Add(-time.Hour)
+	for name, c := range map[string]struct {
+		target policy.Target
+		says   []string
+		never  []string
+	}{
+		"nothing":           {policy.Target{}, []string{signed + " with a second factor, in the 12 hours before. How old the password and the device are is NOT KNOWN."}, []string{used}},
+		"as recorded":       {policy.Target{LastUsed: &policy.LastUse{At: from, Service: "s3"}}, nil, []string{used}},
+		"later":             {policy.Target{LastUsed: &policy.LastUse{At: from.Add(16 * time.Minute), Service: "s3\u202e"}}, []string{used + moment(from.Add(16*time.Minute)) + ` UTC (s3\u202e); the last record of it that was read is of ` + moment(from) + "."}, nil},
+		"an old sign-in":    {policy.Target{SignIn: &policy.SignIn{Password: old, Device: old}}, []string{signed}, []string{"NOT KNOWN. ", "But it may"}},
+		"a young password":  {policy.Target{SignIn: &policy.SignIn{Password: young, Device: old}}, []string{"But it may not have been the owner: the password is of " + moment(young) + ", and the newest device of " + moment(old) + " UTC."}, nil},
+		"the key of others": {policy.Target{ID: "other", SignIn: &policy.SignIn{Password: young, Device: young}, LastUsed: &policy.LastUse{At: from.Add(time.Hour)}}, []string{"NOT KNOWN."}, []string{used, "But it may"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := theft()
+			a := &r.Evidence.Actors[0]
+			a.SignedIn, a.LastRecord = new(true), &from
+			o := containment.Outcome{AccessKeyID: a.AccessKeyID, Step: containment.Step{Target: c.target}}
+			if c.target.ID != "" {
+				o.AccessKeyID = "AKIAANOTHER"
+			}
+			r.Outcomes = []containment.Outcome{o}
+			said := strings.Join(compared(r, *a), " ")
+			for _, says := range c.says {
+				if !strings.Contains(said, says) {
+					t.Errorf("want %q in\n%s", says, said)
+				}
+			}
+			for _, never := range c.never {
+				if strings.Contains(said, never) {
+					t.Errorf("never %q in\n%s", never, said)
 				}
 			}
 		})

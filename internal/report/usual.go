@@ -138,6 +138,18 @@ func signIn(r incident.Record, a evidence.Actor) string {
 	return " But it may not have been the owner: the password is of " + moment(s.Password) + ", and the newest device of " + moment(s.Device) + " UTC."
 }
 
+// lastUse says that IAM knows of a use later than any record that was read; "" where it does not.
+func lastUse(r incident.Record, a evidence.Actor) string {
+	for _, o := range r.Outcomes {
+		last := o.Step.Target.LastUsed
+		if o.AccessKeyID == a.AccessKeyID && last != nil && a.LastRecord != nil && last.At.After(a.LastRecord.Add(evidence.LateRecords)) {
+			return "IAM says that it was used last at " + moment(last.At) + " UTC (" + prose.Safe(cmp.Or(last.Service, "no service named")) +
+				"); the last record of it that was read is of " + moment(*a.LastRecord) + "."
+		}
+	}
+	return ""
+}
+
 // before says what the credential did before it read, where its unfamiliar bytes went; "" where nothing is known to have been.
 func before(a evidence.Actor) string {
 	var did []string
@@ -211,6 +223,9 @@ func compared(r incident.Record, a evidence.Actor) []string {
 	if u := a.InUseAt; u != nil {
 		lines = append(lines, "In use: it was used from "+place(u.Origin)+" at "+u.Last.UTC().Format(time.DateTime)+
 			"; what works with it there stops when it is turned off.")
+	}
+	if last := lastUse(r, a); last != "" {
+		lines = append(lines, last)
 	}
 	if a.CompanyOf > 0 {
 		lines = append(lines, prose.Plural(a.CompanyOf, "other user")+" of yours worked in the last 14 days where most of its bytes went.")
