@@ -30,7 +30,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	}
 	// The approver's is the same, but for what it does not read.
 	want.FilterID, want.Records = "", ""
-	if got, err := settings.ParseApprover(environOf(t, tpl, "Approver")); err != nil || cmp.Diff(got, settings.Approver{Responder: want, Function: "Nightlatch-Responder-x1"}) != "" {
+	if got, err := settings.ParseApprover(environOf(t, tpl, "Approver")); err != nil || cmp.Diff(got, settings.Approver{Responder: want, Function: "Nightlatch-Responder-x1", Trusted: []string{settings.TrustIdentityCenter, settings.TrustSAML}}) != "" {
 		t.Errorf("the approver reads %+v, %v", got, err)
 	}
 }
