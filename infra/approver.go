@@ -23,10 +23,10 @@ type approver struct {
 // newApprover makes the function behind a URL that IAM authenticates. There is no resource policy: a principal of this account needs
 // lambda:InvokeFunctionUrl and, through the URL, lambda:InvokeFunction in its own policy, and one of another account has no way in.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
-func newApprover(scope constructs.Construct, s Settings, code string, topic team, kept incidents, r responder) (approver, error) {
+func newApprover(scope constructs.Construct, s Settings, code string, topic, watch team, kept incidents, r responder) (approver, error) {
 	f, err := newFunction(scope, s, recipe{
 		id: "Approver", about: "Nightlatch: takes a human's approval to a step, and changes nothing in IAM", code: code, grants: approverGrants(s),
-		environment: settings.Approver{Responder: s.forResponder(topic, kept, r.queue.AttrArn()), Function: *r.function.Ref(), Trusted: s.Approvers}.Environ(),
+		environment: settings.Approver{Responder: s.forResponder(topic, watch, kept, r.queue.AttrArn()), Function: *r.function.Ref(), Trusted: s.Approvers}.Environ(), names: watchNames(watch), more: []statement{encryptForTheWatchers(s.Home, watch)},
 	}, topic, kept, nil)
 	if err != nil {
 		return approver{}, err

@@ -50,11 +50,11 @@ func sealGrants(s Settings) []grant.Grant {
 	return trailbucket.Grants()
 }
 
-// notifyGrants are for the team's topic, and the others that are notified as well.
+// notifyGrants are for the team's topic, the others that are notified as well, and the watchers', which is where the team's takes nothing.
 func notifyGrants(s Settings) []grant.Grant {
 	publish := sns.Grants()
 	for i := range publish {
-		publish[i].On = append(publish[i].On, s.Topics...)
+		publish[i].On = append(append(publish[i].On, "${Watch}"), s.Topics...)
 	}
 	return publish
 }

@@ -53,7 +53,7 @@ func newTeller(scope constructs.Construct, s Settings, code string, topic, watch
 	f, err := newFunction(scope, s, recipe{
 		id: "Teller", about: "Nightlatch: tells the team of calls that could blind or silence it", code: code, timeout: tellTimeout, grants: tellerGrants(s),
 		environment: settings.Notices{Topic: *topic.arn, Watchers: s.watchingTopics(watch), Table: kept.name, LogLevel: s.LogLevel}.Environ(),
-		names:       map[string]string{"Watch": *watch.arn},
+		names:       watchNames(watch),
 		more:        []statement{encryptForTheWatchers(s.Home, watch), takeNotices(queue.AttrArn())},
 	}, topic, kept, nil)
 	if err != nil {
@@ -84,6 +84,9 @@ func tellerGrants(s Settings) []grant.Grant {
 	}
 	return append(append(publish, dynamo.NoticeGrants()...), awsaccount.AliasGrant())
 }
+
+// watchNames is the placeholder of the watchers' topic.
+func watchNames(watch team) map[string]string { return map[string]string{"Watch": *watch.arn} }
 
 // ourRulesSend lets EventBridge write to the queue, for the rules of this stack.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions

@@ -20,7 +20,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings.Responder{
-		Mode: "act", Evidence: "lake", EventDataStore: aStore, Records: settings.AllEvents, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{account},
+		Mode: "act", Evidence: "lake", EventDataStore: aStore, Records: settings.AllEvents, Topic: aTopic, Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Watchers: []string{aWatch}, Accounts: []string{account},
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", ScanBudget: settings.DefaultScanBudget, FilterID: settings.OwnFilterID, LogLevel: slog.LevelDebug,
 		Generation: "2026-03", Table: kept, ScheduleGroup: stackName, ScheduleRole: theScheduleRole, DeadLetters: theQueue,

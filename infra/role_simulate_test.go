@@ -63,7 +63,11 @@ func covers(st map[string]any, c request) bool {
 // madeForIt are the calls that no test of a program can record, because AWS makes them with the function's role: Lambda writes the
 // log and keeps the events that failed, and SNS uses the topic's key.
 func madeForIt(log string) []request {
-	return append(madeForApprover(log), does("Allowed KeepFailedEvents", "sqs:SendMessage", theQueue), does("ExplicitlyDenied OnlyTLS", "sqs:SendMessage", theQueue, "aws:SecureTransport", "false"))
+	all := madeForApprover(log)
+	if log == theEnrollersLog { // it notifies the team alone
+		all = slices.DeleteFunc(all, func(c request) bool { return c.Resource == theWatchKey })
+	}
+	return append(all, does("Allowed KeepFailedEvents", "sqs:SendMessage", theQueue), does("ExplicitlyDenied OnlyTLS", "sqs:SendMessage", theQueue, "aws:SecureTransport", "false"))
 }
 
 // madeForApprover are those of a function without asynchronous events.
@@ -72,6 +76,9 @@ func madeForApprover(log string) []request {
 	return []request{
 		does("Allowed AccountDecides EncryptForTheTeam", "kms:GenerateDataKey", theKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
 		does("Allowed AccountDecides EncryptForTheTeam", "kms:Decrypt", theKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
+		does("Allowed AccountDecides EncryptForTheWatchers", "kms:GenerateDataKey", theWatchKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
+		does("Allowed AccountDecides EncryptForTheWatchers", "kms:Decrypt", theWatchKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
+		does(denied, "kms:Decrypt", theWatchKey),
 		does("Allowed WriteItsLog", "logs:CreateLogStream", stream),
 		does("Allowed WriteItsLog", "logs:PutLogEvents", stream),
 		does(denied, "logs:PutLogEvents", strings.Replace(stream, "Nightlatch", "Other", 1)),
@@ -171,9 +178,7 @@ func madeForTeller() []request {
 		does("Allowed TakeNotices", "sqs:ReceiveMessage", theNotices),
 		does("Allowed TakeNotices", "sqs:DeleteMessage", theNotices),
 		does("Allowed TakeNotices", "sqs:GetQueueAttributes", theNotices),
-		does("Allowed AccountDecides EncryptForTheWatchers", "kms:GenerateDataKey", theWatchKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
-		does("Allowed AccountDecides EncryptForTheWatchers", "kms:Decrypt", theWatchKey, "kms:ViaService", "sns.eu-west-1.amazonaws.com"),
-		does(denied, "kms:Decrypt", theWatchKey))
+	)
 }
 
 // neverTheTeller are calls that the function that tells of tampering must not be let to make: it reads what others write, and tells.

@@ -54,7 +54,7 @@ func TestTheRoleNotifiesTheTopics(t *testing.T) {
 		if on := indented(t, st["Resource"]); strings.Contains(on, soc) != (st["Sid"] == "TellTheTeam") {
 			t.Errorf("%s is on %s", st["Sid"], on)
 		}
-		if st["Sid"] == "TellTheTeam" && !cmp.Equal(st["Resource"], []any{aTopic, soc}) {
+		if st["Sid"] == "TellTheTeam" && !cmp.Equal(st["Resource"], []any{aTopic, aWatch, soc}) {
 			t.Errorf("%s is on %v", st["Sid"], st["Resource"])
 		}
 	}
@@ -68,7 +68,7 @@ var reading = regexp.MustCompile(`^\w+:(Get|List|Describe|StartQuery|CancelQuery
 func TestObserveChangesNothing(t *testing.T) {
 	// What it must write to reach the team at all: its log, the topic under its key, the queue of failed events;
 	// and the incident, with its follow-ups.
-	own := []string{"TellTheTeam", "EncryptForTheTeam", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt",
+	own := []string{"TellTheTeam", "EncryptForTheTeam", "EncryptForTheWatchers", "WriteItsLog", "KeepFailedEvents", "KeepIncidents", "ListIncidents", "WakeItself", "LetSchedulerWakeIt",
 		"AskAthena", "KeepResults", "DecryptTheTrailsFiles"} // and Athena's answers
 	for _, st := range statementsOf(t, synth(t, "mode", "observe", "trail", aTrail)) {
 		st := st.(map[string]any)

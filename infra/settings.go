@@ -77,7 +77,7 @@ type field struct {
 
 // maxProtected and maxTopics bound the characters of these ARNs: a function's whole environment holds 4 KB
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
-const maxProtected, maxTopics = 1750, 800
+const maxProtected, maxTopics = 1750, 700
 
 var (
 	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)

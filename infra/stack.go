@@ -48,11 +48,11 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if s.Trail != "" {
 		s.Files = newAthena(stack, s)
 	}
-	r, err := newResponder(stack, s, c.responder, topic, kept, queue)
+	r, err := newResponder(stack, s, c.responder, topic, watch, kept, queue)
 	if err != nil {
 		return nil, err
 	}
-	a, err := newApprover(stack, s, c.approver, topic, kept, r)
+	a, err := newApprover(stack, s, c.approver, topic, watch, kept, r)
 	if err != nil {
 		return nil, err
 	}

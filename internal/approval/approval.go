@@ -98,7 +98,7 @@ func (a *Approval) announce(ctx context.Context, m report.Message) bool {
 	m = m.In(place)
 	delivered := false
 	for _, c := range a.Channels {
-		if err := c.Send(ctx, m); err != nil {
+		if err := c.Send(ctx, m); !notify.Accepted(err) {
 			a.Log.ErrorContext(ctx, "notifying the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
 			continue
 		}

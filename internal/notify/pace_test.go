@@ -87,3 +87,41 @@ func TestAMessageWaitsForItsTurnAndIsSentWithoutOne(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestOthersTakeWhatAChannelDoesNot(t *testing.T) {
+	down := errors.New("no topic")
+	for name, c := range map[string]struct {
+		team     error
+		others   []error
+		sent     []int // to each of the others
+		accepted bool
+		by       int
+	}{
+		"the team's topic takes it":            {nil, []error{nil, nil}, []int{0, 0}, true, 0},
+		"it does not, and the others do":       {down, []error{nil, nil}, []int{1, 1}, true, 2},
+		"one of the others does":               {down, []error{down, nil}, []int{1, 1}, true, 1},
+		"nobody does, and it is to come again": {down, []error{down, down}, []int{1, 1}, false, 0},
+		"there is nobody else":                 {down, nil, nil, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			team := &channel{err: c.team}
+			var others []Channel
+			var fakes []*channel
+			for _, err := range c.others {
+				fakes = append(fakes, &channel{err: err})
+				others = append(others, fakes[len(fakes)-1])
+			}
+			to := OrElse(team, others, slog.New(slog.DiscardHandler))
+			err := to.Send(t.Context(), report.Message{Body: "b"})
+			var elsewhere Elsewhere
+			if Accepted(err) != c.accepted || to.Name() != "sns:a" || !errors.Is(err, c.team) || errors.As(err, &elsewhere) && len(elsewhere.By) != c.by {
+				t.Errorf("got %v of %s", err, to.Name())
+			}
+			for i, f := range fakes {
+				if len(f.sent) != c.sent[i] || c.sent[i] > 0 && f.sent[0].Body != "The team's topic took no message, so this comes to you.\n\nb" {
+					t.Errorf("the other %d was sent %+v", i, f.sent)
+				}
+			}
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
@@ -888,3 +889,39 @@ func TestOneKeyInTwoActorsIsOneStep(t *testing.T) {
 		}
 	}
 }
+
+// The team's topic is gone before the alarm fires: the watchers' takes each message in its place, and the record says so.
+func TestTheWatchersAreNotifiedWhereTheTeamCannotBe(t *testing.T) {
+	w, watchers := watched(), &sandbox.Channel{}
+	w.channel.Err = errors.New("no such topic")
+	w.Channels = []notify.Channel{notify.OrElse(w.channel, []notify.Channel{watcher{watchers}}, w.Log)}
+	r := w.handle(t)
+	var subjects []string
+	for _, m := range watchers.Sent() {
+		subjects = append(subjects, m.Subject)
+		if !strings.HasPrefix(m.Body, "The team's topic took no message, so this comes to you.\n\n") {
+			t.Errorf("got %q", m.Body)
+		}
+	}
+	if all := strings.Join(subjects, "\n"); strings.Count(all, "] FIRED: ") != 1 || strings.Count(all, "] CONTAINED: ") != 1 || r.Undelivered() {
+		t.Errorf("the watchers were notified of %q; undelivered %t", subjects, r.Undelivered())
+	}
+	noted := 0
+	for _, e := range r.Log {
+		if strings.HasPrefix(e.What, "notified watchers in the place of sandbox") && strings.HasSuffix(e.What, ": no such topic") {
+			noted++
+		}
+	}
+	for _, n := range r.Notified {
+		if n.Channel != "watchers" || n.Error != "" {
+			t.Errorf("the record says %+v", n)
+		}
+	}
+	if noted != len(subjects) {
+		t.Errorf("%d of %d are noted in %+v", noted, len(subjects), r.Log)
+	}
+}
+
+type watcher struct{ *sandbox.Channel }
+
+func (watcher) Name() string { return "watchers" }

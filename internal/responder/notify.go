@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
@@ -157,7 +159,13 @@ func (w *worker) noteSent(ctx context.Context, rec *incident.Record, n *incident
 	if n.Kind != incident.Answer {
 		what += ": " + string(n.Kind)
 	}
-	if err != nil {
+	var elsewhere notify.Elsewhere
+	switch {
+	case errors.As(err, &elsewhere):
+		w.Log.ErrorContext(ctx, "others were notified in a channel's place", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
+		what = "notified " + prose.List(elsewhere.By) + " in the place of " + strings.TrimPrefix(what, "notified ") + ": " + prose.Safe(elsewhere.Err.Error())
+		n.Channel = elsewhere.By[0]
+	case err != nil:
 		n.Error = prose.Safe(err.Error())
 		w.Log.ErrorContext(ctx, "notifying the team failed", "incident", rec.ID, "channel", n.Channel, "message", string(n.Kind), "err", err)
 		what = "notifying " + prose.Safe(n.Channel) + " failed: " + n.Error

@@ -18,7 +18,7 @@ func environ(m map[string]string) []string {
 
 var full = Responder{
 	Mode: "act", Generation: "2026-03", Evidence: "athena", TrailLocation: "s3://files/a/b/AWSLogs/o-exampleorg/", EventDataStore: "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e",
-	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Accounts: []string{"111122223333", "444455556666"},
+	Topic: "arn:aws:sns:eu-west-1:111122223333:team", Topics: []string{"arn:aws:sns:us-east-1:444455556666:soc"}, Watchers: []string{"arn:aws:sns:eu-west-1:111122223333:watch"}, Accounts: []string{"111122223333", "444455556666"},
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",
 	DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed", FilterID: "nightlatch", Records: "reads", LogLevel: slog.LevelWarn,
@@ -36,7 +36,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
-	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "LOG_LEVEL",
+	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "WATCHERS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "LOG_LEVEL",
 		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS"} {
 		delete(env, prefix+optional)
 	}

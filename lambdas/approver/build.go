@@ -59,7 +59,13 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if err != nil {
 		return approver{}, err
 	}
-	a.Channels = notify.Paced(channels, store.Turns(notify.Interval), now, a.Log)
+	watchers, err := sns.Channels(cfg, s.Watchers...)
+	if err != nil {
+		return approver{}, err
+	}
+	turns := store.Turns(notify.Interval)
+	a.Channels = notify.Paced(channels, turns, now, a.Log)
+	a.Channels[0] = notify.OrElse(a.Channels[0], notify.Paced(watchers, turns, now, a.Log), a.Log)
 	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, now.Now)
 	return approver{a, prover, a.Log}, err
 }

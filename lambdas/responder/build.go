@@ -51,7 +51,13 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		if err != nil {
 			return nil, err
 		}
-		r.Store, r.Channels = store, notify.Paced(r.Channels, store.Turns(notify.Interval), now, log)
+		watchers, err := sns.Channels(cfg, s.Watchers...)
+		if err != nil {
+			return nil, err
+		}
+		turns := store.Turns(notify.Interval)
+		r.Store, r.Channels = store, notify.Paced(r.Channels, turns, now, log)
+		r.Channels[0] = notify.OrElse(r.Channels[0], notify.Paced(watchers, turns, now, log), log)
 		if r.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err

@@ -272,7 +272,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 	}
 	// moto prints the policy as Python would.
 	role := string(d.run(ctx, "aws iam get-role-policy --policy-name responder --role-name "+d.ids["ResponderRole"]))
-	for _, granted := range []string{"'SwitchKeys'", "'LeaveProtectedKeys'", "['" + d.ids["Topic"] + "']", "['" + storeARN + "']"} {
+	for _, granted := range []string{"'SwitchKeys'", "'LeaveProtectedKeys'", "['" + d.ids["Topic"] + "', '" + d.ids["Watch"] + "']", "['" + storeARN + "']"} {
 		if !strings.Contains(role, granted) {
 			t.Errorf("the role in mode act has no %s: %s", granted, role)
 		}
