@@ -1,8 +1,9 @@
 package notices
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -89,8 +90,8 @@ func Read(body string) Event {
 		return Event{Rule: unread, On: cut(body)}
 	}
 	d, who := m.Event.Detail, m.Event.Detail.UserIdentity
-	e := Event{Rule: m.Rule, ID: cut(first(d.EventID, m.Event.ID)), Call: name(first(d.EventName, d.AlarmName)), On: cut(first(short(d.RequestParameters), d.State.Reason)),
-		Who: cut(first(who.ARN, who.InvokedBy, who.PrincipalID, who.AccountID, who.Type)), Key: cut(who.AccessKeyID), Source: cut(who.SessionContext.SourceIdentity),
+	e := Event{Rule: m.Rule, ID: cut(cmp.Or(d.EventID, m.Event.ID)), Call: name(cmp.Or(d.EventName, d.AlarmName)), On: cut(cmp.Or(short(d.RequestParameters), d.State.Reason)),
+		Who: cut(cmp.Or(who.ARN, who.InvokedBy, who.PrincipalID, who.AccountID, who.Type)), Key: cut(who.AccessKeyID), Source: cut(who.SessionContext.SourceIdentity),
 		Issuer: cut(who.SessionContext.SessionIssuer.ARN), From: cut(d.SourceIPAddress), At: timeOf(d.EventTime), Error: cut(d.ErrorCode), minted: cut(d.ResponseElements.Credentials.AccessKeyID)}
 	if e.At.IsZero() {
 		e.At = timeOf(m.Event.Time)
@@ -127,15 +128,6 @@ func timeOf(raw json.RawMessage) time.Time {
 	return t.UTC()
 }
 
-func first(all ...string) string {
-	for _, s := range all {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
 func cut(s string) string { return shorten(s, most) }
 
 // name is a call's: AWS's are shorter.
@@ -148,22 +140,37 @@ func shorten(s string, most int) string {
 	return s
 }
 
-// short is a request's parameters in one line, those that name something first to be read: "topicArn=arn:…, label=x".
+// short is a request's parameters in one line, "topicArn=arn:…, attributeName=Policy": names first, as the others may be long.
 func short(params json.RawMessage) string {
-	var all map[string]any
+	var all map[string]json.RawMessage
 	if json.Unmarshal(params, &all) != nil {
 		return ""
 	}
 	var parts []string
-	for name, value := range all {
-		if text, ok := value.(string); ok && text != "" && len(text) <= most {
-			parts = append(parts, name+"="+text)
-		} else if list, ok := value.([]any); ok && len(list) > 0 {
-			parts = append(parts, fmt.Sprintf("%s=%v", name, list[:min(len(list), 3)]))
+	for _, name := range slices.SortedFunc(maps.Keys(all), func(x, y string) int {
+		return cmp.Or(cmp.Compare(kindOf(all[x]), kindOf(all[y])), strings.Compare(x, y))
+	}) {
+		value := string(all[name])
+		var text string
+		if json.Unmarshal(all[name], &text) == nil {
+			value = text
+		}
+		if value != "" && value != "null" {
+			parts = append(parts, shorten(name, 40)+"="+shorten(value, 100))
 		}
 	}
-	slices.Sort(parts)
 	return strings.Join(parts, ", ")
+}
+
+// kindOf orders values: texts, what else is short, and what is made of others.
+func kindOf(value json.RawMessage) int {
+	switch value[0] {
+	case '"':
+		return 0
+	case '{', '[':
+		return 2
+	}
+	return 1
 }
 
 // bucketKey is a parameter that names a bucket. How each call names it is not written anywhere, so it is looked for at any depth.

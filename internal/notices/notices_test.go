@@ -77,6 +77,19 @@ func TestWhatIsToldWhen(t *testing.T) {
 
 const deployed = `"userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/x/y","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role-111122223333-eu-west-1"}}}`
 
+func TestParametersAreShort(t *testing.T) {
+	for params, want := range map[string]string{
+		`{"warmUpConfiguration":{"durationInMinutes":2880},"threshold":1.0E15,"alarmName":"nightlatch-a-bucket-1m","x":null}`: `alarmName=nightlatch-a-bucket-1m, threshold=1.0E15, warmUpConfiguration={"durationInMinutes":2880}`,
+		`{"alarmNames":["a","b"]}`: `alarmNames=["a","b"]`,
+		`{}`:                       "", `null`: "", `"x"`: "", `[]`: "",
+		`{"bucketPolicy":"` + strings.Repeat("p", 5000) + `","bucketName":"a"}`: "bucketName=a, bucketPolicy=" + strings.Repeat("p", 100) + "...",
+	} {
+		if got := event("Alarm", "1", `"requestParameters":`+params).On; got != want {
+			t.Errorf("%.80s: got %q, want %q", params, got, want)
+		}
+	}
+}
+
 // What a run has claimed and not sent, another sends after a while, and no two send it before.
 func TestWhatWasNotSentIsSentByAnotherRun(t *testing.T) {
 	s := State{}.Next([]Event{event("Key", "1")}, nil, nil, midnight)
