@@ -214,7 +214,11 @@ var deployers = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:role/cdk-[a-z0-9
 // takesAway are the beginnings of the names of calls that take something away. They are never a mere part of a deployment.
 var takesAway = []string{"Delete", "Stop", "Disable", "Remove", "Unsubscribe", "Schedule", "Purge", "Batch", "Detach", "Cancel", "Terminate", "SetAlarmState", "PutAlarmMuteRule"}
 
+// deployed are the rules for what a deployment changes again and again. Topics, their keys and subscriptions, queues, mappings and trails it makes
+// once: who changes them with its role is told for himself, on both topics where he may keep the team from hearing.
+var deployed = []string{"Rule", "Target", "Alarms", "Alarm", "Metrics", "Function", "FunctionPolicy", "Table", "TablePolicy", "Log", "Stack", "Role", "Athena", "Catalog", "Database"}
+
 // deployment reports whether an event is one of the many that a deployment makes.
 func (e Event) deployment() bool {
-	return deployers.MatchString(e.Issuer) && !slices.ContainsFunc(takesAway, func(p string) bool { return strings.HasPrefix(e.Call, p) })
+	return deployers.MatchString(e.Issuer) && slices.Contains(deployed, e.Rule) && !slices.ContainsFunc(takesAway, func(p string) bool { return strings.HasPrefix(e.Call, p) })
 }

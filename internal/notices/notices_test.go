@@ -47,7 +47,8 @@ func TestWhatIsToldWhen(t *testing.T) {
 		"a watched bucket is, by ARN":          {{0, []Event{event(WaysOut, "1", `"requestParameters":{"x":[{"Bucket":"arn:aws:s3:::a-bucket"}]}`)}, "WaysOut 1"}},
 		"what names no bucket is":              {{0, []Event{event(WaysOut, "1", `"requestParameters":{"name":"ap"}`)}, "WaysOut 1"}},
 		"a job's manifest says nothing":        {{0, []Event{event(Jobs, "1", `"requestParameters":{"bucketName":"other"}`)}, "Jobs 1"}},
-		"a deployment deletes nothing unheard": {{0, []Event{event("Alarms", "1", deployed), event("Rule", "2", deployed, `"eventName":"PutRule"`)}, "Alarms 1, Deployment 1"}},
+		"a deployment deletes nothing unheard": {{0, []Event{event("Alarms", "1", byTheCDK), event("Rule", "2", byTheCDK, `"eventName":"PutRule"`)}, "Alarms 1, Deployment 1"}},
+		"nor does it change who hears":         {{0, []Event{event("Subscription", "1", byTheCDK, `"eventName":"SetSubscriptionAttributes"`), event("Key", "2", byTheCDK, `"eventName":"PutKeyPolicy"`)}, "Subscription 1, Key 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s State
@@ -75,7 +76,7 @@ func TestWhatIsToldWhen(t *testing.T) {
 	}
 }
 
-const deployed = `"userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/x/y","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role-111122223333-eu-west-1"}}}`
+const byTheCDK = `"userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/x/y","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role-111122223333-eu-west-1"}}}`
 
 func TestParametersAreShort(t *testing.T) {
 	for params, want := range map[string]string{
