@@ -48,7 +48,7 @@ func newTeller(scope constructs.Construct, s Settings, code string, topic, watch
 	})
 	queue.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	policy := awssqs.NewCfnQueuePolicy(scope, jsii.String("NoticesPolicy"), &awssqs.CfnQueuePolicyProps{
-		Queues: &[]*string{queue.Ref()}, PolicyDocument: document(onlyTLS("sqs:*", queue.AttrArn()), ourRulesSend(s.Home, queue.AttrArn())),
+		Queues: &[]*string{queue.Ref()}, PolicyDocument: document(append(ourRulesSend(s.Home, queue.AttrArn()), onlyTLS("sqs:*", queue.AttrArn()))...),
 	})
 	f, err := newFunction(scope, s, recipe{
 		id: "Teller", about: "Nightlatch: tells the team of calls that could blind or silence it", code: code, timeout: tellTimeout, grants: tellerGrants(s),
@@ -88,11 +88,15 @@ func tellerGrants(s Settings) []grant.Grant {
 // watchNames is the placeholder of the watchers' topic.
 func watchNames(watch team) map[string]string { return map[string]string{"Watch": *watch.arn} }
 
-// ourRulesSend lets EventBridge write to the queue, for the rules of this stack.
-// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
-func ourRulesSend(h Home, queue *string) statement {
-	return statement{"Sid": "OurRulesSend", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue,
-		"Condition": map[string]any{"ArnLike": map[string]any{"aws:SourceArn": h.arn("events", "rule/"+stackName+"-*")}}}
+// ourRulesSend lets EventBridge write to the queue, for the rules of this stack, and nobody else, whoever lets him: a call that a principal of the
+// account makes has no source. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
+func ourRulesSend(h Home, queue *string) []statement {
+	rules := map[string]any{"aws:SourceArn": h.arn("events", "rule/"+stackName+"-*")}
+	return []statement{
+		{"Sid": "OurRulesSend", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue,
+			"Condition": map[string]any{"ArnLike": rules}},
+		{"Sid": "NobodyElseSends", "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue, "Condition": map[string]any{"ArnNotLike": rules}},
+	}
 }
 
 // takeNotices is what Lambda does with the function's role: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html

@@ -185,7 +185,7 @@ func madeForTeller() []request {
 func neverTheTeller() []request {
 	return []request{
 		does(denied, "sqs:ReceiveMessage", theQueue),
-		does(denied, "sqs:SendMessage", theNotices),
+		does("ExplicitlyDenied NobodyElseSends", "sqs:SendMessage", theNotices),
 		does(denied, "sqs:SendMessage", theQueue),
 		does(denied, "sqs:PurgeQueue", theNotices),
 		does(denied, "sns:Subscribe", aWatch),

@@ -20,6 +20,7 @@ func serviceCall(want, service, action, resource, forAccount, forARN string) req
 // responder's own alarms and rule can call its function.
 func TestPublishersAreJudged(t *testing.T) {
 	const alarms, events, invokers = "cloudwatch.amazonaws.com", "events.amazonaws.com", "lambda.alarms.cloudwatch.amazonaws.com"
+	const others = "ExplicitlyDenied NobodyElseSends"
 	const useKey, publish, invoke = "kms:GenerateDataKey", "sns:Publish", "lambda:InvokeFunction"
 	const strangersAlarm = "arn:aws:cloudwatch:eu-west-1:444455556666:alarm:watch-nightlatch-errors"
 	tpl := synth(t, "buckets", "a.b=3GiB/1m+20GiB/24h,*=2GiB/1m")
@@ -98,12 +99,16 @@ func TestPublishersAreJudged(t *testing.T) {
 		serviceCall(denied, events, invoke, theEnroller, account, theRule),
 		serviceCall(denied, events, invoke, theEnroller, stranger, theDailyLook),
 		serviceCall(denied, "s3.amazonaws.com", invoke, theFunction, account, "arn:aws:s3:::a-bucket"),
-		serviceCall(denied, events, "sqs:SendMessage", theNotices, stranger, strings.Replace(theRule, account, stranger, 1)),
-		serviceCall(denied, events, "sqs:SendMessage", theNotices, account, strings.Replace(theRule, "Nightlatch", "Other", 1)),
-		serviceCall(denied, events, "sqs:SendMessage", theNotices, "", ""),
+		serviceCall(others, events, "sqs:SendMessage", theNotices, stranger, strings.Replace(theRule, account, stranger, 1)),
+		serviceCall(others, events, "sqs:SendMessage", theNotices, account, strings.Replace(theRule, "Nightlatch", "Other", 1)),
+		serviceCall(others, events, "sqs:SendMessage", theNotices, "", ""),
 		serviceCall(denied, events, "sqs:SendMessage", theQueue, account, theRule),
-		serviceCall(denied, "s3.amazonaws.com", "sqs:SendMessage", theNotices, account, "arn:aws:s3:::a-bucket"),
-		as("arn:aws:iam::444455556666:user/mallory", everything, "sqs:SendMessage", theNotices))
+		serviceCall(others, "s3.amazonaws.com", "sqs:SendMessage", theNotices, account, "arn:aws:s3:::a-bucket"))
+	for _, who := range []string{"arn:aws:iam::444455556666:user/mallory", "arn:aws:iam::111122223333:role/admin", "arn:aws:iam::111122223333:root"} { // nobody makes notices up
+		c := as(who, everything, "sqs:SendMessage", theNotices)
+		c.want = others
+		calls = append(calls, c)
+	}
 
 	policies := map[string]any{
 		aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),
