@@ -74,6 +74,9 @@ func (r Record) asked() time.Time {
 			asked = o.At
 		}
 	}
+	if r.Unsolved() != "" && r.Judged.After(asked) {
+		asked = r.Judged
+	}
 	for _, n := range r.Notified {
 		if n.accepted() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (notified.IsZero() || n.At.Before(notified)) {
 			notified = n.At

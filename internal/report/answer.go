@@ -122,6 +122,9 @@ func steps(b *strings.Builder, r incident.Record) {
 		}
 		outcome(b, r, i)
 	}
+	if why := r.Unsolved(); why != "" {
+		field(b, "YOU DECIDE", "who took these bytes: "+why+". Find out; until then this is repeated, and escalated")
+	}
 	if r.Alarm.AccessKeyID != "" {
 		field(b, "You asked", suspect(r))
 	}
@@ -228,6 +231,9 @@ func sure(r incident.Record) string {
 	switch {
 	case a.Confirmed && a.Bytes != nil && a.Given != "":
 		parts = append(parts, a.Given+" "+prose.Bytes(*a.Bytes)+", and no CloudWatch was asked")
+		if e.Seal.Sealed == evidence.Proved {
+			parts = append(parts, "the trail counts as sealed")
+		}
 	case a.Confirmed && a.Bytes != nil:
 		parts = append(parts, "CloudWatch confirms "+prose.Bytes(*a.Bytes))
 	default:

@@ -56,6 +56,9 @@ func headline(r incident.Record) string {
 	if a := lead(r); a != nil && a.Kind == actor.Unattributed {
 		return "NOT ATTRIBUTED"
 	}
+	if r.Unsolved() != "" {
+		return "NOT EXPLAINED"
+	}
 	return "NO ACTION"
 }
 

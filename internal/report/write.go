@@ -33,6 +33,9 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	case incident.Reminder:
 		word = "STILL OPEN"
 		lines = []string{"Nobody has answered since " + r.Judged.UTC().Format(time.TimeOnly) + ". Each step to decide is below, with the line to run."}
+		if !slices.ContainsFunc(r.Outcomes, containment.Outcome.Open) {
+			lines = []string{"It is still not known who took these bytes: " + r.Unsolved() + ". Somebody has to find out, and the theft may go on."}
+		}
 	case incident.Escalation:
 		word, lines = "ESCALATED", append(found(r), escalated(r)...)
 	default:
@@ -113,6 +116,9 @@ func escalated(r incident.Record) []string {
 		if o.Open() {
 			return []string{"NOBODY HAS ANSWERED, and Nightlatch does not ask again. Somebody with rights in this account has to decide now."}
 		}
+	}
+	if why := r.Unsolved(); why != "" {
+		return []string{"NOBODY KNOWS who took these bytes: " + why + ". Nightlatch does not ask again. Somebody with rights in this account has to find out now."}
 	}
 	what := "It has NOT STOPPED"
 	if slices.ContainsFunc(r.Outcomes, containment.Outcome.Tried) {
@@ -250,7 +256,7 @@ func closing(r incident.Record) Message {
 	}
 	end := "QUIET"
 	switch n := len(r.FollowUps); {
-	case open > 0:
+	case open > 0, r.Unsolved() != "":
 		end = "CLOSED, NOBODY ANSWERED"
 	case n > 0 && !r.FollowUps[n-1].Quiet():
 		end = "CLOSED, NOT ALL SEEN"

@@ -47,7 +47,7 @@ func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
 	case news:
 		rec.Notify(incident.Again, time.Time{}, notify.Names(w.Channels)...)
-	case !more && rec.Stepped():
+	case !more && (rec.Stepped() || rec.Unsolved() != ""):
 		rec.Notify(incident.Closing, time.Time{}, notify.Names(w.Channels)...)
 	}
 }
@@ -233,7 +233,7 @@ func (w *worker) remind(ctx context.Context, rec *incident.Record) {
 		}
 	}
 	switch {
-	case open == 0:
+	case open == 0 && rec.Unsolved() == "":
 	case last:
 		rec.Escalated = w.Clock.Now()
 		rec.Note(rec.Escalated, "nobody has answered: escalated")

@@ -48,6 +48,8 @@ type taker struct {
 	stranger bool
 	// via is the service that called in its name; "" is none.
 	via string
+	// typ is the record's type where it names no user and no role: AWSService with via, or one that is on no list.
+	typ string
 	// copies are the objects that it had S3 copy out of the bucket.
 	copies int64
 }
@@ -223,6 +225,11 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 		if k.role != "" {
 			for column, v := range map[string]string{"type": "AssumedRole", "principal_id": k.principal() + ":" + k.owner, "user_name": "", "issuer_user_name": k.role,
 				"arn": "arn:aws:sts::" + account + ":assumed-role/" + k.role + "/" + k.owner, "issuer_arn": "arn:aws:iam::" + account + ":role/" + k.role} {
+				row[column] = v
+			}
+		}
+		if k.typ != "" {
+			for column, v := range map[string]string{"type": k.typ, "actor": k.typ + k.via, "principal": k.typ, "principal_id": "", "arn": "", "account_id": "", "access_key_id": "", "user_name": ""} {
 				row[column] = v
 			}
 		}

@@ -177,7 +177,7 @@ func TestTheWindowsOfABusyBucketComeToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		taker taker
 		mode  containment.Mode
-	}{"the usual": {job(1_000_000), containment.ModeAct}, "an ask that nobody answers": {thief(1_000_000), containment.ModeAsk}} {
+	}{"the usual": {job(9_000_000), containment.ModeAct}, "an ask that nobody answers": {thief(9_000_000), containment.ModeAsk}} { // as much as the longest window
 		t.Run(name, func(t *testing.T) {
 			w := watched()
 			w.Meter, w.Mode, w.trail.takers = busy{w.meter, w.clock}, c.mode, []taker{c.taker}

@@ -203,9 +203,10 @@ func shortLived(rules []types.LifecycleRule, folders []string) []string {
 	return short
 }
 
-// touches reports whether a rule may be about files under a folder: one with tags or sizes is taken as if it had none.
+// touches reports whether a rule may be about files under a folder: one with tags or sizes is taken as if it had none, and one of the old form,
+// without a filter, is taken to be about all.
 func touches(r types.LifecycleRule, folder string) bool {
-	prefix := aws.ToString(r.Prefix)
+	prefix := ""
 	if f := r.Filter; f != nil {
 		prefix = aws.ToString(f.Prefix)
 		if f.And != nil {

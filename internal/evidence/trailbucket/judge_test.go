@@ -129,14 +129,17 @@ func TestFilesThatDoNotLast(t *testing.T) {
 		"markers only": {func(r *types.LifecycleRule) {
 			r.Expiration = &types.LifecycleExpiration{ExpiredObjectDeleteMarker: aws.Bool(true)}
 		}, ""},
-		"to glacier, soon":            {move(0, types.TransitionStorageClassGlacier), "archives"},
-		"to glacier, late":            {move(90, types.TransitionStorageClassDeepArchive), ""},
-		"to what is read at once":     {move(0, types.TransitionStorageClassGlacierIr), ""},
-		"another folder":              {under("reports/"), ""},
-		"a folder of the account's":   {under("AWSLogs/111122223333/CloudTrail/eu-west-1/"), "deletes"},
-		"a folder above the account":  {under("AWSLogs/"), "deletes"},
-		"another account's":           {under("AWSLogs/999988887777/"), ""},
-		"a prefix of its own, as old": {func(r *types.LifecycleRule) { expire(1)(r); r.Prefix = aws.String("reports/") }, ""},
+		"to glacier, soon":           {move(0, types.TransitionStorageClassGlacier), "archives"},
+		"to glacier, late":           {move(90, types.TransitionStorageClassDeepArchive), ""},
+		"to what is read at once":    {move(0, types.TransitionStorageClassGlacierIr), ""},
+		"another folder":             {under("reports/"), ""},
+		"a folder of the account's":  {under("AWSLogs/111122223333/CloudTrail/eu-west-1/"), "deletes"},
+		"a folder above the account": {under("AWSLogs/"), "deletes"},
+		"another account's":          {under("AWSLogs/999988887777/"), ""},
+		"tags, and no prefix": {func(r *types.LifecycleRule) {
+			expire(1)(r)
+			r.Filter = &types.LifecycleRuleFilter{Tag: &types.Tag{Key: aws.String("a"), Value: aws.String("b")}}
+		}, "deletes"},
 	} {
 		got := shortLived([]types.LifecycleRule{rule(c.change)}, folders)
 		if (len(got) > 0) != (c.does != "") || len(got) > 0 && !strings.Contains(got[0], `rule "some\nrule" of the bucket `+c.does+" files") {
