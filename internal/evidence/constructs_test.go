@@ -40,7 +40,7 @@ var sources = map[string]string{
 
 	"with": promised, "case": promised, "values": promised, "grouping sets": promised, "grouping()": promised,
 	"unnest": promised, "unnest with ordinality": promised, "array[…]": promised, "row(…)": promised,
-	"over (partition)": promised, "+": promised, "-": promised, "/": promised,
+	"over (partition)": promised, "+": promised, "-": promised, "/": promised, "%": promised,
 	"cast as timestamp": promised, "cast as date": promised, "cast as varchar": promised, "try_cast as double": promised,
 	"array_join()": promised, "coalesce()": promised, "concat()": promised, "contains()": promised, "dense_rank()": promised, "date_diff()": promised, "like": promised, "lower()": promised,
 	"max()": promised, "max_by()": promised, "min()": promised, "nullif()": promised, "regexp_extract()": promised, "regexp_extract_all()": promised, "regexp_like()": promised, "row_number()": promised,

@@ -18,6 +18,11 @@ type Schema struct {
 	Files bool
 	// Without are files that are not read, by their addresses, s3://BUCKET/KEY; only of Files.
 	Without []string
+	// Twice is a column that is true of each record whose call another record may be of, too; "" where none says so. It is a help, and changes
+	// no answer.
+	Twice string
+	// Parts selects calls that were put together before, as Parts answers them, and that Table does not have; "" for none.
+	Parts string
 }
 
 // MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'

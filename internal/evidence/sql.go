@@ -56,59 +56,59 @@ var objectData = []string{"GetObject", "SelectObjectContent", "GetObjectTorrent"
 // copies are the server-side copies. They name their destination in bucketName and their source in x-amz-copy-source.
 var copies = []string{"CopyObject", "UploadPartCopy"}
 
-// calls is the common table that Bytes and Usage stand on. It has the S3 data events on the watched buckets in a span of time, each once,
-// with the fields that matter under short names. The argument watched has the table expressions that choose from found; the last of them is
-// called watched. They name the buckets: read_from, or source of a copy. The argument once makes the table once of it, in which copy is 1
-// for each record that counts (see onceInUsage and onceInBytes), and columns are more of calls. With elsewhere, found has every other call
-// too, and data is 1 for the S3 data events; what of them has no bucket then stays.
+// found is the common table that Bytes and Usage stand on. It has the S3 data events in a span of time, with the fields that matter under short
+// names. With elsewhere, it has every other call too, and data is 1 for the S3 data events.
 //
-// A call through an access point names the access point in bucketName, and the bucket among its resources. A copy within one bucket takes
-// nothing out of it. A principal goes by its unique id, because a thief may rename the user, and by the person behind it.
-func (s Schema) calls(from, to time.Time, watched, once, more string, elsewhere bool) string {
-	columns, only := ",\n    case when eventname in ("+quoteAll(copies)+") then 1 else 0 end as is_copy", " and "+data
-	who := identity
-	if elsewhere { // nobody is named, only told apart
-		who = caller
-		columns, only = ",\n    case when "+data+" then 1 else 0 end as data, coalesce(eventsource, '') as service,\n    "+s.mfaSignIn()+" as mfa", ""
+// A call through an access point names the access point in bucketName, and the bucket among its resources. A principal goes by its unique id,
+// because a thief may rename the user, and by the person behind it.
+func (s Schema) found(from, to time.Time, elsewhere bool) string {
+	resources := make([]string, maxResources)
+	for i := range resources {
+		resources[i] = fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, ':::([^/]+)', 1), '')", i+1)
 	}
-	for i := range maxResources {
-		columns += fmt.Sprintf(",\n    nullif(regexp_extract(element_at(resources, %[1]d).arn, ':::([^/]+)', 1), '') as r%[1]d", i+1)
+	anyResource := "coalesce(" + strings.Join(resources, ", ") + ")"
+	isCopy := "eventname in (" + quoteAll(copies) + ")"
+	var columns, resource, only string
+	sent := bytesOut + " as bytes_out"
+	if elsewhere { // nobody is named, only told apart
+		sent = "coalesce(" + bytesOut + ", 0) as bytes"
+		columns = caller + ",\n    case when " + data + " then 1 else 0 end as data, coalesce(eventsource, '') as service, " + s.mfaSignIn() + " as mfa,\n    " +
+			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
+			", '') end as object, regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') as looks,\n    " +
+			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product`
+		if s.Twice != "" {
+			columns += ", " + s.Twice + " as twice"
+		}
+	} else {
+		columns = identity + ",\n    recipientaccountid, requestid, " + s.addendum("reason") + " as reason, substr(coalesce(useragent, ''), 1, 256) as agent,\n    coalesce(" +
+			s.parameter("key") + ", '') as object_key, case when " + isCopy + " then 1 else 0 end as is_copy"
+		for i, r := range resources {
+			columns += fmt.Sprintf(",\n    %s as r%d", r, i+1)
+		}
+		resource, only = ", coalesce(r1, r2, r3, r4) as resource_bucket", " and "+data
 	}
 	return fmt.Sprintf(`logged as (
-  select eventid, nullif(sharedeventid, '') as shared, recipientaccountid, requestid, %[1]s as reason,
-    case when %[1]s = 'UPDATED_DATA' then nullif(%[2]s, '') end as corrects, eventtime, %[3]s as unix, eventname,
-    `+who+`,
-    coalesce(useridentity.sessioncontext.sessionissuer.principalid, '') as issuer_id,
+  select eventid, nullif(sharedeventid, '') as shared, case when %[1]s = 'UPDATED_DATA' then nullif(%[2]s, '') end as corrects, eventtime, %[3]s as unix,
+    eventname, coalesce(useridentity.sessioncontext.sessionissuer.principalid, '') as issuer_id,
     coalesce(sourceipaddress, '') as source_ip,
     coalesce(vpcendpointid, '') as vpc_endpoint,
     coalesce(vpcendpointaccountid, '') as vpc_endpoint_account,
-    substr(coalesce(useragent, ''), 1, 256) as agent,
     coalesce(errorcode, '') as error_code,
-    coalesce(%[4]s, '') as object_key,
-    case %[5]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
-    %[6]s as sent,
-    nullif(%[7]s, '') as named_bucket,
-    case when eventname in (%[8]s) then %[9]s end as copy_source%[10]s
-  from %[11]s
-  where eventtime >= %[12]s and eventtime < %[13]s%[14]s
+    case %[4]s when 'AuthHeader' then 'header' when 'QueryString' then 'presigned' else 'unknown' end as signing,
+    %[5]s as sent,
+    nullif(%[6]s, '') as named_bucket,
+    case when %[7]s then %[8]s end as copy_source,
+    %[9]s
+  from %[10]s
+  where eventtime >= %[11]s and eventtime < %[12]s%[13]s
 ),
 found as (
-  select *, `+bytesOut+` as bytes_out, coalesce(shared, corrects, eventid) as call_id, coalesce(r1, r2, r3, r4) as resource_bucket,
-    nullif(regexp_extract(%[18]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from,
+  select *, `+sent+`, coalesce(shared, corrects, eventid) as call_id%[14]s,
+    nullif(regexp_extract(%[15]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from,
     concat(coalesce(nullif(issuer_id, ''), nullif(split_part(principal_id, ':', 1), ''), nullif(arn, ''), invoked_by), '|', coalesce(`+person+`, '')) as principal
   from logged
-),
-%[15]s,
-%[16]s,
-calls as (
-  select *, coalesce(read_from, source) as bucket, case when source is not null and error_code = '' then 1 else 0 end as copied_out,
-    case when read_from is null then 0 else coalesce(bytes_out, 0) end as bytes,
-    `+network+` as network%[17]s
-  from once
-  where copy = 1
-)`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.parameter("key"), s.additional("AuthenticationMethod"), s.sent(),
-		s.parameter("bucketName"), quoteAll(copies), s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only,
-		watched, once, more, decoded("copy_source"))
+)`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
+		isCopy, s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, decoded("copy_source"))
 }
 
 // decoded is the source of a copy as S3 reads it, so that a thief may write it %65xports. It is read up to the first escape that is malformed,
@@ -138,11 +138,6 @@ once as (
   select *, row_number() over (partition by call, principal_id, kept_key, variant order by access_key_id desc, eventid, source, arn, agent) as copy
   from told
   where corrected is null or corrects is not null
-)`
-	torn        = ",\n    case when count(*) over (partition by call) > 1 then 1 else 0 end as torn"
-	onceInUsage = `once as (
-  select *, row_number() over (partition by call_id, principal_id order by corrects, access_key_id desc, eventid) as copy
-  from watched
 )`
 )
 
@@ -201,7 +196,8 @@ var (
 		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "issuer_id",
 			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
-			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen"} {
+			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen",
+			"other_object", "other_product", "product", "failed", "first_clock", "last_clock"} {
 			m[name] = fmt.Sprintf("n%d", i)
 		}
 		return m

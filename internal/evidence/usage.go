@@ -40,53 +40,52 @@ func (Usage) Name() string { return "usage" }
 // minutes would be. What somebody else may have sent (a presigned URL) gives a place no weight. Of the origins, those of earlier days come
 // first, with whatever key. The owner's old origin, with a new key, must not be crowded out: it says that the key is in use.
 //
-// Calls to anything but the buckets are put together by day before anything is sorted. There may be very many of them, and that one was
-// delivered twice makes no difference.
+// Calls are put together by day before anything is sorted, as there may be very many of them. Those of the buckets of which the trail may hold
+// another record stay apart until each is there once. That a call to anything else was delivered twice makes no difference.
 func (q Usage) SQL(s Schema) string {
-	watched := fmt.Sprintf(`named as (
-  select found.*, case when data = 1 and contains(names, named_bucket) then named_bucket
-      when data = 1 and contains(names, resource_bucket) then resource_bucket end as read_from,
-    case when data = 1 and contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
-  from found
-  inner join (values (split(%[1]s, '/'))) as w (names) on true
+	tables := fmt.Sprintf(`with %[1]s,
+named as (
+  select parted.*, case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
+    case when contains(names, copied_from) and copied_from <> coalesce(named_bucket, '') then copied_from end as source
+  from parted
+  inner join (values (0, split('', '/')), (1, split(%[2]s, '/'))) as w (of, names) on of = data and true
 ),
-parted as (
-  select *, case when read_from is null and source is null then 0 else 1 end as here,
-    case when read_from is null and source is null then cast(eventtime as date) end as piece, case when unix <= %[2]d then 1 else 0 end as early,
-    case when service = 's3.amazonaws.com' then signing else 'header' end as signed,
-    case when regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') then unix end as looks
+marked as (
+  select *, case when coalesce(read_from, source) is null then 0 else 1 end as here, case when unix <= %[3]d then 1 else 0 end as early,
+    case when coalesce(read_from, source) is not null then eventid end as call
   from named
 ),
 watched as (
-  select max(case when here = 1 then call_id else eventid end) as call_id, max(eventid) as eventid, max(corrects) as corrects, min(eventtime) as eventtime,
-    min(unix) as unix, max(unix) as until, here, early, read_from, source, principal, principal_id, access_key_id, source_ip,
-    vpc_endpoint, vpc_endpoint_account, error_code, signed as signing,
-    max(case when here = 1 then bytes_out end) as bytes_out, max(case when here = 1 and eventname in (%[3]s) then object_key end) as object, mfa, type, max(looks) as looks, max(case when here = 1 then agent end) as agent
-  from parted
-  group by here, early, read_from, source, principal, principal_id, access_key_id, source_ip, vpc_endpoint, vpc_endpoint_account,
-    error_code, signed, piece, mfa, type, case when here = 1 then eventid end
-)`, quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix(), quoteAll(objectData))
-	tables := fmt.Sprintf(`with %[1]s,
+  select here, early, read_from, call, `+alike+`, max(case when call is not null then call_id end) as call_id, min(day) as day, `+together("call")+`
+  from marked
+  group by here, early, read_from, call, `+alike+`, case when call is null then day end
+),
+once as (
+  select *, case when call is null then 1 else row_number() over (partition by call_id, principal_id order by corrects, access_key_id desc, call) end as copy
+  from watched
+),
 dated as (
-  select *, cast(eventtime as date) as day, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
-    case when signing = 'header' and object is not null then bytes else 0 end as object_bytes,
+  select *, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
     case when here = 1 then unix end as here_from, case when here = 1 then until end as here_until,
-    case when here = 1 then unix - %[5]s end as clock,
-    case when error_code = '' then 0 else 1 end as failed, nullif(regexp_extract(agent, '^\[?([A-Za-z0-9._-]+)', 1), '') as product
-  from calls
+    case when type = 'IAMUser' and signing = 'header' then
+      case when row_number() over (partition by failed, network, vpc_endpoint, vpc_endpoint_account, type, signing, principal order by day) = 1 then 1 else 0 end end as one
+  from once
+  where copy = 1
 ),
 daily as (
   select case when failed = 1 then case when grouping(signing) = 0 then 'refused' end when grouping(principal) = 1 then 'company' when grouping(signing) = 0 then 'origin' when grouping(network) = 0 then 'place'
       when grouping(access_key_id) = 0 then 'key' else 'principal' end as part, coalesce(principal, '') as principal, coalesce(early, 0) as early, day,
     coalesce(access_key_id, '') as access_key_id, coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint,
     coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
-    max(here) as here, max(weighs) as weighs, sum(bytes) as bytes, sum(case when weighs = 1 then object_bytes else 0 end) as object_bytes,
+    max(here) as here, max(weighs) as weighs, sum(case when read_from is null then 0 else bytes end) as bytes,
+    sum(case when read_from is null or weighs = 0 then 0 else object_bytes end) as object_bytes,
     case when grouping(network) = 1 then '' else max(source_ip) end as source_ip,
     case when grouping(network) = 1 then min(here_from) else min(unix) end as first_seen,
     case when grouping(network) = 1 then max(here_until) else max(until) end as last_seen,
-    min(clock) as first_clock, max(clock) as last_clock, min(object) as object, max(object) as other_object,
-    max(case when mfa = 1 then until end) as signed_in, count(distinct case when type = 'IAMUser' and signing = 'header' then principal end) as users,
-    max(looks) as looked, min(product) as product, max(product) as other_product
+    min(here_from %% 86400) as first_clock, max(here_until %% 86400) as last_clock,
+    min(case when here = 1 then object end) as object, max(case when here = 1 then other_object end) as other_object,
+    max(case when mfa = 1 then until end) as signed_in, case when grouping(principal) = 1 then sum(one) when count(one) > 0 then 1 else 0 end as users,
+    max(looks) as looked, min(case when here = 1 then product end) as product, max(case when here = 1 then other_product end) as other_product
   from dated
   group by grouping sets ((failed, principal, early, day), (failed, principal, access_key_id, early, day),
     (failed, principal, network, vpc_endpoint, vpc_endpoint_account, early, day),
@@ -123,16 +122,15 @@ placed as (
     sum(known) over (partition by part, principal) as places, count(*) over (partition by part, principal) as all_places,
     sum(begins) over (partition by part, principal) as new_days
   from aged
-)`, s.calls(q.Before.Add(-HistorySpan), q.Before, watched, onceInUsage, "", true), maxOrigins, q.Before.Add(-earlier).Unix(), fewUsers,
-		unix("cast(cast(eventtime as date) as timestamp)"))
+)`, s.parted(q.Before.Add(-HistorySpan), q.Before), quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix(), fewUsers)
 	return unindent(shorten(tables) + fmt.Sprintf(`
 select part, %s, %s, %s, %s, %s, %s, %s, days, most_bytes, bytes, object_days,
-  %s, object_most, object_second, new_days, %s, %s, first_clock, last_clock, signed_in, users, object, other_object,
-  places, all_places, looked, product, other_product
+  %s, object_most, object_second, new_days, %s, %s, %s, %s, signed_in, users, object, %s,
+  places, all_places, looked, %s, %s
 from placed
 where called = 1 and place <= %d or part = 'company' and place <= %d
 order by part, principal, place`, named("principal"), named("access_key_id"), named("network"), named("vpc_endpoint"), named("vpc_endpoint_account"),
-		named("signing"), named("source_ip"), named("object_bytes"), named("first_seen"), named("last_seen"), maxOrigins, maxCompany))
+		named("signing"), named("source_ip"), named("object_bytes"), named("first_seen"), named("last_seen"), named("first_clock"), named("last_clock"), named("other_object"), named("product"), named("other_product"), maxOrigins, maxCompany))
 }
 
 // named is a column that was shortened, under its own name again.

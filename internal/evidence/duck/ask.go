@@ -19,7 +19,15 @@ import (
 func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	rows, err := e.query(ctx, q.SQL(evidence.Schema{Table: Table}))
+	schema := evidence.Schema{Table: Table, Twice: mayBeTwice}
+	var err error
+	if usage, is := q.(evidence.Usage); is && e.settings.Parts {
+		schema, err = e.withParts(ctx, usage)
+	}
+	var rows []evidence.Row
+	if err == nil {
+		rows, err = e.query(ctx, q.SQL(schema))
+	}
 	if ctx.Err() != nil {
 		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %w", q.Name(), ctx.Err())
 	}

@@ -47,6 +47,8 @@ type Settings struct {
 	Threads int
 	// Temp is the directory in which the engine makes its own; "" is the system's for temporary files.
 	Temp string
+	// Parts says that the question Usage will be asked many times: of whole hours, what it needs is put together once, and kept.
+	Parts bool
 }
 
 // Engine is one in-memory DuckDB with the records of the files loaded so far.
@@ -61,6 +63,9 @@ type Engine struct {
 	// nextCaller is callers.caller of the next.
 	nextCaller int32
 	feed       *feed // what Load is loading
+
+	partsMu sync.Mutex
+	parts   map[int64]bool // those that there are, by the second at which they begin
 }
 
 var _ evidence.Trail = (*Engine)(nil)
@@ -87,7 +92,7 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %v", err), os.RemoveAll(dir))
 	}
-	e := &Engine{settings: s, db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}}
+	e := &Engine{settings: s, db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}, parts: map[int64]bool{}}
 	if err := e.setUp(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -108,6 +113,7 @@ func (e *Engine) setUp(ctx context.Context) error {
 	}
 	statements = append(statements, createTrail()...)
 	statements = append(statements, dialect...)
+	statements = append(statements, findTwice, forgetParts)
 	statements = append(statements, "set global lock_configuration = true")
 	for _, s := range statements {
 		if _, err := e.db.ExecContext(ctx, s); err != nil {

@@ -1,0 +1,72 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+)
+
+// alike are the columns in which calls agree that are put together.
+const alike = "principal, principal_id, access_key_id, network, vpc_endpoint, vpc_endpoint_account, failed, signing, mfa, type"
+
+// together are the other columns of calls that were put together, by those of the calls, or of parts of them. Records of one call, which the
+// column call names, are not added up.
+func together(call string) string {
+	sum := func(of string) string {
+		return "case when " + call + " is null then sum(" + of + ") else max(" + of + ") end as " + of
+	}
+	return "max(source_ip) as source_ip, max(corrects) as corrects, min(unix) as unix, max(until) as until, " + sum("bytes") + ", " + sum("object_bytes") +
+		", min(object) as object, max(other_object) as other_object, max(looks) as looks, min(product) as product, max(other_product) as other_product"
+}
+
+// parted is the common table of that name, which Usage stands on. It has every call of a span in the form of calls that were put together, and
+// the parts that the schema has of calls elsewhere. The column eventid stays empty where no other record is of the same call.
+func (s Schema) parted(from, to time.Time) string {
+	call, parts := "eventid", ""
+	if s.Twice != "" {
+		call = "case when data = 1 and twice then eventid end as eventid"
+	}
+	if s.Parts != "" {
+		parts = "\n  union all " + s.Parts
+	}
+	return s.found(from, to, true) + `,
+parted as (
+  select principal, principal_id, access_key_id, ` + network + ` as network, vpc_endpoint, vpc_endpoint_account,
+    case when error_code = '' then 0 else 1 end as failed,
+    case when service = 's3.amazonaws.com' then signing else 'header' end as signing, mfa, type, ` + call + `, data, named_bucket, resource_bucket, copied_from,
+    call_id, cast(eventtime as date) as day, source_ip, corrects, unix, unix as until, bytes, case when object is null then 0 else bytes end as object_bytes, object, object as other_object,
+    case when looks then unix end as looks, product, product as other_product
+  from found` + parts + `
+)`
+}
+
+// PartSpan is the time that a part covers. Parts begin with the day.
+const PartSpan = 4 * time.Hour
+
+// Span is the time [From, To).
+type Span struct{ From, To time.Time }
+
+// Spans split the time that is asked about: whole are parts, of which each is all earlier or all later than a day before, edges the rest.
+func (q Usage) Spans() (edges, whole []Span) {
+	from, early := q.Before.Add(-HistorySpan), q.Before.Add(-earlier)
+	first, last := from.Add(PartSpan-1).Truncate(PartSpan), q.Before.Truncate(PartSpan)
+	split := early.Truncate(PartSpan)
+	whole = []Span{{first, split}, {split.Add(PartSpan), last}}
+	return []Span{{from, first}, {split, split.Add(PartSpan)}, {last, q.Before}}, whole
+}
+
+// Parts asks for the calls of Span, which begins and ends with a part, put together: for whom Usage is asked over and over. An answer has, behind
+// the column part, which says the second at which the part begins, the columns that Schema.Parts is to have.
+type Parts struct{ Span }
+
+// Name implements Question.
+func (Parts) Name() string { return "parts" }
+
+// SQL implements Question.
+func (q Parts) SQL(s Schema) string {
+	part := fmt.Sprintf("unix - unix %% %d", int64(PartSpan/time.Second))
+	const told = "eventid, data, named_bucket, resource_bucket, copied_from"
+	return unindent(shorten(`with ` + s.parted(q.From, q.To) + `
+select ` + part + ` as part, ` + alike + `, ` + told + `, max(call_id) as call_id, min(day) as day, ` + together("eventid") + `
+from parted
+group by ` + part + `, ` + alike + `, ` + told))
+}
