@@ -137,7 +137,7 @@ func records(text []byte, each func(call)) error {
 // loaded is a backtest over a folder.
 func loaded(t testing.TB, dir string) Backtest {
 	t.Helper()
-	e, err := duck.Open(t.Context(), duck.Settings{Temp: t.TempDir()})
+	e, err := duck.Open(t.Context(), duck.Settings{Temp: t.TempDir(), Parts: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,18 +54,12 @@ func (q Usage) Spans() (edges, whole []Span) {
 	return []Span{{from, first}, {split, split.Add(PartSpan)}, {last, q.Before}}, whole
 }
 
-// Parts asks for the calls of Span, which begins and ends with a part, put together: for whom Usage is asked over and over. An answer has, behind
-// the column part, which says the second at which the part begins, the columns that Schema.Parts is to have.
-type Parts struct{ Span }
-
-// Name implements Question.
-func (Parts) Name() string { return "parts" }
-
-// SQL implements Question.
-func (q Parts) SQL(s Schema) string {
+// PartsOf is a statement that puts the calls of a span together, which begins and ends with a part: for an engine that is asked Usage over and
+// over. Its rows have, behind the column part, which says the second at which the part begins, the columns that Parts is to have.
+func (s Schema) PartsOf(span Span) string {
 	part := fmt.Sprintf("unix - unix %% %d", int64(PartSpan/time.Second))
 	const told = "eventid, data, named_bucket, resource_bucket, copied_from"
-	return unindent(shorten(`with ` + s.parted(q.From, q.To) + `
+	return unindent(shorten(`with ` + s.parted(span.From, span.To) + `
 select ` + part + ` as part, ` + alike + `, ` + told + `, max(call_id) as call_id, min(day) as day, ` + together("eventid") + `
 from parted
 group by ` + part + `, ` + alike + `, ` + told))

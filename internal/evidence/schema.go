@@ -18,11 +18,19 @@ type Schema struct {
 	Files bool
 	// Without are files that are not read, by their addresses, s3://BUCKET/KEY; only of Files.
 	Without []string
+	// Records knows where the records of a time stand; nil where they stand in Table, as all do.
+	Records Records
 	// Twice is a column that is true of each record whose call another record may be of, too; "" where none says so. It is a help, and changes
 	// no answer.
 	Twice string
-	// Parts selects calls that were put together before, as Parts answers them, and that Table does not have; "" for none.
+	// Parts selects calls that were put together before, as PartsOf does it, and that Table does not have; "" for none.
 	Parts string
+}
+
+// Records is a help, and changes no answer.
+type Records interface {
+	// Within is what stands behind FROM for the records of [from, to). There may be others.
+	Within(from, to time.Time) string
 }
 
 // MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
@@ -49,6 +57,9 @@ func Days(from, to time.Time) (first, last string) {
 //
 // A time that is none is in no span, and does not spoil the query.
 func (s Schema) records(from, to time.Time) string {
+	if s.Records != nil {
+		return s.Records.Within(from, to)
+	}
 	if !s.Files {
 		return s.Table
 	}

@@ -38,7 +38,7 @@ func (c *backtestCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return badInput{err}
 	}
-	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s)
+	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), true, s)
 	if err != nil {
 		return err
 	}

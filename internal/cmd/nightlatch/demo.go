@@ -41,7 +41,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	}
 	users, keys, roles := world.Account.Size()
 	say("%d users with %d keys, %d roles, %d S3 data events in %d files.\n\n", users, keys, roles, world.Events, len(world.Files))
-	engine, err := openEngine(ctx, dir)
+	engine, err := openEngine(ctx, dir, false)
 	if err != nil {
 		return err
 	}

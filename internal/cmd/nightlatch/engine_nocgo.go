@@ -10,6 +10,6 @@ import (
 // hasEngine is false in the static program for whoever is on call: what it needs of AWS needs no C.
 const hasEngine = false
 
-func openEngine(context.Context, string) (localEngine, error) {
+func openEngine(context.Context, string, bool) (localEngine, error) {
 	return nil, errors.New("this program was built without DuckDB")
 }

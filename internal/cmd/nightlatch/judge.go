@@ -34,7 +34,7 @@ func (c *judgeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	open := func(ctx context.Context) (scenarios.Engine, error) { return openEngine(ctx, dir) }
+	open := func(ctx context.Context) (scenarios.Engine, error) { return openEngine(ctx, dir, false) }
 	began := time.Now()
 	results, err := scenarios.Run(ctx, c.Seed, c.Scenarios, c.Style, p, open, filepath.Join(dir, "trail"))
 	if err != nil {

@@ -82,7 +82,7 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	case parsed.Alarm.Composite != "":
 		return rec, "", badInput{below(parsed)}
 	}
-	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), s)
+	engine, err := openTrail(ctx, slices.Concat(c.Trail, c.More), false, s)
 	if err != nil {
 		return rec, "", err
 	}
@@ -216,7 +216,8 @@ func unmarked(text []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-func openTrail(ctx context.Context, paths []string, s streams) (localEngine, error) {
+// openTrail loads a trail. many says that many alarms will be asked about.
+func openTrail(ctx context.Context, paths []string, many bool, s streams) (localEngine, error) {
 	for _, path := range paths {
 		if strings.HasPrefix(path, "s3://") {
 			return nil, badInput{inS3(path)}
@@ -226,7 +227,7 @@ func openTrail(ctx context.Context, paths []string, s streams) (localEngine, err
 	if err != nil {
 		return nil, err
 	}
-	engine, err := openEngine(ctx, dir)
+	engine, err := openEngine(ctx, dir, many)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,10 @@ package duck
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +21,10 @@ import (
 func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	schema := evidence.Schema{Table: Table, Twice: mayBeTwice}
-	var err error
-	if usage, is := q.(evidence.Usage); is && e.settings.Parts {
-		schema, err = e.withParts(ctx, usage)
-	}
-	var rows []evidence.Row
-	if err == nil {
-		rows, err = e.query(ctx, q.SQL(schema))
+	limit := e.limit.Load()
+	rows, err := e.answer(ctx, q)
+	if of := new(duckdb.Error); errors.As(err, &of) && of.Type == duckdb.ErrorTypeOutOfMemory && e.mayHoldMore(ctx, limit) {
+		rows, err = e.answer(ctx, q)
 	}
 	if ctx.Err() != nil {
 		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %w", q.Name(), ctx.Err())
@@ -36,6 +34,40 @@ func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer,
 	}
 	return evidence.Answer{Engine: "duckdb", Rows: rows, Scanned: e.bytes(), Lost: e.lost(), Seal: evidence.Seal{Sealed: evidence.Proved}}, nil
 }
+
+// answer asks where the records of the question stand.
+func (e *Engine) answer(ctx context.Context, q evidence.Question) ([]evidence.Row, error) {
+	schema, err := e.schema(ctx), error(nil)
+	if usage, is := q.(evidence.Usage); is && e.settings.Parts {
+		schema, err = e.withParts(ctx, usage)
+	}
+	if err != nil {
+		return nil, err
+	}
+	statement := q.SQL(schema)
+	if !asks.MatchString(statement) { // the one setting that is not locked is the engine's own
+		return nil, errors.New("only a select is a question")
+	}
+	return e.query(ctx, statement)
+}
+
+var asks = regexp.MustCompile(`(?i)^\s*(select|with|from|describe|explain|values)\b`)
+
+// mayHoldMore gives DuckDB more memory than limit, where nobody has said how much it may have: an answer that needs much is better than none.
+func (e *Engine) mayHoldMore(ctx context.Context, limit int64) bool {
+	e.partsMu.Lock()
+	defer e.partsMu.Unlock()
+	if e.limit.Load() == limit && limit < e.most {
+		if _, err := e.db.ExecContext(ctx, limited(e.most)); err != nil {
+			return false
+		}
+		e.limit.Store(e.most)
+	}
+	return e.limit.Load() > limit
+}
+
+// limited is the statement that says how many megabytes DuckDB may hold.
+func limited(mb int64) string { return fmt.Sprintf("set global memory_limit = '%dMB'", mb) }
 
 // Exec runs a statement that answers nothing, such as one that makes another table.
 func (e *Engine) Exec(ctx context.Context, statement string) error {

@@ -12,10 +12,9 @@ import (
 )
 
 // maxCallers is how many different texts are known at a time, and maxShared how much of them.
-const (
-	maxCallers = 20_000
-	maxShared  = 16 << 20
-)
+var maxCallers int32 = 20_000
+
+const maxShared = 16 << 20
 
 // callers number what many records share: who called what, with which agent. A trail has few of them, so that most of a record is read and
 // kept once. What is forgotten meanwhile gets another number.
@@ -46,7 +45,7 @@ func (c *callers) caller(text []byte) int32 {
 	if id, known := c.ids[string(text)]; known {
 		return id
 	}
-	if len(c.ids) == maxCallers || c.size > maxShared {
+	if len(c.ids) == int(maxCallers) || c.size > maxShared {
 		clear(c.ids)
 		c.size = 0
 	}

@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -28,9 +29,9 @@ import (
 const Table = "events"
 
 const (
-	// defaultMemoryMB is what the usage question may need over millions of events: with 400, and with 700, it ran out of memory over 1.4 million
-	// in 14 days. A load takes less: beyond a million and a half of events DuckDB spills to disk.
-	defaultMemoryMB = 1500
+	// defaultMemoryMB is what all of a laptop's trail can be loaded and asked with, on two threads: beyond some 400,000 events DuckDB spills to disk.
+	// partsMemoryMB is faster where very much is asked. A question that does not fit gets mostMemoryMB.
+	defaultMemoryMB, partsMemoryMB, mostMemoryMB = 200, 500, 1500
 	// leastMemoryMB is what one thread needs to load files.
 	leastMemoryMB = 100
 	// maxDefaultThreads bounds the memory: what a thread sorts and groups it must hold.
@@ -40,8 +41,8 @@ const (
 // Settings bound what the engine may take of the machine.
 type Settings struct {
 	// MemoryMB is how much memory DuckDB may hold, in megabytes; what goes beyond is spilled to a temporary directory.
-	// 0 means 1500, and 100 for each thread is the least. What it frees stays with
-	// the process for a while, so that this may take half as much again.
+	// 100 for each thread is the least. 0 means 200, or 500 with Parts, and up to 1500 once a question needs it.
+	// What it frees stays with the process for a while, and the rest of the process takes some 100 more.
 	MemoryMB int
 	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 2 and what the memory is enough for.
 	Threads int
@@ -54,6 +55,8 @@ type Settings struct {
 // Engine is one in-memory DuckDB with the records of the files loaded so far.
 type Engine struct {
 	settings Settings
+	limit    atomic.Int64 // megabytes that DuckDB may hold
+	most     int64        // that it may come to hold
 	db       *sql.DB
 	dir      string // of our own: DuckDB's spill, and the callers while files are loaded
 
@@ -72,8 +75,12 @@ var _ evidence.Trail = (*Engine)(nil)
 
 // Open starts an engine that holds no records yet. Close releases its memory and its temporary directory.
 func Open(ctx context.Context, s Settings) (*Engine, error) {
+	most := s.MemoryMB
 	if s.MemoryMB == 0 {
-		s.MemoryMB = defaultMemoryMB
+		s.MemoryMB, most = defaultMemoryMB, mostMemoryMB
+		if s.Parts {
+			s.MemoryMB = partsMemoryMB
+		}
 	}
 	if s.Threads == 0 {
 		s.Threads = max(1, min(runtime.GOMAXPROCS(0), maxDefaultThreads, s.MemoryMB/leastMemoryMB))
@@ -92,7 +99,8 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %v", err), os.RemoveAll(dir))
 	}
-	e := &Engine{settings: s, db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}, parts: map[int64]bool{}}
+	e := &Engine{settings: s, most: int64(most), db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}, parts: map[int64]bool{}}
+	e.limit.Store(int64(s.MemoryMB))
 	if err := e.setUp(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -102,7 +110,7 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 // setUp bounds DuckDB, makes the table and the dialect, and then locks the configuration.
 func (e *Engine) setUp(ctx context.Context) error {
 	statements := []string{
-		fmt.Sprintf("set global memory_limit = '%dMB'", e.settings.MemoryMB),
+		limited(e.limit.Load()),
 		fmt.Sprintf("set global threads = %d", e.settings.Threads),
 		"set global temp_directory = " + quote(e.dir),
 		"set global preserve_insertion_order = false", // halves the memory of a load; no question relies on file order
@@ -113,8 +121,8 @@ func (e *Engine) setUp(ctx context.Context) error {
 	}
 	statements = append(statements, createTrail()...)
 	statements = append(statements, dialect...)
-	statements = append(statements, findTwice, forgetParts)
-	statements = append(statements, "set global lock_configuration = true")
+	statements = append(statements, findTwice, findReach, forgetParts)
+	statements = append(statements, "set global allowed_configs = ['memory_limit']", "set global lock_configuration = true")
 	for _, s := range statements {
 		if _, err := e.db.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("set up DuckDB with %q: %v", s, err)

@@ -87,6 +87,15 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// What does not fit gets more memory, unless somebody has said how much there is.
+func TestAQuestionThatNeedsMuchIsAnswered(t *testing.T) {
+	const much = question("SELECT len(list(i)) AS n FROM range(32000000) AS t (i)")
+	same(t, ask(t, open(t, Settings{}), string(much)), []evidence.Row{{"n": "32000000"}})
+	if a, err := open(t, Settings{MemoryMB: defaultMemoryMB}).Ask(t.Context(), much); err == nil {
+		t.Errorf("got %v of an engine that may hold less", a.Rows)
+	}
+}
+
 func TestCloseLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	e, err := Open(t.Context(), Settings{})

@@ -39,21 +39,8 @@ func (e *Engine) Load(ctx context.Context, paths ...string) error {
 	if err := e.insert(ctx, fresh); err != nil {
 		return fmt.Errorf("load trail files: %w", err)
 	}
-	if _, err := e.db.ExecContext(ctx, findTwice+";"+forgetParts); err != nil {
-		return fmt.Errorf("find the calls of several records: %v", err)
-	}
-	clear(e.parts)
-	return nil
+	return e.prepare(ctx)
 }
-
-// mayBeTwice says of a record that another may be of its call. Of the ids that stand there twice, in any of their three fields, hashes are enough: that
-// two fall together makes no difference but time.
-const (
-	mayBeTwice = "(hash(eventid) in (select id from twice) or nullif(sharedeventid, '') is not null or addendum is not null)"
-	findTwice  = `create or replace table twice as select id from (select hash(eventid) as id from trail
-		union all select hash(sharedeventid) from trail where sharedeventid <> ''
-		union all select hash(addendum['originalEventID']) from trail where addendum is not null) group by id having count(*) > 1`
-)
 
 // adopt lists, once each, the files that are not loaded yet.
 func (e *Engine) adopt(found map[string][]*file) []*file {

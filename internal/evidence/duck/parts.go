@@ -10,51 +10,38 @@ import (
 )
 
 // forgetParts makes the table of the parts anew: of what was loaded before, no part is right any more.
-var forgetParts = "create or replace table parts as " + evidence.Parts{}.SQL(evidence.Schema{Table: Table, Twice: mayBeTwice})
+var forgetParts = "create or replace table parts as " + evidence.Schema{Table: Table, Twice: mayBeTwice}.PartsOf(evidence.Span{})
+
+// maxInsert is how much is put together at once.
+const maxInsert = 24 * time.Hour
 
 // withParts puts the calls together of which there is no part yet, and says where the question finds parts and the rest.
 func (e *Engine) withParts(ctx context.Context, q evidence.Usage) (evidence.Schema, error) {
 	e.partsMu.Lock()
 	defer e.partsMu.Unlock()
 	edges, whole := q.Spans()
-	for _, span := range whole {
-		for at := span.From; at.Before(span.To); {
-			if e.parts[at.Unix()] {
-				at = at.Add(evidence.PartSpan)
-				continue
-			}
-			missing := evidence.Span{From: at, To: at}
-			for at.Before(span.To) && !e.parts[at.Unix()] && at.Sub(missing.From) < maxInsert {
-				at = at.Add(evidence.PartSpan)
-			}
-			missing.To = at
-			if err := e.insertParts(ctx, missing); err != nil {
-				return evidence.Schema{}, err
-			}
-		}
-	}
-	var rest, of []string
-	for _, span := range edges {
-		rest = append(rest, fmt.Sprintf("select * from %s where eventtime >= %s and eventtime < %s", Table, instant(span.From), instant(span.To)))
-	}
+	var of []string
 	for _, span := range whole {
 		of = append(of, fmt.Sprintf("part >= %d and part < %d", span.From.Unix(), span.To.Unix()))
+		for at := span.From; at.Before(span.To); at = at.Add(evidence.PartSpan) {
+			missing := evidence.Span{From: at, To: at}
+			for missing.To.Before(span.To) && !e.parts[missing.To.Unix()] && missing.To.Sub(at) < maxInsert {
+				missing.To = missing.To.Add(evidence.PartSpan)
+			}
+			if missing.To.Equal(at) {
+				continue
+			}
+			if _, err := e.db.ExecContext(ctx, "insert into parts "+e.schema(ctx).PartsOf(missing)); err != nil {
+				return evidence.Schema{}, fmt.Errorf("put together the calls of %s: %w", at.Format(time.DateOnly), err)
+			}
+			for ; at.Before(missing.To); at = at.Add(evidence.PartSpan) {
+				e.parts[at.Unix()] = true
+			}
+			at = at.Add(-evidence.PartSpan)
+		}
 	}
-	return evidence.Schema{Table: "(" + strings.Join(rest, " union all ") + ") as records", Twice: mayBeTwice,
-		Parts: "select * exclude (part) from parts where " + strings.Join(of, " or ")}, nil
+	schema := e.schema(ctx)
+	schema.Records = &stand{ctx: ctx, e: e, edges: edges}
+	schema.Parts = "select * exclude (part) from parts where " + strings.Join(of, " or ")
+	return schema, nil
 }
-
-// maxInsert is how much is put together at once.
-const maxInsert = 24 * time.Hour
-
-func (e *Engine) insertParts(ctx context.Context, span evidence.Span) error {
-	if _, err := e.db.ExecContext(ctx, "insert into parts "+evidence.Parts{Span: span}.SQL(evidence.Schema{Table: Table, Twice: mayBeTwice})); err != nil {
-		return fmt.Errorf("put together the calls of %s: %w", span.From.Format(time.DateOnly), err)
-	}
-	for at := span.From; at.Before(span.To); at = at.Add(evidence.PartSpan) {
-		e.parts[at.Unix()] = true
-	}
-	return nil
-}
-
-func instant(t time.Time) string { return "timestamp " + quote(t.UTC().Format(time.DateTime)) }

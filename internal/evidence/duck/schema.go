@@ -126,26 +126,37 @@ func kept(shared bool) []field {
 	return slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return f.unread || f.shared != shared })
 }
 
+// joined has Lake's columns of records, the callers of which are in a table.
+func joined(callers string) string {
+	var shown []string
+	for _, f := range fields {
+		name := strconv.Quote(strings.ToLower(f.name))
+		if f.unread {
+			name = fmt.Sprintf("cast(null as %s) as %s", f.sqlType(), name)
+		}
+		if f.name != timestamp {
+			shown = append(shown, name)
+		}
+	}
+	return "select " + strings.Join(shown, ", ") + " from trail inner join " + callers + " using (caller)"
+}
+
 // createTrail makes the table of the records, with the file that each came from, that of what they share, and over both the view with Lake's
 // columns.
 func createTrail() []string {
 	columns := map[bool][]string{false: {"file INTEGER", "caller INTEGER"}, true: {"caller INTEGER"}}
-	var shown []string
 	for _, f := range fields {
-		name, of := strconv.Quote(strings.ToLower(f.name)), f.sqlType()
+		of := f.sqlType()
 		switch {
-		case f.name == timestamp:
+		case f.name == timestamp || f.unread:
 			continue
 		case f.name == eventTime:
 			of = "TIMESTAMP"
-		case f.unread:
-			shown = append(shown, fmt.Sprintf("cast(null as %s) as %s", of, name))
-			continue
 		}
-		columns[f.shared], shown = append(columns[f.shared], name+" "+of), append(shown, name)
+		columns[f.shared] = append(columns[f.shared], strconv.Quote(strings.ToLower(f.name))+" "+of)
 	}
 	return []string{"create table trail (" + strings.Join(columns[false], ", ") + ")", "create table callers (" + strings.Join(columns[true], ", ") + ")",
-		"create view " + Table + " as select " + strings.Join(shown, ", ") + " from trail inner join callers using (caller)"}
+		"create view " + Table + " as " + joined("callers")}
 }
 
 // timeText is when an event happened, as the record says it.

@@ -1,0 +1,76 @@
+package duck
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"nightlatch/internal/evidence"
+)
+
+// mayBeTwice says of a record that another may be of its call. Of the ids that stand there twice, in any of their three fields, hashes are enough:
+// that two fall together makes no difference but time.
+const (
+	mayBeTwice = "(hash(eventid) in (select id from twice) or nullif(sharedeventid, '') is not null or addendum is not null)"
+	findTwice  = `create or replace table twice as select id from (select hash(eventid) as id from trail
+		union all select hash(sharedeventid) from trail where sharedeventid <> ''
+		union all select hash(addendum['originalEventID']) from trail where addendum is not null) group by id having count(*) > 1`
+)
+
+// findReach says which callers have called in each hour. A trail of many sessions has very many callers, and of few hours few that are numbered one
+// after the other.
+const findReach = `create or replace table reach as select cast(floor(epoch(eventtime) / 3600) as bigint) as hour, min(caller) as first, max(caller) as last
+	from trail where eventtime is not null group by hour`
+
+// prepare makes what helps the questions, after a load.
+func (e *Engine) prepare(ctx context.Context) error {
+	for _, statement := range []string{findTwice, findReach, forgetParts} {
+		if _, err := e.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make ready for questions: %w", err)
+		}
+	}
+	clear(e.parts)
+	return nil
+}
+
+// schema is how the questions are asked.
+func (e *Engine) schema(ctx context.Context) evidence.Schema {
+	return evidence.Schema{Table: Table, Twice: mayBeTwice, Records: &stand{ctx: ctx, e: e}}
+}
+
+// stand says where the records of a time stand.
+type stand struct {
+	ctx context.Context
+	e   *Engine
+	// edges are, where there are some, all that is asked for.
+	edges []evidence.Span
+}
+
+// Within implements evidence.Records.
+func (r *stand) Within(from, to time.Time) string {
+	if r.edges == nil {
+		return r.called(from, to)
+	}
+	var all []string
+	for _, span := range r.edges {
+		all = append(all, fmt.Sprintf("select * from %s where eventtime >= %s and eventtime < %s", r.called(span.From, span.To), instant(span.From), instant(span.To)))
+	}
+	return "(" + strings.Join(all, " union all ") + ") as records"
+}
+
+// called are records with the callers of a time only, where there are many.
+func (r *stand) called(from, to time.Time) string {
+	if r.e.nextCaller <= maxCallers {
+		return Table
+	}
+	var first, last sql.NullInt32
+	err := r.e.db.QueryRowContext(r.ctx, fmt.Sprintf("select min(first), max(last) from reach where hour between %d and %d", from.Unix()/3600-1, to.Unix()/3600)).Scan(&first, &last)
+	if err != nil || !first.Valid {
+		return Table // the question finds out what is wrong
+	}
+	return fmt.Sprintf("(%s) as records", joined(fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32)))
+}
+
+func instant(t time.Time) string { return "timestamp " + quote(t.UTC().Format(time.DateTime)) }
