@@ -300,9 +300,23 @@ func (r Result) chart(days bins, p Proposal) chart {
 		c.Bars = append(c.Bars, b)
 	}
 	now, proposed := y(p.Now.Bytes), y(p.Threshold.Bytes)
-	c.Lines = []lineView{{now, left, now - 3, "start", "now", "now " + p.Now.String()}, {proposed, wide - right, proposed - 3, "end", "proposed", "proposed " + p.Threshold.String()}}
+	// A name stands above its line, but that of the lower of two lines that are close, which stands below.
+	const above, below, nameHigh = -3, 12, 14
+	nowName, proposedName := now+above, proposed+above
+	switch {
+	case math.Abs(now-proposed) > nameHigh:
+	case now > proposed:
+		nowName = now + below
+	case now < proposed:
+		proposedName = proposed + below
+	}
+	c.Lines = []lineView{{now, left, nowName, "start", "now", "now " + p.Now.String()}, {proposed, wide - right, proposedName, "end", "proposed", "proposed " + p.Threshold.String()}}
 	for power := math.Ceil(low/5) * 5; power < high; power += 5 {
-		c.Grid = append(c.Grid, gridLine{y(int64(math.Exp2(power))), prose.Bytes(int64(math.Exp2(power)))})
+		g := gridLine{y(int64(math.Exp2(power))), prose.Bytes(int64(math.Exp2(power)))}
+		if slices.ContainsFunc(c.Lines, func(l lineView) bool { return math.Abs(l.Y-g.Y+nameHigh/2) <= nameHigh }) {
+			g.Text = "" // the line would go through it
+		}
+		c.Grid = append(c.Grid, g)
 	}
 	return c
 }
