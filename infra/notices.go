@@ -61,7 +61,8 @@ func newTeller(scope constructs.Construct, s Settings, code string, topic, watch
 	}
 	mapping := awslambda.NewCfnEventSourceMapping(scope, jsii.String("NoticesTaken"), &awslambda.CfnEventSourceMappingProps{
 		EventSourceArn: queue.AttrArn(), FunctionName: f.function.Ref(), BatchSize: jsii.Number(batchSize), MaximumBatchingWindowInSeconds: jsii.Number(batchSeconds),
-		ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(tellers)},
+		FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
+		ScalingConfig:         &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(tellers)},
 	})
 	tick := awsevents.NewCfnRule(scope, jsii.String("Tick"), &awsevents.CfnRuleProps{
 		Description: jsii.String("Nightlatch: has what is due told, where nothing else comes"), ScheduleExpression: jsii.String("rate(5 minutes)"),

@@ -159,7 +159,7 @@ func (q *queue) full() bool {
 }
 
 // poll is one of the two that take batches, until the end.
-func (q *queue) poll(ctx context.Context, handle func(context.Context, []string) error) {
+func (q *queue) poll(ctx context.Context, handle func(context.Context, []string) ([]int, error)) {
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		empty := len(q.waiting) == 0
@@ -181,13 +181,20 @@ func (q *queue) poll(ctx context.Context, handle func(context.Context, []string)
 		q.most = max(q.most, q.runs)
 		q.mu.Unlock()
 		within, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		err := handle(within, batch)
+		again, err := handle(within, batch)
+		if err == nil {
+			var back []string
+			for _, i := range again {
+				back = append(back, batch[i])
+			}
+			batch = back
+		}
 		cancel()
 		q.mu.Lock()
 		q.runs--
 		q.mu.Unlock()
 		<-q.account
-		if err != nil {
+		if len(batch) > 0 && (err != nil || len(again) > 0) {
 			go func() {
 				time.Sleep(visibility)
 				q.mu.Lock()

@@ -45,35 +45,39 @@ const Unstored = 2 * time.Second
 // conflicts is how often another run may be faster. There are two at a time.
 const conflicts = 20
 
-// Handle takes a batch of messages of the queue. Where it returns nil, each of them is told or stored to be told: the batch is not needed again.
-func (t Teller) Handle(ctx context.Context, bodies []string) error {
+// Handle takes a batch of messages of the queue. Where it returns no error, each of them is told or stored to be told, and is not needed again. What
+// is to come again, by its place in the batch, are ticks alone, where nobody took a message: they end among the failed events, of which an alarm
+// tells.
+func (t Teller) Handle(ctx context.Context, bodies []string) (again []int, err error) {
 	var events []Event
-	ticked := false
-	for _, b := range bodies {
+	var ticks []int
+	for i, b := range bodies {
 		e := Read(b)
-		events, ticked = append(events, e), ticked || e.Rule == Tick
+		if events = append(events, e); e.Rule == Tick {
+			ticks = append(ticks, i)
+		}
 	}
 	suspects := t.suspects(ctx, events)
 	s, err := t.store(ctx, func(s State) State { return s.Next(events, t.Watched, suspects, t.Clock.Now()) })
 	if err != nil {
-		return t.unstored(ctx, events, err)
+		return nil, t.unstored(ctx, events, err)
 	}
 	claimed := s.Claimed(s.Version)
 	if len(claimed) == 0 {
-		return nil
+		return nil, nil
 	}
 	if err := t.tell(ctx, claimed); err != nil {
-		t.Log.ErrorContext(ctx, "the team was not told; the next run tries again", "err", err)
-		if !ticked || len(bodies) > 1 {
-			return nil // they are stored, and would be counted twice
+		t.Log.ErrorContext(ctx, "the team was not told; a later run tries again", "err", err)
+		if len(ticks) == len(bodies) {
+			return nil, err // so that the alarm on errors fires
 		}
-		return err // so that the alarm on errors fires
+		return ticks, nil // the others are stored, and would be counted twice
 	}
 	version := s.Version
 	if _, err := t.store(ctx, func(s State) State { return s.Sent(version) }); err != nil {
 		t.Log.ErrorContext(ctx, "what was told could not be noted, and will be told again", "err", err)
 	}
-	return nil
+	return nil, nil
 }
 
 // store changes the stored state.

@@ -29,13 +29,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting
 		os.Exit(1)
 	}
-	lambda.Start(func(ctx context.Context, batch events.SQSEvent) error { return t.Handle(ctx, bodies(batch)) })
+	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+		return take(ctx, t, batch)
+	})
 }
 
-func bodies(batch events.SQSEvent) []string {
-	var all []string
+// take takes a batch, and says which of its messages are to come again.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+func take(ctx context.Context, t notices.Teller, batch events.SQSEvent) (failed events.SQSEventResponse, err error) {
+	var bodies []string
 	for _, m := range batch.Records {
-		all = append(all, m.Body)
+		bodies = append(bodies, m.Body)
 	}
-	return all
+	again, err := t.Handle(ctx, bodies)
+	for _, i := range again {
+		failed.BatchItemFailures = append(failed.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: batch.Records[i].MessageId})
+	}
+	return failed, err
 }
