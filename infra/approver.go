@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -11,14 +13,19 @@ import (
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
+	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
 )
 
 // approver is the function by which a human approves a step, and its URL.
 type approver struct {
 	lambda
-	url *string
+	url *string // nil where the region has none
 }
+
+// noURLs is what everybody reads who deploys where there are none.
+const noURLs = "Lambda has no function URLs in %s, so the approver's URL is left out: nobody can approve a step, hold a key or lower the mode with the command nightlatch. " +
+	"Each step's own aws command stands in its message, and the mode is lowered by a deployment, -c mode=observe"
 
 // newApprover makes the function behind a URL that IAM authenticates. There is no resource policy: a principal of this account needs
 // lambda:InvokeFunctionUrl and, through the URL, lambda:InvokeFunction in its own policy, and one of another account has no way in.
@@ -31,6 +38,10 @@ func newApprover(scope constructs.Construct, s Settings, code string, topic, wat
 	if err != nil {
 		return approver{}, err
 	}
+	if !settings.HasFunctionURLs(s.Home.Region) {
+		awscdk.Annotations_Of(scope).AddWarningV2(jsii.String("nightlatch:NoFunctionURLs"), jsii.String(fmt.Sprintf(noURLs, s.Home.Region)), nil)
+		return approver{f, nil}, nil
+	}
 	url := awslambda.NewCfnUrl(scope, jsii.String("ApproverAddress"), &awslambda.CfnUrlProps{TargetFunctionArn: f.function.AttrArn(), AuthType: jsii.String("AWS_IAM")})
 	return approver{f, url.AttrFunctionUrl()}, nil
 }
@@ -39,5 +50,5 @@ func newApprover(scope constructs.Construct, s Settings, code string, topic, wat
 // are about users' keys.
 func approverGrants(s Settings) []grant.Grant {
 	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool { return g.Sid == "IdentifyRoles" })
-	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
+	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), sns.SubscriptionGrants())
 }

@@ -27,10 +27,10 @@ type enroller struct {
 const enrollerEventAge = 30 * 60 // seconds
 
 // newEnroller makes the provider of a custom resource: CloudFormation itself has no resource for a metrics configuration on a bucket
-// that is not its own. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
-func newEnroller(scope constructs.Construct, s Settings, code string, topic team, kept incidents, queue *string) (enroller, error) {
-	grants := append(slices.Concat(s3bucket.Grants(), sns.Grants(), dynamo.TurnGrants()), awsaccount.AliasGrant())
-	if s.Trail != "" {
+// that is not its own, nor one that reads a trail which is there already (looksUp). https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
+func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code string, topic team, kept incidents, queue *string) (enroller, error) {
+	grants := append(slices.Concat(s3bucket.Grants(), sns.Grants(), sns.SubscriptionGrants(), dynamo.TurnGrants()), awsaccount.AliasGrant())
+	if looksUp {
 		grants = append(grants, cloudtrail.Grants()...)
 	}
 	if s.readsStore() {

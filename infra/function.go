@@ -41,6 +41,7 @@ type lambda struct {
 	role     awsiam.CfnRole
 	retries  awslambda.CfnEventInvokeConfig // nil where there are no asynchronous events
 	logs     awslogs.CfnLogGroup
+	hash     *string // of the code
 }
 
 // newFunction makes a Lambda of ours, built in Go for provided.al2023, with a role and a log group of its own. Asynchronous events on
@@ -67,7 +68,7 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
 	})
 	if r.eventAge == 0 {
-		return lambda{f, role, nil, logs}, nil
+		return lambda{f, role, nil, logs, asset.AssetHash()}, nil
 	}
 	retried := awslambda.NewCfnEventInvokeConfig(scope, jsii.String(r.id+"Retries"), &awslambda.CfnEventInvokeConfigProps{
 		FunctionName: f.Ref(), Qualifier: jsii.String("$LATEST"),
@@ -76,5 +77,5 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: queue},
 		},
 	})
-	return lambda{f, role, retried, logs}, nil
+	return lambda{f, role, retried, logs, asset.AssetHash()}, nil
 }

@@ -20,7 +20,7 @@ import (
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s))
+	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), sns.SubscriptionGrants())
 	if s.Mode == "observe" {
 		return all
 	}

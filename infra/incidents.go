@@ -32,8 +32,9 @@ func stackID(stack awscdk.Stack) *string {
 	return awscdk.Fn_Select(jsii.Number(2), awscdk.Fn_Split(jsii.String("/"), stack.StackId(), nil))
 }
 
-// keep makes the table, to which only the functions write (two of them no more than their own items); the schedules' group; and the role with which Scheduler calls the responder.
-func (i incidents) keep(r responder, a approver, e enroller, n teller) {
+// keep makes the table, to which only the functions write (three of them no more than their own items); the schedules' group; and the role with
+// which Scheduler calls the responder.
+func (i incidents) keep(r responder, a approver, e enroller, n teller, d examiner) awsdynamodb.CfnTable {
 	text := func(name string) *awsdynamodb.CfnTable_AttributeDefinitionProperty {
 		return &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: jsii.String(name), AttributeType: jsii.String("S")}
 	}
@@ -51,10 +52,10 @@ func (i incidents) keep(r responder, a approver, e enroller, n teller) {
 		PointInTimeRecoverySpecification: &awsdynamodb.CfnTable_PointInTimeRecoverySpecificationProperty{PointInTimeRecoveryEnabled: true},
 		SseSpecification:                 &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: true},
 		DeletionProtectionEnabled:        true,
-		ResourcePolicy:                   &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn(), n.role.AttrArn()))},
+		ResourcePolicy:                   &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn(), n.role.AttrArn(), d.role.AttrArn()))},
 	})
-	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)                   // it is evidence, and outlives the stack
-	for _, f := range []awscdk.CfnResource{r.function, a.function, n.function} { // they name it, and do not refer to it
+	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)                               // it is evidence, and outlives the stack
+	for _, f := range []awscdk.CfnResource{r.function, a.function, n.function, d.function} { // they name it, and do not refer to it
 		f.AddResourceDependency(table, nil)
 	}
 	awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
@@ -65,6 +66,7 @@ func (i incidents) keep(r responder, a approver, e enroller, n teller) {
 			statement{"Sid": "WakeTheResponder", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": r.function.AttrArn()},
 			statement{"Sid": "KeepLostWakes", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": r.queue.AttrArn()})}},
 	})
+	return table
 }
 
 // onlyOurs denies everybody else to change what is in the table, whoever lets them: incidents are evidence, and what the responder does.

@@ -7,6 +7,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/notify"
 )
 
 func main() {
@@ -47,15 +50,26 @@ func synthesize() error {
 		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices")}
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor")}
 	fmt.Fprintln(os.Stderr, "Nightlatch: compiling the functions for arm64, a minute the first time")
-	if err := build(".", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices"); err != nil {
+	if err := build(".", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/doctor"); err != nil {
 		return err
 	}
 	watched, err := json.Marshal(s.watched())
 	for _, beside := range []string{c.enroller, c.responder, c.notices} {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(beside, "watched.json"), watched, 0o644)
+		}
+	}
+	var hearing []notify.Endpoint
+	for _, address := range s.Email {
+		hearing = append(hearing, notify.Endpoint{Protocol: "email", Address: address})
+	}
+	heard, failed := json.Marshal(hearing)
+	err = errors.Join(err, failed)
+	for _, beside := range []string{c.responder, c.approver, c.enroller, c.notices, c.doctor} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(beside, notify.EndpointsFile), heard, 0o644)
 		}
 	}
 	if err == nil {

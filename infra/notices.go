@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -77,13 +79,9 @@ func tellerGrants(s Settings) []grant.Grant {
 	publish := sns.Grants()
 	for i := range publish {
 		publish[i].On = append(publish[i].On, "${Watch}")
-		for _, e := range s.Watchers {
-			if protocolOf(e) == "" {
-				publish[i].On = append(publish[i].On, e)
-			}
-		}
+		publish[i].On = append(publish[i].On, s.watchersTopics()...)
 	}
-	return append(append(publish, dynamo.NoticeGrants()...), awsaccount.AliasGrant())
+	return append(slices.Concat(publish, sns.SubscriptionGrants(), dynamo.NoticeGrants()), awsaccount.AliasGrant())
 }
 
 // watchNames is the placeholder of the watchers' topic.

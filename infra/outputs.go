@@ -13,10 +13,14 @@ import (
 )
 
 // newOutputs prints what a human needs next.
-func newOutputs(scope constructs.Construct, s Settings, r responder, a approver, e enroller, topic, watch team, kept incidents) {
+func newOutputs(scope constructs.Construct, s Settings, r responder, a approver, e enroller, d examiner, topic, watch team, kept incidents) {
+	address := ""
+	if a.url != nil {
+		address = *a.url
+	}
 	for _, o := range []struct{ id, value, about string }{
 		{"FunctionName", *r.function.Ref(), "The responder"},
-		{settings.ApproverOutput, *a.url, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
+		{settings.ApproverOutput, address, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
 		{settings.TableOutput, kept.name, "The incidents; the table outlives the stack"},
 		{settings.ModeOutput, settings.DeployedMode(s.Mode, s.Generation), "How far Nightlatch goes by itself; a mode that was lowered in this deployment generation is lower"},
 		{settings.VersionOutput, version.Release, "The version of Nightlatch that was deployed; the command's own: nightlatch version"},
@@ -25,8 +29,12 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 		{"FailedEventsUrl", *r.queue.Ref(), "The queue of events that the responder failed on three times"},
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},
 		{"RefusedBuckets", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},
+		{"EngineQuestions", *d.questions, "What each engine said to each question, asked once while this was deployed"},
 		{"TestEvent", testEvent(s, *r.function.Ref()), "Asks who read a bucket in five minutes long past, and notifies the team; changes nothing"},
 	} {
+		if o.value == "" { // the approver's, where it has none
+			continue
+		}
 		awscdk.NewCfnOutput(scope, jsii.String(o.id), &awscdk.CfnOutputProps{Value: jsii.String(o.value), Description: jsii.String(o.about)})
 	}
 	if s.Trail != "" {

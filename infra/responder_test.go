@@ -128,7 +128,8 @@ func TestWhoMayInvoke(t *testing.T) {
 			"CopiesInvoke": {"Action": "lambda:InvokeFunction", "FunctionName": "{Responder.Arn}", "Principal": "events.amazonaws.com",
 				"SourceAccount": account, "SourceArn": "{Copies.Arn}"},
 		}
-		// The daily check is the enroller's test.
+		// The daily checks are the enroller's and the doctor's tests.
+		delete(got, "DoctorDailyInvoke")
 		delete(got, "DailyLookInvoke")
 		delete(got, "NewBucketInvoke")
 		if diff := cmp.Diff(got, want); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -37,7 +38,7 @@ func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents, mo
 	values := map[string]string{
 		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
 		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
-		"Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
+		"Stack": stackName, "StackID": *awscdk.Aws_STACK_ID(), "Heartbeat": s.heartbeatGranted(), "Table": kept.tableARN, "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
 	}
 	maps.Copy(values, more)
 	var statements []statement

@@ -15,7 +15,7 @@ import (
 func called(t *testing.T, function string) []request {
 	t.Helper()
 	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Watch}", aWatch, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
-		":alarm:*", ":alarm:an alarm of the team's own") // a call about all is about any
+		":alarm:*", ":alarm:an alarm of the team's own", "alarm-mute-rule:*", "alarm-mute-rule:quiet", "${StackID}", theStack, "${Heartbeat}", aBeat) // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
 		r := does("", c.Action, fill.Replace(c.Resource))
@@ -223,6 +223,32 @@ func neverTheEnroller() []request {
 	}
 }
 
+// neverTheDoctor are calls that the doctor must not be let to make: it looks, and remembers what it told.
+func neverTheDoctor() []request {
+	other := func(arn string) string { return strings.Replace(arn, "Nightlatch-", "Other-", 1) }
+	return append(slices.DeleteFunc(neverTheResponder(), func(c request) bool { return c.Action == "cloudwatch:DescribeAlarms" }),
+		does(denied, "iam:UpdateAccessKey", user+"bob"),
+		does(denied, "iam:GetRolePolicy", "arn:aws:iam::111122223333:role/admin"),
+		does(denied, "iam:PutRolePolicy", "arn:aws:iam::111122223333:role/Nightlatch-DoctorRole-x1"),
+		does(denied, "sqs:ReceiveMessage", theQueue),
+		does(denied, "sqs:DeleteMessage", theQueue),
+		does(denied, "sqs:GetQueueAttributes", other(theQueue)),
+		does(denied, "sns:SetSubscriptionAttributes", aTopic),
+		does(denied, "sns:Unsubscribe", aTopic),
+		does(denied, "sns:ListSubscriptionsByTopic", other(aTopic)),
+		does(denied, "cloudwatch:PutMetricAlarm", anAlarm+"nightlatch-a-bucket-1m"),
+		does(denied, "cloudwatch:PutAlarmMuteRule", "arn:aws:cloudwatch:eu-west-1:111122223333:alarm-mute-rule:quiet"),
+		does(denied, "cloudformation:UpdateStack", theStack),
+		does(denied, "cloudformation:GetTemplate", strings.Replace(theStack, "stack/Nightlatch/", "stack/Other/", 1)),
+		does(denied, "secretsmanager:GetSecretValue", strings.Replace(aBeat, "heartbeat", "password", 1)),
+		does(denied, "secretsmanager:PutSecretValue", aBeat),
+		does(denied, "cloudtrail:StopLogging", aTrail),
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
+		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "brakes"),
+		does(denied, "dynamodb:GetItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
+		does(denied, "dynamodb:DeleteItem", theTable, "dynamodb:LeadingKeys", "doctor"))
+}
+
 // The role of each function, judged by an independent simulator: it may do every call that its code made in the tests of the whole
 // program, and no other. No action is granted that none of those calls needs, but for what AWS does with the role by itself. Each
 // statement decides a call, and each condition of it is put to the test.
@@ -250,12 +276,15 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"athena's approver": {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
 		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
 		"notices":           {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
-		"every bucket":      {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
-		"named buckets":     {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
+		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),
+			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
+				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore)})},
+		"every bucket":  {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
+		"named buckets": {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
-			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole"}[m.function]
+			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole"}[m.function]
 			statements := at(t, tpl.named(t, "AWS::IAM::Role", role), "Policies", 0, "PolicyDocument", "Statement").([]any)
 			policies := map[string]any{
 				aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),
@@ -348,7 +377,7 @@ func TestOnlyOursWriteIncidents(t *testing.T) {
 		calls = append(calls, c)
 	}
 	for _, action := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete"} {
-		for _, ours := range []string{"Responder", "Approver", "Enroller", "Teller"} {
+		for _, ours := range []string{"Responder", "Approver", "Enroller", "Teller", "Doctor"} {
 			add("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+ours+"Role-x1/Nightlatch-"+ours+"-x1", "Allowed Everything", "dynamodb:"+action)
 		}
 		for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:sts::111122223333:assumed-role/admin/eve", "arn:aws:iam::111122223333:root",

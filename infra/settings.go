@@ -60,6 +60,9 @@ type Settings struct {
 	// Filter is the id of the request-metrics configuration that the alarms read: the stack's own, which it makes, or one that the
 	// buckets have already, which is never changed.
 	Filter string
+	// Heartbeat is the secret that holds the heartbeat's URL, by its name or its ARN, "" for none; HeartbeatMinutes is the time between two.
+	Heartbeat        string
+	HeartbeatMinutes int
 	// Records is what the evidence holds of S3: of what the stack itself makes, or as the enroller reads it of the one trail or store that is
 	// asked; "" where that is not known.
 	Records string
@@ -129,6 +132,11 @@ func (s *Settings) fields() []field {
 			}},
 		{"metricsFilter", "the id of a request-metrics configuration that counts the whole of every watched bucket already", settings.OwnFilterID, false,
 			func(v string) error { return match(v, filterID, &s.Filter) }},
+		{"heartbeat", "the name or the ARN of a secret in Secrets Manager", "", false, s.setHeartbeat},
+		{"heartbeatMinutes", "a number of minutes, 5 to 1440", "15", false,
+			func(v string) error {
+				return oneOf(v, func(n int) bool { return n >= 5 && n <= 1440 }, &s.HeartbeatMinutes)
+			}},
 		{"logLevel", "debug, info, warn or error", "info", false, s.setLogLevel},
 	}
 }

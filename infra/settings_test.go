@@ -27,6 +27,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
+		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -49,6 +50,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Policy:    file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
+		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -63,7 +65,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	want := Settings{
 		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
 		EventDataStore: aStore, Evidence: "lake", Home: home, Approvers: []string{"identity-center", "saml"}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
-		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch",
+		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch", HeartbeatMinutes: 15,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -147,6 +149,9 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"protectTag", "a\nb", "should be a tag key"},
 		{"retention", "31", "days that CloudWatch Logs takes"},
 		{"retention", "-1", "days that CloudWatch Logs takes"},
+		{"heartbeat", "https://beats.example.com/x", "the name or the ARN of a secret"},
+		{"heartbeat", "a b", "the name or the ARN of a secret"},
+		{"heartbeatMinutes", "1", "5 to 1440"},
 		{"memory", "64", "128 to 10240"},
 		{"memory", "512MB", "128 to 10240"},
 		{"logLevel", "loud", "debug, info, warn or error"},
@@ -168,7 +173,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, watchers, policy, mode, epoch, protected, approvers, protectTag, retention, memory, metricsFilter, logLevel"
+	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, watchers, policy, mode, epoch, protected, approvers, protectTag, retention, memory, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

@@ -64,6 +64,9 @@ const (
 	theNewBucket     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-NewBucket-x1"
 	theEnroller      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Enroller-x1"
 	theCopiesRule    = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Copies-x1"
+	theDoctor        = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Doctor-x1"
+	theDoctorDaily   = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-DoctorDaily-x1"
+	theDoctorsLog    = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-DoctorLog-x1"
 	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
 	theEnrollersLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-EnrollerLog-x1"
@@ -81,7 +84,8 @@ const (
 var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{WatchKey.Arn}", theWatchKey, "{Notices.Arn}", theNotices, "{Teller.Arn}", theTeller, "{TellerLog.Arn}", theTellersLog+":*",
 	"{TellerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-TellerRole-x1", "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
 	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
-	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{ApproverLog.Arn}", theApproversLog+":*",
+	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{DoctorRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-DoctorRole-x1",
+	"{Doctor.Arn}", theDoctor, "{DoctorLog.Arn}", theDoctorsLog+":*", "{DoctorDaily.Arn}", theDoctorDaily, "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
 	"{Rings.Arn}", theRule, "{Copies.Arn}", theCopiesRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
 

@@ -10,7 +10,7 @@ import (
 const stackName = "Nightlatch"
 
 // code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct{ responder, approver, enroller, notices string }
+type code struct{ responder, approver, enroller, notices, doctor string }
 
 // newStack puts everything together.
 //
@@ -32,11 +32,12 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	topic, watch := newTopic(stack, s), newWatch(stack, s)
 	kept := newIncidents(stack, s)
 	queue := newQueue(stack)
-	e, err := newEnroller(stack, s, c.enroller, topic, kept, queue.AttrArn())
+	looksUp := s.Trail != "" && makes.Trail != made
+	e, err := newEnroller(stack, s, looksUp, c.enroller, topic, kept, queue.AttrArn())
 	if err != nil {
 		return nil, err
 	}
-	if s.Trail != "" && makes.Trail != made {
+	if looksUp {
 		var records string
 		if s.Files, records = e.lookUp(stack, s, topic); s.EventDataStore == "" {
 			s.Records = records // of two that are asked, either may answer
@@ -60,14 +61,19 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	kept.keep(r, a, e, n)
-	if s.Trail != "" {
-		keepResults(stack, s, r, a)
+	d, err := newDoctor(stack, s, c.doctor, topic, watch, kept, r)
+	if err != nil {
+		return nil, err
 	}
+	needed := []awscdk.CfnResource{kept.keep(r, a, e, n, d)}
+	if s.Trail != "" {
+		needed = append(needed, keepResults(stack, s, r, a, d))
+	}
+	d.ask(stack, s, topic, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
-	watchFunctions(stack, r, a, e, n, s.watchingTopics(watch))
+	watchFunctions(stack, r, a, e, n, d, s.watchingTopics(watch))
 	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept})
-	newOutputs(stack, s, r, a, e, topic, watch, kept)
+	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
 	if makes.EventDataStore == made {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),
 			Description: jsii.String("The event data store; it outlives the stack, and another stack takes it as eventDataStore")})

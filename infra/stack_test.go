@@ -99,9 +99,10 @@ func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not there, and the CDK runs in it")
 	}
-	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
+	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
-		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this"} {
+		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this",
+		filepath.Join(c.doctor, "bootstrap"): "nor that"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +374,7 @@ func policiesFit(t *testing.T, tpl template) {
 }
 
 func TestTheLargestSingleStackFits(t *testing.T) {
-	changes := []string{"buckets", many(maxInOneStack, "=1GiB/1m"), "email", "a@example.com,b@example.com", "eventDataStore", made, "trail", made}
+	changes := []string{"buckets", many(maxInOneStack, "=1GiB/1m"), "email", "a@example.com,b@example.com", "eventDataStore", made, "trail", made, "heartbeat", "nightlatch/heartbeat"}
 	alarms, resources, bytes := fits(t, "the stack", synth(t, changes...))
 	t.Logf("%d alarms: %d resources, %d KB", alarms, resources, bytes>>10)
 	if inner := nested(t, changes...); alarms != maxInOneStack || len(inner) > 0 {

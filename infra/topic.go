@@ -78,7 +78,11 @@ func protocolOf(endpoint string) string {
 
 // watchingTopics are the topics that are told without the team's: the stack's own, and the other topics among the watchers.
 func (s Settings) watchingTopics(watch team) []string {
-	all := []string{*watch.arn}
+	return append([]string{*watch.arn}, s.watchersTopics()...)
+}
+
+// watchersTopics are the topics of others among the watchers.
+func (s Settings) watchersTopics() (all []string) {
 	for _, e := range s.Watchers {
 		if protocolOf(e) == "" {
 			all = append(all, e)

@@ -55,14 +55,14 @@ func TestPublishersAreJudged(t *testing.T) {
 				calls = append(calls, serviceCall("Allowed OurRulesSend", events, "sqs:SendMessage", theNotices, account, rule))
 				continue
 			}
-			permission := map[any]string{"{Responder.Arn}": "EventsInvoke", "{Enroller.Arn}": id + "Invoke"}[arn]
+			permission := map[any]string{"{Responder.Arn}": "EventsInvoke", "{Enroller.Arn}": id + "Invoke", "{Doctor.Arn}": id + "Invoke"}[arn]
 			if id == "Copies" {
 				permission = "CopiesInvoke"
 			}
 			calls = append(calls, serviceCall("Allowed "+permission, events, invoke, deployed.Replace(arn.(string)), account, deployed.Replace("{"+id+".Arn}")))
 		}
 	}
-	if targets[aTopic] != 0 || targets[aWatch] == 0 || targets["{Notices.Arn}"] == 0 || targets["{Responder.Arn}"] == 0 || targets["{Enroller.Arn}"] != 2 || len(targets) != 4 {
+	if targets[aTopic] != 0 || targets[aWatch] == 0 || targets["{Notices.Arn}"] == 0 || targets["{Responder.Arn}"] == 0 || targets["{Enroller.Arn}"] != 2 || targets["{Doctor.Arn}"] != 1 || len(targets) != 5 {
 		t.Errorf("alarms and rules have the targets %v", targets)
 	}
 	for _, resource := range []string{aTopic, theKey, aWatch, theWatchKey} {
@@ -119,6 +119,7 @@ func TestPublishersAreJudged(t *testing.T) {
 		theQueue:    policyOf(t, at(t, tpl.named(t, "AWS::SQS::QueuePolicy", "FailedEventsPolicy"), "PolicyDocument", "Statement")),
 		theFunction: policyOf(t, functionPolicy(tpl, "{Responder.Arn}")),
 		theEnroller: policyOf(t, functionPolicy(tpl, "{Enroller.Arn}")),
+		theDoctor:   policyOf(t, functionPolicy(tpl, "{Doctor.Arn}")),
 	}
 	for i := range calls {
 		calls[i].Policy = policies[calls[i].Resource]

@@ -22,10 +22,10 @@ const watchPrefix = "watch-nightlatch-"
 // watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, topics []string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, topics []string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
 	approving := dimensions("FunctionName", *a.function.Ref())
-	enrolling := dimensions("FunctionName", *e.function.Ref())
+	enrolling, checking := dimensions("FunctionName", *e.function.Ref()), dimensions("FunctionName", *d.function.Ref())
 	telling, waiting := dimensions("FunctionName", *n.function.Ref()), dimensions("QueueName", *n.queue.AttrQueueName())
 	var actions []any
 	for _, arn := range topics {
@@ -45,6 +45,7 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 		{"enroller-errors", "AWS/Lambda", "Errors", "Sum", enrolling, 0, "The enroller failed: a watched bucket may have no request metrics, and no alarm. See its log"},
 		{"teller-errors", "AWS/Lambda", "Errors", "Sum", telling, 0, "The function failed that tells of tampering: the team's topic may take nothing. See its log"},
 		{"notices-wait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", waiting, noticesWait, "Notices of tampering wait: the function that tells of them is not called, or fails"},
+		{"doctor-errors", "AWS/Lambda", "Errors", "Sum", checking, 0, "The doctor failed: what is broken may not be told, and no heartbeat be sent. See its log"},
 		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, 0, "An alarm was not answered, an incident not followed up, or a notice not told: it waits in the queue of failed events"},
 	} {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{

@@ -43,6 +43,7 @@ func TestTheResponderIsWatched(t *testing.T) {
 		"enroller-errors": {"AWS/Lambda", "Errors", "Nightlatch-Enroller-x1"},
 		"teller-errors":   {"AWS/Lambda", "Errors", "Nightlatch-Teller-x1"},
 		"notices-wait":    {"AWS/SQS", "ApproximateAgeOfOldestMessage", "{Notices.QueueName}"},
+		"doctor-errors":   {"AWS/Lambda", "Errors", "Nightlatch-Doctor-x1"},
 		"failed-events":   {"AWS/SQS", "ApproximateNumberOfMessagesVisible", "{FailedEvents.QueueName}"},
 	}
 	if diff := gocmp.Diff(got, want); diff != "" {

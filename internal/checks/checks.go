@@ -3,19 +3,43 @@ package checks
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/doctor/awsstack"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/trail/cloudtrail"
 )
 
-// Of are the checks of a stack, by its name or id, in their order. It makes no call to AWS.
-func Of(cfg aws.Config, stack string) ([]doctor.Check, error) {
-	reader, err := awsstack.New(cfg, stack)
+// Deployment is what is checked, and by whom.
+type Deployment struct {
+	// Stack is the stack, by its name or its id, in Account and Region.
+	Stack, Account, Region string
+	// Memory is what the daily function remembers.
+	Memory doctor.Memory
+	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again: only the functions may
+	// ask.
+	Engines []evidence.Trail
+	Minute  time.Time
+}
+
+// Of are the checks, in their order. It makes no call to AWS.
+func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
+	reader, err := awsstack.New(cfg, d.Stack)
+	if err != nil {
+		return nil, err
+	}
+	trails, err := cloudtrail.New(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -27,11 +51,95 @@ func Of(cfg aws.Config, stack string) ([]doctor.Check, error) {
 		}
 		return topic.Subscriptions(ctx)
 	}
-	return []doctor.Check{
-		doctor.Endpoints(deployed, subscriptions, with(sns.SubscriptionGrants())...),
-		doctor.Alarms(deployed, reader.Alarms, with(awsstack.AlarmGrants())...),
-	}, nil
+	all := []doctor.Check{
+		doctor.Endpoints(deployed, subscriptions, with(doctor.EndpointsName)...),
+		doctor.Alarms(deployed, reader.Alarms, with(doctor.AlarmsName)...),
+		doctor.Queues(deployed, reader.Queue, with(doctor.QueuesName)...),
+		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
+		doctor.Trail(deployed, trails, d.Account, d.Region, with(doctor.TrailName)...),
+	}
+	sealed := func(ctx context.Context, location string, stated bool) (evidence.Seal, error) {
+		bucket, err := trailbucket.New(cfg, trailbucket.Settings{Location: location, Accounts: []string{d.Account}, Stated: stated})
+		if err != nil {
+			return evidence.Seal{}, err
+		}
+		return bucket.Seal(ctx), nil
+	}
+	all = append(all, doctor.Seal(deployed, trails, sealed, with(doctor.SealName)...))
+	if len(d.Engines) == 0 {
+		return append(all, doctor.Lately(doctor.QuestionsName, d.Memory, time.Now), doctor.Beats(deployed, d.Memory, time.Now)), nil
+	}
+	return append(all, doctor.Questions(d.Engines, d.Minute)), nil
 }
 
-// with adds what every check needs: it reads what was deployed.
-func with(more []grant.Grant) []grant.Grant { return append(awsstack.StackGrants(), more...) }
+// Vital are the checks without which no sign of life is sent.
+func Vital(all []doctor.Check) []doctor.Check {
+	return slices.DeleteFunc(slices.Clone(all), func(c doctor.Check) bool { return !slices.Contains(vital, c.Name) })
+}
+
+var vital = []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName}
+
+// grants are the rights of each check, beside reading the stack. The team's topic and a second one are the stack's own.
+var grants = map[string][]grant.Grant{
+	doctor.EndpointsName: onStack(sns.SubscriptionGrants(), "arn:${Partition}:sns:${Region}:${Account}:${Stack}-*"),
+	doctor.AlarmsName:    awsstack.AlarmGrants(),
+	doctor.QueuesName:    awsstack.QueueGrants(),
+	doctor.RolesName:     awsstack.RoleGrants(),
+	doctor.TrailName:     slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
+	doctor.SealName:      slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
+}
+
+// onStack puts grants on the stack's own resources, whose names begin as its.
+func onStack(all []grant.Grant, pattern string) []grant.Grant {
+	for i := range all {
+		all[i].On, all[i].Why = []string{pattern}, "It reads what is of its own stack, whose names CloudFormation ends as it likes."
+	}
+	return all
+}
+
+// with are a check's rights.
+func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants(), grants[name]) }
+
+// Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
+func Grants(trail, store bool) []grant.Grant {
+	all := awsstack.StackGrants()
+	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName, doctor.RolesName} {
+		all = append(all, grants[name]...)
+	}
+	if trail {
+		all = append(all, slices.Concat(cloudtrail.Grants(), trailbucket.Grants())...)
+	}
+	if store {
+		all = append(all, cloudtrail.StoreGrants()...)
+	}
+	return all
+}
+
+// memory is a table as doctor.Memory.
+type memory struct{ table *dynamo.Store }
+
+// Memory keeps what the checks remember in the table of incidents.
+func Memory(table *dynamo.Store) doctor.Memory { return memory{table} }
+
+// Load implements doctor.Memory. What does not decode is nothing, and all is told again.
+func (m memory) Load(ctx context.Context) (doctor.Kept, error) {
+	body, version, err := m.table.Doctor(ctx)
+	if err != nil {
+		return doctor.Kept{}, err
+	}
+	var kept doctor.Kept
+	if json.Unmarshal([]byte(body), &kept) != nil {
+		kept = doctor.Kept{}
+	}
+	kept.Version = version
+	return kept, nil
+}
+
+// Save implements doctor.Memory.
+func (m memory) Save(ctx context.Context, kept doctor.Kept) error {
+	body, err := json.Marshal(kept)
+	if err != nil {
+		return fmt.Errorf("what the checks remember: %v", err)
+	}
+	return m.table.SetDoctor(ctx, string(body), kept.Version)
+}

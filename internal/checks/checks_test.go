@@ -1,151 +1,218 @@
 package checks
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/encoding/cbor"
 
-	"nightlatch/internal/awstest"
+	"nightlatch/internal/checks/checkstest"
 	"nightlatch/internal/doctor"
+	"nightlatch/internal/evidence"
 )
 
-// template is a small stack of each kind of resource that the checks read, as the CDK writes them.
-const template = `{"Resources": {
-  "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": "Nightlatch"}},
-  "Mail": {"Type": "AWS::SNS::Subscription", "Properties": {"Protocol": "email", "Endpoint": "soc@example.com", "TopicArn": {"Ref": "Topic"}}},
-  "FailedEvents": {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1209600}},
-  "ResponderRole": {"Type": "AWS::IAM::Role", "Properties": {
-    "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}]},
-    "Policies": [{"PolicyName": "responder", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
-      {"Sid": "TellTheTeam", "Effect": "Allow", "Action": ["sns:Publish"], "Resource": [{"Ref": "Topic"}]},
-      {"Sid": "KeepFailedEvents", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["FailedEvents", "Arn"]}}]}}]}},
-  "Bytes": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "nightlatch-exports-1m", "AlarmActions": [{"Ref": "Topic"}], "Namespace": "AWS/S3", "MetricName": "BytesDownloaded",
-    "Statistic": "Sum", "Dimensions": [{"Name": "FilterId", "Value": "nightlatch"}, {"Name": "BucketName", "Value": "exports"}], "Period": 60, "EvaluationPeriods": 5, "DatapointsToAlarm": 1,
-    "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1073741824, "TreatMissingData": "notBreaching"}}
-}}`
-
-// account is an account of moto's with that stack in it, and what is in the way to it.
-type account struct {
-	t          *testing.T
-	config     aws.Config
-	outs       map[string]string                                  // physical ids by logical ones
-	meddle     func(w http.ResponseWriter, operation string) bool // answers a call itself, and says so
-	cloudwatch map[string]cbor.Map                                // what CloudWatch answers
-	alarm      cbor.Map                                           // the stack's
+// world is an account, what its engine refuses, and what is remembered.
+type world struct {
+	*checkstest.Account
+	t      *testing.T
+	engine engine
+	memory remembered
 }
 
-func newAccount(t *testing.T) *account {
-	t.Helper()
-	moto, err := url.Parse(awstest.Moto(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &account{t: t, outs: map[string]string{}}
-	id := fmt.Sprintf("%012d", 111122220000+time.Now().UnixNano()%1000000)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(moto)
-		r.Out.Header.Set("X-Moto-Account-Id", id)
-	}}
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		operation := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
-			operation = form.Get("Action")
-		}
-		switch {
-		case a.meddle != nil && a.meddle(w, operation):
-		case operation == "ListAlarmMuteRules", operation == "GetAlarmMuteRule", operation == "DescribeAlarms": // moto speaks an older protocol of CloudWatch's
-			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-			w.Write(cbor.Encode(a.cloudwatch[operation]))
-		default:
-			proxy.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(front.Close)
-	a.config = awstest.Config(front.URL)
-	formation := cloudformation.NewFromConfig(a.config)
-	_, err = formation.CreateStack(t.Context(), &cloudformation.CreateStackInput{StackName: aws.String("Nightlatch"), TemplateBody: aws.String(template)})
-	a.do(err)
-	made, err := formation.ListStackResources(t.Context(), &cloudformation.ListStackResourcesInput{StackName: aws.String("Nightlatch")})
-	a.do(err)
-	for _, r := range made.StackResourceSummaries {
-		a.outs[*r.LogicalResourceId] = *r.PhysicalResourceId
-	}
-	dimension := func(name, value string) cbor.Map {
-		return cbor.Map{"Name": cbor.String(name), "Value": cbor.String(value)}
-	}
-	a.alarm = cbor.Map{"AlarmName": cbor.String("nightlatch-exports-1m"), "AlarmActions": cbor.List{cbor.String(a.outs["Topic"])}, "ActionsEnabled": cbor.Bool(true),
-		"Namespace": cbor.String("AWS/S3"), "MetricName": cbor.String("BytesDownloaded"), "Statistic": cbor.String("Sum"), "Period": cbor.Uint(60), "EvaluationPeriods": cbor.Uint(5),
-		"DatapointsToAlarm": cbor.Uint(1), "ComparisonOperator": cbor.String("GreaterThanThreshold"), "Threshold": cbor.Float64(1 << 30), "TreatMissingData": cbor.String("notBreaching"),
-		"Dimensions": cbor.List{dimension("BucketName", "exports"), dimension("FilterId", "nightlatch")}, "StateValue": cbor.String("OK")}
-	a.cloudwatch = map[string]cbor.Map{"DescribeAlarms": {"MetricAlarms": cbor.List{a.alarm}}, "ListAlarmMuteRules": {}, "GetAlarmMuteRule": {}}
-	topics := sns.NewFromConfig(a.config)
-	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: aws.String(a.outs["Topic"]), Protocol: aws.String("email"), Endpoint: aws.String("soc@example.com")}) // moto has no AWS::SNS::Subscription
-	a.do(err)
-	return a
-}
+func newWorld(t *testing.T) *world { return &world{Account: checkstest.New(t), t: t} }
 
-func (a *account) do(err error) {
+func (a *world) do(err error) {
 	a.t.Helper()
 	if err != nil {
 		a.t.Fatal(err)
 	}
 }
 
-func (a *account) examine() []doctor.Report {
+func (a *world) examine() []doctor.Report {
 	a.t.Helper()
-	list, err := Of(a.config, "Nightlatch")
+	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
 	a.do(err)
 	return doctor.Run(a.t.Context(), time.Now, list)
 }
 
+// engine takes every question but one.
+type engine struct{ refuses string }
+
+func (e *engine) Ask(_ context.Context, q evidence.Question) (evidence.Answer, error) {
+	if q.Name() == e.refuses {
+		return evidence.Answer{}, errors.New("the engine says: mismatched input \x1b[2J'with'")
+	}
+	return evidence.Answer{Engine: "athena"}, nil
+}
+
+// remembered is a memory of its own.
+type remembered struct{ kept doctor.Kept }
+
+func (m *remembered) Load(context.Context) (doctor.Kept, error)   { return m.kept, nil }
+func (m *remembered) Save(_ context.Context, k doctor.Kept) error { m.kept = k; return nil }
+
 // Each link that is broken is named, and no other.
 func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
+	subscriptions := func(listed string) func(http.ResponseWriter, string) bool {
+		return func(w http.ResponseWriter, operation string) bool {
+			if operation != "ListSubscriptionsByTopic" {
+				return false
+			}
+			fmt.Fprintf(w, `<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>%s</Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>`, listed)
+			return true
+		}
+	}
+	const pending = `<member><Protocol>email</Protocol><Endpoint>soc@example.com</Endpoint><SubscriptionArn>PendingConfirmation</SubscriptionArn></member>`
 	for says, c := range map[string]struct {
 		check string
-		wreck func(context.Context, *account) error
+		wreck func(context.Context, *world) error
 	}{
-		"": {"", func(context.Context, *account) error { return nil }},
-		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *account) error {
-			_, err := sns.NewFromConfig(a.config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.outs["Topic"])})
+		"7 of 7 hold": {"", func(context.Context, *world) error { return nil }},
+		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
+			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
 		}},
-		"its Threshold is 107374182400, and was deployed as 1073741824": {"alarms", func(ctx context.Context, a *account) error {
-			a.alarm["Threshold"] = cbor.Float64(100 << 30)
+		"has not confirmed its subscription": {"endpoints", func(_ context.Context, a *world) error { a.Meddle = subscriptions(pending); return nil }},
+		"is not subscribed any more":         {"endpoints", func(_ context.Context, a *world) error { a.Meddle = subscriptions(""); return nil }},
+		"has a filter policy": {"endpoints", func(ctx context.Context, a *world) error {
+			topics := sns.NewFromConfig(a.Config)
+			all, err := topics.ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: aws.String(a.Names["Topic"])})
+			if err != nil {
+				return err
+			}
+			_, err = topics.SetSubscriptionAttributes(ctx, &sns.SetSubscriptionAttributesInput{SubscriptionArn: all.Subscriptions[0].SubscriptionArn,
+				AttributeName: aws.String("FilterPolicy"), AttributeValue: aws.String(`{"never":["x"]}`)})
+			return err
+		}},
+		"its Threshold is 107374182400, and was deployed as 1073741824": {"alarms", func(_ context.Context, a *world) error {
+			a.Alarm["Threshold"] = cbor.Float64(100 << 30)
 			return nil
 		}},
+		"has its actions switched off": {"alarms", func(_ context.Context, a *world) error { a.Alarm["ActionsEnabled"] = cbor.Bool(false); return nil }},
+		"is not evaluated as it should: EVALUATION_ERROR": {"alarms", func(_ context.Context, a *world) error {
+			a.Alarm["EvaluationState"] = cbor.String("EVALUATION_ERROR")
+			return nil
+		}},
+		"has a warm-up of 2880 minutes": {"alarms", func(_ context.Context, a *world) error {
+			a.Alarm["WarmUpConfiguration"] = cbor.Map{"WarmUpPeriodDurationInMinutes": cbor.Uint(2880)}
+			return nil
+		}},
+		"is muted by the alarm mute rule quiet, which is SCHEDULED": {"alarms", func(_ context.Context, a *world) error {
+			a.CloudWatch["ListAlarmMuteRules"] = cbor.Map{"AlarmMuteRuleSummaries": cbor.List{cbor.Map{
+				"AlarmMuteRuleArn": cbor.String("arn:aws:cloudwatch:eu-west-1:" + a.ID + ":alarm-mute-rule:quiet"), "Status": cbor.String("SCHEDULED")}}}
+			return nil
+		}},
+		"alarm nightlatch-exports-1m is gone": {"alarms", func(_ context.Context, a *world) error { a.CloudWatch["DescribeAlarms"] = cbor.Map{}; return nil }},
+		"holds 1 failed event": {"queues", func(ctx context.Context, a *world) error {
+			_, err := sqs.NewFromConfig(a.Config).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String(a.Names["FailedEvents"]), MessageBody: aws.String("{}")})
+			return err
+		}},
+		"is gone: events that fail are lost": {"queues", func(ctx context.Context, a *world) error {
+			_, err := sqs.NewFromConfig(a.Config).DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: aws.String(a.Names["FailedEvents"])})
+			return err
+		}},
+		"its policy responder is not as deployed": {"roles", func(ctx context.Context, a *world) error {
+			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder"),
+				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
+			return err
+		}},
+		"has a policy more that was not deployed": {"roles", func(ctx context.Context, a *world) error {
+			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("more"),
+				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
+			return err
+		}},
+		"has lost its policy responder": {"roles", func(ctx context.Context, a *world) error {
+			_, err := iam.NewFromConfig(a.Config).DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder")})
+			return err
+		}},
+		"can be assumed by others than was deployed": {"roles", func(ctx context.Context, a *world) error {
+			_, err := iam.NewFromConfig(a.Config).UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]),
+				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}]}`)})
+			return err
+		}},
+		"is stopped, and records nothing": {"trail", func(ctx context.Context, a *world) error {
+			_, err := cloudtrail.NewFromConfig(a.Config).StopLogging(ctx, &cloudtrail.StopLoggingInput{Name: aws.String("main")})
+			return err
+		}},
+		`does not record every read of bucket \"exports\"`: {"trail", func(_ context.Context, a *world) error {
+			a.Record("arn:aws:s3:::logs/")
+			return nil
+		}},
+		"it is \\\"STOPPED_INGESTION\\\"":                    {"trail", func(_ context.Context, a *world) error { a.StoreStatus = "STOPPED_INGESTION"; return nil }},
+		"others than CloudTrail may write the trail's files": {"seal", func(_ context.Context, a *world) error { a.Unseal(); return nil }},
+		"there is no such trail": {"trail", func(ctx context.Context, a *world) error {
+			_, err := cloudtrail.NewFromConfig(a.Config).DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: aws.String("main")})
+			return err
+		}},
+		`does not take the question usage: the engine says: mismatched input \\x1b[2J'with'`: {"questions", func(_ context.Context, a *world) error { a.engine.refuses = "usage"; return nil }},
 	} {
-		t.Run(c.check+says, func(t *testing.T) {
+		t.Run(c.check+" "+says, func(t *testing.T) {
 			t.Parallel()
-			a := newAccount(t)
+			a := newWorld(t)
 			a.do(c.wreck(t.Context(), a))
 			reports := a.examine()
-			text := doctor.Text(reports)
+			text, err := doctor.JSON(reports)
+			a.do(err)
 			for _, r := range reports {
-				if want := c.check == r.Name; (r.State == doctor.Broken) != want || r.State == doctor.Unread {
+				if want := c.check == r.Name; (r.State == doctor.Broken) != want || r.State == doctor.Unread || len(r.Found) > 1 {
 					t.Errorf("%s is %v", r.Name, r.State)
 				}
 			}
-			if !strings.Contains(text, says) {
+			if !strings.Contains(string(text), says) && !strings.Contains(doctor.Text(reports), says) {
 				t.Errorf("no %q", says)
 			}
 			if t.Failed() {
-				t.Log(text)
+				t.Logf("%s", text)
 			}
 		})
+	}
+}
+
+// Whoever may read nothing is told so of each check, and none of them holds.
+func TestWhatMayNotBeReadIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, denied := range []string{"GetTemplate", "ListSubscriptionsByTopic", "GetQueueAttributes", "GetRolePolicy", "GetTrailStatus"} {
+		a := newWorld(t)
+		a.Meddle = func(w http.ResponseWriter, operation string) bool {
+			if operation != denied {
+				return false
+			}
+			w.WriteHeader(http.StatusForbidden)
+			if denied == "GetTrailStatus" || denied == "GetQueueAttributes" {
+				io.WriteString(w, `{"__type":"AccessDeniedException","message":"User: x is not authorized to perform: it"}`)
+			} else {
+				io.WriteString(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x is not authorized to perform: it</Message></Error></ErrorResponse>`)
+			}
+			return true
+		}
+		var unread []string
+		for _, r := range a.examine() {
+			if r.State == doctor.Broken {
+				t.Errorf("%s: %s is broken: %+v", denied, r.Name, r.Found)
+			}
+			if r.State == doctor.Unread {
+				unread = append(unread, r.Name)
+				if !strings.Contains(r.Says, denied) {
+					t.Errorf("%s: %s says %s", denied, r.Name, r.Says)
+				}
+			}
+		}
+		want := map[string][]string{"GetTemplate": {"endpoints", "alarms", "queues", "roles", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}}[denied]
+		if !slices.Equal(unread, want) {
+			t.Errorf("%s: not read are %q", denied, unread)
+		}
 	}
 }

@@ -79,6 +79,10 @@ var functionURL = regexp.MustCompile(`^[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.
 func (d *Deployment) approver(ctx context.Context) (*url.URL, error) {
 	text := d.settings.URL
 	if text == "" {
+		if !settings.HasFunctionURLs(d.Region) {
+			return nil, fmt.Errorf("in region %s Lambda has no function URLs, so Nightlatch has no approver there that could be called, and nothing was asked of it; "+
+				"do a step by the aws command that its message prints, and lower the mode by a deployment: npx cdk deploy -c mode=observe, with the other settings as they are", d.Region)
+		}
 		var err error
 		if text, err = d.output(ctx, settings.ApproverOutput, "--url"); err != nil {
 			return nil, err

@@ -375,6 +375,38 @@ func TestAnAnswerThatDoesNotCome(t *testing.T) {
 }
 
 // Without a connection nothing was sent, and nobody has to look whether it arrived.
+// Where Lambda has no function URLs, each request says what to do instead, and none is sent.
+func TestARegionWithoutAnApprover(t *testing.T) {
+	environment(t, awstest.Moto(t))
+	t.Setenv("AWS_REGION", "il-central-1")
+	d, err := Open(t.Context(), ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ask := range map[string]func() (string, error){
+		"approve": func() (string, error) { return d.Approve(t.Context(), Step{}) },
+		"hold":    func() (string, error) { return d.Hold(t.Context(), Step{}) },
+		"mode":    func() (string, error) { return d.LowerMode(t.Context(), "observe") },
+		"url":     func() (string, error) { return d.Approver(t.Context()) },
+	} {
+		said, err := ask()
+		if said != "" {
+			t.Errorf("%s: got %q", name, said)
+		}
+		says(t, err, "in region il-central-1 Lambda has no function URLs, so Nightlatch has no approver there that could be called, and nothing was asked of it; "+
+			"do a step by the aws command that its message prints, and lower the mode by a deployment: npx cdk deploy -c mode=observe, with the other settings as they are")
+	}
+	// Whoever has put something of his own in front of it may call that.
+	own := ours
+	own.URL = "https://approver.example.com/"
+	if d, err = Open(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := d.Approver(t.Context()); err != nil || u != own.URL {
+		t.Errorf("got %q, %v", u, err)
+	}
+}
+
 func TestAnApproverThatIsNotThere(t *testing.T) {
 	d, _ := opened(t)
 	gone := httptest.NewTLSServer(http.NotFoundHandler())

@@ -17,8 +17,12 @@ type Deployed struct {
 	Queues []Queue
 	// Trail and Store are the ARNs of the trail and the event data store that are asked; "" where there is none.
 	Trail, Store string
+	// Stated says that the deployer states that nobody but CloudTrail writes the trail's files.
+	Stated bool
 	// Buckets are the watched buckets by name; trail.Everything stands for all.
 	Buckets []string
+	// Heartbeat says that a sign of life is sent.
+	Heartbeat bool
 }
 
 // Topic is a topic to which the team's messages go.

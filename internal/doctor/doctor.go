@@ -140,8 +140,14 @@ func (c Check) within(ctx context.Context) Answer {
 	}
 }
 
+// maxFound is how many findings a report has: they are kept in one item of a table, and sent in one message.
+const maxFound = 50
+
 // checked is the answer, without a word that its parts do not bear out: what found something is broken, and what says nothing was not read.
 func (a Answer) checked() Answer {
+	if more := len(a.Found) - maxFound; more > 0 {
+		a.Found = append(slices.Clip(a.Found[:maxFound]), Finding{Says: fmt.Sprintf("and %d more", more), Mend: "mend these first, and look again"})
+	}
 	switch {
 	case len(a.Found) > 0:
 		a.State = Broken
@@ -180,9 +186,10 @@ func Count(reports []Report, s State) (n int) {
 	return n
 }
 
-// AllHold reports whether each of the named checks was run and holds.
-func AllHold(reports []Report, names ...string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(reports, func(r Report) bool { return r.Name == name && r.State == Holds })
+// Well reports whether all of it works today.
+func Well(reports []Report) bool {
+	return !slices.ContainsFunc(reports, func(r Report) bool {
+		loud, _ := r.weigh()
+		return loud > 0
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/grant"
 	"nightlatch/internal/notify"
 )
 
@@ -48,8 +49,13 @@ func TestEachCheckAnswers(t *testing.T) {
 		if h := Headline(reports); h != "1 of 6 hold; 1 broken: boastful; 4 could not be read: silent, vague, slow, panics" {
 			t.Error(h)
 		}
-		if AllHold(reports, "well", "slow") || AllHold(reports, "well", "absent") || !AllHold(reports, "well") {
-			t.Error("AllHold is wrong")
+		for i := range reports {
+			if Well(reports[i:i+1]) != (i == 0) {
+				t.Errorf("%s is well", reports[i].Name)
+			}
+		}
+		if !Well([]Report{{Answer: Answer{State: Broken, Found: []Finding{{Weekly: true}}}}}) || Well([]Report{{Answer: Answer{State: Broken, Found: []Finding{{Weekly: true}, {}}}}}) {
+			t.Error("what may break tomorrow does not work today")
 		}
 		time.Sleep(2 * time.Hour) // the slow one ends
 	})
@@ -112,6 +118,11 @@ func TestWhoHears(t *testing.T) {
 	others := func(there ...notify.Subscription) State {
 		return Endpoints(fixed{Topics: []Topic{{ARN: arn}}}, func(context.Context, string) ([]notify.Subscription, error) { return there, nil }).Run(t.Context()).State
 	}
+	if a := Endpoints(fixed{Topics: []Topic{{ARN: arn}}}, func(context.Context, string) ([]notify.Subscription, error) {
+		return nil, grant.Denied("sns:ListSubscriptionsByTopic", arn, "no")
+	}).Run(t.Context()); a.State != Holds || !strings.Contains(a.Says, "who hears on 1 topic of others may not be read from here") {
+		t.Errorf("a topic of others that may not be read: %+v", a)
+	}
 	if heard := (notify.Subscription{Confirmed: true}); others() != Broken || others(heard) != Holds || others(notify.Subscription{Confirmed: true, Filtered: true}) != Broken {
 		t.Error("a topic of others is not judged by who hears there")
 	}
@@ -135,5 +146,73 @@ func TestWhatOfAnAlarmIsNotAsDeployed(t *testing.T) {
 	}
 	if a := Alarms(fixed{}, nil).Run(t.Context()); a.State != Unread {
 		t.Errorf("a stack without alarms: %+v", a)
+	}
+}
+
+// What is broken is told at once, then once a day until it is mended, and then once more; what may break once a week.
+func TestWhatIsToldAndWhen(t *testing.T) {
+	start := time.Date(2026, 3, 4, 6, 0, 0, 0, time.UTC)
+	well := func(name string) Report { return Report{Name: name, Answer: holds("all is well"), At: start} }
+	broken := func(name string, found ...Finding) Report {
+		return Report{Name: name, Answer: Answer{State: Broken, Found: found}}
+	}
+	loud, quiet := Finding{Says: "it leaks", Mend: "mend it"}, Finding{Says: "it may leak", Mend: "mind it", Weekly: true}
+	blind := Report{Name: "b", Answer: unread(errors.New("denied"))}
+	var kept Kept
+	for i, c := range []struct {
+		after   time.Duration
+		reports []Report
+		subject string // "" for no message
+	}{
+		{0, []Report{well("a"), well("b")}, ""},
+		{time.Hour, []Report{broken("a", loud), well("b")}, "[nightlatch] DOES NOT HOLD: a"},
+		{15 * time.Minute, []Report{broken("a", loud)}, ""},
+		{23 * time.Hour, []Report{broken("a", loud), blind}, "[nightlatch] DOES NOT HOLD: a, b"},
+		{time.Hour, []Report{broken("a", loud, loud)}, "[nightlatch] DOES NOT HOLD: a"}, // there is more of it
+		{time.Hour, []Report{broken("a", loud)}, ""},
+		{time.Hour, []Report{well("a"), blind}, "[nightlatch] DOES NOT HOLD: b"}, // and a holds again
+		{time.Hour, []Report{well("a"), well("b")}, "[nightlatch] HOLDS AGAIN: b"},
+		{time.Hour, []Report{well("a"), well("b")}, ""},
+		{time.Hour, []Report{broken("a", quiet)}, "[nightlatch] DOES NOT HOLD: a"},
+		{6 * 24 * time.Hour, []Report{broken("a", quiet)}, ""},
+		{24 * time.Hour, []Report{broken("a", quiet)}, "[nightlatch] DOES NOT HOLD: a"},
+		{time.Hour, []Report{broken("a", quiet, loud)}, "[nightlatch] DOES NOT HOLD: a"},
+	} {
+		start = start.Add(c.after)
+		m, due, next := kept.Tell(start, c.reports)
+		if m.Subject != c.subject || due != (c.subject != "") || due == (m.Body == "") {
+			t.Errorf("%d: due %t, %+v", i, due, m)
+		}
+		kept = next
+	}
+	m, _, _ := kept.Tell(start.Add(time.Hour), []Report{well("a"), blind})
+	for _, part := range []string{"A holds again: all is well\n  It was: it may leak\n", "\nCOULD NOT BE READ: b. Denied\n"} {
+		if !strings.Contains(m.Body, part) {
+			t.Errorf("no %q in %s", part, m.Body)
+		}
+	}
+}
+
+type memory struct {
+	kept Kept
+	err  error
+}
+
+func (m *memory) Load(context.Context) (Kept, error)   { return m.kept, m.err }
+func (m *memory) Save(_ context.Context, k Kept) error { m.kept = k; return m.err }
+
+func TestWhatTheDailyRunSaidIsSaidAgain(t *testing.T) {
+	now := time.Date(2026, 3, 4, 6, 0, 0, 0, time.UTC)
+	said := Report{Name: QuestionsName, Answer: holds("athena takes 8 questions"), At: now.Add(-time.Hour)}
+	for want, m := range map[string]*memory{
+		"holds athena takes 8 questions (at 2026-03-04 05:00 UTC)":     {kept: Kept{Reports: map[string]Report{QuestionsName: said}}},
+		"unread the doctor's function has not said anything of it yet": {},
+		"unread the function said it last at 2026-03-02 06:00 UTC":     {kept: Kept{Reports: map[string]Report{QuestionsName: {Answer: said.Answer, At: now.Add(-48 * time.Hour)}}}},
+		"unread no table": {err: errors.New("no table")},
+	} {
+		a := Lately(QuestionsName, m, func() time.Time { return now }).Run(t.Context())
+		if got := a.State.String() + " " + a.Says; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -21,6 +21,7 @@ const (
 	QueuesName    = "queues"
 	RolesName     = "roles"
 	TrailName     = "trail"
+	SealName      = "seal"
 	QuestionsName = "questions"
 	HeartbeatName = "heartbeat"
 )
@@ -36,13 +37,16 @@ func Endpoints(stack Stack, read Subscriptions, grants ...grant.Grant) Check {
 			return unread(err)
 		}
 		var all []Finding
-		hear, strange := 0, 0
+		hear, strange, secret := 0, 0, 0
 		var unreadable error
 		for _, t := range d.Topics {
 			there, err := read(ctx, t.ARN)
 			switch {
 			case errors.Is(err, notify.ErrGone):
 				all = append(all, Finding{Says: fmt.Sprintf("topic %s is gone: nobody hears what is sent to it", prose.Safe(t.ARN)), Mend: deployAgain})
+				continue
+			case len(t.Endpoints) == 0 && errors.As(err, new(grant.Denial)):
+				secret++ // another's topic: who hears there is unknown, and not nobody
 				continue
 			case err != nil:
 				unreadable = err
@@ -59,6 +63,9 @@ func Endpoints(stack Stack, read Subscriptions, grants ...grant.Grant) Check {
 		says := fmt.Sprintf("%s of %s confirmed and unfiltered", prose.Plural(int64(hear), "endpoint"), prose.Plural(int64(len(d.Topics)), "topic"))
 		if strange > 0 {
 			says += fmt.Sprintf("; %d more are subscribed that the deployment does not name", strange)
+		}
+		if secret > 0 {
+			says += fmt.Sprintf("; who hears on %s of others may not be read from here", prose.Plural(int64(secret), "topic"))
 		}
 		switch {
 		case unreadable != nil && len(all) == 0:

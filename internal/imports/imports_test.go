@@ -58,6 +58,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 	"trail/cloudtrail":       {"trail", "github.com/aws/aws-sdk-go-v2/service/organizations"},
+	"doctor/heartbeat":       {"doctor", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
 }
 
@@ -193,7 +194,7 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
-		return to == "policy" || to == "notices" || toAdapter, "infra knows settings, the policy, the rules' words and the adapters' grants"
+		return to == "policy" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, the rules' words, who is to hear, and the adapters' grants"
 	}
 	return false, "it stands in no row of the table"
 }
@@ -222,7 +223,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

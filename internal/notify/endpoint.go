@@ -1,6 +1,14 @@
 package notify
 
-import "slices"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
 
 // Endpoint is where a topic's messages go: SNS's protocol ("email") and what it calls the endpoint (an address, a URL, an ARN).
 // https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
@@ -27,4 +35,23 @@ func (s Subscription) Hears() bool { return s.Confirmed && !s.Filtered }
 // Of are the subscriptions of an endpoint. There may be several: one that was deleted is shown for some time.
 func Of(e Endpoint, all []Subscription) []Subscription {
 	return slices.DeleteFunc(slices.Clone(all), func(s Subscription) bool { return s.Endpoint != e })
+}
+
+// EndpointsFile is what the deployment calls the list of its endpoints, which lies beside a function's code.
+const EndpointsFile = "endpoints.json"
+
+// ReadEndpoints reads that list from a directory. Where there is none, nobody says who is to hear.
+func ReadEndpoints(dir string) ([]Endpoint, error) {
+	text, err := os.ReadFile(filepath.Join(dir, EndpointsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var all []Endpoint
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading who is to hear: %v; deploy again", err)
+	}
+	return all, nil
 }

@@ -7,7 +7,7 @@ import "log/slog"
 type Enroller struct {
 	// Topic is the ARN of the team's SNS topic.
 	Topic string
-	// Trail is the ARN of the trail whose files are asked, which is checked once a day; "" where there is none.
+	// Trail is the ARN of the trail whose files are asked; "" where there is none. The doctor's checks find it there.
 	Trail string
 	// Table is the name of the DynamoDB table in which the functions take turns to notify; "" where they do not.
 	Table string

@@ -204,8 +204,8 @@ func (w *wrong) any(names ...string) bool {
 
 func (w *wrong) err() error { return errors.Join(w.says...) }
 
-// together refuses some of what goes together without the rest, and says which engine is first where nobody has.
-func (s *Responder) together(w *wrong) {
+// engines refuses an environment that names no engine, and says which is first where nobody has.
+func (s *Responder) engines(w *wrong) {
 	switch {
 	case w.any("EVENT_DATA_STORE", "TRAIL_LOCATION", "EVIDENCE"):
 	case s.EventDataStore == "" && s.TrailLocation == "":
@@ -219,6 +219,11 @@ func (s *Responder) together(w *wrong) {
 	case s.Evidence == "":
 		s.Evidence = Athena
 	}
+}
+
+// together refuses some of what goes together without the rest.
+func (s *Responder) together(w *wrong) {
+	s.engines(w)
 	all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}
 	if !w.any("TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS") && slices.Contains(all[:], "") && all != [len(all)]string{} {
 		w.say("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)

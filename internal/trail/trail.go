@@ -39,7 +39,7 @@ type StoreReader interface {
 	ReadStore(ctx context.Context, arn string) (Trail, error)
 }
 
-// ErrGone says that there is no such trail.
+// ErrGone says that there is no such trail, or no such event data store.
 var ErrGone = errors.New("there is no such trail")
 
 // Wish is what a deployment needs of a trail: to be of its account and region, and the reads of these buckets; Everything stands for all.
@@ -114,6 +114,11 @@ func (t Trail) Wrong(w Wish) error {
 	case t.DeliveryError != "":
 		return fmt.Errorf("%s cannot write to its bucket %+q (S3 says %+q); put the bucket's policy and key right", name, t.Bucket, t.DeliveryError)
 	}
+	return t.lacks(name, w)
+}
+
+// lacks says which reads a trail or store does not record.
+func (t Trail) lacks(name string, w Wish) error {
 	var missing []string
 	for _, b := range w.Buckets {
 		if !t.records(dataEvent("GetObject", true, t.bucketARN(b))) {

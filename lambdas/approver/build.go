@@ -55,10 +55,19 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if a.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}
-	channels, err := sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...)
+	endpoints, err := notify.ReadEndpoints(os.Getenv("LAMBDA_TASK_ROOT"))
+	if err != nil {
+		a.Log.Error("whether a message is heard is not known", "err", err)
+	}
+	team, err := sns.Team(cfg, s.Topic, endpoints, a.Log)
 	if err != nil {
 		return approver{}, err
 	}
+	others, err := sns.Channels(cfg, s.Topics...)
+	if err != nil {
+		return approver{}, err
+	}
+	channels := append([]notify.Channel{team}, others...)
 	watchers, err := sns.Channels(cfg, s.Watchers...)
 	if err != nil {
 		return approver{}, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,6 +30,17 @@ type topic struct {
 
 func (s *topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.ParseForm()
+	const subscription = theTopic + ":0d3c6a5e-0000-4000-8000-000000000000"
+	switch r.Form.Get("Action") {
+	case "ListSubscriptionsByTopic":
+		io.WriteString(w, "<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions><member><Protocol>email</Protocol><Endpoint>soc@example.com</Endpoint><SubscriptionArn>"+
+			subscription+"</SubscriptionArn></member></Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>")
+		return
+	case "GetSubscriptionAttributes":
+		io.WriteString(w, "<GetSubscriptionAttributesResponse><GetSubscriptionAttributesResult><Attributes><entry><key>SubscriptionArn</key><value>"+subscription+
+			"</value></entry></Attributes></GetSubscriptionAttributesResult></GetSubscriptionAttributesResponse>")
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent = append(s.sent, r.Form.Get("Subject")+"\n"+r.Form.Get("Message"))
@@ -55,11 +67,16 @@ func deployed(t *testing.T, deny string) (*world, *granttest.AWS, *topic) {
 	for name, value := range map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": aws.Caller, "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x", "AWS_ENDPOINT_URL": proxy.URL} {
 		t.Setenv(name, value)
 	}
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "endpoints.json"), []byte(`[{"protocol":"email","address":"soc@example.com"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LAMBDA_TASK_ROOT", root)
 	e, err := build(t.Context(), []string{"NIGHTLATCH_TOPIC=" + theTopic, "NIGHTLATCH_TRAIL=" + aTrail, "NIGHTLATCH_TABLE=kept"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller.account, w.enroller.metrics, w.enroller.trail, w.enroller.trails, w.enroller.team, w.enroller.alias = e.account, e.metrics, e.trail, e.trails, e.team, e.alias
+	w.enroller.account, w.enroller.metrics, w.enroller.trails, w.enroller.team, w.enroller.alias = e.account, e.metrics, e.trails, e.team, e.alias
 	w.enroller.stores = e.stores
 	w.aws.Make(aTrail, "files")
 	w.aws.MakeStore(aStore)
@@ -124,6 +141,11 @@ func TestEachDeniedCallIsNamed(t *testing.T) {
 					t.Errorf("got %+v, and the team was notified of %q", got, sns.sent)
 				}
 			case "dynamodb:PutItem": // the message is sent without a turn
+				if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd ") {
+					t.Errorf("the team was notified of %q", sns.sent)
+				}
+				return
+			case "sns:ListSubscriptionsByTopic", "sns:GetSubscriptionAttributes": // who hears is not known, and the message was sent
 				if len(sns.sent) != 1 || !strings.HasPrefix(sns.sent[0], "[nightlatch] NOT WATCHED: odd ") {
 					t.Errorf("the team was notified of %q", sns.sent)
 				}

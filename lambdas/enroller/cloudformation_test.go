@@ -110,7 +110,7 @@ func newWorld(t *testing.T, buckets ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, "", trails, trails, w.team, func(context.Context, *slog.Logger) string { return "" },
+	w.enroller = &enroller{filepath.Join(t.TempDir(), "watched.json"), region, ours, metrics, trails, trails, w.team, func(context.Context, *slog.Logger) string { return "" },
 		// A transport of its own: a test server that closes also closes what is idle in the default one, under a neighbour's answer.
 		&http.Client{Timeout: answerTimeout, Transport: &http.Transport{}}, slog.New(slog.NewJSONHandler(w.log, nil))}
 	return w

@@ -35,7 +35,7 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 		}
 		return e.resource(ctx, request)
 	case event.Source == "aws.events" && event.DetailType == "Scheduled Event":
-		return errors.Join(e.enrol(ctx, ""), e.checkTrail(ctx))
+		return e.enrol(ctx, "")
 	case event.Source == "aws.s3" && event.DetailType == "AWS API Call via CloudTrail":
 		name, why := newBucket(raw)
 		if why != "" {

@@ -89,29 +89,6 @@ func (e *enroller) lookUpStore(ctx context.Context, request cfn.Event) (map[stri
 	return map[string]any{"Records": s.Takes()}, nil
 }
 
-// checkTrail notifies the team when the trail has become wrong since it was deployed. An error is returned where it could not be read; the alarm
-// on the function's errors fires on it.
-func (e *enroller) checkTrail(ctx context.Context) error {
-	if e.trail == "" {
-		return nil
-	}
-	wanted, err := e.standing()
-	if err != nil {
-		return err
-	}
-	work, cancel := until(ctx, workMargin)
-	defer cancel()
-	t, wrong := trail.Look(work, e.trails, e.trail, trail.Wish{Account: e.account, Region: e.region, Buckets: wanted.Buckets})
-	if wrong != nil && t.ARN == "" && !errors.Is(wrong, trail.ErrGone) {
-		return wrong
-	}
-	e.log.InfoContext(ctx, "the trail was checked", "trail", e.trail, "wrong", wrong)
-	if m, bad := trailNotice(e.trail, wrong, nil); bad {
-		return e.notify(ctx, m)
-	}
-	return nil
-}
-
 // trailNotice is the message about a trail, and whether there is anything to report. What others chose is escaped in the sentences.
 func trailNotice(arn string, wrong error, warnings []string) (report.Message, bool) {
 	name := prose.Safe(arn[strings.LastIndex(arn, "/")+1:])

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/google/go-cmp/cmp"
 
-	"nightlatch/internal/awstest"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
@@ -25,7 +23,6 @@ func wantTrail(arn string, buckets ...string) properties {
 }
 
 func stopped(t *trailtest.Trail) { t.Status["IsLogging"] = false }
-func started(t *trailtest.Trail) { t.Status["IsLogging"] = true }
 
 // records has a trail record the reads of one bucket only.
 func records(bucket string) func(*trailtest.Trail) {
@@ -140,55 +137,13 @@ func TestTheTeamIsNotifiedOfWhatATrailLeavesOutWhenItIsDeployed(t *testing.T) {
 	}
 }
 
-func TestTheDailyCheckOfTheTrail(t *testing.T) {
-	w := newWorld(t, "logs")
-	w.s3.Put("logs", "nightlatch", "")
-	w.watches(want("nightlatch", "logs"))
-	check := func() error { return w.handle(t.Context(), json.RawMessage(scheduled)) }
-	if err := check(); err != nil || len(w.aws.Calls()) > 0 {
-		t.Errorf("without a trail: got %v, or calls", err)
-	}
-	w.trail = aTrail
-	w.aws.Make(aTrail, "files")
-	w.aws.Change(aTrail, records("logs")) // the team was notified of what it leaves out when it was deployed
-	if err := check(); err != nil || len(w.team.sent) > 0 {
-		t.Errorf("all is well: got %v, and the team was notified of %q", err, w.team.sent)
-	}
-	for _, c := range []struct {
-		change func()
-		says   string
-	}{
-		{func() { w.aws.Change(aTrail, stopped) }, "is stopped, and records nothing; start it: aws cloudtrail start-logging --name " + aTrail},
-		{func() { w.aws.Change(aTrail, started); w.aws.Change(aTrail, records("exports")) }, `does not record every read of bucket "logs"`},
-		{func() { w.aws.Drop(aTrail) }, "there is no such trail"},
-	} {
-		c.change()
-		w.team.sent = nil
-		if err := check(); err != nil || len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] NO EVIDENCE: trail main (111122223333 eu-west-1)" || !strings.Contains(w.team.sent[0].Body, c.says) {
-			t.Errorf("got %v, and the team was notified of %q, want %q", err, w.team.sent, c.says)
-		}
-	}
-	w.team.err = fmt.Errorf("no topic")
-	if err := check(); err == nil {
-		t.Error("nobody was notified, and that is no error")
-	}
-	w.aws.Fail(func(string) awstest.Fault { return awstest.AccessDenied("cloudtrail:GetTrail") })
-	if err := check(); err == nil || !strings.Contains(err.Error(), "may not call cloudtrail:GetTrail") {
-		t.Errorf("denied: got %v", err)
-	}
-	w.watches(nil)
-	if err := w.checkTrail(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {
-		t.Errorf("without its file: got %v", err)
-	}
-}
-
 // What a store records is answered; and that it is some of S3 where it cannot be read, which fails no deployment.
 func TestAStoreIsLookedUp(t *testing.T) {
 	w := newWorld(t)
 	asks := func(arn string) properties { return properties{"ServiceToken": "x", "EventDataStore": arn} }
 	all := trailtest.Object{"FieldSelectors": []trailtest.Object{{"Field": "eventCategory", "Equals": []string{"Data"}}, {"Field": "resources.type", "Equals": []string{"AWS::S3::Object"}}}}
 	w.aws.MakeStore(aStore, all)
-	w.aws.MakeStore(aStore+"-2")
+	w.aws.MakeStore(aStore + "-2")
 	for arn, records := range map[string]string{aStore: "all", aStore + "-2": "some", aStore + "-3": "some", "": "some"} {
 		for _, request := range []cfn.RequestType{create, update} {
 			got := w.request(t.Context(), request, asks(arn), asks(aStore))

@@ -35,11 +35,19 @@ func build(cfg aws.Config, environ []string, root string) (notices.Teller, error
 	if err != nil {
 		return notices.Teller{}, err
 	}
-	channels, err := sns.Channels(cfg, append([]string{s.Topic}, s.Watchers...)...)
+	endpoints, err := notify.ReadEndpoints(root)
+	if err != nil {
+		log.Error("whether a message is heard is not known", "err", err)
+	}
+	team, err := sns.Team(cfg, s.Topic, endpoints, log)
 	if err != nil {
 		return notices.Teller{}, err
 	}
-	channels = notify.Paced(channels, store.Turns(notify.Interval), now, log)
+	watchers, err := sns.Channels(cfg, s.Watchers...)
+	if err != nil {
+		return notices.Teller{}, err
+	}
+	channels := notify.Paced(append([]notify.Channel{team}, watchers...), store.Turns(notify.Interval), now, log)
 	account, err := awsaccount.New(cfg, awsaccount.Settings{})
 	if err != nil {
 		return notices.Teller{}, err

@@ -79,6 +79,10 @@ func newNight(t *testing.T, name string) *night {
 	if err := os.WriteFile(filepath.Join(root, "watched.json"), []byte(`{"Buckets":["a-bucket","b-bucket"],"Id":"nightlatch"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	hearing := `[{"protocol":"sqs","address":"` + arnOf(n.teamHears) + `"}]`
+	if err := os.WriteFile(filepath.Join(root, "endpoints.json"), []byte(hearing), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if n.teller, err = build(cfg, []string{"NIGHTLATCH_TOPIC=" + n.topic, "NIGHTLATCH_WATCHERS=" + n.watch, "NIGHTLATCH_TABLE=table-" + name}, root); err != nil {
 		t.Fatal(err)
 	}

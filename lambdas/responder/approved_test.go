@@ -90,7 +90,7 @@ func (m *midnight) aHumanApproves(t *testing.T) {
 	approver := func(more ...string) *function {
 		var env []string
 		for _, e := range append(m.environ, append(more, "AWS_REGION="+m.config.Region, "AWS_ACCESS_KEY_ID="+theirKey, "AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x",
-			"NIGHTLATCH_RESPONDER=Nightlatch-Responder-x1", "AWS_ENDPOINT_URL="+proxy.URL)...) {
+			"NIGHTLATCH_RESPONDER=Nightlatch-Responder-x1", "AWS_ENDPOINT_URL="+proxy.URL, "LAMBDA_TASK_ROOT="+m.packed(t))...) {
 			if !strings.HasPrefix(e, "AWS_LAMBDA_FUNCTION_NAME=") {
 				env = append(env, e)
 			}

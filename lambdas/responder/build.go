@@ -43,9 +43,19 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	}
 	now := clock.System{}
 	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, Records: s.Records, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
-	if r.Channels, err = sns.Channels(cfg, append([]string{s.Topic}, s.Topics...)...); err != nil {
+	endpoints, err := notify.ReadEndpoints(root)
+	if err != nil {
+		log.Error("whether a message is heard is not known", "err", err)
+	}
+	team, err := sns.Team(cfg, s.Topic, endpoints, log)
+	if err != nil {
 		return nil, err
 	}
+	others, err := sns.Channels(cfg, s.Topics...)
+	if err != nil {
+		return nil, err
+	}
+	r.Channels = append([]notify.Channel{team}, others...)
 	if s.Table != "" {
 		store, err := dynamo.New(cfg, s.Table)
 		if err != nil {

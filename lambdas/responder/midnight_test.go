@@ -95,7 +95,7 @@ func (m *midnight) start(t *testing.T, timeout time.Duration) *function {
 	t.Helper()
 	if m.built {
 		return start(t, newRuntimeAPI(t, timeout), bootstrap(t, "."), append(m.environ, "AWS_REGION="+m.config.Region, "AWS_ACCESS_KEY_ID="+ourKey,
-			"AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x", "LAMBDA_TASK_ROOT="+packed(t), "AWS_ENDPOINT_URL="+*m.config.BaseEndpoint)...)
+			"AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x", "LAMBDA_TASK_ROOT="+m.packed(t), "AWS_ENDPOINT_URL="+*m.config.BaseEndpoint)...)
 	}
 	return m.startHere(t, timeout)
 }
@@ -104,7 +104,7 @@ func (m *midnight) start(t *testing.T, timeout time.Duration) *function {
 func (m *midnight) startHere(t *testing.T, timeout time.Duration) *function {
 	t.Helper()
 	f := &function{logs: &awstest.Log{}}
-	r, err := m.skipping(packed(t), f.logs)
+	r, err := m.skipping(m.packed(t), f.logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,10 +368,14 @@ func (m *midnight) messages(ctx context.Context, t *testing.T) []string {
 }
 
 // packed is a folder with the shipped policy, as a function's package is.
-func packed(t *testing.T) string {
+func (m *midnight) packed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "policy.cedar"), policy.ShippedText(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	hearing := fmt.Sprintf(`[{"protocol":"sqs","address":"arn:aws:sqs:eu-west-1:%s:team"}]`, m.account)
+	if err := os.WriteFile(filepath.Join(root, "endpoints.json"), []byte(hearing), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root

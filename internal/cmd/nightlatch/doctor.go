@@ -21,7 +21,11 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	list, err := checks.Of(d.Config(), c.Stack)
+	table, err := kept(ctx, d)
+	if err != nil {
+		return err
+	}
+	list, err := checks.Of(d.Config(), checks.Deployment{Stack: c.Stack, Account: d.Account, Region: d.Region, Memory: checks.Memory(table)})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/settings"
 )
 
 // Template is what of a CloudFormation template is read here.
@@ -76,7 +77,9 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		if v := environment["NIGHTLATCH_EVENT_DATA_STORE"]; v != "" {
 			d.Store = v
 		}
-		for _, arn := range strings.FieldsFunc(environment["NIGHTLATCH_TOPICS"], func(r rune) bool { return r == ',' }) {
+		d.Stated = d.Stated || environment["NIGHTLATCH_SEALED"] == settings.SealStated
+		d.Heartbeat = d.Heartbeat || environment["NIGHTLATCH_HEARTBEAT"] != ""
+		for _, arn := range strings.FieldsFunc(environment["NIGHTLATCH_TOPICS"]+","+environment["NIGHTLATCH_WATCHERS"], func(r rune) bool { return r == ',' }) {
 			if !slices.ContainsFunc(d.Topics, func(t doctor.Topic) bool { return t.ARN == arn }) {
 				d.Topics = append(d.Topics, doctor.Topic{ARN: arn})
 			}

@@ -49,7 +49,7 @@ func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error
 			c.Resource += "/index/" + in.IndexName
 		}
 		// What only some functions may do to only some items; an incident's key is another one each time.
-		if key := in.Item["pk"].S + in.Key["pk"].S; strings.HasPrefix(key, "turn#") || key == "notices" {
+		if key := in.Item["pk"].S + in.Key["pk"].S; strings.HasPrefix(key, "turn#") || key == "notices" || key == "doctor" {
 			c.set("dynamodb:LeadingKeys", key)
 		}
 		return []Call{c}, nil
@@ -88,7 +88,7 @@ func (a *AWS) scheduler(region string, r *http.Request, body []byte) ([]Call, er
 
 func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Call, error) {
 	switch service {
-	case "iam", "sts", "sns":
+	case "iam", "sts", "sns", "cloudformation":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
 			return Call{}, err
@@ -108,15 +108,35 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 		return a.cloudWatch(region, r, body)
 	case "s3":
 		return a.s3(r)
+	case "sqs":
+		return a.sqs(region, r, body)
+	case "secretsmanager":
+		var in struct{ SecretId string }
+		err := json.Unmarshal(body, &in)
+		return Call{Action: "secretsmanager:GetSecretValue", Resource: in.SecretId}, err
 	}
 	return Call{}, fmt.Errorf("it is signed for the service %q", service)
 }
 
-// query reads the protocol of IAM, STS and SNS. IAM decides about a call with a key on the key's user.
+// sqs reads AWS JSON: a queue is named by its URL, which ends with the account and the name.
+func (a *AWS) sqs(region string, r *http.Request, body []byte) (Call, error) {
+	var in struct{ QueueUrl string }
+	target := r.Header.Get("X-Amz-Target")
+	if err := json.Unmarshal(body, &in); err != nil || !strings.HasSuffix(target, ".GetQueueAttributes") {
+		return Call{}, fmt.Errorf("there is no resource for %s here: %v", target, err)
+	}
+	return Call{Action: "sqs:GetQueueAttributes", Resource: fmt.Sprintf("arn:aws:sqs:%s:%s:%s", region, a.Account, path.Base(in.QueueUrl))}, nil
+}
+
+// query reads the protocol of CloudFormation, IAM, STS and SNS. IAM decides about a call with a key on the key's user.
 func (a *AWS) query(service string, form url.Values) (Call, error) {
 	c := Call{Action: service + ":" + form.Get("Action"), Resource: "*"}
 	kind, name := "", ""
 	switch {
+	case service == "cloudformation":
+		c.Resource = form.Get("StackName")
+	case form.Has("SubscriptionArn"): // its topic's
+		c.Resource = form.Get("SubscriptionArn")[:strings.LastIndex(form.Get("SubscriptionArn"), ":")]
 	case service == "sns":
 		c.Resource = form.Get("TopicArn")
 	case form.Has("UserName"):
@@ -217,6 +237,14 @@ func (a *AWS) cloudWatch(region string, r *http.Request, body []byte) (Call, err
 	alarm := fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:", region, a.Account)
 	switch c.Action {
 	case "cloudwatch:GetMetricData", "cloudwatch:ListMetrics":
+	case "cloudwatch:ListAlarmMuteRules":
+		c.Resource = strings.TrimSuffix(alarm, "alarm:") + "alarm-mute-rule:*"
+	case "cloudwatch:GetAlarmMuteRule":
+		in, err := Decode(r, body)
+		if err != nil {
+			return c, err
+		}
+		c.Resource = strings.TrimSuffix(alarm, "alarm:") + "alarm-mute-rule:" + string(in["AlarmMuteRuleName"].(cbor.String))
 	case "cloudwatch:DescribeAlarms":
 		c.Resource = alarm + "*"
 	case "cloudwatch:DescribeAlarmContributors":

@@ -31,6 +31,7 @@ func TestTheTable(t *testing.T) {
 	})
 	for name, test := range map[string]func(*testing.T, *front, *Store){
 		"what went through this process is put in one call":    inOneCall,
+		"what the checks remember is put over once":            remembersChecks,
 		"what another process has put is seen":                 anotherProcess,
 		"an answer that is lost once is asked for again":       lostOnce,
 		"an answer that stays lost leaves the call repeatable": lostForGood,
@@ -54,6 +55,27 @@ func opened(t *testing.T, s *Store, id string) incident.Record {
 	}
 	r.Writer = "me"
 	return r
+}
+
+// Of two who have loaded the same version, one puts; the incidents are none of its business.
+func remembersChecks(t *testing.T, _ *front, s *Store) {
+	if body, version, err := s.Doctor(t.Context()); body != "" || version != 0 || err != nil {
+		t.Fatalf("got %q, %d, %v", body, version, err)
+	}
+	for i, body := range []string{`{"a":1}`, `{"b":2}`} {
+		if err := s.SetDoctor(t.Context(), body, int64(i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetDoctor(t.Context(), "{}", int64(i)); !errors.Is(err, incident.ErrConflict) {
+			t.Errorf("put over version %d twice: %v", i, err)
+		}
+		if got, version, err := s.Doctor(t.Context()); got != body || version != int64(i+1) || err != nil {
+			t.Errorf("got %q, %d, %v", got, version, err)
+		}
+	}
+	if all, err := s.Unclosed(t.Context()); len(all) != 0 || err != nil {
+		t.Errorf("it is among the incidents: %v, %v", all, err)
+	}
 }
 
 // another is the same table, seen by another process.
@@ -432,6 +454,8 @@ func TestFailuresAreSentences(t *testing.T) {
 			"the incidents: ", `the function's role may not call dynamodb:Query on table "incidents/index/lists" (AWS: "no"); grant it`},
 		"brakes": {"GetItem", func(ctx context.Context, s *Store) error { _, err := s.Brakes(ctx); return err },
 			"the mode and the holds: ", `the function's role may not call dynamodb:GetItem on table "incidents" (AWS: "no"); grant it`},
+		"doctor":     {"GetItem", func(ctx context.Context, s *Store) error { _, _, err := s.Doctor(ctx); return err }, "what the checks remember", "dynamodb:GetItem"},
+		"doctor set": {"PutItem", func(ctx context.Context, s *Store) error { return s.SetDoctor(ctx, "{}", 0) }, "what the checks remember", "dynamodb:PutItem"},
 		"brakes set": {"TransactWriteItems", func(ctx context.Context, s *Store) error { _, err := s.SetBrakes(ctx, incident.Brakes{}); return err },
 			"the mode and the holds: ", `the function's role may not call dynamodb:PutItem on table "incidents" (AWS: "no"); grant it`},
 		"lease": {"PutItem", func(ctx context.Context, s *Store) error { return s.Lease(ctx, incident.Lease{Name: "work"}) },

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -33,6 +34,7 @@ const (
 type Topic struct {
 	arn    string
 	client *sns.Client
+	heard  *heard // nil where nobody says who is to hear
 }
 
 var _ notify.Channel = (*Topic)(nil)
@@ -61,6 +63,19 @@ func New(cfg aws.Config, arn string) (*Topic, error) {
 	return &Topic{arn: arn, client: client}, nil
 }
 
+// Team makes a channel to the team's topic, whose messages have arrived only where one of these endpoints hears them. Without endpoints it is enough
+// that SNS takes the message. That it is not known who hears goes to the log.
+func Team(cfg aws.Config, arn string, endpoints []notify.Endpoint, log *slog.Logger) (notify.Channel, error) {
+	topic, err := New(cfg, arn)
+	if err != nil {
+		return nil, err
+	}
+	if len(endpoints) > 0 {
+		topic.heard = &heard{by: endpoints, log: log, now: time.Now}
+	}
+	return topic, nil
+}
+
 // Channels makes a channel to each of several topics.
 func Channels(cfg aws.Config, arns ...string) ([]notify.Channel, error) {
 	var all []notify.Channel
@@ -82,7 +97,7 @@ func Grants() []grant.Grant {
 // Name says which topic this is.
 func (t *Topic) Name() string { return "sns:" + t.arn }
 
-// Send publishes one message.
+// Send publishes one message. It is an error too that SNS has taken it, and nobody hears it.
 func (t *Topic) Send(ctx context.Context, m report.Message) error {
 	subject := fitSubject(m.Subject)
 	body := fitBody(m.Body, maxBytes-len(subject))
@@ -102,5 +117,5 @@ func (t *Topic) Send(ctx context.Context, m report.Message) error {
 	if aws.ToString(out.MessageId) == "" { // the client takes an empty answer of anybody's for a success (findings/aws-sdk-go-answers-of-others.sh)
 		return fmt.Errorf("publishing to SNS topic %q: the answer names no message, as SNS's does; see whether a proxy stands between", t.arn)
 	}
-	return nil
+	return t.unheard(ctx)
 }

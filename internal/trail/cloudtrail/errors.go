@@ -13,6 +13,12 @@ import (
 // errStrange is an answer that AWS does not give.
 var errStrange = errors.New("the answer has no such thing in it")
 
+// gone is trail.ErrGone of a store.
+type gone struct{ error }
+
+// Is implements errors.Is.
+func (gone) Is(target error) bool { return target == trail.ErrGone }
+
 // failed makes the one sentence about a call that failed. The codes are those of
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrail.html#API_GetTrail_Errors and
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html#API_DescribeOrganization_Errors.
@@ -26,11 +32,13 @@ func failed(action, arn string, err error) error {
 	case errors.Is(err, errStrange):
 		return fmt.Errorf("%s: the answer to %s is not AWS's; see whether a proxy stands between", on, action)
 	case refused == nil:
-		return awserr.Silence{Doing: on + ": calling " + action, Service: "AWS", Ended: "; deploy again", Late: "; deploy again", Reach: "the enroller reaches it"}.Sentence(status, err)
+		return awserr.Silence{Doing: on + ": calling " + action, Service: "AWS", Ended: "; try again", Late: "; try again", Reach: "AWS can be reached from here"}.Sentence(status, err)
 	case awserr.Throttled(refused.ErrorCode()):
-		return fmt.Errorf("%s: AWS is throttling the account's calls; deploy again in a minute", on)
+		return fmt.Errorf("%s: AWS is throttling the account's calls; try again in a minute", on)
 	}
 	switch code := refused.ErrorCode(); code {
+	case "EventDataStoreNotFoundException", "EventDataStoreARNInvalidException", "InactiveEventDataStoreException":
+		return gone{fmt.Errorf("%s: there is no such store; correct the setting eventDataStore, or ask a trail", on)}
 	case "TrailNotFoundException", "InvalidTrailNameException", "CloudTrailARNInvalidException":
 		return fmt.Errorf("%s: %w; correct the setting trail, or let one be made: -c trail=create", on, trail.ErrGone)
 	case "AccessDenied", "AccessDeniedException":

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/checks"
+	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/doctor/heartbeat"
+	"nightlatch/internal/grant"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/settings"
+)
+
+// examiner is the function that checks, and what it said of the engines' questions while the stack was deployed.
+type examiner struct {
+	lambda
+	questions *string
+}
+
+// doctorEventAge is how late a check or a heartbeat is still of use.
+const doctorEventAge = 30 * 60 // seconds
+
+// newDoctor makes the function that says whether all of it would work tonight, and its schedules.
+func newDoctor(scope constructs.Construct, s Settings, code string, topic, watch team, kept incidents, r responder) (examiner, error) {
+	f, err := newFunction(scope, s, recipe{
+		id: "Doctor", about: "Nightlatch: checks daily whether it would work tonight, and changes nothing", code: code, eventAge: doctorEventAge, grants: doctorGrants(s),
+		environment: settings.Doctor{Responder: s.forResponder(topic, watch, kept, r.queue.AttrArn()), Stack: *awscdk.Aws_STACK_ID(), Heartbeat: s.heartbeatARN()}.Environ(),
+		names:       watchNames(watch),
+		more:        []statement{encryptForTheWatchers(s.Home, watch)},
+	}, topic, kept, r.queue.AttrArn())
+	if err != nil {
+		return examiner{}, err
+	}
+	every(scope, s, "DoctorDaily", "Nightlatch: whether it would work tonight", "rate(1 day)", `{"nightlatch":{"doctor":"daily"}}`, f.function)
+	if s.Heartbeat != "" {
+		every(scope, s, "DoctorHeartbeat", "Nightlatch: a sign of life", fmt.Sprintf("rate(%d minutes)", s.HeartbeatMinutes), `{"nightlatch":{"doctor":"heartbeat"}}`, f.function)
+	}
+	return examiner{lambda: f}, nil
+}
+
+// every calls a function at a rate, with an event of ours.
+func every(scope constructs.Construct, s Settings, id, about, rate, event string, function awslambda.CfnFunction) {
+	rule := awsevents.NewCfnRule(scope, jsii.String(id), &awsevents.CfnRuleProps{Description: jsii.String(about), ScheduleExpression: jsii.String(rate),
+		Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("doctor"), Arn: function.AttrArn(), Input: jsii.String(event)}}})
+	awslambda.NewCfnPermission(scope, jsii.String(id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
+		FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.Home.Account), SourceArn: rule.AttrArn()})
+}
+
+// doctorGrants are the permissions that the doctor's code needs: to read, to ask the engines, to notify, and to remember what it told.
+func doctorGrants(s Settings) []grant.Grant {
+	look := checks.Grants(s.Trail != "", s.EventDataStore != "")
+	for i := range look {
+		if look[i].Sid == "ReadSubscriptions" {
+			look[i].On = append(slices.Clone(look[i].On), slices.Concat(s.Topics, s.watchersTopics())...)
+		}
+	}
+	all := slices.Concat(look, askGrants(s), dynamo.DoctorGrants(), dynamo.TurnGrants(), notifyGrants(s), []grant.Grant{awsaccount.AliasGrant()})
+	if s.Heartbeat != "" {
+		all = append(all, heartbeat.Grants()...)
+	}
+	return all
+}
+
+// ask has the doctor put each question to each engine while the stack is deployed: a dialect that AWS does not take is found at noon and not at
+// midnight. It is asked again whenever the code is another, or what is asked.
+func (e *examiner) ask(scope constructs.Construct, s Settings, topic team, needed ...awscdk.CfnResource) {
+	asked := awscdk.NewCfnResource(scope, jsii.String("Questions"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Questions"), Properties: &map[string]any{
+		"ServiceToken": e.function.AttrArn(), "Code": *e.hash, "EventDataStore": s.EventDataStore, "Trail": s.Trail}})
+	for _, n := range append(needed, e.role, e.retries, topic.policy) {
+		asked.AddResourceDependency(n, nil)
+	}
+	e.questions = asked.GetAtt(jsii.String("Questions"), awscdk.ResolutionTypeHint_STRING).ToString()
+}
+
+// secretName and secretForm are what the setting takes: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+var (
+	secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+	secretForm = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
+	wholeARN   = regexp.MustCompile(`^arn:.*-[A-Za-z0-9]{6}$`)
+)
+
+func (s *Settings) setHeartbeat(v string) error {
+	if !secretForm.MatchString(v) && !secretName.MatchString(v) {
+		return errNot
+	}
+	s.Heartbeat = v
+	return nil
+}
+
+// heartbeatARN is the ARN of the heartbeat's secret, as it is asked for.
+func (s Settings) heartbeatARN() string {
+	if s.Heartbeat == "" || strings.HasPrefix(s.Heartbeat, "arn:") {
+		return s.Heartbeat
+	}
+	return s.Home.arn("secretsmanager", "secret:"+s.Heartbeat)
+}
+
+// heartbeatGranted is that ARN as IAM sees it: Secrets Manager ends it with a hyphen and six characters of its own.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
+func (s Settings) heartbeatGranted() string {
+	arn := s.heartbeatARN()
+	if wholeARN.MatchString(s.Heartbeat) || arn == "" {
+		return arn
+	}
+	return arn + "-??????"
+}

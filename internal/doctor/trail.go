@@ -1,0 +1,53 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+
+	"nightlatch/internal/grant"
+	"nightlatch/internal/prose"
+	"nightlatch/internal/trail"
+)
+
+// Trails reads trails and event data stores.
+type Trails interface {
+	trail.Reader
+	trail.StoreReader
+}
+
+// Trail checks that the evidence is still recorded: the trail logs, delivers and records the reads of the watched buckets, and so does the event
+// data store.
+func Trail(stack Stack, trails Trails, account, region string, grants ...grant.Grant) Check {
+	return Check{Name: TrailName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
+		d, err := stack.Deployed(ctx)
+		if err != nil {
+			return unread(err)
+		}
+		if len(d.Buckets) == 0 || d.Trail == "" && d.Store == "" {
+			return unread(errors.New("the stack names no trail, no event data store, or no bucket; see whether it is Nightlatch's"))
+		}
+		wish := trail.Wish{Account: account, Region: region, Buckets: d.Buckets}
+		var all []Finding
+		judge := func(read bool, wrong error) error {
+			if wrong != nil && !read && !errors.Is(wrong, trail.ErrGone) {
+				return wrong
+			}
+			if wrong != nil {
+				all = append(all, Finding{Says: prose.Plain(wrong.Error()), Mend: "until then nobody may be found when an alarm fires"})
+			}
+			return nil
+		}
+		if d.Trail != "" {
+			t, wrong := trail.Look(ctx, trails, d.Trail, wish)
+			err = judge(t.ARN != "", wrong)
+		}
+		if d.Store != "" {
+			s, wrong := trail.LookStore(ctx, trails, d.Store, wish)
+			err = errors.Join(err, judge(s.ARN != "", wrong))
+		}
+		if err != nil && len(all) == 0 {
+			return unread(err)
+		}
+		return found(all, "the evidence is recorded, with the reads of the watched buckets")
+	}}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"nightlatch/internal/checks"
+	"nightlatch/internal/clock"
+	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/doctor"
+	"nightlatch/internal/doctor/heartbeat"
+	"nightlatch/internal/engines"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/settings"
+)
+
+// examiner is what the function is made of.
+type examiner struct {
+	checks   func(minute time.Time) ([]doctor.Check, error)
+	memory   doctor.Memory
+	channels []notify.Channel
+	beat     func(context.Context) error // nil where no heartbeat is set
+	place    incident.Place
+	alias    func(context.Context, *slog.Logger) string
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// build makes the function that the environment describes. It makes no call to AWS.
+func build(cfg aws.Config, environ []string) (*examiner, error) {
+	s, err := settings.ParseDoctor(environ)
+	if err != nil {
+		return nil, err
+	}
+	first, second, err := engines.Of(cfg, s.Responder)
+	if err != nil {
+		return nil, err
+	}
+	asked := []evidence.Trail{first}
+	if second != nil {
+		asked = append(asked, second)
+	}
+	table, err := dynamo.New(cfg, s.Table)
+	if err != nil {
+		return nil, err
+	}
+	account, err := awsaccount.New(cfg, awsaccount.Settings{})
+	if err != nil {
+		return nil, err
+	}
+	e := &examiner{memory: checks.Memory(table), place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, alias: account.Alias, now: time.Now,
+		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
+	e.checks = func(minute time.Time) ([]doctor.Check, error) {
+		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Engines: asked, Minute: minute})
+	}
+	endpoints, err := notify.ReadEndpoints(os.Getenv("LAMBDA_TASK_ROOT"))
+	if err != nil {
+		e.log.Error("whether a message is heard is not known", "err", err)
+	}
+	team, err := sns.Team(cfg, s.Topic, endpoints, e.log)
+	if err != nil {
+		return nil, err
+	}
+	others, err := sns.Channels(cfg, s.Topics...)
+	if err != nil {
+		return nil, err
+	}
+	watchers, err := sns.Channels(cfg, s.Watchers...)
+	if err != nil {
+		return nil, err
+	}
+	turns := table.Turns(notify.Interval)
+	e.channels = notify.Paced(append([]notify.Channel{team}, others...), turns, clock.System{}, e.log)
+	e.channels[0] = notify.OrElse(e.channels[0], notify.Paced(watchers, turns, clock.System{}, e.log), e.log)
+	if s.Heartbeat != "" {
+		beat, err := heartbeat.New(cfg, s.Heartbeat)
+		if err != nil {
+			return nil, err
+		}
+		e.beat = beat.Send
+	}
+	return e, nil
+}
