@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -135,6 +136,14 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 			"DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "DeleteRole"}, about: map[string]any{"roleName": startsWith(named)}},
 		// Who deploys is a session of a role that many may take. It is remembered who took it.
 		{id: notices.Deployers, from: []string{"aws.sts"}, calls: []any{"AssumeRole"}, about: map[string]any{"roleArn": []any{s.Home.cdkRole("deploy")}}, reads: true},
+	}
+	if s.Heartbeat != "" { // who changes where the sign of life goes, sends one of his own
+		name := s.heartbeatARN()
+		if wholeARN.MatchString(s.Heartbeat) {
+			name = name[:len(name)-len("-AbCdEf")]
+		}
+		all = append(all, tampering{id: "Heartbeat", from: []string{"aws.secretsmanager"}, calls: []any{"PutSecretValue", "UpdateSecret", "DeleteSecret", "RotateSecret",
+			"UpdateSecretVersionStage", "PutResourcePolicy", "DeleteResourcePolicy"}, about: map[string]any{"secretId": contains(name[strings.LastIndex(name, ":")+1:])}})
 	}
 	return slices.Concat(all, waysOut(), s.ofTheTrail())
 }

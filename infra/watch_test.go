@@ -101,8 +101,8 @@ func TestTamperingIsNotified(t *testing.T) {
 		functions  = "arn:aws:lambda:eu-west-1:111122223333:function:"
 		queues     = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	)
-	rules := synth(t, "trail", aTrail).resources("AWS::Events::Rule") // with both engines there are all of them
-	type tried struct{ source, name, params, rule string }            // rule matches it, "" for none
+	rules := synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat").resources("AWS::Events::Rule") // with both engines and a heartbeat there are all of them
+	type tried struct{ source, name, params, rule string }                                                 // rule matches it, "" for none
 	calls := []tried{
 		{"aws.cloudtrail", "StopLogging", `{"name":"main"}`, "CloudTrail"},
 		{"aws.cloudtrail", "DeleteTrail", `{"name":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"}`, "CloudTrail"},
@@ -270,6 +270,14 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.kms", "DisableKey", `{"keyId":"` + lookedUp["Key"] + `"}`, "TrailKey"},
 		{"aws.kms", "ScheduleKeyDeletion", `{"keyId":"0a1b2c3d-0000-4000-8000-0123456789ab","pendingWindowInDays":7}`, "TrailKey"},
 		{"aws.kms", "PutKeyPolicy", `{"keyId":"0a1b2c3d-0000-4000-8000-0123456789ab","policyName":"default"}`, "TrailKey"},
+		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "UpdateSecret", `{"secretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/heartbeat-AbCdEf"}`, "Heartbeat"},
+		{"aws.secretsmanager", "DeleteSecret", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "RotateSecret", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "UpdateSecretVersionStage", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "PutResourcePolicy", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "DeleteResourcePolicy", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"web"}`, ""},
 		{"aws.iam", "PutRolePolicy", `{"roleName":"etl"}`, ""},
 		{"aws.iam", "UpdateAccessKey", `{"userName":"mara","status":"Inactive"}`, ""},
 	}
@@ -319,7 +327,7 @@ func tampers(name string) *regexp.Regexp {
 
 // EventBridge takes 2,048 characters a pattern, and the function gets the whole event, with the rule's name.
 func TestTamperingRules(t *testing.T) {
-	for id, rule := range synth(t, "trail", aTrail).resources("AWS::Events::Rule") {
+	for id, rule := range synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat").resources("AWS::Events::Rule") {
 		text, err := json.Marshal(rule["EventPattern"])
 		if err != nil || len(text) > 2048 {
 			t.Errorf("%s: the pattern has %d characters, %v", id, len(text), err)

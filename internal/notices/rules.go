@@ -40,6 +40,7 @@ func Rules() []Rule {
 		{"Mapping", "NOTICES' QUEUE CUT OFF", "The function that tells you of such calls may not be called any more.", again, true},
 		{"Rule", "RULES CHANGED", "Alarms and calls may not reach Nightlatch any more.", again, true},
 		{"Target", "RULES' TARGETS CHANGED", "Alarms and calls may not reach Nightlatch any more.", again, true},
+		{"Heartbeat", "HEARTBEAT'S SECRET CHANGED", "The sign of life may go elsewhere, so that nobody misses it.", who + "Then see what the secret holds, and put the URL back.", true},
 		{"CloudTrail", "CLOUDTRAIL CHANGED", "Calls may not be recorded any more, so that nobody is seen.", who + "Then see what records: aws cloudtrail get-trail-status, get-event-selectors.", false},
 		{"Alarms", "ALARMS DELETED OR SWITCHED OFF", "Downloads may go on without an alarm.", again, false},
 		{"Alarm", "ALARMS CHANGED", "An alarm may fire too late, never, or for nothing; one with a warm-up is silent for hours.", again, false},
