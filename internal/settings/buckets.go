@@ -158,6 +158,17 @@ func (t Threshold) PeriodName() string {
 	return ""
 }
 
+// Rounded is the threshold in the largest unit of which it has ten or more, rounded down; one that is easily read and typed.
+func (t Threshold) Rounded() Threshold {
+	for _, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
+		if n := t.Bytes / units[unit]; n >= 10 {
+			t.Bytes = n * units[unit]
+			break
+		}
+	}
+	return t
+}
+
 // String is the threshold as ParseBuckets reads it, in the largest unit that leaves a whole number; a KiB is the least.
 func (t Threshold) String() string {
 	for _, unit := range []string{"TiB", "GiB", "MiB"} {

@@ -1,0 +1,76 @@
+package awsstack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"nightlatch/internal/grant"
+)
+
+// SizeGrants are the permissions that Sizes needs.
+func SizeGrants() []grant.Grant {
+	return []grant.Grant{{Sid: "ReadSizes", Actions: []string{"cloudwatch:ListMetrics", "cloudwatch:GetMetricData"}, On: []string{"*"},
+		Why: "Neither call has a resource for S3's metrics (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html)."}}
+}
+
+const (
+	// sizeDays is how many days are read: S3 sends one datapoint a day, and up to two days late.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html
+	sizeDays = 3
+	// maxData is how many metrics one call reads: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+	maxData = 500
+)
+
+// Sizes reads how many bytes each bucket of the region holds, in all storage types together, by the largest datapoint of the last days.
+func (r *Reader) Sizes(ctx context.Context) (map[string]int64, error) {
+	var all []types.Metric
+	pages := cloudwatch.NewListMetricsPaginator(r.metrics, &cloudwatch.ListMetricsInput{Namespace: aws.String("AWS/S3"), MetricName: aws.String("BucketSizeBytes"),
+		Dimensions: []types.DimensionFilter{{Name: aws.String("BucketName")}, {Name: aws.String("StorageType")}}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, failed("cloudwatch:ListMetrics", "the metric BucketSizeBytes", err)
+		}
+		all = append(all, page.Metrics...)
+	}
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	sizes := map[string]int64{}
+	for some := range slices.Chunk(all, maxData) {
+		in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(today.AddDate(0, 0, -sizeDays)), EndTime: aws.Time(today.AddDate(0, 0, 1))}
+		bucket, most := map[string]string{}, map[string]float64{}
+		for i, m := range some {
+			id := fmt.Sprintf("m%d", i)
+			for _, d := range m.Dimensions {
+				if aws.ToString(d.Name) == "BucketName" {
+					bucket[id] = aws.ToString(d.Value)
+				}
+			}
+			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: &id,
+				MetricStat: &types.MetricStat{Metric: &m, Period: aws.Int32(24 * 60 * 60), Stat: aws.String(string(types.StatisticAverage))}})
+		}
+		data := cloudwatch.NewGetMetricDataPaginator(r.metrics, in)
+		for data.HasMorePages() {
+			page, err := data.NextPage(ctx)
+			if err != nil {
+				return nil, failed("cloudwatch:GetMetricData", "the metric BucketSizeBytes", err)
+			}
+			for _, got := range page.MetricDataResults {
+				for _, v := range got.Values {
+					most[aws.ToString(got.Id)] = max(most[aws.ToString(got.Id)], v)
+				}
+			}
+		}
+		for id, bytes := range most {
+			if bytes >= 0 && bytes < 1<<62 {
+				sizes[bucket[id]] += int64(bytes)
+			}
+		}
+	}
+	return sizes, nil
+}
