@@ -54,6 +54,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 	all := []doctor.Check{
 		doctor.Endpoints(deployed, subscriptions, with(doctor.EndpointsName)...),
 		doctor.Alarms(deployed, reader.Alarms, with(doctor.AlarmsName)...),
+		doctor.Thresholds(deployed, reader.Sizes, with(doctor.ThresholdsName)...),
 		doctor.Queues(deployed, reader.Queue, with(doctor.QueuesName)...),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
 		doctor.Trail(deployed, trails, d.Account, d.Region, with(doctor.TrailName)...),
@@ -81,12 +82,13 @@ var vital = []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName}
 
 // grants are the rights of each check, beside reading the stack. The team's topic and a second one are the stack's own.
 var grants = map[string][]grant.Grant{
-	doctor.EndpointsName: onStack(sns.SubscriptionGrants(), "arn:${Partition}:sns:${Region}:${Account}:${Stack}-*"),
-	doctor.AlarmsName:    awsstack.AlarmGrants(),
-	doctor.QueuesName:    awsstack.QueueGrants(),
-	doctor.RolesName:     awsstack.RoleGrants(),
-	doctor.TrailName:     slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
-	doctor.SealName:      slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
+	doctor.EndpointsName:  onStack(sns.SubscriptionGrants(), "arn:${Partition}:sns:${Region}:${Account}:${Stack}-*"),
+	doctor.AlarmsName:     awsstack.AlarmGrants(),
+	doctor.ThresholdsName: awsstack.SizeGrants(),
+	doctor.QueuesName:     awsstack.QueueGrants(),
+	doctor.RolesName:      awsstack.RoleGrants(),
+	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
+	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
 }
 
 // onStack puts grants on the stack's own resources, whose names begin as its.
@@ -103,7 +105,7 @@ func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants
 // Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
 func Grants(trail, store bool) []grant.Grant {
 	all := awsstack.StackGrants()
-	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName, doctor.RolesName} {
+	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RolesName} {
 		all = append(all, grants[name]...)
 	}
 	if trail {

@@ -79,7 +79,7 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"7 of 7 hold": {"", func(context.Context, *world) error { return nil }},
+		"8 of 8 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -112,6 +112,10 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		"is muted by the alarm mute rule quiet, which is SCHEDULED": {"alarms", func(_ context.Context, a *world) error {
 			a.CloudWatch["ListAlarmMuteRules"] = cbor.Map{"AlarmMuteRuleSummaries": cbor.List{cbor.Map{
 				"AlarmMuteRuleArn": cbor.String("arn:aws:cloudwatch:eu-west-1:" + a.ID + ":alarm-mute-rule:quiet"), "Status": cbor.String("SCHEDULED")}}}
+			return nil
+		}},
+		"bucket exports holds 400 MiB, and no alarm on it fires below 1.00 GiB": {"thresholds", func(_ context.Context, a *world) error {
+			a.CloudWatch["GetMetricData"] = checkstest.Holding(400 << 20)
 			return nil
 		}},
 		"alarm nightlatch-exports-1m is gone": {"alarms", func(_ context.Context, a *world) error { a.CloudWatch["DescribeAlarms"] = cbor.Map{}; return nil }},
@@ -150,8 +154,8 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			a.Record("arn:aws:s3:::logs/")
 			return nil
 		}},
-		"it is \\\"STOPPED_INGESTION\\\"":                    {"trail", func(_ context.Context, a *world) error { a.StoreStatus = "STOPPED_INGESTION"; return nil }},
-		"others than CloudTrail may write the trail's files": {"seal", func(_ context.Context, a *world) error { a.Unseal(); return nil }},
+		"records nothing; start it: aws cloudtrail start-event": {"trail", func(_ context.Context, a *world) error { a.StoreStatus = "STOPPED_INGESTION"; return nil }},
+		"others than CloudTrail may write the trail's files":    {"seal", func(_ context.Context, a *world) error { a.Unseal(); return nil }},
 		"there is no such trail": {"trail", func(ctx context.Context, a *world) error {
 			_, err := cloudtrail.NewFromConfig(a.Config).DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: aws.String("main")})
 			return err
@@ -209,7 +213,7 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{"GetTemplate": {"endpoints", "alarms", "queues", "roles", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+		want := map[string][]string{"GetTemplate": {"endpoints", "alarms", "thresholds", "queues", "roles", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
 			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}}[denied]
 		if !slices.Equal(unread, want) {
 			t.Errorf("%s: not read are %q", denied, unread)

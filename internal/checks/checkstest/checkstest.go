@@ -86,6 +86,13 @@ func (a *Account) StoreARN() string {
 	return "arn:aws:cloudtrail:eu-west-1:" + a.ID + ":eventdatastore/" + Store
 }
 
+// Holding is what CloudWatch says of the one bucket's size on two days, the smaller first.
+func Holding(bytes float64) cbor.Map {
+	at := func(day float64) cbor.Value { return &cbor.Tag{ID: 1, Value: cbor.Float64(day * 86400)} }
+	return cbor.Map{"MetricDataResults": cbor.List{cbor.Map{"Id": cbor.String("m0"), "StatusCode": cbor.String("Complete"),
+		"Timestamps": cbor.List{at(20000), at(20001)}, "Values": cbor.List{cbor.Float64(bytes / 2), cbor.Float64(bytes)}}}}
+}
+
 // New makes an account in which all is well.
 func New(t *testing.T) *Account {
 	t.Helper()
@@ -111,7 +118,7 @@ func New(t *testing.T) *Account {
 		}
 		switch {
 		case a.Meddle != nil && a.Meddle(w, operation):
-		case operation == "ListAlarmMuteRules", operation == "GetAlarmMuteRule", operation == "DescribeAlarms": // moto speaks an older protocol of CloudWatch's
+		case operation == "ListAlarmMuteRules", operation == "GetAlarmMuteRule", operation == "DescribeAlarms", operation == "ListMetrics", operation == "GetMetricData": // moto speaks an older protocol of CloudWatch's
 			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 			w.Write(cbor.Encode(a.CloudWatch[operation]))
 		case operation == "GetEventDataStore": // moto has none
@@ -144,7 +151,9 @@ func New(t *testing.T) *Account {
 		"Namespace": cbor.String("AWS/S3"), "MetricName": cbor.String("BytesDownloaded"), "Statistic": cbor.String("Sum"), "Period": cbor.Uint(60), "EvaluationPeriods": cbor.Uint(5),
 		"DatapointsToAlarm": cbor.Uint(1), "ComparisonOperator": cbor.String("GreaterThanThreshold"), "Threshold": cbor.Float64(1 << 30), "TreatMissingData": cbor.String("notBreaching"),
 		"Dimensions": cbor.List{dimension("BucketName", "exports"), dimension("FilterId", "nightlatch")}, "StateValue": cbor.String("OK")}
-	a.CloudWatch = map[string]cbor.Map{"DescribeAlarms": {"MetricAlarms": cbor.List{a.Alarm}}, "ListAlarmMuteRules": {}, "GetAlarmMuteRule": {}}
+	a.CloudWatch = map[string]cbor.Map{"DescribeAlarms": {"MetricAlarms": cbor.List{a.Alarm}}, "ListAlarmMuteRules": {}, "GetAlarmMuteRule": {},
+		"ListMetrics": {"Metrics": cbor.List{cbor.Map{"Namespace": cbor.String("AWS/S3"), "MetricName": cbor.String("BucketSizeBytes"),
+			"Dimensions": cbor.List{dimension("StorageType", "StandardStorage"), dimension("BucketName", "exports")}}}}, "GetMetricData": Holding(7 << 30)}
 	topics := sns.NewFromConfig(a.Config)
 	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: aws.String(a.Names["Topic"]), Protocol: aws.String("email"), Endpoint: aws.String("soc@example.com")}) // moto has no AWS::SNS::Subscription
 	a.do(err)
