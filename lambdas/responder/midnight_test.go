@@ -165,7 +165,7 @@ func TestWholeStoriesAgainstMoto(t *testing.T) {
 		"one key is turned off by what the files of a trail show":          {plot{account: "100000000006", files: true}, (*midnight).theKeyIsTurnedOff},
 		"a role's session, in the files":                                   {plot{account: "100000000007", files: true, role: true}, (*midnight).aHumanIsAsked},
 		"a question to the files that is too dear is stopped":              {plot{account: "100000000008", files: true, env: []string{"NIGHTLATCH_SCAN_BUDGET=1"}}, (*midnight).nothingIsSeen},
-		"anybody may write the files":                                      {plot{account: "100000000012", files: true, open: true}, (*midnight).anybodyMayWrite},
+		"anybody may write the files":                                      {plot{account: "100000000015", files: true, open: true}, (*midnight).anybodyMayWrite},
 		"one key is turned off by the files, as the store is not there":    {plot{account: "100000000009", both: true}, (*midnight).theKeyIsTurnedOff},
 	}
 	var all []granttest.Call
@@ -621,7 +621,8 @@ func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table
 	}
 	fmt.Fprintf(&lines, `{"eventVersion":"1.11","userIdentity":{"type":"SAMLUser","principalId":"idp:olga@example.com","userName":"olga@example.com"},"eventTime":%q,`+
 		`"eventSource":"sts.amazonaws.com","eventName":"AssumeRoleWithSAML","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.9","userAgent":"aws-cli",`+
-		`"responseElements":{"credentials":{"accessKeyId":%q,"sessionToken":"x"}},"eventID":"sign-in","readOnly":true,"managementEvent":true,"recipientAccountId":%q,"eventCategory":"Management"}`+"\n",
+		`"requestParameters":{"principalArn":"arn:aws:iam::%[3]s:saml-provider/idp","roleArn":"arn:aws:iam::%[3]s:role/oncall"},`+
+		`"responseElements":{"credentials":{"accessKeyId":%[2]q,"sessionToken":"x"}},"eventID":"sign-in","readOnly":true,"managementEvent":true,"recipientAccountId":%[3]q,"eventCategory":"Management"}`+"\n",
 		from.Add(10*time.Minute).Format(time.RFC3339), m.onCall.AccessKeyID, m.account)
 	file := filepath.Join(t.TempDir(), "trail.jsonl")
 	if err := os.WriteFile(file, []byte(lines.String()), 0o644); err != nil {
