@@ -103,6 +103,7 @@ func deploy(ctx context.Context, t *testing.T, endpoint, engines string) *deploy
 		d.read(ctx, &made, "aws lambda list-functions --query 'Functions[].FunctionName'")
 	}
 	d.makeTrail(ctx)
+	d.run(ctx, "aws sns subscribe --protocol email --topic-arn "+d.ids["Topic"]+" --notification-endpoint soc@example.com") // which moto's CloudFormation leaves out
 	d.enrol(ctx, endpoint)
 	d.examine(ctx, endpoint, engines)
 	if err := <-done; err != nil {
@@ -291,7 +292,6 @@ func TestMidnightAsDeployed(t *testing.T) {
 	d.run(ctx, "aws scheduler create-schedule-group --name Nightlatch")
 	m.topic = d.ids["Topic"]
 	d.run(ctx, "aws sns subscribe --protocol sqs --topic-arn "+d.ids["Topic"]+" --notification-endpoint arn:aws:sqs:eu-west-1:"+motoAccount+":team")
-	d.run(ctx, "aws sns subscribe --protocol email --topic-arn "+d.ids["Topic"]+" --notification-endpoint soc@example.com") // which moto's CloudFormation has left out
 	m.event = d.fire(ctx, m)
 	f := start(t, newRuntimeAPI(t, 4*time.Minute), bootstrap(t, "."), env...)
 	got := m.respond(t, f)
