@@ -67,7 +67,7 @@ func (k Kept) Tell(now time.Time, reports []Report) (m report.Message, due bool,
 		default:
 			bad = append(bad, r)
 			loud, quiet := r.weigh()
-			due = due || !was || loud > told.Found || quiet > told.Weekly || loud > 0 && !now.Before(told.At.Add(daily)) || !now.Before(told.At.Add(weekly))
+			due = due || loud > told.Found || quiet > told.Weekly || loud > 0 && !now.Before(told.At.Add(daily)) || !now.Before(told.At.Add(weekly))
 			if !was {
 				told.Since = now
 			}
