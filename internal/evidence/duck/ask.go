@@ -21,11 +21,8 @@ import (
 func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	limit := e.limit.Load()
-	rows, err := e.answer(ctx, q)
-	if of := new(duckdb.Error); errors.As(err, &of) && of.Type == duckdb.ErrorTypeOutOfMemory && e.mayHoldMore(ctx, limit) {
-		rows, err = e.answer(ctx, q)
-	}
+	var rows []evidence.Row
+	err := e.within(ctx, func() (err error) { rows, err = e.answer(ctx, q); return err })
 	if ctx.Err() != nil {
 		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %w", q.Name(), ctx.Err())
 	}
@@ -53,6 +50,16 @@ func (e *Engine) answer(ctx context.Context, q evidence.Question) ([]evidence.Ro
 
 var asks = regexp.MustCompile(`(?i)^\s*(select|with|from|describe|explain|values)\b`)
 
+// within runs what DuckDB is to do, and once more with more memory where that was too little.
+func (e *Engine) within(ctx context.Context, run func() error) error {
+	limit := e.limit.Load()
+	err := run()
+	if of := new(duckdb.Error); errors.As(err, &of) && of.Type == duckdb.ErrorTypeOutOfMemory && e.mayHoldMore(ctx, limit) {
+		return run()
+	}
+	return err
+}
+
 // mayHoldMore gives DuckDB more memory than limit, where nobody has said how much it may have: an answer that needs much is better than none.
 func (e *Engine) mayHoldMore(ctx context.Context, limit int64) bool {
 	e.partsMu.Lock()
@@ -73,8 +80,10 @@ func limited(mb int64) string { return fmt.Sprintf("set global memory_limit = '%
 func (e *Engine) Exec(ctx context.Context, statement string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, err := e.db.ExecContext(ctx, statement)
-	return err
+	return e.within(ctx, func() error {
+		_, err := e.db.ExecContext(ctx, statement)
+		return err
+	})
 }
 
 func (e *Engine) query(ctx context.Context, query string) ([]evidence.Row, error) {
