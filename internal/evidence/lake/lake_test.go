@@ -54,7 +54,7 @@ func TestAskReturnsTheRowsOfAFinishedQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := evidence.Answer{Engine: "cloudtrail-lake", Scanned: 1000, Ran: 800 * time.Millisecond, Rows: []evidence.Row{
+	want := evidence.Answer{Engine: "cloudtrail-lake", Scanned: 1000, Ran: 800 * time.Millisecond, Seal: evidence.Seal{Sealed: evidence.Proved}, Rows: []evidence.Row{
 		{"actor": "alice", "totalbytes": "4.2949672960E10"},
 		{"actor": "bob", "totalbytes": ""},
 		{"actor": "carol", "totalbytes": "7"},
