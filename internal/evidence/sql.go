@@ -197,7 +197,7 @@ var (
 			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
 			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen",
-			"other_object", "other_product", "product", "failed", "first_clock", "last_clock"} {
+			"other_object", "other_product", "product", "failed", "first_clock", "last_clock", "early", "weighs"} {
 			m[name] = fmt.Sprintf("n%d", i)
 		}
 		return m

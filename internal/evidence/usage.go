@@ -31,7 +31,8 @@ func (Usage) Name() string { return "usage" }
 // SQL implements Question. An answer has, of each principal that called these buckets, one row of its earlier days there ("principal"), one
 // for each key that called them in the last 24 hours ("key"), one for each place of its earlier days in any bucket and service ("place"),
 // and one for each of its keys and origins, whenever and wherever used ("origin"), and one for those from where calls were refused ("refused").
-// It has one more for each place at which several of our users worked ("company").
+// It has one more for each place at which several of our users worked ("company"). Of these none counts whom the trail has seen for less than a
+// day: a thief makes users in a minute.
 //
 // looked is when a key was last used at an origin to list something, or to ask who it is. product and other_product are the first and the last,
 // by the alphabet, of the programs that a principal called its agent on earlier days, without their versions.
@@ -67,7 +68,7 @@ once as (
 dated as (
   select *, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
     case when here = 1 then unix end as here_from, case when here = 1 then until end as here_until,
-    case when type = 'IAMUser' and signing = 'header' then
+    case when type = 'IAMUser' and signing = 'header' and min(unix) over (partition by principal) <= %[3]d then
       case when row_number() over (partition by failed, network, vpc_endpoint, vpc_endpoint_account, type, signing, principal order by day) = 1 then 1 else 0 end end as one
   from once
   where copy = 1

@@ -543,10 +543,13 @@ type on struct {
 
 func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	from, early := q.Before.Add(-evidence.HistorySpan), q.Before.Add(-24*time.Hour)
-	daily := map[on]*used{}
+	daily, since := map[on]*used{}, map[string]time.Time{}
 	add := func(c called, here bool, signing string) {
 		origin := usedID{"origin", c.principal, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, signing}
 		old, p := !c.EventTime.After(early), c.principal
+		if first, seen := since[c.principal]; !seen || c.EventTime.Before(first) {
+			since[c.principal] = c.EventTime
+		}
 		places := []on{{usedID{part: "principal", principal: p}, old, c.day}, {usedID{part: "key", principal: p, key: c.UserIdentity.AccessKeyID}, old, c.day},
 			{usedID{"place", p, "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, old, c.day},
 			{origin, false, c.day}, {usedID{"company", "", "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, false, ""}}
@@ -608,6 +611,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	}
 	rows, touches := map[usedID]*used{}, map[string]bool{}
 	for d, day := range daily {
+		maps.DeleteFunc(day.who, func(p string, _ bool) bool { return since[p].After(early) }) // a thief makes users in a minute
 		touches[d.principal] = touches[d.principal] || day.touched && d.part != "company" && d.part != "refused"
 		if d.part == "company" && len(day.who) < 2 || d.part == "principal" && !(d.early && day.touched) || d.part == "key" && !(!d.early && day.touched) || d.part == "place" && !day.weighs {
 			continue

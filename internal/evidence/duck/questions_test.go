@@ -948,10 +948,16 @@ func TestHabits(t *testing.T) {
 		}),
 			func(a evidence.Actor) any { return []int64{*a.ObjectDays, *a.NewDays} }, []int64{9, 7}},
 		"one object, at noon": {nil, func(a evidence.Actor) any { return []any{a.SameObject, a.SameTime} }, []any{"", true}},
-		"three colleagues": {each(4, func(i int) []change {
+		"three colleagues": {slices.Concat(each(4, func(i int) []change {
+			return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i % 3), service("sts.amazonaws.com", "GetCallerIdentity")}
+		}), each(3, func(i int) []change {
+			return []change{before(3 * day), from("203.0.113.80"), eve(i), service("ec2.amazonaws.com", "DescribeInstances")}
+		})),
+			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{true, int64(3)}},
+		"three users that were not there yesterday": {each(4, func(i int) []change {
 			return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i % 3), service("sts.amazonaws.com", "GetCallerIdentity")}
 		}),
-			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{true, int64(3)}},
+			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{false, int64(0)}},
 		"two colleagues": {each(4, func(i int) []change { return []change{before(time.Hour), thief, eve(i % 2)} }), func(a evidence.Actor) any { return *a.Company }, false},
 		"looked round from there": {calls(call(before(2*time.Hour), thief, service("sts.amazonaws.com", "GetCallerIdentity")), call(before(time.Hour), thief, service("s3.amazonaws.com", "ListBuckets")),
 			call(before(time.Minute), thief, service("ec2.amazonaws.com", "DescribeInstances")), call(before(30*time.Minute), thief, service("iam.amazonaws.com", "ListUsers"), failed("AccessDenied")),
