@@ -50,7 +50,10 @@ func Questions(engines []evidence.Trail, at time.Time, grants ...grant.Grant) Ch
 		var busy error
 		var took []string
 		for _, a := range asked {
-			all, took = append(all, a.refused...), append(took, a.took)
+			all = append(all, a.refused...)
+			if a.took != "" {
+				took = append(took, a.took)
+			}
 			if busy == nil {
 				busy = a.busy
 			}
@@ -58,7 +61,9 @@ func Questions(engines []evidence.Trail, at time.Time, grants ...grant.Grant) Ch
 		if busy != nil && len(all) == 0 {
 			return unread(busy)
 		}
-		return found(all, "%s", strings.Join(took, ", "))
+		answer := found(all, "%s", strings.Join(took, ", "))
+		answer.Says = strings.Join(took, ", ") // what one engine takes is good to know where the other refuses
+		return answer
 	}}
 }
 
@@ -72,7 +77,9 @@ type engineSays struct {
 // ask puts the questions to one engine, one after the other: its slots are the night's.
 func ask(ctx context.Context, engine evidence.Trail, name string, at time.Time) (said engineSays) {
 	taken, scanned := 0, int64(0)
-	for _, q := range Asked(at) {
+	why := map[string]bool{}
+	all := Asked(at)
+	for _, q := range all {
 		answer, err := engine.Ask(ctx, q)
 		switch {
 		case err == nil:
@@ -80,8 +87,17 @@ func ask(ctx context.Context, engine evidence.Trail, name string, at time.Time) 
 		case ctx.Err() != nil || errors.Is(err, evidence.ErrBusy):
 			said.busy = fmt.Errorf("the question %s to %s: %v", q.Name(), name, err)
 		default:
+			why[err.Error()] = true
 			said.refused = append(said.refused, Finding{Says: fmt.Sprintf("%s does not take the question %s: %s", name, q.Name(), prose.Plain(err.Error())), Mend: means(q.Name())})
 		}
+	}
+	if len(said.refused) == len(all) && len(why) == 1 { // it is the engine, and no question
+		for words := range why {
+			said.refused = []Finding{{Says: fmt.Sprintf("%s takes no question: %s", name, prose.Plain(words)), Mend: means(all[0].Name())}}
+		}
+	}
+	if taken == 0 {
+		return said
 	}
 	said.took = fmt.Sprintf("%s takes %s (%s scanned)", prose.Safe(name), prose.Plural(int64(taken), "question"), prose.Bytes(scanned))
 	return said
