@@ -276,7 +276,7 @@ func (f flood) run(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	channels := notify.Paced([]notify.Channel{team, watch}, table, clock.System{}, log)
 	teller := Teller{Store: table, Team: channels[0], Watchers: channels[1:], Clock: clock.System{}, Log: log}
-	q := &queue{order: random, batch: f.batch, account: make(chan struct{}, 10)}
+	q := &queue{order: rand.New(rand.NewPCG(15, uint64(len(t.Name())))), batch: f.batch, account: make(chan struct{}, 10)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for range 2 {
