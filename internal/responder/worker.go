@@ -108,10 +108,10 @@ func (w *worker) leaveTo(ctx context.Context, held incident.Held, id string) (do
 		if err != nil {
 			return true, err
 		}
-		if !rec.Closed.IsZero() {
+		if !rec.Closed.IsZero() && w.Scheduler == nil {
 			return true, nil
 		}
-		if rec.Once {
+		if rec.Once && rec.Closed.IsZero() {
 			wait := now.Add(5 * time.Second)
 			if until, ok := ctx.Deadline(); ok && wait.After(until.Add(-time.Second)) {
 				return true, fmt.Errorf("incident %q: %w, and this one is not answered yet; look at it later", id, held)
