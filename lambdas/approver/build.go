@@ -55,26 +55,13 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if a.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}
-	endpoints, err := notify.ReadEndpoints(os.Getenv("LAMBDA_TASK_ROOT"))
-	if err != nil {
-		a.Log.Error("whether a message is heard is not known", "err", err)
-	}
-	team, err := sns.Team(cfg, s.Topic, endpoints, a.Log)
+	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: os.Getenv("LAMBDA_TASK_ROOT"), Turns: store.Turns(notify.Interval)}
+	channels, watchers, err := topics.Channels(cfg, now, a.Log)
 	if err != nil {
 		return approver{}, err
 	}
-	others, err := sns.Channels(cfg, s.Topics...)
-	if err != nil {
-		return approver{}, err
-	}
-	channels := append([]notify.Channel{team}, others...)
-	watchers, err := sns.Channels(cfg, s.Watchers...)
-	if err != nil {
-		return approver{}, err
-	}
-	turns := store.Turns(notify.Interval)
-	a.Channels = notify.Paced(channels, turns, now, a.Log)
-	a.Channels[0] = notify.OrElse(a.Channels[0], notify.Paced(watchers, turns, now, a.Log), a.Log)
+	channels[0] = notify.OrElse(channels[0], watchers, a.Log)
+	a.Channels = channels
 	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, now.Now)
 	return approver{a, prover, a.Log}, err
 }

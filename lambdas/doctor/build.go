@@ -61,25 +61,13 @@ func build(cfg aws.Config, environ []string) (*examiner, error) {
 	e.checks = func(minute time.Time) ([]doctor.Check, error) {
 		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Engines: asked, Minute: minute})
 	}
-	endpoints, err := notify.ReadEndpoints(os.Getenv("LAMBDA_TASK_ROOT"))
-	if err != nil {
-		e.log.Error("whether a message is heard is not known", "err", err)
-	}
-	team, err := sns.Team(cfg, s.Topic, endpoints, e.log)
+	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: os.Getenv("LAMBDA_TASK_ROOT"), Turns: table.Turns(notify.Interval)}
+	channels, watchers, err := topics.Channels(cfg, clock.System{}, e.log)
 	if err != nil {
 		return nil, err
 	}
-	others, err := sns.Channels(cfg, s.Topics...)
-	if err != nil {
-		return nil, err
-	}
-	watchers, err := sns.Channels(cfg, s.Watchers...)
-	if err != nil {
-		return nil, err
-	}
-	turns := table.Turns(notify.Interval)
-	e.channels = notify.Paced(append([]notify.Channel{team}, others...), turns, clock.System{}, e.log)
-	e.channels[0] = notify.OrElse(e.channels[0], notify.Paced(watchers, turns, clock.System{}, e.log), e.log)
+	channels[0] = notify.OrElse(channels[0], watchers, e.log)
+	e.channels = channels
 	if s.Heartbeat != "" {
 		beat, err := heartbeat.New(cfg, s.Heartbeat)
 		if err != nil {

@@ -56,27 +56,24 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))
-	endpoints, err := notify.ReadEndpoints(os.Getenv("LAMBDA_TASK_ROOT"))
-	if err != nil {
-		log.Error("whether a message is heard is not known", "err", err)
-	}
-	team, err := sns.Team(cfg, s.Topic, endpoints, log)
-	if err != nil {
-		return nil, err
-	}
-	channels := []notify.Channel{team}
+	dir := os.Getenv("LAMBDA_TASK_ROOT")
+	topics := sns.Deployment{Team: s.Topic, Dir: dir}
 	if s.Table != "" { // it may not be there yet: the stack makes it after the buckets are enrolled
 		store, err := dynamo.New(cfg, s.Table)
 		if err != nil {
 			return nil, err
 		}
-		channels = notify.Paced(channels, store.Turns(notify.Interval), clock.System{}, log)
+		topics.Turns = store.Turns(notify.Interval)
+	}
+	channels, _, err := topics.Channels(cfg, clock.System{}, log)
+	if err != nil {
+		return nil, err
 	}
 	account := strings.Split(s.Topic, ":")[4] // the team's topic is the deployment's own
 	iam, err := awsaccount.New(cfg, awsaccount.Settings{})
 	if err != nil {
 		return nil, err
 	}
-	return &enroller{filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), "watched.json"), cfg.Region, account, buckets, trails, trails, channels[0], iam.Alias,
+	return &enroller{filepath.Join(dir, "watched.json"), cfg.Region, account, buckets, trails, trails, channels[0], iam.Alias,
 		&http.Client{Timeout: answerTimeout}, log}, nil
 }

@@ -35,19 +35,11 @@ func build(cfg aws.Config, environ []string, root string) (notices.Teller, error
 	if err != nil {
 		return notices.Teller{}, err
 	}
-	endpoints, err := notify.ReadEndpoints(root)
-	if err != nil {
-		log.Error("whether a message is heard is not known", "err", err)
-	}
-	team, err := sns.Team(cfg, s.Topic, endpoints, log)
+	topics := sns.Deployment{Team: s.Topic, Watchers: s.Watchers, Dir: root, Turns: store.Turns(notify.Interval)}
+	team, watchers, err := topics.Channels(cfg, now, log)
 	if err != nil {
 		return notices.Teller{}, err
 	}
-	watchers, err := sns.Channels(cfg, s.Watchers...)
-	if err != nil {
-		return notices.Teller{}, err
-	}
-	channels := notify.Paced(append([]notify.Channel{team}, watchers...), store.Turns(notify.Interval), now, log)
 	account, err := awsaccount.New(cfg, awsaccount.Settings{})
 	if err != nil {
 		return notices.Teller{}, err
@@ -56,7 +48,7 @@ func build(cfg aws.Config, environ []string, root string) (notices.Teller, error
 	if err != nil {
 		log.Error("which buckets are watched is not known, so the team is told of every bucket", "err", err)
 	}
-	return notices.Teller{Store: kept{store}, Team: channels[0], Watchers: channels[1:], Watched: watched, Suspects: suspects(store), Alias: account.Alias,
+	return notices.Teller{Store: kept{store}, Team: team[0], Watchers: watchers, Watched: watched, Suspects: suspects(store), Alias: account.Alias,
 		Place: incident.Place{AccountID: strings.Split(s.Topic, ":")[4], Region: cfg.Region}, Clock: now, Log: log}, nil
 }
 

@@ -43,36 +43,24 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	}
 	now := clock.System{}
 	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, Records: s.Records, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
-	endpoints, err := notify.ReadEndpoints(root)
-	if err != nil {
-		log.Error("whether a message is heard is not known", "err", err)
-	}
-	team, err := sns.Team(cfg, s.Topic, endpoints, log)
-	if err != nil {
-		return nil, err
-	}
-	others, err := sns.Channels(cfg, s.Topics...)
-	if err != nil {
-		return nil, err
-	}
-	r.Channels = append([]notify.Channel{team}, others...)
+	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Dir: root}
 	if s.Table != "" {
 		store, err := dynamo.New(cfg, s.Table)
 		if err != nil {
 			return nil, err
 		}
-		watchers, err := sns.Channels(cfg, s.Watchers...)
-		if err != nil {
-			return nil, err
-		}
-		turns := store.Turns(notify.Interval)
-		r.Store, r.Channels = store, notify.Paced(r.Channels, turns, now, log)
-		r.Channels[0] = notify.OrElse(r.Channels[0], notify.Paced(watchers, turns, now, log), log)
+		r.Store, topics.Watchers, topics.Turns = store, s.Watchers, store.Turns(notify.Interval)
 		if r.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err
 		}
 	}
+	channels, watchers, err := topics.Channels(cfg, now, log)
+	if err != nil {
+		return nil, err
+	}
+	channels[0] = notify.OrElse(channels[0], watchers, log)
+	r.Channels = channels
 	if r.Meter, err = cloudwatch.New(cfg, now.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"nightlatch/internal/awserr"
+	"nightlatch/internal/clock"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/report"
@@ -87,6 +88,42 @@ func Channels(cfg aws.Config, arns ...string) ([]notify.Channel, error) {
 		all = append(all, topic)
 	}
 	return all, nil
+}
+
+// Deployment are the topics of a deployment, by their ARNs.
+type Deployment struct {
+	// Team is the team's topic. Others are notified as well, and Watchers hear where our own code or that topic fails.
+	Team             string
+	Others, Watchers []string
+	// Dir is where a function's code lies, and beside it the list of the team's endpoints.
+	Dir string
+	// Turns are what each message waits for; nil is nothing.
+	Turns notify.Turns
+}
+
+// Channels makes a channel to each topic: the team's, then the others', and apart from them the watchers'. It makes no call. That it is not known
+// who is to hear goes to the log.
+func (d Deployment) Channels(cfg aws.Config, now clock.Clock, log *slog.Logger) (team, watchers []notify.Channel, err error) {
+	endpoints, err := notify.ReadEndpoints(d.Dir)
+	if err != nil {
+		log.Error("whether a message is heard is not known", "err", err)
+	}
+	first, err := Team(cfg, d.Team, endpoints, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	others, err := Channels(cfg, d.Others...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if watchers, err = Channels(cfg, d.Watchers...); err != nil {
+		return nil, nil, err
+	}
+	team = append([]notify.Channel{first}, others...)
+	if d.Turns != nil {
+		team, watchers = notify.Paced(team, d.Turns, now, log), notify.Paced(watchers, d.Turns, now, log)
+	}
+	return team, watchers, nil
 }
 
 // Grants are the permissions that the package needs.
