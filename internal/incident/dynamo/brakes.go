@@ -42,17 +42,12 @@ func (s *Store) Lease(ctx context.Context, l incident.Lease) error {
 
 // Brakes implements incident.Store.
 func (s *Store) Brakes(ctx context.Context) (incident.Brakes, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: item{"pk": text(brakes), "sk": text(brakes)}, ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return incident.Brakes{}, failed(call{"dynamodb:GetItem", s.table, "the mode and the holds"}, err)
-	}
+	stored, err := s.one(ctx, brakes, "the mode and the holds")
 	var b incident.Brakes
-	if len(out.Item) == 0 {
-		return b, nil
+	if err != nil || len(stored) == 0 {
+		return b, err
 	}
-	if err := json.Unmarshal([]byte(textOf(out.Item, "body")), &b); err != nil {
+	if err := json.Unmarshal([]byte(textOf(stored, "body")), &b); err != nil {
 		return incident.Brakes{}, fmt.Errorf("the mode and the holds: what is stored does not decode: %v", err)
 	}
 	return b, nil
