@@ -60,12 +60,12 @@ watched as (
     concat(cast(window_no as varchar), case when begins - unix > %[4]d then '<' else '|' end, call_id) as call, begins - unix as ahead,
     case when contains(names, named_bucket) then named_bucket when contains(names, resource_bucket) then resource_bucket end as read_from,
     case when is_copy = 1 and candidate <> coalesce(named_bucket, '')
-      and (candidate = copied_from or copied_from is null or copied_from like '%%-s3alias' or copied_from like '%%--ol-s3') then candidate end as source
+      and %[5]s then candidate end as source
   from found
   inner join unnest(case when is_copy = 0 and named_bucket = r1 then array[named_bucket]
     else array[named_bucket, copied_from, r1, r2, r3, r4] end) as c (candidate) on true
   inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[4]d
-)`, q.values(), from.Unix(), int64(q.before()/time.Second), margin)
+)`, q.values(), from.Unix(), int64(q.before()/time.Second), margin, ofHeader)
 	tables := fmt.Sprintf(`with %[1]s,
 %[6]s,
 %[7]s,

@@ -26,11 +26,10 @@ func (Copied) Name() string { return "copied" }
 // often it was delivered. The destination is what the call names: a bucket, or an access point of one. The source is what the copy's header
 // names; where that is an access point, or cannot be decoded, it is each other bucket among the resources.
 func (q Copied) SQL(s Schema) string {
-	var resources, owners []string
-	for i := range maxResources {
-		r := fmt.Sprintf("element_at(resources, %d)", i+1)
-		resources = append(resources, "nullif(regexp_extract("+r+".arn, ':::([^/]+)', 1), '')")
-		owners = append(owners, fmt.Sprintf("case when %s = destination then nullif(%s.accountid, '') end", resources[i], r))
+	resources := bucketsOf()
+	var owners []string
+	for i, bucket := range resources {
+		owners = append(owners, fmt.Sprintf("case when %s = destination then nullif(%s.accountid, '') end", bucket, resourceAt(i+1)))
 	}
 	only := ""
 	if names := quoteAll(q.Buckets); len(q.Buckets) > 0 && len(names) <= namesRoom {
@@ -38,7 +37,7 @@ func (q Copied) SQL(s Schema) string {
 	}
 	return unindent(fmt.Sprintf(`with logged as (
   select coalesce(nullif(sharedeventid, ''), eventid) as call_id, eventid, %[1]s as unix, coalesce(%[2]s, '') as destination, resources,
-    nullif(regexp_extract(%[3]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from,
+    %[3]s as copied_from,
     coalesce(nullif(useridentity.arn, ''), nullif(useridentity.principalid, ''), nullif(useridentity.invokedby, ''), '') as who
   from %[4]s
   where eventtime >= %[5]s and eventtime < %[6]s and %[7]s and eventname in (%[8]s) and coalesce(errorcode, '') = ''
@@ -48,15 +47,15 @@ told as (
   from logged
   inner join unnest(array[copied_from, %[10]s]) as c (candidate) on true
   where candidate <> destination
-    and (candidate = copied_from or copied_from is null or copied_from like '%%-s3alias' or copied_from like '%%--ol-s3')%[11]s
+    and %[13]s%[11]s
 )
 select source, destination, max(owner) as owner, max_by(who, row(unix, eventid, who)) as who, count(distinct call_id) as copies,
   min(unix) as first_seen, max(unix) as last_seen
 from told
 group by source, destination
 order by copies desc, source, destination
-limit %[12]d`, unix("eventtime"), s.parameter("bucketName"), decoded(s.parameter("x-amz-copy-source")), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To),
-		data, quoteAll(copies), strings.Join(owners, ", "), strings.Join(resources, ", "), only, MaxCopied+1))
+limit %[12]d`, unix("eventtime"), s.parameter("bucketName"), copiedFrom(s.parameter("x-amz-copy-source")), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To),
+		data, quoteAll(copies), strings.Join(owners, ", "), strings.Join(resources, ", "), only, MaxCopied+1, ofHeader))
 }
 
 // Copy is what S3 copied from one bucket to another.

@@ -20,13 +20,12 @@ func (Minutes) Name() string { return "minutes" }
 // resources. Every response counts, as it does for the metric: objects, listings, errors. A call counts once, however often it was delivered,
 // with the most that a record of it says; a record that corrects others takes their place.
 func (q Minutes) SQL(s Schema) string {
-	var bucket, owner []string
+	var owner []string
 	for i := range maxResources {
-		r := fmt.Sprintf("element_at(resources, %d)", i+1)
-		bucket = append(bucket, "nullif(regexp_extract("+r+".arn, ':::([^/]+)', 1), '')")
+		r := resourceAt(i + 1)
 		owner = append(owner, "case when "+r+".type = 'AWS::S3::Bucket' then nullif("+r+".accountid, '') end")
 	}
-	named, resource := "nullif("+s.parameter("bucketName")+", '')", strings.Join(bucket, ", ")
+	named, resource := "nullif("+s.parameter("bucketName")+", '')", strings.Join(bucketsOf(), ", ")
 	return unindent(fmt.Sprintf(`with logged as (
   select case when eventname in (%[1]s) then coalesce(%[2]s, %[3]s) else coalesce(%[3]s, %[2]s) end as bucket,
     %[4]s / 60 as minute, coalesce(awsregion, '') as region, coalesce(%[5]s, recipientaccountid, '') as owner,

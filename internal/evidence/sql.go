@@ -62,10 +62,7 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // A call through an access point names the access point in bucketName, and the bucket among its resources. A principal goes by its unique id,
 // because a thief may rename the user, and by the person behind it.
 func (s Schema) found(from, to time.Time, elsewhere bool) string {
-	resources := make([]string, maxResources)
-	for i := range resources {
-		resources[i] = fmt.Sprintf("nullif(regexp_extract(element_at(resources, %d).arn, ':::([^/]+)', 1), '')", i+1)
-	}
+	resources := bucketsOf()
 	anyResource := "coalesce(" + strings.Join(resources, ", ") + ")"
 	isCopy := "eventname in (" + quoteAll(copies) + ")"
 	var columns, resource, only string
@@ -104,17 +101,32 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 ),
 found as (
   select *, `+sent+`, coalesce(shared, corrects, eventid) as call_id%[14]s,
-    nullif(regexp_extract(%[15]s, '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '') as copied_from,
+    %[15]s as copied_from,
     concat(coalesce(nullif(issuer_id, ''), nullif(split_part(principal_id, ':', 1), ''), nullif(arn, ''), invoked_by), '|', coalesce(`+person+`, '')) as principal
   from logged
 )`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
-		isCopy, s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, decoded("copy_source"))
+		isCopy, s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, copiedFrom("copy_source"))
 }
 
-// decoded is the source of a copy as S3 reads it, so that a thief may write it %65xports. It is read up to the first escape that is malformed,
-// which would fail the query in Trino, or not of ASCII, which no bucket's name holds and engines decode in different ways.
-func decoded(source string) string {
-	return "url_decode(regexp_extract(" + source + ", '^([^%]|%[0-7][0-9A-Fa-f])*'))"
+// copiedFrom is the bucket in the source of a copy, as its header has it; NULL where that is none. S3 decodes it, so that a thief may write
+// %65xports. It is read up to the first escape that is malformed, which would fail the query in Trino, or not of ASCII, which no bucket's name holds
+// and engines decode in different ways.
+func copiedFrom(source string) string {
+	return "nullif(regexp_extract(url_decode(regexp_extract(" + source + `, '^([^%]|%[0-7][0-9A-Fa-f])*')), '^/?(?:arn:aws[a-z-]*:s3:::)?([A-Za-z0-9._-]+)/', 1), '')`
+}
+
+// ofHeader says of a candidate for the source of a copy that the header names it, or no bucket at all: an access point, or what cannot be decoded.
+const ofHeader = `(candidate = copied_from or copied_from is null or copied_from like '%-s3alias' or copied_from like '%--ol-s3')`
+
+// resourceAt is one of a record's resources, the first is 1.
+func resourceAt(n int) string { return fmt.Sprintf("element_at(resources, %d)", n) }
+
+// bucketsOf are the buckets of a record's resources, each NULL where there is none.
+func bucketsOf() (all []string) {
+	for i := range maxResources {
+		all = append(all, "nullif(regexp_extract("+resourceAt(i+1)+".arn, ':::([^/]+)', 1), '')")
+	}
+	return all
 }
 
 // maxResources is how many resources of a record are looked at: a copy names destination and source, each by its object and its bucket.
