@@ -17,6 +17,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"nightlatch/internal/notify"
+	"nightlatch/internal/settings"
 )
 
 func main() {
@@ -58,7 +59,7 @@ func synthesize() error {
 	watched, err := json.Marshal(s.watched())
 	for _, beside := range []string{c.enroller, c.responder, c.notices} {
 		if err == nil {
-			err = os.WriteFile(filepath.Join(beside, "watched.json"), watched, 0o644)
+			err = os.WriteFile(filepath.Join(beside, settings.WatchedFile), watched, 0o644)
 		}
 	}
 	var hearing []notify.Endpoint

@@ -178,8 +178,8 @@ var bucketKey = regexp.MustCompile(`(?i)^(bucket|bucket_?name|bucket_?arn|s3_?bu
 
 // bucketsIn are the names of the buckets that parameters name.
 func bucketsIn(params json.RawMessage) []string {
-	var any_ any
-	if json.Unmarshal(params, &any_) != nil {
+	var all any
+	if json.Unmarshal(params, &all) != nil {
 		return nil
 	}
 	var found []string
@@ -202,7 +202,7 @@ func bucketsIn(params json.RawMessage) []string {
 			}
 		}
 	}
-	walk("", any_)
+	walk("", all)
 	slices.Sort(found)
 	return slices.Compact(found)
 }

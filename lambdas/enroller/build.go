@@ -74,6 +74,6 @@ func build(ctx context.Context, environ []string) (*enroller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &enroller{filepath.Join(dir, "watched.json"), cfg.Region, account, buckets, trails, trails, channels[0], iam.Alias,
+	return &enroller{filepath.Join(dir, settings.WatchedFile), cfg.Region, account, buckets, trails, trails, channels[0], iam.Alias,
 		&http.Client{Timeout: answerTimeout}, log}, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,25 +43,15 @@ func build(cfg aws.Config, environ []string, root string) (notices.Teller, error
 	if err != nil {
 		return notices.Teller{}, err
 	}
-	watched, err := readWatched(filepath.Join(root, "watched.json"))
+	watched, err := settings.ReadWatched(root)
 	if err != nil {
 		log.Error("which buckets are watched is not known, so the team is told of every bucket", "err", err)
 	}
+	if slices.Contains(watched, settings.EveryBucket) {
+		watched = nil // which is every one
+	}
 	return notices.Teller{Store: kept{store}, Team: team[0], Watchers: watchers, Watched: watched, Suspects: suspects(store), Alias: account.Alias,
 		Place: incident.Place{AccountID: strings.Split(s.Topic, ":")[4], Region: cfg.Region}, Clock: now, Log: log}, nil
-}
-
-// readWatched reads the names of the watched buckets; nil is every bucket.
-func readWatched(file string) ([]string, error) {
-	var watched struct{ Buckets []string }
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &watched)
-	}
-	if err != nil || slices.Contains(watched.Buckets, settings.EveryBucket) {
-		return nil, err
-	}
-	return watched.Buckets, nil
 }
 
 // kept keeps the state in the table of incidents.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -76,7 +75,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)
 		r.PolicyError = err.Error()
 	}
-	if r.Watched, err = readWatched(filepath.Join(root, "watched.json")); err != nil {
+	if r.Watched, err = settings.ReadWatched(root); err != nil {
 		log.Error("copies cannot be looked for", "err", err)
 	}
 	return r, nil
@@ -91,19 +90,6 @@ func own(environ []string) string {
 		}
 	}
 	return ""
-}
-
-// readWatched reads which buckets are watched, from the file that the deployment put beside the binary.
-func readWatched(file string) ([]string, error) {
-	var watched struct{ Buckets []string }
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &watched)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading which buckets are watched: %w", err)
-	}
-	return watched.Buckets, nil
 }
 
 // readPolicy reads the file that the deployment put beside the binary.
