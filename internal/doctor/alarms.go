@@ -17,11 +17,7 @@ type AlarmsRead func(ctx context.Context, names []string) ([]Alarm, error)
 
 // Alarms checks that the alarms fire when they were to, and do then what they were to do.
 func Alarms(stack Stack, read AlarmsRead, grants ...grant.Grant) Check {
-	return Check{Name: AlarmsName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
-		if err != nil {
-			return unread(err)
-		}
+	return onStack(AlarmsName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		if len(d.Alarms) == 0 {
 			return unread(errors.New("the stack has no alarm; see whether it is Nightlatch's"))
 		}
@@ -47,7 +43,7 @@ func Alarms(stack Stack, read AlarmsRead, grants ...grant.Grant) Check {
 			all = append(all, a.differs(now)...)
 		}
 		return found(all, "%s as deployed, enabled, not muted, and evaluated", prose.Plural(int64(len(d.Alarms)), "alarm"))
-	}}
+	})
 }
 
 // restoreAlarm says how an alarm comes back: CloudFormation compares templates, and makes nothing again of which the template has not changed.

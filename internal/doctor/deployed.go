@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"nightlatch/internal/grant"
 	"nightlatch/internal/notify"
 )
 
@@ -66,6 +67,17 @@ type Queue struct {
 // Stack reads what was deployed. Errors are one sentence.
 type Stack interface {
 	Deployed(context.Context) (Deployed, error)
+}
+
+// onStack is a check that looks at what was deployed.
+func onStack(name string, stack Stack, grants []grant.Grant, run func(context.Context, Deployed) Answer) Check {
+	return Check{Name: name, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
+		d, err := stack.Deployed(ctx)
+		if err != nil {
+			return unread(err)
+		}
+		return run(ctx, d)
+	}}
 }
 
 // Once makes one reading of a stack serve all checks of a list.

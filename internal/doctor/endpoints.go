@@ -31,11 +31,7 @@ type Subscriptions func(ctx context.Context, topic string) ([]notify.Subscriptio
 
 // Endpoints checks that whoever was to hear hears.
 func Endpoints(stack Stack, read Subscriptions, grants ...grant.Grant) Check {
-	return Check{Name: EndpointsName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
-		if err != nil {
-			return unread(err)
-		}
+	return onStack(EndpointsName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		var all []Finding
 		hear, strange, secret := 0, 0, 0
 		var unreadable error
@@ -76,7 +72,7 @@ func Endpoints(stack Stack, read Subscriptions, grants ...grant.Grant) Check {
 			return unread(errors.New("the stack has no topic; see whether it is Nightlatch's"))
 		}
 		return found(all, "%s", says)
-	}}
+	})
 }
 
 const (

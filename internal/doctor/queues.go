@@ -17,11 +17,7 @@ type QueueRead func(ctx context.Context, url string) (Queue, error)
 
 // Queues checks that what failed waits for nobody, and that what will fail is kept.
 func Queues(stack Stack, read QueueRead, grants ...grant.Grant) Check {
-	return Check{Name: QueuesName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
-		if err != nil {
-			return unread(err)
-		}
+	return onStack(QueuesName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		if len(d.Queues) == 0 {
 			return unread(errors.New("the stack has no queue; see whether it is Nightlatch's"))
 		}
@@ -38,7 +34,7 @@ func Queues(stack Stack, read QueueRead, grants ...grant.Grant) Check {
 			}
 		}
 		return found(all, "%s as deployed, and no failed event waits", prose.Plural(int64(len(d.Queues)), "queue"))
-	}}
+	})
 }
 
 // differs is what of a queue is not as it should be.

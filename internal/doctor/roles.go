@@ -16,11 +16,7 @@ type RoleRead func(ctx context.Context, name string) (Role, error)
 
 // Roles checks that the functions may do what they were to do, and no more. Who changes a role is heard at once in us-east-1 only.
 func Roles(stack Stack, read RoleRead, grants ...grant.Grant) Check {
-	return Check{Name: RolesName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
-		if err != nil {
-			return unread(err)
-		}
+	return onStack(RolesName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		if len(d.Roles) == 0 {
 			return unread(errors.New("the stack has no role; see whether it is Nightlatch's"))
 		}
@@ -37,7 +33,7 @@ func Roles(stack Stack, read RoleRead, grants ...grant.Grant) Check {
 			}
 		}
 		return found(all, "%s as deployed", prose.Plural(int64(len(d.Roles)), "role"))
-	}}
+	})
 }
 
 // differs is what of a role is not as it was deployed.

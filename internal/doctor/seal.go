@@ -17,11 +17,8 @@ type SealRead func(ctx context.Context, location string, stated bool) (evidence.
 
 // Seal checks that nobody can forge the evidence. Where somebody can, Nightlatch works, and asks about what it would contain.
 func Seal(stack Stack, trails trail.Reader, read SealRead, grants ...grant.Grant) Check {
-	return Check{Name: SealName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
+	return onStack(SealName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		switch {
-		case err != nil:
-			return unread(err)
 		case d.Trail == "" && d.Store == "":
 			return unread(errors.New("the stack names no trail and no event data store; see whether it is Nightlatch's"))
 		case d.Trail == "":
@@ -46,5 +43,5 @@ func Seal(stack Stack, trails trail.Reader, read SealRead, grants ...grant.Grant
 		}
 		return Answer{Found: []Finding{{Weekly: true, Says: fmt.Sprintf("others than CloudTrail may write the trail's files in bucket %s, so that what is contained otherwise is asked about: %s", prose.Safe(t.Bucket), why),
 			Mend: "add to the bucket's policy the statements that the synthesis prints"}}}
-	}}
+	})
 }

@@ -26,11 +26,7 @@ const leastProposed = 1 << 10 // bytes
 
 // Thresholds checks that no watched bucket can be emptied without an alarm, because it holds less than what makes one fire.
 func Thresholds(stack Stack, read SizesRead, grants ...grant.Grant) Check {
-	return Check{Name: ThresholdsName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
-		if err != nil {
-			return unread(err)
-		}
+	return onStack(ThresholdsName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		lowest := map[string]int64{}
 		for _, a := range d.Alarms {
 			bytes, err := strconv.ParseFloat(a.Settings["Threshold"], 64)
@@ -71,7 +67,7 @@ func Thresholds(stack Stack, read SizesRead, grants ...grant.Grant) Check {
 			return found(all, "every watched bucket holds more than what makes an alarm fire, but for %s of which S3 says no size", prose.Plural(int64(unknown), "bucket"))
 		}
 		return found(all, "every watched bucket holds more than what makes an alarm fire")
-	}}
+	})
 }
 
 // watches is the bucket that an alarm is on by itself, or settings.EveryBucket; false where it is on something else, or on all of them together.

@@ -18,16 +18,13 @@ type Trails interface {
 // Trail checks that the evidence is still recorded: the trail logs, delivers and records the reads of the watched buckets, and so does the event
 // data store.
 func Trail(stack Stack, trails Trails, account, region string, grants ...grant.Grant) Check {
-	return Check{Name: TrailName, Grants: grants, Mend: readable, Run: func(ctx context.Context) Answer {
-		d, err := stack.Deployed(ctx)
-		if err != nil {
-			return unread(err)
-		}
+	return onStack(TrailName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		if len(d.Buckets) == 0 || d.Trail == "" && d.Store == "" {
 			return unread(errors.New("the stack names no trail, no event data store, or no bucket; see whether it is Nightlatch's"))
 		}
 		wish := trail.Wish{Account: account, Region: region, Buckets: d.Buckets}
 		var all []Finding
+		var err error
 		judge := func(read bool, wrong error) error {
 			if wrong != nil && !read && !errors.Is(wrong, trail.ErrGone) {
 				return wrong
@@ -49,5 +46,5 @@ func Trail(stack Stack, trails Trails, account, region string, grants ...grant.G
 			return unread(err)
 		}
 		return found(all, "the evidence is recorded, with the reads of the watched buckets")
-	}}
+	})
 }

@@ -26,31 +26,21 @@ var (
 // Denied are all actions that a bucket's policy has to deny to all but CloudTrail, those on its files and those on itself.
 func Denied() (files, bucket []string) { return slices.Clone(onFiles), slices.Clone(onBucket) }
 
-// texts is what a policy writes as one text or as a list.
-type texts []string
+// many is what a policy writes as one of it or as a list.
+type many[T any] []T
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (t *texts) UnmarshalJSON(data []byte) error {
-	var one string
+func (m *many[T]) UnmarshalJSON(data []byte) error {
+	var one T
 	if json.Unmarshal(data, &one) == nil {
-		*t = texts{one}
+		*m = many[T]{one}
 		return nil
 	}
-	return json.Unmarshal(data, (*[]string)(t))
+	return json.Unmarshal(data, (*[]T)(m))
 }
 
-// list is what a policy writes as one statement or as a list.
-type list []statement
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (l *list) UnmarshalJSON(data []byte) error {
-	var one statement
-	if json.Unmarshal(data, &one) == nil {
-		*l = list{one}
-		return nil
-	}
-	return json.Unmarshal(data, (*[]statement)(l))
-}
+// texts is one text or a list.
+type texts = many[string]
 
 // statement is one of a policy. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 type statement struct {
@@ -65,7 +55,7 @@ type statement struct {
 // judge finds what a bucket's policy does not deny to all but CloudTrail, on the bucket and on all files in folders. Only forms count whose
 // meaning is plain; in doubt it is not denied.
 func judge(text, bucket string, folders []string) []string {
-	var policy struct{ Statement list }
+	var policy struct{ Statement many[statement] }
 	if err := json.Unmarshal([]byte(text), &policy); err != nil {
 		return []string{fmt.Sprintf("the policy of bucket %q cannot be read as JSON, so that nothing is known to be denied: ask again", bucket)}
 	}
