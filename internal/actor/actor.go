@@ -113,9 +113,9 @@ var (
 	invokedBy = regexp.MustCompile(`^(?:AWS Internal|.+\.amazonaws\..+)$`)
 )
 
-// ssoRole begins the name of every role that Identity Center owns; nobody else can edit those.
+// SSORole begins the name of every role that Identity Center owns; nobody else can edit those.
 // https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
-const ssoRole = "AWSReservedSSO_"
+const SSORole = "AWSReservedSSO_"
 
 // IsAccount reports whether a text is an account's id.
 func IsAccount(id string) bool { return account.MatchString(id) }
@@ -223,7 +223,7 @@ func classify(id Identity, ours Ours) (kind Kind, doubt string) {
 			return Unattributed, "the record is of a role, which has no long-term key"
 		case id.IssuerARN != "" && name == "" || name == "" && !roleID.MatchString(id.PrincipalID):
 			return Unattributed, ""
-		case strings.HasPrefix(name, ssoRole):
+		case strings.HasPrefix(name, SSORole):
 			return IdentityCenter, ""
 		case sessionName(id) == "" && !temporary.MatchString(id.AccessKeyID):
 			return Role, ""

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,17 +26,17 @@ type Trusts []string
 // provider nor the trust of the role that let him in was made or changed within the history: a thief makes a provider in a minute, and is then
 // whomever he likes. What Identity Center assigns, it assigns elsewhere, and no trail here shows it.
 func (a *Approval) outside(ctx context.Context, session actor.Credential, m evidence.Minted) error {
-	provider, center := m.Provider, strings.HasPrefix(session.RoleName, ssoRole) || m.By.Type == "IdentityCenterUser"
+	provider, center := m.Provider, strings.HasPrefix(session.RoleName, actor.SSORole) || m.By.Type == "IdentityCenterUser"
 	named := slices.ContainsFunc(a.Trusts, func(t string) bool { return provider != "" && issuer(t) == issuer(provider) })
 	switch {
 	case named, center && slices.Contains(a.Trusts, settings.TrustIdentityCenter) && m.By.Type != "WebIdentityUser",
 		m.By.Type == "SAMLUser" && slices.Contains(a.Trusts, settings.TrustSAML):
 	case m.By.Type == "WebIdentityUser":
 		return refuse(BadCaller, "the session %s was given out for %s by OpenID Connect, which may be a machine: only providers that the setting approvers names may decide; %s",
-			session.AccessKeyID, either(provider, "nobody that CloudTrail names"), ownTerms)
+			session.AccessKeyID, cmp.Or(provider, "nobody that CloudTrail names"), ownTerms)
 	default:
 		return refuse(BadCaller, "the session %s was given out for %s, which the setting approvers does not trust; %s", session.AccessKeyID,
-			either(provider, "an identity provider that CloudTrail does not name"), ownTerms)
+			cmp.Or(provider, "an identity provider that CloudTrail does not name"), ownTerms)
 	}
 	if m.By.Type == "IdentityCenterUser" && provider == "" {
 		return nil // it is of no role's trust
@@ -60,20 +61,10 @@ func (a *Approval) outside(ctx context.Context, session actor.Credential, m evid
 	return nil
 }
 
-// ssoRole begins the names of Identity Center's roles.
-const ssoRole = "AWSReservedSSO_"
-
 // issuer is an OpenID Connect issuer by its name, whether it is written as that, as its address, or as its provider's ARN. Any other text is as it is.
 func issuer(provider string) string {
 	if _, name, ok := strings.Cut(provider, ":oidc-provider/"); ok {
 		provider = name
 	}
 	return strings.TrimPrefix(provider, "https://")
-}
-
-func either(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }

@@ -61,6 +61,14 @@ func (b Brakes) In(generation string) Brakes {
 	return b
 }
 
+// Lasting is what is left of the brakes at a time: a mode whose time is over is not lowered any more.
+func (b Brakes) Lasting(now time.Time) Brakes {
+	if !b.Until.IsZero() && !now.Before(b.Until) {
+		b.Mode = ""
+	}
+	return b
+}
+
 // Lower is the mode that is left of the deployment's. A mode that this build does not know is a later build's, before a rollback: whatever it
 // means there, it is no leave to act.
 func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
@@ -77,10 +85,7 @@ func (b Brakes) Lower(deployed containment.Mode) containment.Mode {
 
 // Left is the mode that is left of the deployment's at a time: in its own generation it may have been lowered, for ever or until then.
 func (b Brakes) Left(generation string, deployed containment.Mode, now time.Time) containment.Mode {
-	if !b.Until.IsZero() && !now.Before(b.Until) {
-		return deployed
-	}
-	return b.In(generation).Lower(deployed)
+	return b.Lasting(now).In(generation).Lower(deployed)
 }
 
 // Count counts a containment among those of the hour. It returns why it must not be made, where there were as many as may be, and whether the

@@ -65,9 +65,7 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 
 // inForce is what is left of lowered mode and holds in the deployment's generation, where that is known.
 func inForce(d *deployment.Deployment, b incident.Brakes) incident.Brakes {
-	if !b.Until.IsZero() && !time.Now().Before(b.Until) {
-		b.Mode = ""
-	}
+	b = b.Lasting(time.Now())
 	if generation, known := d.Generation(); known {
 		return b.In(generation)
 	}
