@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -40,19 +38,11 @@ func newDoctor(scope constructs.Construct, s Settings, code string, topic, watch
 	if err != nil {
 		return examiner{}, err
 	}
-	every(scope, s, "DoctorDaily", "Nightlatch: whether it would work tonight", "rate(1 day)", `{"nightlatch":{"doctor":"daily"}}`, f.function)
+	every(scope, s, "DoctorDaily", "Nightlatch: whether it would work tonight", "rate(1 day)", "doctor", `{"nightlatch":{"doctor":"daily"}}`, f.function)
 	if s.Heartbeat != "" {
-		every(scope, s, "DoctorHeartbeat", "Nightlatch: a sign of life", fmt.Sprintf("rate(%d minutes)", s.HeartbeatMinutes), `{"nightlatch":{"doctor":"heartbeat"}}`, f.function)
+		every(scope, s, "DoctorHeartbeat", "Nightlatch: a sign of life", fmt.Sprintf("rate(%d minutes)", s.HeartbeatMinutes), "doctor", `{"nightlatch":{"doctor":"heartbeat"}}`, f.function)
 	}
 	return examiner{lambda: f}, nil
-}
-
-// every calls a function at a rate, with an event of ours.
-func every(scope constructs.Construct, s Settings, id, about, rate, event string, function awslambda.CfnFunction) {
-	rule := awsevents.NewCfnRule(scope, jsii.String(id), &awsevents.CfnRuleProps{Description: jsii.String(about), ScheduleExpression: jsii.String(rate),
-		Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("doctor"), Arn: function.AttrArn(), Input: jsii.String(event)}}})
-	awslambda.NewCfnPermission(scope, jsii.String(id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
-		FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.Home.Account), SourceArn: rule.AttrArn()})
 }
 
 // doctorGrants are the permissions that the doctor's code needs: to read, to ask the engines, to notify, and to remember what it told.
@@ -81,15 +71,14 @@ func (e *examiner) ask(scope constructs.Construct, s Settings, topic team, neede
 	e.questions = asked.GetAtt(jsii.String("Questions"), awscdk.ResolutionTypeHint_STRING).ToString()
 }
 
-// secretName and secretForm are what the setting takes: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+// secretName is what the setting takes, beside an ARN, and wholeARN an ARN with the end that Secrets Manager gives it: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
 var (
 	secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-	secretForm = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
 	wholeARN   = regexp.MustCompile(`^arn:.*-[A-Za-z0-9]{6}$`)
 )
 
 func (s *Settings) setHeartbeat(v string) error {
-	if !secretForm.MatchString(v) && !secretName.MatchString(v) {
+	if !heartbeat.SecretARN.MatchString(v) && !secretName.MatchString(v) {
 		return errNot
 	}
 	s.Heartbeat = v

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -78,4 +79,12 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 		},
 	})
 	return lambda{f, role, retried, logs, asset.AssetHash()}, nil
+}
+
+// every calls a function, by the name of the rule's target, at a rate, with an event of ours.
+func every(scope constructs.Construct, s Settings, id, about, rate, target, event string, function awslambda.CfnFunction) {
+	rule := awsevents.NewCfnRule(scope, jsii.String(id), &awsevents.CfnRuleProps{Description: jsii.String(about), ScheduleExpression: jsii.String(rate),
+		Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String(target), Arn: function.AttrArn(), Input: jsii.String(event)}}})
+	awslambda.NewCfnPermission(scope, jsii.String(id+"Invoke"), &awslambda.CfnPermissionProps{Action: jsii.String("lambda:InvokeFunction"),
+		FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceAccount: jsii.String(s.Home.Account), SourceArn: rule.AttrArn()})
 }

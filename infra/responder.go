@@ -33,7 +33,8 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic, wa
 		return responder{}, err
 	}
 	twoWays(scope, s.Home, f.function)
-	lookForCopies(scope, s.Home, f.function)
+	// No alarm fires for a copy.
+	every(scope, s, "Copies", "Nightlatch: an hourly look for copies out of the watched buckets", "rate(1 hour)", "responder", `{"nightlatch":{"copies":{}}}`, f.function)
 	return responder{f, queue}, nil
 }
 
@@ -85,18 +86,6 @@ func twoWays(scope constructs.Construct, h Home, function awslambda.CfnFunction)
 	})
 	awslambda.NewCfnPermission(scope, jsii.String("EventsInvoke"), &awslambda.CfnPermissionProps{
 		Action: jsii.String("lambda:InvokeFunction"), FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"), SourceArn: rule.AttrArn(),
-	})
-}
-
-// lookForCopies asks the responder each hour whether objects were copied out of the watched buckets: no alarm fires for that.
-func lookForCopies(scope constructs.Construct, h Home, function awslambda.CfnFunction) {
-	rule := awsevents.NewCfnRule(scope, jsii.String("Copies"), &awsevents.CfnRuleProps{
-		Description: jsii.String("Nightlatch: an hourly look for copies out of the watched buckets"), ScheduleExpression: jsii.String("rate(1 hour)"),
-		Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("responder"), Arn: function.AttrArn(), Input: jsii.String(`{"nightlatch":{"copies":{}}}`)}},
-	})
-	awslambda.NewCfnPermission(scope, jsii.String("CopiesInvoke"), &awslambda.CfnPermissionProps{
-		Action: jsii.String("lambda:InvokeFunction"), FunctionName: function.AttrArn(), Principal: jsii.String("events.amazonaws.com"),
-		SourceAccount: jsii.String(h.Account), SourceArn: rule.AttrArn(),
 	})
 }
 

@@ -16,37 +16,37 @@ type team struct {
 	policy                   awssns.CfnTopicPolicy
 }
 
-// newTopic makes the team's topic, encrypted with a key of ours, and lets nobody but our functions' roles publish: what reaches it has gone
-// through our code, which bounds it.
+// newTopic makes the team's topic, and lets nobody but our functions' roles publish: what reaches it has gone through our code, which bounds it.
 func newTopic(scope constructs.Construct, s Settings) team {
-	key := awskms.NewCfnKey(scope, jsii.String("TopicKey"), &awskms.CfnKeyProps{
-		Description: jsii.String("Nightlatch: messages to the team"), EnableKeyRotation: true, KeyPolicy: document(accountDecides(s.Home)),
-	})
-	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // nothing stays encrypted under it but messages on their way
-	topic := awssns.NewCfnTopic(scope, jsii.String("Topic"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch"), KmsMasterKeyId: key.Ref()})
-	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("TopicPolicy"), &awssns.CfnTopicPolicyProps{
-		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(onlyTLS("sns:Publish", topic.Ref())),
-	})
-	subscribe(scope, "Subscriptions", topic.Ref(), s.Email)
-	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref(), policy}
+	t := encrypted(scope, "Topic", "Nightlatch: messages to the team", "Nightlatch", []statement{accountDecides(s.Home)},
+		func(topic *string) []statement { return []statement{onlyTLS("sns:Publish", topic)} })
+	subscribe(scope, "Subscriptions", t.arn, s.Email)
+	return t
 }
 
 // newWatch makes the topic of what must be heard without our code, under a key of its own: the alarms on our own functions publish to it, and the
 // function that tells of tampering where the team's topic takes nothing. Where no watcher is given, the team's addresses subscribe to it.
 func newWatch(scope constructs.Construct, s Settings) team {
-	key := awskms.NewCfnKey(scope, jsii.String("WatchKey"), &awskms.CfnKeyProps{
-		Description: jsii.String("Nightlatch: alarms on itself"), EnableKeyRotation: true, KeyPolicy: document(watchKeyPolicy(s.Home)...),
-	})
-	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
-	topic := awssns.NewCfnTopic(scope, jsii.String("Watch"), &awssns.CfnTopicProps{DisplayName: jsii.String("Nightlatch itself"), KmsMasterKeyId: key.Ref()})
-	policy := awssns.NewCfnTopicPolicy(scope, jsii.String("WatchPolicy"), &awssns.CfnTopicPolicyProps{
-		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(watchPolicy(s.Home, topic.Ref())...),
-	})
+	t := encrypted(scope, "Watch", "Nightlatch: alarms on itself", "Nightlatch itself", watchKeyPolicy(s.Home),
+		func(topic *string) []statement { return watchPolicy(s.Home, topic) })
 	endpoints := s.Watchers
 	if len(endpoints) == 0 {
 		endpoints = s.Email
 	}
-	subscribe(scope, "Watchers", topic.Ref(), endpoints)
+	subscribe(scope, "Watchers", t.arn, endpoints)
+	return t
+}
+
+// encrypted makes a topic, its policy, and a key of ours under which it is encrypted.
+func encrypted(scope constructs.Construct, id, about, display string, keyPolicy []statement, policyOf func(topic *string) []statement) team {
+	key := awskms.NewCfnKey(scope, jsii.String(id+"Key"), &awskms.CfnKeyProps{
+		Description: jsii.String(about), EnableKeyRotation: true, KeyPolicy: document(keyPolicy...),
+	})
+	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // nothing stays encrypted under it but messages on their way
+	topic := awssns.NewCfnTopic(scope, jsii.String(id), &awssns.CfnTopicProps{DisplayName: jsii.String(display), KmsMasterKeyId: key.Ref()})
+	policy := awssns.NewCfnTopicPolicy(scope, jsii.String(id+"Policy"), &awssns.CfnTopicPolicyProps{
+		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(policyOf(topic.Ref())...),
+	})
 	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref(), policy}
 }
 

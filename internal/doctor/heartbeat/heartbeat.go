@@ -42,12 +42,12 @@ type Heartbeat struct {
 	http    *http.Client
 }
 
-// secretARN is a secret's ARN, of a region. https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
+// SecretARN is a secret's ARN; its group is the region. https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+var SecretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
 
 // New makes a heartbeat to the URL in a secret, by its ARN, in the region that the ARN names. It makes no call.
 func New(cfg aws.Config, secret string) (*Heartbeat, error) {
-	m := secretARN.FindStringSubmatch(secret)
+	m := SecretARN.FindStringSubmatch(secret)
 	if m == nil {
 		return nil, fmt.Errorf("%q is not the ARN of a secret, arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME", secret)
 	}
