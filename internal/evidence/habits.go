@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,8 +34,8 @@ type Habits struct {
 	InUse   *bool `json:"in_use,omitempty"`
 	InUseAt *Used `json:"in_use_at,omitempty"`
 	// What speaks for the unfamiliar places, each where it holds of those to which at least half of the unfamiliar bytes went. Company: at least
-	// three other users of ours worked there, CompanyOf of them at the least; who took something from there now is not counted. OwnEndpoint: it
-	// is a VPC endpoint of the principal's own account, at which it was seen on an earlier day. SignedIn: the principal signed in to the console
+	// three other users of ours worked there that it did not make, CompanyOf of them at the least; who took something from there now is not
+	// counted. OwnEndpoint: it is a VPC endpoint of the principal's own account, at which it was seen on an earlier day. SignedIn: the principal signed in to the console
 	// there with a second factor, in the 12 hours before the window, and before this credential was used there first.
 	Company     *bool `json:"company,omitempty"`
 	CompanyOf   int64 `json:"company_of,omitempty"`
@@ -302,29 +303,32 @@ func (a *Actor) usedAt(u Used) {
 	}
 }
 
-// addCompany adds a place at which several of our users worked. An IPv6 network may be written in two ways: their users may be the same.
-func (h *History) addCompany(at Origin, users int64) {
+// addCompany adds users of ours that worked at a place. An IPv6 network may be written in two ways: their users may be the same.
+func (h *History) addCompany(c Company) {
 	for i, known := range h.Company {
-		if known.Place.place() == at.place() {
-			h.Company[i].Users = max(known.Users, users)
+		if known.Place.place() == c.Place.place() && known.MadeBy == c.MadeBy {
+			h.Company[i].Users = max(known.Users, c.Users)
 			return
 		}
 	}
-	at.Presigned, at.SigningUnknown = false, false
-	h.Company = append(h.Company, Company{at, users})
+	c.Place.Presigned, c.Place.SigningUnknown = false, false
+	h.Company = append(h.Company, c)
 }
 
-// users are the IAM users that worked at a place, as far as it matters; nil is unknown.
-func (h *History) users(at place) *int64 {
+// users are the IAM users that worked at a place, as far as it matters, without those that the principal made; nil is unknown.
+func (h *History) users(at place, principal string) *int64 {
+	self, _, _ := strings.Cut(principal, "|")
+	users, known := int64(0), !h.CompanyPartial
 	for _, c := range h.Company {
-		if c.Place.place() == at {
-			return &c.Users
+		if c.Place.place() == at && (c.MadeBy == "" || c.MadeBy != self) {
+			users += c.Users
+			known = true
 		}
 	}
-	if h.CompanyPartial {
+	if !known {
 		return nil
 	}
-	return new(int64(0))
+	return &users
 }
 
 // speakFor says what speaks for the places that are unfamiliar to the actor. all are the actors of the window.
@@ -343,7 +347,7 @@ func (a *Actor) speakFor(h *History, from time.Time, all []Actor) {
 			continue
 		}
 		spoken := false // for this place, or perhaps
-		if users := h.users(o.place()); users == nil {
+		if users := h.users(o.place(), a.principal); users == nil {
 			spoken = true
 			unsure += o.Bytes
 		} else if n := *users - h.takers(all, o.place()); n >= enoughUsers {

@@ -235,12 +235,15 @@ func TestWhatSpeaksForAPlace(t *testing.T) {
 		company, endpoint, signedIn *bool
 	}{
 		"nothing":                         {taking(10, "x"), PrincipalHistory{}, History{}, no, no, no},
-		"three colleagues":                {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3}}}, new(true), no, no},
-		"two colleagues":                  {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 2}}}, no, no, no},
-		"two, and the actor himself":      {taking(10, "x"), PrincipalHistory{Uses: []Used{usedAt("K", "x", time.Hour, time.Hour, 0)}}, History{Company: []Company{{placed("x"), 3}}}, no, no, no},
-		"three, and the actor himself":    {taking(10, "x"), PrincipalHistory{Uses: []Used{usedAt("K", "x", time.Hour, time.Hour, 0)}}, History{Company: []Company{{placed("x"), 4}}}, new(true), no, no},
-		"at one of two places":            {taking(10, "x", "y"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3}}}, new(true), no, no},
-		"at one of three places":          {taking(10, "x", "y", "z"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3}}}, no, no, no},
+		"three colleagues":                {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3, ""}}}, new(true), no, no},
+		"two colleagues":                  {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 2, ""}}}, no, no, no},
+		"two, and the actor himself":      {taking(10, "x"), PrincipalHistory{Uses: []Used{usedAt("K", "x", time.Hour, time.Hour, 0)}}, History{Company: []Company{{placed("x"), 3, ""}}}, no, no, no},
+		"three, and the actor himself":    {taking(10, "x"), PrincipalHistory{Uses: []Used{usedAt("K", "x", time.Hour, time.Hour, 0)}}, History{Company: []Company{{placed("x"), 4, ""}}}, new(true), no, no},
+		"three, and two that it made":     {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3, ""}, {placed("x"), 2, "P"}}}, new(true), no, no},
+		"three, of whom it made one":      {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 2, ""}, {placed("x"), 1, "P"}}}, no, no, no},
+		"three, one made by another":      {taking(10, "x"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 2, ""}, {placed("x"), 1, "AIDAEXAMPLEOTHER"}}}, new(true), no, no},
+		"at one of two places":            {taking(10, "x", "y"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3, ""}}}, new(true), no, no},
+		"at one of three places":          {taking(10, "x", "y", "z"), PrincipalHistory{}, History{Company: []Company{{placed("x"), 3, ""}}}, no, no, no},
 		"perhaps":                         {taking(10, "x"), PrincipalHistory{}, History{CompanyPartial: true}, nil, no, no},
 		"an endpoint it was seen at":      {through, PrincipalHistory{Places: endpoint("111122223333", 1)}, History{}, no, new(true), no},
 		"an endpoint it was never at":     {through, PrincipalHistory{}, History{}, no, no, no},
@@ -250,7 +253,7 @@ func TestWhatSpeaksForAPlace(t *testing.T) {
 		"signed in after the first calls": {taking(10, "x"), PrincipalHistory{Uses: []Used{in(time.Hour), usedAt("K", "x", 2*time.Hour, time.Hour, 0)}}, History{}, no, no, no},
 		"signed in elsewhere":             {taking(10, "y"), PrincipalHistory{Uses: []Used{in(time.Hour)}}, History{}, no, no, no},
 		"signed in, perhaps":              {taking(10, "x"), PrincipalHistory{LatePartial: true}, History{}, no, no, nil},
-		"nothing is unfamiliar":           {taking(10, "x"), PrincipalHistory{Places: []PlaceHistory{{placed("x"), 5, 10}}}, History{Company: []Company{{placed("x"), 9}}}, no, no, no},
+		"nothing is unfamiliar":           {taking(10, "x"), PrincipalHistory{Places: []PlaceHistory{{placed("x"), 5, 10}}}, History{Company: []Company{{placed("x"), 9, ""}}}, no, no, no},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := compared(c.actor, c.principal, c.history)

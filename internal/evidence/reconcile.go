@@ -119,6 +119,8 @@ type History struct {
 type Company struct {
 	Place Origin `json:"place"`
 	Users int64  `json:"users"`
+	// MadeBy is the unique id of the principal that made these users within the span; "" for those who were there before.
+	MadeBy string `json:"made_by,omitempty"`
 }
 
 // PrincipalHistory is how one principal worked before.
@@ -187,8 +189,8 @@ func ReadUsage(rows []Row, before time.Time) (*History, error) {
 	for _, row := range rows {
 		r := &reader{row: row}
 		if r.text("part") == "company" {
-			h.addCompany(originOf(r), r.number("users"))
-			h.CompanyPartial = r.number("all_places") > maxCompany
+			h.addCompany(Company{originOf(r), r.number("users"), r.text("principal")})
+			h.CompanyPartial = h.CompanyPartial || r.number("all_places") > maxCompany
 			if r.err != nil {
 				return nil, r.err
 			}

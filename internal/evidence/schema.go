@@ -142,3 +142,10 @@ func (s Schema) mfaSignIn() string {
 	return "case when eventsource = 'signin.amazonaws.com' and eventname = 'ConsoleLogin' and " + s.additional("MFAUsed") + " = 'Yes' and " +
 		s.member("responseelements", "ConsoleLogin") + " = 'Success' then 1 else 0 end"
 }
+
+// made is the principal of the IAM user that a call made, NULL where it made none. How Lake prints the user is not confirmed: it goes by its id alone.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_User.html
+func (s Schema) made() string {
+	return "case when eventsource = 'iam.amazonaws.com' and eventname = 'CreateUser' then nullif(concat(regexp_extract(" + s.returned() +
+		`, 'userId\W+(\w+)', 1), '|'), '|') end`
+}

@@ -60,19 +60,20 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // names. With elsewhere, it has every other call too, and data is 1 for the S3 data events.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. A principal goes by its unique id,
-// because a thief may rename the user, and by the person behind it.
+// because a thief may rename the user, and by the person behind it. With elsewhere, the call that made a user stands as the user's.
 func (s Schema) found(from, to time.Time, elsewhere bool) string {
 	resources := bucketsOf()
-	anyResource := "coalesce(" + strings.Join(resources, ", ") + ")"
 	isCopy := "eventname in (" + quoteAll(copies) + ")"
 	var columns, resource, only string
 	sent := bytesOut + " as bytes_out"
+	who := "concat(coalesce(nullif(issuer_id, ''), nullif(split_part(principal_id, ':', 1), ''), nullif(arn, ''), invoked_by), '|', coalesce(" + person + ", ''))"
 	if elsewhere { // nobody is named, only told apart
+		who = "coalesce(made, " + who + ")"
 		sent = "coalesce(" + bytesOut + ", 0) as bytes"
 		columns = caller + ",\n    case when " + data + " then 1 else 0 end as data, coalesce(eventsource, '') as service, " + s.mfaSignIn() + " as mfa,\n    " +
-			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
+			anyBucket() + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
 			", '') end as object, regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') as looks,\n    " +
-			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product`
+			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product` + ",\n    " + s.made() + " as made"
 		if s.Twice != "" {
 			columns += ", " + s.Twice + " as twice"
 		}
@@ -102,10 +103,10 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 found as (
   select *, `+sent+`, coalesce(shared, corrects, eventid) as call_id%[14]s,
     %[15]s as copied_from,
-    concat(coalesce(nullif(issuer_id, ''), nullif(split_part(principal_id, ':', 1), ''), nullif(arn, ''), invoked_by), '|', coalesce(`+person+`, '')) as principal
+    %[16]s as principal
   from logged
 )`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
-		isCopy, s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, copiedFrom("copy_source"))
+		isCopy, s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, copiedFrom("copy_source"), who)
 }
 
 // copiedFrom is the bucket in the source of a copy, as its header has it; NULL where that is none. S3 decodes it, so that a thief may write
@@ -127,6 +128,15 @@ func bucketsOf() (all []string) {
 		all = append(all, "nullif(regexp_extract("+resourceAt(i+1)+".arn, ':::([^/]+)', 1), '')")
 	}
 	return all
+}
+
+// anyBucket is the first bucket among a record's resources, NULL where there is none.
+func anyBucket() string {
+	var arns []string
+	for i := range maxResources {
+		arns = append(arns, resourceAt(i+1)+".arn")
+	}
+	return "nullif(regexp_extract(array_join(array[" + strings.Join(arns, ", ") + "], ' '), ':::([^/ ]+)', 1), '')"
 }
 
 // maxResources is how many resources of a record are looked at: a copy names destination and source, each by its object and its bucket.
@@ -199,7 +209,7 @@ func inFull(sql string) string {
 	})
 }
 
-var shortened = regexp.MustCompile(` as n[0-9]+\b`)
+var shortened = regexp.MustCompile(` as [nopqtv][0-9]\b`)
 
 var (
 	words   = regexp.MustCompile(`'(?:[^']|'')*'|"[^"]*"|[a-z_]+`)
@@ -209,8 +219,9 @@ var (
 			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
 			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen",
-			"other_object", "other_product", "product", "failed", "first_clock", "last_clock", "early", "weighs"} {
-			m[name] = fmt.Sprintf("n%d", i)
+			"other_object", "other_product", "product", "failed", "first_clock", "last_clock", "early", "weighs", "maker", "object_second", "object_most",
+			"object_days", "most_bytes", "looked"} {
+			m[name] = fmt.Sprintf("%c%d", "nopqtv"[i/10], i%10)
 		}
 		return m
 	}()

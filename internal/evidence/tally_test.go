@@ -155,7 +155,7 @@ func TestReadUsageIsStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &History{Before: before, Company: []Company{{Place: Origin{Network: "203.0.113.0/24"}, Users: 4}}, Principals: map[string]*PrincipalHistory{"AIDAEXAMPLEMARA00": {
+	want := &History{Before: before, Company: []Company{{Place: Origin{Network: "203.0.113.0/24"}, Users: 4, MadeBy: "AIDAEXAMPLEMARA00"}}, Principals: map[string]*PrincipalHistory{"AIDAEXAMPLEMARA00": {
 		Days: 3, MostBytes: 5000, LastUsed: time.Unix(1772000400, 0).UTC(), ObjectDays: 2, ObjectBytes: 8000, Busiest: 4000, SecondBusiest: 3000, Object: "k",
 		Product: "Boto3", OtherProduct: "aws-cli", Refused: []Used{{AccessKeyID: "AKIAEXAMPLE0000MARA00", Origin: Origin{Network: "203.0.113.0/24"},
 			First: time.Unix(1772000000, 0).UTC(), Last: time.Unix(1772000400, 0).UTC()}},

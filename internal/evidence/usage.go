@@ -31,8 +31,9 @@ func (Usage) Name() string { return "usage" }
 // SQL implements Question. An answer has, of each principal that called these buckets, one row of its earlier days there ("principal"), one
 // for each key that called them in the last 24 hours ("key"), one for each place of its earlier days in any bucket and service ("place"),
 // and one for each of its keys and origins, whenever and wherever used ("origin"), and one for those from where calls were refused ("refused").
-// It has one more for each place at which several of our users worked ("company"). Of these none counts whom the trail has seen for less than a
-// day: a thief makes users in a minute.
+// It has one more for each place at which several of our users worked ("company"), and for each principal by which some of them were made: its
+// principal is the maker's unique id, "" for the users of whom the trail does not show that they were made. None counts whom the trail has seen for
+// less than a day: a thief makes users in a minute.
 //
 // looked is when a key was last used at an origin to list something, or to ask who it is. product and other_product are the first and the last,
 // by the alphabet, of the programs that a principal called its agent on earlier days, without their versions.
@@ -68,35 +69,35 @@ once as (
 dated as (
   select *, case when early = 1 and signing = 'header' then 1 else 0 end as weighs,
     case when here = 1 then unix end as here_from, case when here = 1 then until end as here_until,
-    case when type = 'IAMUser' and signing = 'header' and min(unix) over (partition by principal) <= %[3]d then
-      case when row_number() over (partition by failed, network, vpc_endpoint, vpc_endpoint_account, type, signing, principal order by day) = 1 then 1 else 0 end end as one
+    max(case when failed = 2 then split_part(principal_id, ':', 1) end) over (partition by principal) as maker,
+    case when type = 'IAMUser' and signing = 'header' and min(case when failed < 2 then unix end) over (partition by principal) <= %[3]d
+      and row_number() over (partition by failed, network, vpc_endpoint, vpc_endpoint_account, type, signing, principal order by day) = 1 then 1 end as one
   from once
   where copy = 1
 ),
 daily as (
-  select case when failed = 1 then case when grouping(signing) = 0 then 'refused' end when grouping(principal) = 1 then 'company' when grouping(signing) = 0 then 'origin' when grouping(network) = 0 then 'place'
-      when grouping(access_key_id) = 0 then 'key' else 'principal' end as part, coalesce(principal, '') as principal, coalesce(early, 0) as early, day,
+  select case when failed > 0 then case when failed = 1 and grouping(signing) = 0 then 'refused' end when grouping(principal) = 1 then 'company' when grouping(signing) = 0 then 'origin' when grouping(network) = 0 then 'place'
+      when grouping(access_key_id) = 0 then 'key' else 'principal' end as part, coalesce(principal, maker, '') as principal, coalesce(early, 0) as early, day,
     coalesce(access_key_id, '') as access_key_id, coalesce(network, '') as network, coalesce(vpc_endpoint, '') as vpc_endpoint,
     coalesce(vpc_endpoint_account, '') as vpc_endpoint_account, coalesce(signing, '') as signing,
     max(here) as here, max(weighs) as weighs, sum(case when read_from is null then 0 else bytes end) as bytes,
     sum(case when read_from is null or weighs = 0 then 0 else object_bytes end) as object_bytes,
-    case when grouping(network) = 1 then '' else max(source_ip) end as source_ip,
-    case when grouping(network) = 1 then min(here_from) else min(unix) end as first_seen,
+    max(source_ip) as source_ip, case when grouping(network) = 1 then min(here_from) else min(unix) end as first_seen,
     case when grouping(network) = 1 then max(here_until) else max(until) end as last_seen,
     min(here_from %% 86400) as first_clock, max(here_until %% 86400) as last_clock,
     min(case when here = 1 then object end) as object, max(case when here = 1 then other_object end) as other_object,
-    max(case when mfa = 1 then until end) as signed_in, case when grouping(principal) = 1 then sum(one) when count(one) > 0 then 1 else 0 end as users,
+    max(case when mfa = 1 then until end) as signed_in, case when grouping(principal) = 1 then sum(one) end as users,
     max(looks) as looked, min(case when here = 1 then product end) as product, max(case when here = 1 then other_product end) as other_product
   from dated
   group by grouping sets ((failed, principal, early, day), (failed, principal, access_key_id, early, day),
     (failed, principal, network, vpc_endpoint, vpc_endpoint_account, early, day),
-    (failed, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day), (failed, network, vpc_endpoint, vpc_endpoint_account))
+    (failed, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day), (failed, maker, network, vpc_endpoint, vpc_endpoint_account))
 ),
 ranked as (
   select *, row_number() over (partition by part, principal, early, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
       order by object_bytes desc, day) as size_place
   from daily
-  where part in ('origin', 'refused') or part = 'company' and users > %[4]d or part = 'place' and weighs = 1
+  where part in ('origin', 'refused') or part = 'company' and users > 0 or part = 'place' and weighs = 1
     or here = 1 and (part = 'principal' and early = 1 or part = 'key' and early = 0)
 ),
 spans as (
@@ -111,7 +112,8 @@ spans as (
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
 ),
 aged as (
-  select *, case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= %[3]d
+  select *, sum(users) over (partition by part, network, vpc_endpoint, vpc_endpoint_account) as crowd,
+    case when min(first_seen) over (partition by part, principal, network, vpc_endpoint, vpc_endpoint_account) <= %[3]d
       then 1 else 0 end as known, max(case when part in ('company', 'refused') then 0 else here end) over (partition by principal) as called,
     case when object_begins is not null and row_number() over (partition by part, principal, object_begins
       order by access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing) = 1 then 1 else 0 end as begins
@@ -123,15 +125,17 @@ placed as (
     sum(known) over (partition by part, principal) as places, count(*) over (partition by part, principal) as all_places,
     sum(begins) over (partition by part, principal) as new_days
   from aged
+  where part <> 'company' or crowd > %[4]d
 )`, s.parted(q.Before.Add(-HistorySpan), q.Before), quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix(), fewUsers)
 	return unindent(shorten(tables) + fmt.Sprintf(`
-select part, %s, %s, %s, %s, %s, %s, %s, days, most_bytes, bytes, object_days,
-  %s, object_most, object_second, new_days, %s, %s, %s, %s, signed_in, users, object, %s,
-  places, all_places, looked, %s, %s
+select part, %s, %s, %s, %s, %s, %s, %s, days, %s, bytes, %s,
+  %s, %s, %s, new_days, %s, %s, %s, %s, signed_in, users, object, %s,
+  places, all_places, %s, %s, %s
 from placed
 where called = 1 and place <= %d or part = 'company' and place <= %d
 order by part, principal, place`, named("principal"), named("access_key_id"), named("network"), named("vpc_endpoint"), named("vpc_endpoint_account"),
-		named("signing"), named("source_ip"), named("object_bytes"), named("first_seen"), named("last_seen"), named("first_clock"), named("last_clock"), named("other_object"), named("product"), named("other_product"), maxOrigins, maxCompany))
+		named("signing"), named("source_ip"), named("most_bytes"), named("object_days"), named("object_bytes"), named("object_most"), named("object_second"),
+		named("first_seen"), named("last_seen"), named("first_clock"), named("last_clock"), named("other_object"), named("looked"), named("product"), named("other_product"), maxOrigins, maxCompany))
 }
 
 // named is a column that was shortened, under its own name again.

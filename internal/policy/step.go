@@ -160,7 +160,8 @@ type Facts struct {
 	NewNetworks *int64
 	// InUse: somebody worked with the credential in the last 24 hours, from a network familiar to the principal or another new one.
 	InUse *bool
-	// Company: at least three other users of ours, each known to the trail for a day, worked where most of the unfamiliar bytes went.
+	// Company: at least three other users of ours, each known to the trail for a day and not made by this one, worked where most of the unfamiliar
+	// bytes went.
 	Company *bool
 	// OwnEndpoint: most of them went through a VPC endpoint of the principal's own account, at which it was seen on an earlier day.
 	OwnEndpoint *bool

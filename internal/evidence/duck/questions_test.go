@@ -912,6 +912,17 @@ func TestHabits(t *testing.T) {
 		}
 	}
 	eve := func(i int) change { return principalID(fmt.Sprintf("AIDAEXAMPLEEVE%02d", i)) }
+	crowd := slices.Concat(each(3, func(i int) []change {
+		return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i), service("sts.amazonaws.com", "GetCallerIdentity")}
+	}), each(3, func(i int) []change {
+		return []change{before(3 * day), from("203.0.113.80"), eve(i), service("ec2.amazonaws.com", "DescribeInstances")}
+	}))
+	madeUser := func(i int) change {
+		return func(r record) {
+			service("iam.amazonaws.com", "CreateUser")(r)
+			set("responseElements", map[string]any{"user": map[string]any{"path": "/", "userName": fmt.Sprint("AIDAEXAMPLEEVE99, userId: ", i), "userId": fmt.Sprintf("AIDAEXAMPLEEVE%02d", i)}})(r)
+		}
+	}
 	owner := each(3, func(i int) []change {
 		return []change{before(time.Duration(i+2) * day), office, object(fmt.Sprint("o", i))}
 	})
@@ -948,16 +959,23 @@ func TestHabits(t *testing.T) {
 		}),
 			func(a evidence.Actor) any { return []int64{*a.ObjectDays, *a.NewDays} }, []int64{9, 7}},
 		"one object, at noon": {nil, func(a evidence.Actor) any { return []any{a.SameObject, a.SameTime} }, []any{"", true}},
-		"three colleagues": {slices.Concat(each(4, func(i int) []change {
-			return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i % 3), service("sts.amazonaws.com", "GetCallerIdentity")}
-		}), each(3, func(i int) []change {
-			return []change{before(3 * day), from("203.0.113.80"), eve(i), service("ec2.amazonaws.com", "DescribeInstances")}
-		})),
+		"three colleagues": {crowd,
 			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{true, int64(3)}},
 		"three users that were not there yesterday": {each(4, func(i int) []change {
 			return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i % 3), service("sts.amazonaws.com", "GetCallerIdentity")}
 		}),
 			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{false, int64(0)}},
+		"users that it made": {slices.Concat(crowd, each(3, func(i int) []change { return []change{before(4 * day), office, madeUser(i)} })), func(a evidence.Actor) any { return *a.Company }, false},
+		"two of three that somebody else made": {slices.Concat(crowd, each(2, func(i int) []change {
+			return []change{before(4 * day), office, madeUser(i), principalID("AIDAEXAMPLEADMIN0")}
+		})), func(a evidence.Actor) any { return a.CompanyOf }, int64(3)},
+		"two of three that it made": {slices.Concat(crowd, each(2, func(i int) []change { return []change{before(4 * day), office, madeUser(i)} })), func(a evidence.Actor) any { return *a.Company }, false},
+		"made days ago, and called only just now": {slices.Concat(crowd[:3], each(3, func(i int) []change {
+			return []change{before(4 * day), office, madeUser(i), principalID("AIDAEXAMPLEADMIN0")}
+		})), func(a evidence.Actor) any { return *a.Company }, false},
+		"users that it was not allowed to make": {slices.Concat(crowd, each(3, func(i int) []change {
+			return []change{before(4 * day), office, madeUser(i), failed("AccessDenied"), set("responseElements", nil)}
+		})), func(a evidence.Actor) any { return a.CompanyOf }, int64(3)},
 		"two colleagues": {each(4, func(i int) []change { return []change{before(time.Hour), thief, eve(i % 2)} }), func(a evidence.Actor) any { return *a.Company }, false},
 		"looked round from there": {calls(call(before(2*time.Hour), thief, service("sts.amazonaws.com", "GetCallerIdentity")), call(before(time.Hour), thief, service("s3.amazonaws.com", "ListBuckets")),
 			call(before(time.Minute), thief, service("ec2.amazonaws.com", "DescribeInstances")), call(before(30*time.Minute), thief, service("iam.amazonaws.com", "ListUsers"), failed("AccessDenied")),
