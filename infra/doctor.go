@@ -18,10 +18,10 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// examiner is the function that checks, and what it said of the engines' questions while the stack was deployed.
+// examiner is the function that checks, and what it said of the engines' questions and of the thresholds while the stack was deployed.
 type examiner struct {
 	lambda
-	questions *string
+	questions, thresholds *string
 }
 
 // doctorEventAge is how late a check or a heartbeat is still of use.
@@ -61,14 +61,30 @@ func doctorGrants(s Settings) []grant.Grant {
 }
 
 // ask has the doctor put each question to each engine while the stack is deployed: a dialect that AWS does not take is found at noon and not at
-// midnight. It is asked again whenever the code is another, or what is asked.
+// midnight. It proposes thresholds, too. It is asked again whenever the code is another, or what is asked.
 func (e *examiner) ask(scope constructs.Construct, s Settings, topic team, needed ...awscdk.CfnResource) {
 	asked := awscdk.NewCfnResource(scope, jsii.String("Questions"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Questions"), Properties: &map[string]any{
-		"ServiceToken": e.function.AttrArn(), "Code": *e.hash, "EventDataStore": s.EventDataStore, "Trail": s.Trail}})
+		"ServiceToken": e.function.AttrArn(), "Code": *e.hash, "EventDataStore": s.EventDataStore, "Trail": s.Trail, "Buckets": s.measured(), "Others": max(len(s.Buckets)-maxMeasured, 0), "Id": s.Filter}})
 	for _, n := range append(needed, e.role, e.retries, topic.policy) {
 		asked.AddResourceDependency(n, nil)
 	}
 	e.questions = asked.GetAtt(jsii.String("Questions"), awscdk.ResolutionTypeHint_STRING).ToString()
+	e.thresholds = asked.GetAtt(jsii.String("Thresholds"), awscdk.ResolutionTypeHint_STRING).ToString()
+}
+
+// maxMeasured is of how many buckets the last weeks are read. CloudFormation hands them over in an event of 256 KB, after an update the old ones too.
+const maxMeasured = 200
+
+// measured are the first of the watched buckets with their thresholds, each as the setting has it.
+func (s Settings) measured() (all []string) {
+	for _, b := range s.Buckets[:min(len(s.Buckets), maxMeasured)] {
+		var texts []string
+		for _, t := range b.Thresholds {
+			texts = append(texts, t.String())
+		}
+		all = append(all, b.Name+"="+strings.Join(texts, "+"))
+	}
+	return all
 }
 
 // secretName is what the setting takes, beside an ARN, and wholeARN an ARN with the end that Secrets Manager gives it: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html

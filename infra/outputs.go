@@ -30,6 +30,7 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 		{"EnrolledBuckets", *e.enrolled.GetAtt(jsii.String("Enrolled"), awscdk.ResolutionTypeHint_STRING).ToString(), "How many buckets have request metrics"},
 		{"RefusedBuckets", *e.enrolled.GetAtt(jsii.String("Refused"), awscdk.ResolutionTypeHint_STRING).ToString(), "The buckets on which request metrics could not be switched on, and why"},
 		{"EngineQuestions", *d.questions, "What each engine said to each question, asked once while this was deployed"},
+		{"Thresholds", *d.thresholds, "Which thresholds would suit the watched buckets better, by what they hold and what left them in the last 14 days"},
 		{"TestEvent", testEvent(s, *r.function.Ref()), "Asks who read a bucket in five minutes long past, and notifies the team; changes nothing"},
 	} {
 		if o.value == "" { // the approver's, where it has none

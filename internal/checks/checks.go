@@ -18,6 +18,7 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/settings"
 	"nightlatch/internal/trail/cloudtrail"
 )
 
@@ -71,6 +72,33 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		return append(all, doctor.Lately(doctor.QuestionsName, d.Memory, time.Now), doctor.Beats(deployed, d.Memory, time.Now)), nil
 	}
 	return append(all, doctor.Questions(d.Engines, d.Minute)), nil
+}
+
+// Proposals are doctor.Proposals of what S3's metrics say now of the watched buckets, whose request metrics have the id filter.
+func Proposals(ctx context.Context, cfg aws.Config, stack, filter string, watched []settings.Bucket) ([]string, error) {
+	reader, err := awsstack.New(cfg, stack)
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := reader.Sizes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := map[time.Duration][]string{}
+	for _, b := range watched {
+		for _, t := range b.Thresholds {
+			if b.Name != settings.EveryBucket {
+				named[t.Period] = append(named[t.Period], b.Name)
+			}
+		}
+	}
+	busiest := map[time.Duration]map[string]int64{}
+	for period, buckets := range named {
+		if busiest[period], err = reader.Busiest(ctx, filter, buckets, period); err != nil {
+			return nil, err
+		}
+	}
+	return doctor.Proposals(watched, sizes, busiest), nil
 }
 
 // Vital are the checks without which no sign of life is sent.

@@ -24,14 +24,16 @@ import (
 
 // examiner is what the function is made of.
 type examiner struct {
-	checks   func(minute time.Time) ([]doctor.Check, error)
-	memory   doctor.Memory
-	channels []notify.Channel
-	beat     func(context.Context) error // nil where no heartbeat is set
-	place    incident.Place
-	alias    func(context.Context, *slog.Logger) string
-	now      func() time.Time
-	log      *slog.Logger
+	checks func(minute time.Time) ([]doctor.Check, error)
+	// proposals are thresholds that would suit better.
+	proposals func(ctx context.Context, filter string, watched []settings.Bucket) ([]string, error)
+	memory    doctor.Memory
+	channels  []notify.Channel
+	beat      func(context.Context) error // nil where no heartbeat is set
+	place     incident.Place
+	alias     func(context.Context, *slog.Logger) string
+	now       func() time.Time
+	log       *slog.Logger
 }
 
 // build makes the function that the environment describes. It makes no call to AWS.
@@ -60,6 +62,9 @@ func build(cfg aws.Config, environ []string) (*examiner, error) {
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	e.checks = func(minute time.Time) ([]doctor.Check, error) {
 		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Engines: asked, Minute: minute})
+	}
+	e.proposals = func(ctx context.Context, filter string, watched []settings.Bucket) ([]string, error) {
+		return checks.Proposals(ctx, cfg, s.Stack, filter, watched)
 	}
 	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: os.Getenv("LAMBDA_TASK_ROOT"), Turns: table.Turns(notify.Interval)}
 	channels, watchers, err := topics.Channels(cfg, clock.System{}, e.log)

@@ -28,6 +28,7 @@ import (
 	"nightlatch/internal/evidence/athena/athenatest"
 	"nightlatch/internal/evidence/lake/laketest"
 	"nightlatch/internal/grant/granttest"
+	"nightlatch/internal/settings"
 )
 
 var goldens = flag.Bool("update", false, "write the goldens")
@@ -151,7 +152,35 @@ func (w *world) happens(event string) []string {
 const daily, beat = `{"nightlatch":{"doctor":"daily"}}`, `{"nightlatch":{"doctor":"heartbeat"}}`
 
 func (w *world) deploys() []string {
-	return w.happens(fmt.Sprintf(`{"RequestType":"Create","RequestId":"1","LogicalResourceId":"Questions","StackId":%q,"ResponseURL":%q,"ResourceProperties":{}}`, w.StackID, w.cloudFormation))
+	return w.happens(fmt.Sprintf(`{"RequestType":"Create","RequestId":"1","LogicalResourceId":"Questions","StackId":%q,"ResponseURL":%q,"ResourceProperties":{"Buckets":["exports=1GiB/1m+50GiB/24h"],"Others":"3","Id":"nightlatch"}}`,
+		w.StackID, w.cloudFormation))
+}
+
+// The metrics' answer is one for all of them.
+func TestThresholdsAreProposedAtDeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	properties := func(bucket, others string) map[string]any {
+		return map[string]any{"Buckets": []any{bucket}, "Others": others, "Id": "nightlatch"}
+	}
+	w.CloudWatch["GetMetricData"] = checkstest.Holding(500 << 20)
+	if got, want := w.e.thresholds(t.Context(), properties("exports=1GiB/1m+50GiB/24h", "3")), "bucket exports: in one period of 24h it sent 500 MiB at most, far below 50.0 GiB; "+
+		"it holds 500 MiB, and no alarm on it fires below 1.00 GiB: it can be emptied without one. Consider exports=250MiB/1m+1000MiB/24h; "+
+		"3 more buckets were not looked at: ask nightlatch doctor, and nightlatch backtest"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := w.e.thresholds(t.Context(), properties("exports=1GiB/1w", "0")); !strings.HasPrefix(got, "not known, as the buckets that CloudFormation hands over cannot be read: ") {
+		t.Errorf("there is no such period, and it says %q", got)
+	}
+	var refused error
+	w.e.proposals = func(context.Context, string, []settings.Bucket) ([]string, error) { return nil, refused }
+	if got, want := w.e.thresholds(t.Context(), properties("exports", "0")), "none would suit a bucket better, by its size and its last weeks"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	refused = errors.New("may not call it")
+	if got := w.e.thresholds(t.Context(), properties("exports", "0")); got != "not known: may not call it" {
+		t.Errorf("the metrics cannot be read, and it says %q", got)
+	}
 }
 
 // What a stack's life calls is written down, and the role is judged by that (infra).
@@ -161,7 +190,8 @@ func TestEveryCallIsWrittenDown(t *testing.T) {
 	w.CloudWatch["ListAlarmMuteRules"] = cbor.Map{"AlarmMuteRuleSummaries": cbor.List{cbor.Map{
 		"AlarmMuteRuleArn": cbor.String("arn:aws:cloudwatch:eu-west-1:" + w.ID + ":alarm-mute-rule:theirs"), "Status": cbor.String("ACTIVE")}}}
 	w.CloudWatch["GetAlarmMuteRule"] = cbor.Map{"MuteTargets": cbor.Map{"AlarmNames": cbor.List{cbor.String("theirs")}}}
-	if sent := w.deploys(); len(sent) != 0 || w.answer.Status != "SUCCESS" || !strings.Contains(w.answer.Data["Questions"], "takes 8 questions") {
+	if sent := w.deploys(); len(sent) != 0 || w.answer.Status != "SUCCESS" || !strings.Contains(w.answer.Data["Questions"], "takes 8 questions") ||
+		!strings.HasPrefix(w.answer.Data["Thresholds"], "bucket exports: in one period of 1m it sent 7.00 GiB at most") {
 		t.Errorf("got %+v, sent %q", w.answer, sent)
 	}
 	real := w.e.beat

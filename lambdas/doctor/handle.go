@@ -16,6 +16,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/settings"
 )
 
 // handle answers the schedules, and CloudFormation.
@@ -82,8 +83,8 @@ func (e *examiner) heartbeat(ctx context.Context) error {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 const maxData = 1500
 
-// deployed asks each engine each question while the stack is deployed, and answers what became of it. It fails no deployment: what an engine
-// refuses is said, and told.
+// deployed asks each engine each question while the stack is deployed, and answers what became of it, and which thresholds would suit the watched
+// buckets better. It fails no deployment: what an engine refuses is said, and told.
 func (e *examiner) deployed(ctx context.Context, request cfn.Event) (id string, data map[string]any, err error) {
 	const resource = "nightlatch-questions"
 	if request.RequestType == cfn.RequestDelete {
@@ -102,11 +103,43 @@ func (e *examiner) deployed(ctx context.Context, request cfn.Event) (id string, 
 	for _, f := range reports[0].Found {
 		said = append(said, f.Says)
 	}
-	text := prose.Plain(strings.Trim(strings.Join(said, "; "), "; "))
+	return resource, map[string]any{"Questions": e.output("questions", strings.Trim(strings.Join(said, "; "), "; ")), "Thresholds": e.output("thresholds", e.thresholds(ctx, request.ResourceProperties))}, nil
+}
+
+// output is a text as the stack shows it. All of it goes to the log.
+func (e *examiner) output(of, text string) string {
+	text = prose.Plain(text)
+	e.log.Info("said to the stack", "of", of, "text", text)
 	if len(text) > maxData {
 		text = text[:maxData] + " ... (cut; all of it is in the doctor's log)"
 	}
-	return resource, map[string]any{"Questions": text}, nil
+	return text
+}
+
+// thresholds says which thresholds would suit the watched buckets better, by what they hold and what left them in the last weeks.
+func (e *examiner) thresholds(ctx context.Context, properties map[string]any) string {
+	var entries []string
+	list, _ := properties["Buckets"].([]any)
+	for _, entry := range list {
+		text, _ := entry.(string)
+		entries = append(entries, text)
+	}
+	filter, _ := properties["Id"].(string)
+	watched, err := settings.ParseBuckets(strings.Join(entries, ","))
+	if err != nil {
+		return fmt.Sprintf("not known, as the buckets that CloudFormation hands over cannot be read: %v", err)
+	}
+	all, err := e.proposals(ctx, filter, watched)
+	if err != nil {
+		return fmt.Sprintf("not known: %v", err)
+	}
+	if len(all) == 0 {
+		all = []string{"none would suit a bucket better, by its size and its last weeks"}
+	}
+	if others, _ := properties["Others"].(string); others != "" && others != "0" { // CloudFormation writes every scalar as a string
+		all = append(all, others+" more buckets were not looked at: ask nightlatch doctor, and nightlatch backtest")
+	}
+	return strings.Join(all, "; ")
 }
 
 // tell notifies the team of what is due, and remembers what was found. always says that what is remembered must not be needed for it. An error is

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"nightlatch/internal/doctor"
 	"nightlatch/internal/grant"
 )
 
@@ -54,17 +55,8 @@ func (r *Reader) Sizes(ctx context.Context) (map[string]int64, error) {
 			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: &id,
 				MetricStat: &types.MetricStat{Metric: &m, Period: aws.Int32(24 * 60 * 60), Stat: aws.String(string(types.StatisticAverage))}})
 		}
-		data := cloudwatch.NewGetMetricDataPaginator(r.metrics, in)
-		for data.HasMorePages() {
-			page, err := data.NextPage(ctx)
-			if err != nil {
-				return nil, failed("cloudwatch:GetMetricData", "the metric BucketSizeBytes", err)
-			}
-			for _, got := range page.MetricDataResults {
-				for _, v := range got.Values {
-					most[aws.ToString(got.Id)] = max(most[aws.ToString(got.Id)], v)
-				}
-			}
+		if err := r.largest(ctx, in, most); err != nil {
+			return nil, failed("cloudwatch:GetMetricData", "the metric BucketSizeBytes", err)
 		}
 		for id, bytes := range most {
 			if bytes >= 0 && bytes < 1<<62 {
@@ -73,4 +65,47 @@ func (r *Reader) Sizes(ctx context.Context) (map[string]int64, error) {
 		}
 	}
 	return sizes, nil
+}
+
+// largest reads the largest datapoint of each query, by its id.
+func (r *Reader) largest(ctx context.Context, in *cloudwatch.GetMetricDataInput, most map[string]float64) error {
+	data := cloudwatch.NewGetMetricDataPaginator(r.metrics, in)
+	for data.HasMorePages() {
+		page, err := data.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, got := range page.MetricDataResults {
+			for _, v := range got.Values {
+				most[aws.ToString(got.Id)] = max(most[aws.ToString(got.Id)], v)
+			}
+		}
+	}
+	return nil
+}
+
+// Busiest reads the most bytes that left each bucket in one period of the last doctor.Weeks, by its request metric with the id filter.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html
+func (r *Reader) Busiest(ctx context.Context, filter string, buckets []string, period time.Duration) (map[string]int64, error) {
+	now := time.Now().UTC().Truncate(period)
+	busiest := map[string]int64{}
+	for some := range slices.Chunk(buckets, maxData) {
+		in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(now.Add(-doctor.Weeks)), EndTime: aws.Time(now)}
+		most := map[string]float64{}
+		for i, bucket := range some {
+			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String(fmt.Sprintf("m%d", i)),
+				MetricStat: &types.MetricStat{Period: aws.Int32(int32(period / time.Second)), Stat: aws.String(string(types.StatisticSum)),
+					Metric: &types.Metric{Namespace: aws.String("AWS/S3"), MetricName: aws.String("BytesDownloaded"),
+						Dimensions: []types.Dimension{{Name: aws.String("BucketName"), Value: aws.String(bucket)}, {Name: aws.String("FilterId"), Value: aws.String(filter)}}}}})
+		}
+		if err := r.largest(ctx, in, most); err != nil {
+			return nil, failed("cloudwatch:GetMetricData", "the metric BytesDownloaded", err)
+		}
+		for i, bucket := range some {
+			if bytes, measured := most[fmt.Sprintf("m%d", i)]; measured && bytes < 1<<62 {
+				busiest[bucket] = int64(bytes)
+			}
+		}
+	}
+	return busiest, nil
 }
