@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -72,6 +73,7 @@ func (m *Memory) Put(_ context.Context, r Record) (Record, error) {
 	return m.keep(r)
 }
 
+// keep stores a record, and returns it as it is stored.
 func (m *Memory) keep(r Record) (Record, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -87,7 +89,10 @@ func (m *Memory) keep(r Record) (Record, error) {
 		}
 	}
 	m.records[r.ID] = kept{text, r.Brief(), r.Writer, slices.Clone(r.Log)}
-	return decode(text)
+	if bytes.Contains(text, []byte(`\ufffd`)) { // what is no UTF-8 is stored as another text
+		return decode(text)
+	}
+	return r, nil
 }
 
 // Unclosed implements Store.
