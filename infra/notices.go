@@ -49,9 +49,6 @@ func newTeller(scope constructs.Construct, s Settings, code string, topic, watch
 		RedrivePolicy:     map[string]any{"deadLetterTargetArn": failed.AttrArn(), "maxReceiveCount": received},
 	})
 	queue.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
-	policy := awssqs.NewCfnQueuePolicy(scope, jsii.String("NoticesPolicy"), &awssqs.CfnQueuePolicyProps{
-		Queues: &[]*string{queue.Ref()}, PolicyDocument: document(append(ourRulesSend(s.Home, queue.AttrArn()), onlyTLS("sqs:*", queue.AttrArn()))...),
-	})
 	f, err := newFunction(scope, s, recipe{
 		id: "Teller", about: "Nightlatch: tells the team of calls that could blind or silence it", code: code, timeout: tellTimeout, grants: tellerGrants(s),
 		environment: settings.Notices{Topic: *topic.arn, Watchers: s.watchingTopics(watch), Table: kept.name, LogLevel: s.LogLevel}.Environ(),
@@ -61,6 +58,9 @@ func newTeller(scope constructs.Construct, s Settings, code string, topic, watch
 	if err != nil {
 		return teller{}, err
 	}
+	policy := awssqs.NewCfnQueuePolicy(scope, jsii.String("NoticesPolicy"), &awssqs.CfnQueuePolicyProps{
+		Queues: &[]*string{queue.Ref()}, PolicyDocument: document(append(ourRulesSend(s.Home, queue.AttrArn()), nobodyElseTakes(queue.AttrArn(), f.role.AttrArn()), onlyTLS("sqs:*", queue.AttrArn()))...),
+	})
 	mapping := awslambda.NewCfnEventSourceMapping(scope, jsii.String("NoticesTaken"), &awslambda.CfnEventSourceMappingProps{
 		EventSourceArn: queue.AttrArn(), FunctionName: f.function.Ref(), BatchSize: jsii.Number(batchSize), MaximumBatchingWindowInSeconds: jsii.Number(batchSeconds),
 		FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
@@ -96,6 +96,13 @@ func ourRulesSend(h Home, queue *string) []statement {
 			"Condition": map[string]any{"ArnLike": rules}},
 		{"Sid": "NobodyElseSends", "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue, "Condition": map[string]any{"ArnNotLike": rules}},
 	}
+}
+
+// nobodyElseTakes denies everybody but the function's role to take notices away, whoever lets him: CloudTrail records such calls nowhere unless it
+// is told to. aws:PrincipalArn is the role's of a session.
+func nobodyElseTakes(queue, role *string) statement {
+	return statement{"Sid": "NobodyElseTakes", "Effect": "Deny", "Principal": "*", "Action": []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}, "Resource": queue,
+		"Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": role}}}
 }
 
 // takeNotices is what Lambda does with the function's role: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html

@@ -72,7 +72,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	d.ask(stack, s, topic, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
 	watchFunctions(stack, r, a, e, n, d, s.watchingTopics(watch))
-	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept})
+	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, d.role.AttrArn()})
 	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
 	if makes.EventDataStore == made {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),

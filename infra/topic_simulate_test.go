@@ -108,6 +108,11 @@ func TestPublishersAreJudged(t *testing.T) {
 		c := as(who, everything, "sqs:SendMessage", theNotices)
 		c.want = others
 		calls = append(calls, c)
+		for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"} { // nor takes them away
+			c := as(who, everything, action, theNotices)
+			c.want, c.Context["aws:PrincipalArn"] = "ExplicitlyDenied NobodyElseTakes", who
+			calls = append(calls, c)
+		}
 	}
 
 	policies := map[string]any{

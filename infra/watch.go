@@ -84,6 +84,7 @@ type belongings struct {
 	topic, watch team
 	queue        awssqs.CfnQueue
 	kept         incidents
+	beats        *string // the ARN of the role that reads the heartbeat's secret
 }
 
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
@@ -109,8 +110,8 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 			about: map[string]any{"functionName": function}},
 		{id: "FunctionPolicy", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("PutResourcePolicy"), startsWith("DeleteResourcePolicy")),
 			names: []string{":function:" + named}}, // how CloudTrail names the function is nowhere written
-		{id: "Mapping", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("UpdateEventSourceMapping"), startsWith("DeleteEventSourceMapping")),
-			names: []string{*n.mapping.Ref(), named}}, // nor the mapping
+		{id: "Mapping", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("CreateEventSourceMapping"), startsWith("UpdateEventSourceMapping"), startsWith("DeleteEventSourceMapping")),
+			names: []string{*n.mapping.Ref(), named}}, // nor the mapping; who makes another on the queue takes notices away
 		{id: "Table", from: []string{"aws.dynamodb"}, calls: []any{"DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups"}, about: map[string]any{"tableName": table}},
 		{id: "TablePolicy", from: []string{"aws.dynamodb"}, calls: []any{"PutResourcePolicy", "DeleteResourcePolicy"}, about: map[string]any{"resourceArn": table}},
 		{id: "Schedules", from: []string{"aws.scheduler"}, calls: []any{"DeleteScheduleGroup"}},                                         // how CloudTrail names the group is nowhere written
@@ -120,6 +121,7 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 		{id: "Queue", from: []string{"aws.sqs"}, calls: []any{"DeleteQueue", "PurgeQueue", "SetQueueAttributes", "AddPermission", "RemovePermission"}, about: map[string]any{"queueUrl": queues}},
 		{id: "Topic", from: []string{"aws.sns"}, calls: []any{"DeleteTopic", "SetTopicAttributes", "AddPermission", "RemovePermission"}, about: map[string]any{"topicArn": topics}},
 		{id: "TopicData", rule: "Topic", from: []string{"aws.sns"}, calls: []any{"PutDataProtectionPolicy"}, about: map[string]any{"resourceArn": topics}},
+		{id: "Texts", from: []string{"aws.sns"}, calls: []any{"SetSMSAttributes"}}, // the account's: a limit of a dollar a month holds texts back
 		{id: "Subscribed", rule: "Subscription", from: []string{"aws.sns"}, calls: []any{"Subscribe", "ConfirmSubscription"}, about: map[string]any{"topicArn": topics}},
 		{id: "Subscription", from: []string{"aws.sns"}, calls: []any{"Unsubscribe", "SetSubscriptionAttributes"},
 			about: map[string]any{"subscriptionArn": slices.Concat(startsWith(*o.topic.arn+":"), startsWith(*o.watch.arn+":"))}},
@@ -127,6 +129,7 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 			about: map[string]any{"keyId": slices.Concat(contains(*o.topic.keyID), contains(*o.watch.keyID))}},
 		{id: "Rule", from: []string{"aws.events"}, calls: []any{"DisableRule", "DeleteRule", "PutRule"}, about: map[string]any{"name": startsWith(named)}},
 		{id: "Target", from: []string{"aws.events"}, calls: []any{"PutTargets", "RemoveTargets"}, about: map[string]any{"rule": startsWith(named)}},
+		{id: "Bus", from: []string{"aws.events"}, calls: []any{"PutPermission", "RemovePermission"}}, // whichever bus: ours is the default, which a call need not name
 		{id: "Stack", from: []string{"aws.cloudformation"}, calls: []any{"DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "CancelUpdateStack",
 			"ContinueUpdateRollback", "SetStackPolicy", "UpdateTerminationProtection"},
 			about: map[string]any{"stackName": slices.Concat(startsWith(stackName), startsWith(s.Home.arn("cloudformation", "stack/"+stackName)))}},
@@ -142,8 +145,12 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 		if wholeARN.MatchString(s.Heartbeat) {
 			name = name[:len(name)-len("-AbCdEf")]
 		}
+		secret := map[string]any{"secretId": contains(name[strings.LastIndex(name, ":")+1:])}
 		all = append(all, tampering{id: "Heartbeat", from: []string{"aws.secretsmanager"}, calls: []any{"PutSecretValue", "UpdateSecret", "DeleteSecret", "RotateSecret",
-			"UpdateSecretVersionStage", "PutResourcePolicy", "DeleteResourcePolicy"}, about: map[string]any{"secretId": contains(name[strings.LastIndex(name, ":")+1:])}})
+			"UpdateSecretVersionStage", "PutResourcePolicy", "DeleteResourcePolicy"}, about: secret},
+			// Who knows the URL can send the sign of life himself. BatchGetSecretValue is recorded as this call for each secret:
+			// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
+			tampering{id: "HeartbeatRead", from: []string{"aws.secretsmanager"}, calls: []any{"GetSecretValue"}, about: secret, but: o.beats, reads: true})
 	}
 	return slices.Concat(all, waysOut(), s.ofTheTrail())
 }
@@ -219,7 +226,7 @@ func watchTampering(scope constructs.Construct, s Settings, e enroller, n teller
 		"detail": map[string]any{"alarmName": startsWith(watchPrefix), "state": map[string]any{"value": []string{"ALARM"}}}})
 }
 
-// nobodyBut matches every caller but sessions of a role: the enroller's, whose work looks like tampering with the metrics. A caller without a
+// nobodyBut matches every caller but sessions of a role: the enroller's, whose work looks like tampering with the metrics, or the doctor's. A caller without a
 // session, such as a user with a key, has no issuer at all, and "anything-but" alone would not match a field that is not there.
 func nobodyBut(role *string) map[string]any {
 	return map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{

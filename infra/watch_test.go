@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +13,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/notices"
 )
 
@@ -51,33 +50,16 @@ func TestTheResponderIsWatched(t *testing.T) {
 	}
 }
 
-// matching are, for each event, the logical ids of the rules that match it, in order. moto matches, which is not ours.
+// matching are, for each event, the logical ids of the rules that match it, in order.
 func matching(t *testing.T, rules map[string]map[string]any, events []map[string]any) [][]string {
 	t.Helper()
-	server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
-	if err != nil {
-		t.Skipf("SKIPPED, the rules' patterns: no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
-	}
 	patterns := map[string]any{}
 	for id, rule := range rules {
 		if rule["EventPattern"] != nil {
 			patterns[id] = rule["EventPattern"]
 		}
 	}
-	matching := exec.Command(filepath.Join(filepath.Dir(server), "python"), filepath.Join("testdata", "patterns.py"))
-	matching.Stdin, matching.Stderr = strings.NewReader(indented(t, map[string]any{"patterns": patterns, "events": events})), os.Stderr
-	out, err := matching.Output()
-	if err != nil {
-		t.Fatalf("matching: %v", err)
-	}
-	var ids [][]string
-	if err := json.Unmarshal(out, &ids); err != nil || len(ids) != len(events) {
-		t.Fatalf("got %s, %v", out, err)
-	}
-	for _, list := range ids {
-		slices.Sort(list)
-	}
-	return ids
+	return awstest.Matching(t, patterns, events)
 }
 
 func call(source, name, params, issuer string) map[string]any {
@@ -162,12 +144,14 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.lambda", "PutResourcePolicy", `{"resourceArn":"` + functions + `Nightlatch-Approver-x1"}`, "FunctionPolicy"},
 		{"aws.lambda", "DeleteResourcePolicy20260801", `{"resourceArn":"` + functions + `Nightlatch-Approver-x1"}`, "FunctionPolicy"},
 		{"aws.lambda", "UpdateEventSourceMapping20150331", `{"uUID":"Nightlatch-NoticesTaken-x1","enabled":false}`, "Mapping"},
+		{"aws.lambda", "CreateEventSourceMapping20150331", `{"eventSourceArn":"arn:aws:sqs:eu-west-1:111122223333:Nightlatch-Notices-x1","functionName":"his"}`, "Mapping"},
 		{"aws.lambda", "DeleteEventSourceMapping20150331", `{"uUID":"Nightlatch-NoticesTaken-x1"}`, "Mapping"},
 		{"aws.scheduler", "UpdateSchedule", `{"groupName":"Nightlatch","name":"desk"}`, "Schedule"},
 		{"aws.logs", "DisassociateKmsKey", `{"logGroupName":"Nightlatch-TellerLog-x1"}`, "Log"},
 		{"aws.sqs", "PurgeQueue", `{"queueUrl":"` + queues + `{Notices.QueueName}"}`, "Queue"},
 		{"aws.sns", "DeleteTopic", `{"topicArn":"` + aWatch + `"}`, "Topic"},
 		{"aws.sns", "PutDataProtectionPolicy", `{"resourceArn":"` + aTopic + `"}`, "TopicData"},
+		{"aws.sns", "SetSMSAttributes", `{"attributes":{"MonthlySpendLimit":"1"}}`, "Texts"},
 		{"aws.sns", "Subscribe", `{"topicArn":"` + aTopic + `","protocol":"https"}`, "Subscribed"},
 		{"aws.sns", "ConfirmSubscription", `{"topicArn":"` + aWatch + `"}`, "Subscribed"},
 		{"aws.sns", "Subscribe", `{"topicArn":"arn:aws:sns:eu-west-1:111122223333:other"}`, ""},
@@ -231,6 +215,8 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.events", "RemoveTargets", `{"rule":"Nightlatch-Rings-1ABC","ids":["responder"]}`, "Target"},
 		{"aws.events", "PutTargets", `{"rule":"Nightlatch-Rings-1ABC","targets":[]}`, "Target"},
 		{"aws.events", "RemoveTargets", `{"rule":"other"}`, ""},
+		{"aws.events", "PutPermission", `{"statementId":"his","action":"events:PutEvents","principal":"444455556666"}`, "Bus"},
+		{"aws.events", "RemovePermission", `{"statementId":"ours","eventBusName":"default"}`, "Bus"},
 		{"aws.cloudformation", "DeleteStack", `{"stackName":"Nightlatch"}`, "Stack"},
 		{"aws.cloudformation", "UpdateStack", `{"stackName":"` + theStack + `"}`, "Stack"},
 		{"aws.cloudformation", "CreateChangeSet", `{"stackName":"Nightlatch","changeSetName":"x"}`, "Stack"},
@@ -278,10 +264,12 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.secretsmanager", "PutResourcePolicy", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
 		{"aws.secretsmanager", "DeleteResourcePolicy", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
 		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"web"}`, ""},
+		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"nightlatch/heartbeat"}`, "HeartbeatRead"},
+		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"web"}`, ""},
 		{"aws.iam", "PutRolePolicy", `{"roleName":"etl"}`, ""},
 		{"aws.iam", "UpdateAccessKey", `{"userName":"mara","status":"Inactive"}`, ""},
 	}
-	issuers := []string{"", "arn:aws:iam::111122223333:role/admin", deployment, cdk, "{EnrollerRole.Arn}"}
+	issuers := []string{"", "arn:aws:iam::111122223333:role/admin", deployment, cdk, "{EnrollerRole.Arn}", "{DoctorRole.Arn}"}
 	var events []map[string]any
 	untried := map[string][]string{} // the calls that a rule names and nothing here makes
 	for id, rule := range rules {
@@ -309,8 +297,8 @@ func TestTamperingIsNotified(t *testing.T) {
 	for i, c := range calls {
 		for j, issuer := range issuers {
 			want := strings.Fields(c.rule)
-			if j == 4 && c.rule == "Metrics" {
-				want = nil // the enroller's work; to deploy is no exemption
+			if j == 4 && c.rule == "Metrics" || j == 5 && c.rule == "HeartbeatRead" {
+				want = nil // the enroller's work, and the doctor's; to deploy is no exemption
 			}
 			ids := got[i*len(issuers)+j]
 			if len(ids) != len(want) || slices.ContainsFunc(want, func(rule string) bool { return !slices.ContainsFunc(ids, tampers(rule).MatchString) }) {
@@ -323,6 +311,17 @@ func TestTamperingIsNotified(t *testing.T) {
 // tampers is how the CDK calls the rule for one kind of tampering.
 func tampers(name string) *regexp.Regexp {
 	return regexp.MustCompile("^Tampering" + name + "[0-9A-F]{8}$")
+}
+
+// What hears, with both engines and a heartbeat: the catalogue of attacks (internal/attacks) is played on it.
+func TestWhatHears(t *testing.T) {
+	hears := map[string]any{}
+	for id, r := range synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat")["Resources"].(map[string]any) {
+		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::DynamoDB::Table"}, at(t, r, "Type").(string)) {
+			hears[id] = r
+		}
+	}
+	golden(t, "hearing.golden", hash.ReplaceAllString(indented(t, map[string]any{"Resources": hears}), "HASH"))
 }
 
 // EventBridge takes 2,048 characters a pattern, and the function gets the whole event, with the rule's name.

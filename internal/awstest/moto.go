@@ -18,6 +18,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
+// server is the path of moto's server.
+func server() (string, error) {
+	path, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
+	if err != nil {
+		return "", fmt.Errorf("no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
+	}
+	return path, nil
+}
+
 // Moto runs moto, one for all the tests of a package that run beside each other, and returns its endpoint. It ends with the last of them. It is
 // found by NIGHTLATCH_MOTO or on the PATH; where it is not, the test is skipped.
 func Moto(t *testing.T) string {
@@ -25,9 +34,9 @@ func Moto(t *testing.T) string {
 	running.mu.Lock()
 	defer running.mu.Unlock()
 	if running.tests == 0 {
-		server, err := exec.LookPath(cmp.Or(os.Getenv("NIGHTLATCH_MOTO"), "moto_server"))
+		server, err := server()
 		if err != nil {
-			t.Skipf("SKIPPED, what needs AWS's own answers: no moto_server (%v); pip install 'moto[server]', or set NIGHTLATCH_MOTO to its path", err)
+			t.Skipf("SKIPPED, what needs AWS's own answers: %v", err)
 		}
 		if running.endpoint, running.end, err = start(server); err != nil {
 			t.Fatalf("starting %s: %v", server, err)

@@ -16,6 +16,7 @@ import (
 	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/notices"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
@@ -28,6 +29,8 @@ type Deployment struct {
 	Stack, Account, Region string
 	// Memory is what the daily function remembers.
 	Memory doctor.Memory
+	// Hearing reads what the function that tells of tampering has left behind.
+	Hearing doctor.HearingRead
 	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again: only the functions may
 	// ask.
 	Engines []evidence.Trail
@@ -57,6 +60,8 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Alarms(deployed, reader.Alarms, with(doctor.AlarmsName)...),
 		doctor.Thresholds(deployed, reader.Sizes, with(doctor.ThresholdsName)...),
 		doctor.Queues(deployed, reader.Queue, with(doctor.QueuesName)...),
+		doctor.Rules(deployed, reader.Rule, with(doctor.RulesName)...),
+		doctor.Notices(d.Hearing, time.Now),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
 		doctor.Trail(deployed, trails, d.Account, d.Region, with(doctor.TrailName)...),
 	}
@@ -106,7 +111,7 @@ func Vital(all []doctor.Check) []doctor.Check {
 	return slices.DeleteFunc(slices.Clone(all), func(c doctor.Check) bool { return !slices.Contains(vital, c.Name) })
 }
 
-var vital = []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName}
+var vital = []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName, doctor.RulesName, doctor.NoticesName}
 
 // grants are the rights of each check, beside reading the stack. The team's topic and a second one are the stack's own.
 var grants = map[string][]grant.Grant{
@@ -114,6 +119,7 @@ var grants = map[string][]grant.Grant{
 	doctor.AlarmsName:     awsstack.AlarmGrants(),
 	doctor.ThresholdsName: awsstack.SizeGrants(),
 	doctor.QueuesName:     awsstack.QueueGrants(),
+	doctor.RulesName:      awsstack.RuleGrants(),
 	doctor.RolesName:      awsstack.RoleGrants(),
 	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
 	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
@@ -133,7 +139,7 @@ func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants
 // Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
 func Grants(trail, store bool) []grant.Grant {
 	all := awsstack.StackGrants()
-	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RolesName} {
+	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.RolesName} {
 		all = append(all, grants[name]...)
 	}
 	if trail {
@@ -172,4 +178,19 @@ func (m memory) Save(ctx context.Context, kept doctor.Kept) error {
 		return fmt.Errorf("what the checks remember: %v", err)
 	}
 	return m.table.SetDoctor(ctx, string(body), kept.Version)
+}
+
+// Hearing reads from the table of incidents what the function that tells of tampering has left behind.
+func Hearing(table *dynamo.Store) doctor.HearingRead {
+	return func(ctx context.Context) (doctor.Hearing, error) {
+		_, body, err := table.Notices(ctx)
+		if err != nil || body == nil {
+			return doctor.Hearing{}, err
+		}
+		var s notices.State
+		if err := json.Unmarshal(body, &s); err != nil {
+			return doctor.Hearing{}, fmt.Errorf("what is to be told: what is stored does not decode: %v", err)
+		}
+		return doctor.Hearing{Ticked: s.Ticked, Unsent: s.Unsent()}, nil
+	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -21,6 +23,8 @@ import (
 	"nightlatch/internal/checks/checkstest"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/notices"
 )
 
 // world is an account, what its engine refuses, and what is remembered.
@@ -42,7 +46,9 @@ func (a *world) do(err error) {
 
 func (a *world) examine() []doctor.Report {
 	a.t.Helper()
-	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
+	table, err := dynamo.New(a.Config, checkstest.Table)
+	a.do(err)
+	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
 	a.do(err)
 	return doctor.Run(a.t.Context(), time.Now, list)
 }
@@ -79,7 +85,7 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"8 of 8 hold": {"", func(context.Context, *world) error { return nil }},
+		"10 of 10 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -127,6 +133,44 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			_, err := sqs.NewFromConfig(a.Config).DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: aws.String(a.Names["FailedEvents"])})
 			return err
 		}},
+		"is DISABLED, and was deployed as ENABLED": {"rules", func(ctx context.Context, a *world) error {
+			_, err := eventbridge.NewFromConfig(a.Config).DisableRule(ctx, &eventbridge.DisableRuleInput{Name: aws.String(a.Names["Rings"])})
+			return err
+		}},
+		"matches or fires at something else than was deployed": {"rules", func(ctx context.Context, a *world) error {
+			_, err := eventbridge.NewFromConfig(a.Config).PutRule(ctx, &eventbridge.PutRuleInput{Name: aws.String(a.Names["Rings"]), EventPattern: aws.String(`{"source":["never"]}`)})
+			return err
+		}},
+		"has lost its target failed": {"rules", func(ctx context.Context, a *world) error {
+			_, err := eventbridge.NewFromConfig(a.Config).RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: aws.String(a.Names["Rings"]), Ids: []string{"failed"}})
+			return err
+		}},
+		"its target failed is not as deployed": {"rules", func(ctx context.Context, a *world) error {
+			_, err := eventbridge.NewFromConfig(a.Config).PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: aws.String(a.Names["Rings"]),
+				Targets: []eventtypes.Target{{Id: aws.String("failed"), Arn: aws.String("arn:aws:sqs:eu-west-1:444455556666:his")}}})
+			return err
+		}},
+		"calls a target his that was not deployed": {"rules", func(ctx context.Context, a *world) error {
+			_, err := eventbridge.NewFromConfig(a.Config).PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: aws.String(a.Names["Rings"]),
+				Targets: []eventtypes.Target{{Id: aws.String("his"), Arn: aws.String("arn:aws:sqs:eu-west-1:444455556666:his")}}})
+			return err
+		}},
+		"is gone: what it sent reaches nobody": {"rules", func(ctx context.Context, a *world) error {
+			rules := eventbridge.NewFromConfig(a.Config)
+			if _, err := rules.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: aws.String(a.Names["Rings"]), Ids: []string{"failed"}}); err != nil {
+				return err
+			}
+			_, err := rules.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: aws.String(a.Names["Rings"])})
+			return err
+		}},
+		"was called last at": {"notices", func(_ context.Context, a *world) error {
+			a.Hears(notices.State{Version: 2, Ticked: time.Now().Add(-time.Hour)})
+			return nil
+		}},
+		"has something to tell that neither": {"notices", func(_ context.Context, a *world) error {
+			a.Hears(notices.State{Version: 2, Ticked: time.Now(), Due: []notices.Telling{{First: time.Now().Add(-time.Hour)}, {First: time.Now()}}})
+			return nil
+		}},
 		"its policy responder is not as deployed": {"roles", func(ctx context.Context, a *world) error {
 			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder"),
 				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
@@ -156,6 +200,17 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		}},
 		"records nothing; start it: aws cloudtrail start-event": {"trail", func(_ context.Context, a *world) error { a.StoreStatus = "STOPPED_INGESTION"; return nil }},
 		"others than CloudTrail may write the trail's files":    {"seal", func(_ context.Context, a *world) error { a.Unseal(); return nil }},
+		"may not call s3:GetBucketPolicy": {"seal", func(_ context.Context, a *world) error {
+			a.Meddle = func(w http.ResponseWriter, operation string) bool {
+				if operation != "files-"+a.ID { // of S3 the path's last part
+					return false
+				}
+				w.WriteHeader(http.StatusForbidden)
+				io.WriteString(w, `<Error><Code>AccessDenied</Code><Message>no</Message></Error>`)
+				return true
+			}
+			return nil
+		}},
 		"there is no such trail": {"trail", func(ctx context.Context, a *world) error {
 			_, err := cloudtrail.NewFromConfig(a.Config).DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: aws.String("main")})
 			return err
@@ -187,14 +242,14 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 // Whoever may read nothing is told so of each check, and none of them holds.
 func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 	t.Parallel()
-	for _, denied := range []string{"GetTemplate", "ListSubscriptionsByTopic", "GetQueueAttributes", "GetRolePolicy", "GetTrailStatus"} {
+	for _, denied := range []string{"GetTemplate", "ListSubscriptionsByTopic", "GetQueueAttributes", "GetRolePolicy", "GetTrailStatus", "DescribeRule", "GetItem"} {
 		a := newWorld(t)
 		a.Meddle = func(w http.ResponseWriter, operation string) bool {
 			if operation != denied {
 				return false
 			}
 			w.WriteHeader(http.StatusForbidden)
-			if denied == "GetTrailStatus" || denied == "GetQueueAttributes" {
+			if slices.Contains([]string{"GetTrailStatus", "GetQueueAttributes", "DescribeRule", "GetItem"}, denied) {
 				io.WriteString(w, `{"__type":"AccessDeniedException","message":"User: x is not authorized to perform: it"}`)
 			} else {
 				io.WriteString(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x is not authorized to perform: it</Message></Error></ErrorResponse>`)
@@ -213,8 +268,8 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{"GetTemplate": {"endpoints", "alarms", "thresholds", "queues", "roles", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
-			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}}[denied]
+		want := map[string][]string{"GetTemplate": {"endpoints", "alarms", "thresholds", "queues", "rules", "roles", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices"}}[denied]
 		if !slices.Equal(unread, want) {
 			t.Errorf("%s: not read are %q", denied, unread)
 		}

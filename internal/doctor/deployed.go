@@ -16,6 +16,7 @@ type Deployed struct {
 	Alarms []Alarm
 	Roles  []Role
 	Queues []Queue
+	Rules  []Rule
 	// Trail and Store are the ARNs of the trail and the event data store that are asked; "" where there is none.
 	Trail, Store string
 	// Stated says that the deployer states that nobody but CloudTrail writes the trail's files.

@@ -20,6 +20,8 @@ const (
 	AlarmsName    = "alarms"
 	QueuesName    = "queues"
 	RolesName     = "roles"
+	RulesName     = "rules"
+	NoticesName   = "notices"
 	TrailName     = "trail"
 	SealName      = "seal"
 	QuestionsName = "questions"

@@ -183,7 +183,7 @@ func may(from, to string) (bool, string) {
 	case from == engines:
 		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena", "evidence/trailbucket"}, to), "the engines are put together of themselves alone"
 	case from == checks:
-		return to == "doctor" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
+		return to == "doctor" || to == "notices" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
 	case isLambda(from):
 		if to == "responder" && from == "lambdas/approver" {
 			return false, "the approver writes down what humans decide, and does nothing of it"

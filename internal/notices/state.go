@@ -48,9 +48,10 @@ type Tally struct {
 	Shown []Event `json:"shown,omitempty"`
 }
 
-// Telling is a tally that is to be told, and the run that has said it would: the version of its state, and when.
+// Telling is a tally that is to be told, since when, and the run that has said it would: the version of its state, and when.
 type Telling struct {
 	Tally
+	First time.Time `json:"first,omitzero"`
 	Claim int64     `json:"claim"`
 	At    time.Time `json:"at"`
 }
@@ -67,6 +68,18 @@ type State struct {
 	Tallies []Tally   `json:"tallies,omitempty"`
 	Due     []Telling `json:"due,omitempty"`
 	Taken   []Taken   `json:"taken,omitempty"`
+	// Ticked is when the schedule's last tick came: all of the way from a rule to here has worked then.
+	Ticked time.Time `json:"ticked,omitzero"`
+}
+
+// Unsent is since when something is due that could not be sent; zero where nothing is.
+func (s State) Unsent() (since time.Time) {
+	for _, d := range s.Due {
+		if since.IsZero() || d.First.Before(since) {
+			since = d.First
+		}
+	}
+	return since
 }
 
 // Next is the state after a batch of events: they are counted, what is due is claimed by this run, and Version is one more. watched are the
@@ -83,6 +96,9 @@ func (s State) Next(events []Event, watched, suspects []string, now time.Time) S
 	}
 	s.Taken = s.Taken[max(0, len(s.Taken)-maxTaken):]
 	for _, e := range events {
+		if e.Rule == Tick {
+			s.Ticked = now
+		}
 		id := [2]string{e.Rule, e.ID}
 		if e.Rule == Tick || e.Rule == Deployers || seen[id] && e.ID != "" || !about(e, watched) {
 			continue
@@ -162,7 +178,7 @@ func (s State) due(tallies []Tally, now time.Time) State {
 	s.Tallies = nil
 	for _, t := range tallies {
 		if t.Count > 0 && (isDue(t) || t.Refused && told[t.Rule]) {
-			s.Due = append(s.Due, Telling{Tally: t})
+			s.Due = append(s.Due, Telling{Tally: t, First: now})
 			t = Tally{Kind: t.Kind, Told: now}
 		}
 		if t.Count > 0 || now.Before(t.Told.Add(Wait)) {

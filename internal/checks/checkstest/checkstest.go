@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -30,6 +31,7 @@ import (
 	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/notices"
 )
 
 // template is a small stack of each kind of resource that the checks read, as the CDK writes them.
@@ -44,7 +46,9 @@ const template = `{"Resources": {
       {"Sid": "KeepFailedEvents", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["FailedEvents", "Arn"]}}]}}]}},
   "Bytes": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "nightlatch-exports-1m", "AlarmActions": [{"Ref": "Topic"}], "Namespace": "AWS/S3", "MetricName": "BytesDownloaded",
     "Statistic": "Sum", "Dimensions": [{"Name": "FilterId", "Value": "nightlatch"}, {"Name": "BucketName", "Value": "exports"}], "Period": 60, "EvaluationPeriods": 5, "DatapointsToAlarm": 1,
-    "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1073741824, "TreatMissingData": "notBreaching"}}%s
+    "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1073741824, "TreatMissingData": "notBreaching"}},
+  "Rings": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": {"source": ["aws.cloudwatch"], "detail": {"alarmName": [{"prefix": "nightlatch-"}]}},
+    "Targets": [{"Id": "failed", "Arn": {"Fn::GetAtt": ["FailedEvents", "Arn"]}, "InputTransformer": {"InputTemplate": "{\"rule\":\"Rings\",\"event\":<aws.events.event.json>}"}}]}}%s
 }, "Outputs": {"TableName": {"Value": "` + Table + `"}}}`
 
 // unmade are resources that moto would not make: a function, and what a function of ours provides. GetTemplate shows them.
@@ -190,7 +194,18 @@ func New(t *testing.T) *Account {
 	_, err = dynamodb.NewFromConfig(a.Config).CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: aws.String(Table), BillingMode: dbtypes.BillingModePayPerRequest,
 		AttributeDefinitions: []dbtypes.AttributeDefinition{text(dynamo.PartitionKey), text(dynamo.SortKey)}, KeySchema: []dbtypes.KeySchemaElement{key(dynamo.PartitionKey), key(dynamo.SortKey)}})
 	a.do(err)
+	a.Hears(notices.State{Version: 1, Ticked: time.Now()})
 	return a
+}
+
+// Hears has the function that tells of tampering leave a state behind.
+func (a *Account) Hears(s notices.State) {
+	a.t.Helper()
+	table, err := dynamo.New(a.Config, Table)
+	a.do(err)
+	body, err := json.Marshal(s)
+	a.do(err)
+	a.do(table.SetNotices(a.t.Context(), s.Version, body))
 }
 
 func (a *Account) do(err error) {

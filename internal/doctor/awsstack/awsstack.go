@@ -5,7 +5,8 @@
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html,
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
-// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html and
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html,
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html and
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html.
 package awsstack
 
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -42,6 +44,7 @@ type Reader struct {
 	metrics   *cloudwatch.Client
 	iam       *iam.Client
 	queues    *sqs.Client
+	events    *eventbridge.Client
 }
 
 var _ doctor.Stack = (*Reader)(nil)
@@ -58,7 +61,7 @@ func New(cfg aws.Config, stack string) (*Reader, error) {
 	}
 	cfg = cfg.Copy()
 	cfg.Retryer = func() aws.Retryer { return awserr.Retries(attempts, backoff, backoff) }
-	return &Reader{stack, cfg.Region, cloudformation.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), iam.NewFromConfig(cfg), sqs.NewFromConfig(cfg)}, nil
+	return &Reader{stack, cfg.Region, cloudformation.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), iam.NewFromConfig(cfg), sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)}, nil
 }
 
 // StackGrants are the permissions that Deployed needs. Nested stacks are named as the stack is, and more.

@@ -63,6 +63,7 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		d.Roles = append(d.Roles, f.role(id))
 	}
 	d.Queues = append(d.Queues, f.queues()...)
+	d.Rules = append(d.Rules, f.rules()...)
 	d.Topics = append(d.Topics, f.topics()...)
 	for _, id := range t.of("Custom::RequestMetrics") {
 		names, _ := f.properties(id)["Buckets"].([]any)

@@ -110,6 +110,8 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 		return a.s3(r)
 	case "sqs":
 		return a.sqs(region, r, body)
+	case "events":
+		return a.events(region, r, body)
 	case "secretsmanager":
 		var in struct{ SecretId string }
 		err := json.Unmarshal(body, &in)
@@ -126,6 +128,16 @@ func (a *AWS) sqs(region string, r *http.Request, body []byte) (Call, error) {
 		return Call{}, fmt.Errorf("there is no resource for %s here: %v", target, err)
 	}
 	return Call{Action: "sqs:GetQueueAttributes", Resource: fmt.Sprintf("arn:aws:sqs:%s:%s:%s", region, a.Account, path.Base(in.QueueUrl))}, nil
+}
+
+// events reads AWS JSON: a rule is named by its name, on the bus that needs no name.
+func (a *AWS) events(region string, r *http.Request, body []byte) (Call, error) {
+	var in struct{ Name, Rule string }
+	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if err := json.Unmarshal(body, &in); err != nil || action != "DescribeRule" && action != "ListTargetsByRule" {
+		return Call{}, fmt.Errorf("there is no resource for %s here: %v", action, err)
+	}
+	return Call{Action: "events:" + action, Resource: fmt.Sprintf("arn:aws:events:%s:%s:rule/%s%s", region, a.Account, in.Name, in.Rule)}, nil
 }
 
 // query reads the protocol of CloudFormation, IAM, STS and SNS. IAM decides about a call with a key on the key's user.

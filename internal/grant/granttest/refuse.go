@@ -37,7 +37,7 @@ func (a *AWS) refuse(w http.ResponseWriter, service string, c Call) {
 		w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
 		w.WriteHeader(status)
 		json.NewEncoder(w).Encode(map[string]string{"Message": message})
-	case "cloudtrail", "athena", "organizations", "dynamodb", "sqs", "secretsmanager":
+	case "cloudtrail", "athena", "organizations", "dynamodb", "sqs", "events", "secretsmanager":
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		w.WriteHeader(http.StatusBadRequest)
 		json.NewEncoder(w).Encode(map[string]string{"__type": "AccessDeniedException", "Message": message})

@@ -1,5 +1,5 @@
 # Puts events to EventBridge patterns, as moto matches them: {"patterns": {id: pattern}, "events": [event]} comes on standard input; for
-# each event, the ids of the patterns that match it go to standard output. Run by watch_test.go, in a process of its own.
+# each event, the ids of the patterns that match it go to standard output. Run by patterns.go, in a process of its own.
 import json
 import sys
 
