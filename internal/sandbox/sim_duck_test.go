@@ -129,6 +129,11 @@ func (w *world) bystanders() {
 		refused.ErrorCode = "AccessDenied"
 		w.record(refused)
 		w.record(c.elsewhere(w.Rand, at().AddDate(0, 0, -i%4), "ec2.amazonaws.com", "DescribeInstances"))
+		if i%6 == 1 { // some of the crowd were made by two of it
+			made := caller{who: iamUser(w.Rand, "admin"+string(rune('0'+i%4)), keyID("AKIA", w.Rand)), ip: within("10.9.9")}.elsewhere(w.Rand, at().AddDate(0, 0, -2), "iam.amazonaws.com", "CreateUser")
+			made.ResponseElements = map[string]any{"user": map[string]string{"path": "/", "userName": "crowd", "userId": c.who.PrincipalID}}
+			w.record(made)
+		}
 		if i%4 == 0 {
 			login := c.elsewhere(w.Rand, at().AddDate(0, 0, -i%3), "signin.amazonaws.com", "ConsoleLogin")
 			login.UserIdentity.AccessKeyID, login.ResponseElements = "", map[string]any{"ConsoleLogin": []string{"Success", "Failure"}[i%2]}

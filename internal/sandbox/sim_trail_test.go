@@ -20,11 +20,11 @@ type entry struct {
 	record
 	due []time.Time
 
-	recordID, callID, gave, key, issuerID, agent, signing, named, inResources, copiedFrom, corrects, network, actor, principal, day string
-	most                                                                                                                            [14]string
-	among                                                                                                                           []string // the buckets of its resources
-	bytes                                                                                                                           float64
-	sized, data, hides                                                                                                              bool
+	recordID, callID, gave, made, key, issuerID, agent, signing, named, inResources, copiedFrom, corrects, network, actor, principal, day string
+	most                                                                                                                                  [14]string
+	among                                                                                                                                 []string // the buckets of its resources
+	bytes                                                                                                                                 float64
+	sized, data, hides                                                                                                                    bool
 }
 
 var (
@@ -54,6 +54,9 @@ func enter(r record, due ...time.Time) *entry {
 		if of, ok := r.ResponseElements[given].(map[string]string); ok {
 			e.gave = of["accessKeyId"]
 		}
+	}
+	if of, ok := r.ResponseElements["user"].(map[string]string); ok && r.EventSource == "iam.amazonaws.com" && r.EventName == "CreateUser" {
+		e.made = of["userId"]
 	}
 	if r.Addendum["reason"] == "UPDATED_DATA" && r.Addendum["originalEventID"] != "" {
 		e.corrects = r.Addendum["originalEventID"]
@@ -543,7 +546,12 @@ type on struct {
 
 func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	from, early := q.Before.Add(-evidence.HistorySpan), q.Before.Add(-24*time.Hour)
-	daily, since := map[on]*used{}, map[string]time.Time{}
+	daily, since, makers := map[on]*used{}, map[string]time.Time{}, map[string]string{}
+	for _, e := range all {
+		if maker, _, _ := strings.Cut(e.UserIdentity.PrincipalID, ":"); e.made != "" && !e.EventTime.Before(from) && e.EventTime.Before(q.Before) {
+			makers[e.made+"|"] = max(makers[e.made+"|"], maker)
+		}
+	}
 	add := func(c called, here bool, signing string) {
 		origin := usedID{"origin", c.principal, c.UserIdentity.AccessKeyID, c.network, c.VPCEndpointID, c.VPCEndpointAccount, signing}
 		old, p := !c.EventTime.After(early), c.principal
@@ -552,7 +560,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 		}
 		places := []on{{usedID{part: "principal", principal: p}, old, c.day}, {usedID{part: "key", principal: p, key: c.UserIdentity.AccessKeyID}, old, c.day},
 			{usedID{"place", p, "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, old, c.day},
-			{origin, false, c.day}, {usedID{"company", "", "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, false, ""}}
+			{origin, false, c.day}, {usedID{"company", makers[p], "", c.network, c.VPCEndpointID, c.VPCEndpointAccount, ""}, false, ""}}
 		if c.ErrorCode != "" {
 			origin.part = "refused"
 			places = []on{{origin, false, c.day}}
@@ -575,9 +583,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 			if name := product.FindStringSubmatch(c.UserAgent); here && name != nil {
 				u.product.add(name[1])
 			}
-			if d.part != "principal" && d.part != "key" {
-				u.ip = max(u.ip, c.SourceIPAddress)
-			}
+			u.ip = max(u.ip, c.SourceIPAddress)
 			u.bytes += c.out()
 			u.seen.span(c.EventTime)
 			if here {
@@ -600,7 +606,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 		add(c, true, c.signing)
 	}
 	for _, e := range all {
-		if _, here := e.in(q.Buckets); here || e.EventTime.Before(from) || !e.EventTime.Before(q.Before) {
+		if _, here := e.in(q.Buckets); here || e.made != "" || e.EventTime.Before(from) || !e.EventTime.Before(q.Before) {
 			continue
 		}
 		signing := "header"
@@ -613,7 +619,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	for d, day := range daily {
 		maps.DeleteFunc(day.who, func(p string, _ bool) bool { return since[p].After(early) }) // a thief makes users in a minute
 		touches[d.principal] = touches[d.principal] || day.touched && d.part != "company" && d.part != "refused"
-		if d.part == "company" && len(day.who) < 2 || d.part == "principal" && !(d.early && day.touched) || d.part == "key" && !(!d.early && day.touched) || d.part == "place" && !day.weighs {
+		if d.part == "company" && len(day.who) == 0 || d.part == "principal" && !(d.early && day.touched) || d.part == "key" && !(!d.early && day.touched) || d.part == "place" && !day.weighs {
 			continue
 		}
 		u := rows[d.usedID]
@@ -623,6 +629,12 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 		}
 		u.add(d.day, day)
 	}
+	place := func(id usedID) usedID { id.principal = ""; return id }
+	crowd := map[usedID]int64{}
+	for id, u := range rows {
+		crowd[place(id)] += u.users
+	}
+	maps.DeleteFunc(rows, func(id usedID, _ *used) bool { return id.part == "company" && crowd[place(id)] < 2 })
 	return usageOf(rows, touches, early)
 }
 
@@ -667,6 +679,12 @@ func usageOf(rows map[usedID]*used, touches map[string]bool, early time.Time) []
 		}
 	}
 	number := func(b bool) int { return map[bool]int{true: 1}[b] }
+	users := func(u *used) string {
+		if u.id.part != "company" {
+			return ""
+		}
+		return whole(u.users)
+	}
 	var out []evidence.Row
 	for _, part := range slices.SortedFunc(maps.Keys(parts), func(x, y usedID) int {
 		return cmp.Or(cmp.Compare(x.part, y.part), cmp.Compare(x.principal, y.principal))
@@ -692,7 +710,7 @@ func usageOf(rows map[usedID]*used, touches map[string]bool, early time.Time) []
 			out = append(out, evidence.Row{"part": u.id.part, "principal": u.id.principal, "access_key_id": u.id.key, "network": u.id.network, "vpc_endpoint": u.id.endpoint,
 				"vpc_endpoint_account": u.id.endpointAccount, "signing": u.id.signing, "source_ip": u.ip, "days": whole(u.days), "most_bytes": double(u.most), "bytes": double(u.bytes),
 				"object_days": whole(u.objectDays), "object_bytes": double(u.objects), "object_most": double(sizes[0]), "object_second": double(sizes[1]),
-				"new_days": whole(int64(len(begins))), "signed_in": unix(u.signedIn), "users": whole(u.users), "first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last),
+				"new_days": whole(int64(len(begins))), "signed_in": unix(u.signedIn), "users": users(u), "first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last),
 				"first_clock": double(float64(clocks[0])), "last_clock": double(float64(clocks[max(len(u.clocks), 1)-1])), "object": u.object.min, "other_object": u.object.max,
 				"looked": unix(u.looked), "product": u.product.min, "other_product": u.product.max,
 				"places": whole(int64(known)), "all_places": whole(int64(len(list)))})
