@@ -62,10 +62,10 @@ func doctorGrants(s Settings) []grant.Grant {
 
 // ask has the doctor put each question to each engine while the stack is deployed: a dialect that AWS does not take is found at noon and not at
 // midnight. It proposes thresholds, too. It is asked again whenever the code is another, or what is asked.
-func (e *examiner) ask(scope constructs.Construct, s Settings, topic team, needed ...awscdk.CfnResource) {
+func (e *examiner) ask(scope constructs.Construct, s Settings, needed ...awscdk.CfnResource) {
 	asked := awscdk.NewCfnResource(scope, jsii.String("Questions"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Questions"), Properties: &map[string]any{
 		"ServiceToken": e.function.AttrArn(), "Code": *e.hash, "EventDataStore": s.EventDataStore, "Trail": s.Trail, "Buckets": s.measured(), "Others": max(len(s.Buckets)-maxMeasured, 0), "Id": s.Filter}})
-	for _, n := range append(needed, e.role, e.retries, topic.policy) {
+	for _, n := range append(needed, e.role, e.retries) {
 		asked.AddResourceDependency(n, nil)
 	}
 	e.questions = asked.GetAtt(jsii.String("Questions"), awscdk.ResolutionTypeHint_STRING).ToString()

@@ -50,7 +50,7 @@ func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code stri
 	// A renamed resource would be made first and the old one deleted then, which takes away what the new one has just enrolled.
 	enrolled.OverrideLogicalId(jsii.String("RequestMetrics"))
 	// What it needs is there before it, and goes after it.
-	for _, needed := range []awscdk.CfnResource{f.role, f.retries, topic.policy} {
+	for _, needed := range []awscdk.CfnResource{f.role, f.retries} {
 		enrolled.AddResourceDependency(needed, nil)
 	}
 	checkDaily(scope, s, f.function, enrolled)
@@ -60,23 +60,23 @@ func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code stri
 // lookUp has the enroller read a trail that is there already, while the stack is deployed: where its files lie, and whether they hold
 // the reads of the watched buckets. It answers what else the trail records of S3, too. An earlier version's answer did not have that, and Answers
 // has CloudFormation ask again.
-func (e enroller) lookUp(scope constructs.Construct, s Settings, topic team) (files Files, records string) {
+func (e enroller) lookUp(scope constructs.Construct, s Settings) (files Files, records string) {
 	trail := awscdk.NewCfnResource(scope, jsii.String("Trail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"),
 		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"], "Answers": "Records"}})
-	is := e.after(trail, topic)
+	is := e.after(trail)
 	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}, is("Records")
 }
 
 // lookUpStore has the enroller read what an event data store that is there already records of S3.
-func (e enroller) lookUpStore(scope constructs.Construct, s Settings, topic team) (records string) {
+func (e enroller) lookUpStore(scope constructs.Construct, s Settings) (records string) {
 	store := awscdk.NewCfnResource(scope, jsii.String("Store"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Store"),
 		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "EventDataStore": s.EventDataStore}})
-	return e.after(store, topic)("Records")
+	return e.after(store)("Records")
 }
 
 // after has a resource asked when all is there that the enroller needs, and returns what reads its attributes.
-func (e enroller) after(resource awscdk.CfnResource, topic team) func(attribute string) string {
-	for _, needed := range []awscdk.CfnResource{e.role, e.retries, topic.policy} {
+func (e enroller) after(resource awscdk.CfnResource) func(attribute string) string {
+	for _, needed := range []awscdk.CfnResource{e.role, e.retries} {
 		resource.AddResourceDependency(needed, nil)
 	}
 	return func(attribute string) string {

@@ -327,6 +327,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 					calls[i].Policy = policies[bucket]
 				}
 				calls[i].Principal = "arn:aws:sts::111122223333:assumed-role/Nightlatch-" + role + "-x1/Nightlatch-x1"
+				calls[i].Context["aws:PrincipalIsAWSService"] = "false"
 				calls[i].Context["aws:PrincipalArn"] = "arn:aws:iam::111122223333:role/Nightlatch-" + role + "-x1" // which the simulator leaves to us
 				used[calls[i].Action] = used[calls[i].Action] || strings.HasPrefix(calls[i].want, "Allowed")
 			}

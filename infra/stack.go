@@ -39,12 +39,12 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	}
 	if looksUp {
 		var records string
-		if s.Files, records = e.lookUp(stack, s, topic); s.EventDataStore == "" {
+		if s.Files, records = e.lookUp(stack, s); s.EventDataStore == "" {
 			s.Records = records // of two that are asked, either may answer
 		}
 	}
 	if s.readsStore() {
-		s.Records = e.lookUpStore(stack, s, topic)
+		s.Records = e.lookUpStore(stack, s)
 	}
 	if s.Trail != "" {
 		s.Files = newAthena(stack, s)
@@ -65,11 +65,11 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	needed := []awscdk.CfnResource{kept.keep(r, a, e, n, d)}
+	needed := append(onlyOursPublish(stack, s, topic, watch, r.lambda, a.lambda, e.lambda, n.lambda, d.lambda), kept.keep(r, a, e, n, d))
 	if s.Trail != "" {
 		needed = append(needed, keepResults(stack, s, r, a, d))
 	}
-	d.ask(stack, s, topic, needed...)
+	d.ask(stack, s, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
 	watchFunctions(stack, r, a, e, n, d, s.watchingTopics(watch))
 	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, d.role.AttrArn()})

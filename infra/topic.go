@@ -13,13 +13,11 @@ import (
 // team is a topic, and its key.
 type team struct {
 	arn, name, keyARN, keyID *string
-	policy                   awssns.CfnTopicPolicy
 }
 
-// newTopic makes the team's topic, and lets nobody but our functions' roles publish: what reaches it has gone through our code, which bounds it.
+// newTopic makes the team's topic.
 func newTopic(scope constructs.Construct, s Settings) team {
-	t := encrypted(scope, "Topic", "Nightlatch: messages to the team", "Nightlatch", []statement{accountDecides(s.Home)},
-		func(topic *string) []statement { return []statement{onlyTLS("sns:Publish", topic)} })
+	t := encrypted(scope, "Topic", "Nightlatch: messages to the team", "Nightlatch", []statement{accountDecides(s.Home)})
 	subscribe(scope, "Subscriptions", t.arn, s.Email)
 	return t
 }
@@ -27,8 +25,7 @@ func newTopic(scope constructs.Construct, s Settings) team {
 // newWatch makes the topic of what must be heard without our code, under a key of its own: the alarms on our own functions publish to it, and the
 // function that tells of tampering where the team's topic takes nothing. Where no watcher is given, the team's addresses subscribe to it.
 func newWatch(scope constructs.Construct, s Settings) team {
-	t := encrypted(scope, "Watch", "Nightlatch: alarms on itself", "Nightlatch itself", watchKeyPolicy(s.Home),
-		func(topic *string) []statement { return watchPolicy(s.Home, topic) })
+	t := encrypted(scope, "Watch", "Nightlatch: alarms on itself", "Nightlatch itself", watchKeyPolicy(s.Home))
 	endpoints := s.Watchers
 	if len(endpoints) == 0 {
 		endpoints = s.Email
@@ -37,17 +34,41 @@ func newWatch(scope constructs.Construct, s Settings) team {
 	return t
 }
 
-// encrypted makes a topic, its policy, and a key of ours under which it is encrypted.
-func encrypted(scope constructs.Construct, id, about, display string, keyPolicy []statement, policyOf func(topic *string) []statement) team {
+// encrypted makes a topic, and a key of ours under which it is encrypted.
+func encrypted(scope constructs.Construct, id, about, display string, keyPolicy []statement) team {
 	key := awskms.NewCfnKey(scope, jsii.String(id+"Key"), &awskms.CfnKeyProps{
 		Description: jsii.String(about), EnableKeyRotation: true, KeyPolicy: document(keyPolicy...),
 	})
 	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil) // nothing stays encrypted under it but messages on their way
 	topic := awssns.NewCfnTopic(scope, jsii.String(id), &awssns.CfnTopicProps{DisplayName: jsii.String(display), KmsMasterKeyId: key.Ref()})
-	policy := awssns.NewCfnTopicPolicy(scope, jsii.String(id+"Policy"), &awssns.CfnTopicPolicyProps{
-		Topics: &[]*string{topic.Ref()}, PolicyDocument: document(policyOf(topic.Ref())...),
-	})
-	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref(), policy}
+	return team{topic.Ref(), topic.AttrTopicName(), key.AttrArn(), key.Ref()}
+}
+
+// onlyOursPublish makes the topics' policies, once all functions are there: nobody but their roles publishes, whoever lets him, and CloudWatch to the
+// watchers. What reaches the team has gone through our code, which bounds it: AWS deactivates an address that gets more than ten messages a second,
+// and who publishes is recorded nowhere unless the trail is told to.
+func onlyOursPublish(scope constructs.Construct, s Settings, topic, watch team, functions ...lambda) (policies []awscdk.CfnResource) {
+	var roles []*string
+	for _, f := range functions {
+		roles = append(roles, f.role.AttrArn())
+	}
+	for _, t := range []struct {
+		id   string
+		of   team
+		more []statement
+	}{{"TopicPolicy", topic, nil}, {"WatchPolicy", watch, []statement{alarmsPublish(s.Home, watch.arn)}}} {
+		policies = append(policies, awssns.NewCfnTopicPolicy(scope, jsii.String(t.id), &awssns.CfnTopicPolicyProps{
+			Topics: &[]*string{t.of.arn}, PolicyDocument: document(append(t.more, onlyTLS("sns:Publish", t.of.arn), nobodyElsePublishes(t.of.arn, roles))...),
+		}))
+	}
+	return policies
+}
+
+// nobodyElsePublishes denies it to every principal but sessions of our roles; a service of AWS's is none, and is let by a statement of its own.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalisawsservice
+func nobodyElsePublishes(topic *string, roles []*string) statement {
+	return statement{"Sid": "NobodyElsePublishes", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": topic,
+		"Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": roles}, "Bool": map[string]any{"aws:PrincipalIsAWSService": "false"}}}
 }
 
 // subscribe subscribes endpoints to a topic. Another topic is none: SNS has no topic subscribe to a topic.
@@ -114,9 +135,8 @@ func watchKeyPolicy(h Home) []statement {
 			"Action": []string{"kms:Decrypt", "kms:GenerateDataKey*"}, "Resource": "*", "Condition": ourAlarms(h)}}
 }
 
-// watchPolicy lets CloudWatch publish. Our function needs no statement here: its role's policy is enough within an account.
-func watchPolicy(h Home, topic *string) []statement {
-	return []statement{onlyTLS("sns:Publish", topic),
-		{"Sid": "AlarmsPublish", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
-			"Action": "sns:Publish", "Resource": topic, "Condition": ourAlarms(h)}}
+// alarmsPublish lets CloudWatch publish. Our functions need no statement: their roles' policies are enough within an account.
+func alarmsPublish(h Home, topic *string) statement {
+	return statement{"Sid": "AlarmsPublish", "Effect": "Allow", "Principal": map[string]any{"Service": "cloudwatch.amazonaws.com"},
+		"Action": "sns:Publish", "Resource": topic, "Condition": ourAlarms(h)}
 }

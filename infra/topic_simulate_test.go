@@ -65,6 +65,20 @@ func TestPublishersAreJudged(t *testing.T) {
 	if targets[aTopic] != 0 || targets[aWatch] == 0 || targets["{Notices.Arn}"] == 0 || targets["{Responder.Arn}"] == 0 || targets["{Enroller.Arn}"] != 2 || targets["{Doctor.Arn}"] != 1 || len(targets) != 5 {
 		t.Errorf("alarms and rules have the targets %v", targets)
 	}
+	for _, topic := range []string{aTopic, aWatch} { // who may do everything floods neither
+		for _, who := range []string{"arn:aws:iam::111122223333:role/admin", "arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/Nightlatch-Other-x1"} {
+			c := as(who, everything, publish, topic)
+			c.Context["aws:PrincipalArn"], c.Context["aws:PrincipalIsAWSService"] = who, "false"
+			c.want = "ExplicitlyDenied NobodyElsePublishes"
+			calls = append(calls, c)
+		}
+		for _, role := range []string{"Responder", "Approver", "Enroller", "Teller", "Doctor"} {
+			c := as("arn:aws:sts::111122223333:assumed-role/Nightlatch-"+role+"Role-x1/x", everything, publish, topic)
+			c.Context["aws:PrincipalArn"], c.Context["aws:PrincipalIsAWSService"] = "arn:aws:iam::111122223333:role/Nightlatch-"+role+"Role-x1", "false"
+			c.want = "Allowed Everything"
+			calls = append(calls, c)
+		}
+	}
 	for _, resource := range []string{aTopic, theKey, aWatch, theWatchKey} {
 		action := map[string]string{aTopic: publish, theKey: useKey, aWatch: publish, theWatchKey: useKey}[resource]
 		calls = append(calls,

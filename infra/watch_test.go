@@ -317,7 +317,7 @@ func tampers(name string) *regexp.Regexp {
 func TestWhatHears(t *testing.T) {
 	hears := map[string]any{}
 	for id, r := range synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat")["Resources"].(map[string]any) {
-		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::DynamoDB::Table"}, at(t, r, "Type").(string)) {
+		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::DynamoDB::Table"}, at(t, r, "Type").(string)) {
 			hears[id] = r
 		}
 	}
