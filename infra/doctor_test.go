@@ -95,8 +95,9 @@ func TestTheDoctorReadsTheStack(t *testing.T) {
 		if err := tpl.Read(world, &d); err != nil {
 			t.Fatal(err)
 		}
-		if name != "many" && len(d.Alarms) != len(synth(t, changes...).resources("AWS::CloudWatch::Alarm")) || len(d.Roles) != len(synth(t, changes...).resources("AWS::IAM::Role")) {
-			t.Errorf("%s: %d alarms and %d roles", name, len(d.Alarms), len(d.Roles))
+		if name != "many" && len(d.Alarms) != len(synth(t, changes...).resources("AWS::CloudWatch::Alarm")) || len(d.Roles) != len(synth(t, changes...).resources("AWS::IAM::Role")) ||
+			len(d.Rules) != len(synth(t, changes...).resources("AWS::Events::Rule")) || slices.ContainsFunc(d.Rules, func(r doctor.Rule) bool { return r.When == "" || r.State == "" || len(r.Targets) == 0 }) {
+			t.Errorf("%s: %d alarms, %d roles, and the rules %+v", name, len(d.Alarms), len(d.Roles), d.Rules)
 		}
 		if !slices.ContainsFunc(d.Topics, func(topic doctor.Topic) bool {
 			return topic.ARN == aTopic && slices.Equal(topic.Endpoints, []notify.Endpoint{{Protocol: "email", Address: "soc@example.com"}})

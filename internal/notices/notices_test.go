@@ -116,6 +116,27 @@ func TestWhatWasNotSentIsSentByAnotherRun(t *testing.T) {
 	}
 }
 
+// Since when something is due that nobody takes, and when the last tick came, is kept for whoever looks after it.
+func TestWhatIsNotTakenIsSeen(t *testing.T) {
+	tick := Read(`{"rule":"Tick"}`)
+	s := State{}.Next([]Event{event("Key", "1")}, nil, nil, midnight)
+	if !s.Ticked.IsZero() || !s.Unsent().Equal(midnight) {
+		t.Errorf("got %s, %s", s.Ticked, s.Unsent())
+	}
+	for i := range 6 { // more of the same kind, and claimed again and again
+		s = s.Next([]Event{tick, event("Key", fmt.Sprint("k", i)), event("Topic", fmt.Sprint("t", i))}, nil, nil, midnight.Add(time.Duration(i+1)*Wait))
+	}
+	if !s.Ticked.Equal(midnight.Add(6*Wait)) || !s.Unsent().Equal(midnight) || len(s.Due) != 2 {
+		t.Errorf("got %s, %s of %d", s.Ticked, s.Unsent(), len(s.Due))
+	}
+	if s = s.Sent(s.Version); !s.Unsent().IsZero() || !s.Ticked.Equal(midnight.Add(6*Wait)) {
+		t.Errorf("sent: got %s, %s", s.Ticked, s.Unsent())
+	}
+	if s = s.Next([]Event{tick}, nil, nil, midnight.Add(20*Wait)); !s.Unsent().IsZero() || !s.Ticked.Equal(midnight.Add(20*Wait)) {
+		t.Errorf("a tick: got %s, %s", s.Ticked, s.Unsent())
+	}
+}
+
 // A name that is looked for anywhere: what has parameters and not the name is not about us.
 func TestACallThatNamesNothingOfOursIsPassedOver(t *testing.T) {
 	for params, want := range map[string]int{`{"uUID":"0A1B"}`: 1, `{"other":{"deep":["x/0a1b/y"]}}`: 1, `{"uUID":"ffff"}`: 0, `{}`: 1, `null`: 1} {

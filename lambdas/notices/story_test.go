@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"nightlatch/internal/awstest"
+	"nightlatch/internal/checks"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant/granttest"
 	"nightlatch/internal/incident/dynamo"
@@ -359,6 +360,14 @@ func TestAStoryAgainstMoto(t *testing.T) {
 	tick()
 	if _, err := n.batch(); err == nil || !strings.Contains(err.Error(), "there is no such topic") {
 		t.Errorf("a tick: got %v", err)
+	}
+	// The doctor sees both.
+	table, err := dynamo.New(n.own, "table-story")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := checks.Hearing(table)(t.Context()); err != nil || !h.Ticked.Equal(late) || h.Unsent.IsZero() || !h.Unsent.Before(late) {
+		t.Errorf("the doctor reads %+v, %v", h, err)
 	}
 	n.teller.Clock = later{late.Add(notices.Claim)}
 	n.happen(call{"aws.kms", "DisableKey", `{"keyId":"Nightlatch-TopicKey-x1"}`, "mallory", "AKIAMALLORY", ""})
