@@ -57,6 +57,8 @@ var hearing = []attack{
 	{does: "has a rule call a queue of his own", call: call{"events", "PutTargets", `{"rule":"Nightlatch-Rings-1ABC","targets":[]}`, ""}, told: true, heard: ways{both("RULES' TARGETS CHANGED")}},
 	{does: "disables the rule that hears of rules, and then all others", call: call{"events", "DisableRule", `{"name":"Nightlatch-TamperingRule10388358-1ABC"}`, ""}, dead: disabled("Rule"), told: true,
 		heard: ways{dailyAndHeartbeat("rules", "is DISABLED, and was deployed as ENABLED", disable)}},
+	{does: "disables that rule, and then those that call the doctor", call: call{"events", "DisableRule", `{"name":"Nightlatch-DoctorDaily-1ABC"}`, ""}, dead: disabled("Rule"), told: true,
+		heard: ways{noHeartbeat(disable), unheard("A [heartbeat](infra/README.md#the-heartbeat) to somebody outside the account then stays away. Without one, nobody rings.")}},
 	{does: "makes a rule that is named like ours, to write to the queue", call: call{"events", "PutRule", `{"name":"Nightlatch-Forged","eventPattern":"{}"}`, ""}, told: true, heard: ways{both("RULES CHANGED", "Nightlatch-Forged")}},
 	{does: "lets another account send events", call: call{"events", "PutPermission", `{"statementId":"his","action":"events:PutEvents","principal":"444455556666"}`, ""}, heard: ways{team("EVENT BUS CHANGED", "principal=444455556666")}},
 
