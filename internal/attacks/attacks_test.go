@@ -36,6 +36,8 @@ type attack struct {
 	earlier []call
 	// times is how often he does it; 0 is once.
 	times int
+	// refused is how many refused calls of the same kind come with it, to hide it.
+	refused int
 	// dead is what does not work any more when the notice of it comes.
 	dead part
 	// told says that before this catalogue's time a rule told of it, to the team's topic alone. All others were silent.
@@ -225,9 +227,13 @@ func (p *play) tell(matched func(call) []string) {
 	clock, kept := &standing{midnight}, &store{}
 	teller := notices.Teller{Store: kept, Team: p.team, Watchers: []notify.Channel{p.watch}, Watched: []string{"a-bucket", "b-bucket"}, Place: incident.Place{AccountID: account, Region: "eu-west-1"},
 		Suspects: func(context.Context) ([]string, error) { return []string{"AKIATHIEF"}, nil }, Clock: clock, Log: slog.New(slog.DiscardHandler)}
-	written := func(c call, id string) (bodies []string) {
+	written := func(c call, id, refused string) (bodies []string) {
+		event := c.event(p.T, id)
+		if refused != "" {
+			event["detail"].(map[string]any)["errorCode"] = refused
+		}
 		for _, rule := range matched(c) {
-			if body := p.stack.body(p.T, rule, c.event(p.T, id)); body != "" && !p.dead.isRule(rule) {
+			if body := p.stack.body(p.T, rule, event); body != "" && !p.dead.isRule(rule) {
 				bodies = append(bodies, body)
 			}
 		}
@@ -243,7 +249,7 @@ func (p *play) tell(matched func(call) []string) {
 		clock.now = clock.now.Add(time.Minute)
 	}
 	for i, c := range p.earlier {
-		hand(written(c, fmt.Sprint("earlier-", i)))
+		hand(written(c, fmt.Sprint("earlier-", i), ""))
 	}
 	if n := len(p.team.sent) + len(p.watch.sent); n > 0 {
 		p.Errorf("what came before is told already, %d times", n)
@@ -252,8 +258,11 @@ func (p *play) tell(matched func(call) []string) {
 		return
 	}
 	var bodies []string
+	for i := range p.refused {
+		bodies = append(bodies, written(p.call, fmt.Sprint("refused-", i), "AccessDenied")...)
+	}
 	for i := range max(p.times, 1) {
-		bodies = append(bodies, written(p.call, fmt.Sprint("event-", i))...)
+		bodies = append(bodies, written(p.call, fmt.Sprint("event-", i), "")...)
 	}
 	hand(bodies)
 	hand(bodies)
