@@ -155,7 +155,7 @@ func (a *Approval) traceKey(ctx context.Context, chain []link) ([]link, error) {
 }
 
 // minter asks who was given a credential; nil where the trail does not show it.
-func (a *Approval) minter(ctx context.Context, key string, from, to time.Time) (*evidence.Minted, error) {
+func (a *Approval) minter(ctx context.Context, key string, from, to time.Time) (*evidence.Making, error) {
 	minted, err := a.Investigation.Minter(ctx, key, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("who was given %s could not be asked: %w", prose.Safe(key), err)

@@ -25,7 +25,7 @@ type Trusts []string
 // outside refuses somebody who has signed in outside AWS, unless the deployment trusts the provider that vouches for him, and neither that
 // provider nor the trust of the role that let him in was made or changed within the history: a thief makes a provider in a minute, and is then
 // whomever he likes. What Identity Center assigns, it assigns elsewhere, and no trail here shows it.
-func (a *Approval) outside(ctx context.Context, session actor.Credential, m evidence.Minted) error {
+func (a *Approval) outside(ctx context.Context, session actor.Credential, m evidence.Making) error {
 	provider, center := m.Provider, strings.HasPrefix(session.RoleName, actor.SSORole) || m.By.Type == "IdentityCenterUser"
 	named := slices.ContainsFunc(a.Trusts, func(t string) bool { return provider != "" && issuer(t) == issuer(provider) })
 	switch {

@@ -25,7 +25,7 @@ func Asked(at time.Time) []evidence.Question {
 		evidence.Bytes{Windows: []evidence.Window{{From: at, To: to, Buckets: []string{bucket}}}, Margin: 0},
 		evidence.Usage{Buckets: []string{bucket}, Before: at.Add(evidence.HistorySpan)}, // whose span begins with the minute
 		evidence.Since{KeyIDs: []string{key}, From: at, To: to},
-		evidence.Minter{AccessKeyID: key, From: at, To: to},
+		evidence.Lineage{Given: []string{key}, Keys: []string{key}, Sessions: []string{key + ":" + bucket}, SignedIn: []string{key}, From: at, To: to},
 		evidence.Ordered{Buckets: []string{bucket}, Calls: []string{"PutBucketReplication"}, From: at, To: to},
 		evidence.Copied{Buckets: []string{bucket}, From: at, To: to},
 		evidence.Trust{Role: bucket, From: at, To: to},

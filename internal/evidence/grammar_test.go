@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,20 +54,29 @@ var (
 	hostile = "x' OR 1=1 --\\\n\u202e\x1b[31m"
 )
 
+// thirty are more ids than a question asks about, each with its number.
+func thirty(form string) (ids []string) {
+	for i := range 30 {
+		ids = append(ids, fmt.Sprintf(form, i))
+	}
+	return ids
+}
+
 // questions are all questions, for these buckets.
 func questions(buckets ...string) map[string]Question {
 	return map[string]Question{
 		"bytes": Bytes{Windows: []Window{{"a", buckets, noon, noon.Add(time.Minute)}}, Margin: 5 * time.Minute},
 		"bytes of several": Bytes{Windows: []Window{{"a", buckets, noon, noon.Add(time.Minute)}, {"b", buckets[:1], noon, noon.Add(time.Minute)},
 			{hostile, append(buckets, hostile), noon.Add(-time.Hour), noon.Add(time.Hour)}, {"none", []string{hostile}, noon, noon}}, Margin: 5 * time.Minute},
-		"since":              Since{KeyIDs: append(buckets, "AKIAEXAMPLESTOLEN001", "ASIAEXAMPLESTOLEN001"), PrincipalIDs: []string{"AIDAEXAMPLEMARA", hostile}, From: noon, To: noon.Add(time.Hour)},
-		"since, of a user":   Since{PrincipalIDs: []string{"AIDAEXAMPLEMARA"}, From: noon, To: noon.Add(time.Hour)},
-		"since, of nobody":   Since{KeyIDs: []string{"", hostile}, From: noon, To: noon.Add(time.Hour)},
-		"usage":              Usage{Buckets: buckets, Before: noon},
-		"minutes":            Minutes{From: noon, To: noon.Add(time.Hour)},
-		"who tagged a user":  Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
-		"who made a session": Minter{AccessKeyID: "ASIAEXAMPLESESSION01", From: noon, To: noon.Add(time.Hour)},
-		"who made nothing":   Minter{AccessKeyID: hostile, From: noon, To: noon.Add(time.Hour)},
+		"since":             Since{KeyIDs: append(buckets, "AKIAEXAMPLESTOLEN001", "ASIAEXAMPLESTOLEN001"), PrincipalIDs: []string{"AIDAEXAMPLEMARA", hostile}, From: noon, To: noon.Add(time.Hour)},
+		"since, of a user":  Since{PrincipalIDs: []string{"AIDAEXAMPLEMARA"}, From: noon, To: noon.Add(time.Hour)},
+		"since, of nobody":  Since{KeyIDs: []string{"", hostile}, From: noon, To: noon.Add(time.Hour)},
+		"usage":             Usage{Buckets: buckets, Before: noon},
+		"minutes":           Minutes{From: noon, To: noon.Add(time.Hour)},
+		"who tagged a user": Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
+		"a lineage": Lineage{Given: thirty("ASIAEXAMPLESESSION%02d"), Keys: thirty("AKIAEXAMPLESTOLEN0%02d"), Sessions: append(thirty("AROAEXAMPLEWEB:"+strings.Repeat("s", 60)+"%02d"), hostile),
+			SignedIn: append(thirty("AIDAEXAMPLEMARA%02d"), hostile), From: noon, To: noon.Add(time.Hour)},
+		"who made nothing":   Lineage{Given: []string{hostile}, From: noon, To: noon.Add(time.Hour)},
 		"whom a role trusts": Trust{Role: hostile, Provider: "arn:aws:iam::111122223333:saml-provider/sso", From: noon, To: noon.Add(time.Hour)},
 		"who ordered it":     Ordered{Buckets: buckets, Calls: []string{"PutBucketReplication", "CreateJob"}, From: noon, To: noon.Add(time.Hour)},
 		"copied":             Copied{Buckets: buckets, From: noon, To: noon.Add(time.Hour)},

@@ -10,10 +10,36 @@ func (r Record) BehindDue(o containment.Outcome) (evidence.Actor, bool) {
 	if o.State != containment.Asked || len(o.Behind) > 0 {
 		return evidence.Actor{}, false
 	}
+	if a, ok := r.against(o); ok && containment.AsksOf(a) != containment.Nothing {
+		return a, true
+	}
+	return evidence.Actor{}, false
+}
+
+// against is the actor that a step is against, as far as the evidence has him.
+func (r Record) against(o containment.Outcome) (evidence.Actor, bool) {
 	for _, a := range r.Evidence.Actors {
-		if o.Against(a) && containment.AsksOf(a) != containment.Nothing {
+		if o.Against(a) {
 			return a, true
 		}
 	}
 	return evidence.Actor{}, false
+}
+
+// maxLineage is how many actors of one incident are followed back: the first are those that took most.
+const maxLineage = 5
+
+// LineageOf are the actors whose credentials are followed back, and to what was made with them: those of whom a step is done or asked. due says
+// that one of them was not asked about yet.
+func (r Record) LineageOf() (actors []evidence.Actor, due bool) {
+	known := map[string]bool{}
+	for _, o := range r.Outcomes {
+		a, ok := r.against(o)
+		if !ok || o.State == containment.Skipped || a.AccessKeyID == "" || known[a.AccessKeyID] || len(actors) == maxLineage {
+			continue
+		}
+		known[a.AccessKeyID] = true
+		actors, due = append(actors, a), due || !r.Lineage.Holds(a.AccessKeyID)
+	}
+	return actors, due && r.MergedInto == ""
 }

@@ -137,10 +137,14 @@ func verifiable(o containment.Outcome) bool {
 	return o.State == containment.Unknown && o.Attempts < maxVerify
 }
 
-// enrichDue reports whether what no decision needs is to be found now: who tagged what is protected, and who stands behind whom.
+// enrichDue reports whether what no decision needs is to be found now: who tagged what is protected, who stands behind whom, and what was made
+// with the credentials.
 func (r Record) enrichDue() bool {
 	if r.Judged.IsZero() || r.Enriched || r.pending() {
 		return false
+	}
+	if _, due := r.LineageOf(); due {
+		return true
 	}
 	return slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Protected != "" }) ||
 		slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { _, due := r.BehindDue(o); return due })

@@ -81,6 +81,8 @@ type Record struct {
 	// Unjudged counts actors whose part was too small to be judged one by one.
 	Unjudged int                   `json:"actors_not_judged"`
 	Outcomes []containment.Outcome `json:"outcomes"`
+	// Lineage is where the credentials come from that a step is about, and what was made with them; nil while it is not known.
+	Lineage *evidence.Tree `json:"lineage,omitempty"`
 	// Enriched: what no decision needs was found, or given up.
 	Enriched bool     `json:"enriched,omitempty"`
 	Notified []Notice `json:"notified"`

@@ -10,7 +10,6 @@ package investigation
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
@@ -85,15 +84,6 @@ func (i *Investigation) Copied(ctx context.Context, q evidence.Copied) ([]eviden
 		return nil, false, err
 	}
 	return evidence.ReadCopied(answer.Rows)
-}
-
-// Minter says who was given a credential in a span of time; nil where the trail does not show it.
-func (i *Investigation) Minter(ctx context.Context, key string, from, to time.Time) (*evidence.Minted, error) {
-	answer, err := i.ask(ctx, evidence.Minter{AccessKeyID: key, From: from, To: to})
-	if err != nil {
-		return nil, err
-	}
-	return evidence.ReadMinter(answer.Rows)
 }
 
 // Trust says who has made or changed what lets somebody into a role by an identity provider, within the history; nil where the trail shows nobody.

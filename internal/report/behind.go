@@ -52,11 +52,14 @@ func behind(r incident.Record, a evidence.Actor) string {
 	return ""
 }
 
-// sources are the lines of a step that name who stands behind its actor.
+// sources are the lines of a step that name who stands behind its actor, where no lineage does.
 func sources(b *strings.Builder, r incident.Record, o containment.Outcome) {
 	for _, a := range r.Evidence.Actors {
 		if !o.Against(a) {
 			continue
+		}
+		if containment.AsksOf(a) == containment.WhoMinted && r.Lineage != nil {
+			return // the lineage has them
 		}
 		for _, s := range o.Behind[:min(len(o.Behind), maxSources)] {
 			field(b, behindWords[containment.AsksOf(a)], source(s))

@@ -27,10 +27,12 @@ func text(r incident.Record) Message {
 		b.WriteString(inPast(r, tableOf(r)))
 		steps(&b, r)
 		why(&b, r)
+		lineage(&b, r)
 		notKnown(&b, r)
 	default:
 		steps(&b, r)
 		why(&b, r)
+		lineage(&b, r)
 		b.WriteString(inPast(r, tableOf(r)))
 		notKnown(&b, r)
 	}

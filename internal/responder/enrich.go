@@ -17,8 +17,8 @@ import (
 // enrichTime is for what the report would like to say: the team must not wait long for it.
 const enrichTime = 20 * time.Second
 
-// enrich asks who put the tags there that protect targets, one question an owner, and who stands behind sessions and services, all of it in
-// enrichTime.
+// enrich asks who put the tags there that protect targets, one question an owner, who stands behind sessions and services, and what was made with
+// the credentials, all of it in enrichTime.
 func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 	rec.Enriched = true
 	ctx, cancel := context.WithTimeout(ctx, enrichTime)
@@ -37,44 +37,88 @@ func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 	}
 }
 
-// behindAll says of each step that a human is asked about who stands behind its actor, and what he has to run about that too. An actor whose
-// step is on several buckets is asked about once.
+// orders is who has had an actor read, as far as the trail shows, and the credential of the last who did.
+type orders struct {
+	found   []containment.Source
+	by      *evidence.Actor
+	unknown string
+}
+
+// behindAll finds the lineage of the credentials that steps are about, and says of each step that a human is asked about who stands behind its
+// actor, and what he has to run about that too. An actor whose step is on several buckets is asked about once.
 func (w *worker) behindAll(ctx context.Context, rec *incident.Record) {
-	type answered struct {
-		found   []containment.Source
-		unknown string
+	ordered, silent := map[string]orders{}, ""
+	actors, due := rec.LineageOf()
+	for _, o := range rec.Outcomes {
+		a, ok := rec.BehindDue(o)
+		if !ok {
+			continue
+		}
+		due = true
+		asks, id := containment.AsksOf(a), a.AccessKeyID+a.Who()
+		if _, asked := ordered[id]; asked || asks != containment.WhoOrdered && asks != containment.WhoOpenedIt {
+			continue
+		}
+		got := orders{unknown: silent}
+		if silent == "" && len(ordered) < maxOrdered {
+			var cost evidence.Answer
+			var err error
+			got.found, got.by, cost, err = w.ask.Ordered(ctx, a, slices.Sorted(maps.Keys(a.Buckets)))
+			rec.Evidence.Cost.Add(cost)
+			if err != nil {
+				silent = w.unanswered(ctx, rec, evidence.Ordered{}.Name(), err)
+				got.unknown = silent
+			}
+			if got.by != nil {
+				actors = append(actors, *got.by)
+			}
+		} else {
+			got.unknown = "not asked"
+		}
+		ordered[id] = got
 	}
-	known, silent := map[string]answered{}, false
+	if !due || rec.MergedInto != "" {
+		return
+	}
+	search, unknown := w.lineage(ctx, rec, actors)
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
 		a, ok := rec.BehindDue(*o)
 		if !ok {
 			continue
 		}
-		id := a.AccessKeyID + a.Who()
-		got, asked := known[id]
-		switch {
-		case asked:
-		case silent || len(known) == maxBehind:
-			got.unknown = "not asked"
-		default:
-			var cost []evidence.Answer
-			var err error
-			got.found, cost, err = w.ask.Behind(ctx, a, slices.Sorted(maps.Keys(a.Buckets)))
-			for _, c := range cost {
-				rec.Evidence.Cost.Add(c)
+		key, why := a.AccessKeyID, unknown
+		if got, asked := ordered[a.AccessKeyID+a.Who()]; asked {
+			key, why, o.Behind = "", got.unknown, got.found
+			if got.by != nil {
+				key = got.by.AccessKeyID
 			}
-			if err != nil {
-				silent, got.unknown = true, w.unanswered(ctx, rec, "behind", err)
-			}
-			known[id] = got
+		} else if !slices.ContainsFunc(actors, func(seed evidence.Actor) bool { return seed.AccessKeyID == key }) {
+			why = "not asked"
 		}
-		o.Behind, o.Runbook = got.found, slices.Concat(o.Step.Runbook, containment.Behind(a, got.found, got.unknown))
+		o.Behind = slices.Concat(o.Behind, w.ask.Minted(search, key))
+		o.Runbook = slices.Concat(o.Step.Runbook, containment.Behind(a, o.Behind, why))
 	}
 }
 
-// maxBehind is how many actors of one incident are followed back: the first are those that took most.
-const maxBehind = 5
+// lineage asks where actors' credentials come from and what was made with them, and keeps what was found, with why the rest was not.
+func (w *worker) lineage(ctx context.Context, rec *incident.Record, actors []evidence.Actor) (search *evidence.Search, unknown string) {
+	search, cost, err := w.ask.Lineage(ctx, actors)
+	for _, c := range cost {
+		rec.Evidence.Cost.Add(c)
+	}
+	if err != nil {
+		unknown = w.unanswered(ctx, rec, evidence.Lineage{}.Name(), err)
+	}
+	if tree := search.Tree(); len(tree.Nodes) > 0 {
+		tree.Unknown = unknown
+		rec.Lineage = &tree
+	}
+	return search, unknown
+}
+
+// maxOrdered is how many actors of one incident are asked about by whose order they read: the first are those that took most.
+const maxOrdered = 5
 
 // tagger says who tagged a protected target, as far as the trail shows.
 func (w *worker) tagger(ctx context.Context, rec *incident.Record, target policy.Target) string {

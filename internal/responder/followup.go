@@ -28,6 +28,7 @@ func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 		}
 	}
 	w.since(ctx, rec, &f)
+	w.madeMeanwhile(ctx, rec, &f)
 	var before incident.FollowUp
 	if n := len(rec.FollowUps); n > 0 {
 		before = rec.FollowUps[n-1]
@@ -152,6 +153,9 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 			q.From = from
 		}
 		q.KeyIDs = append(q.KeyIDs, o.AccessKeyID) // later evidence may not show its actor any more
+		for _, n := range rec.Lineage.MadeWith(o.AccessKeyID) {
+			q.KeyIDs = append(q.KeyIDs, n.Keys...)
+		}
 		for _, a := range rec.Evidence.Actors {
 			if a.AccessKeyID == o.AccessKeyID {
 				id, _, _ := strings.Cut(a.PrincipalID, ":")
@@ -196,6 +200,36 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 
 // mints are the services that give out credentials.
 var mints = []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}
+
+// madeMeanwhile draws the lineage again: the trail is minutes behind, so that what a thief has made just before his key was turned off shows
+// later. What was made with a contained credential, and was not known, is news.
+func (w *worker) madeMeanwhile(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
+	contained := slices.DeleteFunc(slices.Clone(rec.Outcomes), func(o containment.Outcome) bool { return !o.Watched() || o.AccessKeyID == "" })
+	actors, _ := rec.LineageOf()
+	if len(contained) == 0 || len(actors) == 0 || len(rec.FollowUps) == 0 || rec.MergedInto != "" { // the first one comes at once, and the lineage is new
+		return
+	}
+	known := map[string]bool{}
+	for _, o := range contained {
+		for _, n := range rec.Lineage.MadeWith(o.AccessKeyID) {
+			known[n.Name()] = true
+		}
+	}
+	asked, cancel := context.WithTimeout(ctx, enrichTime)
+	defer cancel()
+	if _, unknown := w.lineage(asked, rec, actors); unknown != "" {
+		f.Unknown = append(f.Unknown, "what was made with the credential meanwhile: "+unknown)
+	}
+	for _, o := range contained {
+		for _, n := range rec.Lineage.MadeWith(o.AccessKeyID) {
+			if known[n.Name()] || len(f.Found) >= maxFound {
+				continue
+			}
+			known[n.Name()] = true
+			f.Found = append(f.Found, "made with "+prose.Safe(o.AccessKeyID)+", or with what that has made: "+report.Made(n))
+		}
+	}
+}
 
 // maxFound is how many findings one follow-up spells out.
 const maxFound = 12

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -137,10 +138,8 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		if tr.since == nil {
 			answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
 		}
-	case "minter":
-		if row := tr.minted[q.(evidence.Minter).AccessKeyID]; row != nil {
-			answer.Rows = []evidence.Row{row}
-		}
+	case "lineage":
+		answer.Rows = tr.lineage(q.(evidence.Lineage))
 	case "trust":
 		if tr.trust != nil {
 			answer.Rows = []evidence.Row{tr.trust}
@@ -178,6 +177,30 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		}
 	}
 	return answer, nil
+}
+
+// lineage are the calls that gave out what is asked for, or were made with it.
+func (tr *trail) lineage(q evidence.Lineage) (rows []evidence.Row) {
+	for _, gave := range slices.Sorted(maps.Keys(tr.minted)) {
+		row := tr.minted[gave]
+		part := "made"
+		if slices.Contains(q.Given, gave) {
+			part = "given"
+		}
+		if part == "given" || slices.Contains(q.Keys, row["access_key_id"]) || slices.Contains(q.Sessions, row["principal_id"]) {
+			rows = append(rows, with(row, "part", part, "gave", gave, "event_id", "event-"+gave))
+		}
+	}
+	for i, row := range rows {
+		places := 0
+		for _, other := range rows {
+			if other["part"] == row["part"] {
+				places++
+			}
+		}
+		rows[i]["places"] = fmt.Sprint(places)
+	}
+	return rows
 }
 
 func (tr *trail) usage() (rows []evidence.Row) {
@@ -429,6 +452,11 @@ func TestAStolenKeyIsDeactivatedAndTheTeamNotified(t *testing.T) {
 func TestTheCriticalPathIsShort(t *testing.T) {
 	w := newWorld()
 	w.trail.late = from.Add(6 * time.Minute) // the settling time is over at 00:13
+	w.Trail = heard{w.trail, func(q evidence.Question) {
+		if status := w.account.Status(stolen); q.Name() == "lineage" && status != containment.Inactive {
+			t.Errorf("the lineage is asked for while the key is %s", status)
+		}
+	}}
 	r := w.handle(t)
 	if got := state(t, r); got != containment.Done {
 		t.Fatalf("got %s, want done: %+v", got, r.Outcomes)
@@ -437,8 +465,8 @@ func TestTheCriticalPathIsShort(t *testing.T) {
 	if first < 1 {
 		t.Fatalf("the evidence came with question %d: nothing was late", first)
 	}
-	if after := w.trail.asked[first+1:]; !slices.Equal(after, []asking{{"bytes", true}}) {
-		t.Errorf("after the query that found the evidence came %v, want the one that confirms it and no other", after)
+	if after := w.trail.asked[first+1:]; !slices.Equal(after, []asking{{"bytes", true}, {"lineage", false}}) {
+		t.Errorf("after the query that found the evidence came %v, want the one that confirms it, and, once the key is off, the lineage", after)
 	}
 	if n := w.trail.questions("usage"); n != 1 {
 		t.Errorf("the history was asked for %d times, want once, before there was evidence", n)
@@ -461,6 +489,17 @@ func TestTheCriticalPathIsShort(t *testing.T) {
 	if w.took(t, 2*time.Minute, 2*time.Minute+30*time.Second); w.meter.read != 2 {
 		t.Errorf("the metric was read %d times, want once, and once more to see that it stays", w.meter.read)
 	}
+}
+
+// heard is a trail whose questions somebody hears first.
+type heard struct {
+	evidence.Trail
+	hear func(evidence.Question)
+}
+
+func (h heard) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
+	h.hear(q)
+	return h.Trail.Ask(ctx, q)
 }
 
 func count(list []string, what string) int {
@@ -766,10 +805,10 @@ func TestOneTaggedQuestionARole(t *testing.T) {
 			t.Errorf("verdict %d is %q, tagged by %q", i, v.Decision, v.TaggedBy)
 		}
 	}
-	if n := w.trail.questions("minter"); n != 5 {
-		t.Errorf("%d of the 49 sessions were followed back, want 5", n)
+	if n := w.trail.questions("lineage"); n != 1 || len(r.Lineage.Nodes) != 5 {
+		t.Errorf("%d questions followed %d of the 49 sessions back, want 5 in one", n, len(r.Lineage.Nodes))
 	}
-	if want := w.trail.questions("bytes") + w.trail.questions("usage") + 6; r.Evidence.Queries != want || !r.Enriched {
+	if want := w.trail.questions("bytes") + w.trail.questions("usage") + 2; r.Evidence.Queries != want || !r.Enriched {
 		t.Errorf("%d questions are billed, want %d", r.Evidence.Queries, want)
 	}
 	w.headline(t, "DECIDE")

@@ -25,7 +25,7 @@ func TestWhatALaterBuildHasBegunIsHarmless(t *testing.T) {
 		writes int
 	}{
 		"fields": {night: "intended", change: func(r map[string]any) {
-			r["lineage"], outcome(r)["cut"] = map[string]any{"minted": []any{"ASIA"}}, true
+			r["fence"], outcome(r)["cut"] = map[string]any{"networks": []any{"198.51.100.0/24"}}, true
 		}, want: "[deactivate-key " + stolen + ": done]", writes: 1},
 		"a state that ends": {night: "done", change: func(r map[string]any) { outcome(r)["state"] = "cut" }, want: "[deactivate-key " + stolen + ": cut]"},
 		"an action that is intended": {night: "intended", change: func(r map[string]any) {

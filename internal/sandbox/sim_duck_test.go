@@ -29,8 +29,8 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 		all := seen(w.trail, now)
 		engine := w.load(t, all)
 		from := w.plot.begins.Truncate(time.Minute)
-		minter := func(key string) evidence.Minter {
-			return evidence.Minter{AccessKeyID: key, From: now.Add(-evidence.SessionLife), To: now}
+		lineage := func(key, principal string) evidence.Lineage {
+			return evidence.Lineage{Given: []string{key}, Keys: []string{key, w.plot.stolen}, Sessions: []string{principal}, SignedIn: []string{principal}, From: dusk.AddDate(0, 0, -1), To: now}
 		}
 		questions := []evidence.Question{
 			evidence.Since{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: []string{w.mara}, From: from, To: now},
@@ -38,10 +38,10 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 			evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
 			evidence.Trust{Role: "oncall", Provider: "arn:aws:iam::111122223333:saml-provider/idp", From: dusk.AddDate(0, 0, -1), To: now},
 			evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
-			minter("ASIANOBODYHASTHISKEY"), minter(""),
+			lineage("ASIANOBODYHASTHISKEY", ""), lineage("", ""),
 		}
 		for _, p := range slices.Concat(w.staff, w.others) {
-			questions = append(questions, minter(p.who.AccessKeyID))
+			questions = append(questions, lineage(p.who.AccessKeyID, p.who.PrincipalID))
 		}
 		for _, of := range [][]string{buckets, buckets[:1]} {
 			questions = append(questions,

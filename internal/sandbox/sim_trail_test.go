@@ -308,8 +308,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return taggedRows(all, q), nil
 	case evidence.Since:
 		return sinceRows(all, q), nil
-	case evidence.Minter:
-		return minterRows(all, q), nil
+	case evidence.Lineage:
+		return lineageRows(all, q), nil
 	case evidence.Trust:
 		return trustRows(all, q), nil
 	case evidence.Ordered:
@@ -744,24 +744,72 @@ func taggedRows(all []*entry, q evidence.Tagged) []evidence.Row {
 		"access_key_id": best.UserIdentity.AccessKeyID, "source_ip": best.SourceIPAddress}}
 }
 
-func minterRows(all []*entry, q evidence.Minter) []evidence.Row {
-	var best *entry
+// making is what a call has made, in the order of the columns: gave, given, of_user, of_role and what.
+func (e *entry) making() (all [5]string) {
+	p := e.RequestParameters
+	if of, ok := e.ResponseElements["assumedRoleUser"].(map[string]string); ok {
+		all[1] = of["assumedRoleId"]
+	}
+	all[0], all[2], all[3] = e.gave, p["userName"], cmp.Or(p["roleName"], p["groupName"])
+	all[4] = cmp.Or(p["policyArn"], p["policyName"], p["sAMLProviderArn"], p["openIDConnectProviderArn"], p["name"])
+	return all
+}
+
+// makers are the calls of evidence.Lineage that the simulation knows.
+var makers = []string{"AssumeRole", "AssumeRoleWithSAML", "GetSessionToken", "CreateAccessKey", "CreateUser", "CreateRole", "UpdateAssumeRolePolicy", "CreateSAMLProvider", "UpdateSAMLProvider",
+	"AttachUserPolicy", "PutUserPolicy", "CreateLoginProfile", "ConsoleLogin"}
+
+func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
+	type one struct {
+		*entry
+		part string
+		nth  int
+	}
+	once := map[[3]string]one{}
 	unnamed := func(e *entry) int { return map[bool]int{true: 1}[e.UserIdentity.AccessKeyID == ""] }
 	for _, e := range all {
-		if e.gave == "" || e.gave != q.AccessKeyID || e.ErrorCode != "" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
+		key, principal := e.UserIdentity.AccessKeyID, e.UserIdentity.PrincipalID
+		signsIn := e.EventName == "ConsoleLogin"
+		given := e.gave != "" && slices.Contains(q.Given, e.gave) || signsIn && slices.Contains(q.SignedIn, principal)
+		made := key != "" && slices.Contains(q.Keys, key) || slices.Contains(q.Sessions, principal) && !strings.HasPrefix(key, "AKIA")
+		if !slices.Contains([]string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}, e.EventSource) || !slices.Contains(makers, e.EventName) || !given && !made ||
+			e.ErrorCode != "" || signsIn && e.ResponseElements["ConsoleLogin"] == "Failure" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(unnamed(e), unnamed(best)), best.EventTime.Compare(e.EventTime), cmp.Compare(e.EventID, best.EventID)) < 0 {
-			best = e
+		id := [3]string{cmp.Or(e.SharedEventID, e.EventID), e.EventName, e.gave}
+		if kept, ok := once[id]; !ok || cmp.Or(cmp.Compare(unnamed(e), unnamed(kept.entry)), cmp.Compare(e.EventID, kept.EventID)) < 0 {
+			once[id] = one{e, map[bool]string{true: "given", false: "made"}[given], 0}
 		}
 	}
-	if best == nil {
-		return nil
+	list := slices.SortedFunc(maps.Values(once), func(x, y one) int { return cmp.Or(y.EventTime.Compare(x.EventTime), cmp.Compare(x.EventID, y.EventID)) })
+	nth, places := map[string]int{}, map[string]int64{}
+	for i, e := range list {
+		m := e.making()
+		m[0] = ""
+		of := fmt.Sprintf("%q", []any{e.part, e.EventName, e.UserIdentity.AccessKeyID, e.UserIdentity.PrincipalID, m})
+		nth[of]++
+		list[i].nth = nth[of]
+		places[e.part]++
 	}
-	row := best.who()
-	row["at"], row["call"] = unix(best.EventTime), best.EventName
-	row["role_given"], row["provider_given"] = best.RequestParameters["roleArn"], best.RequestParameters["principalArn"]
-	return []evidence.Row{row}
+	elsewhere := func(e one) int { return map[bool]int{true: 1}[e.EventSource != "iam.amazonaws.com"] }
+	slices.SortStableFunc(list, func(x, y one) int {
+		return cmp.Or(cmp.Compare(x.part, y.part), cmp.Compare(x.nth, y.nth), cmp.Compare(elsewhere(x), elsewhere(y)), cmp.Compare(unnamed(x.entry), unnamed(y.entry)))
+	})
+	var out []evidence.Row
+	listed := map[string]int{}
+	for _, e := range list {
+		if listed[e.part]++; listed[e.part] > 60 {
+			continue
+		}
+		row, m := e.who(), e.making()
+		for column, v := range map[string]string{"part": e.part, "at": unix(e.EventTime), "event_id": e.EventID, "service": e.EventSource, "call": e.EventName, "source_ip": e.SourceIPAddress,
+			"vpc_endpoint": e.VPCEndpointID, "gave": m[0], "given": m[1], "lasts_until": "", "role_given": e.RequestParameters["roleArn"], "session_given": e.RequestParameters["roleSessionName"],
+			"provider_given": e.RequestParameters["principalArn"], "sign_in": "", "of_user": m[2], "of_role": m[3], "what": m[4], "places": whole(places[e.part])} {
+			row[column] = v
+		}
+		out = append(out, row)
+	}
+	return out
 }
 
 func trustRows(all []*entry, q evidence.Trust) []evidence.Row {

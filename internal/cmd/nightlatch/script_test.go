@@ -18,6 +18,8 @@ import (
 // command "trail" writes from a table, one call a line:
 //
 //	time  credential  address  call  bucket/key  bytes  [key=value …]
+//
+// Where sts, iam or signin stands in the bucket's place, it is a call to that service.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
@@ -72,7 +74,7 @@ func trail(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out.String()), 0o644))
 }
 
-// call is one record. The credential is user/KEY, role:session/KEY, service, anonymous or account:NUMBER.
+// call is one record. The credential is user/KEY, role:session/KEY, service, saml:NAME, anonymous or account:NUMBER.
 func call(f, more []string, id string) (map[string]any, error) {
 	at, err := time.Parse("2006-01-02T15:04:05", f[0])
 	if err != nil {
@@ -98,12 +100,31 @@ func call(f, more []string, id string) (map[string]any, error) {
 		"additionalEventData": extra, "eventID": id, "readOnly": true, "resources": resources, "managementEvent": false,
 		"recipientAccountId": ours, "eventCategory": "Data", "userIdentity": identity(f[1]),
 	}
+	answers := map[string]any{}
+	if s := f[4]; s == "sts" || s == "iam" || s == "signin" {
+		params = map[string]any{}
+		r["eventSource"], r["awsRegion"], r["managementEvent"], r["eventCategory"], r["readOnly"] = s+".amazonaws.com", "us-east-1", true, "Management", false
+		r["requestParameters"], r["responseElements"], r["additionalEventData"], r["resources"] = params, answers, nil, nil
+	}
 	for _, kv := range more {
 		k, v, _ := strings.Cut(kv, "=")
 		if unquoted, err := strconv.Unquote(v); err == nil {
 			v = unquoted
 		}
 		switch k {
+		case "gives":
+			of := map[string]string{"sts": "credentials", "iam": "accessKey"}[f[4]]
+			answers[of] = map[string]any{"accessKeyId": v, "expiration": "Mar 4, 2026, 12:00:00 PM"}
+		case "role":
+			role, name, _ := strings.Cut(v, ":")
+			params["roleArn"], params["roleSessionName"] = "arn:aws:iam::"+ours+":role/"+role, name
+			answers["assumedRoleUser"] = map[string]any{"assumedRoleId": roleID(role) + ":" + name, "arn": "arn:aws:sts::" + ours + ":assumed-role/" + role + "/" + name}
+		case "federates":
+			answers["federatedUser"] = map[string]any{"federatedUserId": ours + ":" + v, "arn": "arn:aws:sts::" + ours + ":federated-user/" + v}
+		case "policyArn", "roleName":
+			params[k] = v
+		case "succeeds":
+			answers[f[3]] = "Success"
 		case "presigned":
 			extra["AuthenticationMethod"] = "QueryString"
 		case "source":
@@ -119,11 +140,21 @@ func call(f, more []string, id string) (map[string]any, error) {
 	return r, nil
 }
 
+func roleID(role string) string {
+	return "AROAEXAMPLE" + strings.ToUpper(regexp.MustCompile(`[\W_]`).ReplaceAllString(role, ""))
+}
+
 func identity(s string) map[string]any {
 	who, key, _ := strings.Cut(s, "/")
 	switch role, name, session := strings.Cut(who, ":"); {
 	case who == "service":
 		return map[string]any{"type": "AWSService", "invokedBy": "replication.s3.amazonaws.com"}
+	case role == "saml":
+		return map[string]any{"type": "SAMLUser", "principalId": "idp:" + name, "userName": name, "identityProvider": "idp"}
+	case role == "federated":
+		issuer := map[string]any{"type": "IAMUser", "principalId": "AIDAEXAMPLEMARA", "arn": "arn:aws:iam::" + ours + ":user/mara", "accountId": ours, "userName": "mara"}
+		return map[string]any{"type": "FederatedUser", "principalId": ours + ":" + name, "arn": "arn:aws:sts::" + ours + ":federated-user/" + name, "accountId": ours, "accessKeyId": key,
+			"sessionContext": map[string]any{"sessionIssuer": issuer}}
 	case who == "anonymous":
 		return map[string]any{"type": "AWSAccount", "principalId": "anonymous", "accountId": "anonymous"}
 	case who == "root":
@@ -131,7 +162,7 @@ func identity(s string) map[string]any {
 	case role == "account":
 		return map[string]any{"type": "AWSAccount", "principalId": "AROAEXAMPLEOTHER1:x", "accountId": name}
 	case session:
-		return map[string]any{"type": "AssumedRole", "principalId": "AROAEXAMPLE" + strings.ToUpper(regexp.MustCompile(`\W`).ReplaceAllString(role, "")) + ":" + name,
+		return map[string]any{"type": "AssumedRole", "principalId": roleID(role) + ":" + name,
 			"arn": "arn:aws:sts::" + ours + ":assumed-role/" + role + "/" + name, "accountId": ours, "accessKeyId": key,
 			"sessionContext": map[string]any{"sessionIssuer": map[string]any{"type": "Role", "userName": role, "arn": "arn:aws:iam::" + ours + ":role/" + role, "accountId": ours}}}
 	}

@@ -374,4 +374,4 @@ func TestTheSealIsReadBesideTheQuestion(t *testing.T) {
 // other is a question on which no verdict stands.
 type other struct{ ask }
 
-func (other) Name() string { return "minter" }
+func (other) Name() string { return "other" }

@@ -45,10 +45,8 @@ func (s about) questions() []evidence.Question {
 	for _, calls := range [][]string{{"PutBucketReplication", "CreateJob"}, {"GetObject"}} {
 		all = append(all, evidence.Ordered{Buckets: buckets, Calls: calls, From: from, To: to})
 	}
-	for _, id := range s.made {
-		all = append(all, evidence.Minter{AccessKeyID: id, From: from, To: to})
-	}
-	return all
+	return append(all, evidence.Lineage{Given: s.made, From: from, To: to},
+		evidence.Lineage{Given: s.made, Keys: s.keys, Sessions: []string{"AROAEXAMPLEWEB:x"}, SignedIn: s.ids, From: from, To: to})
 }
 
 // day is a window of some buckets that holds all that happens around noon.
@@ -62,7 +60,12 @@ func given(changes ...change) []record {
 		order("PutBucketReplication", append([]change{set("requestParameters.ReplicationConfiguration", map[string]any{"Rule": map[string]any{"Destination": map[string]any{
 			"Bucket": "arn:aws:s3:::loot", "Account": "444455556666"}}})}, changes...)...),
 		api("iam", "TagUser", append([]change{set("requestParameters", map[string]any{"userName": "mara", "tags": []any{map[string]any{"key": "nightlatch:protect", "value": "x"}}})}, changes...)...),
-		api("iam", "CreateRole", append([]change{set("requestParameters", map[string]any{"roleName": "web"})}, changes...)...)}
+		api("iam", "CreateRole", append([]change{set("requestParameters", map[string]any{"roleName": "web"})}, changes...)...),
+		minted("iam.amazonaws.com", "CreateAccessKey", "accessKey", "AKIAEXAMPLESESSION01", append([]change{set("responseElements.accessKey.userName", "eve")}, changes...)...),
+		minted("sts.amazonaws.com", "GetFederationToken", "credentials", "ASIAEXAMPLESESSION02", append([]change{set("responseElements.credentials.expiration", "Nov 30, 2024, 8:43:17\u202fPM"),
+			set("responseElements.federatedUser", map[string]any{"federatedUserId": account + ":broker", "arn": "arn:aws:sts::" + account + ":federated-user/broker"})}, changes...)...),
+		minted("signin.amazonaws.com", "ConsoleLogin", "none", "", append([]change{keyID(""), set("responseElements", map[string]any{"ConsoleLogin": "Success"})}, changes...)...),
+		minted("sts.amazonaws.com", "GetScopedCredentials", "credentials", "ASIAEXAMPLESESSION03", append([]change{set("userIdentity.principalId", "AROAEXAMPLEWEB:x")}, changes...)...)}
 	for _, r := range all {
 		id(fmt.Sprint(r["eventID"], r["eventName"]))(r)
 	}

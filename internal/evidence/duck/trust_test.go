@@ -53,11 +53,11 @@ func TestWhoHasChangedWhomARoleTrusts(t *testing.T) {
 		})
 	}
 	// Whom a session was given out for, and by whom.
-	m, err := evidence.ReadMinter(rows(t, trail(t, calls(minted("sts.amazonaws.com", "AssumeRoleWithSAML", "credentials", "ASIAEXAMPLESESSION01",
+	found, _, err := evidence.ReadLineage(rows(t, trail(t, calls(minted("sts.amazonaws.com", "AssumeRoleWithSAML", "credentials", "ASIAEXAMPLESESSION01",
 		set("requestParameters", map[string]any{"principalArn": saml, "roleArn": "arn:aws:iam::" + account + ":role/oncall"})),
 		minted("sts.amazonaws.com", "AssumeRoleWithWebIdentity", "credentials", "ASIAEXAMPLESESSION02", set("responseElements.provider", oidc)))),
-		evidence.Minter{AccessKeyID: "ASIAEXAMPLESESSION01", From: noon.Add(-time.Minute), To: noon.Add(time.Minute)}))
-	if err != nil || m == nil || m.Provider != saml || m.Role != "arn:aws:iam::"+account+":role/oncall" {
+		evidence.Lineage{Given: []string{"ASIAEXAMPLESESSION01"}, From: noon.Add(-time.Minute), To: noon.Add(time.Minute)}))
+	if m := evidence.Minter(found, "ASIAEXAMPLESESSION01"); err != nil || m == nil || m.Provider != saml || m.Role != "arn:aws:iam::"+account+":role/oncall" {
 		t.Errorf("got %+v, %v", m, err)
 	}
 }

@@ -1,0 +1,237 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
+)
+
+// maxLineage is how many nodes of a lineage the text has, and maxDeep how deep they are indented.
+const maxLineage, maxDeep = 16, 6
+
+// lineage draws where the credentials come from, and what was made with them: each under what it was made with, with the record that shows it.
+func lineage(b *strings.Builder, r incident.Record) {
+	t := r.Lineage
+	if t == nil || len(t.Nodes) == 0 {
+		return
+	}
+	fmt.Fprint(b, "\nLINEAGE: where the credentials come from, and what was made with them\n")
+	shown, deep := shownOf(t.Nodes), make([]int, len(t.Nodes))
+	var open []string
+	for i, n := range t.Nodes {
+		if n.Parent >= 0 && n.Parent < i {
+			deep[i] = deep[n.Parent] + 1
+		}
+		if !shown[i] {
+			continue
+		}
+		indented(b, min(deep[i], maxDeep), capital(node(n)))
+		for _, m := range n.Made {
+			indented(b, min(deep[i], maxDeep)+1, "by "+made(m))
+		}
+		if n.MadeMore > 0 {
+			indented(b, min(deep[i], maxDeep)+1, fmt.Sprintf("and by %d more calls", n.MadeMore))
+		}
+		if line := remains(n); n.Parent >= 0 && line != "" && !slices.Contains(open, line) {
+			open = append(open, line)
+		}
+	}
+	if len(t.Nodes) == 1 && t.Nodes[0].Kind == evidence.KeyNode {
+		fmt.Fprintf(b, "The trail shows nothing that was made with it, %s.\n", prose.Window(t.From, t.To))
+	}
+	if more := t.More + int64(len(t.Nodes)-min(len(t.Nodes), count(shown))); more > 0 {
+		fmt.Fprintf(b, "And %d more, of which the incident's JSON has the first ones.\n", more)
+	}
+	if t.NotFollowed > 0 {
+		fmt.Fprintf(b, "NOT FOLLOWED: %s, because the chain is longer than is asked for.\n", prose.Plural(int64(t.NotFollowed), "credential"))
+	}
+	if t.Unknown != "" {
+		field(b, "NOT KNOWN", "the rest of it: "+prose.Safe(t.Unknown))
+	}
+	for _, line := range open {
+		field(b, "Still open", line)
+	}
+	for i, n := range t.Nodes {
+		if shown[i] && n.Kind == evidence.KeyNode && n.Parent >= 0 {
+			for _, key := range n.Keys {
+				raw(b, "Run", containment.KeyOff(n.UserName, key))
+			}
+		}
+	}
+}
+
+// indented writes a text under what it belongs to.
+func indented(b *strings.Builder, deep int, text string) {
+	for i, line := range wrap(text, width-2*deep-2) {
+		if i > 0 {
+			line = "  " + line
+		}
+		fmt.Fprintf(b, "%s%s\n", strings.Repeat("  ", deep), line)
+	}
+}
+
+// shownOf are the nodes that the text has: those that took the bytes with all that they come from, and then the first ones.
+func shownOf(nodes []evidence.Node) []bool {
+	shown := make([]bool, len(nodes))
+	show := func(i int) {
+		for ; i >= 0 && i < len(nodes) && !shown[i]; i = nodes[i].Parent {
+			shown[i] = true
+		}
+	}
+	for _, took := range []bool{true, false} {
+		for i, n := range nodes {
+			if n.Took == took && count(shown) < maxLineage {
+				show(i)
+			}
+		}
+	}
+	return shown
+}
+
+func count(shown []bool) (n int) {
+	for _, is := range shown {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// made is the record that shows how something was made.
+func made(m evidence.Made) string {
+	text := prose.Safe(m.Call) + " at " + m.At.UTC().Format(time.DateTime)
+	if m.AccessKeyID != "" {
+		text += " with " + prose.Safe(m.AccessKeyID)
+	} else {
+		text += " by " + name(m.Caller)
+	}
+	if m.From != "" && m.From != m.Caller {
+		text += " from " + prose.Safe(m.From)
+	}
+	return text + ", event " + name(m.EventID)
+}
+
+// Made names what was made, with the record that shows it.
+func Made(n evidence.Node) string {
+	text := what(n)
+	if len(n.Made) > 0 {
+		text += ", by " + made(n.Made[0])
+	}
+	return text
+}
+
+// node names what stands at a place of a lineage.
+func node(n evidence.Node) string {
+	text := what(n)
+	if n.Took {
+		text += " TOOK THE BYTES"
+	}
+	if !n.Until.IsZero() && n.Kind == evidence.SessionNode {
+		text += ", ends " + n.Until.UTC().Format(time.DateTime)
+	}
+	switch {
+	case n.NotFound:
+		text += "; who was given it is NOT FOUND IN THE TRAIL"
+	case n.Likely:
+		text += "; no record names its key, and this is the last sign-in before it"
+	}
+	return text
+}
+
+// what is a node by its kind and its names.
+func what(n evidence.Node) string {
+	keys := ""
+	if len(n.Keys) > 0 {
+		keys = " (" + prose.List(n.Keys)
+		if n.KeysMore > 0 {
+			keys += fmt.Sprintf(", and %d more keys", n.KeysMore)
+		}
+		keys += ")"
+	}
+	switch n.Kind {
+	case evidence.KeyNode:
+		return "long-term access key" + keys + " of " + whose(n)
+	case evidence.SessionNode:
+		text := "session" + keys + " of " + whose(n)
+		if n.Session != "" {
+			text = "session " + prose.Safe(n.Session) + keys + " of " + whose(n)
+		}
+		return text
+	case evidence.SignInNode:
+		if n.SignIn != "" {
+			return "sign-in of " + whose(n) + ", session " + prose.Safe(n.SignIn)
+		}
+		return "sign-in of " + whose(n)
+	case evidence.PersonNode:
+		return name(n.UserName, n.PrincipalID) + ", signed in by IAM Identity Center"
+	case evidence.ProviderNode:
+		return name(n.UserName, n.PrincipalID) + ", for whom identity provider " + name(n.What) + " vouches"
+	case evidence.InstanceNode:
+		return "EC2 instance " + name(n.Session)
+	case evidence.PodNode:
+		return "pod " + name(n.UserName, n.Session)
+	case evidence.ServiceNode:
+		return "the AWS service " + name(n.What)
+	case evidence.AccountNode:
+		return "principal " + name(n.PrincipalID) + " of account " + name(n.AccountID) + ", which is not known here"
+	case evidence.UserNode:
+		return "IAM user " + name(n.UserName)
+	case evidence.PasswordNode:
+		return "console password of " + whose(n)
+	case evidence.PolicyNode:
+		return "policy " + name(n.What) + " for " + whose(n)
+	case evidence.TrustNode:
+		return "trust of role " + name(n.RoleName)
+	case evidence.FederationNode:
+		return "identity provider " + name(n.What)
+	case evidence.TokenNode:
+		return "bearer token"
+	case evidence.ServiceKeyNode:
+		return "service-specific credential " + name(n.What) + " of " + whose(n)
+	}
+	return "a caller whose credential the record does not show: " + name(n.UserName, n.RoleName, n.PrincipalID)
+}
+
+// whose is whose something is.
+func whose(n evidence.Node) string {
+	switch {
+	case n.RoleName != "":
+		return "role " + prose.Safe(n.RoleName)
+	case n.UserName != "":
+		return "IAM user " + prose.Safe(n.UserName)
+	}
+	return name(n.PrincipalID, n.AccountID)
+}
+
+// remains is what is left of something that was made, once the credential is cut that made it; "" where the lineage itself says it.
+func remains(n evidence.Node) string {
+	switch n.Kind {
+	case evidence.SessionNode:
+		return "sessions outlive the credential that made them; Nightlatch does not cut them yet"
+	case evidence.SignInNode:
+		return "a sign-in can last for up to 90 days, whatever is done to the credential that made it"
+	case evidence.PasswordNode:
+		return "a console password outlives every key: delete it, or set another"
+	case evidence.TrustNode, evidence.FederationNode:
+		return "whom a role or a provider trusts outlives every key: see whom the call let in"
+	case evidence.ServiceKeyNode:
+		return "a service-specific credential works without an access key, until it is deleted (aws iam list-service-specific-credentials)"
+	case evidence.TokenNode:
+		call := ""
+		if len(n.Made) > 0 {
+			call = n.Made[0].Call
+		}
+		return cmp.Or(map[string]string{
+			"CreateBearerToken":   "a bearer token cannot be cut; it ends by itself, after 12 hours at most",
+			"GetWebIdentityToken": "a web identity token is for services outside AWS: nothing here can cut it, so look there",
+		}[call], "an OAuth token cannot be cut, and ends within an hour; its refresh token can be revoked (aws signin revoke-oauth2-token-with-iam)")
+	}
+	return ""
+}
