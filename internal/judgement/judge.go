@@ -129,7 +129,7 @@ func (j *judging) all(spread bool) (left int64) {
 			}
 			j.plans[i] = j.plan(a, owned)
 		}
-		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService && a.Kind != actor.Unattributed {
+		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService {
 			left += a.Bytes
 		}
 	}

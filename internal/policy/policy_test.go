@@ -216,7 +216,7 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 		"a tenth of the alarm":              {func(f *Facts) { f.AlarmShare = new(int64(10)) }, Ask, asked},
 		"a tenth of the objects":            {func(f *Facts) { f.ObjectShare = new(int64(10)) }, Ask, asked},
 		"a byte to somewhere new":           {func(f *Facts) { f.Unfamiliar = new(int64(1)) }, Ask, asked},
-		"it copied as well":                 {func(f *Facts) { f.Copies = 1 }, Ask, asked},
+		"it copied as well":                 {func(f *Facts) { f.Copies = 1 }, Ask, slices.Concat([]string{"ask-copies"}, asked)},
 		"its part of the alarm not known":   {func(f *Facts) { f.AlarmShare = nil }, Ask, asked},
 		"its part of the objects not known": {func(f *Facts) { f.ObjectShare = nil }, Ask, asked},
 		"what is familiar is not known":     {func(f *Facts) { f.Unfamiliar = nil }, Ask, asked},
@@ -264,12 +264,25 @@ func TestShippedPolicyLeavesWhatIsUsualAndSmall(t *testing.T) {
 			judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), c.decision, reasons...)
 		})
 	}
-	t.Run("nobody to stop, in a spread", func(t *testing.T) {
-		f := usual(func(f *Facts) { f.Kind, f.Spread = actor.Unattributed, true })
-		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Leave, "leave-unattributed")
-		f.AlarmShare = nil
-		judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), Ask, "ask-kind", "ask-other-step", "ask-spread", "ask-share", "ask-familiar", "ask-in-use", "ask-floor", "ask-volume")
-	})
+	for name, c := range map[string]struct {
+		change   func(*Facts)
+		decision Decision
+		reasons  []string
+	}{
+		"a small part":                     {func(f *Facts) {}, Leave, []string{"leave-unattributed"}},
+		"one of many parts":                {func(f *Facts) { f.Spread = true }, Ask, []string{"ask-kind", "ask-other-step", "ask-spread"}},
+		"a copy":                           {func(f *Facts) { f.Copies = 1 }, Ask, []string{"ask-kind", "ask-copies", "ask-other-step"}},
+		"a tenth":                          {func(f *Facts) { f.AlarmShare = new(int64(10)) }, Ask, []string{"ask-kind", "ask-other-step"}},
+		"a part of which it is not known":  {func(f *Facts) { f.AlarmShare = nil }, Ask, []string{"ask-kind", "ask-other-step"}},
+		"a copy by a service, and little ": {func(f *Facts) { f.Kind, f.OfFloor, f.Copies = actor.AWSService, new(int64(1)), 1 }, Ask, []string{"ask-kind", "ask-copies", "ask-other-step", "ask-floor"}},
+	} {
+		t.Run("nobody to stop took "+name, func(t *testing.T) {
+			f := stolen()
+			f.Kind, f.AlarmShare = actor.Unattributed, new(int64(9))
+			c.change(&f)
+			judge(t, Shipped(), f, BlockOnBucket, targetOf(BlockOnBucket), c.decision, c.reasons...)
+		})
+	}
 }
 
 // everything permits every step, as a careless team might.

@@ -50,6 +50,10 @@ func extra(r incident.Record, a evidence.Actor) int64 {
 }
 
 func took(r incident.Record, a evidence.Actor) string {
+	copied := "made " + prose.Plural(a.Copies, "server-side copy") + " of unknown size"
+	if a.Copies > 0 && a.Bytes == 0 && a.Unsized == 0 && extra(r, a) == 0 {
+		return copied
+	}
 	t := "took " + prose.Bytes(a.Bytes)
 	if a.Unsized > 0 {
 		if a.Bytes == 0 {
@@ -67,7 +71,7 @@ func took(r incident.Record, a evidence.Actor) string {
 		t += " and " + prose.Bytes(more) + " in the minutes around the window"
 	}
 	if a.Copies > 0 {
-		t += " and made " + prose.Plural(a.Copies, "server-side copy") + " of unknown size"
+		t += " and " + copied
 	}
 	return t
 }

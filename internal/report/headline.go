@@ -124,13 +124,13 @@ func lead(r incident.Record) *evidence.Actor {
 	return best
 }
 
-// amount is how much an actor took; a call without a byte count may have taken anything.
+// amount is how much an actor took. A call without a byte count may have taken anything, and so may a copy: of who took nothing else, it is not known.
 func amount(r incident.Record, a evidence.Actor) string {
 	switch n := prose.Bytes(r.Evidence.Weight(a)); {
+	case r.Evidence.Weight(a) == 0 && (a.Unsized > 0 || a.Copies > 0):
+		return "? bytes"
 	case a.Unsized == 0:
 		return n
-	case r.Evidence.Weight(a) == 0:
-		return "? bytes"
 	default:
 		return n + " and more"
 	}

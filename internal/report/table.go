@@ -43,14 +43,21 @@ func table(b *strings.Builder, r incident.Record) {
 		}
 		shown++
 		row(w, a)
-		if a.Unsized > 0 {
+		if a.Unsized > 0 || a.Copies > 0 {
 			unsized = append(unsized, a)
 		}
 	}
 	w.Flush()
 	for _, a := range unsized {
-		fmt.Fprintf(b, "%s (%s): %s without a byte count, first seen %s, last seen %s UTC\n", short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a),
-			prose.Plural(a.Unsized, "call"), moment(a.FirstSeen), moment(a.LastSeen))
+		var what []string
+		if a.Unsized > 0 {
+			what = append(what, prose.Plural(a.Unsized, "call")+" without a byte count")
+		}
+		if a.Copies > 0 {
+			what = append(what, prose.Plural(a.Copies, "server-side copy")+" of unknown size")
+		}
+		fmt.Fprintf(b, "%s (%s): %s, first seen %s, last seen %s UTC\n", short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a),
+			strings.Join(what, " and "), moment(a.FirstSeen), moment(a.LastSeen))
 	}
 	if more := int64(len(e.Actors)-shown) + e.Others.Actors; more > 0 {
 		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", prose.Plural(more, "actor"))
@@ -82,12 +89,12 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 	}
 	bytes := prose.Bytes(a.Bytes)
 	switch {
-	case a.Unsized > 0 && a.Bytes == 0:
-		share, bytes = "?", "?"
-	case a.Unsized > 0:
-		bytes += " + ?"
-	case a.Bytes == 0 && a.MarginBytes > 0:
+	case a.Bytes == 0 && a.MarginBytes > 0 && a.Unsized == 0:
 		bytes = "(" + prose.Bytes(a.MarginBytes) + " around)"
+	case (a.Unsized > 0 || a.Copies > 0) && a.Bytes == 0:
+		share, bytes = "?", "?"
+	case a.Unsized > 0 || a.Copies > 0:
+		bytes += " + ?"
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", share, bytes, short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar)
 }
