@@ -17,6 +17,8 @@ type Habits struct {
 	ObjectDays    *int64 `json:"object_days,omitempty"`
 	ObjectHistory *int64 `json:"object_history_bytes,omitempty"`
 	NewDays       *int64 `json:"new_network_days,omitempty"`
+	// OnlyLately: the principal took something from these buckets in the 24 hours before, and on no earlier day.
+	OnlyLately bool `json:"only_in_24_hours,omitempty"`
 	// UsualBytes is the median of its three biggest days. Of two days it is the bigger.
 	UsualBytes *int64 `json:"usual_bytes_in_a_day,omitempty"`
 	// DayBytes is what this credential took in the window and the 24 hours before.
@@ -146,6 +148,7 @@ func (a *Actor) compare(h *History, from time.Time) {
 		a.LastUsed = &p.LastUsed
 	}
 	a.ObjectDays, a.ObjectHistory, a.NewDays, a.UsualBytes = &p.ObjectDays, &p.ObjectBytes, &p.NewDays, new(p.usual())
+	a.OnlyLately = p.Days == 0 && slices.ContainsFunc(p.Uses, func(u Used) bool { return u.Bytes > 0 })
 	if late, ok := p.Keys[a.AccessKeyID]; ok || !p.KeysPartial {
 		a.DayBytes = new(late + a.Bytes)
 	}

@@ -193,6 +193,22 @@ func TestVolume(t *testing.T) {
 	}
 }
 
+func TestReadInTheLast24HoursOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		history PrincipalHistory
+		want    bool
+	}{
+		"with another key":          {PrincipalHistory{Uses: []Used{usedAt("L", "office", 2*time.Hour, time.Hour, 7)}}, true},
+		"it took nothing":           {PrincipalHistory{Uses: []Used{usedAt("K", "office", 2*time.Hour, time.Hour, 0)}}, false},
+		"on an earlier day as well": {PrincipalHistory{Days: 1, Uses: []Used{usedAt("K", "office", 2*time.Hour, time.Hour, 7)}}, false},
+		"never":                     {PrincipalHistory{}, false},
+	} {
+		if got := compared(taking(100, "x"), c.history, History{}).OnlyLately; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func TestHours(t *testing.T) {
 	office := Hours{8 * 3600, 17 * 3600}
 	for clock, want := range map[string]bool{"07:44": false, "07:45": true, "08:00": true, "12:00": true, "17:15": true, "17:16": false, "00:00": false, "23:59": false} {

@@ -64,6 +64,11 @@ func TestAWindowOutsideOfTheTrail(t *testing.T) {
 		!strings.Contains(body, "what was usual earlier: the trail goes back 29 minutes before the window only") {
 		t.Errorf("a history of 29 minutes: %s", body)
 	}
+	r.Evidence.Actors[0].OnlyLately = true
+	if body := folded(Text(r).Body); !strings.Contains(body, "it read these buckets in the 24 hours before, and on no earlier day") || strings.Contains(body, "it did not read") {
+		t.Errorf("it read them in these 29 minutes: %s", body)
+	}
+	r.Evidence.Actors[0].OnlyLately = false
 	r.Evidence.TrailFrom = r.Alarm.From.Add(7 * time.Second)
 	if body := folded(Text(r).Body); !strings.Contains(body, "what is usual for it is NOT KNOWN, as the trail holds nothing from before the window") || strings.Contains(body, " 0 minutes") {
 		t.Errorf("no history at all: %s", body)

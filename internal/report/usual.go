@@ -35,6 +35,8 @@ func usual(a evidence.Actor) string {
 	switch {
 	case a.HistoryDays == nil:
 		return "whether that is usual for it is NOT KNOWN"
+	case *a.HistoryDays == 0 && a.OnlyLately:
+		return "it read these buckets in the 24 hours before, and on no earlier day"
 	case *a.HistoryDays == 0:
 		return "it did not read these buckets in the 14 days before"
 	case a.Kind == actor.AWSService || a.Kind == actor.ServiceForOthers:
