@@ -20,7 +20,8 @@ func together(call string) string {
 
 // parted is the common table of that name, which Usage stands on. It has every call of a span in the form of calls that were put together, and
 // the parts that the schema has of calls elsewhere. The column eventid stays empty where no other record is of the same call. failed is 1 for a call
-// that was refused, and 2 for the one that made the principal, of which principal_id is the maker's.
+// that was refused, and 2 for the one that made the principal, of which principal_id is the maker's. A person of IAM Identity Center has the type of a
+// user: nobody else is given a session of its roles, nor chooses its name.
 func (s Schema) parted(from, to time.Time) string {
 	call, parts := "eventid", ""
 	if s.Twice != "" {
@@ -33,7 +34,7 @@ func (s Schema) parted(from, to time.Time) string {
 parted as (
   select principal, principal_id, access_key_id, ` + network + ` as network, vpc_endpoint, vpc_endpoint_account,
     case when made is not null then 2 when error_code = '' then 0 else 1 end as failed,
-    case when service = 's3.amazonaws.com' then signing else 'header' end as signing, mfa, type, ` + call + `, data, named_bucket, resource_bucket, copied_from,
+    case when service = 's3.amazonaws.com' then signing else 'header' end as signing, mfa, case when arn like '%e/AWSReservedSSO_%' then 'IAMUser' else type end as type, ` + call + `, data, named_bucket, resource_bucket, copied_from,
     call_id, cast(eventtime as date) as day, source_ip, corrects, unix, unix as until, bytes, case when object is null then 0 else bytes end as object_bytes, object, object as other_object,
     case when looks then unix end as looks, product, product as other_product
   from found` + parts + `

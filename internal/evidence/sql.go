@@ -220,7 +220,7 @@ var (
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
 			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen",
 			"other_object", "other_product", "product", "failed", "first_clock", "last_clock", "early", "weighs", "maker", "object_second", "object_most",
-			"object_days", "most_bytes", "looked"} {
+			"object_days", "most_bytes", "looked", "here", "until"} {
 			m[name] = fmt.Sprintf("%c%d", "nopqtv"[i/10], i%10)
 		}
 		return m

@@ -531,7 +531,7 @@ type used struct {
 	object, product        least
 	weighs, touched, known bool
 	signedIn, looked       time.Time
-	who                    map[string]bool // IAM users
+	who                    map[string]bool // IAM users, and persons of Identity Center
 	users                  int64
 }
 
@@ -571,7 +571,7 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 				u = &used{id: d.usedID, who: map[string]bool{}}
 				daily[d] = u
 			}
-			if signing == "header" && c.UserIdentity.Type == "IAMUser" {
+			if signing == "header" && (c.UserIdentity.Type == "IAMUser" || strings.Contains(c.UserIdentity.ARN, ":assumed-role/AWSReservedSSO_")) {
 				u.who[p] = true
 			}
 			if c.mfa() {

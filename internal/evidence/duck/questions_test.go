@@ -917,6 +917,14 @@ func TestHabits(t *testing.T) {
 	}), each(3, func(i int) []change {
 		return []change{before(3 * day), from("203.0.113.80"), eve(i), service("ec2.amazonaws.com", "DescribeInstances")}
 	}))
+	// persons are three sessions of a role, each with a name of its own, at the thief's place and for a day at least.
+	persons := func(role string) []record {
+		return each(6, func(i int) []change {
+			id := map[string]any{"type": "AssumedRole", "principalId": fmt.Sprintf("AROAEXAMPLEROLE1:col%d@example.com", i%3), "accountId": account,
+				"arn": fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/col%d@example.com", account, role, i%3), "accessKeyId": fmt.Sprintf("ASIAEXAMPLECOLL%05d", i)}
+			return []change{before(time.Duration(2+i/3) * day), thief, set("userIdentity", id), service("ec2.amazonaws.com", "DescribeInstances")}
+		})
+	}
 	madeUser := func(i int) change {
 		return func(r record) {
 			service("iam.amazonaws.com", "CreateUser")(r)
@@ -961,6 +969,9 @@ func TestHabits(t *testing.T) {
 		"one object, at noon": {nil, func(a evidence.Actor) any { return []any{a.SameObject, a.SameTime} }, []any{"", true}},
 		"three colleagues": {crowd,
 			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{true, int64(3)}},
+		"three persons of Identity Center": {persons("AWSReservedSSO_Admin_0123456789abcdef"),
+			func(a evidence.Actor) any { return []any{*a.Company, a.CompanyOf} }, []any{true, int64(3)}},
+		"three sessions of a role, whose names its caller chooses": {persons("my-AWSReservedSSO_Admin"), func(a evidence.Actor) any { return *a.Company }, false},
 		"three users that were not there yesterday": {each(4, func(i int) []change {
 			return []change{before(time.Duration(1+i) * time.Hour), thief, eve(i % 3), service("sts.amazonaws.com", "GetCallerIdentity")}
 		}),
