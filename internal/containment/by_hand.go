@@ -74,10 +74,18 @@ func denyUser(name, user, document string) string {
 	return command("aws", "iam", "put-user-policy", "--user-name", user, "--policy-name", name, "--policy-document", document)
 }
 
+// named ends what is said of a record without one name: it has none, or it contradicts itself.
+func named(a evidence.Actor, none string) string {
+	if a.Doubt != "" {
+		return "contradicts itself"
+	}
+	return none
+}
+
 // userByHand stops a user of whom the record shows no credential, and so whatever credential it was.
 func userByHand(a evidence.Actor, t policy.Target, on onBuckets) []Step {
 	if a.UserName == "" {
-		return on.steps("aws:userid", a.PrincipalID, "then find out whose id that is, and list the keys of that user: the record shows neither the name nor the credential")
+		return on.steps("aws:userid", a.PrincipalID, "then find out whose id that is, and list the keys of that user: the record "+named(a, "shows neither the name nor the credential"))
 	}
 	lines := []string{
 		"the record does not show with which credential: list the keys of the user, and see when each was used",
@@ -106,7 +114,7 @@ func roleByHand(a evidence.Actor, t policy.Target, on onBuckets, now time.Time) 
 	cognito := a.Session == guest || strings.HasPrefix(a.Provider, "cognito-identity.")
 	switch {
 	case a.RoleName == "": // the principal's id is all there is
-		return on.steps("aws:userid", a.PrincipalID, "then find out which role that is: the record does not name it")
+		return on.steps("aws:userid", a.PrincipalID, "then find out which role that is: the record "+named(a, "does not name it"))
 	case cognito:
 		s.Action = policy.DenyRoleSessions
 		s.Runbook = []string{"every guest of the app carries the name of this session, " + word(a.Session) + ", so that a denial cuts ALL of them, and each is given a new session at once:",

@@ -331,9 +331,11 @@ func TestByHandOnOneOfMany(t *testing.T) {
 			a.Session, a.PrincipalID = "CognitoIdentityCredentials", "AROAEXAMPLE:CognitoIdentityCredentials"
 		},
 			policy.DenyRoleSessions, []string{"every guest of the app", "came by cognito-identity.amazonaws.com"}, nil},
-		"a session without its role": {actor.RoleSession, func(a *evidence.Actor) { a.RoleName = "" }, policy.BlockOnBucket, []string{`"aws:userid":"AROAEXAMPLE:batch"`}, []string{"put-role-policy"}},
-		"a session without its id":   {actor.RoleSession, func(a *evidence.Actor) { a.PrincipalID = "" }, policy.DenyRoleSessions, []string{"EVERY session of role web"}, nil},
-		"a user by the id alone":     {actor.IAMUser, func(a *evidence.Actor) { a.UserName = "" }, policy.BlockOnBucket, []string{`"aws:userid":"AIDAEXAMPLE"`}, []string{"--user-name"}},
+		"a session without its role": {actor.RoleSession, func(a *evidence.Actor) { a.RoleName = "" }, policy.BlockOnBucket, []string{`"aws:userid":"AROAEXAMPLE:batch"`, "does not name it"}, []string{"put-role-policy"}},
+		"a session of two roles": {actor.RoleSession, func(a *evidence.Actor) { a.RoleName, a.Doubt = "", "the record names two roles" }, policy.BlockOnBucket,
+			[]string{"which role that is: the record contradicts itself"}, []string{"does not name", "put-role-policy"}},
+		"a session without its id": {actor.RoleSession, func(a *evidence.Actor) { a.PrincipalID = "" }, policy.DenyRoleSessions, []string{"EVERY session of role web"}, nil},
+		"a user by the id alone":   {actor.IAMUser, func(a *evidence.Actor) { a.UserName = "" }, policy.BlockOnBucket, []string{`"aws:userid":"AIDAEXAMPLE"`}, []string{"--user-name"}},
 		"what root has issued": {actor.RootSession, func(a *evidence.Actor) {
 			a.PrincipalARN, a.PrincipalID, a.Session = "arn:aws:sts::111122223333:federated-user/bob", "111122223333:bob", "bob"
 		}, policy.BlockOnBucket, []string{`"aws:userid":"111122223333:bob"`, "sign in as the root user"}, []string{"PrincipalArn"}},
