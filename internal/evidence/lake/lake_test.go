@@ -179,8 +179,8 @@ func TestLakeTakesTheQuestionsOfManyAlarms(t *testing.T) {
 			t.Errorf("question %d: %v", i, err)
 		}
 	}
-	if n := len(f.Queries()); n != 12 {
-		t.Errorf("200 windows were asked in %d queries, want 12", n)
+	if n := len(f.Queries()); n != 11 {
+		t.Errorf("200 windows were asked in %d queries, want 11", n)
 	}
 }
 
