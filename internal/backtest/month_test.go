@@ -1,3 +1,5 @@
+//go:build unix
+
 package backtest
 
 import (
@@ -6,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,14 +27,14 @@ func BenchmarkMonth(b *testing.B) {
 	generate(b, dir, records, 5_000, month/time.Duration(records))
 	runtime.GC()
 	for b.Loop() {
-		begin := time.Now()
+		begin, busy := time.Now(), cpu()
 		t := loaded(b, dir)
-		load := time.Since(begin)
+		load, loadBusy := time.Since(begin), cpu()-busy
 		all, _, err := t.series(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-		sums := time.Since(begin) - load
+		sums, sumsBusy := time.Since(begin)-load, cpu()-busy-loadBusy
 		for _, s := range all {
 			bytes := lowest(s.Minutes, settings.Threshold{Period: settings.Minute}, t.From.AddDate(0, 0, 14), 20)
 			t.Watched = append(t.Watched, settings.Bucket{Name: s.Bucket, Thresholds: []settings.Threshold{{Bytes: bytes, Period: settings.Minute}}})
@@ -45,10 +48,20 @@ func BenchmarkMonth(b *testing.B) {
 		b.ReportMetric(float64(records)/took.Seconds(), "records/s")
 		b.ReportMetric(load.Seconds(), "s/load")
 		b.ReportMetric(sums.Seconds(), "s/minutes")
+		b.ReportMetric(loadBusy.Seconds(), "cpu-s/load")
+		b.ReportMetric(sumsBusy.Seconds(), "cpu-s/minutes")
+		b.ReportMetric((cpu() - busy).Seconds(), "cpu-s")
 		b.ReportMetric((took-load-2*sums).Seconds()/float64(len(r.Alarms)), "s/alarm")
 		b.ReportMetric(float64(len(r.Alarms)), "alarms")
 		b.ReportMetric(peakMiB(), "peak-MiB")
 	}
+}
+
+// cpu is the processor time that this process has taken.
+func cpu() time.Duration {
+	var r syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // peakMiB is the most memory this process has held, where the system tells: Linux does.

@@ -26,7 +26,7 @@ func (Copied) Name() string { return "copied" }
 // often it was delivered. The destination is what the call names: a bucket, or an access point of one. The source is what the copy's header
 // names; where that is an access point, or cannot be decoded, it is each other bucket among the resources.
 func (q Copied) SQL(s Schema) string {
-	resources := bucketsOf()
+	resources, _ := Schema{}.BucketsOf()
 	var owners []string
 	for i, bucket := range resources {
 		owners = append(owners, fmt.Sprintf("case when %s = destination then nullif(%s.accountid, '') end", bucket, resourceAt(i+1)))

@@ -23,6 +23,9 @@ type Schema struct {
 	// Twice is a column that is true of each record whose call another record may be of, too; "" where none says so. It is a help, and changes
 	// no answer.
 	Twice string
+	// Buckets are columns of Records that have what BucketsOf finds, the first bucket last; none where there are no such columns. They are a help,
+	// and change no answer.
+	Buckets []string
 	// Parts selects calls that were put together before, as PartsOf does it, and that Table does not have; "" for none.
 	Parts string
 }

@@ -62,7 +62,7 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // A call through an access point names the access point in bucketName, and the bucket among its resources. A principal goes by its unique id,
 // because a thief may rename the user, and by the person behind it. With elsewhere, the call that made a user stands as the user's.
 func (s Schema) found(from, to time.Time, elsewhere bool) string {
-	resources := bucketsOf()
+	resources, anyResource := s.BucketsOf()
 	isCopy := "eventname in (" + quoteAll(copies) + ")"
 	var columns, resource, only string
 	sent := bytesOut + " as bytes_out"
@@ -71,7 +71,7 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 		who = "coalesce(made, " + who + ")"
 		sent = "coalesce(" + bytesOut + ", 0) as bytes"
 		columns = caller + ",\n    case when " + data + " then 1 else 0 end as data, coalesce(eventsource, '') as service, " + s.mfaSignIn() + " as mfa,\n    " +
-			anyBucket() + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
+			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
 			", '') end as object, regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') as looks,\n    " +
 			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product` + ",\n    " + s.made() + " as made"
 		if s.Twice != "" {
@@ -122,21 +122,17 @@ const ofHeader = `(candidate = copied_from or copied_from is null or copied_from
 // resourceAt is one of a record's resources, the first is 1.
 func resourceAt(n int) string { return fmt.Sprintf("element_at(resources, %d)", n) }
 
-// bucketsOf are the buckets of a record's resources, each NULL where there is none.
-func bucketsOf() (all []string) {
-	for i := range maxResources {
-		all = append(all, "nullif(regexp_extract("+resourceAt(i+1)+".arn, ':::([^/]+)', 1), '')")
+// BucketsOf are the buckets of a record's resources, each NULL where there is none, and the first of them.
+func (s Schema) BucketsOf() (each []string, first string) {
+	if last := len(s.Buckets) - 1; last > 0 {
+		return s.Buckets[:last], s.Buckets[last]
 	}
-	return all
-}
-
-// anyBucket is the first bucket among a record's resources, NULL where there is none.
-func anyBucket() string {
 	var arns []string
 	for i := range maxResources {
-		arns = append(arns, resourceAt(i+1)+".arn")
+		arn := resourceAt(i+1) + ".arn"
+		each, arns = append(each, "nullif(regexp_extract("+arn+", ':::([^/]+)', 1), '')"), append(arns, arn)
 	}
-	return "nullif(regexp_extract(array_join(array[" + strings.Join(arns, ", ") + "], ' '), ':::([^/ ]+)', 1), '')"
+	return each, "nullif(regexp_extract(array_join(array[" + strings.Join(arns, ", ") + "], ' '), ':::([^/ ]+)', 1), '')"
 }
 
 // maxResources is how many resources of a record are looked at: a copy names destination and source, each by its object and its bucket.

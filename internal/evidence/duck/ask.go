@@ -80,10 +80,13 @@ func limited(mb int64) string { return fmt.Sprintf("set global memory_limit = '%
 func (e *Engine) Exec(ctx context.Context, statement string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.within(ctx, func() error {
-		_, err := e.db.ExecContext(ctx, statement)
-		return err
-	})
+	return e.within(ctx, func() error { return e.do(ctx, statement) })
+}
+
+// do runs a statement.
+func (e *Engine) do(ctx context.Context, statement string) error {
+	_, err := e.db.ExecContext(ctx, statement)
+	return err
 }
 
 func (e *Engine) query(ctx context.Context, query string) ([]evidence.Row, error) {

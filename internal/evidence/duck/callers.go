@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 )
 
@@ -63,10 +64,14 @@ func (c *callers) store(ctx context.Context, e *Engine) error {
 	if err := errors.Join(c.err, c.lines.Flush(), c.file.Close()); err != nil {
 		return err
 	}
-	_, err := e.db.ExecContext(ctx, fmt.Sprintf(`insert into callers by name select caller, %s from (select caller, json_transform("of", %s) as r
-		from read_json(%s, columns={caller: 'INTEGER', "of": 'JSON'}, format='unstructured', maximum_object_size=%d, auto_detect=false, hive_partitioning=false))`,
-		computed(kept(true)), quote(shape(kept(true))), quote(literal(c.file.Name())), max(c.longest+1, 1<<20)))
-	return err
+	var buckets []string
+	for i, name := range bucketColumns {
+		buckets = append(buckets, foundBuckets[i]+" as "+name)
+	}
+	statement := fmt.Sprintf(`insert into callers by name select *, %s from (select caller, %s from (select caller, json_transform("of", %s) as r
+		from read_json(%s, columns={caller: 'INTEGER', "of": 'JSON'}, format='unstructured', maximum_object_size=%d, auto_detect=false, hive_partitioning=false)))`,
+		strings.Join(buckets, ", "), computed(kept(true)), quote(shape(kept(true))), quote(literal(c.file.Name())), max(c.longest+1, 1<<20))
+	return e.within(ctx, func() error { return e.do(ctx, statement) })
 }
 
 // remove removes the file.

@@ -53,6 +53,11 @@ func (f field) clean(raw json.RawMessage) any {
 			}
 		}
 		return clean
+	case arn:
+		if s, ok := plain(raw).(string); ok {
+			return s[:keyless([]byte(s))]
+		}
+		return nil
 	case object:
 		if o := cleanObject(f.of, raw); o != nil {
 			return o
@@ -100,4 +105,21 @@ func plain(raw json.RawMessage) any {
 		return nil
 	}
 	return b.String()
+}
+
+// keyless is how much of an ARN there is before the key of an object, in a bucket (arn:aws:s3:::bucket/key) or behind an access point
+// (arn:aws:s3:eu-west-1:111122223333:accesspoint/point/object/key). The questions look for what stands between the first ":::" and a slash.
+func keyless(arn []byte) int {
+	if before, of, found := bytes.Cut(arn, []byte(":::")); found {
+		if slash := bytes.IndexByte(of, '/'); slash > 0 && of[0] != ' ' {
+			return len(before) + len(":::") + slash + 1
+		}
+		return len(arn)
+	}
+	if point, rest, found := bytes.Cut(arn, []byte("/")); found {
+		if slash := bytes.IndexByte(rest, '/'); slash >= 0 {
+			return len(point) + slash + 2
+		}
+	}
+	return len(arn)
 }

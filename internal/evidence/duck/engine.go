@@ -3,7 +3,7 @@
 //
 // It answers the same SQL text that CloudTrail Lake answers. Its table "events" has Lake's columns
 // (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html), without eventjson and eventjsonchecksum,
-// which would hold every record in memory a second time. What no question reads is NULL in it, or is missing in its maps: see fields. Macros
+// which would hold every record in memory a second time. What no question reads is NULL in it, missing in its maps, or cut off: see fields. Macros
 // give DuckDB the Trino functions that the questions use. What could not be read is never passed over in silence: every answer names it.
 //
 // The files are read here, many at once, as a stream of records: see scanner and feed. DuckDB gets of each what the questions need, as JSON.
@@ -28,10 +28,13 @@ import (
 // Table is what stands behind FROM in a question to this engine.
 const Table = "events"
 
+// asked is Table with buckets.
+const asked = "asked"
+
 const (
 	// defaultMemoryMB is what all of a laptop's trail can be loaded and asked with, on two threads: beyond some 400,000 events DuckDB spills to disk.
-	// partsMemoryMB is faster where very much is asked. A question that does not fit gets mostMemoryMB.
-	defaultMemoryMB, partsMemoryMB, mostMemoryMB = 200, 500, 1500
+	// partsMemoryMB is faster where very much is asked. What does not fit gets mostMemoryMB.
+	defaultMemoryMB, partsMemoryMB, mostMemoryMB = 150, 500, 1500
 	// leastMemoryMB is what one thread needs to load files.
 	leastMemoryMB = 100
 	// maxDefaultThreads bounds the memory: what a thread sorts and groups it must hold.
@@ -41,7 +44,7 @@ const (
 // Settings bound what the engine may take of the machine.
 type Settings struct {
 	// MemoryMB is how much memory DuckDB may hold, in megabytes; what goes beyond is spilled to a temporary directory.
-	// 100 for each thread is the least. 0 means 200, or 500 with Parts, and up to 1500 once a question needs it.
+	// 100 for each thread is the least. 0 means 150, or 500 with Parts, and up to 1500 once a load or a question needs it.
 	// What it frees stays with the process for a while, and the rest of the process takes some 100 more.
 	MemoryMB int
 	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 2 and what the memory is enough for.
@@ -83,12 +86,12 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 		}
 	}
 	if s.Threads == 0 {
-		s.Threads = max(1, min(runtime.GOMAXPROCS(0), maxDefaultThreads, s.MemoryMB/leastMemoryMB))
+		s.Threads = max(1, min(runtime.GOMAXPROCS(0), maxDefaultThreads, most/leastMemoryMB))
 	}
 	if s.Threads < 0 {
 		return nil, fmt.Errorf("the setting Threads is %d, and must not be negative", s.Threads)
 	}
-	if least := s.Threads * leastMemoryMB; s.MemoryMB < least {
+	if least := s.Threads * leastMemoryMB; most < least {
 		return nil, fmt.Errorf("the setting MemoryMB is %d, and %d threads need at least %d to read trail files", s.MemoryMB, s.Threads, least)
 	}
 	dir, err := os.MkdirTemp(s.Temp, "nightlatch-duck-")

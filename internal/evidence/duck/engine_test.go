@@ -96,6 +96,19 @@ func TestAQuestionThatNeedsMuchIsAnswered(t *testing.T) {
 	}
 }
 
+func TestALoadThatNeedsMuchIsDone(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "x.json", records(event("a"), event("b")))
+	e := open(t, Settings{})
+	e.limit.Store(10)
+	if err := e.do(t.Context(), limited(10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Load(t.Context(), dir); err != nil || e.Events() != 2 || e.limit.Load() != mostMemoryMB {
+		t.Errorf("got %d events, %v, of an engine that may hold %d MB", e.Events(), err, e.limit.Load())
+	}
+}
+
 func TestCloseLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	e, err := Open(t.Context(), Settings{})

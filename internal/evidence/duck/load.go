@@ -86,10 +86,13 @@ func (e *Engine) insert(ctx context.Context, files []*file) error {
 		return err
 	}
 	defer c.remove()
-	e.feed = &feed{ctx: ctx, threads: e.settings.Threads, rest: slices.Clone(files), callers: c}
-	_, err = e.db.ExecContext(ctx, fmt.Sprintf("insert into trail by name select file, caller, %s from (select file, caller, json_transform(record, %s) as r from %s())",
-		computed(kept(false)), quote(shape(kept(false))), fedBy))
-	e.feed.close()
+	err = e.within(ctx, func() error {
+		forget(files)
+		e.feed = &feed{ctx: ctx, threads: e.settings.Threads, rest: slices.Clone(files), callers: c}
+		defer e.feed.close()
+		return e.do(ctx, fmt.Sprintf("insert into trail by name select file, caller, %s from (select file, caller, json_transform(record, %s) as r from %s())",
+			computed(kept(false)), quote(shape(kept(false))), fedBy))
+	})
 	e.feed, e.nextCaller = nil, c.next
 	if err == nil {
 		err = e.settle(ctx, files, first, c)
@@ -114,11 +117,16 @@ func (e *Engine) insert(ctx context.Context, files []*file) error {
 	return nil
 }
 
-// insertSome loads what it can of files in which there is something that DuckDB refuses.
-func (e *Engine) insertSome(ctx context.Context, files []*file, refusal error) error {
+// forget drops what reading the records of files has told of them.
+func forget(files []*file) {
 	for _, f := range files {
 		f.broken, f.strangers, f.unread, f.nameless = false, 0, 0, 0
 	}
+}
+
+// insertSome loads what it can of files in which there is something that DuckDB refuses.
+func (e *Engine) insertSome(ctx context.Context, files []*file, refusal error) error {
+	forget(files)
 	if len(files) == 1 {
 		files[0].lost = "is refused by DuckDB (" + oneLine(refusal) + ")" + recordsMissing
 		return nil

@@ -8,8 +8,9 @@ import (
 
 // node is what is wanted of a value: the fields of an object that have columns, all keys of a table but those that no question reads.
 type node struct {
+	name    string
 	kind    kind
-	fields  map[string]*node
+	fields  [][]*node // by the length of their names
 	without map[string]bool
 	mark    mark
 	silent  bool // it is looked at, and not written
@@ -33,15 +34,31 @@ const (
 var wanted = nodeOf(field{kind: object, of: fields})
 
 func nodeOf(f field) *node {
-	n := &node{kind: f.kind, fields: map[string]*node{}, without: map[string]bool{}, silent: f.unread, shared: f.shared}
+	n := &node{name: f.name, kind: f.kind, without: map[string]bool{}, silent: f.unread, shared: f.shared}
 	for _, of := range f.of {
-		n.fields[of.name] = nodeOf(of)
+		for len(n.fields) <= len(of.name) {
+			n.fields = append(n.fields, nil)
+		}
+		n.fields[len(of.name)] = append(n.fields[len(of.name)], nodeOf(of))
 	}
 	for _, key := range f.without {
 		n.without[key] = true
 	}
 	n.mark = map[string]mark{"eventName": markName, "eventSource": markSource, "eventCategory": markCategory, "eventType": markType, "userIdentity": markIdentity}[f.name]
 	return n
+}
+
+// field is the field of that name; nil for none.
+func (n *node) field(name []byte) *node {
+	if len(name) >= len(n.fields) {
+		return nil
+	}
+	for _, of := range n.fields[len(name)] {
+		if of.name == string(name) {
+			return of
+		}
+	}
+	return nil
 }
 
 // scanner reads a JSON value, as strictly as encoding/json does and ten times as fast, and writes of it what is wanted.
@@ -102,6 +119,9 @@ func (s *scanner) take(n *node) bool {
 		return s.list(n)
 	}
 	from := s.i
+	if n.kind == arn && c == '"' {
+		return s.arn()
+	}
 	if !s.skip() {
 		return false
 	}
@@ -110,6 +130,21 @@ func (s *scanner) take(n *node) bool {
 	} else {
 		s.out = append(s.out, s.in[from:s.i]...)
 	}
+	return true
+}
+
+// arn reads the ARN of a resource. One with an escape stays as it stands.
+func (s *scanner) arn() bool {
+	from := s.i
+	escaped, ok := s.text()
+	if !ok {
+		return false
+	}
+	text := s.in[from : s.i-1]
+	if !escaped {
+		text = text[:keyless(text)]
+	}
+	s.out = append(append(s.out, text...), '"')
 	return true
 }
 
@@ -135,7 +170,7 @@ func (s *scanner) object(n *node) bool {
 				}
 			}
 		}
-		of := n.fields[string(key)]
+		of := n.field(key)
 		if of == nil {
 			return s.skip()
 		}

@@ -8,9 +8,32 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// What is cut off an ARN changes nothing that a question finds in it.
+func TestWhatIsCutOffAnARN(t *testing.T) {
+	patterns := []*regexp.Regexp{regexp.MustCompile(`:::([^/]+)`), regexp.MustCompile(`:::([^/ ]+)`), regexp.MustCompile(`^arn:aws[a-z-]*:s3:::([^/*]+)`)}
+	for arn, want := range map[string]string{
+		"arn:aws:s3:::exports/a/b:::c/d": "arn:aws:s3:::exports/", "arn:aws:s3:::exports": "arn:aws:s3:::exports", "arn:aws:s3:::": "arn:aws:s3:::", "": "",
+		"arn:aws:s3:::/a:::b/c": "arn:aws:s3:::/a:::b/c", "::::a/b": "::::a/", ":::/": ":::/", "a/b:::c/d": "a/b:::c/", "arn:aws-cn:s3:::e*/k": "arn:aws-cn:s3:::e*/",
+		"arn:aws:s3:eu-west-1:111122223333:accesspoint/point/object/a/b": "arn:aws:s3:eu-west-1:111122223333:accesspoint/point/",
+		"arn:aws:s3express:eu-west-1:111122223333:bucket/fast--x-s3":     "arn:aws:s3express:eu-west-1:111122223333:bucket/fast--x-s3", "a//b": "a//", "/": "/", "::: a/b:::c/d": "::: a/b:::c/d",
+	} {
+		got := arn[:keyless([]byte(arn))]
+		if got != want || keyless([]byte(got)) != len(got) {
+			t.Errorf("of %q there is %q, want %q", arn, got, want)
+		}
+		for _, p := range patterns {
+			if whole, cut := p.FindStringSubmatch(arn), p.FindStringSubmatch(got); !slices.Equal(whole, cut) {
+				t.Errorf("%s finds %q in %q, and %q in %q", p, whole, arn, cut, got)
+			}
+		}
+	}
+}
 
 // FuzzStream holds the fast reader against walk, which is encoding/json: both find the same records, and the same texts broken.
 func FuzzStream(f *testing.F) {

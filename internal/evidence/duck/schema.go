@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nightlatch/internal/evidence"
 )
 
 // kind is what a field of a record holds.
@@ -17,6 +19,7 @@ const (
 	table       // an object of any keys: in Lake a map of strings, in which nested values are JSON text
 	object      // an object of known fields
 	list        // a list of such objects
+	arn         // a resource's: of an object in a bucket without its key, which no question reads there
 )
 
 // field is a field of a CloudTrail record, named as the record spells it. DuckDB compares names without regard to case, so
@@ -48,7 +51,7 @@ var fields = []field{
 	{name: "requestParameters", kind: table, without: []string{"Host"}}, {name: "responseElements", kind: table},
 	{name: "additionalEventData", kind: table, without: []string{"SignatureVersion", "CipherSuite", "bytesTransferredIn", "SSEApplied", "x-amz-id-2"}},
 	{name: "requestID"}, {name: eventID}, {name: "readOnly", kind: flag, shared: true},
-	{name: "resources", kind: list, of: texts("accountId", "type", "ARN", "ARNPrefix")},
+	{name: "resources", kind: list, of: append(texts("accountId", "type"), field{name: "ARN", kind: arn}, field{name: "ARNPrefix"}), shared: true},
 	{name: "eventType", unread: true}, {name: "apiVersion", unread: true}, {name: "managementEvent", kind: flag, shared: true}, {name: "recipientAccountId", shared: true},
 	{name: "sharedEventID"}, {name: "annotation", unread: true}, {name: "vpcEndpointId", shared: true}, {name: "vpcEndpointAccountId", shared: true},
 	{name: "serviceEventDetails", kind: table, unread: true}, {name: "addendum", kind: table}, {name: "edgeDeviceDetails", kind: table, unread: true},
@@ -126,8 +129,20 @@ func kept(shared bool) []field {
 	return slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return f.unread || f.shared != shared })
 }
 
-// joined has Lake's columns of records, the callers of which are in a table.
-func joined(callers string) string {
+// bucketColumns are the columns that callers have beside Lake's, and foundBuckets how each is found: see evidence.Schema.Buckets.
+var bucketColumns, foundBuckets = buckets()
+
+func buckets() (columns, found []string) {
+	found, first := (evidence.Schema{}).BucketsOf()
+	found = append(found, first)
+	for i := range found {
+		columns = append(columns, fmt.Sprintf("bucket_%d", i+1))
+	}
+	return columns, found
+}
+
+// joined has Lake's columns of records, the callers of which are in a table, and those that more names.
+func joined(callers string, more ...string) string {
 	var shown []string
 	for _, f := range fields {
 		name := strconv.Quote(strings.ToLower(f.name))
@@ -138,11 +153,11 @@ func joined(callers string) string {
 			shown = append(shown, name)
 		}
 	}
-	return "select " + strings.Join(shown, ", ") + " from trail inner join " + callers + " using (caller)"
+	return "select " + strings.Join(append(shown, more...), ", ") + " from trail inner join " + callers + " using (caller)"
 }
 
 // createTrail makes the table of the records, with the file that each came from, that of what they share, and over both the view with Lake's
-// columns.
+// columns, and another for the questions that find buckets.
 func createTrail() []string {
 	columns := map[bool][]string{false: {"file INTEGER", "caller INTEGER"}, true: {"caller INTEGER"}}
 	for _, f := range fields {
@@ -155,8 +170,11 @@ func createTrail() []string {
 		}
 		columns[f.shared] = append(columns[f.shared], strconv.Quote(strings.ToLower(f.name))+" "+of)
 	}
+	for _, name := range bucketColumns {
+		columns[true] = append(columns[true], name+" VARCHAR")
+	}
 	return []string{"create table trail (" + strings.Join(columns[false], ", ") + ")", "create table callers (" + strings.Join(columns[true], ", ") + ")",
-		"create view " + Table + " as " + joined("callers")}
+		"create view " + Table + " as " + joined("callers"), "create view " + asked + " as " + joined("callers", bucketColumns...)}
 }
 
 // timeText is when an event happened, as the record says it.

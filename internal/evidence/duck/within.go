@@ -27,7 +27,7 @@ const findReach = `create or replace table reach as select cast(floor(epoch(even
 // prepare makes what helps the questions, after a load.
 func (e *Engine) prepare(ctx context.Context) error {
 	for _, statement := range []string{findTwice, findReach, forgetParts} {
-		if _, err := e.db.ExecContext(ctx, statement); err != nil {
+		if err := e.within(ctx, func() error { return e.do(ctx, statement) }); err != nil {
 			return fmt.Errorf("make ready for questions: %w", err)
 		}
 	}
@@ -37,7 +37,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 
 // schema is how the questions are asked.
 func (e *Engine) schema(ctx context.Context) evidence.Schema {
-	return evidence.Schema{Table: Table, Twice: mayBeTwice, Records: &stand{ctx: ctx, e: e}}
+	return evidence.Schema{Table: Table, Twice: mayBeTwice, Buckets: bucketColumns, Records: &stand{ctx: ctx, e: e}}
 }
 
 // stand says where the records of a time stand.
@@ -63,14 +63,14 @@ func (r *stand) Within(from, to time.Time) string {
 // called are records with the callers of a time only, where there are many.
 func (r *stand) called(from, to time.Time) string {
 	if r.e.nextCaller <= maxCallers {
-		return Table
+		return asked
 	}
 	var first, last sql.NullInt32
 	err := r.e.db.QueryRowContext(r.ctx, fmt.Sprintf("select min(first), max(last) from reach where hour between %d and %d", from.Unix()/3600-1, to.Unix()/3600)).Scan(&first, &last)
 	if err != nil || !first.Valid {
-		return Table // the question finds out what is wrong
+		return asked // the question finds out what is wrong
 	}
-	return fmt.Sprintf("(%s) as records", joined(fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32)))
+	return fmt.Sprintf("(%s) as records", joined(fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32), bucketColumns...))
 }
 
 func instant(t time.Time) string { return "timestamp " + quote(t.UTC().Format(time.DateTime)) }
