@@ -11,7 +11,7 @@ type node struct {
 	name    string
 	kind    kind
 	fields  [][]*node // by the length of their names
-	without map[string]bool
+	without []string
 	mark    mark
 	silent  bool // it is looked at, and not written
 	shared  bool
@@ -34,15 +34,12 @@ const (
 var wanted = nodeOf(field{kind: object, of: fields})
 
 func nodeOf(f field) *node {
-	n := &node{name: f.name, kind: f.kind, without: map[string]bool{}, silent: f.unread, shared: f.shared}
+	n := &node{name: f.name, kind: f.kind, without: f.without, silent: f.unread, shared: f.shared}
 	for _, of := range f.of {
 		for len(n.fields) <= len(of.name) {
 			n.fields = append(n.fields, nil)
 		}
 		n.fields[len(of.name)] = append(n.fields[len(of.name)], nodeOf(of))
-	}
-	for _, key := range f.without {
-		n.without[key] = true
 	}
 	n.mark = map[string]mark{"eventName": markName, "eventSource": markSource, "eventCategory": markCategory, "eventType": markType, "userIdentity": markIdentity}[f.name]
 	return n
@@ -59,6 +56,16 @@ func (n *node) field(name []byte) *node {
 		}
 	}
 	return nil
+}
+
+// leavesOut says of a table's key that no question reads it.
+func (n *node) leavesOut(key []byte) bool {
+	for _, name := range n.without {
+		if name == string(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // scanner reads a JSON value, as strictly as encoding/json does and ten times as fast, and writes of it what is wanted.
@@ -211,7 +218,7 @@ func (s *scanner) table(n *node) bool {
 	s.keys = s.keys[:0]
 	ok := s.each(func(quoted []byte, escaped bool) bool {
 		s.crooked = s.crooked || escaped
-		if n.without[string(quoted[1:len(quoted)-1])] {
+		if n.leavesOut(quoted[1 : len(quoted)-1]) {
 			return s.skip()
 		}
 		s.keys = append(s.keys, quoted)
