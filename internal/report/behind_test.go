@@ -1,8 +1,10 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
@@ -119,5 +121,50 @@ func TestStepsWithoutAKeyAreOneActors(t *testing.T) {
 	r.Evidence.Actors = append(r.Evidence.Actors, other)
 	if a := lead(r); a == nil || a.Kind != actor.ServiceForOthers {
 		t.Errorf("the answer is about %+v, who is not asked about", a)
+	}
+}
+
+// A lineage that is too long for a message has what took the bytes and what that comes from, and counts the rest; a chain that ends says why.
+func TestALineageIsDrawn(t *testing.T) {
+	at := time.Date(2026, 3, 4, 0, 1, 0, 0, time.UTC)
+	by := func(call, gave string) []evidence.Made {
+		return []evidence.Made{{EventID: "e-" + gave, At: at, Call: call, AccessKeyID: "AKIA1", From: "198.51.100.0/24", Gave: gave}}
+	}
+	tree := evidence.Tree{From: at.Add(-36 * time.Hour), To: at, Nodes: []evidence.Node{{Kind: evidence.KeyNode, Parent: -1, Keys: []string{"AKIA1"}, UserName: "mara"}}}
+	for i := range 20 {
+		tree.Nodes = append(tree.Nodes, evidence.Node{Kind: evidence.UserNode, UserName: fmt.Sprint("user", i), Made: by("CreateUser", "")})
+	}
+	tree.Nodes = append(tree.Nodes, evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIA1", "ASIA2"}, KeysMore: 3, RoleName: "web", Session: "x\nDone", Took: true, Until: at.Add(time.Hour), Made: by("AssumeRole", "ASIA1"), MadeMore: 2})
+	tree.More, tree.NotFollowed, tree.Unknown = 7, 2, "no query slot was free"
+	r := askedAbout(func(a *evidence.Actor) { a.Kind, a.AccessKeyID, a.RoleName = actor.RoleSession, "ASIA1", "web" })
+	r.Lineage = &tree
+	body := Text(r).Body
+	text := unwrapped(body)
+	for _, says := range []string{"\nLong-term access key (AKIA1) of IAM user mara\n  IAM user user0\n    by CreateUser at 2026-03-04 00:01:00 with AKIA1 from 198.51.100.0/24, event e-\n",
+		`Session x\nDone (ASIA1 and ASIA2, and 3 more keys) of role web TOOK THE BYTES, ends 2026-03-04 01:01:00`, "by AssumeRole at 2026-03-04 00:01:00 with AKIA1 from 198.51.100.0/24, event e-ASIA1 and by 2 more calls",
+		"And 13 more, of which the incident's JSON has the first ones.", "NOT FOLLOWED: 2 credentials", "NOT KNOWN the rest of it: no query slot was free", "Still open sessions outlive"} {
+		if !strings.Contains(body, says) && !strings.Contains(text, says) {
+			t.Errorf("it does not say %q:\n%s", says, body)
+		}
+	}
+	if n := strings.Count(body, "CreateUser"); n != 14 {
+		t.Errorf("%d users are named, want 14 beside the session and its key", n)
+	}
+
+	// A key with which nothing was made is said to be that.
+	r.Lineage = &evidence.Tree{From: tree.From, To: tree.To, Nodes: []evidence.Node{{Kind: evidence.KeyNode, Parent: -1, Keys: []string{"AKIA1"}, UserName: "mara", Took: true}}}
+	if text := unwrapped(Text(r).Body); !strings.Contains(text, "of IAM user mara TOOK THE BYTES The trail shows nothing that was made with it, 2026-03-02 12:01 to 2026-03-04 00:01 UTC.") {
+		t.Errorf("got %s", text)
+	}
+
+	// Every kind has a name that no other has.
+	names := map[string]evidence.NodeKind{}
+	for _, kind := range []evidence.NodeKind{evidence.KeyNode, evidence.SignInNode, evidence.PersonNode, evidence.ProviderNode, evidence.InstanceNode, evidence.PodNode, evidence.ServiceNode, evidence.AccountNode,
+		evidence.UnnamedNode, evidence.SessionNode, evidence.UserNode, evidence.PasswordNode, evidence.PolicyNode, evidence.TrustNode, evidence.FederationNode, evidence.TokenNode, evidence.ServiceKeyNode} {
+		name := what(evidence.Node{Kind: kind, UserName: "u"})
+		if other, twice := names[name]; twice {
+			t.Errorf("%s and %s are both %q", kind, other, name)
+		}
+		names[name] = kind
 	}
 }

@@ -50,7 +50,7 @@ func lineage(b *strings.Builder, r incident.Record) {
 		fmt.Fprintf(b, "And %d more, of which the incident's JSON has the first ones.\n", more)
 	}
 	if t.NotFollowed > 0 {
-		fmt.Fprintf(b, "NOT FOLLOWED: %s, because the chain is longer than is asked for.\n", prose.Plural(int64(t.NotFollowed), "credential"))
+		fmt.Fprintf(b, "NOT FOLLOWED: %s, because so many questions are asked at most.\n", prose.Plural(int64(t.NotFollowed), "credential"))
 	}
 	if t.Unknown != "" {
 		field(b, "NOT KNOWN", "the rest of it: "+prose.Safe(t.Unknown))

@@ -45,8 +45,7 @@ func (s about) questions() []evidence.Question {
 	for _, calls := range [][]string{{"PutBucketReplication", "CreateJob"}, {"GetObject"}} {
 		all = append(all, evidence.Ordered{Buckets: buckets, Calls: calls, From: from, To: to})
 	}
-	return append(all, evidence.Lineage{Given: s.made, From: from, To: to},
-		evidence.Lineage{Given: s.made, Keys: s.keys, Sessions: []string{"AROAEXAMPLEWEB:x"}, SignedIn: s.ids, From: from, To: to})
+	return append(all, evidence.Lineage{Given: s.made, Keys: s.keys, Sessions: []string{"AROAEXAMPLEWEB:x"}, SignedIn: s.ids, From: from, To: to})
 }
 
 // day is a window of some buckets that holds all that happens around noon.

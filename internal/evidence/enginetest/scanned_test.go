@@ -27,8 +27,9 @@ const (
 	busy = 5_000_000
 	// terabyte costs price dollars to scan: https://aws.amazon.com/athena/pricing/ (us-east-1 and eu-west-1, read 2026-11-23).
 	terabyte, price = 1e12, 5.0
-	// What one incident asks when its evidence comes in late: query rounds until it is complete, what is usual, and four follow-ups.
-	rounds, followUps = 8, 4
+	// What one incident asks when its evidence comes in late: query rounds until it is complete, what is usual, and four follow-ups. The lineage is
+	// drawn with the answer and at three follow-ups, with two questions mostly.
+	rounds, followUps, lineages = 8, 4, 4 * 2
 )
 
 // BenchmarkScanned prints what the questions of one incident read of an account with 5,000,000 data events a day, and what that costs:
@@ -63,16 +64,18 @@ func BenchmarkScanned(b *testing.B) {
 	}
 	b.ReportMetric(float64(all)/16/1e6, "MB/day")
 	read := map[string]int64{}
-	for _, q := range []evidence.Question{bytes, evidence.Usage{Buckets: []string{"customer-exports"}, Before: firedAt}} {
+	for _, q := range []evidence.Question{bytes, evidence.Usage{Buckets: []string{"customer-exports"}, Before: firedAt},
+		evidence.Lineage{Given: []string{"AKIAEXAMPLESTOLEN001"}, From: firedAt.Add(-evidence.SessionLife), To: firedAt.Add(10 * time.Minute)}} {
 		for folder := range folders(b, table, q) {
 			read[q.Name()] += day[folder]
 		}
 		b.ReportMetric(float64(read[q.Name()])/1e6, "MB/"+q.Name())
 		b.ReportMetric(float64(read[q.Name()])/float64(all), q.Name()+"/16days")
 	}
-	incident := rounds*read["bytes"] + read["usage"] + followUps*read["bytes"]
+	incident := rounds*read["bytes"] + read["usage"] + followUps*read["bytes"] + lineages*read["lineage"]
 	b.ReportMetric(float64(read["bytes"])/terabyte*price, "$/bytes")
 	b.ReportMetric(float64(read["usage"])/terabyte*price, "$/usage")
+	b.ReportMetric(float64(read["lineage"])/terabyte*price, "$/lineage")
 	b.ReportMetric(float64(incident)/terabyte*price, "$/incident")
 }
 
