@@ -13,7 +13,6 @@ import (
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
-	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/settings"
 )
 
@@ -50,5 +49,5 @@ func newApprover(scope constructs.Construct, s Settings, code string, topic, wat
 // are about users' keys.
 func approverGrants(s Settings) []grant.Grant {
 	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool { return g.Sid == "IdentifyRoles" })
-	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), sns.SubscriptionGrants())
+	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
 }

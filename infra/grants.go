@@ -20,7 +20,7 @@ import (
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), sns.SubscriptionGrants())
+	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
 	if s.Mode == "observe" {
 		return all
 	}
@@ -57,6 +57,15 @@ func notifyGrants(s Settings) []grant.Grant {
 		publish[i].On = append(append(publish[i].On, "${Watch}"), s.Topics...)
 	}
 	return publish
+}
+
+// hearingGrants are to read who hears on the team's topic and on the watchers'.
+func hearingGrants() []grant.Grant {
+	read := sns.SubscriptionGrants()
+	for i := range read {
+		read[i].On = append(read[i].On, "${Watch}")
+	}
+	return read
 }
 
 // denyProtected denies every write on who must never be changed, so that IAM itself refuses when the code is wrong. These are the

@@ -62,15 +62,13 @@ func synthesize() error {
 			err = os.WriteFile(filepath.Join(beside, settings.WatchedFile), watched, 0o644)
 		}
 	}
-	var hearing []notify.Endpoint
-	for _, address := range s.Email {
-		hearing = append(hearing, notify.Endpoint{Protocol: "email", Address: address})
-	}
-	heard, failed := json.Marshal(hearing)
-	err = errors.Join(err, failed)
-	for _, beside := range []string{c.responder, c.approver, c.enroller, c.notices, c.doctor} {
-		if err == nil {
-			err = os.WriteFile(filepath.Join(beside, notify.EndpointsFile), heard, 0o644)
+	for file, addresses := range map[string][]string{notify.EndpointsFile: s.Email, notify.WatchersFile: s.watching()} {
+		heard, failed := json.Marshal(endpoints(addresses))
+		err = errors.Join(err, failed)
+		for _, beside := range []string{c.responder, c.approver, c.enroller, c.notices, c.doctor} {
+			if err == nil {
+				err = os.WriteFile(filepath.Join(beside, file), heard, 0o644)
+			}
 		}
 	}
 	if err == nil {

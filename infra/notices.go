@@ -81,7 +81,7 @@ func tellerGrants(s Settings) []grant.Grant {
 		publish[i].On = append(publish[i].On, "${Watch}")
 		publish[i].On = append(publish[i].On, s.watchersTopics()...)
 	}
-	return append(slices.Concat(publish, sns.SubscriptionGrants(), dynamo.NoticeGrants()), awsaccount.AliasGrant())
+	return append(slices.Concat(publish, hearingGrants(), dynamo.NoticeGrants()), awsaccount.AliasGrant())
 }
 
 // watchNames is the placeholder of the watchers' topic.

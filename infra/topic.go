@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/notify"
 )
 
 // team is a topic, and its key.
@@ -26,12 +28,16 @@ func newTopic(scope constructs.Construct, s Settings) team {
 // function that tells of tampering where the team's topic takes nothing. Where no watcher is given, the team's addresses subscribe to it.
 func newWatch(scope constructs.Construct, s Settings) team {
 	t := encrypted(scope, "Watch", "Nightlatch: alarms on itself", "Nightlatch itself", watchKeyPolicy(s.Home))
-	endpoints := s.Watchers
-	if len(endpoints) == 0 {
-		endpoints = s.Email
-	}
-	subscribe(scope, "Watchers", t.arn, endpoints)
+	subscribe(scope, "Watchers", t.arn, s.watching())
 	return t
+}
+
+// watching is who is to hear what that topic gets.
+func (s Settings) watching() []string {
+	if len(s.Watchers) > 0 {
+		return s.Watchers
+	}
+	return s.Email
 }
 
 // encrypted makes a topic, and a key of ours under which it is encrypted.
@@ -71,14 +77,22 @@ func nobodyElsePublishes(topic *string, roles []*string) statement {
 		"Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": roles}, "Bool": map[string]any{"aws:PrincipalIsAWSService": "false"}}}
 }
 
-// subscribe subscribes endpoints to a topic. Another topic is none: SNS has no topic subscribe to a topic.
-func subscribe(scope constructs.Construct, id string, topic *string, endpoints []string) {
+// subscribe subscribes addresses to a topic. Another topic is none: SNS has no topic subscribe to a topic.
+func subscribe(scope constructs.Construct, id string, topic *string, addresses []string) {
 	subscriptions := constructs.NewConstruct(scope, jsii.String(id))
-	for _, e := range endpoints {
-		if protocol := protocolOf(e); protocol != "" {
-			awssns.NewCfnSubscription(subscriptions, jsii.String(e), &awssns.CfnSubscriptionProps{Protocol: jsii.String(protocol), Endpoint: jsii.String(e), TopicArn: topic})
+	for _, e := range endpoints(addresses) {
+		awssns.NewCfnSubscription(subscriptions, jsii.String(e.Address), &awssns.CfnSubscriptionProps{Protocol: jsii.String(e.Protocol), Endpoint: jsii.String(e.Address), TopicArn: topic})
+	}
+}
+
+// endpoints are addresses as SNS has them.
+func endpoints(addresses []string) (all []notify.Endpoint) {
+	for _, a := range addresses {
+		if protocol := protocolOf(a); protocol != "" {
+			all = append(all, notify.Endpoint{Protocol: protocol, Address: a})
 		}
 	}
+	return all
 }
 
 // protocolOf is SNS's word for how an endpoint is reached; "" for a topic.

@@ -144,13 +144,13 @@ func (w *world) examine(t *testing.T) (reports []doctor.Report, beats bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := checks.Of(w.Config, checks.Deployment{Stack: "Nightlatch", Account: w.ID, Region: "eu-west-1", Memory: checks.Memory(table), Hearing: checks.Hearing(table),
+	list, err := checks.Of(w.Config, checks.Deployment{Stack: "Nightlatch", Account: w.ID, Region: "eu-west-1", Memory: checks.Memory(table), Hearing: checks.Hearing(table), Incidents: table,
 		Engines: []evidence.Trail{w}, Minute: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	reports = doctor.Run(t.Context(), time.Now, list)
-	vital := checks.Vital(list)
+	vital := doctor.Vital(list)
 	return reports, doctor.Well(slices.DeleteFunc(slices.Clone(reports), func(r doctor.Report) bool {
 		return !slices.ContainsFunc(vital, func(c doctor.Check) bool { return c.Name == r.Name })
 	}))

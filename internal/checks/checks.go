@@ -27,10 +27,12 @@ import (
 type Deployment struct {
 	// Stack is the stack, by its name or its id, in Account and Region.
 	Stack, Account, Region string
-	// Memory is what the daily function remembers.
+	// Memory is what the daily function remembers, and Table where the incidents are.
 	Memory doctor.Memory
 	// Hearing reads what the function that tells of tampering has left behind.
 	Hearing doctor.HearingRead
+	// Incidents are those of the deployment.
+	Incidents doctor.Incidents
 	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again: only the functions may
 	// ask.
 	Engines []evidence.Trail
@@ -62,6 +64,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Queues(deployed, reader.Queue, with(doctor.QueuesName)...),
 		doctor.Rules(deployed, reader.Rule, with(doctor.RulesName)...),
 		doctor.Notices(d.Hearing, time.Now),
+		doctor.Delivery(d.Incidents, time.Now, grants[doctor.DeliveryName]...),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
 		doctor.Trail(deployed, trails, d.Account, d.Region, with(doctor.TrailName)...),
 	}
@@ -106,13 +109,6 @@ func Proposals(ctx context.Context, cfg aws.Config, stack, filter string, watche
 	return doctor.Proposals(watched, sizes, busiest), nil
 }
 
-// Vital are the checks without which no sign of life is sent.
-func Vital(all []doctor.Check) []doctor.Check {
-	return slices.DeleteFunc(slices.Clone(all), func(c doctor.Check) bool { return !slices.Contains(vital, c.Name) })
-}
-
-var vital = []string{doctor.EndpointsName, doctor.AlarmsName, doctor.QueuesName, doctor.RulesName, doctor.NoticesName}
-
 // grants are the rights of each check, beside reading the stack. The team's topic and a second one are the stack's own.
 var grants = map[string][]grant.Grant{
 	doctor.EndpointsName:  onStack(sns.SubscriptionGrants(), "arn:${Partition}:sns:${Region}:${Account}:${Stack}-*"),
@@ -120,6 +116,7 @@ var grants = map[string][]grant.Grant{
 	doctor.ThresholdsName: awsstack.SizeGrants(),
 	doctor.QueuesName:     awsstack.QueueGrants(),
 	doctor.RulesName:      awsstack.RuleGrants(),
+	doctor.DeliveryName:   dynamo.DeliveryGrants(),
 	doctor.RolesName:      awsstack.RoleGrants(),
 	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
 	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
@@ -139,7 +136,7 @@ func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants
 // Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
 func Grants(trail, store bool) []grant.Grant {
 	all := awsstack.StackGrants()
-	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.RolesName} {
+	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.RolesName} {
 		all = append(all, grants[name]...)
 	}
 	if trail {

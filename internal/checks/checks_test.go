@@ -23,6 +23,7 @@ import (
 	"nightlatch/internal/checks/checkstest"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notices"
 )
@@ -30,9 +31,10 @@ import (
 // world is an account, what its engine refuses, and what is remembered.
 type world struct {
 	*checkstest.Account
-	t      *testing.T
-	engine engine
-	memory remembered
+	t         *testing.T
+	engine    engine
+	memory    remembered
+	incidents incident.Memory
 }
 
 func newWorld(t *testing.T) *world { return &world{Account: checkstest.New(t), t: t} }
@@ -48,7 +50,7 @@ func (a *world) examine() []doctor.Report {
 	a.t.Helper()
 	table, err := dynamo.New(a.Config, checkstest.Table)
 	a.do(err)
-	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
+	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Incidents: &a.incidents, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
 	a.do(err)
 	return doctor.Run(a.t.Context(), time.Now, list)
 }
@@ -85,7 +87,7 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"10 of 10 hold": {"", func(context.Context, *world) error { return nil }},
+		"11 of 11 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -170,6 +172,10 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		"has something to tell that neither": {"notices", func(_ context.Context, a *world) error {
 			a.Hears(notices.State{Version: 2, Ticked: time.Now(), Due: []notices.Telling{{First: time.Now().Add(-time.Hour)}, {First: time.Now()}}})
 			return nil
+		}},
+		"nobody was notified of incident i1, which waits since": {"delivery", func(ctx context.Context, a *world) error {
+			_, err := a.incidents.Open(ctx, incident.Record{ID: "i1", Opened: time.Now().Add(-time.Hour)})
+			return err
 		}},
 		"its policy responder is not as deployed": {"roles", func(ctx context.Context, a *world) error {
 			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder"),

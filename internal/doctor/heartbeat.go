@@ -2,8 +2,25 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"time"
 )
+
+// Vital are those checks of a list without which no sign of life is sent.
+func Vital(all []Check) []Check {
+	return slices.DeleteFunc(slices.Clone(all), func(c Check) bool { return !slices.Contains(vital, c.Name) })
+}
+
+var vital = []string{EndpointsName, AlarmsName, QueuesName, RulesName, NoticesName, DeliveryName}
+
+// Beat runs what a sign of life needs, sends it if all of that holds, and returns what was found.
+func Beat(ctx context.Context, now func() time.Time, all []Check, send func(context.Context) error) []Report {
+	reports := Run(ctx, now, Vital(all))
+	if Well(reports) {
+		reports = append(reports, Run(ctx, now, []Check{Heartbeat(send)})...)
+	}
+	return reports
+}
 
 // Heartbeat is the check that a sign of life reaches whoever waits for it outside the account. To run it is to send it.
 func Heartbeat(send func(context.Context) error) Check {

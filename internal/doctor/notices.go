@@ -20,9 +20,9 @@ type Hearing struct {
 // HearingRead reads it. Errors are one sentence.
 type HearingRead func(context.Context) (Hearing, error)
 
-// deafAfter is how long that function may be silent, or have what it cannot send. It is called every five minutes; a message that waits for its turn, one
-// that is tried again and a flood are over by then.
-const deafAfter = 30 * time.Minute
+// deafAfter is how long that function may be silent, or have what it cannot send: what was done is heard within twenty minutes, or no heartbeat is sent.
+// It is called every five minutes; a message that waits for its turn, and one that is tried again, are over by then.
+const deafAfter = 15 * time.Minute
 
 // Notices checks that the way of a notice works from end to end, whatever was done to it: its rule, the queue and its policy, the mapping, the
 // function and its code, the topics and their keys. Each tick of a schedule goes that way.

@@ -9,7 +9,7 @@ import (
 	"nightlatch/internal/prose"
 )
 
-// Headline is the answer in one line: "7 of 8 hold; 1 broken: endpoints".
+// Headline is the answer in one line: "9 of 10 hold; 1 broken: endpoints".
 func Headline(reports []Report) string {
 	line := fmt.Sprintf("%d of %d hold", Count(reports, Holds), len(reports))
 	for _, s := range []State{Broken, Unread} {

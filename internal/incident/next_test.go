@@ -334,6 +334,29 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
+// What is asked while no channel takes anything is not delivered by what one took before.
+func TestAnAskThatNobodyHeardIsUndelivered(t *testing.T) {
+	asked := []containment.Outcome{{State: containment.Asked}}
+	told := func(kind MessageKind, minutes int, why string) Notice {
+		return Notice{Kind: kind, Tries: 1, Error: why, At: after(time.Duration(minutes) * time.Minute)}
+	}
+	for name, c := range map[string]struct {
+		outcomes []containment.Outcome
+		notified []Notice
+		want     bool
+	}{
+		"a later message failed":                {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, true},
+		"and nothing is asked":                  {nil, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, false},
+		"another channel took it":               {asked, []Notice{told(Answer, 0, ""), told(Again, 5, ""), told(Again, 9, "gone")}, false},
+		"a still later one was accepted":        {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), told(Reminder, 9, "")}, false},
+		"a page that failed says nothing of it": {asked, []Notice{told(Answer, 0, ""), told(Page, 5, "gone")}, false},
+	} {
+		if got := (Record{Outcomes: c.outcomes, Notified: c.notified}).Undelivered(); got != c.want {
+			t.Errorf("%s: Undelivered = %t, want %t", name, got, c.want)
+		}
+	}
+}
+
 func TestMetricDue(t *testing.T) {
 	for reads, want := range map[int][2]bool{0: {true, true}, 1: {true, true}, maxMetric - 1: {true, true}, maxMetric: {false, true},
 		maxMetricConfirmed - 1: {false, true}, maxMetricConfirmed: {}, 2 * maxMetricConfirmed: {}} {
@@ -452,6 +475,36 @@ func TestNotifyAgain(t *testing.T) {
 	}
 	if again.Outcomes[0].State != containment.Done || again.Judged.IsZero() {
 		t.Errorf("what was done is forgotten: %+v", again)
+	}
+}
+
+// Of the messages that a channel has not accepted since the last that it has, one is sent again, and it names what was merged meanwhile.
+func TestNotifyAgainSendsOne(t *testing.T) {
+	failed := func(kind MessageKind, channel string) Notice {
+		return Notice{Kind: kind, Channel: channel, Tries: maxTries, Error: "gone", At: after(0)}
+	}
+	accepted := Notice{Kind: Answer, Channel: "sns", Tries: 1, At: after(0)}
+	for name, c := range map[string]struct {
+		notified []Notice
+		joined   []Joined
+		want     string // those that wait
+	}{
+		"the answer, and not what was reminded of": {[]Notice{failed(Page, "sns"), failed(Answer, "sns"), failed(Reminder, "sns"), failed(Escalation, "sns")}, nil, "answer sns "},
+		"with what was merged":                     {[]Notice{failed(Answer, "sns"), failed(Revised, "sns")}, []Joined{{ID: "i2"}}, "revised sns "},
+		"since the last that was accepted":         {[]Notice{accepted, failed(Again, "sns"), failed(Escalation, "sns")}, nil, "again sns "},
+		"each channel its own":                     {[]Notice{accepted, failed(Answer, "chat"), failed(Again, "sns"), failed(Again, "chat")}, nil, "answer chat again sns "},
+		"nothing":                                  {[]Notice{accepted}, nil, ""},
+	} {
+		r := Record{Notified: c.notified, Joined: c.joined}.NotifyAgain(after(time.Hour))
+		got := ""
+		for _, n := range r.Notified {
+			if n.Tries == 0 {
+				got += string(n.Kind) + " " + n.Channel + " "
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q waits, want %q", name, got, c.want)
+		}
 	}
 }
 

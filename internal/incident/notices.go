@@ -3,6 +3,8 @@ package incident
 import (
 	"slices"
 	"time"
+
+	"nightlatch/internal/containment"
 )
 
 // PageCooldown is how soon after a page the next one goes out: whatever fires in between is in it. A storm of alarms is one theft
@@ -50,23 +52,48 @@ func (r Record) NotifiedAt(kinds ...MessageKind) time.Time {
 	return last
 }
 
-// Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels. A
-// merged incident is reported by the one that it is merged into.
+// Heard reports whether a channel has accepted any message about it, be it that its alarm fired.
+func (r Record) Heard() bool { return slices.ContainsFunc(r.Notified, Notice.accepted) }
+
+// Paged reports whether the first message about it is that its alarm fired. What a human asks about, and what no alarm fires for, has none.
+func (r Record) Paged() bool { return !r.Once && r.Alarm.CopiedTo == "" }
+
+// Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels; or, where
+// something is still asked, any since of a kind that failed. A merged incident is reported by the one that it is merged into.
 func (r Record) Undelivered() bool {
+	if len(r.Notified) == 0 || r.MergedInto != "" {
+		return false
+	}
+	var last time.Time
+	accepted := map[MessageKind]bool{}
 	for _, n := range r.Notified {
 		if n.accepted() && n.Kind != Page {
-			return false
+			accepted[n.Kind] = true
+			if n.At.After(last) {
+				last = n.At
+			}
 		}
 	}
-	return len(r.Notified) > 0 && r.MergedInto == ""
+	return len(accepted) == 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Open) &&
+		slices.ContainsFunc(r.Notified, func(n Notice) bool { return n.Kind != Page && n.Error != "" && !accepted[n.Kind] && n.At.After(last) })
 }
 
-// NotifyAgain is an incident of which nothing was delivered, to be notified once more: also where its alarm comes again and finds it
-// closed.
+// NotifyAgain is an incident that is undelivered, to be notified once more: also where its alarm comes again and finds it closed. Each channel gets the
+// first message that it has not accepted since the last one that it has. One is enough: it says all that there is to say when it is sent.
 func (r Record) NotifyAgain(now time.Time) Record {
-	for i := range r.Notified {
-		if !r.Notified[i].accepted() {
-			r.Notified[i].Tries = 0
+	waits := map[string]int{}
+	for i, n := range r.Notified {
+		first, waiting := waits[n.Channel]
+		switch {
+		case n.accepted():
+			delete(waits, n.Channel)
+		case !waiting || r.Notified[first].Kind == Page:
+			waits[n.Channel] = i
+		}
+	}
+	for _, i := range waits {
+		if r.Notified[i].Tries = 0; r.Notified[i].Kind == Answer && len(r.Joined) > 0 {
+			r.Notified[i].Kind = Revised // which names the incidents that were merged into this one since
 		}
 	}
 	r.Closed = time.Time{}
@@ -74,15 +101,15 @@ func (r Record) NotifyAgain(now time.Time) Record {
 	return r
 }
 
-// NotifyLater puts what was not delivered in line once more, after a wait that grows, where the incident would be closed. It reports false
-// where something was delivered, where there is no later run, or where that was done often enough.
+// NotifyLater puts what was not delivered in line once more, after a wait that grows, where the incident would be closed and there is a later run. It
+// reports false where it was delivered, or where that was done often enough.
 func (r *Record) NotifyLater(now time.Time) bool {
-	if r.Once || !r.Undelivered() || r.NotifiedAgain >= maxAgain {
+	if !r.Undelivered() || r.NotifiedAgain >= maxAgain {
 		return false
 	}
 	*r = r.NotifyAgain(now)
 	for i, n := range r.Notified {
-		if !n.accepted() {
+		if n.Tries == 0 {
 			r.Notified[i].NotBefore = now.Add(5 * time.Minute << r.NotifiedAgain)
 		}
 	}

@@ -37,12 +37,16 @@ func Of(e Endpoint, all []Subscription) []Subscription {
 	return slices.DeleteFunc(slices.Clone(all), func(s Subscription) bool { return s.Endpoint != e })
 }
 
-// EndpointsFile is what the deployment calls the list of its endpoints, which lies beside a function's code.
-const EndpointsFile = "endpoints.json"
+// EndpointsFile and WatchersFile are what the deployment calls the lists of the team's endpoints and of the watchers', which lie beside a function's
+// code.
+const (
+	EndpointsFile = "endpoints.json"
+	WatchersFile  = "watchers.json"
+)
 
-// ReadEndpoints reads that list from a directory. Where there is none, nobody says who is to hear.
-func ReadEndpoints(dir string) ([]Endpoint, error) {
-	text, err := os.ReadFile(filepath.Join(dir, EndpointsFile))
+// ReadEndpoints reads such a list from a directory. Where there is none, nobody says who is to hear.
+func ReadEndpoints(dir, file string) ([]Endpoint, error) {
+	text, err := os.ReadFile(filepath.Join(dir, file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -125,3 +125,28 @@ func TestOthersTakeWhatAChannelDoesNot(t *testing.T) {
 		})
 	}
 }
+
+// Whether somebody hears is believed for a while, and that nobody does never is.
+func TestThatSomebodyHearsIsBelievedForAWhile(t *testing.T) {
+	to, now, reads := &channel{}, time.Date(2026, 3, 4, 0, 3, 41, 0, time.UTC), 0
+	ours, theirs := Endpoint{"email", "soc@example.com"}, Endpoint{"email", "thief@example.com"}
+	all := []Subscription{{Endpoint: ours, Confirmed: true}, {Endpoint: theirs, Confirmed: true}}
+	c := Heard(to, []Endpoint{ours}, func(context.Context) ([]Subscription, error) { reads++; return all, nil }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	for i, step := range []struct {
+		after     time.Duration
+		confirmed bool
+		heard     bool
+		reads     int
+	}{
+		{0, true, true, 1}, {HeardFor - 1, false, true, 1}, {1, false, false, 2}, {0, false, false, 3}, {0, true, true, 4}, {HeardFor, true, true, 5},
+	} {
+		now, all[0].Confirmed = now.Add(step.after), step.confirmed
+		if err := c.Send(t.Context(), report.Message{}); (err == nil) != step.heard || reads != step.reads || len(to.sent) != i+1 {
+			t.Errorf("step %d: got %v after %d reads and %d messages", i, err, reads, len(to.sent))
+		}
+	}
+	to.err = errors.New("no topic")
+	if err := c.Send(t.Context(), report.Message{}); !errors.Is(err, to.err) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -252,7 +252,19 @@ func (w *worker) askAbout(rec *incident.Record, o *containment.Outcome, key stri
 // remind repeats what waits for a human, and at last escalates it. What a human has done by hand meanwhile is not asked any more.
 func (w *worker) remind(ctx context.Context, rec *incident.Record) {
 	last := rec.Remind(w.Clock.Now())
-	open := 0
+	switch open := w.stillOpen(ctx, rec); {
+	case open == 0 && rec.Unsolved() == "":
+	case last:
+		rec.Escalated = w.Clock.Now()
+		rec.Note(rec.Escalated, "nobody has answered: escalated")
+		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
+	default:
+		rec.Notify(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
+	}
+}
+
+// stillOpen counts the steps that wait for a human, without those that one has done by hand, which it notes.
+func (w *worker) stillOpen(ctx context.Context, rec *incident.Record) (open int) {
 	for i := range rec.Outcomes {
 		o := &rec.Outcomes[i]
 		if !o.Open() {
@@ -266,13 +278,5 @@ func (w *worker) remind(ctx context.Context, rec *incident.Record) {
 			}
 		}
 	}
-	switch {
-	case open == 0 && rec.Unsolved() == "":
-	case last:
-		rec.Escalated = w.Clock.Now()
-		rec.Note(rec.Escalated, "nobody has answered: escalated")
-		rec.Notify(incident.Escalation, time.Time{}, notify.Names(w.Channels)...)
-	default:
-		rec.Notify(incident.Reminder, time.Time{}, notify.Names(w.Channels)...)
-	}
+	return open
 }

@@ -83,7 +83,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 				w.verify(ctx, &t.rec.Outcomes[t.move.Outcome], t.rec)
 			case incident.ReadMetric:
 				w.readMetric(ctx, t.rec)
-				if !t.rec.Once && t.rec.Alarm.CopiedTo == "" { // no alarm fired for a copy
+				if t.rec.Paged() {
 					t.rec.Notify(incident.Page, page, notify.Names(w.Channels)...)
 				}
 			case incident.Enrich:
@@ -93,7 +93,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 			case incident.Remind:
 				w.remind(ctx, t.rec)
 			case incident.Close:
-				if t.rec.NotifyLater(w.Clock.Now()) {
+				if w.Scheduler != nil && t.rec.NotifyLater(w.Clock.Now()) {
 					if w.put(ctx, t.rec) {
 						w.mu.Lock()
 						w.giveUp(ctx, t.rec.ID, undelivered(*t.rec))
@@ -109,9 +109,11 @@ func (w *worker) do(ctx context.Context, batch []task) {
 	}
 }
 
-// each does something for every task, as many at a time as there are workers.
+// each does something for every task, as many at a time as there are workers. Where the lease has run out in between, as in an invocation that was
+// frozen, others may have changed them: they are listed anew first.
 func (w *worker) each(ctx context.Context, batch []task, do func(task)) {
-	if w.take(ctx) != nil {
+	ranOut := !w.Clock.Now().Before(w.until)
+	if w.take(ctx) != nil || ranOut {
 		return
 	}
 	w.Workers.Each(len(batch), func(i int) {

@@ -98,6 +98,9 @@ func (w *worker) notifyAll(ctx context.Context, batch []task) {
 	}
 	w.each(ctx, messages, func(t task) {
 		n := &t.rec.Notified[t.move.Notice]
+		if t.rec.NotifiedAgain > 0 && n.Tries == 0 { // it has waited until a channel takes something
+			w.stillOpen(ctx, t.rec)
+		}
 		w.callByName(ctx, t.rec)
 		message := report.Write(n.Kind, *t.rec)
 		w.noteSent(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))

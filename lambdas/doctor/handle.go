@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/cfn"
 
-	"nightlatch/internal/checks"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
@@ -70,11 +69,9 @@ func (e *examiner) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reports := doctor.Run(ctx, e.now, checks.Vital(all))
-	if doctor.Well(reports) {
-		reports = append(reports, doctor.Run(ctx, e.now, []doctor.Check{doctor.Heartbeat(e.beat)})...)
-	} else {
-		e.log.WarnContext(ctx, "no heartbeat is sent", "why", doctor.Headline(reports))
+	reports := doctor.Beat(ctx, e.now, all, e.beat)
+	if !doctor.Well(reports) {
+		e.log.WarnContext(ctx, "no heartbeat was taken", "why", doctor.Headline(reports))
 	}
 	return e.tell(ctx, reports, false)
 }

@@ -20,8 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -31,6 +29,7 @@ import (
 	"nightlatch/internal/awstest"
 	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/dynamo/dynamotest"
 	"nightlatch/internal/notices"
 )
 
@@ -181,19 +180,7 @@ func New(t *testing.T) *Account {
 	a.Record("arn:aws:s3:::exports/")
 	_, err = trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("main")})
 	a.do(err)
-	key := func(name string) dbtypes.KeySchemaElement {
-		kind := dbtypes.KeyTypeHash
-		if name == dynamo.SortKey {
-			kind = dbtypes.KeyTypeRange
-		}
-		return dbtypes.KeySchemaElement{AttributeName: &name, KeyType: kind}
-	}
-	text := func(name string) dbtypes.AttributeDefinition {
-		return dbtypes.AttributeDefinition{AttributeName: &name, AttributeType: dbtypes.ScalarAttributeTypeS}
-	}
-	_, err = dynamodb.NewFromConfig(a.Config).CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: aws.String(Table), BillingMode: dbtypes.BillingModePayPerRequest,
-		AttributeDefinitions: []dbtypes.AttributeDefinition{text(dynamo.PartitionKey), text(dynamo.SortKey)}, KeySchema: []dbtypes.KeySchemaElement{key(dynamo.PartitionKey), key(dynamo.SortKey)}})
-	a.do(err)
+	a.do(dynamotest.Table(t.Context(), a.Config, Table))
 	a.Hears(notices.State{Version: 1, Ticked: time.Now()})
 	return a
 }

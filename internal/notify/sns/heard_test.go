@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"nightlatch/internal/awstest"
+	"nightlatch/internal/clock"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/report"
 )
@@ -63,12 +65,10 @@ func TestAMessageIsHeardOrItIsNot(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			team, err := Team(awstest.Config(server.URL), arn, []notify.Endpoint{ours}, slog.New(slog.NewTextHandler(log, nil)))
+			team, err := Heard(awstest.Config(server.URL), arn, []notify.Endpoint{ours}, slog.New(slog.NewTextHandler(log, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			now := time.Now()
-			team.(*Topic).heard.now = func() time.Time { return now }
 			send := func() {
 				t.Helper()
 				err := team.Send(t.Context(), report.Message{Subject: "s", Body: "b"})
@@ -84,15 +84,40 @@ func TestAMessageIsHeardOrItIsNot(t *testing.T) {
 			if denied := strings.HasPrefix(name, "may not"); denied != strings.Contains(log.String(), "may not call sns:") {
 				t.Errorf("the log says %s", log)
 			}
-			now = now.Add(heardFor)
-			if send(); lists != map[bool]int{true: 2, false: 3}[c.cached] {
-				t.Errorf("later it was not asked again: %d", lists)
-			}
 		})
 	}
 	// Without a list of endpoints nobody is asked.
-	team, err := Team(awstest.Config("http://127.0.0.1:1"), arn, nil, nil)
-	if err != nil || team.(*Topic).heard != nil {
+	team, err := Heard(awstest.Config("http://127.0.0.1:1"), arn, nil, nil)
+	if _, plain := team.(*Topic); err != nil || !plain {
 		t.Errorf("got %v, %v", team, err)
+	}
+}
+
+// The team's topic and the watchers' own count what nobody hears as not sent, each by its own list; of others' topics nothing is asked.
+func TestADeploymentsTopicsAreHeard(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("Action") == "Publish" {
+			fmt.Fprint(w, "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
+			return
+		}
+		fmt.Fprint(w, "<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions/></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>")
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	for file, list := range map[string]string{notify.EndpointsFile: `[{"protocol":"email","address":"a@example.com"}]`, notify.WatchersFile: `[{"protocol":"sms","address":"+49151"},{"protocol":"sms","address":"+49152"}]`} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(list), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := Deployment{Team: arn, Others: []string{arn + "-chat"}, Watchers: []string{arn + "-watch", arn + "-theirs"}, Dir: dir}
+	team, watchers, err := d.Channels(awstest.Config(server.URL), clock.System{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"of the deployment's 1 endpoint none", "", "of the deployment's 2 endpoints none", ""} {
+		c := append(team, watchers...)[i]
+		if err := c.Send(t.Context(), report.Message{Subject: "s", Body: "b"}); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", c.Name(), err)
+		}
 	}
 }

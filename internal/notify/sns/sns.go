@@ -35,7 +35,6 @@ const (
 type Topic struct {
 	arn    string
 	client *sns.Client
-	heard  *heard // nil where nobody says who is to hear
 }
 
 var _ notify.Channel = (*Topic)(nil)
@@ -64,17 +63,17 @@ func New(cfg aws.Config, arn string) (*Topic, error) {
 	return &Topic{arn: arn, client: client}, nil
 }
 
-// Team makes a channel to the team's topic, whose messages have arrived only where one of these endpoints hears them. Without endpoints it is enough
-// that SNS takes the message. That it is not known who hears goes to the log.
-func Team(cfg aws.Config, arn string, endpoints []notify.Endpoint, log *slog.Logger) (notify.Channel, error) {
+// Heard makes a channel to a topic, whose messages have arrived only where one of these endpoints hears them. Without endpoints it is enough that SNS
+// takes the message. That it is not known who hears goes to the log.
+func Heard(cfg aws.Config, arn string, endpoints []notify.Endpoint, log *slog.Logger) (notify.Channel, error) {
 	topic, err := New(cfg, arn)
 	if err != nil {
 		return nil, err
 	}
-	if len(endpoints) > 0 {
-		topic.heard = &heard{by: endpoints, log: log, now: time.Now}
+	if len(endpoints) == 0 {
+		return topic, nil
 	}
-	return topic, nil
+	return notify.Heard(topic, endpoints, topic.Subscriptions, time.Now, log), nil
 }
 
 // Channels makes a channel to each of several topics.
@@ -92,10 +91,11 @@ func Channels(cfg aws.Config, arns ...string) ([]notify.Channel, error) {
 
 // Deployment are the topics of a deployment, by their ARNs.
 type Deployment struct {
-	// Team is the team's topic. Others are notified as well, and Watchers hear where our own code or that topic fails.
+	// Team is the team's topic. Others are notified as well, and Watchers hear where our own code or that topic fails; the first of them is the
+	// deployment's own.
 	Team             string
 	Others, Watchers []string
-	// Dir is where a function's code lies, and beside it the list of the team's endpoints.
+	// Dir is where a function's code lies, and beside it the lists of the endpoints of the team's topic and of the first watchers'.
 	Dir string
 	// Turns are what each message waits for; nil is nothing.
 	Turns notify.Turns
@@ -104,11 +104,14 @@ type Deployment struct {
 // Channels makes a channel to each topic: the team's, then the others', and apart from them the watchers'. It makes no call. That it is not known
 // who is to hear goes to the log.
 func (d Deployment) Channels(cfg aws.Config, now clock.Clock, log *slog.Logger) (team, watchers []notify.Channel, err error) {
-	endpoints, err := notify.ReadEndpoints(d.Dir)
-	if err != nil {
-		log.Error("whether a message is heard is not known", "err", err)
+	own := func(arn, list string) (notify.Channel, error) {
+		endpoints, err := notify.ReadEndpoints(d.Dir, list)
+		if err != nil {
+			log.Error("whether a message is heard is not known", "err", err)
+		}
+		return Heard(cfg, arn, endpoints, log)
 	}
-	first, err := Team(cfg, d.Team, endpoints, log)
+	first, err := own(d.Team, notify.EndpointsFile)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,6 +121,11 @@ func (d Deployment) Channels(cfg aws.Config, now clock.Clock, log *slog.Logger) 
 	}
 	if watchers, err = Channels(cfg, d.Watchers...); err != nil {
 		return nil, nil, err
+	}
+	if len(watchers) > 0 {
+		if watchers[0], err = own(d.Watchers[0], notify.WatchersFile); err != nil {
+			return nil, nil, err
+		}
 	}
 	team = append([]notify.Channel{first}, others...)
 	if d.Turns != nil {
@@ -134,7 +142,7 @@ func Grants() []grant.Grant {
 // Name says which topic this is.
 func (t *Topic) Name() string { return "sns:" + t.arn }
 
-// Send publishes one message. It is an error too that SNS has taken it, and nobody hears it.
+// Send publishes one message.
 func (t *Topic) Send(ctx context.Context, m report.Message) error {
 	subject := fitSubject(m.Subject)
 	body := fitBody(m.Body, maxBytes-len(subject))
@@ -154,5 +162,5 @@ func (t *Topic) Send(ctx context.Context, m report.Message) error {
 	if aws.ToString(out.MessageId) == "" { // the client takes an empty answer of anybody's for a success (findings/aws-sdk-go-answers-of-others.sh)
 		return fmt.Errorf("publishing to SNS topic %q: the answer names no message, as SNS's does; see whether a proxy stands between", t.arn)
 	}
-	return t.unheard(ctx)
+	return nil
 }
