@@ -16,7 +16,6 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
-	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
@@ -120,6 +119,7 @@ func (w *world) invoke(e *event) {
 			if err == nil {
 				return
 			}
+			w.fails("errors")
 			if e.tries < 3 {
 				w.after(time.Duration(e.tries)*time.Minute+w.between(0, 10*time.Second), func() { w.invoke(e) })
 				return
@@ -127,6 +127,7 @@ func (w *world) invoke(e *event) {
 			w.tell("%s goes to the dead-letter queue: somebody is called", e.what)
 			if _, parses := alarm.Parse(e.text); parses == nil { // what nobody can read calls people too, but not to an incident
 				w.deadLetters = append(w.deadLetters, deadLetter{w.now, e.what})
+				w.fails("failed-events")
 			}
 		}()
 		in.thread = t
@@ -144,9 +145,9 @@ func (w *world) invoke(e *event) {
 // responder is the real one, in this world.
 func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
-		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
+		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: in.orWatchers(), Clock: simClock{in},
 		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
-		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside},
+		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside}, Watched: buckets,
 	}
 }
 
@@ -255,12 +256,15 @@ func call[T any](in *invocation, service, what string, effect func() (T, error))
 
 // The world as the responder sees it.
 type (
-	simClock     struct{ *invocation }
-	simStore     struct{ *invocation }
-	simMeter     struct{ *invocation }
-	simTrail     struct{ *invocation }
-	simAccount   struct{ *invocation }
-	simChannel   struct{ *invocation }
+	simClock   struct{ *invocation }
+	simStore   struct{ *invocation }
+	simMeter   struct{ *invocation }
+	simTrail   struct{ *invocation }
+	simAccount struct{ *invocation }
+	simChannel struct {
+		*invocation
+		*topic
+	}
 	simScheduler struct{ *invocation }
 )
 
@@ -474,7 +478,7 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 func (t simTrail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, error) {
 	a, err := call(t.invocation, "trail", "ask for "+q.Name(), func() (evidence.Answer, error) {
 		rows, err := answer(seen(t.trail, t.now), q)
-		return evidence.Answer{Engine: "simulation", Rows: rows, Scanned: 1 << 20, Seal: evidence.Seal{Sealed: evidence.Proved}}, err
+		return evidence.Answer{Engine: "simulation", Rows: rows, Scanned: 1 << 20, Seal: t.seal()}, err
 	})
 	if refused := (refusal{}); errors.As(err, &refused) && strings.Contains(err.Error(), "throttled") {
 		err = fmt.Errorf("%v: %w", err, evidence.ErrBusy)
@@ -590,13 +594,19 @@ func (l simLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func (simChannel) Name() string { return "sns" }
+func (c simChannel) Name() string { return c.topic.name }
 
 func (c simChannel) Send(_ context.Context, m report.Message) error {
 	_, err := call(c.invocation, "channel", "send "+m.Subject, func() (struct{}, error) {
+		human, err := c.takes(c.topic, m, false)
+		if err != nil {
+			return struct{}{}, err
+		}
 		c.checkMessage(m)
-		c.world.sent = append(c.world.sent, sent{c.now, c.name, m})
-		c.react(m)
+		c.world.sent = append(c.world.sent, sent{c.now, c.invocation.name, m})
+		if human {
+			c.react(m)
+		}
 		return struct{}{}, nil
 	})
 	if err != errDead && c.acts(swallowedError, 1) {
@@ -617,4 +627,7 @@ const (
 	swallowedError plant = "a swallowed error" // a message that could not be sent counts as sent
 	falseCaller    plant = "a false caller"    // the approver takes everybody for one of the staff
 	lostHold       plant = "a lost hold"       // the responder does not see what is held
+	believed       plant = "a silence"         // whoever was subscribed is taken to hear for ever
+	heartless      plant = "a false heartbeat" // the sign of life is sent whatever the checks find
+	blindSeal      plant = "a blind seal"      // who else may write the trail's files is not seen
 )

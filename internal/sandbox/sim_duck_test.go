@@ -50,7 +50,8 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 					{ID: "c", Buckets: of, From: from.Add(4 * time.Minute), To: from.Add(6 * time.Minute)}, {ID: "d", Buckets: of, From: from, To: from.Add(3 * time.Minute)}}, Margin: time.Minute},
 				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
 				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketReplication", "CreateJob", "PutBucketPolicy", "UpdateDistribution"}, From: from.AddDate(0, 0, -3), To: now},
-				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketPolicy"}, From: from, To: now})
+				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketPolicy"}, From: from, To: now},
+				evidence.Copied{Buckets: of, From: from.AddDate(0, 0, -3), To: now}, evidence.Copied{From: from, To: now})
 		}
 		for _, q := range questions {
 			want, err := engine.Ask(t.Context(), q)
@@ -166,6 +167,7 @@ func (w *world) bystanders() {
 		r := copies.call(w.Rand, at(), "CopyObject", into, "k", 300)
 		r.RequestParameters["x-amz-copy-source"] = "/" + buckets[0] + "/k"
 		w.record(r)
+		w.record(copies.copy(w.Rand, at(), buckets[w.IntN(2)], into))
 	}
 	service := caller{who: identity{Type: "AWSService", InvokedBy: "replication.s3.amazonaws.com"}, ip: always("replication.s3.amazonaws.com"), agent: "r"}
 	unsized := service.call(w.Rand, at(), "GetObject", buckets[0], "k", 1)

@@ -18,7 +18,6 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/investigation"
-	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
 	"nightlatch/internal/workers"
@@ -155,7 +154,7 @@ func (in *invocation) approver() *approval.Approval {
 	account, log, ours := readOnly{simAccount{in}}, slog.New(simLog{in}), actor.Accounts(accountID)
 	return &approval.Approval{
 		Investigation: investigation.New(nil, simTrail{in}, nil, account, ours, simClock{in}, workers.Pool{}, log),
-		Account:       account, Store: simStore{in}, Channels: []notify.Channel{simChannel{in}}, Clock: simClock{in},
+		Account:       account, Store: simStore{in}, Channels: in.orWatchers(), Clock: simClock{in},
 		Log: log, Mode: in.plot.mode, Generation: in.generation, Ours: ours, Trusts: approval.Trusts{"identity-center", "saml"}, Scheduler: simScheduler{in}, Name: func() string { return in.name },
 	}
 }

@@ -69,6 +69,7 @@ func (w *world) cast() {
 		w.past(neighbour, 1<<20, 1, 2, 3, 4, 5, 6)
 	}
 	jon := w.employee("jon", "203.0.114", p.second, 2, 4)
+	w.jon = jon.who
 	batch := w.employee("svc-batch", "192.0.2", p.batch, 1, 2, 3, 4, 5, 6, 7)
 	for i := range 2 {
 		c := w.employee(fmt.Sprintf("svc-board-%d", i), "192.0.2", keyID("AKIA", w.Rand), 1, 2, 3)

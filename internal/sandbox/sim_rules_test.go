@@ -36,6 +36,8 @@ const (
 	ruleRestore   = "a restore takes back what it has seen, and refuses what has drifted"
 	ruleAnswered  = "an ask that was answered is not asked again"
 	ruleEarly     = "what was contained early, complete evidence does not take back"
+	ruleHeard     = "what is confirmed reaches a human within 20 minutes, or the heartbeat fails"
+	ruleFlood     = "no message of ours has AWS deactivate a subscription"
 	ruleSound     = "the code does not break"
 	ruleEnd       = "the night comes to an end"
 )
@@ -408,7 +410,7 @@ func (w *world) checkEffect(x write) {
 // is not short by more than a tenth.
 func (w *world) misled(r incident.Record) bool {
 	edge := r.Alarm.From.Add(-evidence.Edge)
-	late := slices.ContainsFunc(w.trail, func(e *entry) bool {
+	late := w.unsealed || slices.ContainsFunc(w.trail, func(e *entry) bool {
 		return e.EventTime.Before(edge) && len(e.due) > 0 && slices.MinFunc(e.due, time.Time.Compare).After(edge.Add(evidence.Settling))
 	})
 	if late || float64(r.Evidence.Bytes) > 1.1*float64(w.metricThen[r.ID]) {
@@ -439,7 +441,7 @@ const soon = 13 * time.Minute
 
 func (w *world) checkLiveness() {
 	p := w.plot
-	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || !w.lowered.IsZero() || len(w.alarms) > 1 || len(w.firings) == 0 {
+	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || w.unsealed || !w.lowered.IsZero() || len(w.alarms) > 1 || len(w.firings) == 0 {
 		return
 	}
 	i := slices.IndexFunc(w.writes, func(x write) bool { return x.key == p.stolen && x.incident != "" })
@@ -449,6 +451,52 @@ func (w *world) checkLiveness() {
 	case w.writes[i].at.Sub(w.firings[0].at) > soon:
 		w.breach(ruleContained, "the key %s was deactivated %v after the alarm fired", p.stolen, w.writes[i].at.Sub(w.firings[0].at))
 	}
+}
+
+// checkBeat checks, when a sign of life is sent, whether all has been heard that was to be heard since the one before it, unless one stayed away in
+// between because something was found broken.
+func (w *world) checkBeat() {
+	for _, n := range w.due() {
+		if n.late.After(w.now) || !n.late.After(w.now.Add(-beatEvery)) || w.missed.After(n.since) {
+			continue
+		}
+		if !slices.ContainsFunc(w.heard, func(h hears) bool { return w.says(h, n) }) {
+			w.breach(ruleHeard, "a sign of life is sent, and no human has heard of %s since %s", n.says, n.since.Format(time.TimeOnly))
+		}
+	}
+}
+
+// says reports whether a message tells of something: by its name; as one of the alarms of a page, which names the first; or as an alarm on the
+// function that should have told of it.
+func (w *world) says(h hears, n news) bool {
+	switch {
+	case !h.at.After(n.since):
+		return false
+	case strings.Contains(h.Body, n.says):
+		return true
+	case h.own:
+		function := map[bool]string{true: "watch-nightlatch-errors", false: "teller-errors"}[n.incident]
+		return strings.Contains(h.Subject, function) || strings.Contains(h.Subject, "failed-events")
+	}
+	return n.incident && slices.ContainsFunc(w.stored[n.says].Notified, func(of incident.Notice) bool {
+		return of.Kind == incident.Page && of.Tries > 0 && of.Error == "" && of.Subject == h.Subject && of.At.Sub(h.at).Abs() < time.Minute
+	})
+}
+
+// due is all that is confirmed: alarms that fired, what Nightlatch has found itself and CloudWatch or the trail confirms, and what was done to it.
+func (w *world) due() []news {
+	all := slices.Clone(w.news)
+	add := func(id string, at time.Time) { all = append(all, news{at, at.Add(heardWithin), id, true}) }
+	for _, f := range w.firings {
+		add(f.id, f.at)
+	}
+	for id, r := range w.stored {
+		if r.Alarm.Confirmed && r.Follows != "" || r.Alarm.CopiedTo != "" {
+			add(id, r.Opened.Add(-10*time.Second)) // clocks differ
+		}
+	}
+	slices.SortFunc(all, func(x, y news) int { return cmp.Or(x.since.Compare(y.since), cmp.Compare(x.says, y.says)) })
+	return all
 }
 
 func (b breach) String() string { return fmt.Sprintf("%s: %s", b.rule, b.what) }

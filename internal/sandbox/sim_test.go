@@ -19,6 +19,7 @@ import (
 
 var (
 	seeds   = flag.Int("seeds", 60, "how many simulated nights TestSim plays; .ci/run plays 10,000 of them")
+	from    = flag.Uint64("from", 1, "the first of them")
 	oneSeed = flag.Uint64("seed", 0, "the one night that TestSim plays, with its story")
 )
 
@@ -77,7 +78,7 @@ func TestSim(t *testing.T) {
 	examples, first := map[string][]uint64{}, map[string]string{}
 	kinds, misleads := map[string]*tally{}, 0
 	var delays, clear []time.Duration
-	nights(1, *seeds, "", func(w *world) bool {
+	nights(*from, *seeds, "", func(w *world) bool {
 		calls, faults, invocations, writes, messages = calls+w.calls, faults+w.faults, invocations+w.invocations, writes+len(w.writes), messages+len(w.sent)
 		if kinds[w.plot.kind] == nil {
 			kinds[w.plot.kind] = &tally{}
@@ -194,6 +195,9 @@ func TestSimFindsPlantedBugs(t *testing.T) {
 		swallowedError: {ruleNotified, ruleAsk, ruleUndo},
 		falseCaller:    {ruleApprover},
 		lostHold:       {ruleHeld},
+		believed:       {ruleHeard},
+		heartless:      {ruleHeard},
+		blindSeal:      {ruleNeighbour},
 	} {
 		t.Run(string(bug), func(t *testing.T) {
 			played, found := 0, ""

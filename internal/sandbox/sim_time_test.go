@@ -18,6 +18,7 @@ import (
 type turn struct {
 	at    time.Time
 	throw uint64
+	dice  *rand.Rand // what it throws itself
 	do    func()
 }
 
@@ -35,7 +36,8 @@ func (q *turns) Pop() any {
 	return last
 }
 
-// timeline is virtual time and what is to happen in it. Everything random comes from one generator, so that a seed replays exactly.
+// timeline is virtual time and what is to happen in it. Everything random comes from a seed's generators, so that it replays exactly: what comes of
+// something takes its dice with it.
 type timeline struct {
 	*rand.Rand
 	now   time.Time
@@ -51,7 +53,15 @@ type timeline struct {
 func (l *timeline) after(d time.Duration, do func()) { l.at(l.now.Add(d), do) }
 
 func (l *timeline) at(t time.Time, do func()) {
-	heap.Push(&l.queue, turn{t, l.Uint64(), do})
+	heap.Push(&l.queue, turn{t, l.Uint64(), l.Rand, do})
+}
+
+// with does something with other dice, and leaves the others as they are.
+func (l *timeline) with(dice *rand.Rand, do func()) {
+	mine := l.Rand
+	l.Rand = dice
+	do()
+	l.Rand = mine
 }
 
 // run lets time pass until nothing is left to happen, or until the end.
@@ -64,7 +74,7 @@ func (l *timeline) run(end time.Time) (quiet bool) {
 		if next.at.After(l.now) {
 			l.now = next.at
 		}
-		next.do()
+		l.with(next.dice, next.do)
 	}
 	return true
 }

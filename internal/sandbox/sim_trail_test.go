@@ -314,6 +314,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return trustRows(all, q), nil
 	case evidence.Ordered:
 		return orderedRows(all, q), nil
+	case evidence.Copied:
+		return copiedRows(all, q), nil
 	}
 	return nil, fmt.Errorf("the simulated trail does not know the question %q", q.Name())
 }
@@ -876,6 +878,62 @@ func orderedRows(all []*entry, q evidence.Ordered) []evidence.Row {
 		row["at"], row["call"], row["source_ip"] = unix(e.EventTime), e.EventName, e.SourceIPAddress
 		row["detail"] = strings.Join(append(otherBucket.FindAllString(given(e), -1), distribution.FindAllString(given(e), -1)...), " ")
 		out = append(out, row)
+	}
+	return out
+}
+
+func copiedRows(all []*entry, q evidence.Copied) []evidence.Row {
+	type last struct {
+		at       int64
+		id, name string
+	}
+	type sum struct {
+		calls       map[string]bool
+		owner       string
+		who         last
+		first, last time.Time
+	}
+	sums := map[[2]string]*sum{}
+	for _, e := range all {
+		if !e.data || e.EventSource != "s3.amazonaws.com" || e.EventName != "CopyObject" && e.EventName != "UploadPartCopy" || e.ErrorCode != "" ||
+			e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) || len(q.Buckets) > 0 && slices.Contains(q.Buckets, e.named) {
+			continue
+		}
+		owner := ""
+		for _, r := range e.Resources[:min(4, len(e.Resources))] {
+			if m := bucketARN.FindStringSubmatch(r.ARN); m != nil && m[1] == e.named {
+				owner = cmp.Or(owner, r.AccountID)
+			}
+		}
+		u := e.UserIdentity
+		who := last{e.EventTime.Unix(), e.EventID, cmp.Or(u.ARN, u.PrincipalID, u.InvokedBy)}
+		for _, source := range append(slices.Clone(e.among), e.copiedFrom) {
+			if source == "" || source == e.named || source != e.copiedFrom && !e.hides || len(q.Buckets) > 0 && !slices.Contains(q.Buckets, source) {
+				continue
+			}
+			s := sums[[2]string{source, e.named}]
+			if s == nil {
+				s = &sum{calls: map[string]bool{}, first: e.EventTime}
+				sums[[2]string{source, e.named}] = s
+			}
+			s.calls[cmp.Or(e.SharedEventID, e.EventID)], s.owner = true, max(s.owner, owner)
+			if cmp.Or(cmp.Compare(who.at, s.who.at), cmp.Compare(who.id, s.who.id), cmp.Compare(who.name, s.who.name)) > 0 {
+				s.who = who
+			}
+			if e.EventTime.Before(s.first) {
+				s.first = e.EventTime
+			}
+			s.last = later(s.last, e.EventTime)
+		}
+	}
+	pairs := slices.SortedFunc(maps.Keys(sums), func(x, y [2]string) int {
+		return cmp.Or(cmp.Compare(len(sums[y].calls), len(sums[x].calls)), cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
+	})
+	var out []evidence.Row
+	for _, pair := range pairs[:min(len(pairs), evidence.MaxCopied+1)] {
+		s := sums[pair]
+		out = append(out, evidence.Row{"source": pair[0], "destination": pair[1], "owner": s.owner, "who": s.who.name, "copies": whole(int64(len(s.calls))),
+			"first_seen": unix(s.first), "last_seen": unix(s.last)})
 	}
 	return out
 }

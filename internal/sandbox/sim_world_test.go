@@ -20,6 +20,7 @@ var dusk = time.Date(2024, 3, 4, 0, 0, 0, 0, time.UTC)
 // world is one simulated night: what is true in it, beside what the responder gets to see.
 type world struct {
 	timeline
+	hearing
 	seed    uint64
 	weather weather
 	// misleads counts the containments that were taken back in a night that breaks what they assume.
@@ -45,6 +46,7 @@ type world struct {
 	// What is true, for the rules.
 	guilty map[string]bool // keys that a thief has used
 	mara   string          // the unique id of the stolen key's user
+	jon    identity        // a colleague
 	writes []write
 	sent   []sent
 	// stored are the incidents as they were put last, brakes the lowered modes and the holds, since when; approvals those that took effect.
@@ -144,6 +146,8 @@ func newWorld(seed uint64, tells bool) *world {
 		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1))}
 	w.weather = w.forecast()
 	w.cast()
+	w.ears = rand.New(rand.NewPCG(seed, 14))
+	w.with(w.ears, w.listen)
 	return w
 }
 
@@ -358,7 +362,9 @@ func (w *world) evaluate(a *watched) {
 	id := parsed.Alarm.ID()
 	w.firings = append(w.firings, firing{w.now, id})
 	w.tell("alarm %s FIRES: %s", a.name, id)
-	w.deliver("direct", id, direct)
+	if !w.muted {
+		w.deliver("direct", id, direct)
+	}
 	w.deliver("EventBridge", id, a.bridge(direct))
 }
 
