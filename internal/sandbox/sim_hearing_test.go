@@ -67,7 +67,13 @@ type hears struct {
 type news struct {
 	since, late time.Time
 	says        string
-	incident    bool // an alarm on our own functions calls a human to it too
+	incident    bool   // an alarm on the responder calls a human to it too
+	event       string // of a notice
+}
+
+// within reports whether a batch has what there is to hear of.
+func (n news) within(batch []letter) bool {
+	return n.event != "" && slices.ContainsFunc(batch, func(l letter) bool { return strings.Contains(l.body, n.event) })
 }
 
 // letter is a message of the queue of notices.
@@ -242,15 +248,16 @@ func (s simTurns) Turn(_ context.Context, channel string, now time.Time) (time.T
 func (w *world) notice(rule, call, parameters, refused string) {
 	who := w.ops.who
 	w.after(w.between(time.Second, 30*time.Second), func() {
+		id := fmt.Sprint(w.Uint64())
 		event := fmt.Sprintf(`{"id":%q,"detail-type":"AWS API Call via CloudTrail","time":%q,"detail":{"eventID":%q,"eventName":%q,"errorCode":%q,"eventTime":%q,"sourceIPAddress":"198.51.100.7",`+
-			`"userIdentity":{"type":"IAMUser","arn":%q,"accessKeyId":%q},"requestParameters":%s}}`, fmt.Sprint(w.Uint64()), w.now.Format(time.RFC3339), fmt.Sprint(w.Uint64()), call, refused,
+			`"userIdentity":{"type":"IAMUser","arn":%q,"accessKeyId":%q},"requestParameters":%s}}`, id, w.now.Format(time.RFC3339), fmt.Sprint(w.Uint64()), call, refused,
 			w.now.Format(time.RFC3339), who.ARN, who.AccessKeyID, parameters)
 		w.arrive(letter{body: strings.Replace(notices.Template(rule), "<aws.events.event.json>", event, 1)})
 		i := slices.IndexFunc(notices.Rules(), func(r notices.Rule) bool { return r.Name == rule })
 		if refused != "" {
 			return
 		}
-		n := news{since: w.now, late: w.now, says: notices.Rules()[i].Subject}
+		n := news{since: w.now, late: w.now, says: notices.Rules()[i].Subject, event: id}
 		for _, h := range w.heard {
 			if again := h.at.Add(notices.Wait); strings.Contains(h.Body, n.says) && again.After(n.late) {
 				n.late = again
@@ -305,6 +312,13 @@ func (w *world) batch() {
 		defer func() {
 			w.tell("%s ends: %v, %v", in.name, again, err)
 			w.runs--
+			if err == errDead { // nobody can know what is in a batch that died with its run, until it is seen again
+				for i, n := range w.news {
+					if again := w.now.Add(unseen + heardWithin); n.within(letters) && again.After(n.late) {
+						w.news[i].late = again
+					}
+				}
+			}
 			if err != nil {
 				w.fails("teller-errors")
 				again = nil

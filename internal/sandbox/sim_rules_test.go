@@ -486,7 +486,7 @@ func (w *world) says(h hears, n news) bool {
 // due is all that is confirmed: alarms that fired, what Nightlatch has found itself and CloudWatch or the trail confirms, and what was done to it.
 func (w *world) due() []news {
 	all := slices.Clone(w.news)
-	add := func(id string, at time.Time) { all = append(all, news{at, at.Add(heardWithin), id, true}) }
+	add := func(id string, at time.Time) { all = append(all, news{at, at.Add(heardWithin), id, true, ""}) }
 	for _, f := range w.firings {
 		add(f.id, f.at)
 	}

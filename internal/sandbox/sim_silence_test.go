@@ -133,7 +133,7 @@ func (w *world) copies() {
 		w.after(time.Duration(i)*time.Hour+w.between(0, time.Hour), func() {
 			if !found && len(copiedRows(seen(w.trail, w.now), evidence.Copied{Buckets: buckets, From: w.now.Add(-2 * time.Hour), To: w.now})) > 0 {
 				found = true
-				w.news = append(w.news, news{w.now, w.now.Add(heardWithin), "loot", true})
+				w.news = append(w.news, news{w.now, w.now.Add(heardWithin), "loot", true, ""})
 			}
 			w.invoke(&event{what: "a look for copies", text: []byte(`{"nightlatch":{"copies":{}}}`)})
 		})

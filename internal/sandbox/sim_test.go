@@ -27,8 +27,8 @@ var (
 func night(seed uint64, tells bool, bug plant) *world {
 	w := newWorld(seed, tells)
 	w.plant = bug
-	if !w.run(dusk.Add(8 * time.Hour)) {
-		w.breach(ruleEnd, "something still happens after eight hours")
+	if !w.run(dusk.Add(16 * time.Hour)) { // what no channel takes is sent again for ten hours
+		w.breach(ruleEnd, "something still happens after sixteen hours")
 	}
 	w.checkNight()
 	return w
