@@ -345,11 +345,13 @@ func TestAnAskThatNobodyHeardIsUndelivered(t *testing.T) {
 		notified []Notice
 		want     bool
 	}{
-		"a later message failed":                {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, true},
-		"and nothing is asked":                  {nil, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, false},
-		"another channel took it":               {asked, []Notice{told(Answer, 0, ""), told(Again, 5, ""), told(Again, 9, "gone")}, false},
-		"a still later one was accepted":        {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), told(Reminder, 9, "")}, false},
-		"a page that failed says nothing of it": {asked, []Notice{told(Answer, 0, ""), told(Page, 5, "gone")}, false},
+		"a later message failed":                  {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, true},
+		"a step was done, and its message failed": {[]containment.Outcome{{State: containment.Done, Undo: "undo it"}}, []Notice{told(Answer, 0, ""), told(Revised, 5, "gone")}, true},
+		"and the close alone failed":              {asked, []Notice{told(Answer, 0, ""), told(Closing, 5, "gone")}, false},
+		"and nothing is asked":                    {nil, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, false},
+		"another channel took it":                 {asked, []Notice{told(Answer, 0, ""), told(Again, 5, ""), told(Again, 9, "gone")}, false},
+		"a still later one was accepted":          {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), told(Reminder, 9, "")}, false},
+		"a page that failed says nothing of it":   {asked, []Notice{told(Answer, 0, ""), told(Page, 5, "gone")}, false},
 	} {
 		if got := (Record{Outcomes: c.outcomes, Notified: c.notified}).Undelivered(); got != c.want {
 			t.Errorf("%s: Undelivered = %t, want %t", name, got, c.want)

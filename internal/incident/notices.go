@@ -59,7 +59,7 @@ func (r Record) Heard() bool { return slices.ContainsFunc(r.Notified, Notice.acc
 func (r Record) Paged() bool { return !r.Once && r.Alarm.CopiedTo == "" }
 
 // Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels; or, where
-// something is still asked, any since of a kind that failed. A merged incident is reported by the one that it is merged into.
+// something is still asked or was done, any since of a kind that failed. A merged incident is reported by the one that it is merged into.
 func (r Record) Undelivered() bool {
 	if len(r.Notified) == 0 || r.MergedInto != "" {
 		return false
@@ -74,8 +74,10 @@ func (r Record) Undelivered() bool {
 			}
 		}
 	}
-	return len(accepted) == 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Open) &&
-		slices.ContainsFunc(r.Notified, func(n Notice) bool { return n.Kind != Page && n.Error != "" && !accepted[n.Kind] && n.At.After(last) })
+	return len(accepted) == 0 || slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Open() || o.Undo != "" }) &&
+		slices.ContainsFunc(r.Notified, func(n Notice) bool {
+			return n.Kind != Page && n.Kind != Closing && n.Error != "" && !accepted[n.Kind] && n.At.After(last)
+		})
 }
 
 // NotifyAgain is an incident that is undelivered, to be notified once more: also where its alarm comes again and finds it closed. Each channel gets the

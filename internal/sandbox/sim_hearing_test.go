@@ -38,6 +38,7 @@ type hearing struct {
 	lively            time.Time // when the last sign of life was sent
 	missed            time.Time // when it stayed away last, because something was found broken
 	amiss             bool      // nobody has put it back yet
+	mended            time.Time // when somebody did last
 	stopped           time.Time // all of this ends
 }
 
@@ -159,7 +160,7 @@ func (w *world) alert(m report.Message) {
 // mend puts back what keeps the team from hearing.
 func (w *world) mend() {
 	w.tell("a human puts back all that keeps the team from hearing")
-	w.muted, w.amiss = false, false
+	w.muted, w.amiss, w.mended = false, false, w.now
 	for _, t := range w.topics() {
 		t.shut = nil
 		for _, e := range t.endpoints {
