@@ -137,6 +137,27 @@ func TestWhatIsNotTakenIsSeen(t *testing.T) {
 	}
 }
 
+// What is told at once should have been told when it was done, however late its message comes; what waits for others of its kind should not.
+func TestALateNoticeIsUnsentSinceItWasDone(t *testing.T) {
+	at := func(id string, at time.Time) Event {
+		e := event("Key", id)
+		e.At = at
+		return e
+	}
+	s := State{}.Next([]Event{at("1", midnight), at("2", midnight.Add(-time.Minute))}, nil, nil, midnight.Add(14*time.Minute))
+	if !s.Unsent().Equal(midnight.Add(-time.Minute)) {
+		t.Errorf("two late ones: got %s", s.Unsent())
+	}
+	s = s.Sent(s.Version)
+	s = s.Next([]Event{at("3", midnight)}, nil, nil, midnight.Add(15*time.Minute)).Next(nil, nil, nil, midnight.Add(14*time.Minute+Wait))
+	if !s.Unsent().Equal(midnight.Add(14*time.Minute + Wait)) {
+		t.Errorf("one that waited: got %s", s.Unsent())
+	}
+	if s = (State{}).Next([]Event{at("4", midnight.Add(time.Hour))}, nil, nil, midnight); !s.Unsent().Equal(midnight) {
+		t.Errorf("of a clock that is ahead: got %s", s.Unsent())
+	}
+}
+
 // A name that is looked for anywhere: what has parameters and not the name is not about us.
 func TestACallThatNamesNothingOfOursIsPassedOver(t *testing.T) {
 	for params, want := range map[string]int{`{"uUID":"0A1B"}`: 1, `{"other":{"deep":["x/0a1b/y"]}}`: 1, `{"uUID":"ffff"}`: 0, `{}`: 1, `null`: 1} {

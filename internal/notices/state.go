@@ -159,6 +159,20 @@ func (t *Tally) show(e Event) {
 	}
 }
 
+// first is since when a tally that is due should have been told. What is told at once may have come late: the run before it may have failed, after
+// which a message is not seen for minutes.
+func (t Tally) first(now time.Time) time.Time {
+	first := now
+	if t.Told.IsZero() && !t.Refused {
+		for _, e := range t.Shown {
+			if !e.At.IsZero() && e.At.Before(first) {
+				first = e.At
+			}
+		}
+	}
+	return first
+}
+
 // due moves what is due out of the tallies, and claims all that nobody is sending.
 func (s State) due(tallies []Tally, now time.Time) State {
 	told := map[string]bool{} // the rules of which something is told now
@@ -178,7 +192,7 @@ func (s State) due(tallies []Tally, now time.Time) State {
 	s.Tallies = nil
 	for _, t := range tallies {
 		if t.Count > 0 && (isDue(t) || t.Refused && told[t.Rule]) {
-			s.Due = append(s.Due, Telling{Tally: t, First: now})
+			s.Due = append(s.Due, Telling{Tally: t, First: t.first(now)})
 			t = Tally{Kind: t.Kind, Told: now}
 		}
 		if t.Count > 0 || now.Before(t.Told.Add(Wait)) {

@@ -48,13 +48,15 @@ type invocation struct {
 	called bool
 	// read are the statuses of keys that it has read since its last write of them.
 	read map[string]string
+	// unread are the incidents that were not loaded when it asked for them last: it knows nothing of what it has done in them.
+	unread map[string]bool
 	// brakesRead is when it has read the lowered mode and the holds last.
 	brakesRead time.Time
 }
 
 func (w *world) invocation(kind string) *invocation {
 	w.invocations++
-	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[string]string{}, skew: w.between(-w.weather.skew, w.weather.skew)}
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[string]string{}, unread: map[string]bool{}, skew: w.between(-w.weather.skew, w.weather.skew)}
 }
 
 // pause lets time pass in the thread of it that runs.
@@ -304,7 +306,9 @@ func (s simStore) Open(ctx context.Context, r incident.Record) (incident.Record,
 }
 
 func (s simStore) Load(ctx context.Context, id string) (incident.Record, error) {
-	return call(s.invocation, "store", "load "+id, func() (incident.Record, error) { return s.store.Load(ctx, id) })
+	r, err := call(s.invocation, "store", "load "+id, func() (incident.Record, error) { return s.store.Load(ctx, id) })
+	s.unread[id] = err != nil
+	return r, err
 }
 
 func (s simStore) Put(ctx context.Context, r incident.Record) (incident.Record, error) {

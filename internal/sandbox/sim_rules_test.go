@@ -188,13 +188,13 @@ func (in *invocation) checkWrite(id, key, status string) {
 		}
 	}
 	// It may be written again where this invocation has seen the key active since the last write that it knows of: somebody has undone it, or IAM
-	// does not show it yet. It may be, too, where the invocation knows of no write and could not see.
+	// does not show it yet. It may be, too, where the invocation knows of no write, or has lost the incident of it, and could not see.
 	// What a human approves has been read for him, and he may do it by hand while it is on its way.
 	i := len(w.writes) - 1
 	for i >= 0 && (w.writes[i].key != key || o.Approved != nil && w.writes[i].status == status && w.writes[i].incident == "") {
 		i--
 	}
-	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active && (in.read[key] != notRead || w.writes[i].by == in.name) {
+	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active && (in.read[key] != notRead || w.writes[i].by == in.name && !in.unread[w.writes[i].incident]) {
 		w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
 	}
 }
@@ -468,6 +468,9 @@ func (w *world) checkBeat() {
 	}
 }
 
+// sends is how long a run may take from a topic's taking a message until it notes that.
+const sends = 3 * time.Minute
+
 // says reports whether a message tells of something: by its name; as one of the alarms of a page, which names the first; or as an alarm on the
 // function that should have told of it.
 func (w *world) says(h hears, n news) bool {
@@ -481,7 +484,7 @@ func (w *world) says(h hears, n news) bool {
 		return strings.Contains(h.Subject, function) || strings.Contains(h.Subject, "failed-events")
 	}
 	return n.incident && slices.ContainsFunc(w.stored[n.says].Notified, func(of incident.Notice) bool {
-		return of.Kind == incident.Page && of.Tries > 0 && of.Error == "" && of.Subject == h.Subject && of.At.Sub(h.at).Abs() < time.Minute
+		return of.Kind == incident.Page && of.Tries > 0 && of.Error == "" && of.Subject == h.Subject && of.At.Sub(h.at).Abs() < sends
 	})
 }
 
