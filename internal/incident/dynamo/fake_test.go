@@ -212,7 +212,7 @@ func (f *front) do(r *http.Request, operation string, body []byte) (int, http.He
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
+	if err != nil && r.Context().Err() == nil { // the caller may have gone here, too
 		f.t.Error(err)
 	}
 	if in.ClientRequestToken != "" && resp.StatusCode == http.StatusOK {
