@@ -2,12 +2,15 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/prose"
 )
 
 // Deployed is what the stack says was deployed, its nested stacks included.
@@ -79,6 +82,35 @@ func onStack(name string, stack Stack, grants []grant.Grant, run func(context.Co
 		}
 		return run(ctx, d)
 	}}
+}
+
+// part is a resource of the stack's: as it was deployed, it says how it differs from what is there now. id is by what it is read, and name what it is
+// called.
+type part[T any] interface {
+	names() (id, name string)
+	differs(is T) []Finding
+}
+
+// asDeployed reads all of the stack's parts of a kind as they are, and holds each against what was deployed. gone says what comes of it where one is
+// not there any more, mend how it comes back, and well what holds.
+func asDeployed[T part[T]](ctx context.Context, kind string, deployed []T, read func(context.Context, string) (T, error), gone, mend, well string) Answer {
+	if len(deployed) == 0 {
+		return unread(fmt.Errorf("the stack has no %s; see whether it is Nightlatch's", kind))
+	}
+	var all []Finding
+	for _, was := range deployed {
+		id, name := was.names()
+		is, err := read(ctx, id)
+		switch {
+		case errors.Is(err, ErrGone):
+			all = append(all, Finding{Says: fmt.Sprintf("%s %s is gone: %s", kind, prose.Safe(name), gone), Mend: mend})
+		case err != nil:
+			return unread(err)
+		default:
+			all = append(all, was.differs(is)...)
+		}
+	}
+	return found(all, "%s %s", prose.Plural(int64(len(deployed)), kind), well)
 }
 
 // Once makes one reading of a stack serve all checks of a list.

@@ -18,24 +18,11 @@ type QueueRead func(ctx context.Context, url string) (Queue, error)
 // Queues checks that what failed waits for nobody, and that what will fail is kept.
 func Queues(stack Stack, read QueueRead, grants ...grant.Grant) Check {
 	return onStack(QueuesName, stack, grants, func(ctx context.Context, d Deployed) Answer {
-		if len(d.Queues) == 0 {
-			return unread(errors.New("the stack has no queue; see whether it is Nightlatch's"))
-		}
-		var all []Finding
-		for _, q := range d.Queues {
-			is, err := read(ctx, q.URL)
-			switch {
-			case errors.Is(err, ErrGone):
-				all = append(all, Finding{Says: fmt.Sprintf("queue %s is gone: events that fail are lost", prose.Safe(q.Name)), Mend: deployAgain})
-			case err != nil:
-				return unread(err)
-			default:
-				all = append(all, q.differs(is)...)
-			}
-		}
-		return found(all, "%s as deployed, and no failed event waits", prose.Plural(int64(len(d.Queues)), "queue"))
+		return asDeployed(ctx, "queue", d.Queues, read, "events that fail are lost", deployAgain, "as deployed, and no failed event waits")
 	})
 }
+
+func (q Queue) names() (id, name string) { return q.URL, q.Name }
 
 // differs is what of a queue is not as it should be.
 func (q Queue) differs(is Queue) (all []Finding) {

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,24 +16,11 @@ type RoleRead func(ctx context.Context, name string) (Role, error)
 // Roles checks that the functions may do what they were to do, and no more. Who changes a role is heard at once in us-east-1 only.
 func Roles(stack Stack, read RoleRead, grants ...grant.Grant) Check {
 	return onStack(RolesName, stack, grants, func(ctx context.Context, d Deployed) Answer {
-		if len(d.Roles) == 0 {
-			return unread(errors.New("the stack has no role; see whether it is Nightlatch's"))
-		}
-		var all []Finding
-		for _, r := range d.Roles {
-			is, err := read(ctx, r.Name)
-			switch {
-			case errors.Is(err, ErrGone):
-				all = append(all, Finding{Says: fmt.Sprintf("role %s is gone: its function can do nothing", prose.Safe(r.Name)), Mend: deployAgain})
-			case err != nil:
-				return unread(err)
-			default:
-				all = append(all, r.differs(is)...)
-			}
-		}
-		return found(all, "%s as deployed", prose.Plural(int64(len(d.Roles)), "role"))
+		return asDeployed(ctx, "role", d.Roles, read, "its function can do nothing", deployAgain, "as deployed")
 	})
 }
+
+func (r Role) names() (id, name string) { return r.Name, r.Name }
 
 // differs is what of a role is not as it was deployed.
 func (r Role) differs(is Role) (all []Finding) {

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,27 +27,14 @@ type RuleRead func(ctx context.Context, name string) (Rule, error)
 // Rules checks that alarms and calls reach the functions. Whoever switches off the rule that hears of rules is heard here alone.
 func Rules(stack Stack, read RuleRead, grants ...grant.Grant) Check {
 	return onStack(RulesName, stack, grants, func(ctx context.Context, d Deployed) Answer {
-		if len(d.Rules) == 0 {
-			return unread(errors.New("the stack has no rule; see whether it is Nightlatch's"))
-		}
-		var all []Finding
-		for _, r := range d.Rules {
-			is, err := read(ctx, r.Name)
-			switch {
-			case errors.Is(err, ErrGone):
-				all = append(all, Finding{Says: fmt.Sprintf("rule %s is gone: what it sent reaches nobody", prose.Safe(r.Name)), Mend: restoreRule})
-			case err != nil:
-				return unread(err)
-			default:
-				all = append(all, r.differs(is)...)
-			}
-		}
-		return found(all, "%s as deployed, with what they call", prose.Plural(int64(len(d.Rules)), "rule"))
+		return asDeployed(ctx, "rule", d.Rules, read, "what it sent reaches nobody", restoreRule, "as deployed, with what they call")
 	})
 }
 
 // restoreRule says how a rule comes back: CloudFormation makes nothing again of which the template has not changed.
 const restoreRule = "CloudFormation does not see it by itself: put it back as the stack's template has it (aws cloudformation get-template), and see in CloudTrail who did it"
+
+func (r Rule) names() (id, name string) { return r.Name, r.Name }
 
 // differs is what of a rule is not as it was deployed.
 func (r Rule) differs(is Rule) (all []Finding) {
