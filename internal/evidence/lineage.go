@@ -163,8 +163,8 @@ type Making struct {
 	Gave, Given string
 	// Until is when that credential ends; zero where the record does not show it.
 	Until time.Time
-	// Role is the ARN of the role that a session was given of, and Session the name that its caller gave it. Provider is the identity provider that vouched for whoever got it: the ARN of a
-	// SAML or OpenID Connect provider, or the name of an issuer; "" where there was none.
+	// Role is the ARN of the role that a session was given of, and Session the name that its caller gave it. Provider is the identity provider that
+	// vouched for whoever got it: the ARN of a SAML or OpenID Connect provider, or the name of an issuer; "" where there was none.
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html#cloudtrail-integration_examples-sts-api-saml
 	Role, Session, Provider string
 	// User and OfRole are whom IAM's call was about: a user, or a role or group. What is the policy, the provider or the credential that it set.

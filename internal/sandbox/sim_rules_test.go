@@ -459,7 +459,6 @@ func (w *world) checkBeat() {
 	for _, n := range w.due() {
 		if n.late.After(w.now) || !n.late.After(w.now.Add(-beatEvery)) || w.missed.After(n.since) ||
 			n.event != "" && w.mended.After(n.since) { // who has put it back knows what was changed
-
 			continue
 		}
 		if !slices.ContainsFunc(w.heard, func(h hears) bool { return w.says(h, n) }) {
