@@ -53,6 +53,8 @@ type Step struct {
 	Undo string `json:"undo,omitempty"`
 	// Runbook is what a human runs or does, one line each.
 	Runbook []string `json:"runbook,omitempty"`
+	// Order is what the cutter is given; nil where the responder writes the step itself.
+	Order *Order `json:"order,omitempty"`
 }
 
 // Planned reports whether Nightlatch itself can do the step.
@@ -85,6 +87,12 @@ type Owned struct {
 // minutes" and promises no maximum. What comes later has not been stopped.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 const Propagation = 5 * time.Minute
+
+// Cutter does what is ordered: it writes the one setting that an order names, with a text of its own, and nothing else. The error is as
+// Account.Write's.
+type Cutter interface {
+	Cut(context.Context, Order) error
+}
 
 // Account is the AWS account in which steps are done.
 type Account interface {

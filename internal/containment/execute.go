@@ -134,14 +134,16 @@ func (o Outcome) SameStep(p Outcome) bool {
 // tried.
 func (o Outcome) ByHand(doc Doc, now time.Time) Outcome {
 	o.State, o.At, o.Attempts, o.Throttled, o.Undo, o.Runbook = Already, now, 0, 0, o.Step.Undo, nil
-	o.Detail = "it reads as " + doc.Text + " now: somebody has done it by hand"
+	o.Detail = "it reads as " + o.Step.reads(doc) + " now: somebody has done it by hand"
 	return o
 }
 
 // Executor does steps. It and Undo, which the responder never calls, are the only code that calls Account.Write.
 type Executor struct {
 	Account Account
-	Mode    Mode
+	// Cutter does the steps that are ordered; nil where none is enabled.
+	Cutter Cutter
+	Mode   Mode
 }
 
 // Gate says what becomes of a step that was judged: Intended is the only state that leads to a write, and only in ModeAct.
@@ -172,7 +174,7 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 			return seen(s, doc, err)
 		}
 	}
-	if err := x.Account.Write(ctx, s.Ref, s.After); err != nil {
+	if err := x.write(ctx, s); err != nil {
 		// Where it was tried before, this refusal does not prove that the earlier attempt came to nothing.
 		switch {
 		case attempts == 0 && errors.Is(err, ErrThrottled):
@@ -188,6 +190,17 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 	return x.Verify(ctx, s)
 }
 
+// write has a step written: by the cutter where it is ordered.
+func (x Executor) write(ctx context.Context, s Step) error {
+	switch {
+	case s.Order == nil:
+		return x.Account.Write(ctx, s.Ref, s.After)
+	case x.Cutter == nil:
+		return fmt.Errorf("this deployment has no cutter, which alone may do this step: %w", ErrNotDone)
+	}
+	return x.Cutter.Cut(ctx, *s.Order)
+}
+
 // Verify reads a step's setting back. It is Done if it is as it shall be. It is Unknown if it is still as before or cannot be read (IAM
 // shows a change late), and Drifted if it is neither.
 func (x Executor) Verify(ctx context.Context, s Step) (State, string) {
@@ -201,11 +214,26 @@ func seen(s Step, doc Doc, err error) (State, string) {
 	case err != nil:
 		return Unknown, "it could not be read back: " + err.Error()
 	case doc == s.After:
-		return Done, "read back as " + doc.Text
+		return Done, "read back as " + s.reads(doc)
 	case doc == s.Before:
-		return Unknown, "it still reads as " + doc.Text
+		return Unknown, "it still reads as " + s.reads(doc)
 	case doc.Absent:
 		return Drifted, "it is gone: somebody has deleted it"
 	}
-	return Drifted, "it reads as " + doc.Text + ": somebody else has changed it"
+	return Drifted, "it reads as " + s.reads(doc) + ": somebody else has changed it"
+}
+
+// reads is a document of a step in a word or two: the text of a policy says nothing at midnight.
+func (s Step) reads(d Doc) string {
+	switch {
+	case d.Absent && s.Order != nil:
+		return "not there"
+	case d.Absent:
+		return "nothing: it was deleted"
+	case s.Order == nil || d.Text == Attached:
+		return d.Text
+	case d == s.After:
+		return "ordered"
+	}
+	return "something else"
 }

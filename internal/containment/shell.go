@@ -17,12 +17,7 @@ import (
 
 // denySessions is a policy that ends the sessions issued before now: of one role session by its aws:userid, or of all.
 func denySessions(userID string, now time.Time) string {
-	condition := map[string]any{"DateLessThan": map[string]string{"aws:TokenIssueTime": now.UTC().Format(time.RFC3339)}}
-	if userID != "" {
-		condition["StringEquals"] = map[string]string{"aws:userid": userID}
-	}
-	return encode(map[string]any{"Version": "2012-10-17", "Statement": []any{
-		map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}}})
+	return denial(Order{UserID: userID, Before: now})
 }
 
 // onBuckets writes what is done on the buckets that an actor read, in their partition.
@@ -74,8 +69,7 @@ func (on onBuckets) shutOut(bucket, key, value string) string {
 	if !plain.MatchString(arn) || !plain.MatchString(value) {
 		return unprintable
 	}
-	return "# " + encode(map[string]any{"Sid": "NightlatchBlock", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-		"Resource": []string{arn, arn + "/*"}, "Condition": map[string]any{"StringEquals": map[string]string{key: value}}})
+	return "# " + blockStatement("NightlatchBlock", arn, key, value)
 }
 
 // BucketTarget is a bucket as a target, by its ARN in a partition.

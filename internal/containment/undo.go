@@ -13,9 +13,9 @@ import (
 // surely not changed. Unknown was written, or may have been, and is not seen so. The error says why it is neither of the first two.
 func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	switch {
-	case !s.Planned() || s.Before == s.After || s.Before.Absent:
+	case !s.Planned() || s.Before == s.After || s.Order == nil && s.Before.Absent:
 		return Failed, errors.New("this step changed nothing that could be taken back")
-	case s.Ref != KeyRef(s.Target):
+	case !s.ours():
 		return Failed, fmt.Errorf("the step is on %q and changes %q of %q: such a record is not Nightlatch's", s.Target.ID, s.Ref.Name, s.Ref.Owner)
 	}
 	doc, err := a.Read(ctx, s.Ref)
@@ -25,7 +25,7 @@ func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	case doc == s.Before:
 		return Already, nil
 	case doc != s.After:
-		return Drifted, fmt.Errorf("the state has drifted since, and nothing was changed: expected %s, found %s", state(s.After), state(doc))
+		return Drifted, fmt.Errorf("the state has drifted since, and nothing was changed: expected %s, found %s", s.reads(s.After), s.reads(doc))
 	}
 	werr := a.Write(ctx, s.Ref, s.Before)
 	if errors.Is(werr, ErrNotDone) {
@@ -38,6 +38,16 @@ func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	return now, err
 }
 
+// ours reports whether a step is one that Nightlatch plans: whoever can write into the table of incidents must not choose what a human's own
+// credentials write.
+func (s Step) ours() bool {
+	if s.Order == nil {
+		return s.Ref == KeyRef(s.Target)
+	}
+	planned, err := s.Order.Step(s.Target, s.Before)
+	return err == nil && planned.Action == s.Action && planned.Ref == s.Ref && planned.After == s.After && (s.Before.Absent || s.Ref.Type == PublicAccessBlock)
+}
+
 // ReadUndone reads back whether a step that Undo has written is taken back. It is Undone, or Drifted, or Unknown while it reads as before
 // or cannot be read (IAM shows a change late). The error says why it is not the first.
 func ReadUndone(ctx context.Context, a Account, s Step) (State, error) {
@@ -48,15 +58,7 @@ func ReadUndone(ctx context.Context, a Account, s Step) (State, error) {
 	case doc == s.Before:
 		return Undone, nil
 	case doc == s.After:
-		return Unknown, fmt.Errorf("it still reads as %s", state(doc))
+		return Unknown, fmt.Errorf("it still reads as %s", s.reads(doc))
 	}
-	return Drifted, fmt.Errorf("it reads as %s: somebody else has changed it", state(doc))
-}
-
-// state is a document in a word.
-func state(d Doc) string {
-	if d.Absent {
-		return "nothing: it was deleted"
-	}
-	return d.Text
+	return Drifted, fmt.Errorf("it reads as %s: somebody else has changed it", s.reads(doc))
 }
