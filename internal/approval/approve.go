@@ -11,6 +11,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
@@ -63,6 +64,7 @@ func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, erro
 		if said == "" {
 			o.State, o.At, o.Attempts, o.Detail = containment.Intended, now, 0, ""
 			o.Runbook = nil
+			o.Step = o.Step.Renewed(now) // what was issued since it was asked is denied too
 			o.Approved = &containment.Approval{By: prose.Safe(c.ARN), At: now}
 			rec.Note(now, fmt.Sprintf("%s %s: approved by %s with %s", o.Action, prose.Safe(o.Target), prose.Safe(c.ARN), prose.Safe(c.AccessKeyID)))
 			rec.Notify(incident.Revised, time.Time{}, a.channels()...)
@@ -123,11 +125,13 @@ func (a *Approval) sensible(ctx context.Context, rec *incident.Record, i int) (s
 	case doc == o.Step.After:
 		*o = o.ByHand(doc, a.Clock.Now())
 		rec.Note(o.At, fmt.Sprintf("%s %s: done by hand", o.Action, prose.Safe(o.Target)))
-		return prose.Safe(o.Target) + " reads as " + prose.Safe(doc.Text) + " already: somebody has done it, and nothing was changed", nil
-	case doc.Absent:
+		return prose.Safe(o.Target) + " reads as " + prose.Safe(o.Step.Reads(doc)) + " already: somebody has done it, and nothing was changed", nil
+	case doc.Absent && o.Step.Order == nil:
 		return "", refuse(NotNow, "%s is gone: somebody has deleted it, and there is nothing to do", o.Target)
 	case doc != o.Step.Before:
-		return "", refuse(NotNow, "%s reads as %s, which is not what it was when this was asked: look at it first", o.Target, doc.Text)
+		return "", refuse(NotNow, "%s reads as %s, which is not what it was when this was asked: look at it first", o.Target, o.Step.Reads(doc))
+	case o.Step.Target.Type == policy.Bucket:
+		return "", nil // nobody's credential is changed
 	}
 	target, err := a.Account.Identify(ctx, credentialOf(*rec, *o))
 	switch {
@@ -144,8 +148,15 @@ func (a *Approval) sensible(ctx context.Context, rec *incident.Record, i int) (s
 	return "", nil
 }
 
-// credentialOf is the credential that a step turns off, as the evidence has it.
+// credentialOf is the credential that a step is against, as the evidence has it.
 func credentialOf(rec incident.Record, o containment.Outcome) actor.Credential {
+	if o.Step.Order != nil {
+		for _, a := range rec.Evidence.Actors {
+			if o.Against(a) {
+				return a.Credential()
+			}
+		}
+	}
 	for _, a := range rec.Evidence.Actors {
 		if a.Kind == actor.IAMUserKey && a.AccessKeyID == o.Step.Ref.Name {
 			return a.Credential()

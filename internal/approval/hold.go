@@ -22,7 +22,8 @@ const (
 )
 
 // Hold keeps a key that a human has restored from being contained again for a day, for what goes to the places of this incident. The next alarm
-// asks about it. A hold that is requested twice is one, until a day after the second. It holds nothing that is not active.
+// asks about it. A hold that is requested twice is one, until a day after the second. It holds nothing that is not active. A denial that was
+// taken back is only written down: no other is made without a verdict of its own.
 func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) {
 	cred, err := a.known(c)
 	if err != nil {
@@ -43,12 +44,28 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	if !holdable(o) {
 		return "", refuse(NotNow, "step %d (%s %s) is %s: there is no key that could have been restored", i+1, string(o.Action), o.Target, string(o.State))
 	}
-	hold, err := a.newHold(ctx, rec, o, c)
+	hold := incident.Hold{}
+	if o.Step.Order != nil {
+		err = a.takenBack(ctx, o)
+	} else {
+		hold, err = a.newHold(ctx, rec, o, c)
+	}
 	if err != nil {
 		return "", err
 	}
 	if _, role, err := a.traced(ctx, cred, rec); cmp.Or(err, role) != nil {
 		return "", cmp.Or(err, role)
+	}
+	if o.Step.Order != nil {
+		if err := a.undone(ctx, c, rec.ID, o); err != nil {
+			return "", err
+		}
+		said := fmt.Sprintf("%s %s is taken back, and the incident says so", o.Action, prose.Safe(o.Target))
+		if !a.announce(ctx, report.Decided("RESTORED", fmt.Sprintf("%s %s of incident %s", o.Action, o.Target, rec.ID), c.ARN, c.AccessKeyID,
+			"What it denied is allowed again. The next alarm is judged anew.", a.Clock.Now())) {
+			said += "; THE TEAM COULD NOT BE NOTIFIED"
+		}
+		return said, nil
 	}
 	if _, err := a.changeBrakes(ctx, func(b *incident.Brakes) error {
 		b.Holds = slices.DeleteFunc(slices.Clone(b.Holds), func(h incident.Hold) bool {
@@ -75,13 +92,25 @@ func (a *Approval) Hold(ctx context.Context, c Caller, s Shown) (string, error) 
 	return said, nil
 }
 
-// holdable reports whether an outcome is a key that was turned off, and may have been restored.
+// holdable reports whether an outcome is a step that was done, and may have been taken back.
 func holdable(o containment.Outcome) bool {
 	switch o.State {
 	case containment.Done, containment.Unknown, containment.Already, containment.Undone, containment.Drifted: // a follow-up may see it restored first
-		return o.Step.Ref.Type == containment.KeyStatus
+		return o.Step.Ref.Type == containment.KeyStatus || o.Step.Order != nil
 	}
 	return false
+}
+
+// takenBack checks that what a step had changed is as it was before.
+func (a *Approval) takenBack(ctx context.Context, o containment.Outcome) error {
+	doc, err := a.Account.Read(ctx, o.Step.Ref)
+	switch {
+	case err != nil:
+		return fmt.Errorf("whether %s of %s is taken back could not be read: %w", o.Action, prose.Safe(o.Target), err)
+	case doc != o.Step.Before:
+		return refuse(NotNow, "%s %s reads as %s: restore it first, with your own credentials", string(o.Action), o.Target, o.Step.Reads(doc))
+	}
+	return nil
 }
 
 // newHold is the hold for a key that reads active again: for the places of its actor.

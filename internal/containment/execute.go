@@ -134,7 +134,7 @@ func (o Outcome) SameStep(p Outcome) bool {
 // tried.
 func (o Outcome) ByHand(doc Doc, now time.Time) Outcome {
 	o.State, o.At, o.Attempts, o.Throttled, o.Undo, o.Runbook = Already, now, 0, 0, o.Step.Undo, nil
-	o.Detail = "it reads as " + o.Step.reads(doc) + " now: somebody has done it by hand"
+	o.Detail = "it reads as " + o.Step.Reads(doc) + " now: somebody has done it by hand"
 	return o
 }
 
@@ -214,17 +214,17 @@ func seen(s Step, doc Doc, err error) (State, string) {
 	case err != nil:
 		return Unknown, "it could not be read back: " + err.Error()
 	case doc == s.After:
-		return Done, "read back as " + s.reads(doc)
+		return Done, "read back as " + s.Reads(doc)
 	case doc == s.Before:
-		return Unknown, "it still reads as " + s.reads(doc)
+		return Unknown, "it still reads as " + s.Reads(doc)
 	case doc.Absent:
 		return Drifted, "it is gone: somebody has deleted it"
 	}
-	return Drifted, "it reads as " + s.reads(doc) + ": somebody else has changed it"
+	return Drifted, "it reads as " + s.Reads(doc) + ": somebody else has changed it"
 }
 
-// reads is a document of a step in a word or two: the text of a policy says nothing at midnight.
-func (s Step) reads(d Doc) string {
+// Reads is a document of a step in a word or two: the text of a policy says nothing at midnight.
+func (s Step) Reads(d Doc) string {
 	switch {
 	case d.Absent && s.Order != nil:
 		return "not there"

@@ -25,7 +25,7 @@ func Undo(ctx context.Context, a Account, s Step) (State, error) {
 	case doc == s.Before:
 		return Already, nil
 	case doc != s.After:
-		return Drifted, fmt.Errorf("the state has drifted since, and nothing was changed: expected %s, found %s", s.reads(s.After), s.reads(doc))
+		return Drifted, fmt.Errorf("the state has drifted since, and nothing was changed: expected %s, found %s", s.Reads(s.After), s.Reads(doc))
 	}
 	werr := a.Write(ctx, s.Ref, s.Before)
 	if errors.Is(werr, ErrNotDone) {
@@ -58,7 +58,7 @@ func ReadUndone(ctx context.Context, a Account, s Step) (State, error) {
 	case doc == s.Before:
 		return Undone, nil
 	case doc == s.After:
-		return Unknown, fmt.Errorf("it still reads as %s", s.reads(doc))
+		return Unknown, fmt.Errorf("it still reads as %s", s.Reads(doc))
 	}
-	return Drifted, fmt.Errorf("it reads as %s: somebody else has changed it", s.reads(doc))
+	return Drifted, fmt.Errorf("it reads as %s: somebody else has changed it", s.Reads(doc))
 }

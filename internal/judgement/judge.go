@@ -30,6 +30,10 @@ type Limits struct {
 	Brakes incident.Brakes
 	// Channels are notified of the verdict.
 	Channels []string
+	// Steps are those that the deployment enables beside deactivation, and Settings what they change and what has to be read first holds now. A
+	// step whose setting is not among them is done by hand.
+	Steps    []policy.Action
+	Settings map[containment.Ref]containment.Doc
 	Now      time.Time
 }
 
@@ -167,7 +171,10 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		rec.Note(j.Now, prose.Safe(a.AccessKeyID)+" is judged together with "+prose.Plural(int64(len(with)), "other key")+" that took a good part to the same network")
 	}
 	for _, s := range p.steps {
-		s = j.asItWas(s)
+		if s.Action == policy.FenceOrigin && facts.InUse != nil && !*facts.InUse {
+			continue // nobody works with the key who would go on: it is turned off
+		}
+		s = j.asItWas(s, a)
 		facts.UsedElsewhere, facts.UsedUnrecorded = usedElsewhere(*rec, s.Target), usedUnrecorded(*rec, a, s.Target)
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
@@ -198,9 +205,10 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 
 // asItWas is a step as it was planned when it was done, if it was: a thief may have tagged himself since, and an account that does not answer now
 // takes nothing back.
-func (j *judging) asItWas(s containment.Step) containment.Step {
+func (j *judging) asItWas(s containment.Step, a evidence.Actor) containment.Step {
 	for _, o := range j.before {
-		if o.Contained() && o.Step.Planned() && o.Step.Action == s.Action && o.Step.Target.ID == s.Target.ID {
+		contained := o.Contained() || o.State == containment.Intended && o.Step.Order != nil // an order has the time at which it was given
+		if contained && o.Step.Planned() && o.Step.Action == s.Action && o.Step.Target.ID == s.Target.ID && (o.Step.Order == nil || o.Against(a)) {
 			last := s.Target.LastUsed
 			if s = o.Step; s.Target.LastUsed == nil {
 				s.Target.LastUsed = last
@@ -234,7 +242,7 @@ func (j *judging) outcome(s containment.Step, v policy.Verdict) containment.Outc
 		o.Attempts = 1 // it is put with the intention
 	case containment.Already:
 		o.Undo = s.Undo
-		o.Detail = "it reads as " + s.Before.Text + ": an earlier run of this incident did it, or somebody else"
+		o.Detail = "it reads as " + s.Reads(s.Before) + ": an earlier run of this incident did it, or somebody else"
 		if s.Before.Absent {
 			o.Detail = "the key is gone: somebody has deleted it"
 		}
@@ -277,6 +285,11 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 			}
 			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: containment.BucketTarget(partition, bucket)}}
 		}
+		for i, s := range steps {
+			if a.Doubt == "" && (foreign == "" || s.Target.Type == policy.Bucket) {
+				steps[i] = j.ordered(s, a, partition)
+			}
+		}
 		return plan{steps, trouble}
 	}
 	before := owned.Status
@@ -286,7 +299,36 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 		// The key has just moved bytes: it was active. If the write fails too, that is reported.
 		before = containment.Doc{Text: containment.Active}
 	}
-	return plan{[]containment.Step{containment.DeactivateKey(owned.Target, before)}, trouble}
+	steps := []containment.Step{containment.DeactivateKey(owned.Target, before)}
+	if fence, ok := containment.Fence(a, owned.Target); ok && slices.Contains(j.Steps, fence.Action) && before.Text == containment.Active {
+		steps = append(steps, j.ordered(fence, a, actor.Partition(a.PrincipalARN)))
+	}
+	return plan{steps, trouble}
+}
+
+// ordered is a step that Nightlatch does by an order, where the deployment enables it and the account knows whom it is against. What cannot be
+// ordered is done by hand.
+func (j *judging) ordered(s containment.Step, a evidence.Actor, partition string) containment.Step {
+	if !slices.Contains(j.Steps, s.Action) || !s.Target.Known && s.Target.Type != policy.Bucket {
+		return s
+	}
+	o, ok := containment.OrderFor(s, a, partition, j.rec.ID, j.Now)
+	if !ok {
+		return s
+	}
+	before := containment.Doc{Absent: true} // what has a name of its own was never there
+	if refs := containment.Settings([]containment.Step{s}, j.Steps); len(refs) > 0 {
+		doc, known := j.Settings[refs[0]]
+		if !known {
+			return s
+		}
+		before = doc
+	}
+	step, err := containment.Ordered(s, o, before)
+	if err != nil {
+		return s
+	}
+	return step
 }
 
 // foreign says whose an actor of another account of ours is, and why Nightlatch does nothing there; "" where it acts in the actor's account.

@@ -183,7 +183,7 @@ const maxOutcomes = 12
 func outcome(b *strings.Builder, r incident.Record, i int) {
 	o := r.Outcomes[i]
 	step := prose.Safe(string(o.Action)) + " " + prose.Safe(o.Target)
-	if o.Step.Planned() {
+	if o.Step.Planned() && o.Step.Target.Owner != "" {
 		step += " of " + prose.Safe(o.Step.Target.Owner)
 	}
 	detail := ""
@@ -224,7 +224,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	if o.Undo != "" {
 		raw(b, "To undo", o.Undo)
 	}
-	if o.Step.Planned() && !o.Step.Before.Absent {
+	if o.Step.Ref.Type == containment.KeyStatus && !o.Step.Before.Absent {
 		field(b, "Still open", "sessions that this key minted outlive it by up to 36 hours; Nightlatch does not cut them yet")
 	}
 }

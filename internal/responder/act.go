@@ -55,7 +55,7 @@ func (w *worker) act(ctx context.Context, t task) {
 		switch {
 		case err == nil && doc == o.Step.After:
 			o.Undo = o.Step.Undo
-			w.leave(ctx, rec, o, containment.Already, "it reads as "+doc.Text+": somebody has done it since it was approved")
+			w.leave(ctx, rec, o, containment.Already, "it reads as "+o.Step.Reads(doc)+": somebody has done it since it was approved")
 			return
 		case err != nil && other != nil && !theirs.Open(): // done once, and not seen undone
 			w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State)+"; it could not be read: "+prose.Safe(err.Error()))
@@ -65,7 +65,7 @@ func (w *worker) act(ctx context.Context, t task) {
 	if !w.Clock.Now().Before(w.until) { // nothing waits between this and the write
 		return // whoever holds the lease by now does it
 	}
-	x := containment.Executor{Account: w.Account, Mode: mode}
+	x := containment.Executor{Account: w.Account, Cutter: w.Cutter, Mode: mode}
 	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
 	if o.State == containment.Intended { // surely not written
 		o.Attempts, o.Throttled = 0, o.Throttled+1

@@ -23,8 +23,12 @@ func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 	f := incident.FollowUp{At: w.Clock.Now()}
 	w.onward(ctx, rec, &f)
 	for i := range rec.Outcomes {
-		if o := &rec.Outcomes[i]; o.Watched() && o.Step.Ref.Type == containment.KeyStatus {
+		switch o := &rec.Outcomes[i]; {
+		case !o.Watched():
+		case o.Step.Ref.Type == containment.KeyStatus:
 			w.keys(ctx, rec, o, &f)
+		case o.Step.Order != nil:
+			w.holds(ctx, o, &f)
 		}
 	}
 	w.since(ctx, rec, &f)
@@ -138,13 +142,28 @@ func (w *worker) keys(ctx context.Context, rec *incident.Record, o *containment.
 	}
 }
 
+// holds reads whether a denial still stands.
+func (w *worker) holds(ctx context.Context, o *containment.Outcome, f *incident.FollowUp) {
+	what := string(o.Action) + " " + prose.Safe(o.Target)
+	doc, err := w.Account.Read(ctx, o.Step.Ref)
+	switch {
+	case err != nil:
+		f.Unknown = append(f.Unknown, "whether "+what+" holds: "+prose.Safe(err.Error()))
+	case doc == o.Step.After && o.State != containment.Done && o.Tried():
+		o.State, o.Detail = containment.Done, "read back as "+o.Step.Reads(doc)
+	case doc != o.Step.After:
+		f.Found = append(f.Found, what+" HOLDS NO MORE: it reads as "+o.Step.Reads(doc))
+		o.State, o.Detail = containment.Drifted, "it reads as "+o.Step.Reads(doc)+": somebody else has changed it"
+	}
+}
+
 // since asks what the credentials that were turned off and their users have done since, once the trail can show it. A call may have begun
 // before the step was done, or IAM may have let it through a little longer. What ended within containment.Propagation is no news.
 func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	q := evidence.Since{To: f.At}
 	stopped := map[string]time.Time{} // since when each key can do nothing
 	for _, o := range rec.Outcomes {
-		if !o.Watched() {
+		if !o.Watched() || !o.Step.StopsAll() {
 			continue
 		}
 		from := o.At.Add(containment.Propagation)

@@ -11,6 +11,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/judgement"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
@@ -24,6 +25,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
+	limits.Steps, limits.Settings = w.Steps, w.settings(ctx, rec)
 	limits.Mode = limits.Brakes.Left(w.Generation, w.Mode, w.Clock.Now())
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()
@@ -37,6 +39,24 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 			w.logTarget(ctx, rec.ID, who, owned)
 		}
 	}
+}
+
+// settings reads what enabled steps would change and has to be read first.
+func (w *worker) settings(ctx context.Context, rec *incident.Record) map[containment.Ref]containment.Doc {
+	known := map[containment.Ref]containment.Doc{}
+	for _, a := range rec.Evidence.Actors {
+		if len(w.Steps) == 0 || a.Kind != actor.Anonymous {
+			continue
+		}
+		for _, ref := range containment.Settings(containment.ByHand(a, policy.Target{}, rec.Alarm.Partition(), w.Clock.Now()), w.Steps) {
+			if doc, err := w.Account.Read(ctx, ref); err == nil {
+				known[ref] = doc
+			} else {
+				w.Log.ErrorContext(ctx, "reading what a step would change failed: it is done by hand", "incident", rec.ID, "setting", string(ref.Type), "of", ref.Name, "err", err)
+			}
+		}
+	}
+	return known
 }
 
 // logTarget logs what the account could not be asked.

@@ -53,8 +53,11 @@ type Responder struct {
 	Meter alarm.Meter
 	Trail evidence.Trail
 	// Second is asked where Trail fails, has no room, or stays behind; nil where there is none.
-	Second   evidence.Trail
-	Account  containment.Account
+	Second  evidence.Trail
+	Account containment.Account
+	// Steps are those that the deployment enables beside deactivation, and Cutter does them; nil where none is.
+	Steps    []policy.Action
+	Cutter   containment.Cutter
 	Store    incident.Store
 	Channels []notify.Channel
 	Clock    clock.Clock

@@ -52,7 +52,7 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	show(s, rec, number, o)
-	fmt.Fprintf(s.err, "It goes back from %s to %s%s.\n", prose.Safe(o.Step.After.Text), prose.Safe(o.Step.Before.Text), cleared(rec, o))
+	fmt.Fprintf(s.err, "It goes back from %s to %s%s.\n", prose.Safe(o.Step.Reads(o.Step.After)), prose.Safe(o.Step.Reads(o.Step.Before)), cleared(rec, o))
 	if err := confirm(s, c.Yes, fmt.Sprintf("Restore %s?", prose.Safe(o.Target))); err != nil {
 		return err
 	}
@@ -62,6 +62,9 @@ func (c *restoreCmd) Run(ctx context.Context, s streams) error {
 	fmt.Fprintln(s.err, waiting)
 	said, err := d.Hold(ctx, shown(rec, number, o))
 	if err != nil {
+		if o.Step.Order != nil {
+			return fmt.Errorf("%s is restored, but the incident does not say so yet; run the same command again: %w", prose.Safe(o.Target), err)
+		}
 		return fmt.Errorf("no hold is known to be set, so the NEXT ALARM MAY CONTAIN %s AGAIN; set it with the same command: %w", prose.Safe(o.Target), err)
 	}
 	_, err = fmt.Fprintln(s.out, prose.Plain(said))
@@ -95,7 +98,7 @@ func restore(ctx context.Context, s streams, account containment.Account, o cont
 			state, err = again, why
 		}
 	}
-	before := prose.Safe(o.Step.Before.Text)
+	before := prose.Safe(o.Step.Reads(o.Step.Before))
 	switch state {
 	case containment.Undone:
 		_, err = fmt.Fprintf(s.out, "Restored: %s is %s, read back.\n", step(o), before)

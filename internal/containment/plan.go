@@ -1,0 +1,163 @@
+package containment
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/policy"
+)
+
+// OrderFor is the order that does one of ByHand's steps against an actor, as it stands at a time. It is false where nothing that the cutter
+// writes would do it: the caller is a service, the record does not name everything, or names what no policy could say.
+//
+// Who chose the session's name can have it again, and so may a neighbour: there only what was issued before now is denied. An instance's name
+// is the instance, and it is issued fresh credentials at once: there all of it is denied.
+func OrderFor(s Step, a evidence.Actor, partition, incident string, now time.Time) (Order, bool) {
+	o := Order{Action: s.Action, Incident: incident, Partition: partition}
+	switch s.Action {
+	case policy.DenyUserSessions:
+		o.User, o.Before = s.Target.Owner, now
+	case policy.DenyRoleSession:
+		o.Role, o.UserID = s.Target.Owner, a.PrincipalID
+		if !instance.MatchString(a.Session) {
+			o.Before = now
+		}
+	case policy.DenyRoleSessions:
+		o.Role, o.Before = s.Target.Owner, now
+	case policy.FenceOrigin:
+		o.User, o.Networks, o.Endpoint = s.Target.Owner, fenced(a), ""
+		if len(o.Networks) == 0 {
+			o.Endpoint = strangeEndpoint(a)
+		}
+	case policy.BlockOnBucket:
+		if a.Kind == actor.AWSService || a.Kind == actor.ServiceForOthers {
+			return Order{}, false
+		}
+		o.Bucket = bucketOf(s.Target)
+		o.UserID = a.PrincipalID
+		if a.Kind == actor.RootKey || a.Kind == actor.RootSession {
+			o.UserID, o.Root = cmp.Or(a.PrincipalID, a.AccountID), ""
+			if strings.HasSuffix(a.PrincipalARN, ":root") {
+				o.UserID, o.Root = "", a.PrincipalARN
+			}
+		}
+	case policy.BlockPublicAccess:
+		o.Bucket = bucketOf(s.Target)
+	}
+	// A time is written to the second.
+	o.Before = o.Before.Truncate(time.Second)
+	return o, o.Check() == nil
+}
+
+// bucketOf is the name in a bucket's ARN.
+func bucketOf(t policy.Target) string {
+	_, name, _ := strings.Cut(t.ID, ":::")
+	return name
+}
+
+// Ordered is one of ByHand's steps as Nightlatch does it by an order. A human can still run what it says: that is the same change, by the same
+// name, and is recognised. before is what is there now.
+func Ordered(s Step, o Order, before Doc) (Step, error) {
+	if s.Target.Type == policy.Bucket {
+		s.Target.Known = true // it is one of the deployment's: the evidence is about nothing else
+	}
+	step, err := o.Step(s.Target, before)
+	if err != nil {
+		return s, err
+	}
+	for _, line := range s.Runbook {
+		switch {
+		case strings.HasPrefix(line, "aws iam put-user-policy "), strings.HasPrefix(line, "aws iam put-role-policy "):
+			line = step.putPolicy()
+		case strings.HasPrefix(line, `# {`):
+			line = "# " + step.After.Text
+		}
+		step.Runbook = append(step.Runbook, line)
+	}
+	return step, nil
+}
+
+// putPolicy is the line that writes a step's inline policy.
+func (s Step) putPolicy() string {
+	if s.Ref.Type == RolePolicy {
+		return command("aws", "iam", "put-role-policy", "--role-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
+	}
+	return command("aws", "iam", "put-user-policy", "--user-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
+}
+
+// Renewed is a step as it is ordered at a later time: what was issued since it was planned is denied too.
+func (s Step) Renewed(now time.Time) Step {
+	if s.Order == nil || s.Order.Before.IsZero() || !now.After(s.Order.Before) {
+		return s
+	}
+	o := *s.Order
+	o.Before = now.Truncate(time.Second)
+	step, err := Ordered(s, o, s.Before)
+	if err != nil { // it was planned of the same order
+		return s
+	}
+	return step
+}
+
+// Fence is the step that denies a user's keys the networks that they were stolen to, while whoever works with them honestly goes on: a stopgap.
+// It is false where no network is known to be strange to the user, or too many are: whoever moves that often is not stopped by a fence.
+func Fence(a evidence.Actor, t policy.Target) (Step, bool) {
+	if a.Kind != actor.IAMUserKey || len(fenced(a)) > MaxFenced || len(fenced(a)) == 0 && strangeEndpoint(a) == "" {
+		return Step{}, false
+	}
+	t.Type, t.ID = policy.User, cmp.Or(t.OwnerARN, a.PrincipalARN)
+	return Step{Action: policy.FenceOrigin, Target: t, Runbook: []string{
+		"a fence is a stopgap: it denies user " + word(t.Owner) + " the networks that the bytes went to, and leaves the key on for whoever works with it elsewhere:",
+		"aws iam put-user-policy ", "whoever holds the key can move to another network: turn it off as soon as the owner can bear it"}}, true
+}
+
+// fenced are the networks at which an actor took something, and which are known to be strange to its principal.
+func fenced(a evidence.Actor) (networks []string) {
+	for _, o := range a.Origins {
+		if strange(o) && o.VPCEndpoint == "" && strings.Contains(o.Network, "/") && !knows(a, o.Network) {
+			networks = append(networks, o.Network)
+		}
+	}
+	slices.Sort(networks)
+	return slices.Compact(networks)
+}
+
+// knows reports whether a principal worked in a network on earlier days, in whatever way its calls were signed.
+func knows(a evidence.Actor, network string) bool {
+	return slices.ContainsFunc(a.Origins, func(o evidence.Origin) bool {
+		return o.Network == network && (o.Familiar == nil || *o.Familiar || o.Days != nil && *o.Days > 0)
+	})
+}
+
+func strange(o evidence.Origin) bool { return o.Bytes > 0 && o.Familiar != nil && !*o.Familiar }
+
+// strangeEndpoint is the endpoint through which most bytes went that the principal does not know; "" where it is none.
+func strangeEndpoint(a evidence.Actor) string {
+	var most evidence.Origin
+	for _, o := range a.Origins {
+		if strange(o) && endpointID.MatchString(o.VPCEndpoint) && (o.Days == nil || *o.Days == 0) && o.Bytes > most.Bytes {
+			most = o
+		}
+	}
+	return most.VPCEndpoint
+}
+
+// Settings are those that the steps against actors change and that have to be read first: what has a name of its own was never there.
+func Settings(steps []Step, enabled []policy.Action) (refs []Ref) {
+	for _, s := range steps {
+		if s.Action == policy.BlockPublicAccess && slices.Contains(enabled, s.Action) {
+			refs = append(refs, Ref{Type: PublicAccessBlock, Name: bucketOf(s.Target)})
+		}
+	}
+	return refs
+}
+
+// StopsAll reports whether a credential can do nothing more once a step against it holds. A bucket's denial leaves it everything else, and a
+// fence the networks that it does not name.
+func (s Step) StopsAll() bool {
+	return s.Order == nil || s.Action == policy.DenyUserSessions || s.Action == policy.DenyRoleSession || s.Action == policy.DenyRoleSessions
+}
