@@ -1,0 +1,161 @@
+package judgement
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+)
+
+// session is a record in which a session of a role took the bytes, and what the account says of it.
+func session(t *testing.T) (incident.Record, evidence.Actor, Targets) {
+	t.Helper()
+	r, a := known()
+	a.Kind, a.Via, a.Copies = actor.RoleSession, "", 0
+	a.AccessKeyID, a.PrincipalID, a.PrincipalARN, a.AccountID = "ASIAIOSFODNN7EXAMPLE", "AROAEXAMPLEWEB:batch", "arn:aws:iam::111122223333:role/web", "111122223333"
+	a.RoleName, a.Session, a.Buckets = "web", "batch", map[string]int64{"a-bucket": 700}
+	r.ID, r.Alarm.Buckets, r.Evidence.Actors = "i-1", []string{"a-bucket"}, []evidence.Actor{a}
+	role := policy.Target{Type: policy.Role, ID: a.PrincipalARN, Owner: "web", OwnerARN: a.PrincipalARN, AccountID: a.AccountID, Known: true}
+	return r, a, Targets{a.Credential(): {Target: role}}
+}
+
+func judgedBy(t *testing.T, text string, r incident.Record, targets Targets, l Limits) incident.Record {
+	t.Helper()
+	p, err := policy.Load("own.cedar", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, missing := Judge(p, r, targets, l)
+	if len(missing) > 0 {
+		t.Fatalf("it misses %v", missing)
+	}
+	return r
+}
+
+const (
+	containsSessions = `@id("own") @because("a deployer's own") permit (principal, action == Action::"deny-role-session", resource);`
+	now0             = "2026-03-04T00:10:05Z"
+)
+
+func TestOnlyWhatADeploymentEnablesIsOrdered(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	act := Limits{Mode: containment.ModeAct, Now: now}
+	r, _, targets := session(t)
+
+	o := judgedBy(t, containsSessions, r, targets, act).Outcomes[0]
+	if o.Step.Planned() || o.State != containment.Asked || len(o.Runbook) == 0 {
+		t.Errorf("not enabled, it is %s: %+v", o.State, o.Step)
+	}
+	act.Steps = []policy.Action{policy.BlockOnBucket}
+	if o = judgedBy(t, containsSessions, r, targets, act).Outcomes[0]; o.Step.Planned() {
+		t.Errorf("another step is enabled, and this one is %+v", o.Step)
+	}
+	act.Steps = append(act.Steps, policy.DenyRoleSession)
+	done := judgedBy(t, containsSessions, r, targets, act)
+	o = done.Outcomes[0]
+	if o.State != containment.Intended || o.Step.Order == nil || o.Step.Ref.Owner != "web" || !strings.Contains(o.Step.After.Text, `"aws:userid":"AROAEXAMPLEWEB:batch"`) {
+		t.Fatalf("enabled, it is %s: %+v", o.State, o.Step)
+	}
+
+	// What was ordered is the same order when later evidence is judged: a second denial would be one too many.
+	for _, state := range []containment.State{containment.Intended, containment.Done, containment.Unknown} {
+		again := done
+		again.Outcomes[0].State = state
+		later := act
+		later.Now = now.Add(5 * time.Minute)
+		if got := judgedBy(t, containsSessions, again, targets, later).Outcomes; len(got) != 1 || got[0].Step.Ref != o.Step.Ref || got[0].State != state {
+			t.Errorf("%s, it is judged again as %+v", state, got)
+		}
+	}
+
+	if r, _ := Judge(policy.Shipped(), r, targets, act); r.Outcomes[0].State != containment.Asked || !r.Outcomes[0].Step.Planned() {
+		t.Errorf("the shipped policy makes it %s", r.Outcomes[0].State)
+	}
+}
+
+func TestWhomTheAccountDoesNotKnowIsNotOrdered(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	l := Limits{Mode: containment.ModeAct, Now: now, Steps: containment.Orderable()}
+	for what, change := range map[string]func(*incident.Record, *containment.Owned){
+		"not known":           func(_ *incident.Record, o *containment.Owned) { o.Target.Known = false },
+		"contradicts itself":  func(r *incident.Record, _ *containment.Owned) { r.Evidence.Actors[0].Doubt = "two names" },
+		"of another account":  func(r *incident.Record, _ *containment.Owned) { r.Place.AccountID = "444455556666" },
+		"a name of no policy": func(r *incident.Record, _ *containment.Owned) { r.Evidence.Actors[0].PrincipalID = "AROAEXAMPLEWEB:*" },
+	} {
+		r, a, targets := session(t)
+		owned := targets[a.Credential()]
+		change(&r, &owned)
+		targets = Targets{r.Evidence.Actors[0].Credential(): owned}
+		if o := judgedBy(t, containsSessions, r, targets, l).Outcomes[0]; o.Step.Planned() || o.State != containment.Asked {
+			t.Errorf("%s: it is %s, %+v", what, o.State, o.Step)
+		}
+	}
+	for what, change := range map[string]func(*policy.Target){
+		"protected": func(t *policy.Target) { t.Protected = "named in the deployment" },
+		"itself":    func(t *policy.Target) { t.Self = true },
+	} {
+		r, a, targets := session(t)
+		owned := targets[a.Credential()]
+		change(&owned.Target)
+		if o := judgedBy(t, containsSessions, r, Targets{a.Credential(): owned}, l).Outcomes[0]; o.State != containment.Asked {
+			t.Errorf("%s: it is %s", what, o.State)
+		}
+	}
+}
+
+func TestPublicAccessIsBlockedOnlyWhereWhatIsThereWasRead(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	l := Limits{Mode: containment.ModeAct, Now: now, Steps: []policy.Action{policy.BlockPublicAccess}}
+	const own = `@id("own") @because("a deployer's own") permit (principal, action == Action::"block-public-access", resource);`
+	r, a := known()
+	a.Kind, a.Via, a.Copies, a.Buckets = actor.Anonymous, "", 0, map[string]int64{"a-bucket": 700}
+	r.ID, r.Alarm.Buckets, r.Evidence.Actors = "i-1", []string{"a-bucket"}, []evidence.Actor{a}
+	targets := Targets{a.Credential(): {}}
+	if o := judgedBy(t, own, r, targets, l).Outcomes[0]; o.Step.Planned() || o.State != containment.Asked {
+		t.Errorf("it was not read, and is %s: %+v", o.State, o.Step)
+	}
+	ref := containment.Ref{Type: containment.PublicAccessBlock, Name: "a-bucket"}
+	for doc, want := range map[containment.Doc]containment.State{
+		{Absent: true}: containment.Intended,
+		{Text: `{"BlockPublicAcls":true,"BlockPublicPolicy":true,"IgnorePublicAcls":true,"RestrictPublicBuckets":true}`}: containment.Already,
+	} {
+		l.Settings = map[containment.Ref]containment.Doc{ref: doc}
+		if o := judgedBy(t, own, r, targets, l).Outcomes[0]; o.State != want || o.Step.Before != doc {
+			t.Errorf("with %+v it is %s: %+v", doc, o.State, o.Step)
+		}
+	}
+}
+
+func TestAFenceIsForAKeyThatSomebodyGoesOnWorkingWith(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	r, a := known()
+	a.Via, a.Copies, a.AccessKeyID, a.UserName, a.PrincipalARN, a.AccountID = "", 0, "AKIAIOSFODNN7EXAMPLE", "mara", "arn:aws:iam::111122223333:user/mara", "111122223333"
+	a.Origins = []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 700, Familiar: new(false), Days: new(int64(0))}}
+	key := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: "mara", OwnerARN: a.PrincipalARN, AccountID: a.AccountID, Known: true}
+	targets := Targets{a.Credential(): {Target: key, Status: containment.Doc{Text: containment.Active}}}
+	r.ID = "i-1"
+	const own = `@id("own") @because("a deployer's own") permit (principal, action == Action::"fence-origin", resource);
+@id("asks") @because("a deployer's own") permit (principal, action == Action::"deactivate-key", resource) when { context.approved };`
+	for inUse, want := range map[*bool]int{new(true): 2, nil: 2, new(false): 1} {
+		a.InUse = inUse
+		r.Evidence.Actors = []evidence.Actor{a}
+		got := judgedBy(t, own, r, targets, Limits{Mode: containment.ModeAct, Now: now, Steps: []policy.Action{policy.FenceOrigin}}).Outcomes
+		if len(got) != want {
+			t.Errorf("in use %v: %d steps", inUse, len(got))
+			continue
+		}
+		if want == 2 && (got[0].State != containment.Asked || got[1].State != containment.Intended || got[1].Target != a.PrincipalARN || got[1].Step.Ref.Type != containment.UserPolicy) {
+			t.Errorf("got %+v", got)
+		}
+	}
+	a.InUse = new(true)
+	r.Evidence.Actors = []evidence.Actor{a}
+	if got := judgedBy(t, own, r, targets, Limits{Mode: containment.ModeAct, Now: now}).Outcomes; len(got) != 1 {
+		t.Errorf("not enabled: %+v", got)
+	}
+}
