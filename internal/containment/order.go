@@ -32,8 +32,6 @@ type Order struct {
 	Root string `json:"root,omitempty"`
 	// Before ends what was issued before it; zero where it does not matter when.
 	Before time.Time `json:"before,omitzero"`
-	// SignIn is the ARN of the one sign-in session whose credentials are denied.
-	SignIn string `json:"sign_in_session_arn,omitempty"`
 	// Networks are fenced off from the principal, and Endpoint is the VPC endpoint that they come through; "" where they come over the internet.
 	Networks []string `json:"networks,omitempty"`
 	Endpoint string   `json:"endpoint,omitempty"`
@@ -64,7 +62,6 @@ var (
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	userID     = regexp.MustCompile(`^[A-Z0-9]{12,128}(:[\w+=,.@-]{1,64})?$`)
 	rootARN    = regexp.MustCompile(`^arn:aws[a-z-]{0,20}:iam::[0-9]{12}:root$`)
-	signInARN  = regexp.MustCompile(`^arn:aws[a-z-]{0,20}:signin:[a-z0-9-]{0,25}:[0-9]{12}:session/[\w./-]{1,200}$`)
 	endpointID = regexp.MustCompile(`^vpce-[0-9a-f]{8,17}$`)
 	incidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 	partition  = regexp.MustCompile(`^aws[a-z-]{0,20}$`)
@@ -109,7 +106,7 @@ func (o Order) Check() error {
 		form  *regexp.Regexp
 	}{
 		"user": {o.User, iamName}, "role": {o.Role, iamName}, "bucket": {o.Bucket, bucketName}, "user_id": {o.UserID, userID}, "root": {o.Root, rootARN},
-		"sign_in_session_arn": {o.SignIn, signInARN}, "endpoint": {o.Endpoint, endpointID}, "quarantine": {o.Quarantine, quarantine},
+		"endpoint": {o.Endpoint, endpointID}, "quarantine": {o.Quarantine, quarantine},
 	} {
 		if form.value != "" && !form.form.MatchString(form.value) {
 			return fmt.Errorf("an order's %s cannot be %+q", field, form.value)
@@ -127,13 +124,13 @@ func wantSessions(o Order) string {
 	if o.Action == policy.DenyRoleSessions {
 		principal = o.Role
 	}
-	switch rest := (Order{Action: o.Action, Incident: o.Incident, Partition: o.Partition, User: o.User, Role: o.Role, Before: o.Before, SignIn: o.SignIn}); {
+	switch rest := (Order{Action: o.Action, Incident: o.Incident, Partition: o.Partition, User: o.User, Role: o.Role, Before: o.Before}); {
 	case principal == "" || o.User != "" && o.Role != "":
 		return "names one user, or for a role's sessions one role"
-	case o.Before.IsZero() == (o.SignIn == ""):
-		return "says before when they were issued, or of which sign-in they are"
+	case o.Before.IsZero():
+		return "says before when they were issued"
 	case !rest.same(o):
-		return "names a principal, and a time or a sign-in, and nothing else"
+		return "names a principal and a time, and nothing else"
 	}
 	return ""
 }
@@ -225,7 +222,7 @@ func denial(o Order) string {
 		condition["DateLessThan"] = map[string]string{"aws:TokenIssueTime": o.Before.UTC().Format(time.RFC3339)}
 	}
 	equal := map[string]string{}
-	for key, value := range map[string]string{"aws:userid": o.UserID, "aws:SignInSessionArn": o.SignIn, "aws:SourceVpce": o.Endpoint} {
+	for key, value := range map[string]string{"aws:userid": o.UserID, "aws:SourceVpce": o.Endpoint} {
 		if value != "" {
 			equal[key] = value
 		}
@@ -240,6 +237,11 @@ func denial(o Order) string {
 		}
 		condition["IpAddress"] = map[string]any{key: o.Networks}
 	}
+	return denyWhen(condition)
+}
+
+// denyWhen is a policy that denies everything on a condition.
+func denyWhen(condition map[string]any) string {
 	return encode(map[string]any{"Version": "2012-10-17", "Statement": []any{
 		map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}}})
 }

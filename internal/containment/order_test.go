@@ -35,8 +35,6 @@ func orders() map[string]struct {
 	return map[string]one{
 		"a user's sessions": {Order{Action: policy.DenyUserSessions, Incident: "i-1", User: "mara", Before: then}, mara,
 			deny(`"DateLessThan":{"aws:TokenIssueTime":"2026-11-29T01:02:03Z"}`)},
-		"a sign-in": {Order{Action: policy.DenyUserSessions, Incident: "i-1", User: "mara", SignIn: "arn:aws:signin:us-east-1:111122223333:session/5b8c"}, mara,
-			deny(`"StringEquals":{"aws:SignInSessionArn":"arn:aws:signin:us-east-1:111122223333:session/5b8c"}`)},
 		"a role's session": {Order{Action: policy.DenyRoleSession, Incident: "i-1", Role: "worker", UserID: "AROAEXAMPLEEXAMPLE:s@x.y", Before: then}, worker,
 			deny(`"DateLessThan":{"aws:TokenIssueTime":"2026-11-29T01:02:03Z"},"StringEquals":{"aws:userid":"AROAEXAMPLEEXAMPLE:s@x.y"}`)},
 		"an instance's session": {Order{Action: policy.DenyRoleSession, Incident: "i-1", Role: "worker", UserID: "AROAEXAMPLEEXAMPLE:i-0123456789abcdef0"}, worker,
@@ -115,7 +113,7 @@ func TestAnOrderForAnythingElseIsRefused(t *testing.T) {
 		`bucket cannot be "a-bucket/*"`:                       change("public access", func(o *Order) { o.Bucket = "a-bucket/*" }),
 		`names one user, or for`:                              change("a user's sessions", func(o *Order) { o.User, o.Role = "", "worker" }),
 		`before when they were issued`:                        change("a user's sessions", func(o *Order) { o.Before = time.Time{} }),
-		`deny-user-sessions names a principal, and a time`:    change("a user's sessions", func(o *Order) { o.Bucket = "a-bucket" }),
+		`deny-user-sessions names a principal and a time`:     change("a user's sessions", func(o *Order) { o.Bucket = "a-bucket" }),
 		`deny-role-session names a role and the aws:userid`:   change("a role's session", func(o *Order) { o.UserID = "AROAEXAMPLEEXAMPLE" }),
 		`names one user or one role, networks`:                change("a fence", func(o *Order) { o.Role = "worker" }),
 		`names a network or an endpoint`:                      change("a fence", func(o *Order) { o.Networks = nil }),

@@ -116,6 +116,21 @@ func (t *Tree) MadeWith(key string) (made []Node) {
 	return made
 }
 
+// Above are the nodes that the credential with a key comes from, the nearest first.
+func (t *Tree) Above(key string) (nodes []Node) {
+	if t == nil {
+		return nil
+	}
+	i := slices.IndexFunc(t.Nodes, func(n Node) bool { return key != "" && slices.Contains(n.Keys, key) })
+	for i >= 0 && len(nodes) < len(t.Nodes) { // a record that was read back may name any parent
+		if i = t.Nodes[i].Parent; i < 0 || i >= len(t.Nodes) {
+			break
+		}
+		nodes = append(nodes, t.Nodes[i])
+	}
+	return nodes
+}
+
 // Name tells a node from the others of a lineage, also of one that was drawn later.
 func (n Node) Name() string {
 	id := cmp.Or(n.PrincipalID, strings.Join(n.Keys[:min(1, len(n.Keys))], ""))

@@ -97,7 +97,7 @@ func (w *worker) behindAll(ctx context.Context, rec *incident.Record) {
 			why = "not asked"
 		}
 		o.Behind = slices.Concat(o.Behind, w.ask.Minted(search, key))
-		o.Runbook = slices.Concat(o.Step.Runbook, containment.Behind(a, o.Behind, why))
+		o.Runbook = slices.Concat(o.Step.Runbook, containment.Behind(a, o.Behind, why), containment.SignIns(rec.Lineage, a))
 	}
 }
 
