@@ -182,7 +182,11 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 		case attempts == 0 && errors.Is(err, ErrNotDone):
 			return Failed, err.Error()
 		}
-		if state, detail := x.Verify(ctx, s); state == Done || state == Drifted {
+		state, detail := x.Verify(ctx, s)
+		switch {
+		case (state == Done || state == Drifted) && s.Order != nil: // that others write to the same bucket is heard
+			return state, detail + "; " + err.Error()
+		case state == Done || state == Drifted:
 			return state, detail
 		}
 		return Unknown, err.Error()

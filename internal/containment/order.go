@@ -208,7 +208,7 @@ func onPrincipal(o Order) Ref {
 }
 
 func onQuarantine(o Order) Ref {
-	return Ref{UserAttachment, o.User, quarantineARN(o.Partition, o.Quarantine)}
+	return Ref{UserAttachment, o.User, QuarantineARN(o.Partition, o.Quarantine)}
 }
 
 func onBucketPolicy(o Order) Ref { return Ref{BucketPolicy, o.Bucket, "Nightlatch" + o.mark()} }
@@ -262,7 +262,7 @@ func blockStatement(sid, bucket, key, value string) string {
 }
 
 // noPublicAccess is the document of a bucket that nobody reads without credentials.
-var noPublicAccess = encode(map[string]any{"BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true})
+var noPublicAccess = AccessBlock{true, true, true, true}.Doc().Text
 
 // Step is what an order changes, on a target. before is what is there now. Where our own quarantine stands already, or what shall be is there,
 // nothing is left to do.
@@ -307,7 +307,8 @@ func (s Step) undoByHand() string {
 	return ""
 }
 
-func quarantineARN(partition, name string) string {
+// QuarantineARN is the ARN of AWS's quarantine policy of a name.
+func QuarantineARN(partition, name string) string {
 	if partition == "" {
 		partition = "aws"
 	}

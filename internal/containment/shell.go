@@ -84,10 +84,10 @@ func bucketsOf(a evidence.Actor) []string {
 	})
 }
 
-func encode(v map[string]any) string {
+func encode(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings and maps of strings: cannot fail
+		panic(err) // strings, and maps and lists of them: cannot fail
 	}
 	return string(text)
 }

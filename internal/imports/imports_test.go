@@ -64,7 +64,7 @@ var adapters = map[string]struct{ parent, client string }{
 
 // shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
 // trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it; a third
-// reads who may write a trail's files.
+// reads who may write a trail's files, and a fourth shuts somebody out of a bucket.
 // What the doctor compares with the deployed stack is alarms and roles, which others read for what they say of an incident.
 var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation":   {"deployment", "doctor/awsstack"},
@@ -73,8 +73,8 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/iam":              {"containment/awsaccount", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":       {"evidence/lake", "trail/cloudtrail"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types": {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket"},
-	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount"},
 }
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.

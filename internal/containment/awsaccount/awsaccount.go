@@ -2,9 +2,10 @@
 // takes a step back with credentials of his own.
 //
 // The calls are described in https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html and
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html. The one call that changes anything is
-// UpdateAccessKey (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html): a key is turned off or
-// on, and never deleted.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html, and those of S3 in
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html. The one call of the responder that changes anything is
+// UpdateAccessKey (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html): a key is turned off or on, and never
+// deleted. What is put on users, roles and buckets is the cutter's, and what takes it away again a human's.
 package awsaccount
 
 import (
@@ -18,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"nightlatch/internal/awserr"
@@ -60,6 +62,10 @@ type Account struct {
 	// writes never retries. Had a first attempt timed out after it took effect, the answer to a second one would say nothing about the
 	// first. So it makes one attempt, and where its fate is unknown the executor reads back and decides.
 	writes *iam.Client
+	// bucketReads and bucketWrites are the same for S3.
+	bucketReads, bucketWrites *s3.Client
+	// puts is held from the reading of a bucket's policy until what was put is read: a put replaces all of it.
+	puts sync.Mutex
 
 	mu sync.Mutex
 	me *caller // nil until STS has answered
@@ -96,10 +102,13 @@ func New(cfg aws.Config, s Settings) (*Account, error) {
 		sts:         sts.NewFromConfig(cfg, func(o *sts.Options) { o.Retryer = retryer() }),
 		reads:       iam.NewFromConfig(cfg, func(o *iam.Options) { o.Retryer = retryer() }),
 		writes:      iam.NewFromConfig(cfg, func(o *iam.Options) { o.Retryer = aws.NopRetryer{} }),
+
+		bucketReads:  s3.NewFromConfig(cfg, func(o *s3.Options) { o.Retryer = retryer() }),
+		bucketWrites: s3.NewFromConfig(cfg, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }),
 	}, nil
 }
 
-// ReadGrants are the permissions that Identify, Read and Alias need: all that mode observe holds.
+// ReadGrants are the permissions that Identify, Read of a key's status, and Alias need: all that mode observe holds where no step is ordered.
 func ReadGrants() []grant.Grant {
 	return []grant.Grant{
 		// STS answers this to everybody, even under a Deny; it stands here so that the list of calls is whole.
@@ -129,7 +138,7 @@ func SignInGrants() []grant.Grant {
 	}}
 }
 
-// WriteGrants are the permissions that Write needs, and the Deny that keeps it away from whoever carries ProtectTag.
+// WriteGrants are the permissions that Write of a key's status needs, and the Deny that keeps it away from whoever carries ProtectTag.
 // The responder refuses those in code too; the Deny holds when the code is wrong.
 func WriteGrants() []grant.Grant {
 	users := []string{"arn:${Partition}:iam::${Account}:user/*"}
@@ -146,7 +155,7 @@ func WriteGrants() []grant.Grant {
 	}
 }
 
-// Grants are all permissions of the package.
+// Grants are the permissions of a responder that nothing is ordered by.
 func Grants() []grant.Grant { return slices.Concat(ReadGrants(), SignInGrants(), WriteGrants()) }
 
 // whoami asks STS once who we are, and again only if it did not answer.

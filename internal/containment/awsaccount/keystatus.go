@@ -11,11 +11,7 @@ import (
 	"nightlatch/internal/containment"
 )
 
-// Read returns what a setting holds now.
-func (a *Account) Read(ctx context.Context, r containment.Ref) (containment.Doc, error) {
-	if err := valid(r); err != nil {
-		return containment.Doc{}, err
-	}
+func (a *Account) readKeyStatus(ctx context.Context, r containment.Ref) (containment.Doc, error) {
 	status, err := a.keyStatus(ctx, r.Owner, r.Name)
 	if err != nil {
 		return containment.Doc{}, err
@@ -23,33 +19,18 @@ func (a *Account) Read(ctx context.Context, r containment.Ref) (containment.Doc,
 	return containment.Doc{Absent: status == "", Text: status}, nil
 }
 
-// Write turns an access key on or off. It makes one attempt; see Account.writes.
-func (a *Account) Write(ctx context.Context, r containment.Ref, d containment.Doc) error {
-	if err := valid(r); err != nil {
-		return fmt.Errorf("%v: %w", err, containment.ErrNotDone)
-	}
+// writeKeyStatus turns an access key on or off.
+func (a *Account) writeKeyStatus(ctx context.Context, r containment.Ref, d containment.Doc) error {
 	// An absent document would mean deletion, which destroys evidence and cannot be undone.
 	if d.Absent || d.Text != containment.Active && d.Text != containment.Inactive {
 		return fmt.Errorf("access key %q can be set to %s or %s only, not to %q: %w",
 			r.Name, containment.Active, containment.Inactive, d.Text, containment.ErrNotDone)
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	// The user's name is required of a role; without it IAM would look among the caller's own keys.
-	_, err := a.writes.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{
-		UserName: &r.Owner, AccessKeyId: &r.Name, Status: types.StatusType(d.Text),
+	return attempt(ctx, call{"iam:UpdateAccessKey", fmt.Sprintf("key %q of user %q", r.Name, r.Owner)}, "the key is "+d.Text+" now", func(ctx context.Context) error {
+		// The user's name is required of a role; without it IAM would look among the caller's own keys.
+		_, err := a.writes.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{UserName: &r.Owner, AccessKeyId: &r.Name, Status: types.StatusType(d.Text)})
+		return err
 	})
-	if err == nil {
-		return nil
-	}
-	failure := failed(call{"iam:UpdateAccessKey", fmt.Sprintf("key %q of user %q", r.Name, r.Owner)}, err)
-	switch {
-	case refused(err) && throttled(err):
-		return fmt.Errorf("%w: %w", failure, containment.ErrThrottled)
-	case refused(err):
-		return fmt.Errorf("%w: %w", failure, containment.ErrNotDone)
-	}
-	return fmt.Errorf("%w; whether the key is %s now is not known, read it back", failure, d.Text)
 }
 
 // keyStatus finds a key among its user's keys; "" if the user or the key does not exist.
@@ -91,14 +72,4 @@ func (a *Account) keyPage(ctx context.Context, pages *iam.ListAccessKeysPaginato
 		return nil, err
 	}
 	return page.AccessKeyMetadata, nil
-}
-
-func valid(r containment.Ref) error {
-	switch {
-	case r.Type != containment.KeyStatus:
-		return fmt.Errorf("setting %q is not one that this account can read or write; it knows %q", r.Type, containment.KeyStatus)
-	case r.Owner == "" || r.Name == "":
-		return fmt.Errorf("a key's status needs the user and the key, not user %q and key %q", r.Owner, r.Name)
-	}
-	return nil
 }

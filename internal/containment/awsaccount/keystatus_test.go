@@ -3,6 +3,7 @@ package awsaccount
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,14 +123,24 @@ func TestWriteRefusesWithoutACall(t *testing.T) {
 		{ref, containment.Doc{Text: "inactive"}},
 		{containment.Ref{Type: containment.KeyStatus, Name: ref.Name}, inactive},
 		{containment.Ref{Type: containment.KeyStatus, Owner: ref.Owner}, inactive},
-		{containment.Ref{Type: "user-policy", Owner: ref.Owner, Name: ref.Name}, inactive},
+		{containment.Ref{Type: "group-policy", Owner: ref.Owner, Name: ref.Name}, inactive},
+		{containment.Ref{Type: containment.UserPolicy, Owner: ref.Owner, Name: "x"}, inactive},
+		{containment.Ref{Type: containment.UserPolicy, Owner: ref.Owner, Name: "x"}, containment.Doc{Text: `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}},
+		{containment.Ref{Type: containment.RolePolicy, Owner: "etl", Name: "x"}, containment.Doc{Text: `{"Statement":[{"Effect":"Deny"},{"Effect":"Allow"}]}`}},
+		{containment.Ref{Type: containment.RolePolicy, Owner: "etl", Name: "x"}, containment.Doc{Text: `{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}`}},
+		{containment.Ref{Type: containment.RolePolicy, Name: "x"}, containment.Doc{Text: `{"Statement":[{"Effect":"Deny"}]}`}},
+		{containment.Ref{Type: containment.UserAttachment, Owner: ref.Owner, Name: "arn:aws:iam::aws:policy/AdministratorAccess"}, containment.Doc{Text: containment.Attached}},
+		{containment.Ref{Type: containment.UserAttachment, Owner: ref.Owner, Name: "arn:aws:iam::111122223333:policy/AWSCompromisedKeyQuarantineV3"}, containment.Doc{Text: containment.Attached}},
+		{containment.Ref{Type: containment.UserAttachment, Owner: ref.Owner, Name: "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"}, containment.Doc{Text: "attached"}},
+		{containment.Ref{Type: containment.BucketPolicy, Owner: "a-bucket"}, containment.Doc{Absent: true}},
+		{containment.Ref{Type: containment.PublicAccessBlock, Owner: "a-bucket", Name: "a-bucket"}, containment.Doc{Absent: true}},
 		{containment.Ref{}, inactive},
 	} {
 		if err := a.Write(t.Context(), tc.ref, tc.doc); !errors.Is(err, containment.ErrNotDone) {
 			t.Errorf("Write(%+v, %+v) = %v, want ErrNotDone", tc.ref, tc.doc, err)
 		}
 	}
-	if _, err := a.Read(t.Context(), containment.Ref{Type: "user-policy", Owner: ref.Owner, Name: "x"}); err == nil {
+	if _, err := a.Read(t.Context(), containment.Ref{Type: "group-policy", Owner: ref.Owner, Name: "x"}); err == nil {
 		t.Error("Read of an unknown setting: no error")
 	}
 	if len(f.calls) > 0 {
@@ -157,7 +168,7 @@ func TestReadSaysWhatIsMissing(t *testing.T) {
 
 // Mode observe holds ReadGrants only.
 func TestReadGrantsChangeNothing(t *testing.T) {
-	for _, g := range append(ReadGrants(), SignInGrants()...) {
+	for _, g := range slices.Concat(ReadGrants(), SignInGrants(), CutReadGrants()) {
 		for _, action := range g.Actions {
 			_, verb, _ := strings.Cut(action, ":")
 			if !strings.HasPrefix(verb, "Get") && !strings.HasPrefix(verb, "List") {
