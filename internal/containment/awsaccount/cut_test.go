@@ -60,7 +60,6 @@ func (p people) orders(incident string) map[string]struct {
 	user, role := "user "+p.user, "role "+p.role
 	return map[string]one{
 		"a user's sessions":     {containment.Order{Action: policy.DenyUserSessions, User: p.user, Before: cutAt}, user},
-		"a user's sign-in":      {containment.Order{Action: policy.DenyUserSessions, User: p.user, SignIn: "arn:aws:signin:us-east-1:" + motoAccount + ":session/5b8c"}, user},
 		"a user's fence":        {containment.Order{Action: policy.FenceOrigin, User: p.user, Networks: []string{"198.51.100.0/24"}}, user},
 		"a user's quarantine":   {containment.Order{Action: policy.QuarantineUser, User: p.user, Quarantine: "AWSCompromisedKeyQuarantineV3"}, user},
 		"a role's session":      {containment.Order{Action: policy.DenyRoleSession, Role: p.role, UserID: "AROAEXAMPLEWORKER0001:lee+x=y,@z.a", Before: cutAt}, role},
@@ -177,7 +176,7 @@ func TestTwoIncidentsAtOnce(t *testing.T) {
 	steps := map[string][]containment.Step{}
 	for _, incident := range []string{"i-1", "i-2"} {
 		for _, c := range p.orders("") {
-			if c.order.Networks != nil || c.order.SignIn != "" { // all of them together have no room
+			if c.order.Networks != nil { // all of them together have no room
 				continue
 			}
 			c.order.Incident = incident
