@@ -3,8 +3,6 @@ package sandbox
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -16,8 +14,8 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// Account is an AWS account in memory: its users with their keys, and its roles. It implements containment.Account with IAM's
-// behaviour: a user has names and tags, a key a status, a change is of one key.
+// Account is an AWS account in memory: its users with their keys, its roles, and what stands on them and on its buckets. It implements
+// containment.Account with IAM's behaviour: a user has names and tags, a key a status, a change is of one key; and containment.Cutter.
 type Account struct {
 	mu sync.Mutex
 	ID string
@@ -26,6 +24,7 @@ type Account struct {
 	Alias     string // what it is called; "" where it has no alias
 	users     map[string]*User
 	roles     map[string]*Role
+	buckets   map[string]*bucket
 	meter     *Meter
 	self      string
 	faults    map[string][]error
@@ -39,6 +38,7 @@ type User struct {
 	Path string            `json:"path,omitempty"`
 	Tags map[string]string `json:"tags,omitempty"`
 	Keys []Key             `json:"keys,omitempty"`
+	standing
 }
 
 // Key is one long-term access key.
@@ -53,11 +53,12 @@ type Role struct {
 	Name string            `json:"name"`
 	Path string            `json:"path,omitempty"`
 	Tags map[string]string `json:"tags,omitempty"`
+	standing
 }
 
 // NewAccount is an account without users or roles.
 func NewAccount(id string) *Account {
-	return &Account{ID: id, users: map[string]*User{}, roles: map[string]*Role{}, faults: map[string][]error{}}
+	return &Account{ID: id, users: map[string]*User{}, roles: map[string]*Role{}, buckets: map[string]*bucket{}, faults: map[string][]error{}}
 }
 
 // AddUser puts a user and keys of its own into the account; what is there already stays.
@@ -138,7 +139,7 @@ type ErrAfter struct{ Err error }
 
 func (e ErrAfter) Error() string { return e.Err.Error() }
 
-// Fail makes the next calls of a method ("Identify", "Read", "Write") return these errors, one each; nil lets one pass.
+// Fail makes the next calls of a method ("Identify", "Read", "Write", "Cut") return these errors, one each; nil lets one pass.
 func (a *Account) Fail(method string, errs ...error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -221,14 +222,7 @@ func (a *Account) Read(_ context.Context, ref containment.Ref) (containment.Doc,
 	if err := a.called("Read"); err != nil {
 		return containment.Doc{}, err
 	}
-	if ref.Type != containment.KeyStatus {
-		return containment.Doc{}, fmt.Errorf("the sandbox has no %q", ref.Type)
-	}
-	u, k := a.find(ref.Name)
-	if k == nil || u.Name != ref.Owner {
-		return containment.Doc{Absent: true}, nil
-	}
-	return containment.Doc{Text: k.Status}, nil
+	return a.get(ref)
 }
 
 // Keys implements containment.Account.
@@ -252,18 +246,11 @@ func (a *Account) Write(_ context.Context, ref containment.Ref, doc containment.
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.called("Write")
-	var after ErrAfter
-	if err != nil && !errors.As(err, &after) {
+	if failed(err) {
 		return err
 	}
-	u, k := a.find(ref.Name)
-	switch {
-	case ref.Type != containment.KeyStatus || doc.Absent || (doc.Text != containment.Active && doc.Text != containment.Inactive):
-		return fmt.Errorf("%w: the sandbox cannot write %+v to %+v", containment.ErrNotDone, doc, ref)
-	case k == nil || u.Name != ref.Owner:
-		return fmt.Errorf("%w: user %q has no key %q", containment.ErrNotDone, ref.Owner, ref.Name)
+	if refused := a.write(ref, doc); refused != nil {
+		return refused
 	}
-	k.Status = doc.Text
-	a.writes++
 	return err
 }

@@ -203,7 +203,7 @@ func (f *strict) refusal(r *http.Request, action string, form url.Values, body s
 		if n := f.userText(ctx, form.Get("UserName"), form.Get("PolicyName")) + size(form.Get("PolicyDocument")); n > containment.MaxUserPolicies {
 			return 409, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded for user " + form.Get("UserName")
 		}
-	case "iam:PutRolePolicy":
+	case "iam:PutRolePolicy", "iam:DeleteRolePolicy":
 		role, err := f.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(form.Get("RoleName"))})
 		if err == nil && (strings.HasPrefix(*role.Role.Path, "/aws-reserved/") || strings.HasPrefix(*role.Role.Path, "/aws-service-role/")) {
 			return 400, "UnmodifiableEntity", "Cannot perform the operation on the protected role '" + form.Get("RoleName") + "' - this role is only modifiable by AWS"
