@@ -2,6 +2,7 @@ package report
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,6 +181,27 @@ func written() map[string]Message {
 		"revised": Write(incident.Revised, late), "again": Write(incident.Again, loud), "reminder": Write(incident.Reminder, open),
 		"escalated-ask": Write(incident.Escalation, open), "escalated-theft": Write(incident.Escalation, loud),
 		"closing": Write(incident.Closing, quiet), "closing-open": Write(incident.Closing, open),
+	}
+}
+
+// An incident that was merged while no channel took anything is named in the next message that one takes, however many others were (simulation, seed
+// 13397).
+func TestEveryMergedIncidentIsNamed(t *testing.T) {
+	r := messages()["contained"]
+	for i := range 2*maxOutcomes + 1 {
+		r.Joined = append(r.Joined, incident.Joined{ID: fmt.Sprintf("i%02d", i), Answer: fmt.Sprintf("answer %02d", i)})
+	}
+	r.JoinedMore = 3
+	for _, kind := range []incident.MessageKind{incident.Revised, incident.Closing} {
+		body := strings.Join(strings.Fields(Write(kind, r).Body), " ")
+		for i, j := range r.Joined {
+			if latest := i > maxOutcomes; !strings.Contains(body, j.ID) || strings.Contains(body, j.Answer) != latest {
+				t.Errorf("%s: %s is not named, or its answer is not said as it should be (%t):\n%s", kind, j.ID, latest, body)
+			}
+		}
+		if more := "16 more incidents with the same steps: i00, i01, "; !strings.Contains(body, more) || !strings.Contains(body, ", i12, 3 not named") {
+			t.Errorf("%s does not say %q:\n%s", kind, more, body)
+		}
 	}
 }
 

@@ -73,14 +73,31 @@ func regrets(b *strings.Builder, r incident.Record) {
 // revised says what has changed since the answer was delivered.
 func revised(r incident.Record) []string {
 	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was said before."}
-	for i, j := range r.Joined {
-		if i == maxOutcomes {
-			lines = append(lines, fmt.Sprintf("And %d more incidents with the same steps.", len(r.Joined)-i+r.JoinedMore))
-			break
-		}
+	latest, earlier := joined(r)
+	for _, j := range latest {
 		lines = append(lines, "Also: "+prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+").")
 	}
+	if earlier != "" {
+		lines = append(lines, "And "+earlier+".")
+	}
 	return lines
+}
+
+// joined are the latest incidents that were merged into one, which no message has named yet, and the others by their ids: while no channel takes a
+// message, any number may be merged, and each is an alarm of which somebody has to hear.
+func joined(r incident.Record) (latest []incident.Joined, earlier string) {
+	n := max(0, len(r.Joined)-maxOutcomes)
+	if n == 0 {
+		return r.Joined, ""
+	}
+	var ids []string
+	for _, j := range r.Joined[:n] {
+		ids = append(ids, prose.Safe(j.ID))
+	}
+	if r.JoinedMore > 0 {
+		ids = append(ids, fmt.Sprintf("%d not named", r.JoinedMore))
+	}
+	return r.Joined[n:], fmt.Sprintf("%d more incidents with the same steps: %s", n+r.JoinedMore, strings.Join(ids, ", "))
 }
 
 // found is what the last follow-up found.
@@ -269,11 +286,12 @@ func closing(r incident.Record) Message {
 	for i := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
 		outcome(&b, r, i)
 	}
-	for _, j := range r.Joined[:min(len(r.Joined), maxOutcomes)] {
+	latest, earlier := joined(r)
+	for _, j := range latest {
 		field(&b, "Also", prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+")")
 	}
-	if n := len(r.Joined) - maxOutcomes + r.JoinedMore; n > 0 {
-		field(&b, "And", fmt.Sprintf("%d more incidents with the same steps", n))
+	if earlier != "" {
+		field(&b, "And", earlier)
 	}
 	if n := len(r.FollowUps); n > 0 {
 		for _, u := range r.FollowUps[n-1].Unknown {
