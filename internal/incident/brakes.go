@@ -53,7 +53,8 @@ func (b Brakes) Holding(a evidence.Actor, now time.Time) (Hold, bool) {
 }
 
 // In is what is left of the brakes in a deployment generation: a mode that was lowered in another one is not lowered any more. An
-// invocation that a deployment finds at work goes on in its own generation, for as long as a function may run: fifteen minutes.
+// invocation that a deployment finds at work goes on in its own generation, for as long as a function may run: fifteen minutes. What is lowered
+// meanwhile in the next one holds it back too, which the responder sees to.
 func (b Brakes) In(generation string) Brakes {
 	if b.Generation != generation {
 		b.Mode, b.Generation, b.By, b.At, b.Until = "", "", "", time.Time{}, time.Time{}

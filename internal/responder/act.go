@@ -123,7 +123,7 @@ func (w *worker) heldBack(ctx context.Context, rec *incident.Record, o containme
 		}
 		b := *w.brakes
 		w.brakes = nil
-		switch mode := b.Left(w.Generation, w.Mode, now); {
+		switch mode := w.left(b, now); {
 		case mode == containment.ModeObserve, mode != containment.ModeAct && o.Approved == nil:
 			return "the mode is " + string(mode) + " by now"
 		case o.Approved != nil:

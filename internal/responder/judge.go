@@ -26,7 +26,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	defer cancel()
 	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
 	limits.Steps, limits.Settings = w.Steps, w.settings(ctx, rec)
-	limits.Mode = limits.Brakes.Left(w.Generation, w.Mode, w.Clock.Now())
+	limits.Mode = w.left(limits.Brakes, w.Clock.Now())
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()
 		judged, missing := judgement.Judge(w.Policy, *rec, targets, limits)
@@ -101,6 +101,16 @@ func (w *worker) merge(ctx context.Context, rec *incident.Record, unput map[stri
 	if w.put(ctx, known) {
 		*rec = merged
 	}
+}
+
+// left is the mode that is left of the deployment's. Whoever lowers it in the generation of a deployment that came since this invocation began means
+// what still runs of the one before as well, whose own lowered mode he has replaced.
+func (w *worker) left(b incident.Brakes, now time.Time) containment.Mode {
+	generation := w.Generation
+	if b.At.After(w.began) {
+		generation = b.Generation
+	}
+	return b.Left(generation, w.Mode, now)
 }
 
 // readBrakes reads the lowered mode and the holds. Where they cannot be read, everything is asked.

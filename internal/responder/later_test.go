@@ -457,18 +457,22 @@ func (w *world) crashes(t *testing.T) {
 }
 
 func TestWhatLowersTheModeHoldsBackAnIntendedStepToo(t *testing.T) {
-	for name, lower := range map[string]func(*testing.T, *world){
-		"the mode and the holds": func(t *testing.T, w *world) {
+	lowered := func(generation string, after time.Duration) func(*testing.T, *world) {
+		return func(t *testing.T, w *world) {
 			b, err := w.Store.Brakes(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.Mode = containment.ModeAsk
+			b.Mode, b.Generation, b.At = containment.ModeAsk, generation, w.clock.Now().Add(after)
 			if _, err := w.Store.SetBrakes(context.Background(), b); err != nil {
 				t.Fatal(err)
 			}
-		},
-		"a deployment": func(_ *testing.T, w *world) { w.Mode = containment.ModeAsk },
+		}
+	}
+	for name, lower := range map[string]func(*testing.T, *world){
+		"the mode and the holds":         lowered("", 0),
+		"the mode of a later deployment": lowered("2", time.Second),
+		"a deployment":                   func(_ *testing.T, w *world) { w.Mode = containment.ModeAsk },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := watched()

@@ -18,6 +18,7 @@ import (
 type worker struct {
 	*Responder
 	name  string
+	began time.Time
 	watch Watch
 
 	mu     sync.Mutex // guards open, broken and brakes, while several incidents are worked on

@@ -38,6 +38,7 @@ type invocation struct {
 	name, generation string
 	workers          []*thread
 	skew             time.Duration // how far its clock is off
+	began            time.Time     // by its own clock
 	// by is who has the approver called, or runs a command; nil in the responder.
 	by *person
 	// wants is what he means to have done.
@@ -56,7 +57,8 @@ type invocation struct {
 
 func (w *world) invocation(kind string) *invocation {
 	w.invocations++
-	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[string]string{}, unread: map[string]bool{}, skew: w.between(-w.weather.skew, w.weather.skew)}
+	skew := w.between(-w.weather.skew, w.weather.skew)
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[string]string{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
 }
 
 // pause lets time pass in the thread of it that runs.

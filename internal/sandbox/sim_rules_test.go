@@ -62,9 +62,11 @@ func (in *invocation) intends(key string) string {
 	}).ID
 }
 
-// allows is the mode that is left to an invocation. A mode that was lowered in another deployment generation lowers nothing.
+// allows is the mode that is left to an invocation. A mode that was lowered in another deployment generation lowers nothing, but to a responder that
+// was at work by then.
 func (in *invocation) allows(b incident.Brakes) containment.Mode {
-	if b.Mode == "" || b.Generation != in.generation || in.plot.mode == containment.ModeObserve {
+	other := b.Generation != in.generation && (in.by != nil || !b.At.After(in.began))
+	if b.Mode == "" || other || in.plot.mode == containment.ModeObserve {
 		return in.plot.mode
 	}
 	return b.Mode
@@ -163,9 +165,12 @@ func (in *invocation) checkWrite(id, key, status string) {
 	if w.metricThen[id] == 0 && r.Alarm.Bytes != nil {
 		w.metricThen[id] = *r.Alarm.Bytes
 	}
-	seen := in.brakesAt(in.brakesRead)
+	seen, before := in.brakesAt(in.brakesRead), in.brakesAt(w.now.Add(-inFlight))
+	if seen.Version > before.Version && seen.Generation != before.Generation {
+		before = seen // a deployment has taken the mode up, and it was lowered anew
+	}
 	// What was on its way when the mode was lowered may still come, for a while.
-	modes := []containment.Mode{in.allows(seen), in.allows(in.brakesAt(w.now.Add(-inFlight)))}
+	modes := []containment.Mode{in.allows(seen), in.allows(before)}
 	if o.Approved != nil {
 		if !slices.ContainsFunc(w.approvals, func(y granted) bool { return y.wish == wish{id, key} && y.by == o.Approved.By }) {
 			w.breach(ruleApproved, "%s writes %s, and %s has never approved it", in.name, key, o.Approved.By)
