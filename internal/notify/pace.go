@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -26,7 +27,7 @@ type Turns interface {
 }
 
 // Paced has each channel wait for its turn, so that all our functions together send it one message in an Interval at most. Where no turn
-// can be had, the message is sent all the same: to be heard comes first.
+// can be had, the message is sent all the same: to be heard comes first. What may not be true any more by then is not sent.
 func Paced(channels []Channel, turns Turns, now clock.Clock, log *slog.Logger) []Channel {
 	var all []Channel
 	for _, c := range channels {
@@ -56,5 +57,11 @@ func (p paced) Send(ctx context.Context, m report.Message) error {
 			return err
 		}
 	}
+	if !m.Until.IsZero() && !p.clock.Now().Before(m.Until) {
+		return errLate
+	}
 	return p.Channel.Send(ctx, m)
 }
+
+// errLate says that a message has waited for so long that somebody else may have made it untrue.
+var errLate = errors.New("the message was not sent in time, and has to be written anew")

@@ -126,6 +126,42 @@ func TestOthersTakeWhatAChannelDoesNot(t *testing.T) {
 	}
 }
 
+// A call to the team's topic that was frozen for minutes fails when it thaws. The watchers do not get then what was true before (simulation, seed
+// 17527).
+func TestWhatMayNotBeTrueAnyMoreIsSentToNobody(t *testing.T) {
+	start, down := time.Date(2026, 3, 4, 0, 3, 41, 0, time.UTC), errors.New("no answer")
+	for name, c := range map[string]struct {
+		frozen, until time.Duration // zero is for ever
+		sent          int
+	}{"in time": {time.Minute, time.Minute + 1, 1}, "late": {time.Minute, time.Minute, 0}, "true for ever": {time.Hour, 0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			now, log, watchers := &timer{start}, slog.New(slog.DiscardHandler), &channel{}
+			at := turns(func(_ string, at time.Time) (time.Time, error) { return at, nil })
+			team := freezing{&channel{err: down}, now, c.frozen}
+			message := report.Message{Subject: "s"}
+			if c.until > 0 {
+				message.Until = start.Add(c.until)
+			}
+			err := OrElse(Paced([]Channel{team}, at, now, log)[0], Paced([]Channel{watchers}, at, now, log), log).Send(t.Context(), message)
+			if !errors.Is(err, down) || len(team.sent) != 1 || len(watchers.sent) != c.sent || Accepted(err) != (c.sent > 0) {
+				t.Errorf("got %v; the watchers were sent %d messages", err, len(watchers.sent))
+			}
+		})
+	}
+}
+
+// freezing is a channel that takes long.
+type freezing struct {
+	*channel
+	now *timer
+	d   time.Duration
+}
+
+func (f freezing) Send(ctx context.Context, m report.Message) error {
+	f.now.now = f.now.now.Add(f.d)
+	return f.channel.Send(ctx, m)
+}
+
 // Whether somebody hears is believed for a while, and that nobody does never is.
 func TestThatSomebodyHearsIsBelievedForAWhile(t *testing.T) {
 	to, now, reads := &channel{}, time.Date(2026, 3, 4, 0, 3, 41, 0, time.UTC), 0

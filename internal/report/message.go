@@ -3,6 +3,7 @@ package report
 import (
 	"regexp"
 	"strings"
+	"time"
 
 	"nightlatch/internal/incident"
 )
@@ -14,6 +15,8 @@ type Message struct {
 	Subject string
 	// Body is plain text; everything that a caller could choose in it is escaped.
 	Body string
+	// Until is when it may not be true any more, because others may have changed what it is about; zero is never.
+	Until time.Time
 }
 
 // subjectMost is the most characters of a subject: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html

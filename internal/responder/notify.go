@@ -144,8 +144,16 @@ func (w *worker) callByName(ctx context.Context, rec *incident.Record) {
 // errUnknownChannel says that a message waits for a channel of an earlier deployment.
 var errUnknownChannel = errors.New("this channel is not configured any more")
 
-// send sends a message to a channel.
+// fresh is how long a message may take, its turn and that of others in the channel's place included. An approval that comes meanwhile answers what
+// it asks.
+const fresh = 150 * time.Second
+
+// send sends a message to a channel, while it is fresh and the lease is held: an invocation that was frozen meanwhile does not know what others did.
 func (w *worker) send(ctx context.Context, channel string, message report.Message) error {
+	message.Until = w.Clock.Now().Add(fresh)
+	if w.until.Before(message.Until) {
+		message.Until = w.until
+	}
 	for _, c := range w.Channels {
 		if c.Name() == channel {
 			return c.Send(ctx, message)
