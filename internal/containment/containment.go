@@ -104,6 +104,9 @@ type Account interface {
 	Read(context.Context, Ref) (Doc, error)
 	// Keys lists the access keys of an IAM user; none where there is no such user.
 	Keys(ctx context.Context, user string) ([]Key, error)
+	// Quarantine says which of AWS's quarantine policies a user has, by its name, whoever has attached it. Where none is attached, it is the
+	// newest that the account sees; "" where it sees none, or there is no such user.
+	Quarantine(ctx context.Context, user, partition string) (name string, attached bool, err error)
 	// Write sets it. The error is ErrNotDone only where surely nothing happened, as ErrThrottled where it may be tried again; after any
 	// other error the state is unknown and Read must show it. Write never deletes an access key.
 	Write(context.Context, Ref, Doc) error

@@ -32,6 +32,11 @@ func (f *fakeAccount) Identify(context.Context, actor.Credential) (policy.Target
 	return policy.Target{}, nil
 }
 
+func (f *fakeAccount) Quarantine(context.Context, string, string) (string, bool, error) {
+	f.t.Error("the executor asked for a quarantine")
+	return "", false, nil
+}
+
 func (f *fakeAccount) Read(_ context.Context, r Ref) (Doc, error) {
 	f.calls = append(f.calls, "read")
 	if r != KeyRef(someKey()) {

@@ -15,8 +15,8 @@ import (
 // writes would do it: the caller is a service, the record does not name everything, or names what no policy could say.
 //
 // Who chose the session's name can have it again, and so may a neighbour: there only what was issued before now is denied. An instance's name
-// is the instance, and it is issued fresh credentials at once: there all of it is denied.
-func OrderFor(s Step, a evidence.Actor, partition, incident string, now time.Time) (Order, bool) {
+// is the instance, and it is issued fresh credentials at once: there all of it is denied. known is what the account was read to hold.
+func OrderFor(s Step, a evidence.Actor, partition, incident string, now time.Time, known map[Ref]Doc) (Order, bool) {
 	o := Order{Action: s.Action, Incident: incident, Partition: partition}
 	switch s.Action {
 	case policy.DenyUserSessions:
@@ -47,6 +47,13 @@ func OrderFor(s Step, a evidence.Actor, partition, incident string, now time.Tim
 		}
 	case policy.BlockPublicAccess:
 		o.Bucket = bucketOf(s.Target)
+	case policy.QuarantineUser:
+		o.User = s.Target.Owner
+		for ref := range known {
+			if name, _ := Quarantine(ref.Name); ref.Type == UserAttachment && ref.Owner == o.User {
+				o.Quarantine = name
+			}
+		}
 	}
 	// A time is written to the second.
 	o.Before = o.Before.Truncate(time.Second)
@@ -87,6 +94,15 @@ func (s Step) putPolicy() string {
 		return command("aws", "iam", "put-role-policy", "--role-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
 	}
 	return command("aws", "iam", "put-user-policy", "--user-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
+}
+
+// NextBest are the steps against an actor where one on its user or role failed: a policy that is full, a role that nobody may edit, or one that
+// is gone. They shut it out of the buckets that it read, and leave it everything else.
+func NextBest(failed Step, a evidence.Actor, partition string) []Step {
+	if failed.Target.Type == policy.Bucket || a.PrincipalID == "" {
+		return nil
+	}
+	return onBuckets{a, partition}.steps("aws:userid", a.PrincipalID)
 }
 
 // Renewed is a step as it is ordered at a later time: what was issued since it was planned is denied too.
@@ -146,14 +162,14 @@ func strangeEndpoint(a evidence.Actor) string {
 	return most.VPCEndpoint
 }
 
-// Settings are those that the steps against actors change and that have to be read first: what has a name of its own was never there.
-func Settings(steps []Step, enabled []policy.Action) (refs []Ref) {
-	for _, s := range steps {
-		if s.Action == policy.BlockPublicAccess && slices.Contains(enabled, s.Action) {
-			refs = append(refs, Ref{Type: PublicAccessBlock, Name: bucketOf(s.Target)})
-		}
+// Found is what an order's setting holds now. What has a name of its own was never there; anything else has to be known.
+func (o Order) Found(known map[Ref]Doc) (doc Doc, ok bool) {
+	switch k := kinds[o.Action]; o.Action {
+	case policy.QuarantineUser, policy.BlockPublicAccess:
+		doc, ok = known[k.ref(o)]
+		return doc, ok
 	}
-	return refs
+	return Doc{Absent: true}, true
 }
 
 // StopsAll reports whether a credential can do nothing more once a step against it holds. A bucket's denial leaves it everything else, and a

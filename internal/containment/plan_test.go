@@ -43,7 +43,7 @@ func TestWhatIsOrderedAgainstEachKindOfActor(t *testing.T) {
 		}
 		got := ""
 		for _, s := range steps {
-			o, ok := OrderFor(s, a, "aws", "i-1", midnight.UTC())
+			o, ok := OrderFor(s, a, "aws", "i-1", midnight.UTC(), nil)
 			if !ok {
 				continue
 			}
@@ -67,7 +67,7 @@ func TestAnInstanceStaysShutOut(t *testing.T) {
 	a := who(actor.RoleSession)
 	a.Session, a.PrincipalID = "i-0123456789abcdef0", "AROAEXAMPLEX:i-0123456789abcdef0"
 	s := ByHand(a, target(a), "aws", midnight)[0]
-	o, ok := OrderFor(s, a, "aws", "i-1", midnight)
+	o, ok := OrderFor(s, a, "aws", "i-1", midnight, nil)
 	if !ok || !o.Before.IsZero() || o.UserID != a.PrincipalID {
 		t.Errorf("got %+v, %t: it is issued fresh credentials at once", o, ok)
 	}
@@ -84,7 +84,7 @@ func TestWhatNoPolicyCouldSayIsNotOrdered(t *testing.T) {
 		a := oneBucket(who(actor.OtherAccount))
 		change(&a)
 		for _, s := range ByHand(a, policy.Target{}, "aws", midnight) {
-			if o, ok := OrderFor(s, a, "aws", "i-1", midnight); ok {
+			if o, ok := OrderFor(s, a, "aws", "i-1", midnight, nil); ok {
 				t.Errorf("%s: ordered is %+v", what, o)
 			}
 		}
@@ -94,7 +94,7 @@ func TestWhatNoPolicyCouldSayIsNotOrdered(t *testing.T) {
 func TestAStepIsOrderedAnewWhenItIsApproved(t *testing.T) {
 	a := who(actor.IAMUserSession)
 	s := ByHand(a, target(a), "aws", midnight)[0]
-	o, _ := OrderFor(s, a, "aws", "i-1", midnight)
+	o, _ := OrderFor(s, a, "aws", "i-1", midnight, nil)
 	step, err := Ordered(s, o, Doc{Absent: true})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestAFenceIsAroundNetworksThatAreStrangeToTheUser(t *testing.T) {
 	}
 	want := []string{"198.51.100.0/24", "2001:db8:1::/48"}
 	s, ok := Fence(a, target(a))
-	o, ordered := OrderFor(s, a, "aws", "i-1", midnight)
+	o, ordered := OrderFor(s, a, "aws", "i-1", midnight, nil)
 	if !ok || !ordered || strings.Join(o.Networks, " ") != strings.Join(want, " ") || o.User != a.UserName {
 		t.Errorf("got %+v, want %v fenced", o, want)
 	}
@@ -143,7 +143,7 @@ func TestAFenceIsAroundNetworksThatAreStrangeToTheUser(t *testing.T) {
 	}
 	a.Origins = []evidence.Origin{{VPCEndpoint: "vpce-0123456789abcdef0", Bytes: 1, Familiar: new(false)}}
 	s, ok = Fence(a, target(a))
-	if o, ordered := OrderFor(s, a, "aws", "i-1", midnight); !ok || !ordered || o.Endpoint != "vpce-0123456789abcdef0" {
+	if o, ordered := OrderFor(s, a, "aws", "i-1", midnight, nil); !ok || !ordered || o.Endpoint != "vpce-0123456789abcdef0" {
 		t.Errorf("got %+v", o)
 	}
 	a.Origins = []evidence.Origin{at("203.0.113.0/24", new(true), 9, false)}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 )
 
@@ -48,6 +49,11 @@ func (r Record) Basis() string {
 	basis := fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", r.Digest(), r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
 	if s := r.Evidence.Seal.Sealed; s != "" && s != evidence.Proved {
 		basis += " sealed=" + string(s)
+	}
+	for _, o := range r.Outcomes {
+		if o.State == containment.Failed && o.Step.Order != nil { // there is a next best step
+			basis += " failed=" + o.Name()
+		}
 	}
 	return basis
 }

@@ -77,8 +77,9 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	if len(j.missing) > 0 {
 		return before, j.missing
 	}
-	r.JudgedOn, r.Enough, r.Enriched = r.Basis(), false, false
+	r.Enough, r.Enriched = false, false
 	changed := revise(&r, before.Outcomes, before.Verdicts)
+	r.JudgedOn = r.Basis()
 	if r.MergedInto != "" && r.Stepped() { // no other incident reports what it asks and finds from now on
 		r.Note(l.Now, "it has steps of its own now, so it is not merged into incident "+r.MergedInto+" any more")
 		r.MergedInto = ""
@@ -285,6 +286,11 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 			}
 			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: containment.BucketTarget(partition, bucket)}}
 		}
+		for _, s := range steps {
+			if j.failed(s, a) {
+				steps = append(steps, containment.NextBest(s, a, partition)...)
+			}
+		}
 		for i, s := range steps {
 			if a.Doubt == "" && (foreign == "" || s.Target.Type == policy.Bucket) {
 				steps[i] = j.ordered(s, a, partition)
@@ -306,23 +312,26 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 	return plan{steps, trouble}
 }
 
+// failed reports whether an actor's step was ordered and surely not done.
+func (j *judging) failed(s containment.Step, a evidence.Actor) bool {
+	return slices.ContainsFunc(j.before, func(o containment.Outcome) bool {
+		return o.State == containment.Failed && o.Step.Order != nil && o.Action == s.Action && o.Target == s.Target.ID && o.Against(a)
+	})
+}
+
 // ordered is a step that Nightlatch does by an order, where the deployment enables it and the account knows whom it is against. What cannot be
 // ordered is done by hand.
 func (j *judging) ordered(s containment.Step, a evidence.Actor, partition string) containment.Step {
 	if !slices.Contains(j.Steps, s.Action) || !s.Target.Known && s.Target.Type != policy.Bucket {
 		return s
 	}
-	o, ok := containment.OrderFor(s, a, partition, j.rec.ID, j.Now)
+	o, ok := containment.OrderFor(s, a, partition, j.rec.ID, j.Now, j.Settings)
 	if !ok {
 		return s
 	}
-	before := containment.Doc{Absent: true} // what has a name of its own was never there
-	if refs := containment.Settings([]containment.Step{s}, j.Steps); len(refs) > 0 {
-		doc, known := j.Settings[refs[0]]
-		if !known {
-			return s
-		}
-		before = doc
+	before, known := o.Found(j.Settings)
+	if !known {
+		return s
 	}
 	step, err := containment.Ordered(s, o, before)
 	if err != nil {

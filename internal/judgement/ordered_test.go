@@ -159,3 +159,49 @@ func TestAFenceIsForAKeyThatSomebodyGoesOnWorkingWith(t *testing.T) {
 		t.Errorf("not enabled: %+v", got)
 	}
 }
+
+func TestWhereAStepFailsTheNextBestIsPutToThePolicy(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	l := Limits{Mode: containment.ModeAct, Now: now, Steps: []policy.Action{policy.DenyRoleSession, policy.BlockOnBucket}}
+	r, _, targets := session(t)
+	r = judgedBy(t, containsSessions, r, targets, l)
+	before := r.Basis()
+	r.Outcomes[0].State, r.Outcomes[0].Detail = containment.Failed, "its policies are full"
+	if r.Basis() == before || r.JudgedOn != before {
+		t.Fatalf("it is judged on %q, and not judged again", r.JudgedOn)
+	}
+	r = judgedBy(t, containsSessions, r, targets, l)
+	if len(r.Outcomes) != 2 || r.Outcomes[0].State != containment.Failed || r.JudgedOn != r.Basis() {
+		t.Fatalf("got %+v", r.Outcomes)
+	}
+	if o := r.Outcomes[1]; o.Action != policy.BlockOnBucket || o.Step.Order == nil || o.Step.Order.UserID != "AROAEXAMPLEWEB:batch" || o.State == containment.Intended {
+		t.Errorf("got %s: %+v", o.State, o.Step)
+	}
+	l.Steps = l.Steps[:1]
+	r.Outcomes = r.Outcomes[:1]
+	r.Verdicts = r.Verdicts[:1]
+	if r = judgedBy(t, containsSessions, r, targets, l); len(r.Outcomes) != 2 || r.Outcomes[1].Step.Planned() {
+		t.Errorf("not enabled, the next best step is by hand: %+v", r.Outcomes)
+	}
+}
+
+func TestAUserIsQuarantinedByThePolicyThatTheAccountHas(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	const own = `@id("own") @because("a deployer's own") permit (principal, action == Action::"quarantine-user", resource);`
+	l := Limits{Mode: containment.ModeAct, Now: now, Steps: []policy.Action{policy.QuarantineUser}}
+	r, a := known()
+	a.Kind, a.Via, a.Copies, a.UserName, a.PrincipalARN, a.AccountID = actor.IAMUser, "", 0, "mara", "arn:aws:iam::111122223333:user/mara", "111122223333"
+	r.ID, r.Evidence.Actors = "i-1", []evidence.Actor{a}
+	targets := Targets{a.Credential(): {Target: policy.Target{Type: policy.User, ID: a.PrincipalARN, Owner: "mara", OwnerARN: a.PrincipalARN, Known: true}}}
+	for doc, want := range map[containment.Doc]containment.State{{Absent: true}: containment.Intended, {Text: containment.Attached}: containment.Already} {
+		ref := containment.Ref{Type: containment.UserAttachment, Owner: "mara", Name: "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV4"}
+		l.Settings = map[containment.Ref]containment.Doc{ref: doc, {Type: containment.UserAttachment, Owner: "lee", Name: ref.Name}: {Absent: true}}
+		if o := judgedBy(t, own, r, targets, l).Outcomes[0]; o.State != want || o.Step.Ref != ref {
+			t.Errorf("with %+v it is %s: %+v", doc, o.State, o.Step)
+		}
+	}
+	l.Settings = nil
+	if o := judgedBy(t, own, r, targets, l).Outcomes[0]; o.Step.Planned() || o.State != containment.Asked {
+		t.Errorf("it was not read, and is %s: %+v", o.State, o.Step)
+	}
+}

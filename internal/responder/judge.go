@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/judgement"
 	"nightlatch/internal/notify"
@@ -41,19 +42,40 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	}
 }
 
-// settings reads what enabled steps would change and has to be read first.
+// settings reads what enabled steps would change and has no name of its own. What cannot be read is done by hand.
 func (w *worker) settings(ctx context.Context, rec *incident.Record) map[containment.Ref]containment.Doc {
 	known := map[containment.Ref]containment.Doc{}
+	failed := func(what, of string, err error) {
+		w.Log.ErrorContext(ctx, "reading what a step would change failed: it is done by hand", "incident", rec.ID, "setting", what, "of", of, "err", err)
+	}
+	enabled := func(k actor.Kind, a evidence.Actor, step policy.Action) bool {
+		return a.Kind == k && slices.Contains(w.Steps, step)
+	}
 	for _, a := range rec.Evidence.Actors {
-		if len(w.Steps) == 0 || a.Kind != actor.Anonymous {
-			continue
-		}
-		for _, ref := range containment.Settings(containment.ByHand(a, policy.Target{}, rec.Alarm.Partition(), w.Clock.Now()), w.Steps) {
-			if doc, err := w.Account.Read(ctx, ref); err == nil {
+		switch partition := cmp.Or(actor.Partition(a.PrincipalARN), rec.Alarm.Partition()); {
+		case enabled(actor.Anonymous, a, policy.BlockPublicAccess):
+			for bucket := range a.Buckets {
+				ref := containment.Ref{Type: containment.PublicAccessBlock, Name: bucket}
+				doc, err := w.Account.Read(ctx, ref)
+				if err != nil {
+					failed(string(ref.Type), bucket, err)
+					continue
+				}
 				known[ref] = doc
-			} else {
-				w.Log.ErrorContext(ctx, "reading what a step would change failed: it is done by hand", "incident", rec.ID, "setting", string(ref.Type), "of", ref.Name, "err", err)
 			}
+		case enabled(actor.IAMUser, a, policy.QuarantineUser) && a.UserName != "":
+			name, attached, err := w.Account.Quarantine(ctx, a.UserName, partition)
+			if err != nil {
+				failed(string(containment.UserAttachment), a.UserName, err)
+			}
+			if err != nil || name == "" {
+				continue
+			}
+			doc := containment.Doc{Absent: true}
+			if attached {
+				doc = containment.Doc{Text: containment.Attached}
+			}
+			known[containment.Ref{Type: containment.UserAttachment, Owner: a.UserName, Name: containment.QuarantineARN(partition, name)}] = doc
 		}
 	}
 	return known

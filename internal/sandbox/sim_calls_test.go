@@ -496,6 +496,14 @@ func (a simAccount) Identify(ctx context.Context, c actor.Credential) (policy.Ta
 	return call(a.invocation, "account", "identify "+c.AccessKeyID, func() (policy.Target, error) { return a.account.Identify(ctx, c) })
 }
 
+func (a simAccount) Quarantine(ctx context.Context, user, partition string) (name string, attached bool, err error) {
+	name, err = call(a.invocation, "account", "quarantine of "+user, func() (name string, err error) {
+		name, attached, err = a.account.Quarantine(ctx, user, partition)
+		return name, err
+	})
+	return name, attached, err
+}
+
 // notRead stands for a status that was asked for and not learned.
 const notRead = "not read"
 

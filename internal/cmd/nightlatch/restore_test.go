@@ -25,6 +25,10 @@ func (l *lateIAM) Identify(context.Context, actor.Credential) (policy.Target, er
 	return policy.Target{}, errors.New("nobody is identified")
 }
 
+func (l *lateIAM) Quarantine(context.Context, string, string) (string, bool, error) {
+	return "", false, errors.New("nobody is quarantined")
+}
+
 func (l *lateIAM) Keys(context.Context, string) ([]containment.Key, error) { return nil, nil }
 
 func (l *lateIAM) Read(context.Context, containment.Ref) (containment.Doc, error) {
