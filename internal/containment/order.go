@@ -60,7 +60,7 @@ const Attached = "Attached"
 var (
 	iamName    = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	userID     = regexp.MustCompile(`^[A-Z0-9]{12,128}(:[\w+=,.@-]{1,64})?$`)
+	userID     = regexp.MustCompile(`^[A-Za-z0-9]{4,128}(:[\w+=,.@-]{1,64})?$`)
 	rootARN    = regexp.MustCompile(`^arn:aws[a-z-]{0,20}:iam::[0-9]{12}:root$`)
 	endpointID = regexp.MustCompile(`^vpce-[0-9a-f]{8,17}$`)
 	incidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)

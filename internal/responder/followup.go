@@ -151,6 +151,8 @@ func (w *worker) holds(ctx context.Context, o *containment.Outcome, f *incident.
 		f.Unknown = append(f.Unknown, "whether "+what+" holds: "+prose.Safe(err.Error()))
 	case doc == o.Step.After && o.State != containment.Done && o.Tried():
 		o.State, o.Detail = containment.Done, "read back as "+o.Step.Reads(doc)
+	case doc == o.Step.Before && o.State == containment.Unknown:
+		f.Found = append(f.Found, what+" was tried, and IS NOT SEEN DONE: run what its message says")
 	case doc != o.Step.After:
 		f.Found = append(f.Found, what+" HOLDS NO MORE: it reads as "+o.Step.Reads(doc))
 		o.State, o.Detail = containment.Drifted, "it reads as "+o.Step.Reads(doc)+": somebody else has changed it"

@@ -1,0 +1,137 @@
+package responder_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/sandbox"
+)
+
+// cuts is a world in which a session of the role exporter takes the bucket, and the deployment enables steps.
+func cuts(t *testing.T, own string, steps ...policy.Action) *world {
+	t.Helper()
+	w := asks()
+	w.account.AddRole("exporter", nil)
+	w.trail.takers = []taker{session("loot", 1_000_000)}
+	w.Steps, w.Cutter = steps, w.account
+	if own != "" {
+		p, err := policy.Load("own.cedar", []byte(own))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Policy, w.Mode = p, containment.ModeAct
+	}
+	return w
+}
+
+const containsSessions = `@id("own") @because("a deployer's own") permit (principal, action == Action::"deny-role-session", resource);
+@id("rest") @because("a deployer's own") permit (principal, action, resource) when { context.approved };`
+
+// orders are the outcomes of a record that the cutter does.
+func orders(r incident.Record) (all []containment.Outcome) {
+	for _, o := range r.Outcomes {
+		if o.Step.Order != nil {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func TestASessionIsDeniedWatchedAndRestored(t *testing.T) {
+	w := cuts(t, containsSessions, policy.DenyRoleSession)
+	r := w.handle(t)
+	o := orders(r)
+	if len(o) != 1 || o[0].State != containment.Done || !strings.HasPrefix(o[0].Undo, "aws iam delete-role-policy --role-name exporter --policy-name nightlatch-deny-role-session-") {
+		t.Fatalf("got %+v", r.Outcomes)
+	}
+	doc, err := w.account.Read(t.Context(), o[0].Step.Ref)
+	if err != nil || doc != o[0].Step.After || !strings.Contains(doc.Text, `"aws:userid":"AROAEXAMPLEexporter:loot"`) {
+		t.Errorf("got %+v, %v", doc, err)
+	}
+	if m := w.channel.Sent()[1]; !strings.HasPrefix(m.Body, "CONTAINED\n") || !strings.Contains(m.Body, "To undo        "+o[0].Undo) {
+		t.Errorf("the team is told %s", m.Body)
+	}
+
+	// What somebody takes away is heard, and what a human restores is written down.
+	w2 := cuts(t, containsSessions, policy.DenyRoleSession)
+	gone := false
+	r = w2.watch(t, func(r incident.Record) {
+		if o := orders(r); !gone && len(o) == 1 && o[0].State == containment.Done {
+			gone = true
+			w2.account.Set(o[0].Step.Ref, containment.Doc{Absent: true})
+		}
+	})
+	if o := orders(r); len(o) != 1 || o[0].State != containment.Drifted || !w2.said("AGAIN") && !strings.Contains(r.FollowUps[0].Found[0], "HOLDS NO MORE") {
+		t.Errorf("got %+v after %+v", o, r.FollowUps)
+	}
+	said, err := w2.approval().Hold(t.Context(), ops, shown(r, 1))
+	if err != nil || !strings.Contains(said, "deny-role-session arn:aws:iam::"+account+":role/exporter is taken back") {
+		t.Errorf("got %q, %v", said, err)
+	}
+	if b, err := w2.Store.Brakes(t.Context()); err != nil || len(b.Holds) != 0 {
+		t.Errorf("a denial holds no key: %+v, %v", b, err)
+	}
+	if _, err := w.approval().Hold(t.Context(), ops, shown(w.handle(t), 1)); err == nil || !strings.Contains(err.Error(), "restore it first") {
+		t.Errorf("it stands, and is called restored: %v", err)
+	}
+}
+
+func TestAnApprovedOrderIsDoneByTheCutter(t *testing.T) {
+	w := cuts(t, "", policy.DenyRoleSession)
+	var asked containment.Outcome
+	r := w.whenNotified(t, func(r incident.Record) {
+		asked = orders(r)[0]
+		if said, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
+			t.Errorf("got %q, %v", said, err)
+		}
+		if doc, err := w.account.Read(t.Context(), asked.Step.Ref); err != nil || !doc.Absent {
+			t.Errorf("the approver itself wrote %+v, %v", doc, err)
+		}
+	})
+	o := orders(r)[0]
+	if o.State != containment.Done || o.Approved == nil || o.Step.Order.Before.Before(asked.Step.Order.Before) {
+		t.Fatalf("got %+v, asked at %v", o, asked.Step.Order.Before)
+	}
+	if doc, err := w.account.Read(t.Context(), o.Step.Ref); err != nil || doc != o.Step.After {
+		t.Errorf("got %+v, %v", doc, err)
+	}
+	if o.Step.Ref != asked.Step.Ref {
+		if doc, _ := w.account.Read(t.Context(), asked.Step.Ref); !doc.Absent {
+			t.Error("it was denied twice")
+		}
+	}
+}
+
+func TestACutterThatFailsIsHeard(t *testing.T) {
+	for name, c := range map[string]struct {
+		errs []error
+		want containment.State
+	}{
+		"it refuses":                        {[]error{containment.ErrNotDone}, containment.Failed},
+		"nobody knows, and it was not done": {[]error{errors.New("cut off")}, containment.Unknown},
+		"nobody knows, and it was done":     {[]error{sandbox.ErrAfter{Err: errors.New("cut off")}}, containment.Done},
+	} {
+		w := cuts(t, containsSessions, policy.DenyRoleSession, policy.BlockOnBucket)
+		w.account.Fail("Cut", c.errs...)
+		r := w.handle(t)
+		o := orders(r)
+		if o[0].State != c.want {
+			t.Errorf("%s: got %s (%s)", name, o[0].State, o[0].Detail)
+		}
+		if next := len(o) == 2 && o[1].Action == policy.BlockOnBucket && o[1].State == containment.Asked; next != (c.want == containment.Failed) {
+			t.Errorf("%s: the next best step: %+v", name, o)
+		}
+	}
+}
+
+func TestNothingIsOrderedWhereNothingIsEnabled(t *testing.T) {
+	w := cuts(t, containsSessions)
+	w.Cutter = nil
+	if r := w.handle(t); len(orders(r)) > 0 || r.Outcomes[0].State != containment.Asked {
+		t.Errorf("got %+v", r.Outcomes)
+	}
+}
