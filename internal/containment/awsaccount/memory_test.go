@@ -104,7 +104,7 @@ func TestTheAccountInMemoryDoesTheSame(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	rng := rand.New(rand.NewPCG(4, 2))
-	for range 200 {
+	for range 160 {
 		s := steps[rng.IntN(len(steps))]
 		switch rng.IntN(6) {
 		case 0, 1, 2:
