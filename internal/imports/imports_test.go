@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"}, // it decides, and asks nobody
 	"approval":      append(slices.Clone(stages), "investigation"),              // what humans decide
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
+	"cut":           {"policy", "containment"},                                  // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                           // what the team is told of tampering
 	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
 }
@@ -51,6 +52,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"evidence/trailbucket":   {"evidence", "github.com/aws/aws-sdk-go-v2/service/s3"},
 	"evidence/duck":          {"evidence", "github.com/duckdb/"},
 	"containment/awsaccount": {"containment", "github.com/aws/aws-sdk-go-v2/service/iam"},
+	"containment/cutter":     {"containment", "github.com/aws/aws-sdk-go-v2/service/lambda"},
 	"incident/dynamo":        {"incident", "github.com/aws/aws-sdk-go-v2/service/dynamodb"},
 	"incident/scheduler":     {"incident", "github.com/aws/aws-sdk-go-v2/service/scheduler"},
 	"deployment":             {"", "github.com/aws/aws-sdk-go-v2/service/cloudformation"},
@@ -185,8 +187,13 @@ func may(from, to string) (bool, string) {
 	case from == checks:
 		return to == "doctor" || to == "notices" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
 	case isLambda(from):
-		if to == "responder" && from == "lambdas/approver" {
+		switch {
+		case to == "responder" && from == "lambdas/approver":
 			return false, "the approver writes down what humans decide, and does nothing of it"
+		case from == "lambdas/cutter" && to != "policy" && to != "containment" && to != "containment/awsaccount" && to != "cut":
+			return false, "the cutter knows orders and the account, and nothing that could tell it more"
+		case to == "cut" && from != "lambdas/cutter":
+			return false, "the cutter alone does what is ordered"
 		}
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
@@ -194,7 +201,7 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
-		return to == "policy" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, the rules' words, who is to hear, and the adapters' grants"
+		return to == "policy" || to == "containment" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
 	}
 	return false, "it stands in no row of the table"
 }
@@ -223,7 +230,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
@@ -239,7 +246,7 @@ func TestWhatALambdaLinks(t *testing.T) {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/backtest", "nightlatch/internal/evidence/lake/laketest",
 				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awstest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
 				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
-				if name == "lambdas/approver" && strings.HasPrefix(dep, "nightlatch/internal/responder") {
+				if (name == "lambdas/approver" || name == "lambdas/cutter") && strings.HasPrefix(dep, "nightlatch/internal/responder") {
 					t.Errorf("%s links the sequence", name)
 				}
 				if strings.HasPrefix(dep, banned) {

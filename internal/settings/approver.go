@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Approver is what the approver's environment says: the responder's settings but for FilterID and Records, which no approval reads, and the
-// function that it has called. The table and the schedules are needed: an approval is for another function to do.
+// Approver is what the approver's environment says: the responder's settings but for those that no approval reads, and the function that it has
+// called. The table and the schedules are needed: an approval is for another function to do.
 type Approver struct {
 	Responder
 	// Function is the name of the responder's function.
@@ -15,8 +15,11 @@ type Approver struct {
 	Trusted []string
 }
 
+// notApprovers are the responder's settings that no approval reads.
+var notApprovers = []string{"FILTER_ID", "RECORDS", "STEPS", "CUTTER"}
+
 func (s *Approver) fields() []field {
-	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return f.name == "FILTER_ID" || f.name == "RECORDS" })
+	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return slices.Contains(notApprovers, f.name) })
 	return append(fields, text("RESPONDER", "the name of a Lambda function", true, group, &s.Function), list("APPROVERS", AcceptedApprovers, false, Approvers, &s.Trusted))
 }
 

@@ -56,6 +56,10 @@ type Responder struct {
 	ScheduleRole string
 	// DeadLetters is the ARN of the SQS queue that gets what Scheduler could not deliver.
 	DeadLetters string
+	// Steps are those that the deployment enables beside turning a key off.
+	Steps []string
+	// Cutter is the name of the function that does them; "" where none may be done, as in mode observe.
+	Cutter string
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level
 }
@@ -173,6 +177,8 @@ func (s *Responder) fields() []field {
 		text("SCHEDULE_GROUP", "the name of a schedule group", false, group, &s.ScheduleGroup),
 		text("SCHEDULE_ROLE", "the ARN of an IAM role", false, roleARN, &s.ScheduleRole),
 		text("DEAD_LETTERS", "the ARN of an SQS queue", false, queue, &s.DeadLetters),
+		list("STEPS", AcceptedSteps, false, Step, &s.Steps),
+		text("CUTTER", "the name of a Lambda function", false, group, &s.Cutter),
 		logLevel(&s.LogLevel),
 	}
 }
@@ -227,6 +233,9 @@ func (s *Responder) together(w *wrong) {
 	all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}
 	if !w.any("TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS") && slices.Contains(all[:], "") && all != [len(all)]string{} {
 		w.say("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
+	}
+	if s.Cutter != "" && s.Steps == nil && !w.any("STEPS") {
+		w.say("%[1]sCUTTER is %[2]q, and %[1]sSTEPS is missing: it does the steps that are enabled", prefix, s.Cutter)
 	}
 }
 

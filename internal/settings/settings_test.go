@@ -22,6 +22,7 @@ var full = Responder{
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",
 	DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed", FilterID: "nightlatch", Records: "reads", LogLevel: slog.LevelWarn,
+	Steps: []string{"deny-user-sessions", "block-on-bucket"}, Cutter: "Nightlatch-Cutter-x1",
 }
 
 func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
@@ -37,7 +38,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
 	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "WATCHERS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "LOG_LEVEL",
-		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS"} {
+		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS", "STEPS", "CUTTER"} {
 		delete(env, prefix+optional)
 	}
 	got, err := Parse(environ(env))
@@ -56,7 +57,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		"MODE": "kill", "EPOCH": "a b", "EVENT_DATA_STORE": "0b8a2a3e", "EVIDENCE": "duck", "TRAIL_LOCATION": "s3://files/AWSLogs", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",
 		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "RECORDS": "everything", "MOOD": "act",
 		"TABLE": "arn:aws:dynamodb:eu-west-1:111122223333:table/incidents", "SCHEDULE_GROUP": "a b", "SCHEDULE_ROLE": "arn:aws:iam::111122223333:user/bob",
-		"DEAD_LETTERS": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed",
+		"DEAD_LETTERS": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed", "STEPS": "deactivate-key", "CUTTER": "a b",
 	} {
 		env := full.Environ()
 		env[prefix+name] = value
@@ -124,6 +125,21 @@ func TestWhichEngineIsFirst(t *testing.T) {
 		if got.Evidence != c.first || err == nil && c.says != "" || err != nil && err.Error() != c.says {
 			t.Errorf("%q without %q: got %q, %v, want %q, %s", c.evidence, c.without, got.Evidence, err, c.first, c.says)
 		}
+	}
+}
+
+// A cutter without a step that it may do would be asked for nothing, in silence.
+func TestTheCutterNeedsSteps(t *testing.T) {
+	env := full.Environ()
+	delete(env, prefix+"STEPS")
+	const want = `NIGHTLATCH_CUTTER is "Nightlatch-Cutter-x1", and NIGHTLATCH_STEPS is missing: it does the steps that are enabled`
+	if got, err := Parse(environ(env)); err == nil || err.Error() != want || cmp.Diff(got, Responder{}) != "" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	env = full.Environ()
+	delete(env, prefix+"CUTTER") // as in mode observe
+	if got, err := Parse(environ(env)); err != nil || len(got.Steps) != 2 || got.Cutter != "" {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
