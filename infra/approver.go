@@ -13,6 +13,7 @@ import (
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 )
 
@@ -45,9 +46,10 @@ func newApprover(scope constructs.Construct, s Settings, code string, topic, wat
 	return approver{f, url.AttrFunctionUrl()}, nil
 }
 
-// approverGrants are the permissions that the approver's code needs. It reads the account, and no roles: the steps that can be approved
-// are about users' keys.
+// approverGrants are the permissions that the approver's code needs. It reads the account, and roles where a step on them can be approved.
 func approverGrants(s Settings) []grant.Grant {
-	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool { return g.Sid == "IdentifyRoles" })
-	return slices.Concat(account, askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
+	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool {
+		return g.Sid == "IdentifyRoles" && s.enabled(policy.FenceOrigin, policy.DenyRoleSession, policy.DenyRoleSessions) == ""
+	})
+	return slices.Concat(account, s.planGrants(), askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
 }

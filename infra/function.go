@@ -34,6 +34,7 @@ type recipe struct {
 	names       map[string]string // of the grants' placeholders, beside those of every function
 	timeout     int               // seconds; 0 is the longest
 	more        []statement       // of its role, for what AWS does with it
+	mute        bool              // it publishes to no topic
 }
 
 // lambda is one of the stack's Lambdas.

@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/alarm/cloudwatch"
 	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/containment/cutter"
 	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/evidence/lake"
 	"nightlatch/internal/evidence/trailbucket"
@@ -21,10 +22,15 @@ import (
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
 	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
+	all = append(all, s.planGrants()...)
 	if s.Mode == "observe" {
 		return all
 	}
-	return slices.Concat(all, awsaccount.WriteGrants(), denyProtected(awsaccount.WriteGrants(), s.Protected))
+	all = slices.Concat(all, awsaccount.WriteGrants(), denyProtected(awsaccount.WriteGrants(), s.Protected))
+	if s.cuts() {
+		all = append(all, cutter.Grants()...)
+	}
+	return all
 }
 
 // askGrants are for the engines that are asked.

@@ -51,13 +51,17 @@ func synthesize() error {
 		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor")}
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor"), filepath.Join(dir, "cutter")}
 	fmt.Fprintln(os.Stderr, "Nightlatch: compiling the functions for arm64, a minute the first time")
-	if err := build(".", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/doctor"); err != nil {
+	packages, withBuckets := []string{"./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/doctor"}, []string{c.enroller, c.responder, c.notices}
+	if s.cuts() {
+		packages, withBuckets = append(packages, "./lambdas/cutter"), append(withBuckets, c.cutter)
+	}
+	if err := build(".", dir, packages...); err != nil {
 		return err
 	}
 	watched, err := json.Marshal(s.watched())
-	for _, beside := range []string{c.enroller, c.responder, c.notices} {
+	for _, beside := range withBuckets {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(beside, settings.WatchedFile), watched, 0o644)
 		}
@@ -82,6 +86,9 @@ func synthesize() error {
 	}
 	if len(s.Watchers) == 0 {
 		fmt.Fprintln(os.Stderr, noWatchers)
+	}
+	if said := s.administrates(); said != "" {
+		fmt.Fprintln(os.Stderr, said)
 	}
 	fmt.Fprintln(os.Stderr, "Nightlatch: writing the templates")
 	if _, err := newStack(app, s, c); err != nil {

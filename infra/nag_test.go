@@ -52,6 +52,7 @@ func TestNagFindsNothingUnexplained(t *testing.T) {
 		"a trail":       onlyAthena(aTrail),
 		"a new trail":   onlyAthena(made),
 		"both":          {"trail", aTrail, "evidence", "athena"},
+		"steps":         cutting,
 		"act":           {"mode", "act", "protected", user + "ops/break-glass", "metricsFilter", "EntireBucket"},
 	} {
 		t.Run(name, func(t *testing.T) {

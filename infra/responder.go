@@ -24,10 +24,14 @@ const (
 	queueDays = 14
 )
 
-func newResponder(scope constructs.Construct, s Settings, code string, topic, watch team, kept incidents, queue awssqs.CfnQueue) (responder, error) {
+func newResponder(scope constructs.Construct, s Settings, code string, topic, watch team, kept incidents, queue awssqs.CfnQueue, c *lambda) (responder, error) {
+	environment := s.forResponder(topic, watch, kept, queue.AttrArn())
+	if c != nil {
+		environment.Cutter = *c.function.Ref()
+	}
 	f, err := newFunction(scope, s, recipe{
 		id: "Responder", about: "Nightlatch: answers alarms on the bytes that leave S3 buckets", code: code, eventAge: eventAge, grants: grantsOf(s),
-		environment: s.forResponder(topic, watch, kept, queue.AttrArn()).Environ(), names: watchNames(watch), more: []statement{encryptForTheWatchers(s.Home, watch)},
+		environment: environment.Environ(), names: withCutter(watchNames(watch), c), more: []statement{encryptForTheWatchers(s.Home, watch)},
 	}, topic, kept, queue.AttrArn())
 	if err != nil {
 		return responder{}, err
@@ -47,7 +51,7 @@ func (s Settings) forResponder(topic, watch team, kept incidents, queue *string)
 	return settings.Responder{
 		Mode: s.Mode, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Sealed: sealed, Topic: *topic.arn, Topics: s.Topics, Watchers: []string{*watch.arn}, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, Records: s.Records, LogLevel: s.LogLevel,
-		Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
+		Steps: s.stepNames(), Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
 	}
 }
 

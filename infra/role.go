@@ -20,7 +20,10 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept 
 		return nil, err
 	}
 	reasons := whyWide(r.grants, statements)
-	statements = append(append(statements, encryptForTheTeam(s.Home, topic), writeItsLog(logs)), r.more...)
+	if !r.mute {
+		statements = append(statements, encryptForTheTeam(s.Home, topic))
+	}
+	statements = append(append(statements, writeItsLog(logs)), r.more...)
 	if queue != nil {
 		statements = append(statements, keepFailedEvents(queue))
 	}

@@ -52,6 +52,10 @@ type Settings struct {
 	Protected []string
 	// ProtectTag is the tag whose presence protects a user or role.
 	ProtectTag string
+	// Steps are those that are enabled beside turning a key off.
+	Steps []policy.Action
+	// StepPaths are the IAM paths in which they change users and roles.
+	StepPaths []string
 	// RetentionDays is how long the responder's log is kept.
 	RetentionDays int
 	// MemoryMiB is the responder's memory; its share of a CPU grows with it.
@@ -122,6 +126,8 @@ func (s *Settings) fields() []field {
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
 		{"approvers", settings.AcceptedApprovers + ", up to " + strconv.Itoa(maxTopics) + " characters", settings.DefaultApprovers, false, s.setApprovers},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
+		{"steps", settings.AcceptedSteps, "", false, s.setSteps},
+		{"stepPaths", settings.AcceptedStepPaths + ", up to " + strconv.Itoa(maxStepPaths) + " characters; / is all users and roles, which makes the cutter an administrator of the account", "", false, s.setStepPaths},
 		{"retention", "one of the numbers of days that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or up to 3653", "365", false,
 			func(v string) error {
 				return oneOf(v, func(n int) bool { return slices.Contains(retentions, n) }, &s.RetentionDays)
@@ -146,12 +152,16 @@ func (s *Settings) fields() []field {
 func Read(context map[string]any) (Settings, error) {
 	s := Settings{PolicyText: policy.ShippedText()}
 	wrong := s.unknown(context)
-	sources := true // what says where the evidence is can be read
+	sources, steps := true, true // what says where the evidence is can be read, and what says which steps are done where
 	for _, f := range s.fields() {
 		if err := f.read(context); err != nil {
 			wrong = append(wrong, err)
 			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "evidence"}, f.key)
+			steps = steps && !slices.Contains([]string{"steps", "stepPaths", "buckets", "mode"}, f.key)
 		}
+	}
+	if steps {
+		wrong = append(wrong, s.checkSteps()...)
 	}
 	if sources {
 		wrong = append(wrong, s.chooseEngine())
@@ -251,6 +261,7 @@ func (s *Settings) deployTo(account, region string) error {
 		if err := s.checkWatchers(); err != nil {
 			return fmt.Errorf("watchers is %q: %v", strings.Join(s.Watchers, ","), err)
 		}
+		return errors.Join(s.checkSteps()...)
 	case account != s.Home.Account || region != s.Home.Region:
 		key, arn, word := "eventDataStore", s.EventDataStore, "store"
 		if arn == "" || arn == made {

@@ -27,7 +27,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
-		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30",
+		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -50,7 +50,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Policy:    file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
-		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30,
+		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30, Steps: []policy.Action{policy.QuarantineUser, policy.BlockOnBucket}, StepPaths: []string{"/team/", "/a/b/"},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)

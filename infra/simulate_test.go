@@ -60,6 +60,8 @@ const (
 	theTeller        = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Teller-x1"
 	theTellersLog    = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-TellerLog-x1"
 	theFunction      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Responder-x1"
+	theCutter        = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Cutter-x1"
+	theCuttersLog    = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-CutterLog-x1"
 	theDailyLook     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-DailyLook-x1"
 	theNewBucket     = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-NewBucket-x1"
 	theEnroller      = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Enroller-x1"
@@ -85,6 +87,7 @@ var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{WatchKey.Arn}", t
 	"{TellerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-TellerRole-x1", "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
 	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
 	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{DoctorRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-DoctorRole-x1",
+	"{CutterRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-CutterRole-x1", "{Cutter.Arn}", theCutter, "{CutterLog.Arn}", theCuttersLog+":*",
 	"{Doctor.Arn}", theDoctor, "{DoctorLog.Arn}", theDoctorsLog+":*", "{DoctorDaily.Arn}", theDoctorDaily, "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
 	"{Rings.Arn}", theRule, "{Copies.Arn}", theCopiesRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")

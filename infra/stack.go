@@ -10,7 +10,7 @@ import (
 const stackName = "Nightlatch"
 
 // code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct{ responder, approver, enroller, notices, doctor string }
+type code struct{ responder, approver, enroller, notices, doctor, cutter string }
 
 // newStack puts everything together.
 //
@@ -49,10 +49,15 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if s.Trail != "" {
 		s.Files = newAthena(stack, s)
 	}
-	r, err := newResponder(stack, s, c.responder, topic, watch, kept, queue)
+	cut, err := newCutter(stack, s, c.cutter, topic, kept)
 	if err != nil {
 		return nil, err
 	}
+	r, err := newResponder(stack, s, c.responder, topic, watch, kept, queue, cut)
+	if err != nil {
+		return nil, err
+	}
+	onlyTheResponderInvokes(stack, cut, r)
 	a, err := newApprover(stack, s, c.approver, topic, watch, kept, r)
 	if err != nil {
 		return nil, err
@@ -71,7 +76,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	}
 	d.ask(stack, s, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
-	watchFunctions(stack, r, a, e, n, d, s.watchingTopics(watch))
+	watchFunctions(stack, r, a, e, n, d, cut, s.watchingTopics(watch))
 	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, d.role.AttrArn()})
 	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
 	if makes.EventDataStore == made {

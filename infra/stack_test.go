@@ -99,10 +99,10 @@ func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not there, and the CDK runs in it")
 	}
-	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
+	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this",
-		filepath.Join(c.doctor, "bootstrap"): "nor that"} {
+		filepath.Join(c.doctor, "bootstrap"): "nor that", filepath.Join(c.cutter, "bootstrap"): "nor the last"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ const watchPrefix = "watch-nightlatch-"
 // watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, topics []string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, c *lambda, topics []string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
 	approving := dimensions("FunctionName", *a.function.Ref())
 	enrolling, checking := dimensions("FunctionName", *e.function.Ref()), dimensions("FunctionName", *d.function.Ref())
@@ -32,12 +32,13 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 	for _, arn := range topics {
 		actions = append(actions, arn)
 	}
-	for _, w := range []struct {
+	type watched struct {
 		name, namespace, metric, statistic string
 		of                                 *[]any
 		above                              float64
 		means                              string
-	}{
+	}
+	all := []watched{
 		{"errors", "AWS/Lambda", "Errors", "Sum", function, 0, "The responder failed; Lambda tries an event three times. See its log"},
 		{"throttles", "AWS/Lambda", "Throttles", "Sum", function, 0, "The responder was held back: the account's concurrency is used up, and alarms wait"},
 		{"dropped", "AWS/Lambda", "AsyncEventsDropped", "Sum", function, 0, "Lambda gave up on events for the responder: an alarm was not answered"},
@@ -48,7 +49,11 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 		{"notices-wait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", waiting, noticesWait, "Notices of tampering wait: the function that tells of them is not called, or fails"},
 		{"doctor-errors", "AWS/Lambda", "Errors", "Sum", checking, 0, "The doctor failed: what is broken may not be told, and no heartbeat be sent. See its log"},
 		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, 0, "An alarm was not answered, an incident not followed up, or a notice not told: it waits in the queue of failed events"},
-	} {
+	}
+	if c != nil {
+		all = append(all, watched{"cutter-errors", "AWS/Lambda", "Errors", "Sum", dimensions("FunctionName", *c.function.Ref()), 0, "The cutter failed: what was ordered of it may be done, and may not. See its log"})
+	}
+	for _, w := range all {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{
 			AlarmName: jsii.String(watchPrefix + w.name), AlarmDescription: jsii.String(w.means), AlarmActions: &actions,
 			Namespace: jsii.String(w.namespace), MetricName: jsii.String(w.metric), Statistic: jsii.String(w.statistic), Dimensions: w.of,
@@ -151,6 +156,10 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 			// Who knows the URL can send the sign of life himself. BatchGetSecretValue is recorded as this call for each secret:
 			// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
 			tampering{id: "HeartbeatRead", from: []string{"aws.secretsmanager"}, calls: []any{"GetSecretValue"}, about: secret, but: o.beats, reads: true})
+	}
+	if s.cuts() { // who calls a version of the cutter calls another resource than the one whose policy denies it
+		all = append(all, tampering{id: "FunctionVersion", rule: "Function", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("PublishVersion"), startsWith("CreateAlias"), startsWith("UpdateAlias")),
+			about: map[string]any{"functionName": function}})
 	}
 	return slices.Concat(all, waysOut(), s.ofTheTrail())
 }

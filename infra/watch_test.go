@@ -83,8 +83,8 @@ func TestTamperingIsNotified(t *testing.T) {
 		functions  = "arn:aws:lambda:eu-west-1:111122223333:function:"
 		queues     = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	)
-	rules := synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat").resources("AWS::Events::Rule") // with both engines and a heartbeat there are all of them
-	type tried struct{ source, name, params, rule string }                                                 // rule matches it, "" for none
+	rules := synth(t, hearing...).resources("AWS::Events::Rule")
+	type tried struct{ source, name, params, rule string } // rule matches it, "" for none
 	calls := []tried{
 		{"aws.cloudtrail", "StopLogging", `{"name":"main"}`, "CloudTrail"},
 		{"aws.cloudtrail", "DeleteTrail", `{"name":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"}`, "CloudTrail"},
@@ -175,6 +175,14 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.lambda", "PutRuntimeManagementConfig", `{"functionName":"Nightlatch-Responder-x1"}`, "Function"},
 		{"aws.lambda", "UpdateFunctionUrlConfig", `{"functionName":"Nightlatch-Approver-x1","authType":"NONE"}`, "Function"},
 		{"aws.lambda", "UpdateFunctionCode20150331v2", `{"functionName":"web"}`, ""},
+		{"aws.lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Cutter-x1"}`, "Function"},
+		{"aws.lambda", "UpdateFunctionConfiguration20150331v2", `{"functionName":"Nightlatch-Cutter-x1"}`, "Function"},
+		{"aws.lambda", "PublishVersion20150331", `{"functionName":"Nightlatch-Cutter-x1"}`, "FunctionVersion"},
+		{"aws.lambda", "CreateAlias20150331", `{"functionName":"` + functions + `Nightlatch-Cutter-x1"}`, "FunctionVersion"},
+		{"aws.lambda", "UpdateAlias20150331", `{"functionName":"Nightlatch-Cutter-x1"}`, "FunctionVersion"},
+		{"aws.lambda", "PublishVersion20150331", `{"functionName":"web"}`, ""},
+		{"aws.lambda", "DeleteResourcePolicy20260801", `{"resourceArn":"` + functions + `Nightlatch-Cutter-x1"}`, "FunctionPolicy"},
+		{"aws.iam", "PutRolePolicy", `{"roleName":"Nightlatch-CutterRole-x1","policyName":"cutter"}`, "Role"},
 		{"aws.dynamodb", "DeleteTable", `{"tableName":"` + kept + `"}`, "Table"},
 		{"aws.dynamodb", "UpdateTable", `{"tableName":"` + theTable + `","deletionProtectionEnabled":false}`, "Table"},
 		{"aws.dynamodb", "UpdateTimeToLive", `{"tableName":"` + kept + `"}`, "Table"},
@@ -313,11 +321,14 @@ func tampers(name string) *regexp.Regexp {
 	return regexp.MustCompile("^Tampering" + name + "[0-9A-F]{8}$")
 }
 
-// What hears, with both engines and a heartbeat: the catalogue of attacks (internal/attacks) is played on it.
+// hearing are the settings with which there are all rules: both engines, a heartbeat and a cutter.
+var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, cutting...)
+
+// What hears, with all of it: the catalogue of attacks (internal/attacks) is played on it.
 func TestWhatHears(t *testing.T) {
 	hears := map[string]any{}
-	for id, r := range synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat")["Resources"].(map[string]any) {
-		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::DynamoDB::Table"}, at(t, r, "Type").(string)) {
+	for id, r := range synth(t, hearing...)["Resources"].(map[string]any) {
+		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::DynamoDB::Table", "AWS::Lambda::ResourcePolicy"}, at(t, r, "Type").(string)) {
 			hears[id] = r
 		}
 	}
@@ -326,7 +337,7 @@ func TestWhatHears(t *testing.T) {
 
 // EventBridge takes 2,048 characters a pattern, and the function gets the whole event, with the rule's name.
 func TestTamperingRules(t *testing.T) {
-	for id, rule := range synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat").resources("AWS::Events::Rule") {
+	for id, rule := range synth(t, hearing...).resources("AWS::Events::Rule") {
 		text, err := json.Marshal(rule["EventPattern"])
 		if err != nil || len(text) > 2048 {
 			t.Errorf("%s: the pattern has %d characters, %v", id, len(text), err)
