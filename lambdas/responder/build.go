@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
+	"nightlatch/internal/containment/cutter"
 	"nightlatch/internal/engines"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
@@ -68,6 +69,14 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		return nil, err
 	}
 	r.Account, r.Alias = account, account.Alias
+	for _, step := range s.Steps {
+		r.Steps = append(r.Steps, policy.Action(step))
+	}
+	if s.Cutter != "" {
+		if r.Cutter, err = cutter.New(cfg, s.Cutter); err != nil {
+			return nil, err
+		}
+	}
 	if r.Trail, r.Second, err = engines.Of(cfg, s); err != nil {
 		return nil, err
 	}
