@@ -275,6 +275,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"both engines":      {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
 		"athena's approver": {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
 		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
+		"the cutter":        {"cutter", cutting, ordered()},
 		"notices":           {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
@@ -284,7 +285,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
-			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole"}[m.function]
+			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole", "cutter": "CutterRole"}[m.function]
 			statements := at(t, tpl.named(t, "AWS::IAM::Role", role), "Policies", 0, "PolicyDocument", "Statement").([]any)
 			policies := map[string]any{
 				aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),

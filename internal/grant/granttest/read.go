@@ -158,8 +158,13 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 	case form.Has("AccessKeyId"):
 		kind, name = "key", form.Get("AccessKeyId")
 	case c.Action == "iam:ListAccountAliases": // about the account
+	case form.Has("PolicyArn"):
+		c.Resource = form.Get("PolicyArn")
 	case service == "iam":
 		return c, fmt.Errorf("%s is about nobody: %v", c.Action, form)
+	}
+	if kind != "" && form.Has("PolicyArn") {
+		c.set("iam:PolicyARN", form.Get("PolicyArn"))
 	}
 	if kind != "" {
 		var tags map[string]string
@@ -293,7 +298,7 @@ func Decode(r *http.Request, body []byte) (cbor.Map, error) {
 	return m, nil
 }
 
-// s3 reads the REST calls about request metrics, and about who may write into a trail's bucket. To delete a configuration takes the permission to put one.
+// s3 reads the REST calls about request metrics, about who may write into a trail's bucket, and about what denies and closes one. To delete a configuration takes the permission to put one.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html
 func (a *AWS) s3(r *http.Request) (Call, error) {
 	bucket := strings.Trim(r.URL.Path, "/")
@@ -307,10 +312,17 @@ func (a *AWS) s3(r *http.Request) (Call, error) {
 			c.Action = "s3:GetMetricsConfiguration"
 		}
 		return c, nil
-	case bucket != "" && r.Method == http.MethodGet && r.URL.Query().Has("policy"):
-		return Call{Action: "s3:GetBucketPolicy", Resource: "arn:aws:s3:::" + bucket}, nil
+	case bucket != "" && (r.URL.Query().Has("policy") || r.URL.Query().Has("publicAccessBlock")) && (r.Method == http.MethodGet || r.Method == http.MethodPut):
+		c := Call{Action: "s3:" + map[string]string{http.MethodGet: "Get", http.MethodPut: "Put"}[r.Method] + "BucketPolicy", Resource: "arn:aws:s3:::" + bucket}
+		if r.URL.Query().Has("publicAccessBlock") {
+			c.Action = strings.TrimSuffix(c.Action, "Policy") + "PublicAccessBlock"
+		}
+		if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" { // or S3 refuses
+			c.set("aws:ResourceAccount", owner)
+		}
+		return c, nil
 	case bucket != "" && r.Method == http.MethodGet && r.URL.Query().Has("lifecycle"):
 		return Call{Action: "s3:GetLifecycleConfiguration", Resource: "arn:aws:s3:::" + bucket}, nil
 	}
-	return Call{}, fmt.Errorf("it is no call about request metrics, or about who may write")
+	return Call{}, fmt.Errorf("it is no call about request metrics, about who may write, or about who may read")
 }
