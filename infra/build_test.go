@@ -15,11 +15,11 @@ func TestTheFunctionsAreBuilt(t *testing.T) {
 	var sums [2]map[string][sha256.Size]byte
 	for i := range sums {
 		dir := t.TempDir()
-		if err := build("..", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices"); err != nil {
+		if err := build("..", dir, "./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/cutter"); err != nil {
 			t.Fatal(err)
 		}
 		sums[i] = map[string][sha256.Size]byte{}
-		for _, name := range []string{"responder", "approver", "enroller", "notices"} {
+		for _, name := range []string{"responder", "approver", "enroller", "notices", "cutter"} {
 			file, err := os.ReadFile(filepath.Join(dir, name, "bootstrap"))
 			if err != nil {
 				t.Fatal(err)
