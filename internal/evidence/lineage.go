@@ -93,7 +93,7 @@ const (
 func (q Lineage) SQL(s Schema) string {
 	given, keys := few(uniqueIDs(q.Given)), few(uniqueIDs(q.Keys))
 	return unindent(fmt.Sprintf(`with found as (
-  select %[1]s as unix, coalesce(nullif(sharedeventid, ''), eventid) as call_id, coalesce(eventid, '') as event_id, eventsource as service, eventname as call,
+  select %[1]s as unix, coalesce(nullif(sharedeventid, ''), eventid) as id, coalesce(eventid, '') as event_id, eventsource as service, eventname as call,
     coalesce(sourceipaddress, '') as source_ip, coalesce(vpcendpointid, '') as vpc_endpoint,
     coalesce(nullif(regexp_extract(coalesce(%[2]s, %[3]s), %[4]s, 1), ''), case when coalesce(%[2]s, %[3]s) is null then nullif(regexp_extract(%[5]s, %[6]s, 1), '') end, '') as gave,
     coalesce(nullif(regexp_extract(%[7]s, %[8]s, 1), ''), nullif(regexp_extract(%[9]s, %[10]s, 1), ''), '') as given,
@@ -113,7 +113,8 @@ parted as (
   where gave in (%[33]s) or signs_in in (%[34]s) or access_key_id in (%[35]s) or principal_id in (%[36]s) and substr(access_key_id, 1, 4) <> 'AKIA'
 ),
 once as (
-  select *, row_number() over (partition by call_id, call, gave order by case when access_key_id = '' then 1 else 0 end, event_id, unix, source_ip, principal_id, arn) as copy
+  select *, row_number() over (partition by id, call, gave order by case when access_key_id = '' then 1 else 0 end, access_key_id, event_id, unix, source_ip, principal_id, arn) as copy,
+    case when access_key_id <> max(access_key_id) over (partition by id, call, gave) then 1 else 0 end as torn
   from parted
 ),
 told as (
@@ -125,7 +126,7 @@ placed as (
     count(*) over (partition by part) as places
   from told
 )
-select part, unix as at, event_id, service, call, source_ip, vpc_endpoint, gave, given, lasts_until, role_given, session_given, provider_given, sign_in, of_user, of_role, what, places,
+select part, unix as at, event_id, service, call, source_ip, vpc_endpoint, gave, given, lasts_until, role_given, session_given, provider_given, sign_in, of_user, of_role, what, torn, places,
   type, principal_id, arn, account_id, access_key_id, user_name, issuer_arn, issuer_user_name, invoked_by, on_behalf_of, source_identity, provider
 from placed
 where place <= %[37]d
@@ -171,6 +172,8 @@ type Making struct {
 	User, OfRole, What string
 	// SignIn is the ARN of the session of a sign-in.
 	SignIn string
+	// Torn: another record of the same call names another key as its caller's.
+	Torn bool
 }
 
 // ReadLineage reads the rows of a Lineage question, in their order, and how many calls more there were.
@@ -180,7 +183,7 @@ func ReadLineage(rows []Row) (makings []Making, more int64, err error) {
 		r := &reader{row: row}
 		m := Making{EventID: r.text("event_id"), At: r.time("at"), Service: r.text("service"), Call: r.text("call"), By: r.identity(), From: r.text("vpc_endpoint"),
 			Gave: r.text("gave"), Given: r.text("given"), Until: ends(r.text("lasts_until")), Role: r.text("role_given"), Session: r.text("session_given"), Provider: r.text("provider_given"),
-			User: r.text("of_user"), OfRole: r.text("of_role"), What: r.text("what"), SignIn: r.text("sign_in")}
+			User: r.text("of_user"), OfRole: r.text("of_role"), What: r.text("what"), SignIn: r.text("sign_in"), Torn: r.number("torn") > 0}
 		if ip := r.text("source_ip"); m.From == "" {
 			m.From = Network(ip)
 		}

@@ -116,9 +116,10 @@ func (s *Search) Next() (Lineage, bool) {
 func (s *Search) Add(found []Making, more int64) {
 	s.more += more
 	for _, m := range found {
-		if slices.ContainsFunc(s.makings, func(known Making) bool {
+		if i := slices.IndexFunc(s.makings, func(known Making) bool {
 			return known.EventID == m.EventID && known.Call == m.Call && known.Gave == m.Gave
-		}) {
+		}); i >= 0 {
+			s.makings[i].Torn = s.makings[i].Torn || m.Torn
 			continue
 		}
 		s.makings = append(s.makings, m)
@@ -151,7 +152,13 @@ func (s *Search) ofSearch(key string, m Making) bool {
 // Tree is the lineage as far as it was found.
 func (s *Search) Tree() Tree {
 	nodes, cut := tree(s.actors, s.makings, s.ours)
-	return Tree{Nodes: nodes, More: s.more + cut, NotFollowed: len(s.given.next) + len(s.keys.next) + len(s.sessions.next), From: s.from, To: s.now}
+	var minted []Minting
+	for _, a := range s.actors {
+		if m, ok := s.minting(a); ok {
+			minted = append(minted, m)
+		}
+	}
+	return Tree{Nodes: nodes, Minted: minted, More: s.more + cut, NotFollowed: len(s.given.next) + len(s.keys.next) + len(s.sessions.next), From: s.from, To: s.now}
 }
 
 // Chain are the calls that lead up to a credential, the last one first, at most so many: who was given it, who was given his, and so on.

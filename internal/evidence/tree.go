@@ -35,6 +35,8 @@ const (
 type Tree struct {
 	// Nodes stand before what was made with them.
 	Nodes []Node `json:"nodes"`
+	// Minted are the sessions that come from a long-term key, each edge a record that nothing contradicts.
+	Minted []Minting `json:"minted,omitempty"`
 	// More counts the calls and nodes that are not listed, and NotFollowed the credentials that were not asked about.
 	More        int64 `json:"more,omitempty"`
 	NotFollowed int   `json:"not_followed,omitempty"`
@@ -100,6 +102,11 @@ const (
 // Holds reports whether a key is one of those of which the lineage is.
 func (t *Tree) Holds(key string) bool {
 	return t != nil && slices.ContainsFunc(t.Nodes, func(n Node) bool { return n.Took && slices.Contains(n.Keys, key) })
+}
+
+// Broken reports whether the trail did not show where one of the sessions comes from, which may be because it is minutes behind.
+func (t *Tree) Broken() bool {
+	return t != nil && (t.Unknown != "" || slices.ContainsFunc(t.Nodes, func(n Node) bool { return n.NotFound }))
 }
 
 // MadeWith are the nodes that were made with a key, or with what was made with it.

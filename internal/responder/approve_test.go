@@ -36,7 +36,7 @@ func by(id actor.Identity) evidence.Row {
 	return evidence.Row{"at": fmt.Sprint(from.Add(-time.Hour).Unix()), "call": "AssumeRole", "type": id.Type, "principal_id": id.PrincipalID, "arn": id.ARN,
 		"account_id": id.AccountID, "access_key_id": id.AccessKeyID, "user_name": id.UserName, "issuer_arn": id.IssuerARN,
 		"issuer_user_name": id.IssuerUserName, "invoked_by": id.InvokedBy, "on_behalf_of": id.OnBehalfOf, "source_identity": id.SourceIdentity, "provider": id.Provider, "role_given": "", "provider_given": "",
-		"service": "sts.amazonaws.com", "source_ip": elsewhere, "vpc_endpoint": "", "given": "", "lasts_until": "", "session_given": "", "sign_in": "", "of_user": "", "of_role": "", "what": ""}
+		"service": "sts.amazonaws.com", "source_ip": elsewhere, "vpc_endpoint": "", "given": "", "lasts_until": "", "session_given": "", "sign_in": "", "of_user": "", "of_role": "", "what": "", "torn": "0"}
 }
 
 // vouched is a session of the role oncall that an identity provider vouched for.

@@ -766,8 +766,9 @@ func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
 		*entry
 		part string
 		nth  int
+		torn bool
 	}
-	once := map[[3]string]one{}
+	once, keys := map[[3]string]one{}, map[[3]string]string{}
 	unnamed := func(e *entry) int { return map[bool]int{true: 1}[e.UserIdentity.AccessKeyID == ""] }
 	for _, e := range all {
 		key, principal := e.UserIdentity.AccessKeyID, e.UserIdentity.PrincipalID
@@ -779,8 +780,15 @@ func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
 			continue
 		}
 		id := [3]string{cmp.Or(e.SharedEventID, e.EventID), e.EventName, e.gave}
-		if kept, ok := once[id]; !ok || cmp.Or(cmp.Compare(unnamed(e), unnamed(kept.entry)), cmp.Compare(e.EventID, kept.EventID)) < 0 {
-			once[id] = one{e, map[bool]string{true: "given", false: "made"}[given], 0}
+		if kept, ok := once[id]; !ok || cmp.Or(cmp.Compare(unnamed(e), unnamed(kept.entry)), cmp.Compare(key, kept.UserIdentity.AccessKeyID), cmp.Compare(e.EventID, kept.EventID)) < 0 {
+			once[id] = one{entry: e, part: map[bool]string{true: "given", false: "made"}[given], torn: once[id].torn}
+		}
+		if key != "" {
+			if of := once[id]; keys[id] != "" && keys[id] != key {
+				of.torn = true
+				once[id] = of
+			}
+			keys[id] = key
 		}
 	}
 	list := slices.SortedFunc(maps.Values(once), func(x, y one) int { return cmp.Or(y.EventTime.Compare(x.EventTime), cmp.Compare(x.EventID, y.EventID)) })
@@ -806,7 +814,7 @@ func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
 		row, m := e.who(), e.making()
 		for column, v := range map[string]string{"part": e.part, "at": unix(e.EventTime), "event_id": e.EventID, "service": e.EventSource, "call": e.EventName, "source_ip": e.SourceIPAddress,
 			"vpc_endpoint": e.VPCEndpointID, "gave": m[0], "given": m[1], "lasts_until": "", "role_given": e.RequestParameters["roleArn"], "session_given": e.RequestParameters["roleSessionName"],
-			"provider_given": e.RequestParameters["principalArn"], "sign_in": "", "of_user": m[2], "of_role": m[3], "what": m[4], "places": whole(places[e.part])} {
+			"provider_given": e.RequestParameters["principalArn"], "sign_in": "", "of_user": m[2], "of_role": m[3], "what": m[4], "torn": map[bool]string{true: "1", false: "0"}[e.torn], "places": whole(places[e.part])} {
 			row[column] = v
 		}
 		out = append(out, row)

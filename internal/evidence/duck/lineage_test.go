@@ -275,6 +275,69 @@ func TestLineage(t *testing.T) {
 	}
 }
 
+// A session comes from a long-term key where each edge is a record that names both, and nothing contradicts it.
+func TestMintings(t *testing.T) {
+	const web, adm, a1, a2, a3 = "AROAEXAMPLEWEB:x", "AROAEXAMPLEADM:x", "ASIAEXAMPLESESSION01", "ASIAEXAMPLESESSION02", "ASIAEXAMPLESESSION03"
+	token := func(call, gave string, seconds int, changes ...change) record {
+		return minted("sts.amazonaws.com", call, "credentials", gave, append([]change{at(noon.Add(time.Duration(seconds) * time.Second))}, changes...)...)
+	}
+	shared := func(call string) change { return func(r record) { r["sharedEventID"] = call } }
+	user := evidence.Actor{Kind: actor.IAMUserSession, AccessKeyID: a1, PrincipalID: "AIDAEXAMPLEMARA"}
+	of := func(key, principal string) evidence.Actor {
+		return evidence.Actor{Kind: actor.RoleSession, AccessKeyID: key, PrincipalID: principal}
+	}
+	for story, c := range map[string]struct {
+		records []record
+		took    evidence.Actor
+		want    string
+	}{
+		"a session of the user":       {calls(token("GetSessionToken", a1, 0)), user, "mara GetSessionToken others=false"},
+		"a role":                      {calls(gives("AssumeRole", "web", "x", a1, 0)), of(a1, web), "mara AssumeRole others=false"},
+		"a role by way of another":    {calls(gives("AssumeRole", "web", "x", a1, 0), gives("AssumeRole", "adm", "x", a2, 5, as("web", "x", a1))), of(a2, adm), "mara AssumeRole AssumeRole others=false"},
+		"one more key of the session": {calls(gives("AssumeRole", "web", "x", a1, 0), token("GetScopedCredentials", a2, 3, as("web", "x", a1))), of(a2, web), "mara GetScopedCredentials AssumeRole others=false"},
+		"another session of the key":  {calls(gives("AssumeRole", "web", "x", a1, 0), gives("AssumeRole", "adm", "olga", a3, -60)), of(a1, web), "mara AssumeRole others=true"},
+		"another of the one between": {calls(gives("AssumeRole", "web", "x", a1, 0), gives("AssumeRole", "adm", "x", a2, 5, as("web", "x", a1)), gives("AssumeRole", "adm", "olga", a3, 6, as("web", "x", a1))),
+			of(a2, adm), "mara AssumeRole AssumeRole others=true"},
+		"what the thief minted with it":   {calls(gives("AssumeRole", "web", "x", a1, 0), gives("AssumeRole", "adm", "x", a2, 5, as("web", "x", a1))), of(a1, web), "mara AssumeRole others=false"},
+		"two copies of one call":          {calls(gives("AssumeRole", "web", "x", a1, 0, shared("s")), gives("AssumeRole", "web", "x", a1, 0, shared("s"), keyID(""), id("theirs"))), of(a1, web), "mara AssumeRole others=false"},
+		"of which one names another key":  {calls(gives("AssumeRole", "web", "x", a1, 0, shared("s")), gives("AssumeRole", "web", "x", a1, 0, shared("s"), keyID("AKIAEXAMPLEOTHER0001"), id("theirs"))), of(a1, web), ""},
+		"two calls that gave it":          {calls(gives("AssumeRole", "web", "x", a1, 0), gives("AssumeRole", "web", "x", a1, 1, keyID("AKIAEXAMPLEOTHER0001"), id("b"))), of(a1, web), ""},
+		"another session of the one name": {calls(gives("AssumeRole", "web", "x", a2, 0)), of(a1, web), ""},
+		"it was given to another":         {calls(gives("AssumeRole", "web", "olga", a1, 0)), of(a1, web), ""},
+		"after it was used":               {calls(gives("AssumeRole", "web", "x", a1, 180)), of(a1, web), ""},
+		"a chain that lacks a record":     {calls(gives("AssumeRole", "adm", "x", a2, 5, as("web", "x", a1))), of(a2, adm), ""},
+		"through a service":               {calls(gives("AssumeRole", "web", "x", a1, 0, set("userIdentity.invokedBy", "cloudformation.amazonaws.com"))), of(a1, web), ""},
+		"a person of Identity Center":     {calls(gives("AssumeRole", "AWSReservedSSO_ops", "x", a1, 0)), evidence.Actor{Kind: actor.IdentityCenter, AccessKeyID: a1, PrincipalID: web}, ""},
+		"a likely sign-in":                {calls(does("signin", "ConsoleLogin", -60, keyID(""), set("responseElements", map[string]any{"ConsoleLogin": "Success"}))), user, ""},
+	} {
+		t.Run(story, func(t *testing.T) {
+			for i, r := range c.records {
+				if _, named := r["eventID"]; !named {
+					id(fmt.Sprint("event", i))(r)
+				}
+			}
+			tree, got := grown(t, c.records, 5, c.took), ""
+			if m, ok := tree.MintingOf(c.took.AccessKeyID); ok {
+				got = m.UserName
+				for _, by := range m.Made {
+					got += " " + by.Call
+				}
+				if m.Key != key || m.Others == nil || m.AccountID != account || m.Made[len(m.Made)-1].AccessKeyID != key {
+					t.Fatalf("got %+v", m)
+				}
+				got += fmt.Sprintf(" others=%t", *m.Others)
+			}
+			equal(t, got, c.want)
+		})
+	}
+	// One round finds the key, and its other sessions are asked about in the next.
+	records := calls(gives("AssumeRole", "web", "x", a1, 0))
+	tree := grown(t, records, 1, of(a1, web))
+	if m, ok := tree.MintingOf(a1); !ok || m.Others != nil {
+		t.Errorf("whether there are others is not known after one round: %+v", m)
+	}
+}
+
 // The published trails, of which nobody here wrote a record.
 func TestLineageOfPublishedTrails(t *testing.T) {
 	const red = "AKIATFQR7NSC8Q4X20BJ"
