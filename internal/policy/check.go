@@ -64,6 +64,9 @@ func (p *Policy) Check() []Finding {
 			all = append(all, Finding{Line: line, Text: fmt.Sprintf("%s waits for complete evidence, as it tests what may still change until then: %s", id,
 				strings.Join(changing, ", "))})
 		}
+		if facts := factsOf(rule); slices.Contains(facts, "minted") && !slices.Contains(facts, "minted_others") && p.contains(rule, given{"minted": true}) {
+			all = append(all, Finding{line, true, fmt.Sprintf("%s never contains a key for a session that it minted: test context.minted_others too", id)})
+		}
 	}
 	return all
 }
@@ -72,7 +75,7 @@ func (p *Policy) Check() []Finding {
 // window, or of the alarm.
 var (
 	rise = []string{"alarm_share", "copies", "explained", "of_floor", "of_stored", "through_usual", "unfamiliar", "volume"}
-	move = []string{"looked_round", "new_agent", "object_share", "odd_hour", "presigned", "refused_before", "spread"}
+	move = []string{"looked_round", "minted_others", "new_agent", "object_share", "odd_hour", "presigned", "refused_before", "spread"}
 )
 
 // unsettled are the facts that a rule tests and that may be otherwise once the evidence is complete. That a fact which rises is above a number

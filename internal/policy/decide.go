@@ -72,10 +72,23 @@ func (p *Policy) atMostAsk(f Facts, action Action, target Target, reasons []Reas
 		return Ask, []Reason{{"contradicts", target.Doubt}}
 	case !target.Known:
 		return Ask, []Reason{{"unknown-target", cmp.Or(target.Unknown, "the account does not know this target")}}
-	case !f.Complete:
+	}
+	if f.Minted {
+		reasons = slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool { return !p.meansMinted(r.Policy) })
+		if len(reasons) == 0 {
+			return Ask, []Reason{{"minting", "no rule that would contain it tests both minted and minted_others: a key is not turned off for its session by a rule that is not about that"}}
+		}
+	}
+	if !f.Complete {
 		return p.mayWait(f, action, target, reasons)
 	}
 	return Contain, reasons
+}
+
+// meansMinted reports whether a rule is about a key for what its session took: one that was written for keys that take something themselves is not.
+func (p *Policy) meansMinted(id string) bool {
+	facts := factsOf(p.set.Get(cedar.PolicyID(id)))
+	return slices.Contains(facts, "minted") && slices.Contains(facts, "minted_others")
 }
 
 // mayWait holds back a containment by rules that test what may still change, and one that a rule would forbid if the evidence grew: they wait
@@ -161,13 +174,14 @@ func (f Facts) context(approved bool) cedar.Record {
 		"copies":    cedar.Long(f.Copies),
 
 		"origins_seen": cedar.Boolean(f.OriginsSeen),
+		"minted":       cedar.Boolean(f.Minted),
 	}
 	if f.Via != "" {
 		m["via"] = cedar.String(f.Via)
 	}
 	for name, is := range map[cedar.String]*bool{"familiar_active": f.FamiliarActive, "in_use": f.InUse, "company": f.Company,
 		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn, "used_elsewhere": f.UsedElsewhere, "used_unrecorded": f.UsedUnrecorded, "sees_all": f.SeesAll,
-		"looked_round": f.LookedRound, "refused_before": f.RefusedBefore, "new_agent": f.NewAgent, "odd_hour": f.OddHour} {
+		"looked_round": f.LookedRound, "refused_before": f.RefusedBefore, "new_agent": f.NewAgent, "odd_hour": f.OddHour, "minted_others": f.MintedOthers} {
 		if is != nil {
 			m[name] = cedar.Boolean(*is)
 		}

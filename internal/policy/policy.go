@@ -47,7 +47,7 @@ var loaded = sync.OnceValue(func() *Policy {
 
 // reserved are the reasons that Decide gives by itself: a policy that took one of their names could speak in its voice.
 var reserved = map[string]bool{"self": true, "protected": true, "no-policy": true, "default-deny": true, "manual": true, "unconfirmed": true,
-	"unknown-target": true, "contradicts": true, "by-hand": true, "not-yet": true}
+	"unknown-target": true, "contradicts": true, "by-hand": true, "not-yet": true, "minting": true}
 
 // Load reads a policy file. Its error is one sentence that names the file and the line.
 // Every policy needs an @id, which verdicts name, and a @because, which they quote.

@@ -79,6 +79,57 @@ func judge(t *testing.T, p *Policy, f Facts, a Action, target Target, decision D
 	}
 }
 
+// A key that minted the session which took the bytes is asked about, whatever else holds, with a reason of its own. No rule contains it that was
+// written for keys which take something themselves.
+func TestAKeyThatMintedASession(t *testing.T) {
+	of := func(change func(*Facts)) Facts {
+		f := stolen()
+		f.Kind, f.Minted, f.MintedOthers = actor.IAMUserSession, true, new(false)
+		change(&f)
+		return f
+	}
+	for name, c := range map[string]struct {
+		change  func(*Facts)
+		reasons []string
+	}{
+		"all that contains a key":          {func(*Facts) {}, []string{"ask-minted"}},
+		"it minted others too":             {func(f *Facts) { f.MintedOthers = new(true) }, []string{"ask-minted", "ask-minted-others"}},
+		"whether it did is not known":      {func(f *Facts) { f.MintedOthers = nil }, []string{"ask-minted", "ask-minted-others"}},
+		"whether it is in use is not":      {func(f *Facts) { f.InUse = nil }, []string{"ask-minted", "ask-in-use"}},
+		"others without a minting is none": {func(f *Facts) { f.Minted, f.MintedOthers = false, new(true) }, []string{"ask-kind"}},
+	} {
+		t.Run(name, func(t *testing.T) { judge(t, Shipped(), of(c.change), DeactivateKey, key(), Ask, c.reasons...) })
+	}
+	protected := key()
+	protected.Protected = "tagged nightlatch:protect"
+	judge(t, Shipped(), of(func(*Facts) {}), DeactivateKey, protected, Ask, "protected")
+	const rule = `@id("mine") @because("x") permit (principal, action == Action::"deactivate-key", resource) when { `
+	for when, want := range map[string]Decision{
+		"context.confirmed":                   Ask,
+		"context.minted":                      Ask,
+		"context.minted && context.confirmed": Ask,
+		"context.minted && context has minted_others && !context.minted_others": Contain,
+		"context.minted && context has minted_others && context.minted_others":  Leave,
+		"!context.minted && context has minted_others":                          Leave,
+	} {
+		p, err := Load("mine.cedar", []byte(rule+when+" };"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Decide(p, of(func(*Facts) {}), DeactivateKey, key())
+		if got.Decision != want || want == Ask && ids(got)[0] != "minting" {
+			t.Errorf("%s: %q by %v, want %q", when, got.Decision, got.Reasons, want)
+		}
+		if got := Decide(p, of(func(f *Facts) { f.Complete = false }), DeactivateKey, key()); got.Decision == Contain {
+			t.Errorf("%s contains on incomplete evidence, where another session may still show", when)
+		}
+		warned := slices.ContainsFunc(p.Check(), func(f Finding) bool { return f.Warning && strings.Contains(f.Text, "minted_others") })
+		if forgot := strings.HasPrefix(when, "context.minted") && !strings.Contains(when, "others"); warned != forgot {
+			t.Errorf("%s: warned %t", when, warned)
+		}
+	}
+}
+
 func TestShippedPolicyOnAKey(t *testing.T) {
 	const contain = "contain-stolen-key"
 	for name, c := range map[string]struct {
@@ -400,6 +451,7 @@ var facts = map[string]func(*Facts){
 	"confirmed": func(f *Facts) { f.Confirmed = false }, "complete": func(f *Facts) { f.Complete = false }, "settled": func(f *Facts) { f.Settled = false }, "lost": func(f *Facts) { f.Lost = true },
 	"sealed": func(f *Facts) { f.Sealed = "" },
 	"manual": func(f *Facts) { f.Manual = true }, "origins_seen": func(f *Facts) { f.OriginsSeen = false },
+	"minted": func(f *Facts) { f.Minted = false }, "minted_others": func(f *Facts) { f.MintedOthers = nil },
 }
 
 // exemptions speak against a theft, and each is set as strongly as it can be.
@@ -418,8 +470,8 @@ var describing = map[string]func(*Facts, bool){
 	"of_stored": func(f *Facts, is bool) { f.OfStored = new(map[bool]int64{true: 1 << 40}[is]) },
 }
 
-// notRead are the facts that contain-stolen-key does not read: "settled" bounds the last five, and the first six describe.
-var notRead = []string{"sees_all", "looked_round", "refused_before", "new_agent", "odd_hour", "of_stored", "alarm_share", "familiar_active", "through_usual", "origins_seen", "complete", "explained", "object_share", "unfamiliar", "presigned"}
+// notRead are the facts that contain-stolen-key does not read: "settled" bounds the last five, the first six describe, and two are of another step.
+var notRead = []string{"sees_all", "looked_round", "refused_before", "new_agent", "odd_hour", "of_stored", "minted", "minted_others", "alarm_share", "familiar_active", "through_usual", "origins_seen", "complete", "explained", "object_share", "unfamiliar", "presigned"}
 
 // What is missing, and what speaks for the caller, turns a containment into a question, and nothing into silence.
 func TestNoExemptionSilences(t *testing.T) {

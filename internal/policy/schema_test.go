@@ -84,7 +84,7 @@ func TestEnumsAndActionsAreThoseOfTheCode(t *testing.T) {
 
 func full() Facts {
 	f := stolen()
-	f.Via = "athena.amazonaws.com"
+	f.Via, f.MintedOthers = "athena.amazonaws.com", new(false)
 	return f
 }
 

@@ -169,6 +169,10 @@ type Facts struct {
 	SignedIn *bool
 	// UsedElsewhere: IAM says that the key was used last in another service than S3, in the 24 hours before the window or since.
 	UsedElsewhere *bool
+	// Minted: the step is on the long-term key that minted the session which the other facts are of, as the trail shows record by record.
+	Minted bool
+	// MintedOthers: that key, or a session between it and this one, gave out another session too.
+	MintedOthers *bool
 	// SeesAll: the trail or store takes all S3 data events, of whatever bucket.
 	SeesAll *bool
 	// UsedUnrecorded: IAM says that the key was used later than CloudTrail's lag after the last record of it that was read, and the trail does not
