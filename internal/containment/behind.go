@@ -2,6 +2,7 @@ package containment
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +120,15 @@ func Behind(a evidence.Actor, found []Source, unknown string) []string {
 		lines = append(lines, "the chain ends at session "+word(last.AccessKeyID)+", of which the trail does not show who was given it")
 	}
 	return lines
+}
+
+// Without takes the line that turns a key off out of a runbook, with what is said before it: a step does that.
+func Without(runbook []string, user, key string) []string {
+	i := slices.Index(runbook, KeyOff(user, key))
+	if i < 1 || key == "" {
+		return runbook
+	}
+	return slices.Delete(slices.Clone(runbook), i-1, i+1)
 }
 
 // ways are all the ways to such a session or reading, where the trail does not show which it was.

@@ -125,9 +125,23 @@ func (o Outcome) Against(a evidence.Actor) bool {
 	return o.Who == a.Who() || o.Who == "" && a.Kind != actor.AWSService && a.Kind != actor.Unattributed
 }
 
-// SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps.
+// ForSession reports whether the step turns off the long-term key that minted its actor's session.
+func (o Outcome) ForSession() bool {
+	return o.Action == policy.DeactivateKey && o.AccessKeyID != "" && o.AccessKeyID != o.Target
+}
+
+// Key is the access key that the step turns off, or the one that its actor used.
+func (o Outcome) Key() string {
+	if o.ForSession() {
+		return o.Target
+	}
+	return o.AccessKeyID
+}
+
+// SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps. A key is
+// turned off once, whatever it is for.
 func (o Outcome) SameStep(p Outcome) bool {
-	return o.Action == p.Action && o.Target == p.Target && o.AccessKeyID == p.AccessKeyID && (o.Who == p.Who || o.Who == "" || p.Who == "")
+	return o.Action == p.Action && o.Target == p.Target && o.Key() == p.Key() && (o.Who == p.Who || o.Who == "" || p.Who == "")
 }
 
 // ByHand is the outcome of a step that waited for a human, and now reads as it shall: somebody has done it, and not Nightlatch, whatever it

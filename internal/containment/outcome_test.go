@@ -31,8 +31,17 @@ func TestWhatAStateMeans(t *testing.T) {
 
 func TestAStepIsNamedByWhatItIs(t *testing.T) {
 	o := Outcome{Action: policy.DeactivateKey, Target: "AKIAX", AccessKeyID: "AKIAX"}
-	if o.Name() != "deactivate-key:AKIAX" || !o.SameStep(o) || o.SameStep(Outcome{Action: policy.DeactivateKey, Target: "AKIAX", AccessKeyID: "AKIAY"}) {
+	if o.Name() != "deactivate-key:AKIAX" || !o.SameStep(o) || o.SameStep(Outcome{Action: policy.DeactivateKey, Target: "AKIAY", AccessKeyID: "AKIAY"}) {
 		t.Errorf("%s", o.Name())
+	}
+	// A key is turned off once, whether it took the bytes or a session that it minted did.
+	minted := Outcome{Action: policy.DeactivateKey, Target: "AKIAX", AccessKeyID: "ASIAX"}
+	if !o.SameStep(minted) || !minted.SameStep(o) || !minted.ForSession() || o.ForSession() || minted.Key() != "AKIAX" || o.Key() != "AKIAX" {
+		t.Errorf("the key of a session: %+v", minted)
+	}
+	role, other := Outcome{Action: policy.DenyRoleSession, Target: "r", AccessKeyID: "ASIAX"}, Outcome{Action: policy.DenyRoleSession, Target: "r", AccessKeyID: "ASIAY"}
+	if role.ForSession() || role.SameStep(other) || role.Key() != "ASIAX" {
+		t.Errorf("two sessions of a role are one step: %+v", role)
 	}
 	for got, want := range map[string]string{
 		o.Command("approve", "20260304-x"):                          "nightlatch approve 20260304-x deactivate-key:AKIAX",

@@ -3,17 +3,32 @@ package incident
 import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/policy"
 )
 
 // BehindDue is the actor of a step that a human is asked about, where somebody stands behind him whom the trail was not seen to show yet.
 func (r Record) BehindDue(o containment.Outcome) (evidence.Actor, bool) {
-	if o.State != containment.Asked || len(o.Behind) > 0 {
+	if o.State != containment.Asked || len(o.Behind) > 0 || o.ForSession() {
 		return evidence.Actor{}, false
 	}
 	if a, ok := r.against(o); ok && containment.AsksOf(a) != containment.Nothing {
 		return a, true
 	}
 	return evidence.Actor{}, false
+}
+
+// SayOnce takes the commands that turn a key off out of what is said by hand, where turning it off is a step.
+func (r *Record) SayOnce() {
+	for _, step := range r.Outcomes {
+		if step.Action != policy.DeactivateKey || !step.Step.Planned() || step.State == containment.Skipped {
+			continue
+		}
+		for i, o := range r.Outcomes {
+			if len(o.Behind) > 0 {
+				r.Outcomes[i].Runbook = containment.Without(o.Runbook, step.Step.Target.Owner, step.Target)
+			}
+		}
+	}
 }
 
 // against is the actor that a step is against, as far as the evidence has him.

@@ -103,12 +103,13 @@ func (b Brakes) Count(now time.Time, most int) (counted Brakes, why string, chan
 	return b, "", true
 }
 
-// HoldingAll is the hold on a key, where it covers every use of it that an incident shows.
-func (b Brakes) HoldingAll(r Record, key string, now time.Time) (hold Hold, held bool) {
+// HoldingAll is the hold on the key of a step, where it covers every use of it that an incident shows, or of the session that it is for.
+func (b Brakes) HoldingAll(r Record, o containment.Outcome, now time.Time) (hold Hold, held bool) {
 	for _, a := range r.Evidence.Actors {
-		if a.AccessKeyID != key || key == "" {
+		if a.AccessKeyID == "" || a.AccessKeyID != o.Key() && a.AccessKeyID != o.AccessKeyID {
 			continue
 		}
+		a.AccessKeyID = o.Key()
 		h, is := b.Holding(a, now)
 		if !is {
 			return Hold{}, false

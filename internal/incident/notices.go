@@ -29,6 +29,9 @@ func (r Record) nextNotice(later *soonest) (Move, bool) {
 // Settled reports whether a channel has accepted the message, or was tried often enough.
 func (n Notice) Settled() bool { return n.accepted() || n.Tries >= maxTries }
 
+// Unanswered reports whether it is the answer, and no channel was given it yet.
+func (n Notice) Unanswered() bool { return n.Kind == Answer && n.Tries == 0 }
+
 func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
 
 // Notify puts one message for each channel in line, not before a time; zero is at once. It replaces those that no channel was given yet,

@@ -42,7 +42,7 @@ const conflictTime = time.Minute
 const metricSettles = 2 * time.Minute
 
 // unjudged reports whether the evidence there is was not judged yet.
-func (r Record) unjudged() bool { return r.Judged.IsZero() || !r.Once && r.Basis() != r.JudgedOn }
+func (r Record) unjudged() bool { return r.Judged.IsZero() || r.Basis() != r.JudgedOn }
 
 // Basis is what a verdict stands on, in short: two that are equal cannot lead to two verdicts.
 func (r Record) Basis() string {
@@ -53,6 +53,14 @@ func (r Record) Basis() string {
 	for _, o := range r.Outcomes {
 		if o.State == containment.Failed && o.Step.Order != nil { // there is a next best step
 			basis += " failed=" + o.Name()
+		}
+	}
+	if r.Lineage != nil {
+		for _, m := range r.Lineage.Minted {
+			basis += fmt.Sprintf(" %s<%s", m.Session, m.Key)
+			if m.Others != nil {
+				basis += fmt.Sprintf(" others=%t", *m.Others)
+			}
 		}
 	}
 	return basis

@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/policy"
 )
 
 // said is the last line of a record's log.
@@ -176,16 +177,19 @@ func TestAHoldCoversEveryUseOfItsKey(t *testing.T) {
 	use := func(network string) evidence.Actor {
 		return evidence.Actor{AccessKeyID: "AKIAX", Origins: []evidence.Origin{{Network: network}}}
 	}
+	of := func(key string) containment.Outcome {
+		return containment.Outcome{Action: policy.DeactivateKey, Target: key, AccessKeyID: key}
+	}
 	r := opened()
 	r.Evidence.Actors = []evidence.Actor{use("192.0.2.0/24"), {AccessKeyID: "AKIAY"}}
-	if h, held := b.HoldingAll(r, "AKIAX", after(0)); !held || h.Why() != `olga\n restored this key after incident i and cleared these origins until 2026-03-04 01:03` {
+	if h, held := b.HoldingAll(r, of("AKIAX"), after(0)); !held || h.Why() != `olga\n restored this key after incident i and cleared these origins until 2026-03-04 01:03` {
 		t.Errorf("got %t, %q", held, h.Why())
 	}
 	r.Evidence.Actors = append(r.Evidence.Actors, use("198.51.100.0/24"))
 	for name, held := range map[string]func() (Hold, bool){
-		"a place that was not cleared": func() (Hold, bool) { return b.HoldingAll(r, "AKIAX", after(0)) },
-		"another key":                  func() (Hold, bool) { return b.HoldingAll(r, "AKIAY", after(0)) },
-		"no key":                       func() (Hold, bool) { return b.HoldingAll(r, "", after(0)) },
+		"a place that was not cleared": func() (Hold, bool) { return b.HoldingAll(r, of("AKIAX"), after(0)) },
+		"another key":                  func() (Hold, bool) { return b.HoldingAll(r, of("AKIAY"), after(0)) },
+		"no key":                       func() (Hold, bool) { return b.HoldingAll(r, of(""), after(0)) },
 	} {
 		if _, is := held(); is {
 			t.Errorf("%s is held", name)

@@ -79,6 +79,7 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	}
 	r.Enough, r.Enriched = false, false
 	changed := revise(&r, before.Outcomes, before.Verdicts)
+	r.SayOnce()
 	r.JudgedOn = r.Basis()
 	if r.MergedInto != "" && r.Stepped() { // no other incident reports what it asks and finds from now on
 		r.Note(l.Now, "it has steps of its own now, so it is not merged into incident "+r.MergedInto+" any more")
@@ -88,6 +89,7 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	case before.Judged.IsZero():
 		r.Judged = l.Now
 		r.Notify(incident.Answer, time.Time{}, l.Channels...)
+	case changed && slices.ContainsFunc(r.Notified, incident.Notice.Unanswered): // the answer, which nobody has yet, says it
 	case changed:
 		r.Note(l.Now, "later evidence has changed the verdict")
 		r.Notify(incident.Revised, time.Time{}, l.Channels...)
@@ -128,11 +130,17 @@ func (j *judging) all(spread bool) (left int64) {
 			}
 		}
 		if _, planned := j.plans[i]; !planned {
+			root, need := j.minting(a)
 			if !known {
 				j.missing = append(j.missing, a.Credential())
+			}
+			if _, known := j.targets[root.Credential()]; need && !known {
+				j.missing = append(j.missing, root.Credential())
+			}
+			if len(j.missing) > 0 {
 				continue
 			}
-			j.plans[i] = j.plan(a, owned)
+			j.plans[i] = j.withRoot(j.plan(a, owned), root, need)
 		}
 		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService {
 			left += a.Bytes
@@ -176,18 +184,24 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 			continue // nobody works with the key who would go on: it is turned off
 		}
 		s = j.asItWas(s, a)
+		facts := facts
 		facts.UsedElsewhere, facts.UsedUnrecorded = usedElsewhere(*rec, s.Target), usedUnrecorded(*rec, a, s.Target)
+		holder, root := a, s.Planned() && s.Ref == p.root.Ref
+		if root {
+			holder.AccessKeyID = s.Target.ID
+			facts = mintedFacts(*rec, facts, p.minting, s.Target)
+		}
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
 			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "by-hand", Because: "Nightlatch cannot do this step here; a human has to"}}
 		}
-		if h, held := j.Brakes.Holding(a, j.Now); held && v.Decision == policy.Contain {
+		if h, held := j.Brakes.Holding(holder, j.Now); held && v.Decision == policy.Contain {
 			v.Decision, v.Reasons = policy.Ask, []policy.Reason{{Policy: "hold", Because: h.Why()}}
 		}
 		noAction = noAction && v.Decision == policy.Leave
 		o := j.outcome(s, v)
 		o.AccessKeyID, o.Who = a.AccessKeyID, a.Who()
-		if o.Detail == "" {
+		if o.Detail == "" && !root {
 			o.Detail = p.trouble
 		}
 		if v.Decision == policy.Ask && rec.Once && a.UsualReader() { // whoever looks into files or asks by hand has time to ask the owner
@@ -264,6 +278,9 @@ type plan struct {
 	steps []containment.Step
 	// trouble is why the account could not be asked; "" where it could.
 	trouble string
+	// root is the step on the long-term key that minted the actor's session; zero where there is none.
+	root    containment.Step
+	minting evidence.Minting
 }
 
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.
@@ -296,7 +313,7 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 				steps[i] = j.ordered(s, a, partition)
 			}
 		}
-		return plan{steps, trouble}
+		return plan{steps: steps, trouble: trouble}
 	}
 	before := owned.Status
 	if owned.StatusErr != nil {
@@ -309,7 +326,7 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 	if fence, ok := containment.Fence(a, owned.Target); ok && slices.Contains(j.Steps, fence.Action) && before.Text == containment.Active {
 		steps = append(steps, j.ordered(fence, a, actor.Partition(a.PrincipalARN)))
 	}
-	return plan{steps, trouble}
+	return plan{steps: steps, trouble: trouble}
 }
 
 // failed reports whether an actor's step was ordered and surely not done.

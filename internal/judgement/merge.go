@@ -101,6 +101,6 @@ func usedAgain(r incident.Record, o, theirs containment.Outcome) bool {
 		return false
 	}
 	return slices.ContainsFunc(r.Evidence.Actors, func(a evidence.Actor) bool {
-		return a.AccessKeyID == o.AccessKeyID && a.LastSeen.After(theirs.At.Add(containment.Propagation))
+		return a.AccessKeyID == o.Key() && a.LastSeen.After(theirs.At.Add(containment.Propagation))
 	})
 }

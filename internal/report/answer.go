@@ -214,6 +214,9 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	if o.Approved != nil {
 		field(b, "Approved by", prose.Safe(o.Approved.By)+" at "+o.Approved.At.UTC().Format(time.TimeOnly))
 	}
+	if m, ok := r.Lineage.MintingOf(o.AccessKeyID); ok && o.ForSession() {
+		field(b, "It minted", minting(m))
+	}
 	sources(b, r, o)
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)

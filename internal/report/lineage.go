@@ -118,6 +118,15 @@ func made(m evidence.Made) string {
 	return text + ", event " + name(m.EventID)
 }
 
+// minting says which session a key minted, by how many steps, and which record shows it.
+func minting(m evidence.Minting) string {
+	text := "the session " + prose.Safe(m.Session) + " that took the bytes"
+	if n := len(m.Made); n > 1 {
+		text += ", by way of " + prose.Plural(int64(n-1), "other session")
+	}
+	return text + ": " + made(m.Made[len(m.Made)-1])
+}
+
 // Made names what was made, with the record that shows it.
 func Made(n evidence.Node) string {
 	text := what(n)

@@ -127,7 +127,7 @@ func ofDay(seconds int64) string { return time.Unix(seconds, 0).UTC().Format("15
 func signIn(r incident.Record, a evidence.Actor) string {
 	var s *policy.SignIn
 	for _, o := range r.Outcomes {
-		if o.AccessKeyID == a.AccessKeyID && o.Step.Target.SignIn != nil {
+		if o.Key() == a.AccessKeyID && o.Step.Target.SignIn != nil {
 			s = o.Step.Target.SignIn
 		}
 	}
@@ -144,7 +144,7 @@ func signIn(r incident.Record, a evidence.Actor) string {
 func lastUse(r incident.Record, a evidence.Actor) string {
 	for _, o := range r.Outcomes {
 		last := o.Step.Target.LastUsed
-		if o.AccessKeyID == a.AccessKeyID && last != nil && a.LastRecord != nil && last.At.After(a.LastRecord.Add(evidence.LateRecords)) {
+		if o.Key() == a.AccessKeyID && last != nil && a.LastRecord != nil && last.At.After(a.LastRecord.Add(evidence.LateRecords)) {
 			return "IAM says that it was used last at " + moment(last.At) + " UTC (" + prose.Safe(cmp.Or(last.Service, "no service named")) +
 				"); the last record of it that was read is of " + moment(*a.LastRecord) + "."
 		}

@@ -129,7 +129,7 @@ func (w *worker) heldBack(ctx context.Context, rec *incident.Record, o containme
 		case o.Approved != nil:
 			return ""
 		}
-		if h, held := b.HoldingAll(*rec, o.AccessKeyID, now); held {
+		if h, held := b.HoldingAll(*rec, o, now); held {
 			return h.Why()
 		}
 		if uncounted {

@@ -44,8 +44,8 @@ func TestTheKeyBehindASessionIsTold(t *testing.T) {
 			w.account.AddRole("web", nil)
 			w.trail.takers, w.trail.minted, w.trail.failing = []taker{sessionThief()}, c.minted, c.failing
 			r := w.handle(t)
-			if len(r.Outcomes) != 1 || len(r.Outcomes[0].Behind) != c.sources {
-				t.Errorf("got %+v, want one step with %d sources", r.Outcomes, c.sources)
+			if session := r.Outcomes[len(r.Outcomes)-1]; session.ForSession() || len(session.Behind) != c.sources || len(r.Outcomes) > 1 && !r.Outcomes[0].ForSession() {
+				t.Errorf("got %+v, want one step on the session, with %d sources", r.Outcomes, c.sources)
 			}
 			text := unwrap(w.message(t).Body)
 			for _, says := range c.says {

@@ -99,6 +99,7 @@ func (w *worker) behindAll(ctx context.Context, rec *incident.Record) {
 		o.Behind = slices.Concat(o.Behind, w.ask.Minted(search, key))
 		o.Runbook = slices.Concat(o.Step.Runbook, containment.Behind(a, o.Behind, why), containment.SignIns(rec.Lineage, a))
 	}
+	rec.SayOnce()
 }
 
 // lineage asks where actors' credentials come from and what was made with them, and keeps what was found, with why the rest was not.
@@ -111,7 +112,12 @@ func (w *worker) lineage(ctx context.Context, rec *incident.Record, actors []evi
 		unknown = w.unanswered(ctx, rec, evidence.Lineage{}.Name(), err)
 	}
 	if tree := search.Tree(); len(tree.Nodes) > 0 {
-		tree.Unknown = unknown
+		if tree.Unknown = unknown; unknown != "" { // it was shown before, and nothing contradicts it
+			tree.Minted = nil
+			if rec.Lineage != nil {
+				tree.Minted = rec.Lineage.Minted
+			}
+		}
 		rec.Lineage = &tree
 	}
 	return search, unknown

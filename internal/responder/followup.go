@@ -169,19 +169,22 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 			continue
 		}
 		from := o.At.Add(containment.Propagation)
-		stopped[o.AccessKeyID] = from
+		stopped[o.Key()] = from
 		if q.From.IsZero() || from.Before(q.From) {
 			q.From = from
 		}
-		q.KeyIDs = append(q.KeyIDs, o.AccessKeyID) // later evidence may not show its actor any more
-		for _, n := range rec.Lineage.MadeWith(o.AccessKeyID) {
+		q.KeyIDs = append(q.KeyIDs, o.Key()) // later evidence may not show its actor any more
+		for _, n := range rec.Lineage.MadeWith(o.Key()) {
 			q.KeyIDs = append(q.KeyIDs, n.Keys...)
 		}
 		for _, a := range rec.Evidence.Actors {
-			if a.AccessKeyID == o.AccessKeyID {
+			if a.AccessKeyID == o.Key() {
 				id, _, _ := strings.Cut(a.PrincipalID, ":")
 				q.PrincipalIDs = append(q.PrincipalIDs, id)
 			}
+		}
+		if m, ok := rec.Lineage.MintingOf(o.AccessKeyID); ok && m.PrincipalID != "" && m.Key == o.Key() {
+			q.PrincipalIDs = append(q.PrincipalIDs, m.PrincipalID)
 		}
 	}
 	if q.From.IsZero() || f.At.Sub(q.From) < evidence.Settling {
@@ -223,16 +226,18 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 var mints = []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}
 
 // madeMeanwhile draws the lineage again: the trail is minutes behind, so that what a thief has made just before his key was turned off shows
-// later. What was made with a contained credential, and was not known, is news.
+// later. What was made with a contained credential, and was not known, is news. So does what has minted a session that is asked about: then it is
+// judged again.
 func (w *worker) madeMeanwhile(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	contained := slices.DeleteFunc(slices.Clone(rec.Outcomes), func(o containment.Outcome) bool { return !o.Watched() || o.AccessKeyID == "" })
 	actors, _ := rec.LineageOf()
-	if len(contained) == 0 || len(actors) == 0 || len(rec.FollowUps) == 0 || rec.MergedInto != "" { // the first one comes at once, and the lineage is new
+	again := len(contained) > 0 && len(rec.FollowUps) > 0 // the first one comes at once, and the lineage is new
+	if !again && !rec.Lineage.Broken() || len(actors) == 0 || rec.MergedInto != "" {
 		return
 	}
 	known := map[string]bool{}
 	for _, o := range contained {
-		for _, n := range rec.Lineage.MadeWith(o.AccessKeyID) {
+		for _, n := range rec.Lineage.MadeWith(o.Key()) {
 			known[n.Name()] = true
 		}
 	}
@@ -242,12 +247,12 @@ func (w *worker) madeMeanwhile(ctx context.Context, rec *incident.Record, f *inc
 		f.Unknown = append(f.Unknown, "what was made with the credential meanwhile: "+unknown)
 	}
 	for _, o := range contained {
-		for _, n := range rec.Lineage.MadeWith(o.AccessKeyID) {
+		for _, n := range rec.Lineage.MadeWith(o.Key()) {
 			if known[n.Name()] || len(f.Found) >= maxFound {
 				continue
 			}
 			known[n.Name()] = true
-			f.Found = append(f.Found, "made with "+prose.Safe(o.AccessKeyID)+", or with what that has made: "+report.Made(n))
+			f.Found = append(f.Found, "made with "+prose.Safe(o.Key())+", or with what that has made: "+report.Made(n))
 		}
 	}
 }

@@ -56,10 +56,10 @@ var whoCases = map[string]whoAnswer{
 	"95b-tip-onbehalfof":  {"role-session", []string{asks}, []string{"ession emr-session (ASIAEXAMPLEROLE00001) of role tip-emr", "on behalf of Identity Center user 00000000-0000-4000-8000-00000000c0de"}, nil},
 	"103-source-identity": {"role-session", []string{asks}, []string{"ession session-1 (ASIAEXAMPLEROLE00001) of role break-glass", "with source identity ida"}, nil},
 
-	"96-minted-by-akia": {"iam-user-session", []string{asks}, []string{"minted by access key AKIAEXAMPLESTOLEN001 of IAM user mara", "GetSessionToken at 2026-03-04 00:01:00",
-		maraOff, "put-user-policy --user-name mara"}, nil},
-	"96b-assumed-by-akia": {"role-session", []string{asks}, []string{"of role export", "minted by access key AKIAEXAMPLESTOLEN001 of IAM user mara", "AssumeRole at 2026-03-04 00:01:00", maraOff},
-		[]string{"find who assumed the role"}},
+	"96-minted-by-akia": {"iam-user-session", []string{asks, asks}, []string{"YOU DECIDE deactivate-key AKIAEXAMPLESTOLEN001 of mara It minted the session ASIAEXAMPLEMINTED001", "ask-minted: this key minted the session that took the bytes", "minted by access key AKIAEXAMPLESTOLEN001 of IAM user mara", "GetSessionToken at 2026-03-04 00:01:00",
+		maraOff, "put-user-policy --user-name mara"}, []string{"stays on until"}},
+	"96b-assumed-by-akia": {"role-session", []string{asks, asks}, []string{"YOU DECIDE deactivate-key AKIAEXAMPLESTOLEN001 of mara It minted the session ASIAEXAMPLEMINTED002", "of role export", "minted by access key AKIAEXAMPLESTOLEN001 of IAM user mara", "AssumeRole at 2026-03-04 00:01:00", maraOff},
+		[]string{"find who assumed the role", "stays on until"}},
 
 	"51-gov-root":           {"root-key", []string{asks}, []string{"block-on-bucket arn:aws-us-gov:s3:::exports", `"arn:aws-us-gov:s3:::exports/*"`}, []string{"arn:aws:"}},
 	"51b-gov-other-account": {"other-account", []string{asks}, []string{"block-on-bucket arn:aws-us-gov:s3:::exports", `"arn:aws-us-gov:s3:::exports/*"`}, []string{"arn:aws:"}},
