@@ -35,6 +35,9 @@ const (
 type Cutter struct {
 	function string
 	client   *lambda.Client
+	// buckets is taken by the one order on buckets that is under way. A put replaces a bucket's whole policy, and two of them at once would lose
+	// a statement; there is one worker at a time, and so one of these.
+	buckets chan struct{}
 }
 
 var _ containment.Cutter = (*Cutter)(nil)
@@ -52,7 +55,7 @@ func New(cfg aws.Config, function string) (*Cutter, error) {
 		return nil, fmt.Errorf("the cutter needs its function, and %q is not the name of one", function)
 	}
 	// A second attempt would order twice, and its answer say nothing of the first.
-	return &Cutter{function, lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })}, nil
+	return &Cutter{function, lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} }), make(chan struct{}, 1)}, nil
 }
 
 // Grants are the permissions that the package needs, with ${Cutter} for the function's ARN.
@@ -66,6 +69,14 @@ func (c *Cutter) Cut(ctx context.Context, o containment.Order) error {
 	order, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("%s: %v: %w", doing, err, containment.ErrNotDone)
+	}
+	if o.Bucket != "" {
+		select {
+		case c.buckets <- struct{}{}:
+			defer func() { <-c.buckets }()
+		case <-ctx.Done():
+			return fmt.Errorf("%s: another order on a bucket was under way until the run was ended: %w", doing, containment.ErrNotDone)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

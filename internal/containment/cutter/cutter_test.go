@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -124,6 +125,55 @@ func TestWhoDoesNotWaitKnowsNothing(t *testing.T) {
 	cutter, _ := called(t, func(http.ResponseWriter, *http.Request) { cancel(); <-t.Context().Done() })
 	if err := cutter.Cut(ctx, order); err == nil || errors.Is(err, containment.ErrNotDone) || !strings.Contains(err.Error(), "ended before Lambda answered; read it back") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A put replaces a bucket's whole policy: two orders at once would lose a statement. Orders on users wait for nobody.
+func TestOrdersOnBucketsFollowEachOther(t *testing.T) {
+	var running, most, users atomic.Int32
+	var all sync.WaitGroup
+	held, arrived := make(chan struct{}), make(chan struct{}, 20)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var o containment.Order
+		if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
+			t.Error(err)
+		}
+		if o.Bucket == "" {
+			users.Add(1)
+		} else {
+			most.Store(max(most.Load(), running.Add(1)))
+			arrived <- struct{}{}
+			<-held
+			running.Add(-1)
+		}
+		io.WriteString(w, `{"state":"done"}`)
+	}))
+	defer server.Close()
+	c, err := New(awstest.Config(server.URL), "Nightlatch-Cutter-x1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := containment.Order{Action: policy.BlockOnBucket, Incident: "i-1", Bucket: "a-bucket", UserID: "AROAEXAMPLEWORKER:s"}
+	for range 5 {
+		all.Go(func() {
+			if err := c.Cut(t.Context(), block); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-arrived // one is under way
+	if err := c.Cut(t.Context(), order); err != nil || users.Load() != 1 {
+		t.Errorf("an order on a user: %v", err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := c.Cut(ended, block); !errors.Is(err, containment.ErrNotDone) {
+		t.Errorf("who does not wait for his turn: got %v", err)
+	}
+	close(held)
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d orders on buckets were under way at once", most.Load())
 	}
 }
 
