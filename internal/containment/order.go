@@ -73,6 +73,23 @@ func Orderable() []policy.Action {
 	return slices.DeleteFunc(policy.Actions(), func(a policy.Action) bool { return a == policy.DeactivateKey })
 }
 
+// ParseSteps reads the names of steps that are ordered.
+func ParseSteps(names []string) (steps []policy.Action, err error) {
+	for _, name := range names {
+		step := policy.Action(name)
+		if !slices.Contains(Orderable(), step) {
+			return nil, fmt.Errorf("%+q is no step that can be enabled; those are %s", name, StepNames())
+		}
+		if !slices.Contains(steps, step) {
+			steps = append(steps, step)
+		}
+	}
+	return steps, nil
+}
+
+// StepNames are the names of the steps that are ordered, for a sentence.
+func StepNames() string { return strings.Join(words(Orderable()), ", ") }
+
 // kind is what an action's order changes, and what it has to name.
 type kind struct {
 	ref  func(Order) Ref
@@ -95,7 +112,7 @@ func (o Order) Check() error {
 	k, known := kinds[o.Action]
 	switch {
 	case !known:
-		return fmt.Errorf("an order's action is one of %s, not %q", strings.Join(words(Orderable()), ", "), string(o.Action))
+		return fmt.Errorf("an order's action is one of %s, not %q", StepNames(), string(o.Action))
 	case !incidentID.MatchString(o.Incident):
 		return fmt.Errorf("an order needs the id of its incident, not %q", o.Incident)
 	case o.Partition != "" && !partition.MatchString(o.Partition):

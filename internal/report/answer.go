@@ -183,8 +183,13 @@ const maxOutcomes = 12
 func outcome(b *strings.Builder, r incident.Record, i int) {
 	o := r.Outcomes[i]
 	step := prose.Safe(string(o.Action)) + " " + prose.Safe(o.Target)
-	if o.Step.Planned() && o.Step.Target.Owner != "" {
+	switch order := o.Step.Order; {
+	case o.Step.Ref.Type == containment.KeyStatus:
 		step += " of " + prose.Safe(o.Step.Target.Owner)
+	case order != nil && order.UserID != "":
+		step += ", " + prose.Safe(order.UserID)
+	case order != nil && len(order.Networks) > 0:
+		step += ", " + prose.List(order.Networks)
 	}
 	detail := ""
 	if o.Detail != "" {
@@ -228,7 +233,7 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 		raw(b, "To undo", o.Undo)
 	}
 	if o.Step.Ref.Type == containment.KeyStatus && !o.Step.Before.Absent {
-		field(b, "Still open", "sessions that this key minted outlive it by up to 36 hours; Nightlatch does not cut them yet")
+		field(b, "Still open", "sessions that this key minted outlive it by up to 36 hours; turning it off does not cut them")
 	}
 }
 

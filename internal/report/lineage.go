@@ -223,7 +223,7 @@ func whose(n evidence.Node) string {
 func remains(n evidence.Node) string {
 	switch n.Kind {
 	case evidence.SessionNode:
-		return "sessions outlive the credential that made them; Nightlatch does not cut them yet"
+		return "sessions outlive the credential that made them; a step on that credential does not cut them"
 	case evidence.SignInNode:
 		return "a sign-in can last for up to 90 days, whatever is done to the credential that made it"
 	case evidence.PasswordNode:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"nightlatch/internal/containment"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/version"
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("nightlatch"), kong.UsageOnError(), kong.Writers(s.out, s.err),
 		kong.Description("The responder to S3 BytesDownloaded alarms: on this machine, and what to say to a deployed one."),
-		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
+		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s), kong.Vars{"steps": containment.StepNames()})
 	if err != nil {
 		fmt.Fprintln(s.err, "nightlatch:", err)
 		return 1

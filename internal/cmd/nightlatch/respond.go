@@ -34,6 +34,7 @@ type respondCmd struct {
 	Account string   `placeholder:"FILE" help:"The account as JSON: users with keys, roles, the metric. Without it, the account is what the trail shows, and the alarm's metric is taken at its word."`
 	Policy  string   `placeholder:"FILE" help:"A Cedar policy instead of the one that ships."`
 	Mode    string   `default:"ask" help:"How far to go: observe, ask or act. It concerns the account in memory only."`
+	Steps   []string `placeholder:"STEP,…" help:"The steps beside turning a key off that a deployment would enable: ${steps}. They are done to the account in memory only."`
 	JSON    bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
 	Verbose bool     `short:"v" help:"Log what happens to standard error."`
 }
@@ -58,6 +59,10 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	mode, err := containment.ParseMode(strings.ToLower(c.Mode))
 	if err != nil {
 		return rec, "", badInput{err}
+	}
+	steps, err := containment.ParseSteps(c.Steps)
+	if err != nil {
+		return rec, "", badInput{fmt.Errorf("--steps: %w", err)}
 	}
 	p, err := loadPolicy(c.Policy)
 	if err != nil {
@@ -111,6 +116,7 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 		Meter: account.Meter(), Trail: engine, Account: account, Store: &incident.Memory{},
 		Channels: []notify.Channel{&sandbox.Channel{}}, Clock: sandbox.NewClock(parsed.Alarm.Since),
 		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})), Mode: mode, Ours: ours, Policy: p,
+		Steps: steps, Cutter: account,
 	}
 	handled, err := r.Handle(ctx, event, nil)
 	if err != nil {

@@ -76,6 +76,45 @@ func TestTheStolenInstanceRoleToTheByte(t *testing.T) {
 	}
 }
 
+// It ends in a plan for that instance's session, and for no other of the role.
+func TestTheStolenInstanceRoleIsPlanned(t *testing.T) {
+	dir := filepath.Join(shared, "trails/otrf-ec2-proxy-s3-exfiltration")
+	own := filepath.Join(t.TempDir(), "own.cedar")
+	if err := os.WriteFile(own, []byte(`@id("own") @because("a deployer's own") permit (principal, action == Action::"deny-role-session", resource);`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for policy, want := range map[string]string{"": "asked", own: "done"} {
+		args := []string{"--event", filepath.Join(dir, "alarm.json"), "--trail", dir, "--mode", "act", "--json", "--steps", "deny-role-session,block-on-bucket"}
+		if policy != "" {
+			args = append(args, "--policy", policy)
+		}
+		var got struct {
+			Outcomes []struct {
+				State string
+				Step  struct {
+					Order struct {
+						Action, Role string
+						UserID       string `json:"user_id"`
+						Before       string
+					}
+					Ref struct{ Type, Owner string }
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(respond(t, args...)), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Outcomes) != 1 {
+			t.Fatalf("got %+v", got)
+		}
+		o := got.Outcomes[0].Step.Order
+		if got.Outcomes[0].State != want || o.Action != "deny-role-session" || o.Role != "MordorNginxStack-BankingWAFRole-9S3E0UAE1MM0" ||
+			!strings.HasPrefix(o.UserID, "AROA") || !strings.Contains(o.UserID, ":i-") || o.Before != "" || got.Outcomes[0].Step.Ref.Type != "role-policy" {
+			t.Errorf("got %+v, want it %s: of an instance, which is issued fresh credentials at once", got, want)
+		}
+	}
+}
+
 func TestTheWholeFileOfTheStolenInstanceRole(t *testing.T) {
 	event := filepath.Join(t.TempDir(), "event.json")
 	ask := `{"nightlatch":{"investigate":{"bucket":"mordors3stack-s3bucket-llp2yingx64a","from":"2020-09-14T00:00:00Z","to":"2020-09-14T02:00:00Z","bytes":3726}}}`
