@@ -21,8 +21,8 @@ const (
 )
 
 // Heard has what a channel took count as sent only where one of these endpoints hears it. read reads who is subscribed. What cannot be read is
-// unknown, goes to the log, and is no error: the message may well be heard. That nobody hears is asked anew each time, so that whoever confirms
-// hears from the next message on.
+// unknown, goes to the log, and is no error: the message may well be heard. But where nobody heard when it was read last, nobody is believed to.
+// That nobody hears is asked anew each time, so that whoever confirms hears from the next message on.
 func Heard(c Channel, by []Endpoint, read func(context.Context) ([]Subscription, error), now func() time.Time, log *slog.Logger) Channel {
 	return &heard{Channel: c, by: by, read: read, now: now, log: log}
 }
@@ -36,6 +36,7 @@ type heard struct {
 
 	mu    sync.Mutex
 	until time.Time // it is believed that somebody hears
+	deaf  bool      // nobody heard when it was read last
 }
 
 // Send implements Channel.
@@ -53,8 +54,10 @@ func (h *heard) Send(ctx context.Context, m report.Message) error {
 	all, err := h.read(ctx)
 	if err != nil {
 		h.log.WarnContext(ctx, "whether the message is heard is not known", "channel", h.Name(), "err", err)
+	} else {
+		h.deaf = !slices.ContainsFunc(all, func(s Subscription) bool { return s.Hears() && slices.Contains(h.by, s.Endpoint) })
 	}
-	if err != nil || slices.ContainsFunc(all, func(s Subscription) bool { return s.Hears() && slices.Contains(h.by, s.Endpoint) }) {
+	if !h.deaf {
 		h.until = h.now().Add(HeardFor)
 		return nil
 	}

@@ -162,21 +162,25 @@ func (f freezing) Send(ctx context.Context, m report.Message) error {
 	return f.channel.Send(ctx, m)
 }
 
-// Whether somebody hears is believed for a while, and that nobody does never is.
+// Whether somebody hears is believed for a while. That nobody does never is, but where it cannot be read anew (simulation, seed 25175).
 func TestThatSomebodyHearsIsBelievedForAWhile(t *testing.T) {
 	to, now, reads := &channel{}, time.Date(2026, 3, 4, 0, 3, 41, 0, time.UTC), 0
+	down := errors.New("it may not be listed")
 	ours, theirs := Endpoint{"email", "soc@example.com"}, Endpoint{"email", "thief@example.com"}
 	all := []Subscription{{Endpoint: ours, Confirmed: true}, {Endpoint: theirs, Confirmed: true}}
-	c := Heard(to, []Endpoint{ours}, func(context.Context) ([]Subscription, error) { reads++; return all, nil }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	var unread error
+	c := Heard(to, []Endpoint{ours}, func(context.Context) ([]Subscription, error) { reads++; return all, unread }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	for i, step := range []struct {
 		after     time.Duration
 		confirmed bool
+		unread    error
 		heard     bool
 		reads     int
 	}{
-		{0, true, true, 1}, {HeardFor - 1, false, true, 1}, {1, false, false, 2}, {0, false, false, 3}, {0, true, true, 4}, {HeardFor, true, true, 5},
+		{0, true, nil, true, 1}, {HeardFor - 1, false, nil, true, 1}, {1, false, nil, false, 2}, {0, false, nil, false, 3}, {0, false, down, false, 4},
+		{0, true, nil, true, 5}, {HeardFor, true, nil, true, 6}, {HeardFor, true, down, true, 7}, {HeardFor - 1, false, nil, true, 7},
 	} {
-		now, all[0].Confirmed = now.Add(step.after), step.confirmed
+		now, all[0].Confirmed, unread = now.Add(step.after), step.confirmed, step.unread
 		if err := c.Send(t.Context(), report.Message{}); (err == nil) != step.heard || reads != step.reads || len(to.sent) != i+1 {
 			t.Errorf("step %d: got %v after %d reads and %d messages", i, err, reads, len(to.sent))
 		}
