@@ -74,8 +74,10 @@ type Record struct {
 	PolicyError string    `json:"policy_error,omitempty"`
 	Judged      time.Time `json:"judged,omitzero"`
 	// JudgedOn is the digest of the evidence that was judged; evidence that comes later is judged again.
-	JudgedOn string    `json:"judged_on,omitempty"`
-	Verdicts []Verdict `json:"verdicts"`
+	JudgedOn string `json:"judged_on,omitempty"`
+	// Steps are those that the deployment enabled then, beside turning a key off.
+	Steps    []policy.Action `json:"steps,omitempty"`
+	Verdicts []Verdict       `json:"verdicts"`
 	// Aside counts the usual readers that are not asked about: the metric counts a part of the bucket, and others took what it counts.
 	Aside int `json:"usual_readers_aside,omitempty"`
 	// Unjudged counts actors whose part was too small to be judged one by one.

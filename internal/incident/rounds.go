@@ -2,6 +2,8 @@ package incident
 
 import (
 	"fmt"
+	"hash/fnv"
+	"io"
 	"slices"
 	"time"
 
@@ -49,6 +51,15 @@ func (r Record) Basis() string {
 	basis := fmt.Sprintf("%.16s complete=%t confirmed=%t history=%t", r.Digest(), r.Evidence.Complete, r.Alarm.Confirmed, r.Evidence.HistoryDays != nil)
 	if s := r.Evidence.Seal.Sealed; s != "" && s != evidence.Proved {
 		basis += " sealed=" + string(s)
+	}
+	if len(r.Steps) > 0 && r.Lineage != nil { // what was made with a credential may be denied
+		sum := fnv.New64a()
+		for _, n := range r.Lineage.Nodes {
+			if n.Kind == evidence.SessionNode {
+				io.WriteString(sum, n.Name()+"\n")
+			}
+		}
+		basis += fmt.Sprintf(" sessions=%x", sum.Sum64())
 	}
 	for _, o := range r.Outcomes {
 		if o.State == containment.Failed && o.Step.Order != nil { // there is a next best step

@@ -77,7 +77,7 @@ func Judge(p *policy.Policy, r incident.Record, targets Targets, l Limits) (inci
 	if len(j.missing) > 0 {
 		return before, j.missing
 	}
-	r.Enough, r.Enriched = false, false
+	r.Enough, r.Enriched, r.Steps = false, false, l.Steps
 	changed := revise(&r, before.Outcomes, before.Verdicts)
 	r.SayOnce()
 	r.JudgedOn = r.Basis()
@@ -137,10 +137,16 @@ func (j *judging) all(spread bool) (left int64) {
 			if _, known := j.targets[root.Credential()]; need && !known {
 				j.missing = append(j.missing, root.Credential())
 			}
+			heirs := j.heirs(a)
+			for _, heir := range heirs {
+				if _, known := j.targets[heir.Credential()]; !known {
+					j.missing = append(j.missing, heir.Credential())
+				}
+			}
 			if len(j.missing) > 0 {
 				continue
 			}
-			j.plans[i] = j.withRoot(j.plan(a, owned), root, need)
+			j.plans[i] = j.withHeirs(j.withRoot(j.plan(a, owned), root, need), a, heirs)
 		}
 		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService {
 			left += a.Bytes
@@ -183,7 +189,11 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		if s.Action == policy.FenceOrigin && facts.InUse != nil && !*facts.InUse {
 			continue // nobody works with the key who would go on: it is turned off
 		}
-		s = j.asItWas(s, a)
+		of := a
+		if heir, is := p.of[s.Ref]; is && s.Planned() {
+			of = heir
+		}
+		s = j.asItWas(s, of)
 		facts := facts
 		facts.UsedElsewhere, facts.UsedUnrecorded = usedElsewhere(*rec, s.Target), usedUnrecorded(*rec, a, s.Target)
 		holder, root := a, s.Planned() && s.Ref == p.root.Ref
@@ -200,7 +210,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		}
 		noAction = noAction && v.Decision == policy.Leave
 		o := j.outcome(s, v)
-		o.AccessKeyID, o.Who = a.AccessKeyID, a.Who()
+		o.AccessKeyID, o.Who = of.AccessKeyID, of.Who()
 		if o.Detail == "" && !root {
 			o.Detail = p.trouble
 		}
@@ -281,6 +291,8 @@ type plan struct {
 	// root is the step on the long-term key that minted the actor's session; zero where there is none.
 	root    containment.Step
 	minting evidence.Minting
+	// of are the sessions that steps are against, where they are not against the actor itself.
+	of map[containment.Ref]evidence.Actor
 }
 
 // plan lists the steps against one actor. What the account cannot be asked about is planned by hand.

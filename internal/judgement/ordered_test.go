@@ -1,6 +1,8 @@
 package judgement
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,4 +206,85 @@ func TestAUserIsQuarantinedByThePolicyThatTheAccountHas(t *testing.T) {
 	if o := judgedBy(t, own, r, targets, l).Outcomes[0]; o.Step.Planned() || o.State != containment.Asked {
 		t.Errorf("it was not read, and is %s: %+v", o.State, o.Step)
 	}
+}
+
+func TestWhatAStolenKeyHasMintedIsDeniedToo(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	r, a := known()
+	a.Via, a.Copies, a.AccessKeyID, a.UserName, a.PrincipalARN, a.AccountID = "", 0, "AKIAIOSFODNN7EXAMPLE", "mara", "arn:aws:iam::111122223333:user/mara", "111122223333"
+	r.ID, r.Evidence.Actors = "i-1", []evidence.Actor{a}
+	node := func(n evidence.Node) evidence.Node {
+		n.AccountID = cmp.Or(n.AccountID, "111122223333")
+		return n
+	}
+	r.Lineage = &evidence.Tree{Nodes: []evidence.Node{
+		{Kind: evidence.KeyNode, Parent: -1, Keys: []string{a.AccessKeyID}, UserName: "mara", AccountID: "111122223333", Took: true},
+		node(evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIAEXAMPLEMARA00001"}, UserName: "mara"}),
+		node(evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIAEXAMPLEMARA00002"}, UserName: "mara"}),
+		node(evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIAEXAMPLEETL000001"}, RoleName: "etl", Session: "x", PrincipalID: "AROAEXAMPLEETL:x"}),
+		node(evidence.Node{Kind: evidence.SessionNode, Parent: 3, Keys: []string{"ASIAEXAMPLEWEB000001"}, RoleName: "web", Session: "y", PrincipalID: "AROAEXAMPLEWEB:y"}),
+		node(evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIAEXAMPLEFAR000001"}, RoleName: "far", Session: "z", PrincipalID: "AROAEXAMPLEFAR:z", AccountID: "444455556666"}),
+		node(evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIAEXAMPLELIKELY001"}, RoleName: "etl", Session: "l", PrincipalID: "AROAEXAMPLEETL:l", Likely: true}),
+		{Kind: evidence.KeyNode, Parent: -1, Keys: []string{"AKIAEXAMPLELEE000001"}, UserName: "lee", AccountID: "111122223333"},
+		node(evidence.Node{Kind: evidence.SessionNode, Parent: 7, Keys: []string{"ASIAEXAMPLELEE000001"}, RoleName: "etl", Session: "lee", PrincipalID: "AROAEXAMPLEETL:lee"}),
+	}}
+	r.Place.AccountID = "111122223333"
+	const own = `@id("own") @because("a deployer's own") permit (principal, action, resource);`
+	targets := Targets{}
+	judge := func(r incident.Record, steps ...policy.Action) incident.Record {
+		for {
+			p, err := policy.Load("own.cedar", []byte(own))
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, missing := Judge(p, r, targets, Limits{Mode: containment.ModeAct, Now: now, Steps: steps})
+			if len(missing) == 0 {
+				return done
+			}
+			for _, c := range missing { // the account knows them all
+				owner, typ, id := c.UserName, policy.User, "arn:aws:iam::111122223333:user/"+c.UserName
+				switch {
+				case c.Kind == actor.IAMUserKey:
+					typ, id = policy.AccessKey, c.AccessKeyID
+				case c.RoleName != "":
+					owner, typ, id = c.RoleName, policy.Role, "arn:aws:iam::111122223333:role/"+c.RoleName
+				}
+				targets[c] = containment.Owned{Target: policy.Target{Type: typ, ID: id, Owner: owner, Known: true}, Status: containment.Doc{Text: containment.Active}}
+			}
+		}
+	}
+	names := func(r incident.Record) (all []string) {
+		for _, o := range r.Outcomes {
+			all = append(all, string(o.Action)+" "+o.Step.Target.Owner+" "+o.AccessKeyID)
+		}
+		return all
+	}
+	equal := func(what string, got []string, want ...string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\ngot  %q\nwant %q", what, got, want)
+		}
+	}
+	equal("nothing is enabled", names(judge(r)), "deactivate-key mara AKIAIOSFODNN7EXAMPLE")
+	both := judge(r, policy.DenyUserSessions, policy.DenyRoleSession)
+	equal("both are enabled, the source comes first", names(both), "deactivate-key mara AKIAIOSFODNN7EXAMPLE", "deny-user-sessions mara ASIAEXAMPLEMARA00001",
+		"deny-role-session etl ASIAEXAMPLEETL000001", "deny-role-session web ASIAEXAMPLEWEB000001")
+	for _, o := range both.Outcomes[1:] {
+		if o.State != containment.Intended || o.Step.Order == nil {
+			t.Errorf("got %+v", o)
+		}
+	}
+	if both.JudgedOn != both.Basis() {
+		t.Errorf("it would be judged again: %s, %s", both.JudgedOn, both.Basis())
+	}
+	equal("judged again", names(judge(both, policy.DenyUserSessions, policy.DenyRoleSession)), names(both)...)
+	more := both
+	more.Lineage = &evidence.Tree{Nodes: append(slices.Clone(r.Lineage.Nodes), node(evidence.Node{Kind: evidence.SessionNode, Keys: []string{"ASIAEXAMPLENEW000001"}, RoleName: "etl", Session: "new", PrincipalID: "AROAEXAMPLEETL:new"}))}
+	if more.Basis() == more.JudgedOn {
+		t.Error("a session that shows later is not judged")
+	}
+	if got := names(judge(more, policy.DenyUserSessions, policy.DenyRoleSession)); len(got) != 5 || got[4] != "deny-role-session etl ASIAEXAMPLENEW000001" {
+		t.Errorf("got %q", got)
+	}
+	equal("one is enabled", names(judge(r, policy.DenyUserSessions)), "deactivate-key mara AKIAIOSFODNN7EXAMPLE", "deny-user-sessions mara ASIAEXAMPLEMARA00001")
 }
