@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/investigation"
@@ -12,7 +13,7 @@ import (
 
 // memo asks a trail that does not change, and each question once. The answers of one alarm serve every policy, until they are forgotten.
 //
-// What is usual for the readers of some buckets is asked once for all windows of an alarm that begin within investigation.UsageSpread, as the
+// What is usual for the readers of some buckets, and who works with their credentials, is asked once for all windows of an alarm that begin within investigation.UsageSpread, as the
 // responder itself does for incidents that are open at the same time.
 type memo struct {
 	trail evidence.Trail
@@ -20,6 +21,7 @@ type memo struct {
 	mu    sync.Mutex
 	known map[string]evidence.Answer
 	usual []usual
+	using []using
 	// failed is why a question of this alarm was not answered. The responder copes with that, and tells the team; a backtest must not take it for an
 	// answer.
 	failed error
@@ -31,13 +33,25 @@ type usual struct {
 	answer evidence.Answer
 }
 
+// using is an answer to a Callers question.
+type using struct {
+	evidence.Callers
+	answer evidence.Answer
+}
+
 // Ask implements evidence.Trail.
 func (m *memo) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	usage, isUsage := q.(evidence.Usage)
 	for _, u := range m.usual {
-		if after := usage.Before.Sub(u.Before); isUsage && after >= 0 && after <= investigation.UsageSpread && slices.Equal(usage.Buckets, u.Buckets) {
+		if isUsage && shares(usage.Before, u.Before) && slices.Equal(usage.Buckets, u.Buckets) {
+			return u.answer, nil
+		}
+	}
+	callers, isCallers := q.(evidence.Callers)
+	for _, u := range m.using {
+		if isCallers && shares(callers.Before, u.Before) && slices.Equal(callers.Buckets, u.Buckets) && slices.Equal(callers.Credentials, u.Credentials) {
 			return u.answer, nil
 		}
 	}
@@ -51,6 +65,8 @@ func (m *memo) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, e
 		m.failed = cmp.Or(m.failed, err)
 	case isUsage:
 		m.usual = append(m.usual, usual{usage, answer})
+	case isCallers:
+		m.using = append(m.using, using{callers, answer})
 	default:
 		if m.known == nil {
 			m.known = map[string]evidence.Answer{}
@@ -60,11 +76,17 @@ func (m *memo) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, e
 	return answer, err
 }
 
+// shares reports whether a question for a time has its answer in that for an earlier one.
+func shares(before, earlier time.Time) bool {
+	after := before.Sub(earlier)
+	return after >= 0 && after <= investigation.UsageSpread
+}
+
 // forget drops all answers. What is decided about an alarm must not hang on which alarms were answered before it.
 func (m *memo) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.known, m.usual = nil, nil
+	m.known, m.usual, m.using = nil, nil, nil
 }
 
 // err is why a question was not answered.

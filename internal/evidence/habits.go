@@ -59,6 +59,8 @@ type Habits struct {
 	UsualAgents []string  `json:"usual_agents,omitempty"`
 	OtherAgent  *bool     `json:"other_agent,omitempty"`
 	NewAgent    string    `json:"new_agent,omitempty"`
+	// AlsoUsed is from where else this credential was used; nil is unknown.
+	AlsoUsed *AlsoUsed `json:"also_used,omitempty"`
 	// Hours are the times of day between which the principal read these buckets on its earlier days; nil where these are fewer than three.
 	Hours *Hours `json:"usual_hours,omitempty"`
 }

@@ -113,6 +113,8 @@ type History struct {
 	// Company are the places at which several of our users worked, and how many. CompanyPartial: there are more.
 	Company        []Company `json:"company"`
 	CompanyPartial bool      `json:"company_partial"`
+	// Used is the answer to Callers, read; nil where that is not known.
+	Used *Uses `json:"used,omitempty"`
 }
 
 // Company is how many IAM users worked at a place, their requests signed in the header.
@@ -265,6 +267,7 @@ func Reconcile(a alarm.Alarm, t Tally, h *History) Evidence {
 		if h != nil {
 			act.compare(h, a.From)
 			act.speakFor(h, a.From, t.Actors)
+			act.AlsoUsed = h.Used.Also(act, h.Before)
 		}
 		if extra := len(act.Origins) - MaxDetails; extra > 0 {
 			act.Origins = act.Origins[:MaxDetails]

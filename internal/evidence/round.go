@@ -11,5 +11,5 @@ type Answered struct {
 	Behind bool
 }
 
-// Round is what one query round has found for one incident: who moved the bytes, and what is usual.
-type Round struct{ Bytes, Usage Answered }
+// Round is what one query round has found for one incident: who moved the bytes, what is usual, and who else works with the credentials.
+type Round struct{ Bytes, Usage, Callers Answered }

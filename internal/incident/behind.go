@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"slices"
+
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/policy"
@@ -57,4 +59,15 @@ func (r Record) LineageOf() (actors []evidence.Actor, due bool) {
 		actors, due = append(actors, a), due || !r.Lineage.Holds(a.AccessKeyID)
 	}
 	return actors, due && r.MergedInto == ""
+}
+
+// CallersUnknown are the credentials that a step is about, as evidence.Callers names them, of which it is not known who else works with them.
+func (r Record) CallersUnknown() (credentials []string) {
+	for _, o := range r.Outcomes {
+		a, ok := r.against(o)
+		if id := a.CredentialID(); ok && o.State != containment.Skipped && r.MergedInto == "" && a.AlsoUsed == nil && id != "" && !slices.Contains(credentials, id) {
+			credentials = append(credentials, id)
+		}
+	}
+	return credentials[:min(len(credentials), maxLineage)]
 }

@@ -55,7 +55,7 @@ func TestNextBeforeTheVerdict(t *testing.T) {
 		return r
 	}
 	history := func(r *Record) {
-		r.History, r.HistoryPast, r.HistoryAsked = &evidence.History{Before: r.edge()}, &evidence.Past{}, 1
+		r.History, r.HistoryPast, r.HistoryAsked = &evidence.History{Before: r.Edge()}, &evidence.Past{}, 1
 	}
 	enough := func(r *Record) {
 		r.Evidence.Complete, r.Evidence.Explained = true, new(0.8)
@@ -391,7 +391,7 @@ func TestHistoryDue(t *testing.T) {
 			}
 		}
 		r := opened()
-		r.History, r.HistoryAsked = &evidence.History{Before: r.edge().In(time.FixedZone("here", 3600))}, asked
+		r.History, r.HistoryAsked = &evidence.History{Before: r.Edge().In(time.FixedZone("here", 3600))}, asked
 		if r.HistoryDue() {
 			t.Errorf("known, asked %d times: due again", asked)
 		}
@@ -447,7 +447,7 @@ func TestPastKnown(t *testing.T) {
 		"no history":                      {func(r *Record) { r.History, r.HistoryPast = nil, nil }, false, true},
 	} {
 		r := queried(opened(), 0, 20*time.Second)
-		r.History, r.HistoryPast = &evidence.History{Before: r.edge()}, &evidence.Past{}
+		r.History, r.HistoryPast = &evidence.History{Before: r.Edge()}, &evidence.Past{}
 		c.change(&r)
 		if r.PastKnown() != c.known || r.HistoryDue() != c.due {
 			t.Errorf("%s: known %t, due %t, want %t and %t", name, r.PastKnown(), r.HistoryDue(), c.known, c.due)
@@ -580,7 +580,7 @@ func play(r *Record, m Move, now time.Time, chance *rand.Rand) error {
 			r.Evidence.Explained = new([]float64{0.1, 0.9, 1.5}[chance.IntN(3)])
 		}
 		if luck() {
-			r.History, r.HistoryPast = &evidence.History{Before: r.edge()}, &evidence.Past{}
+			r.History, r.HistoryPast = &evidence.History{Before: r.Edge()}, &evidence.Past{}
 		}
 		r.Enough = chance.IntN(8) == 0
 	case Judge:

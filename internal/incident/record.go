@@ -148,9 +148,10 @@ type QueryRound struct {
 	Bytes  int64  `json:"bytes"`
 	// Past is what the trail holds of the hour before the window's edge; nil where the round failed, or was an earlier build's.
 	Past *evidence.Past `json:"past,omitempty"`
-	// Error is why the round failed; HistoryError why the history did.
+	// Error is why the round failed; HistoryError why the history did, and CallersError why it is not known who else works with the credentials.
 	Error        string `json:"error,omitempty"`
 	HistoryError string `json:"history_error,omitempty"`
+	CallersError string `json:"callers_error,omitempty"`
 }
 
 // Verdict is a policy.Verdict as it is kept and printed.

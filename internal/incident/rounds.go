@@ -152,11 +152,11 @@ func (r Record) metricRises() bool {
 		r.MetricRead < maxMetricConfirmed && !r.nextRound().Before(r.Alarm.To.Add(metricSettles))
 }
 
-// edge is the end of the past: what is usual is asked for the time before.
-func (r Record) edge() time.Time { return r.Alarm.From.Add(-evidence.Edge) }
+// Edge is the end of the past: what is usual is asked for the time before.
+func (r Record) Edge() time.Time { return r.Alarm.From.Add(-evidence.Edge) }
 
 // old reports whether the past is as old in a query round as the trail needs to show all of it.
-func (r Record) old(q QueryRound) bool { return !q.At.Before(r.edge().Add(evidence.Settling)) }
+func (r Record) old(q QueryRound) bool { return !q.At.Before(r.Edge().Add(evidence.Settling)) }
 
 // PastKnown reports whether what is usual is known, and stays so: the past is as old as the trail needs, and its last hour was the same in the
 // last answer as in that of the round that asked for the history.
@@ -175,7 +175,12 @@ func (r Record) PastKnown() bool {
 func (r Record) HistoryDue() bool {
 	last := r.answered()
 	grown := r.Judged.IsZero() && last.Past != nil && (r.HistoryPast == nil || *last.Past != *r.HistoryPast) && r.old(last)
-	return (r.History == nil || !r.History.Before.Equal(r.edge()) || grown) && r.HistoryAsked < MaxHistory
+	return (r.History == nil || !r.History.Before.Equal(r.Edge()) || grown) && r.HistoryAsked < MaxHistory
+}
+
+// CallersDue reports whether a query round should ask who else works with the credentials: where the history is asked for, and no answer is there yet.
+func (r Record) CallersDue() bool {
+	return r.HistoryDue() && (r.History == nil || r.History.Used == nil)
 }
 
 // Complete reports whether the last answer makes the evidence complete: the settling time is over, and the answer before it was the same

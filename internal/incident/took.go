@@ -51,7 +51,14 @@ func (r *Record) TookReading(at time.Time, reading alarm.Reading, err error) {
 func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
 	query, before := QueryRound{At: at, From: r.Alarm.From, To: r.Alarm.To}, r.Basis()
 	if round.Usage.Asked {
+		used := r.used()
 		query.HistoryError = r.tookUsage(at, round.Usage)
+		if round.Callers.Asked {
+			used, query.CallersError = r.tookCallers(at, round.Callers)
+		}
+		if r.History != nil {
+			r.History.Used = used
+		}
 	}
 	e := r.tookBytes(round.Bytes, &query)
 	if round.Usage.Asked {
@@ -79,7 +86,7 @@ func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	r.Evidence.Cost.Add(usage.Answer)
 	again, err := r.History != nil, usage.Err
 	if r.History = nil; err == nil {
-		if r.History, err = evidence.ReadUsage(usage.Rows, r.edge()); err == nil {
+		if r.History, err = evidence.ReadUsage(usage.Rows, r.Edge()); err == nil {
 			r.History.Seal, r.History.Lost = usage.Seal, usage.Lost
 		}
 	}
@@ -96,6 +103,24 @@ func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	return r.Unanswered(at, "usage", err)
 }
 
+// used is what is known of who works with the credentials; nil where that is nothing.
+func (r *Record) used() *evidence.Uses {
+	if r.History == nil {
+		return nil
+	}
+	return r.History.Used
+}
+
+// tookCallers takes in who else works with the credentials, or returns why that is not known. No verdict waits for it.
+func (r *Record) tookCallers(at time.Time, callers evidence.Answered) (used *evidence.Uses, why string) {
+	r.Evidence.Cost.Add(callers.Answer)
+	err := callers.Err
+	if err == nil {
+		used, err = evidence.ReadCallers(callers.Rows, evidence.Callers{})
+	}
+	return used, r.Unanswered(at, "callers", err)
+}
+
 // tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the query round says why.
 func (r *Record) tookBytes(bytes evidence.Answered, query *QueryRound) evidence.Evidence {
 	if query.Error = r.Unanswered(query.At, "bytes", bytes.Err); bytes.Err != nil {
@@ -109,6 +134,7 @@ func (r *Record) tookBytes(bytes evidence.Answered, query *QueryRound) evidence.
 		return e
 	}
 	e := evidence.Reconcile(r.Alarm, bytes.Tally, r.History)
+	e.KeepUses(r.Evidence)
 	if bytes.Instead != "" && r.Evidence.Engine != bytes.Engine {
 		r.Note(query.At, prose.Safe(bytes.Engine+" was asked: "+bytes.Instead))
 	}

@@ -77,6 +77,16 @@ func (i *Investigation) Since(ctx context.Context, q evidence.Since) (evidence.D
 	return deeds, answer, err
 }
 
+// Callers says from where credentials were used before a time. The answer has what it cost, also beside an error.
+func (i *Investigation) Callers(ctx context.Context, q evidence.Callers) (*evidence.Uses, evidence.Answer, error) {
+	answer, err := i.ask(ctx, q)
+	var uses *evidence.Uses
+	if err == nil {
+		uses, err = evidence.ReadCallers(answer.Rows, q)
+	}
+	return uses, answer, err
+}
+
 // Copied says where to objects were copied, and whether there is more than it says.
 func (i *Investigation) Copied(ctx context.Context, q evidence.Copied) ([]evidence.Copy, bool, error) {
 	answer, err := i.ask(ctx, q)

@@ -17,28 +17,32 @@ type Case struct {
 	Alarm alarm.Alarm
 	// Engine is what has answered about it so far; "" where nothing has.
 	Engine string
-	// UsageDue says that what is usual is not known yet, and is asked too.
-	UsageDue bool
+	// UsageDue says that what is usual is not known yet, and is asked too; CallersDue says it of who works with the credentials.
+	UsageDue, CallersDue bool
 }
 
 // Round asks the trail about several incidents, and returns what it found by their ids. It asks one bytes question for all of them, and what is
-// usual where that is due. Both at once: CloudTrail's lag hides the cost of the second.
+// usual and who else works with the credentials where that is due. All at once: CloudTrail's lag hides the cost of the others.
 func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evidence.Round {
 	strange := slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !c.UsageDue })
-	answers := make([]map[string]evidence.Answered, 2)
-	i.workers.Each(2, func(n int) {
-		if n == 0 {
+	unknown := slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !c.CallersDue })
+	answers := make([]map[string]evidence.Answered, 3)
+	i.workers.Each(3, func(n int) {
+		switch n {
+		case 0:
 			answers[n] = i.askBytes(ctx, cases)
-		} else {
-			answers[n] = i.askUsage(ctx, i.ask, strange)
+		case 1:
+			answers[n] = i.askShared(ctx, i.ask, strange, usage)
+		default:
+			answers[n] = i.askShared(ctx, i.ask, unknown, callers)
 		}
 	})
 	if stale := stale(cases, answers[0]); len(stale) > 0 {
-		maps.Copy(answers[1], i.askUsage(ctx, i.second.Ask, stale))
+		maps.Copy(answers[1], i.askShared(ctx, i.second.Ask, stale, usage))
 	}
 	all := map[string]evidence.Round{}
 	for _, c := range cases {
-		all[c.ID] = evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID]}
+		all[c.ID] = evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID], Callers: answers[2][c.ID]}
 	}
 	return all
 }
@@ -90,21 +94,35 @@ const querySlots = 3
 // UsageSpread is the time within which windows have to begin for their incidents to share a question for what is usual.
 const UsageSpread = time.Hour
 
-// askUsage asks what is usual for the principals that read the cases' buckets.
-func (i *Investigation) askUsage(ctx context.Context, ask asking, cases []Case) map[string]evidence.Answered {
+// shared is a question about what was before the windows of several cases, on their buckets.
+type shared interface {
+	evidence.Question
+	Fits() bool
+}
+
+func usage(buckets []string, before time.Time) shared {
+	return evidence.Usage{Buckets: buckets, Before: before}
+}
+
+func callers(buckets []string, before time.Time) shared {
+	return evidence.Callers{Buckets: buckets, Before: before}
+}
+
+// askShared asks what was before the windows of the cases, with as few questions as there can be.
+func (i *Investigation) askShared(ctx context.Context, ask asking, cases []Case, question func([]string, time.Time) shared) map[string]evidence.Answered {
 	cases = slices.SortedStableFunc(slices.Values(cases), func(x, y Case) int { return x.Alarm.From.Compare(y.Alarm.From) })
 	var groups [][]Case
-	var questions []evidence.Usage
+	var questions []shared
 	for len(cases) > 0 {
 		before, buckets, n := cases[0].Alarm.From.Add(-evidence.Edge), []string{}, 0
 		for _, c := range cases {
 			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets))))
-			if n > 0 && (c.Alarm.From.Sub(cases[0].Alarm.From) > UsageSpread || !evidence.Usage{Buckets: union, Before: before}.Fits()) {
+			if n > 0 && (c.Alarm.From.Sub(cases[0].Alarm.From) > UsageSpread || !question(union, before).Fits()) {
 				break
 			}
 			buckets, n = union, n+1
 		}
-		groups, questions, cases = append(groups, cases[:n]), append(questions, evidence.Usage{Buckets: buckets, Before: before}), cases[n:]
+		groups, questions, cases = append(groups, cases[:n]), append(questions, question(buckets, before)), cases[n:]
 	}
 	got := make([]evidence.Answered, len(questions))
 	i.workers.AtMost(querySlots).Each(len(questions), func(n int) {

@@ -32,6 +32,7 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		SeesAll: seesAll(r), LookedRound: lookedRound(a), RefusedBefore: refusedBefore(a), NewAgent: a.OtherAgent, OddHour: oddHour(a),
 		OriginsSeen: a.AllOrigins && e.Weight(a) == a.Bytes, // what left around the window is not compared
 	}
+	wouldBreak(&f, r, a)
 	if all.day != nil {
 		f.OfFloor = percent(*all.day, r.Floor(), down)
 	}
@@ -130,6 +131,21 @@ func usedUnrecorded(r incident.Record, a evidence.Actor, key policy.Target) *boo
 		return nil
 	}
 	return new(last.At.After(record.Add(evidence.LateRecords)))
+}
+
+// wouldBreak fills in who else works with the credential. Where places are missing in the answer, nothing but their number is known.
+func wouldBreak(f *policy.Facts, r incident.Record, a evidence.Actor) {
+	u := a.AlsoUsed
+	if u == nil {
+		return
+	}
+	if f.UsedPlaces = &u.Places; u.Partial {
+		return
+	}
+	f.UsedHours, f.UsedServices, f.UsedBuckets = &u.Hours, &u.Services, &u.Buckets
+	if !u.Last.IsZero() {
+		f.UsedAgo = new(max(int64(r.Alarm.From.Sub(u.Last)/time.Minute), 0))
+	}
 }
 
 // seesAll reports whether the trail takes all S3 data events. Nil is unknown.

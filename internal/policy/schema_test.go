@@ -168,6 +168,7 @@ func anyFacts(r *rand.Rand) Facts {
 			*describes = new(r.IntN(2) == 0)
 		}
 	}
+	f.UsedPlaces, f.UsedHours, f.UsedAgo, f.UsedServices, f.UsedBuckets = share(0, 1, 20), share(0, 7, 168), share(0, 40, 10_080), share(0, 1, 9), share(0, 1, 9)
 	if f.OfStored = share(0, 50, 100, 4000); !yes(12) {
 		f.Via = "athena.amazonaws.com"
 	}

@@ -184,6 +184,10 @@ type Facts struct {
 	// than on the earlier days. OfStored is what it took against what the watched buckets hold.
 	LookedRound, RefusedBefore, NewAgent, OddHour *bool
 	OfStored                                      *int64
+	// What would break, which describes too: from how many other places this very credential was used in the 7 days before; in how many of the 168
+	// hours at the busiest of them; how many minutes before the window at any of them last; how many services and buckets were called from one of
+	// them at most. UsedAgo is nil too where there is no such place.
+	UsedPlaces, UsedHours, UsedAgo, UsedServices, UsedBuckets *int64
 	// OriginsSeen: every origin of the actor was compared with its history.
 	OriginsSeen bool
 }

@@ -222,6 +222,9 @@ func outcome(b *strings.Builder, r incident.Record, i int) {
 	if m, ok := r.Lineage.MintingOf(o.AccessKeyID); ok && o.ForSession() {
 		field(b, "It minted", minting(m))
 	}
+	if broken := breaks(r, o); broken != "" {
+		field(b, map[bool]string{true: "Breaks", false: "Would break"}[o.Watched()], broken)
+	}
 	sources(b, r, o)
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)

@@ -43,6 +43,9 @@ func theft() incident.Record {
 		FirstSeen: clockAt(time.Second), LastSeen: clockAt(118 * time.Second), HistoryDays: new(int64(6)), MostBytesInADay: new(int64(52_000_000)),
 		LastUsed: new(clockAt(-60 * time.Hour)), FamiliarBytes: new(int64(0)), UnfamiliarBytes: new(int64(40 * gib)), FamiliarActive: new(false),
 	}
+	thief.AlsoUsed = &evidence.AlsoUsed{Before: midnight, Places: 1, Hours: 160, Services: 2, Buckets: 1, Last: clockAt(-40 * time.Minute), Listed: []evidence.Use{{Network: "10.0.3.0/24",
+		First: clockAt(-167 * time.Hour), Last: clockAt(-40 * time.Minute), Hours: 160, Days: 8, Clocks: 24, Programs: evidence.Some{Count: 1, Names: []string{"aws-cli"}},
+		Services: evidence.Some{Count: 2, Names: []string{"s3.amazonaws.com", "sqs.amazonaws.com"}}, Buckets: evidence.Some{Count: 1, Names: []string{"customer-exports"}}}}}
 	job := evidence.Actor{
 		Kind: actor.IAMUserKey, AccessKeyID: nightly, PrincipalARN: "arn:aws:iam::111122223333:user/nightly", PrincipalID: "AIDAEXAMPLEJOB", AccountID: "111122223333", UserName: "nightly",
 		Bytes: gib / 2, ObjectBytes: gib / 2, Share: new(0.0123), Objects: 4, Calls: map[string]int64{"GetObject": 4}, Buckets: map[string]int64{"customer-exports": gib / 2},
@@ -115,6 +118,7 @@ func messages() map[string]incident.Record {
 	failed := judged(theft(), policy.Contain, containment.Failed, "nothing was changed: IAM refused UpdateAccessKey: AccessDenied", stealing)
 
 	unknown := theft()
+	unknown.Evidence.Actors[0].AlsoUsed = nil
 	unknown.Evidence.Complete, unknown.Evidence.Lost = false, []string{`trail file "a.json.gz" breaks off at byte 9000: its records are missing`}
 	unknown.Rounds[1].Error = "no query slot was free"
 	unknown = judged(unknown, policy.Contain, containment.Unknown, "it could not be read back: IAM did not answer in time", stealing)

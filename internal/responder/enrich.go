@@ -18,12 +18,23 @@ import (
 const enrichTime = 20 * time.Second
 
 // enrich asks who put the tags there that protect targets, one question an owner, who stands behind sessions and services, and what was made with
-// the credentials, all of it in enrichTime.
+// the credentials, and who else works with them, all of it in enrichTime.
 func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 	rec.Enriched = true
 	ctx, cancel := context.WithTimeout(ctx, enrichTime)
 	defer cancel()
-	w.behindAll(ctx, rec)
+	q := evidence.Callers{Credentials: rec.CallersUnknown(), Before: rec.Edge()}
+	var uses *evidence.Uses
+	var cost evidence.Answer
+	var err error
+	w.Workers.Each(2, func(n int) {
+		if n == 0 {
+			w.behindAll(ctx, rec)
+		} else if len(q.Credentials) > 0 {
+			uses, cost, err = w.ask.Callers(ctx, q)
+		}
+	})
+	w.tookCallers(ctx, rec, q, uses, cost, err)
 	known := map[string]string{}
 	for i, v := range rec.Verdicts {
 		target := rec.Outcomes[i].Step.Target
@@ -34,6 +45,24 @@ func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 			known[target.OwnerARN] = w.tagger(ctx, rec, target)
 		}
 		rec.Verdicts[i].TaggedBy = known[target.OwnerARN]
+	}
+}
+
+// tookCallers takes in who else works with the credentials of the steps, where the question on the buckets did not say: those that did not call
+// them before.
+func (w *worker) tookCallers(ctx context.Context, rec *incident.Record, q evidence.Callers, uses *evidence.Uses, cost evidence.Answer, err error) {
+	if len(q.Credentials) == 0 {
+		return
+	}
+	rec.Evidence.Cost.Add(cost)
+	if err != nil {
+		w.unanswered(ctx, rec, q.Name(), err)
+		return
+	}
+	for i, a := range rec.Evidence.Actors {
+		if a.AlsoUsed == nil {
+			rec.Evidence.Actors[i].AlsoUsed = uses.Also(a, q.Before)
+		}
 	}
 }
 

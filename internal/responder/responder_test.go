@@ -133,6 +133,8 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 	switch q.Name() {
 	case "usage":
 		answer.Rows = tr.usage()
+	case "callers":
+		answer.Rows = tr.callers(q.(evidence.Callers))
 	case "since":
 		answer.Rows = tr.since
 		if tr.since == nil {
@@ -219,6 +221,25 @@ func (tr *trail) usage() (rows []evidence.Row) {
 			at["object_most"] = fmt.Sprint(max(5000, k.bytes))
 		}
 		rows = append(rows, with(at, "part", "principal"), with(at, "part", "place"), with(at, "part", "origin"))
+	}
+	return rows
+}
+
+// callers are from where the takers' credentials were used: those that called the buckets from the office, the others from where nobody knows.
+func (tr *trail) callers(q evidence.Callers) (rows []evidence.Row) {
+	seen := map[string]bool{}
+	for _, k := range slices.Concat(tr.takers, tr.then) {
+		id := k.key
+		if k.role != "" {
+			id = k.principal() + ":" + k.owner
+		}
+		if seen[id] || k.stranger && !slices.Contains(q.Credentials, id) || len(q.Buckets) == 0 && !slices.Contains(q.Credentials, id) {
+			continue
+		}
+		seen[id] = true
+		rows = append(rows, evidence.Row{"credential": id, "vpc_endpoint": "", "vpc_endpoint_account": "", "source_ip": office, "first_seen": fmt.Sprint(from.AddDate(0, 0, -6).Unix()),
+			"last_seen": fmt.Sprint(from.Add(-40 * time.Minute).Unix()), "hours": "160", "days": "7", "clocks": "24", "first_clock": "0", "services": "2", "service": "s3.amazonaws.com",
+			"other_service": "sqs.amazonaws.com", "programs": "1", "program": "aws-cli", "other_program": "aws-cli", "buckets": "1", "bucket": "exports", "other_bucket": "exports", "places": "1"})
 	}
 	return rows
 }
@@ -808,7 +829,7 @@ func TestOneTaggedQuestionARole(t *testing.T) {
 	if n := w.trail.questions("lineage"); n != 1 || len(r.Lineage.Nodes) != 5 {
 		t.Errorf("%d questions followed %d of the 49 sessions back, want 5 in one", n, len(r.Lineage.Nodes))
 	}
-	if want := w.trail.questions("bytes") + w.trail.questions("usage") + 2; r.Evidence.Queries != want || !r.Enriched {
+	if want := w.trail.questions("bytes") + w.trail.questions("usage") + w.trail.questions("callers") + 2; r.Evidence.Queries != want || !r.Enriched {
 		t.Errorf("%d questions are billed, want %d", r.Evidence.Queries, want)
 	}
 	w.headline(t, "DECIDE")

@@ -48,6 +48,7 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: of, From: from, To: from.Add(5 * time.Minute)}}, Margin: alarm.Margin},
 				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: buckets[1:], From: from, To: from.Add(3 * time.Minute)}, {ID: "b", Buckets: of, From: from, To: from.Add(3 * time.Minute)},
 					{ID: "c", Buckets: of, From: from.Add(4 * time.Minute), To: from.Add(6 * time.Minute)}, {ID: "d", Buckets: of, From: from, To: from.Add(3 * time.Minute)}}, Margin: time.Minute},
+				evidence.Callers{Buckets: of, Before: from}, evidence.Callers{Credentials: []string{w.plot.stolen, w.plot.batch}, Before: now},
 				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
 				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketReplication", "CreateJob", "PutBucketPolicy", "UpdateDistribution"}, From: from.AddDate(0, 0, -3), To: now},
 				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketPolicy"}, From: from, To: now},

@@ -304,6 +304,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return bytesRows(all, q), nil
 	case evidence.Usage:
 		return usageRows(all, q), nil
+	case evidence.Callers:
+		return callersRows(all, q), nil
 	case evidence.Tagged:
 		return taggedRows(all, q), nil
 	case evidence.Since:
@@ -717,6 +719,92 @@ func usageOf(rows map[usedID]*used, touches map[string]bool, early time.Time) []
 				"looked": unix(u.looked), "product": u.product.min, "other_product": u.product.max,
 				"places": whole(int64(known)), "all_places": whole(int64(len(list)))})
 		}
+	}
+	return out
+}
+
+// userID is a credential at a place.
+type userID struct{ credential, network, endpoint, endpointAccount string }
+
+// user is one row of an answer to Callers.
+type user struct {
+	id                          userID
+	ip                          string
+	seen                        group
+	slots, days, clocks         map[int64]bool
+	services, programs, buckets map[string]bool
+}
+
+func callersRows(all []*entry, q evidence.Callers) []evidence.Row {
+	asked, users := map[string]bool{}, map[userID]*user{}
+	for _, id := range q.Credentials {
+		asked[id] = true
+	}
+	for _, e := range all {
+		id := userID{e.UserIdentity.PrincipalID, e.network, e.VPCEndpointID, e.VPCEndpointAccount}
+		if id.endpoint != "" {
+			id.network = ""
+		}
+		if strings.HasPrefix(e.UserIdentity.AccessKeyID, "AKIA") {
+			id.credential = e.UserIdentity.AccessKeyID
+		}
+		if e.UserIdentity.AccessKeyID == "" || id.credential == "" || e.ErrorCode != "" || e.EventTime.Before(q.Before.Add(-evidence.CallersSpan)) || !e.EventTime.Before(q.Before) {
+			continue
+		}
+		u := users[id]
+		if u == nil {
+			u = &user{id: id, slots: map[int64]bool{}, days: map[int64]bool{}, clocks: map[int64]bool{}, services: map[string]bool{}, programs: map[string]bool{}, buckets: map[string]bool{}}
+			users[id] = u
+		}
+		u.ip = max(u.ip, e.SourceIPAddress)
+		u.seen.span(e.EventTime)
+		slot := e.EventTime.Unix() / 3600
+		u.slots[slot], u.days[slot/24], u.clocks[slot%24*3600], u.services[e.EventSource] = true, true, true, true
+		if name := product.FindStringSubmatch(e.UserAgent); name != nil {
+			u.programs[name[1]] = true
+		}
+		if bucket := cmp.Or(e.inResources, e.named); e.EventSource == "s3.amazonaws.com" && bucket != "" {
+			if slices.Contains(q.Buckets, e.named) {
+				bucket = e.named
+			}
+			u.buckets[bucket] = true
+			asked[id.credential] = asked[id.credential] || slices.Contains(q.Buckets, bucket)
+		}
+	}
+	by := map[string][]*user{}
+	for id, u := range users {
+		if asked[id.credential] {
+			by[id.credential] = append(by[id.credential], u)
+		}
+	}
+	better := func(x, y *user) int {
+		return cmp.Or(cmp.Compare(len(y.days), len(x.days)), cmp.Compare(len(y.slots), len(x.slots)), y.seen.last.Compare(x.seen.last))
+	}
+	placed := func(x, y userID) int {
+		return cmp.Or(cmp.Compare(x.network, y.network), cmp.Compare(x.endpoint, y.endpoint), cmp.Compare(x.endpointAccount, y.endpointAccount))
+	}
+	place := map[*user]int{}
+	var told []*user
+	for _, list := range by {
+		slices.SortFunc(list, func(x, y *user) int { return cmp.Or(better(x, y), placed(x.id, y.id)) })
+		for i, u := range list[:min(len(list), 20)] {
+			place[u] = i + 1
+			told = append(told, u)
+		}
+	}
+	slices.SortFunc(told, func(x, y *user) int {
+		return cmp.Or(cmp.Compare(place[x], place[y]), better(x, y), cmp.Compare(x.id.credential, y.id.credential), placed(x.id, y.id))
+	})
+	var out []evidence.Row
+	for _, u := range told {
+		row := evidence.Row{"credential": u.id.credential, "vpc_endpoint": u.id.endpoint, "vpc_endpoint_account": u.id.endpointAccount, "source_ip": u.ip,
+			"first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last), "hours": whole(int64(len(u.slots))), "days": whole(int64(len(u.days))), "clocks": whole(int64(len(u.clocks))),
+			"first_clock": whole(slices.Min(slices.Collect(maps.Keys(u.clocks)))), "places": whole(int64(len(by[u.id.credential])))}
+		for column, names := range map[string]map[string]bool{"service": u.services, "program": u.programs, "bucket": u.buckets} {
+			sorted := append(slices.Sorted(maps.Keys(names)), "")
+			row[column+"s"], row[column], row["other_"+column] = whole(int64(len(names))), sorted[0], sorted[max(len(names), 1)-1]
+		}
+		out = append(out, row)
 	}
 	return out
 }

@@ -38,6 +38,7 @@ func (s about) questions() []evidence.Question {
 	buckets = slices.Compact(buckets)
 	all := []evidence.Question{evidence.Bytes{Windows: s.windows, Margin: alarm.Margin},
 		evidence.Usage{Buckets: buckets, Before: to}, evidence.Usage{Buckets: buckets, Before: to.Add(25 * time.Hour)},
+		evidence.Callers{Buckets: buckets, Before: to}, evidence.Callers{Credentials: s.keys, Before: to},
 		evidence.Copied{Buckets: buckets, From: from, To: to}, evidence.Copied{From: from, To: to},
 		evidence.Minutes{From: from, To: to}, evidence.Since{KeyIDs: s.keys, From: from, To: to}, evidence.Since{PrincipalIDs: s.ids, From: from, To: to},
 		evidence.Tagged{User: "mara", Tag: "nightlatch:protect", From: from, To: to}, evidence.Tagged{Role: "web", Tag: "nightlatch:protect", From: from, To: to}}

@@ -125,6 +125,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 	}{
 		"bytes": {q, func(rows []evidence.Row) (any, error) { return evidence.ReadBytes(rows, q, actor.Accounts(account)) }},
 		"usage": {evidence.Usage{Buckets: buckets, Before: from}, func(rows []evidence.Row) (any, error) { return evidence.ReadUsage(rows, from) }},
+		"callers": {evidence.Callers{Buckets: buckets, Credentials: []string{night.Neighbour}, Before: from},
+			func(rows []evidence.Row) (any, error) { return evidence.ReadCallers(rows, evidence.Callers{}) }},
 		"since": {evidence.Since{KeyIDs: []string{night.Stolen, night.Neighbour}, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadSince(rows) }},
 		"tagged": {evidence.Tagged{User: night.Owner, Tag: "nightlatch:protect", From: from.AddDate(0, 0, -14), To: to},
@@ -145,7 +147,7 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(direct.Rows) == 0 && (name == "bytes" || name == "usage" || name == "since" || name == "ordered") {
+			if len(direct.Rows) == 0 && (name == "bytes" || name == "usage" || name == "callers" || name == "since" || name == "ordered") {
 				t.Fatal("nothing is found, so that nothing is compared")
 			}
 			want, err := c.read(direct.Rows)

@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
+)
+
+const (
+	// toldPlaces is how many places a message names of those that would break.
+	toldPlaces = 2
+	// spanHours and spanDays are those of evidence.CallersSpan.
+	spanHours = int64(evidence.CallersSpan / time.Hour)
+	spanDays  = int64(evidence.CallersSpan / (24 * time.Hour))
+)
+
+// breaks says who else works with the credential that a step is about: that stops where it is cut. "" where that is not known, or where there is
+// no credential.
+func breaks(r incident.Record, o containment.Outcome) string {
+	u := usedBy(r, o)
+	switch {
+	case u == nil:
+		return ""
+	case u.Places == 0:
+		return "nothing that the trail shows: in " + heldSpan(r) + " it was used nowhere else"
+	}
+	var uses []string
+	for _, use := range u.Listed[:min(len(u.Listed), toldPlaces)] {
+		uses = append(uses, useOf(use, r.Alarm.From))
+	}
+	if more := u.Places - int64(len(uses)); more > 0 {
+		uses = append(uses, prose.Plural(more, "more place")+" in the incident's JSON or beyond")
+	}
+	return "it was also used " + strings.Join(uses, "; ")
+}
+
+// usedBy is what is known of who else works with the credential of a step; nil where that is nothing.
+func usedBy(r incident.Record, o containment.Outcome) *evidence.AlsoUsed {
+	i := slices.IndexFunc(r.Evidence.Actors, o.Against)
+	if i < 0 || r.Evidence.Actors[i].CredentialID() == "" {
+		return nil
+	}
+	return r.Evidence.Actors[i].AlsoUsed
+}
+
+// heldSpan is the time that was asked for, as far as the trail holds it.
+func heldSpan(r incident.Record) string {
+	if r.Evidence.Past() < evidence.CallersSpan {
+		return "the " + past(r.Evidence) + " before that the trail holds"
+	}
+	return fmt.Sprintf("the %d days before", spanDays)
+}
+
+// useOf is one place: "every hour from 10.0.3.0/24 by aws-cli, calling s3 (exports), last 40 minutes before". One that is new is called so: it may be
+// the thief's.
+func useOf(u evidence.Use, window time.Time) string {
+	text := rhythm(u) + " from " + prose.Safe(u.Place())
+	if by := some(u.Programs, "program"); by != "" {
+		text += " by " + by
+	}
+	if calls := some(services(u.Services), "service"); calls != "" {
+		text += ", calling " + calls
+		if on := some(u.Buckets, "bucket"); on != "" {
+			text += " (" + on + ")"
+		}
+	}
+	text += ", last " + lapse(window.Sub(u.Last)) + " before"
+	if window.Sub(u.First) < 24*time.Hour {
+		text += ", NEW there, first " + lapse(window.Sub(u.First)) + " before"
+	}
+	return text
+}
+
+// rhythm says how regularly.
+func rhythm(u evidence.Use) string {
+	switch days := min(u.Days, spanDays); { // they touch one day more
+	case u.Hours*10 >= spanHours*9:
+		return "every hour"
+	case days == spanDays && u.Clocks == 1:
+		return "every day at about " + ofDay(u.Clock)
+	case days == spanDays:
+		return "every day"
+	default:
+		return fmt.Sprintf("on %d of %d days", days, spanDays)
+	}
+}
+
+// some are two names at most, and how many more there are.
+func some(s evidence.Some, one string) string {
+	var names []string
+	for _, n := range s.Names {
+		names = append(names, short(n, 40))
+	}
+	if more := s.Count - int64(len(names)); more > 0 && len(names) > 0 {
+		names = append(names, prose.Plural(more, "more "+one))
+	}
+	if len(names) > 1 {
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	}
+	return strings.Join(names, "")
+}
+
+// services are named without their common end.
+func services(s evidence.Some) evidence.Some {
+	var names []string
+	for _, n := range s.Names {
+		names = append(names, strings.TrimSuffix(n, ".amazonaws.com"))
+	}
+	s.Names = names
+	return s
+}
+
+// lapse is a time in the unit that fits it.
+func lapse(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return prose.Plural(int64(d/(24*time.Hour)), "day")
+	case d >= 2*time.Hour:
+		return prose.Plural(int64(d/time.Hour), "hour")
+	}
+	return prose.Plural(int64(max(d, 0)/time.Minute), "minute")
+}
+
+// unknownUses are the credentials of steps of which it is not known who else works with them.
+func unknownUses(r incident.Record) (names []string) {
+	for _, o := range r.Outcomes {
+		i := slices.IndexFunc(r.Evidence.Actors, o.Against)
+		if o.State == containment.Skipped || i < 0 || r.Evidence.Actors[i].CredentialID() == "" || r.Evidence.Actors[i].AlsoUsed != nil {
+			continue
+		}
+		if id := prose.Safe(r.Evidence.Actors[i].AccessKeyID); !slices.Contains(names, id) {
+			names = append(names, id)
+		}
+	}
+	return names
+}
