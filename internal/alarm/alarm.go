@@ -126,6 +126,9 @@ type Meter interface {
 	// Read returns the alarm's own configuration and the datapoints around its window. An error means that the metric
 	// could not be read; an alarm that does not exist or does not fit is a Reading with a Doubt.
 	Read(context.Context, Alarm) (Reading, error)
+	// Refused counts the requests to the alarm's buckets that S3 has refused in [from, to), and in the same minutes of the UsualDays before. Where
+	// there is no such metric it is Refusals with a Doubt.
+	Refused(ctx context.Context, a Alarm, from, to time.Time) (Refusals, error)
 }
 
 // Margin is read on both sides of the window and counted apart: metric points arrive late and re-stamped, and a call's

@@ -128,6 +128,11 @@ func (m meter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	return r, nil
 }
 
+// Refused implements alarm.Meter: what S3 has refused without a name is in no trail.
+func (meter) Refused(context.Context, alarm.Alarm, time.Time, time.Time) (alarm.Refusals, error) {
+	return alarm.Refusals{Doubt: "no CloudWatch was asked"}, nil
+}
+
 // between are the points that begin in [from, to].
 func between(points []alarm.Point, from, to time.Time) []alarm.Point {
 	begins := func(p alarm.Point, t time.Time) int { return p.Start.Compare(t) }

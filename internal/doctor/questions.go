@@ -26,6 +26,7 @@ func Asked(at time.Time) []evidence.Question {
 		evidence.Usage{Buckets: []string{bucket}, Before: at.Add(evidence.HistorySpan)}, // whose span begins with the minute
 		evidence.Callers{Buckets: []string{bucket}, Credentials: []string{key}, Before: at.Add(evidence.CallersSpan)},
 		evidence.Since{KeyIDs: []string{key}, From: at, To: to},
+		evidence.Refused{KeyIDs: []string{key}, From: at, To: to},
 		evidence.Lineage{Given: []string{key}, Keys: []string{key}, Sessions: []string{key + ":" + bucket}, SignedIn: []string{key}, From: at, To: to},
 		evidence.Ordered{Buckets: []string{bucket}, Calls: []string{"PutBucketReplication"}, From: at, To: to},
 		evidence.Copied{Buckets: []string{bucket}, From: at, To: to},
@@ -110,6 +111,7 @@ func means(question string) string {
 		"bytes":   "nobody is found when an alarm fires",
 		"usage":   "nobody's habits are known, and every step waits for a human",
 		"callers": "no message says what would break where a credential is cut",
+		"refused": "no message says whose work a deny has stopped",
 		"since":   "nobody sees what a credential does after it was contained, and no human is followed to his sign-in",
 	}[question]
 	if !ok {

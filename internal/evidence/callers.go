@@ -95,13 +95,29 @@ type Some struct {
 	Names []string `json:"names,omitempty"`
 }
 
+// some reads a column's name, that of the other one, and how many there are.
+func (r *reader) some(column string) Some {
+	s := Some{Count: r.number(column + "s")}
+	if first, last := r.text(column), r.text("other_"+column); first != "" {
+		s.Names = slices.Compact([]string{first, last})
+	}
+	return s
+}
+
+// Place is a network or a VPC endpoint.
+type Place struct {
+	Network            string `json:"network,omitempty"`
+	VPCEndpoint        string `json:"vpc_endpoint,omitempty"`
+	VPCEndpointAccount string `json:"vpc_endpoint_account,omitempty"`
+}
+
+func (p Place) place() place { return place{p.Network, p.VPCEndpoint, p.VPCEndpointAccount} }
+
 // Use is what was done with a credential from one place.
 type Use struct {
-	Network            string    `json:"network,omitempty"`
-	VPCEndpoint        string    `json:"vpc_endpoint,omitempty"`
-	VPCEndpointAccount string    `json:"vpc_endpoint_account,omitempty"`
-	First              time.Time `json:"first"`
-	Last               time.Time `json:"last"`
+	Place
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
 	// Hours and Days count those of the CallersSpan in which it was used there, Clocks the hours of the day; Clock is the first of them, in seconds.
 	Hours  int64 `json:"hours"`
 	Days   int64 `json:"days"`
@@ -113,10 +129,8 @@ type Use struct {
 	Buckets  Some `json:"buckets"`
 }
 
-func (u Use) place() place { return place{u.Network, u.VPCEndpoint, u.VPCEndpointAccount} }
-
-// Place names it: the VPC endpoint, or the network.
-func (u Use) Place() string { return cmp.Or(u.VPCEndpoint, u.Network) }
+// String names it: the VPC endpoint, or the network.
+func (p Place) String() string { return cmp.Or(p.VPCEndpoint, p.Network) }
 
 // Uses is the answer to Callers, read: the places of each credential, where it worked on most days first.
 type Uses struct {
@@ -132,16 +146,9 @@ func ReadCallers(rows []Row, q Callers) (*Uses, error) {
 	uses := &Uses{By: map[string][]Use{}, Unlisted: map[string]int64{}, Partial: len(rows) >= maxCallers}
 	for _, row := range rows {
 		r := &reader{row: row}
-		some := func(column string) Some {
-			s := Some{Count: r.number(column + "s")}
-			if first, last := r.text(column), r.text("other_"+column); first != "" {
-				s.Names = slices.Compact([]string{first, last})
-			}
-			return s
-		}
-		u := Use{VPCEndpoint: r.text("vpc_endpoint"), VPCEndpointAccount: r.text("vpc_endpoint_account"), First: r.time("first_seen"), Last: r.time("last_seen"),
+		u := Use{Place: Place{VPCEndpoint: r.text("vpc_endpoint"), VPCEndpointAccount: r.text("vpc_endpoint_account")}, First: r.time("first_seen"), Last: r.time("last_seen"),
 			Hours: r.number("hours"), Days: r.number("days"), Clocks: r.number("clocks"), Clock: r.number("first_clock"),
-			Programs: some("program"), Services: some("service"), Buckets: some("bucket")}
+			Programs: r.some("program"), Services: r.some("service"), Buckets: r.some("bucket")}
 		if ip := r.text("source_ip"); u.VPCEndpoint == "" {
 			u.Network = Network(ip)
 		}

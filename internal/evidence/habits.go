@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"regexp"
@@ -61,6 +62,10 @@ type Habits struct {
 	NewAgent    string    `json:"new_agent,omitempty"`
 	// AlsoUsed is from where else this credential was used; nil is unknown.
 	AlsoUsed *AlsoUsed `json:"also_used,omitempty"`
+	// Places are where the principal works on other days too, where it worked on most days first, without those of which this window makes us wonder.
+	// PlacesPartial: there are more.
+	Places        []Place `json:"usual_places,omitempty"`
+	PlacesPartial bool    `json:"usual_places_partial,omitempty"`
 	// Hours are the times of day between which the principal read these buckets on its earlier days; nil where these are fewer than three.
 	Hours *Hours `json:"usual_hours,omitempty"`
 }
@@ -90,6 +95,8 @@ const (
 	// enoughUsers are the other users that make a place one of ours, and signInLasts is how long a sign-in speaks for what comes after it.
 	enoughUsers = 3
 	signInLasts = 12 * time.Hour
+	// keptUsual is how many of a principal's usual places an incident keeps.
+	keptUsual = 10
 	// sameTime is how far apart calls may come to come at the same time of the day.
 	sameTime = 15 * time.Minute
 )
@@ -195,8 +202,25 @@ func (a *Actor) compare(h *History, from time.Time) {
 	if a.unlisted["origin"] == 0 {
 		a.ThroughUsual, a.AllOrigins = through, !unknown
 	}
+	a.usualPlaces(p, strange)
 	a.lately(p, from, here, strange, active)
 	a.describe(p, from, strange)
+}
+
+// usualPlaces keeps where the principal works on other days too.
+func (a *Actor) usualPlaces(p *PrincipalHistory, strange map[place]bool) {
+	known := slices.SortedStableFunc(slices.Values(p.Places), func(x, y PlaceHistory) int { return cmp.Compare(y.Days, x.Days) })
+	a.PlacesPartial = p.PlacesPartial
+	for _, w := range known {
+		at := Place{w.Place.Network, w.Place.VPCEndpoint, w.Place.VPCEndpointAccount}
+		switch {
+		case strange[w.Place.place()] || !p.excuses(w, 0):
+		case len(a.Places) == keptUsual:
+			a.PlacesPartial = true
+		default:
+			a.Places = append(a.Places, at)
+		}
+	}
 }
 
 // describe says what the credential did before at the strange places, and how its agent compares with those of its principal's earlier days.

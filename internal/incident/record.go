@@ -184,6 +184,10 @@ type FollowUp struct {
 	Found []string `json:"found,omitempty"`
 	// Unknown says what could not be checked.
 	Unknown []string `json:"unknown,omitempty"`
+	// Broken says whose work seems to have stopped: refused calls from places that are usual, or more refusals than usual, whoever's they are.
+	Broken []string `json:"broken,omitempty"`
+	// Refused is what the buckets' metric of refusals says otherwise, in a sentence; "" where it was not read.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Quiet reports whether the follow-up found nothing, and could check everything.

@@ -10,6 +10,7 @@ package investigation
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
@@ -43,6 +44,21 @@ func New(meter alarm.Meter, first, second evidence.Trail, account containment.Ac
 // Metric reads an alarm's metric again.
 func (i *Investigation) Metric(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	return i.meter.Read(ctx, a)
+}
+
+// Refused counts what S3 has refused of the requests to an alarm's buckets, whoever sent them.
+func (i *Investigation) Refused(ctx context.Context, a alarm.Alarm, from, to time.Time) (alarm.Refusals, error) {
+	return i.meter.Refused(ctx, a, from, to)
+}
+
+// RefusedCalls says whose calls were refused since. The answer has what it cost, also beside an error.
+func (i *Investigation) RefusedCalls(ctx context.Context, q evidence.Refused) (evidence.Refusals, evidence.Answer, error) {
+	answer, err := i.ask(ctx, q)
+	var refused evidence.Refusals
+	if err == nil {
+		refused, err = evidence.ReadRefused(answer.Rows)
+	}
+	return refused, answer, err
 }
 
 // Targets says of each credential whom it belongs to, and of a key how it is set. It has an entry for each of them, whatever failed. An answer

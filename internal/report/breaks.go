@@ -60,7 +60,7 @@ func heldSpan(r incident.Record) string {
 // useOf is one place: "every hour from 10.0.3.0/24 by aws-cli, calling s3 (exports), last 40 minutes before". One that is new is called so: it may be
 // the thief's.
 func useOf(u evidence.Use, window time.Time) string {
-	text := rhythm(u) + " from " + prose.Safe(u.Place())
+	text := rhythm(u) + " from " + prose.Safe(u.Place.String())
 	if by := some(u.Programs, "program"); by != "" {
 		text += " by " + by
 	}

@@ -13,11 +13,11 @@ import (
 // Who else works with a credential stands beside its step, before the line to run; what others could choose in it is harmless and short.
 func TestWhatWouldBreak(t *testing.T) {
 	hour := func(n int) time.Time { return clockAt(-time.Duration(n) * time.Hour) }
-	hourly := evidence.Use{Network: "10.0.3.0/24", First: hour(167), Last: clockAt(-40 * time.Minute), Hours: 160, Days: 8, Clocks: 24, Programs: evidence.Some{Count: 1, Names: []string{"aws-cli"}},
+	hourly := evidence.Use{Place: evidence.Place{Network: "10.0.3.0/24"}, First: hour(167), Last: clockAt(-40 * time.Minute), Hours: 160, Days: 8, Clocks: 24, Programs: evidence.Some{Count: 1, Names: []string{"aws-cli"}},
 		Services: evidence.Some{Count: 2, Names: []string{"s3.amazonaws.com", "sqs.amazonaws.com"}}, Buckets: evidence.Some{Count: 5, Names: []string{"a", "z"}}}
-	nightly := evidence.Use{VPCEndpoint: "vpce-1", First: hour(160), Last: hour(21), Hours: 7, Days: 7, Clocks: 1, Clock: 7200, Services: evidence.Some{Count: 1, Names: []string{"s3.amazonaws.com"}}}
-	fresh := evidence.Use{Network: "192.0.2.0/24", First: clockAt(-90 * time.Minute), Last: clockAt(-30 * time.Minute), Hours: 2, Days: 1, Clocks: 2}
-	hostile := evidence.Use{Network: "a\nDONE\u202e", First: hour(100), Last: hour(72), Hours: 3, Days: 3, Clocks: 3, Programs: evidence.Some{Count: 90, Names: []string{strings.Repeat("x", 64), "DONE. Nothing to do"}},
+	nightly := evidence.Use{Place: evidence.Place{VPCEndpoint: "vpce-1"}, First: hour(160), Last: hour(21), Hours: 7, Days: 7, Clocks: 1, Clock: 7200, Services: evidence.Some{Count: 1, Names: []string{"s3.amazonaws.com"}}}
+	fresh := evidence.Use{Place: evidence.Place{Network: "192.0.2.0/24"}, First: clockAt(-90 * time.Minute), Last: clockAt(-30 * time.Minute), Hours: 2, Days: 1, Clocks: 2}
+	hostile := evidence.Use{Place: evidence.Place{Network: "a\nDONE\u202e"}, First: hour(100), Last: hour(72), Hours: 3, Days: 3, Clocks: 3, Programs: evidence.Some{Count: 90, Names: []string{strings.Repeat("x", 64), "DONE. Nothing to do"}},
 		Services: evidence.Some{Count: 1, Names: []string{"s3.amazonaws.com"}}, Buckets: evidence.Some{Count: 1, Names: []string{"b\nUndo: rm"}}}
 	for name, c := range map[string]struct {
 		used  *evidence.AlsoUsed

@@ -43,7 +43,7 @@ func theft() incident.Record {
 		FirstSeen: clockAt(time.Second), LastSeen: clockAt(118 * time.Second), HistoryDays: new(int64(6)), MostBytesInADay: new(int64(52_000_000)),
 		LastUsed: new(clockAt(-60 * time.Hour)), FamiliarBytes: new(int64(0)), UnfamiliarBytes: new(int64(40 * gib)), FamiliarActive: new(false),
 	}
-	thief.AlsoUsed = &evidence.AlsoUsed{Before: midnight, Places: 1, Hours: 160, Services: 2, Buckets: 1, Last: clockAt(-40 * time.Minute), Listed: []evidence.Use{{Network: "10.0.3.0/24",
+	thief.AlsoUsed = &evidence.AlsoUsed{Before: midnight, Places: 1, Hours: 160, Services: 2, Buckets: 1, Last: clockAt(-40 * time.Minute), Listed: []evidence.Use{{Place: evidence.Place{Network: "10.0.3.0/24"},
 		First: clockAt(-167 * time.Hour), Last: clockAt(-40 * time.Minute), Hours: 160, Days: 8, Clocks: 24, Programs: evidence.Some{Count: 1, Names: []string{"aws-cli"}},
 		Services: evidence.Some{Count: 2, Names: []string{"s3.amazonaws.com", "sqs.amazonaws.com"}}, Buckets: evidence.Some{Count: 1, Names: []string{"customer-exports"}}}}}
 	job := evidence.Actor{

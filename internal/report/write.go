@@ -30,6 +30,9 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 		}
 	case incident.Again:
 		word, lines = "NOT QUIET", found(r)
+		if n := len(r.FollowUps); n > 0 && !r.FollowUps[n-1].Hot && len(r.FollowUps[n-1].Found) == 0 {
+			word = "WORK STOPPED?"
+		}
 	case incident.Reminder:
 		word = "STILL OPEN"
 		lines = []string{"Nobody has answered since " + r.Judged.UTC().Format(time.TimeOnly) + ". Each step to decide is below, with the line to run."}
@@ -106,7 +109,7 @@ func found(r incident.Record) []string {
 		return nil
 	}
 	f := r.FollowUps[len(r.FollowUps)-1]
-	if f.Quiet() {
+	if f.Quiet() && len(f.Broken) == 0 {
 		return nil
 	}
 	lines := []string{"At " + f.At.UTC().Format(time.TimeOnly) + " Nightlatch followed up:"}
@@ -146,10 +149,11 @@ func escalated(r incident.Record) []string {
 
 // FollowUp is one check after the verdict, in a sentence.
 func FollowUp(f incident.FollowUp) string {
+	all := parts(f)
 	if f.Quiet() {
-		return "quiet"
+		all = append([]string{"quiet"}, all...)
 	}
-	return strings.Join(parts(f), "; ")
+	return strings.Join(all, "; ")
 }
 
 // parts are what a follow-up has found, and what it could not see.
@@ -160,6 +164,9 @@ func parts(f incident.FollowUp) []string {
 	}
 	for _, found := range f.Found {
 		all = append(all, prose.Safe(found))
+	}
+	for _, broken := range f.Broken {
+		all = append(all, prose.Safe(broken))
 	}
 	for _, u := range f.Unknown {
 		all = append(all, "not known: "+prose.Safe(u))
@@ -277,6 +284,8 @@ func closing(r incident.Record) Message {
 		end = "CLOSED, NOBODY ANSWERED"
 	case n > 0 && !r.FollowUps[n-1].Quiet():
 		end = "CLOSED, NOT ALL SEEN"
+	case n > 0 && len(r.FollowUps[n-1].Broken) > 0:
+		end = "QUIET, WORK STOPPED?"
 	}
 	fmt.Fprintf(&b, "%s\n\n", end)
 	for _, line := range wrap(Answer(r)+".", width) {
@@ -294,7 +303,14 @@ func closing(r incident.Record) Message {
 		field(&b, "And", earlier)
 	}
 	if n := len(r.FollowUps); n > 0 {
-		for _, u := range r.FollowUps[n-1].Unknown {
+		f := r.FollowUps[n-1]
+		for _, broken := range f.Broken {
+			field(&b, "Work stopped?", prose.Safe(broken))
+		}
+		if f.Refused != "" {
+			field(&b, "Refused since", prose.Safe(f.Refused))
+		}
+		for _, u := range f.Unknown {
 			field(&b, "NOT KNOWN", prose.Safe(u))
 		}
 	}

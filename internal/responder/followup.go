@@ -33,18 +33,15 @@ func (w *worker) follow(ctx context.Context, rec *incident.Record) {
 	}
 	w.since(ctx, rec, &f)
 	w.madeMeanwhile(ctx, rec, &f)
+	w.stopped(ctx, rec, &f)
 	var before incident.FollowUp
 	if n := len(rec.FollowUps); n > 0 {
 		before = rec.FollowUps[n-1]
 	}
 	rec.FollowUps = append(rec.FollowUps, f)
-	what := "follow-up: quiet"
-	if !f.Quiet() {
-		what = "follow-up: " + report.FollowUp(f)
-	}
-	rec.Note(f.At, what)
+	rec.Note(f.At, "follow-up: "+report.FollowUp(f))
 	_, more := rec.FollowUpDue()
-	news := f.Hot && !before.Hot || slices.ContainsFunc(f.Found, func(s string) bool { return !slices.Contains(before.Found, s) })
+	news := len(f.Broken) > 0 && len(before.Broken) == 0 && more || f.Hot && !before.Hot || slices.ContainsFunc(f.Found, func(s string) bool { return !slices.Contains(before.Found, s) })
 	switch {
 	case rec.MergedInto != "":
 	case !more && (f.Hot || len(f.Found) > 0):

@@ -99,6 +99,8 @@ type trail struct {
 	lastSeen time.Time
 	// since is what the credentials have done since; nil is nothing.
 	since []evidence.Row
+	// refused are the calls that a deny has stopped.
+	refused []evidence.Row
 	// unsteady is until when each query round finds a little more.
 	unsteady time.Time
 	// failing is the question that is not answered; "" is none.
@@ -140,6 +142,8 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		if tr.since == nil {
 			answer.Rows = []evidence.Row{{"part": "all", "calls": "0", "bytes": "0"}}
 		}
+	case "refused":
+		answer.Rows = tr.refused
 	case "lineage":
 		answer.Rows = tr.lineage(q.(evidence.Lineage))
 	case "trust":

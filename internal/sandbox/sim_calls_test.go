@@ -481,6 +481,26 @@ func (m simMeter) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) 
 	})
 }
 
+// Refused counts what was sent with keys that were off, as CloudWatch shows it by now.
+func (m simMeter) Refused(_ context.Context, a alarm.Alarm, from, to time.Time) (alarm.Refusals, error) {
+	return call(m.invocation, "meter", "refusals of "+a.Name, func() (alarm.Refusals, error) {
+		w := m.world
+		if !w.countsErrors {
+			return alarm.Refusals{Doubt: "CloudWatch has no datapoint of 4xxErrors"}, nil
+		}
+		var points []alarm.Point
+		for _, b := range a.Buckets {
+			points = append(points, alarm.Point{Start: from.Add(-alarm.UsualDays * 24 * time.Hour)})
+			for _, at := range w.refusals[b] {
+				if !at.After(w.now.Add(-2 * time.Minute)) {
+					points = append(points, alarm.Point{Start: at.Truncate(time.Minute), Bytes: 1})
+				}
+			}
+		}
+		return alarm.CountRefusals(points, from, to), nil
+	})
+}
+
 func (t simTrail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, error) {
 	a, err := call(t.invocation, "trail", "ask for "+q.Name(), func() (evidence.Answer, error) {
 		rows, err := answer(seen(t.trail, t.now), q)

@@ -29,6 +29,12 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 		all := seen(w.trail, now)
 		engine := w.load(t, all)
 		from := w.plot.begins.Truncate(time.Minute)
+		var refused []string
+		for _, e := range w.trail {
+			if e.ErrorCode != "" {
+				refused = append(refused, e.UserIdentity.PrincipalID)
+			}
+		}
 		lineage := func(key, principal string) evidence.Lineage {
 			return evidence.Lineage{Given: []string{key}, Keys: []string{key, w.plot.stolen}, Sessions: []string{principal}, SignedIn: []string{principal}, From: dusk.AddDate(0, 0, -1), To: now}
 		}
@@ -36,6 +42,7 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 			evidence.Since{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: []string{w.mara}, From: from, To: now},
 			evidence.Since{KeyIDs: []string{w.plot.stolen, w.plot.batch}, From: from.AddDate(0, 0, -9), To: now},
 			evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
+			evidence.Refused{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: refused, From: from.AddDate(0, 0, -1), To: now}, evidence.Refused{From: from, To: now},
 			evidence.Trust{Role: "oncall", Provider: "arn:aws:iam::111122223333:saml-provider/idp", From: dusk.AddDate(0, 0, -1), To: now},
 			evidence.Tagged{User: "mara", Tag: protectTag, From: dusk, To: now}, evidence.Tagged{User: "mara", Tag: "other", From: dusk, To: now},
 			lineage("ASIANOBODYHASTHISKEY", ""), lineage("", ""),

@@ -306,6 +306,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return usageRows(all, q), nil
 	case evidence.Callers:
 		return callersRows(all, q), nil
+	case evidence.Refused:
+		return refusedRows(all, q), nil
 	case evidence.Tagged:
 		return taggedRows(all, q), nil
 	case evidence.Since:
@@ -800,13 +802,61 @@ func callersRows(all []*entry, q evidence.Callers) []evidence.Row {
 		row := evidence.Row{"credential": u.id.credential, "vpc_endpoint": u.id.endpoint, "vpc_endpoint_account": u.id.endpointAccount, "source_ip": u.ip,
 			"first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last), "hours": whole(int64(len(u.slots))), "days": whole(int64(len(u.days))), "clocks": whole(int64(len(u.clocks))),
 			"first_clock": whole(slices.Min(slices.Collect(maps.Keys(u.clocks)))), "places": whole(int64(len(by[u.id.credential])))}
-		for column, names := range map[string]map[string]bool{"service": u.services, "program": u.programs, "bucket": u.buckets} {
-			sorted := append(slices.Sorted(maps.Keys(names)), "")
-			row[column+"s"], row[column], row["other_"+column] = whole(int64(len(names))), sorted[0], sorted[max(len(names), 1)-1]
-		}
+		u.named(row, "service", u.services)
+		u.named(row, "program", u.programs)
+		u.named(row, "bucket", u.buckets)
 		out = append(out, row)
 	}
 	return out
+}
+
+func refusedRows(all []*entry, q evidence.Refused) []evidence.Row {
+	type refusal struct {
+		user
+		calls map[string]bool
+	}
+	places := map[userID]*refusal{}
+	unique := func(e *entry) string { id, _, _ := strings.Cut(e.UserIdentity.PrincipalID, ":"); return id }
+	for _, e := range all {
+		asked := slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID) || slices.Contains(q.PrincipalIDs, unique(e)) || slices.Contains(q.PrincipalIDs, e.issuerID)
+		if !asked || e.ErrorCode != "AccessDenied" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
+			continue
+		}
+		id := userID{e.UserIdentity.AccessKeyID, e.network, e.VPCEndpointID, e.VPCEndpointAccount}
+		if id.endpoint != "" {
+			id.network = ""
+		}
+		u := places[id]
+		if u == nil {
+			u = &refusal{user{id: id, services: map[string]bool{}, programs: map[string]bool{}}, map[string]bool{}}
+			places[id] = u
+		}
+		u.ip = max(u.ip, e.SourceIPAddress)
+		u.seen.span(e.EventTime)
+		u.calls[cmp.Or(e.SharedEventID, e.EventID)], u.services[e.EventName] = true, true
+		if name := product.FindStringSubmatch(e.UserAgent); name != nil {
+			u.programs[name[1]] = true
+		}
+	}
+	var out []evidence.Row
+	list := slices.SortedFunc(maps.Values(places), func(x, y *refusal) int {
+		return cmp.Or(cmp.Compare(len(y.calls), len(x.calls)), y.seen.last.Compare(x.seen.last), cmp.Compare(x.id.credential, y.id.credential), cmp.Compare(x.id.network, y.id.network),
+			cmp.Compare(x.id.endpoint, y.id.endpoint), cmp.Compare(x.id.endpointAccount, y.id.endpointAccount))
+	})
+	for _, u := range list[:min(len(list), 200)] {
+		row := evidence.Row{"access_key_id": u.id.credential, "vpc_endpoint": u.id.endpoint, "vpc_endpoint_account": u.id.endpointAccount, "source_ip": u.ip,
+			"calls": whole(int64(len(u.calls))), "first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last)}
+		u.named(row, "name", u.services)
+		u.named(row, "program", u.programs)
+		out = append(out, row)
+	}
+	return out
+}
+
+// named writes the first and the last of names, and how many they are.
+func (*user) named(row evidence.Row, column string, names map[string]bool) {
+	sorted := append(slices.Sorted(maps.Keys(names)), "")
+	row[column+"s"], row[column], row["other_"+column] = whole(int64(len(names))), sorted[0], sorted[max(len(names), 1)-1]
 }
 
 func taggedRows(all []*entry, q evidence.Tagged) []evidence.Row {

@@ -25,6 +25,9 @@ type world struct {
 	weather weather
 	// misleads counts the containments that were taken back in a night that breaks what they assume.
 	misleads int
+	// refusals are when requests of keys that were off came to each bucket; countsErrors says that there is a metric of them.
+	refusals     map[string][]time.Time
+	countsErrors bool
 	// metricThen is what the metric showed when an incident wrote first.
 	metricThen map[string]int64
 	plot       plot
@@ -143,7 +146,7 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1))}
+		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1)), countsErrors: seed%3 > 0}
 	w.weather = w.forecast()
 	w.cast()
 	w.ears = rand.New(rand.NewPCG(seed, 14))
@@ -241,7 +244,11 @@ func (w *world) works(who identity) bool {
 
 // read is one call that moves bytes.
 func (w *world) read(c caller, name, bucket string, n int64, presigned bool) bool {
-	if !w.works(c.who) {
+	if !w.works(c.who) { // it leaves no record, and has no name in the metric
+		if w.refusals == nil {
+			w.refusals = map[string][]time.Time{}
+		}
+		w.refusals[bucket] = append(w.refusals[bucket], w.now)
 		return false
 	}
 	r := c.call(w.Rand, w.now, name, bucket, "exports/2024/part-"+fmt.Sprint(w.IntN(5000)), n)

@@ -47,8 +47,30 @@ type Meter struct {
 	Buckets map[string][]alarm.Point
 	// Stored is how many bytes the buckets hold; nil is unknown.
 	Stored *int64
+	// Errors holds each bucket's datapoints of requests that were refused (4xx); a bucket without any has no such metric.
+	Errors map[string][]alarm.Point
 	// Err is returned instead, where it is set.
 	Err error
+}
+
+// Refused implements alarm.Meter.
+func (m *Meter) Refused(_ context.Context, a alarm.Alarm, from, to time.Time) (alarm.Refusals, error) {
+	if m.Err != nil {
+		return alarm.Refusals{}, m.Err
+	}
+	var points []alarm.Point
+	var missing []string
+	for _, b := range a.Buckets {
+		if len(m.Errors[b]) == 0 {
+			missing = append(missing, b)
+		}
+		points = append(points, m.Errors[b]...)
+	}
+	r := alarm.CountRefusals(points, from, to)
+	if r.Missing = missing; len(missing) == len(a.Buckets) {
+		r.Doubt = "no bucket has the metric"
+	}
+	return r, nil
 }
 
 // Read implements alarm.Meter.
@@ -94,6 +116,14 @@ func (Echo) Read(_ context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	return r, nil
 }
 
+// noRefusals is the doubt of who has asked no CloudWatch.
+const noRefusals = "no CloudWatch was asked"
+
+// Refused implements alarm.Meter.
+func (Echo) Refused(context.Context, alarm.Alarm, time.Time, time.Time) (alarm.Refusals, error) {
+	return alarm.Refusals{Doubt: noRefusals}, nil
+}
+
 // given is a metric that stands in a file: no CloudWatch was asked.
 type given struct{ *Meter }
 
@@ -102,6 +132,11 @@ func (m given) Read(ctx context.Context, a alarm.Alarm) (alarm.Reading, error) {
 	r, err := m.Meter.Read(ctx, a)
 	r.Given, r.Doubt = "the account's file shows", nameless(a)
 	return r, err
+}
+
+// Refused implements alarm.Meter: an account's file has no such metric.
+func (given) Refused(context.Context, alarm.Alarm, time.Time, time.Time) (alarm.Refusals, error) {
+	return alarm.Refusals{Doubt: noRefusals}, nil
 }
 
 // nameless says why an alarm that came without the rest of its event could not be confirmed anywhere; "" where it has it.

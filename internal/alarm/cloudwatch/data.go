@@ -78,17 +78,23 @@ func (m *Meter) around(a alarm.Alarm, period time.Duration) span {
 	return span{from, from.Add((m.now().Sub(from) + period - 1) / period * period)}
 }
 
-// points adds up the datapoints of all series, oldest first.
+// downloaded and refused are S3's request metrics that are read.
+const (
+	downloaded = "BytesDownloaded"
+	refused    = "4xxErrors"
+)
+
+// points adds up the datapoints of BytesDownloaded of all series, oldest first.
 func (m *Meter) points(ctx context.Context, all []series, when span, period time.Duration) ([]alarm.Point, error) {
-	got, err := m.columns(ctx, all, when, period)
+	got, err := m.columns(ctx, downloaded, all, when, period)
 	if err != nil {
 		return nil, err
 	}
 	return sum(got)
 }
 
-// columns are the datapoints of each series, by the ids of the queries.
-func (m *Meter) columns(ctx context.Context, all []series, when span, period time.Duration) (map[string]*column, error) {
+// columns are the datapoints of a metric of each series, by the ids of the queries.
+func (m *Meter) columns(ctx context.Context, metric string, all []series, when span, period time.Duration) (map[string]*column, error) {
 	if !when.from.Before(when.to) || len(all) == 0 {
 		return nil, nil // a window in the future: nothing was measured there, and CloudWatch would refuse the question
 	}
@@ -96,8 +102,8 @@ func (m *Meter) columns(ctx context.Context, all []series, when span, period tim
 	got := map[string]*column{}
 	for i, s := range all {
 		id := fmt.Sprintf("q%d", i)
-		got[id] = &column{series: s, values: map[time.Time]float64{}}
-		queries = append(queries, queryFor(id, "BytesDownloaded", types.StatisticSum, period, s.bucket, "FilterId", s.filterID))
+		got[id] = &column{metric: metric, series: s, values: map[time.Time]float64{}}
+		queries = append(queries, queryFor(id, metric, types.StatisticSum, period, s.bucket, "FilterId", s.filterID))
 	}
 	if err := m.read(ctx, queries, when, got); err != nil {
 		return nil, err
@@ -138,10 +144,11 @@ func (m *Meter) read(ctx context.Context, queries []types.MetricDataQuery, when 
 	})
 }
 
-var dataCall = call{"cloudwatch:GetMetricData", "the metric BytesDownloaded"}
+var dataCall = call{"cloudwatch:GetMetricData", "S3's metrics"}
 
 // column is what is known of one series.
 type column struct {
+	metric string
 	series series
 	values map[time.Time]float64
 	status types.StatusCode
@@ -150,8 +157,8 @@ type column struct {
 // add takes one page's datapoints. PartialData is what every page but a series' last one says; it is judged at the end.
 func (c *column) add(r types.MetricDataResult) error {
 	if r.StatusCode == types.StatusCodeInternalError || r.StatusCode == types.StatusCodeForbidden || len(r.Values) != len(r.Timestamps) {
-		return fmt.Errorf("reading BytesDownloaded of bucket %q: CloudWatch answered %s and %d values for %d times; try again",
-			c.series.bucket, r.StatusCode, len(r.Values), len(r.Timestamps))
+		return fmt.Errorf("reading %s of bucket %q: CloudWatch answered %s and %d values for %d times; try again",
+			c.metric, c.series.bucket, r.StatusCode, len(r.Values), len(r.Timestamps))
 	}
 	c.status = r.StatusCode
 	for i, t := range r.Timestamps {
@@ -166,8 +173,8 @@ func sum(columns map[string]*column) ([]alarm.Point, error) {
 	for _, id := range slices.Sorted(maps.Keys(columns)) {
 		c := columns[id]
 		if c.status != types.StatusCodeComplete {
-			return nil, fmt.Errorf("reading BytesDownloaded of bucket %q: CloudWatch gave only a part of the datapoints (%q); try again",
-				c.series.bucket, c.status)
+			return nil, fmt.Errorf("reading %s of bucket %q: CloudWatch gave only a part of the datapoints (%q); try again",
+				c.metric, c.series.bucket, c.status)
 		}
 		for t, v := range c.values {
 			total[t] += v
@@ -177,7 +184,7 @@ func sum(columns map[string]*column) ([]alarm.Point, error) {
 	for _, t := range slices.SortedFunc(maps.Keys(total), time.Time.Compare) {
 		v := total[t]
 		if math.IsNaN(v) || v < 0 || v >= 1<<62 {
-			return nil, fmt.Errorf("reading BytesDownloaded: the datapoint of %s is %v, which is no number of bytes; try again", t.Format(time.RFC3339), v)
+			return nil, fmt.Errorf("reading S3's request metrics: the datapoint of %s is %v, which no sum can be; try again", t.Format(time.RFC3339), v)
 		}
 		points = append(points, alarm.Point{Start: t, Bytes: int64(math.Round(v))})
 	}

@@ -40,6 +40,7 @@ type fakeCloudWatch struct {
 	contributors []types.AlarmContributor
 	data         map[series]map[time.Time]float64
 	sizes        map[series]map[time.Time]float64 // by bucket and storage type
+	errors       map[series]map[time.Time]float64 // one-minute sums of 4xxErrors
 	page         int                              // items a page; 0 is all
 	status       map[string]types.StatusCode      // by bucket: what the last page says instead of Complete
 	faults       map[string][]int                 // by operation, or ofSizes: HTTP statuses, one a call, the last one stays; 0 answers, -1 never does
@@ -49,8 +50,11 @@ type fakeCloudWatch struct {
 	s3           *s3test.Server
 }
 
-// ofSizes is what faults and calls call the question for how much buckets hold.
-const ofSizes = "GetMetricData of BucketSizeBytes"
+// ofSizes is what faults and calls call the question for how much buckets hold, ofErrors that for what was refused.
+const (
+	ofSizes  = "GetMetricData of BucketSizeBytes"
+	ofErrors = "GetMetricData of 4xxErrors"
+)
 
 func newFake(t *testing.T) *fakeCloudWatch {
 	return &fakeCloudWatch{
@@ -103,6 +107,9 @@ func (f *fakeCloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if bytes.Contains(body, []byte("BucketSizeBytes")) {
 		operation = ofSizes
 	}
+	if bytes.Contains(body, []byte("4xxErrors")) {
+		operation = ofErrors
+	}
 	f.calls[operation]++
 	status := 0
 	if queue := f.faults[operation]; len(queue) > 0 {
@@ -153,6 +160,11 @@ func (f *fakeCloudWatch) do(operation string, in cbor.Map) []byte {
 		return f.listMetrics(in)
 	case ofSizes:
 		return f.getSizes(in)
+	case ofErrors:
+		f.asked = f.span(in)
+		return f.answer(in, "AWS/S3 4xxErrors Sum by FilterId", func(s series, period time.Duration) ([]time.Time, []float64) {
+			return sums(f.errors[s], f.asked, period)
+		})
 	}
 	f.t.Errorf("the adapter called %q, which no grant of it names", operation)
 	return nil

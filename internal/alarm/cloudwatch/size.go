@@ -49,7 +49,7 @@ func (m *Meter) stored(ctx context.Context, buckets []string) *int64 {
 	for i, bucket := range buckets {
 		for j, storage := range storageTypes {
 			id := fmt.Sprintf("b%dt%d", i, j)
-			got[id] = &column{series: series{bucket: bucket}, values: map[time.Time]float64{}}
+			got[id] = &column{metric: "BucketSizeBytes", series: series{bucket: bucket}, values: map[time.Time]float64{}}
 			queries = append(queries, queryFor(id, "BucketSizeBytes", types.StatisticAverage, day, bucket, "StorageType", storage))
 		}
 	}

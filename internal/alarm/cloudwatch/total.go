@@ -36,7 +36,7 @@ func (m *Meter) total(ctx context.Context, a alarm.Alarm, w watch, r alarm.Readi
 	gave := map[string]int64{}
 	total := map[time.Time]int64{}
 	for some := range slices.Chunk(slices.SortedFunc(maps.Keys(all), func(x, y series) int { return cmp.Compare(x.bucket, y.bucket) }), maxQueries) {
-		columns, err := m.columns(ctx, some, when, w.period)
+		columns, err := m.columns(ctx, downloaded, some, when, w.period)
 		if err != nil {
 			return alarm.Reading{}, err
 		}

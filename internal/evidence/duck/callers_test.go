@@ -56,7 +56,7 @@ func TestCallers(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			var got []string
 			for _, u := range callersOf(t, trail(t, c.records), c.q).By[stolen] {
-				got = append(got, fmt.Sprint(u.Place(), " ", u.Days, " ", u.Hours, " ", u.Programs.Names, " ", u.Services.Count, " ", u.Services.Names, " ", u.Buckets.Count, " ", u.Buckets.Names))
+				got = append(got, fmt.Sprint(u.Place, " ", u.Days, " ", u.Hours, " ", u.Programs.Names, " ", u.Services.Count, " ", u.Services.Names, " ", u.Buckets.Count, " ", u.Buckets.Names))
 			}
 			equal(t, got, c.places)
 		})
@@ -108,7 +108,7 @@ func TestWhoElseWorksWithIt(t *testing.T) {
 		var got any
 		for _, a := range evidence.Reconcile(alarm.Alarm{From: noon, To: end, Bytes: new(int64(1010))}, tally, history).Actors {
 			if u := a.AlsoUsed; u != nil {
-				got = []any{u.Places, u.Listed[0].Place(), u.Listed[1].Place(), u.Last, u.Hours}
+				got = []any{u.Places, u.Listed[0].Place.String(), u.Listed[1].Place.String(), u.Last, u.Hours}
 			}
 		}
 		t.Run(what, func(t *testing.T) { equal(t, got, c.want) })

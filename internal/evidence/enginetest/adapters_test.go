@@ -127,6 +127,8 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 		"usage": {evidence.Usage{Buckets: buckets, Before: from}, func(rows []evidence.Row) (any, error) { return evidence.ReadUsage(rows, from) }},
 		"callers": {evidence.Callers{Buckets: buckets, Credentials: []string{night.Neighbour}, Before: from},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadCallers(rows, evidence.Callers{}) }},
+		"refused": {evidence.Refused{KeyIDs: []string{night.Stolen, night.Neighbour}, From: from.AddDate(0, 0, -14), To: to},
+			func(rows []evidence.Row) (any, error) { return evidence.ReadRefused(rows) }},
 		"since": {evidence.Since{KeyIDs: []string{night.Stolen, night.Neighbour}, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadSince(rows) }},
 		"tagged": {evidence.Tagged{User: night.Owner, Tag: "nightlatch:protect", From: from.AddDate(0, 0, -14), To: to},
