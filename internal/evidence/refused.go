@@ -23,11 +23,11 @@ func (Refused) Name() string { return "refused" }
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 const denied = `'AccessDenied|Unauthorized|NotAuthorized|AuthorizationError|Forbidden'`
 
-// SQL implements Question. An answer has one row for each credential and place, those with most calls first.
+// SQL implements Question. An answer has one row for each credential, as Callers has them, and place, those with most calls first.
 func (q Refused) SQL(s Schema) string {
 	keys, principals := anyOf(uniqueIDs(q.KeyIDs)), anyOf(uniqueIDs(q.PrincipalIDs))
 	return unindent(fmt.Sprintf(`with found as (
-  select %[1]s as unix, coalesce(nullif(sharedeventid, ''), eventid) as call_id, coalesce(useridentity.accesskeyid, '') as access_key_id, coalesce(sourceipaddress, '') as source_ip,
+  select %[1]s as unix, coalesce(nullif(sharedeventid, ''), eventid) as call_id, case when substr(useridentity.accesskeyid, 1, 4) = 'AKIA' then useridentity.accesskeyid else coalesce(useridentity.principalid, '') end as credential, coalesce(sourceipaddress, '') as source_ip,
     coalesce(vpcendpointid, '') as vpc_endpoint, coalesce(vpcendpointaccountid, '') as vpc_endpoint_account, substr(coalesce(eventname, ''), 1, 64) as call,
     substr(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), 1, 64) as program
   from %[2]s
@@ -38,21 +38,22 @@ parted as (
   select *, case when vpc_endpoint = '' then %[8]s else '' end as network from found
 ),
 counted as (
-  select access_key_id, network, vpc_endpoint, vpc_endpoint_account, max(source_ip) as source_ip, count(distinct call_id) as calls, min(unix) as first_seen, max(unix) as last_seen,
+  select credential, network, vpc_endpoint, vpc_endpoint_account, max(source_ip) as source_ip, count(distinct call_id) as calls, min(unix) as first_seen, max(unix) as last_seen,
     count(distinct call) as names, min(call) as name, max(call) as other_name,
     count(distinct nullif(program, '')) as programs, coalesce(min(nullif(program, '')), '') as program, coalesce(max(program), '') as other_program
   from parted
-  group by access_key_id, network, vpc_endpoint, vpc_endpoint_account
+  group by credential, network, vpc_endpoint, vpc_endpoint_account
 )
-select access_key_id, vpc_endpoint, vpc_endpoint_account, source_ip, calls, first_seen, last_seen, names, name, other_name, programs, program, other_program
+select credential, vpc_endpoint, vpc_endpoint_account, source_ip, calls, first_seen, last_seen, names, name, other_name, programs, program, other_program
 from counted
-order by calls desc, last_seen desc, access_key_id, network, vpc_endpoint, vpc_endpoint_account
+order by calls desc, last_seen desc, credential, network, vpc_endpoint, vpc_endpoint_account
 limit %[9]d`, unix("eventtime"), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To), denied, keys, principals, network, maxRefused))
 }
 
 // Refusal is what was not allowed to a credential at one place.
 type Refusal struct {
-	AccessKeyID string
+	// Credential is one as Callers has it: a long-term key, or the principal id of a session.
+	Credential string
 	// From is where.
 	From        Place
 	Calls       int64
@@ -72,7 +73,7 @@ func ReadRefused(rows []Row) (Refusals, error) {
 	all := Refusals{Partial: len(rows) >= maxRefused}
 	for _, row := range rows {
 		r := &reader{row: row}
-		refusal := Refusal{AccessKeyID: r.text("access_key_id"), From: Place{VPCEndpoint: r.text("vpc_endpoint"), VPCEndpointAccount: r.text("vpc_endpoint_account")},
+		refusal := Refusal{Credential: r.text("credential"), From: Place{VPCEndpoint: r.text("vpc_endpoint"), VPCEndpointAccount: r.text("vpc_endpoint_account")},
 			Calls: r.number("calls"), First: r.time("first_seen"), Last: r.time("last_seen"), Names: r.some("name"), Programs: r.some("program")}
 		if ip := r.text("source_ip"); refusal.From.VPCEndpoint == "" {
 			refusal.From.Network = Network(ip)

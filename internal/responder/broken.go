@@ -11,6 +11,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -23,6 +24,7 @@ const metricLag = 3 * time.Minute
 func (w *worker) stopped(ctx context.Context, rec *incident.Record, f *incident.FollowUp) {
 	var off, denied time.Time // since when
 	q := evidence.Refused{To: f.At}
+	var cuts []cut
 	earliest := func(t *time.Time, at time.Time) {
 		if t.IsZero() || at.Before(*t) {
 			*t = at
@@ -41,13 +43,13 @@ func (w *worker) stopped(ctx context.Context, rec *incident.Record, f *incident.
 			}
 			for _, a := range rec.Evidence.Actors {
 				if id, _, _ := strings.Cut(a.PrincipalID, ":"); o.Against(a) && id != "" {
-					q.PrincipalIDs = append(q.PrincipalIDs, id)
+					q.PrincipalIDs, cuts = append(q.PrincipalIDs, id), append(cuts, cut{o.Action, a})
 				}
 			}
 		}
 	}
 	if q.From = denied; !denied.IsZero() && f.At.Sub(denied) >= evidence.Settling {
-		w.refusedCalls(ctx, rec, q, f)
+		w.refusedCalls(ctx, rec, q, cuts, f)
 	}
 	if until := f.At.Add(-metricLag); !off.IsZero() && until.After(off) {
 		w.refusals(ctx, rec, off, until, f)
@@ -55,7 +57,7 @@ func (w *worker) stopped(ctx context.Context, rec *incident.Record, f *incident.
 }
 
 // refusedCalls tells of those that were refused at places where their principal works on other days too. Others are the thief's, or nobody's.
-func (w *worker) refusedCalls(ctx context.Context, rec *incident.Record, q evidence.Refused, f *incident.FollowUp) {
+func (w *worker) refusedCalls(ctx context.Context, rec *incident.Record, q evidence.Refused, cuts []cut, f *incident.FollowUp) {
 	asked, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
 	refused, answer, err := w.ask.RefusedCalls(asked, q)
@@ -66,7 +68,7 @@ func (w *worker) refusedCalls(ctx context.Context, rec *incident.Record, q evide
 	}
 	unknown := int64(0)
 	for _, r := range refused.Listed {
-		switch knows := known(rec.Evidence, q, r); {
+		switch knows := known(cuts, r); {
 		case knows == nil:
 			unknown += r.Calls
 		case *knows && len(f.Broken) < maxFound:
@@ -75,7 +77,7 @@ func (w *worker) refusedCalls(ctx context.Context, rec *incident.Record, q evide
 				by = " by " + prose.List(r.Programs.Names)
 			}
 			f.Broken = append(f.Broken, fmt.Sprintf("%s of %s from %s%s REFUSED since, last at %s (%s): a place that it uses on other days too",
-				prose.Plural(r.Calls, "call"), credential(r.AccessKeyID), prose.Safe(r.From.String()), by, r.Last.UTC().Format(time.TimeOnly), prose.List(r.Names.Names)))
+				prose.Plural(r.Calls, "call"), credential(r.Credential), prose.Safe(r.From.String()), by, r.Last.UTC().Format(time.TimeOnly), prose.List(r.Names.Names)))
 		}
 	}
 	if unknown > 0 {
@@ -87,23 +89,38 @@ func (w *worker) refusedCalls(ctx context.Context, rec *incident.Record, q evide
 }
 
 // credential is one as it is printed.
-func credential(key string) string {
-	if key == "" {
+func credential(id string) string {
+	if id == "" {
 		return "a credential that the record does not show"
 	}
-	return prose.Safe(key)
+	return prose.Safe(id)
 }
 
-// known reports whether a principal that was asked about works where calls were refused on other days too; nil is unknown. A credential that is not
-// among the actors is one of their principal's.
-func known(e evidence.Evidence, q evidence.Refused, r evidence.Refusal) *bool {
+// cut is what was denied to an actor.
+type cut struct {
+	action policy.Action
+	actor  evidence.Actor
+}
+
+// hits reports whether a credential of the actor's user or role is one that the step cuts. Its neighbours are refused for other reasons.
+func (c cut) hits(credential string) bool {
+	switch c.action {
+	case policy.DenyRoleSession, policy.BlockOnBucket:
+		return credential == c.actor.CredentialID()
+	case policy.DenyUserSessions:
+		return !strings.HasPrefix(credential, "AKIA")
+	}
+	return true
+}
+
+// known reports whether a principal that was denied something works where calls were refused on other days too; nil is unknown.
+func known(cuts []cut, r evidence.Refusal) *bool {
 	known := new(false)
-	for _, a := range e.Actors {
-		id, _, _ := strings.Cut(a.PrincipalID, ":")
-		if !slices.Contains(q.KeyIDs, a.AccessKeyID) && !slices.Contains(q.PrincipalIDs, id) {
+	for _, c := range cuts {
+		if !c.hits(r.Credential) {
 			continue
 		}
-		switch knows := a.Knows(r.From); {
+		switch knows := c.actor.Knows(r.From); {
 		case knows == nil:
 			known = nil
 		case *knows:

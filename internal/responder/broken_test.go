@@ -12,6 +12,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 )
 
 // errorsOf is a metric of refusals: so many a minute on the week before, and so many a minute since the alarm fired.
@@ -85,7 +86,7 @@ func TestWorkThatAKeyStops(t *testing.T) {
 // said to be so.
 func TestWorkThatADenyStops(t *testing.T) {
 	refused := func(ip, key string, calls int) evidence.Row {
-		return evidence.Row{"access_key_id": key, "vpc_endpoint": "", "vpc_endpoint_account": "", "source_ip": ip, "calls": fmt.Sprint(calls), "first_seen": fmt.Sprint(from.Add(20 * time.Minute).Unix()),
+		return evidence.Row{"credential": key, "vpc_endpoint": "", "vpc_endpoint_account": "", "source_ip": ip, "calls": fmt.Sprint(calls), "first_seen": fmt.Sprint(from.Add(20 * time.Minute).Unix()),
 			"last_seen": fmt.Sprint(from.Add(30 * time.Minute).Unix()), "names": "2", "name": "GetObject", "other_name": "ListObjects", "programs": "1", "program": "aws-cli", "other_program": "aws-cli"}
 	}
 	honest := "34 calls of " + stolen + " from 203.0.113.0/24 by aws-cli REFUSED since, last at 00:37:00 (GetObject and ListObjects): a place that it uses on other days too"
@@ -101,13 +102,17 @@ func TestWorkThatADenyStops(t *testing.T) {
 		"nobody's":                      {nil, true, "", nil, ""},
 		"what is usual is not known":    {[]evidence.Row{refused(office, stolen, 34)}, false, "", nil, "whether 34 calls that were refused since are the owner's: what is usual for him is not known"},
 		"the trail does not answer":     {nil, true, "refused", nil, "whose work was refused since: no query slot was free"},
-		"an answer without its columns": {[]evidence.Row{{"access_key_id": stolen}}, true, "", nil, "whose work was refused since: a row of the answer has no column"},
+		"an answer without its columns": {[]evidence.Row{{"credential": stolen}}, true, "", nil, "whose work was refused since: a row of the answer has no column"},
+		"a neighbour of the session":    {[]evidence.Row{refused(office, "AROAEXAMPLEweb:neighbour", 34)}, true, "", nil, ""},
 		"by session of no name":         {[]evidence.Row{refused(office, "", 1)}, true, "", []string{strings.Replace(strings.Replace(honest, stolen, "a credential that the record does not show", 1), "34 calls", "1 call", 1)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := watched()
 			w.trail.refused, w.trail.failing = c.rows, c.fail
-			r := w.handOver(t, func(r incident.Record) { // the step was a deny: no planner makes one yet
+			r := w.handOver(t, func(r incident.Record) { // the step was a deny
+				if name == "a neighbour of the session" {
+					r.Outcomes[0].Action = policy.DenyRoleSession
+				}
 				r.Outcomes[0].Step.Ref = containment.Ref{Type: "user-policy", Owner: "mara", Name: "nightlatch"}
 				if !c.usage {
 					r.Evidence.Actors[0].HistoryDays, r.Evidence.HistoryDays, w.trail.failing = nil, nil, "usage"

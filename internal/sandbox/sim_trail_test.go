@@ -822,7 +822,10 @@ func refusedRows(all []*entry, q evidence.Refused) []evidence.Row {
 		if !asked || e.ErrorCode != "AccessDenied" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
 			continue
 		}
-		id := userID{e.UserIdentity.AccessKeyID, e.network, e.VPCEndpointID, e.VPCEndpointAccount}
+		id := userID{e.UserIdentity.PrincipalID, e.network, e.VPCEndpointID, e.VPCEndpointAccount}
+		if strings.HasPrefix(e.UserIdentity.AccessKeyID, "AKIA") {
+			id.credential = e.UserIdentity.AccessKeyID
+		}
 		if id.endpoint != "" {
 			id.network = ""
 		}
@@ -844,7 +847,7 @@ func refusedRows(all []*entry, q evidence.Refused) []evidence.Row {
 			cmp.Compare(x.id.endpoint, y.id.endpoint), cmp.Compare(x.id.endpointAccount, y.id.endpointAccount))
 	})
 	for _, u := range list[:min(len(list), 200)] {
-		row := evidence.Row{"access_key_id": u.id.credential, "vpc_endpoint": u.id.endpoint, "vpc_endpoint_account": u.id.endpointAccount, "source_ip": u.ip,
+		row := evidence.Row{"credential": u.id.credential, "vpc_endpoint": u.id.endpoint, "vpc_endpoint_account": u.id.endpointAccount, "source_ip": u.ip,
 			"calls": whole(int64(len(u.calls))), "first_seen": unix(u.seen.first), "last_seen": unix(u.seen.last)}
 		u.named(row, "name", u.services)
 		u.named(row, "program", u.programs)

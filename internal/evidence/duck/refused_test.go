@@ -18,13 +18,13 @@ func TestRefused(t *testing.T) {
 	for what, c := range map[string]struct {
 		q       evidence.Refused
 		records []record
-		want    []string // key, place, calls, names, programs
+		want    []string // credential, place, calls, names, programs
 	}{
 		"a call, and the same delivered twice": {q, calls(call(no, id("a")), call(no, id("a"))), []string{key + " 198.51.100.0/24 1 1 [GetObject] [aws-cli]"}},
 		"an organization's two records":        {q, calls(call(no, id("a"), set("sharedEventID", "s")), call(no, id("b"), set("sharedEventID", "s"))), []string{key + " 198.51.100.0/24 1 1 [GetObject] [aws-cli]"}},
-		"many calls at one place":              {q, calls(web(), web(name("HeadObject")), web(name("ListObjects")), call(no)), []string{"ASIAEXAMPLEROLE00001 10.0.3.0/24 3 3 [GetObject ListObjects] [aws-cli]", key + " 198.51.100.0/24 1 1 [GetObject] [aws-cli]"}},
+		"many calls at one place":              {q, calls(web(), web(name("HeadObject")), web(name("ListObjects")), call(no)), []string{"AROAEXAMPLEWEB:i-1 10.0.3.0/24 3 3 [GetObject ListObjects] [aws-cli]", key + " 198.51.100.0/24 1 1 [GetObject] [aws-cli]"}},
 		"of another service, in its own words": {q, calls(api("ec2", "RunInstances", failed("Client.UnauthorizedOperation")), api("kms", "Decrypt", failed("AccessDeniedException"))), []string{key + " 198.51.100.0/24 2 2 [Decrypt RunInstances] [aws-cli]"}},
-		"an endpoint":                          {q, calls(web(set("vpcEndpointId", "vpce-1")), web(set("vpcEndpointId", "vpce-1"), from("10.9.9.9"))), []string{"ASIAEXAMPLEROLE00001 vpce-1 2 1 [GetObject] [aws-cli]"}},
+		"an endpoint":                          {q, calls(web(set("vpcEndpointId", "vpce-1")), web(set("vpcEndpointId", "vpce-1"), from("10.9.9.9"))), []string{"AROAEXAMPLEWEB:i-1 vpce-1 2 1 [GetObject] [aws-cli]"}},
 		"what is missing":                      {q, calls(call(failed("NoSuchKey")), call(failed("InvalidRange"))), nil},
 		"what was allowed":                     {q, calls(call()), nil},
 		"another's":                            {q, calls(call(no, keyID("AKIAEXAMPLEOTHER0001"))), nil},
@@ -39,7 +39,7 @@ func TestRefused(t *testing.T) {
 			}
 			var got []string
 			for _, x := range r.Listed {
-				got = append(got, fmt.Sprint(x.AccessKeyID, " ", x.From, " ", x.Calls, " ", x.Names.Count, " ", x.Names.Names, " ", x.Programs.Names))
+				got = append(got, fmt.Sprint(x.Credential, " ", x.From, " ", x.Calls, " ", x.Names.Count, " ", x.Names.Names, " ", x.Programs.Names))
 			}
 			equal(t, got, c.want)
 		})
