@@ -389,3 +389,31 @@ func TestWhatDescribesIsKnownOrNot(t *testing.T) {
 		t.Errorf("got %v, %v", f.OfStored, f.SeesAll)
 	}
 }
+
+// What would break is what is known of the very credential that is cut: of a session's key only where that is an actor too.
+func TestWhatWouldBreak(t *testing.T) {
+	from := time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC)
+	r := incident.Record{Alarm: alarm.Alarm{From: from}}
+	used := &evidence.AlsoUsed{Places: 2, Hours: 160, Services: 3, Buckets: 1, Last: from.Add(-40 * time.Minute)}
+	partly := *used
+	partly.Partial = true
+	for name, c := range map[string]struct {
+		used *evidence.AlsoUsed
+		want []int64 // -1 is not known
+	}{
+		"known":       {used, []int64{2, 160, 40, 3, 1}},
+		"not known":   {nil, []int64{-1, -1, -1, -1, -1}},
+		"nobody else": {&evidence.AlsoUsed{}, []int64{0, 0, -1, 0, 0}},
+		"partly":      {&partly, []int64{2, -1, -1, -1, -1}},
+	} {
+		f := FactsOf(r, evidence.Actor{AccessKeyID: "ASIAEXAMPLESESSION01", Habits: evidence.Habits{AlsoUsed: c.used}})
+		for i, got := range []*int64{f.UsedPlaces, f.UsedHours, f.UsedAgo, f.UsedServices, f.UsedBuckets} {
+			if known := c.want[i] >= 0; known != (got != nil) || known && *got != c.want[i] {
+				t.Errorf("%s: number %d is %v, want %d", name, i, got, c.want[i])
+			}
+		}
+		if key := mintedFacts(r, f, evidence.Minting{Key: "AKIAEXAMPLEROOTKEY01"}, policy.Target{}); key.UsedPlaces != nil || key.UsedHours != nil || key.UsedAgo != nil {
+			t.Errorf("%s: what is known of the session is taken for the key's", name)
+		}
+	}
+}

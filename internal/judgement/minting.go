@@ -41,10 +41,12 @@ func (j *judging) withRoot(p plan, m evidence.Minting, shown bool) plan {
 func mintedFacts(r incident.Record, f policy.Facts, m evidence.Minting, key policy.Target) policy.Facts {
 	f.Minted, f.MintedOthers = true, m.Others
 	f.InUse, f.FamiliarActive, f.UsedElsewhere, f.UsedUnrecorded = nil, nil, nil, nil
+	f.UsedPlaces, f.UsedHours, f.UsedAgo, f.UsedServices, f.UsedBuckets = nil, nil, nil, nil, nil
 	record := m.Last
 	for _, a := range r.Evidence.Actors {
 		if a.AccessKeyID == m.Key && a.Kind == actor.IAMUserKey && a.Via == "" {
 			f.InUse, f.FamiliarActive = a.InUse, a.FamiliarActive
+			wouldBreak(&f, r, a)
 			record = slices.MaxFunc([]time.Time{record, a.LastSeen, *cmp.Or(a.LastRecord, new(time.Time))}, time.Time.Compare)
 		}
 	}

@@ -40,13 +40,30 @@ func breaks(r incident.Record, o containment.Outcome) string {
 	return "it was also used " + strings.Join(uses, "; ")
 }
 
-// usedBy is what is known of who else works with the credential of a step; nil where that is nothing.
-func usedBy(r incident.Record, o containment.Outcome) *evidence.AlsoUsed {
-	i := slices.IndexFunc(r.Evidence.Actors, o.Against)
-	if i < 0 || r.Evidence.Actors[i].CredentialID() == "" {
-		return nil
+// cutBy is the actor whose credential a step cuts. That of a session is not the key that minted it, which another step may turn off; false where the
+// evidence does not have him, and who is the access key id of the credential then.
+func cutBy(r incident.Record, o containment.Outcome) (a evidence.Actor, who string, ok bool) {
+	i := slices.IndexFunc(r.Evidence.Actors, func(a evidence.Actor) bool {
+		if o.ForSession() {
+			return a.AccessKeyID == o.Target
+		}
+		return o.Against(a)
+	})
+	if i >= 0 {
+		return r.Evidence.Actors[i], r.Evidence.Actors[i].AccessKeyID, r.Evidence.Actors[i].CredentialID() != ""
 	}
-	return r.Evidence.Actors[i].AlsoUsed
+	if o.ForSession() {
+		return evidence.Actor{}, o.Target, false
+	}
+	return evidence.Actor{}, "", false
+}
+
+// usedBy is what is known of who else works with the credential that a step cuts; nil where that is nothing.
+func usedBy(r incident.Record, o containment.Outcome) *evidence.AlsoUsed {
+	if a, _, ok := cutBy(r, o); ok {
+		return a.AlsoUsed
+	}
+	return nil
 }
 
 // heldSpan is the time that was asked for, as far as the trail holds it.
@@ -127,15 +144,12 @@ func lapse(d time.Duration) string {
 	return prose.Plural(int64(max(d, 0)/time.Minute), "minute")
 }
 
-// unknownUses are the credentials of steps of which it is not known who else works with them.
+// unknownUses are the credentials that steps cut of which it is not known who else works with them.
 func unknownUses(r incident.Record) (names []string) {
 	for _, o := range r.Outcomes {
-		i := slices.IndexFunc(r.Evidence.Actors, o.Against)
-		if o.State == containment.Skipped || i < 0 || r.Evidence.Actors[i].CredentialID() == "" || r.Evidence.Actors[i].AlsoUsed != nil {
-			continue
-		}
-		if id := prose.Safe(r.Evidence.Actors[i].AccessKeyID); !slices.Contains(names, id) {
-			names = append(names, id)
+		a, who, ok := cutBy(r, o)
+		if who = prose.Safe(who); o.State != containment.Skipped && who != "" && (ok || a.Kind == "") && a.AlsoUsed == nil && !slices.Contains(names, who) {
+			names = append(names, who)
 		}
 	}
 	return names

@@ -31,7 +31,7 @@ func TestWhatWouldBreak(t *testing.T) {
 		"once it is done":      {&evidence.AlsoUsed{Places: 9, Listed: []evidence.Use{hourly, nightly, fresh}}, containment.Done, []string{"Breaks it was also used every hour", "before; 7 more places in the incident's JSON or beyond To undo"}, []string{"Would break"}},
 		"a place that is new":  {&evidence.AlsoUsed{Places: 1, Listed: []evidence.Use{fresh}}, containment.Asked, []string{"it was also used on 1 of 7 days from 192.0.2.0/24, last 30 minutes before, NEW there, first 90 minutes before Run"}, nil},
 		"nobody else":          {&evidence.AlsoUsed{}, containment.Asked, []string{"Would break nothing that the trail shows: in the 7 days before it was used nowhere else Run"}, []string{"who else works with"}},
-		"it is not known":      {nil, containment.Asked, []string{"who else works with AKIAEXAMPLESTOLEN001, and would be cut off: CloudTrail did not say"}, []string{"Would break"}},
+		"it is not known":      {nil, containment.Asked, []string{"who else works with AKIAEXAMPLESTOLEN001, and would be cut off"}, []string{"Would break"}},
 		"nothing is done":      {nil, containment.Skipped, nil, []string{"Would break", "who else works with"}},
 		"what others may call": {&evidence.AlsoUsed{Places: 1, Listed: []evidence.Use{hostile}}, containment.Asked, []string{`on 3 of 7 days from a\nDONE\u202e by ` + strings.Repeat("x", 37) + "..., DONE. Nothing to do and 88 more programs, calling s3 (b\\nUndo: rm), last 3 days before"}, []string{"\u202e"}},
 	} {
@@ -51,6 +51,13 @@ func TestWhatWouldBreak(t *testing.T) {
 				}
 			}
 		})
+	}
+
+	// What is known of a session is not known of the key that minted it.
+	minted := judged(theft(), policy.Ask, containment.Asked, "", "ask-in-use: somebody")
+	minted.Evidence.Actors[0].AccessKeyID, minted.Outcomes[0].AccessKeyID = "ASIAEXAMPLESESSION01", "ASIAEXAMPLESESSION01"
+	if body := strings.Join(strings.Fields(Text(minted).Body), " "); strings.Contains(body, "Would break") || !strings.Contains(body, "who else works with "+stolen+", and would be cut off") {
+		t.Errorf("the session's places are called the key's:\n%s", body)
 	}
 
 	r := judged(theft(), policy.Ask, containment.Asked, "", "ask-in-use: somebody")

@@ -70,7 +70,7 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("what else the key is used for: %s", unrecorded(r))
 	}
 	if who := unknownUses(r); len(who) > 0 {
-		add("who else works with %s, and would be cut off: CloudTrail did not say", prose.List(who))
+		add("who else works with %s, and would be cut off", prose.List(who))
 	}
 	if e.Others.Actors > 0 {
 		add("who else: %s, with %s together, not listed", prose.Plural(e.Others.Actors, "further actor"), prose.Bytes(e.Others.Bytes))
