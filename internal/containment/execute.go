@@ -158,6 +158,8 @@ type Executor struct {
 	// Cutter does the steps that are ordered; nil where none is enabled.
 	Cutter Cutter
 	Mode   Mode
+	// Late reports, right before a write, that it must not be made any more; nil is never.
+	Late func() bool
 }
 
 // Gate says what becomes of a step that was judged: Intended is the only state that leads to a write, and only in ModeAct.
@@ -178,7 +180,8 @@ func (x Executor) Gate(s Step, d policy.Decision) State {
 }
 
 // Do writes one intended step and reads it back. attempts is how often that was tried before, as written down then. A step that may have
-// been written already is read before it is written again. One that AWS surely refused only for now stays Intended.
+// been written already is read before it is written again. One that AWS surely refused only for now stays Intended. The state is "" where it was
+// late: nothing was written.
 func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) {
 	if x.Mode != ModeAct || !s.Planned() {
 		return Asked, "the mode does not allow a write"
@@ -187,6 +190,9 @@ func (x Executor) Do(ctx context.Context, s Step, attempts int) (State, string) 
 		if doc, err := x.Account.Read(ctx, s.Ref); err != nil || doc != s.Before {
 			return seen(s, doc, err)
 		}
+	}
+	if x.Late != nil && x.Late() {
+		return "", "its time was over before it was written"
 	}
 	if err := x.write(ctx, s); err != nil {
 		// Where it was tried before, this refusal does not prove that the earlier attempt came to nothing.

@@ -209,3 +209,32 @@ func TestWhatIsOrderedIsDoneByTheCutterAlone(t *testing.T) {
 type cuts func(Order) error
 
 func (c cuts) Cut(_ context.Context, o Order) error { return c(o) }
+
+// An invocation can stand still between its reading and its writing, until another one has the lease (simulation, seed 3512).
+func TestWhatIsLateIsNotWritten(t *testing.T) {
+	s := DeactivateKey(policy.Target{Type: policy.AccessKey, ID: "AKIAIOSFODNN7EXAMPLE", Owner: "mara"}, Doc{Text: Active})
+	late := false
+	account := &onePolicy{doc: s.Before}
+	x := Executor{Account: reads{account, func() { late = true }}, Mode: ModeAct, Late: func() bool { return late }}
+	if state, _ := x.Do(t.Context(), s, 1); state != "" || account.wrote {
+		t.Errorf("after the time it is %q, and written: %v", state, account.wrote)
+	}
+	if state, _ := x.Do(t.Context(), s, 0); state != "" || account.wrote {
+		t.Errorf("late from the beginning it is %q, and written: %v", state, account.wrote)
+	}
+	x.Late = func() bool { return false }
+	if state, _ := x.Do(t.Context(), s, 1); state != Done || !account.wrote {
+		t.Errorf("in time it is %q", state)
+	}
+}
+
+// reads does something while it is read.
+type reads struct {
+	Account
+	then func()
+}
+
+func (r reads) Read(ctx context.Context, ref Ref) (Doc, error) {
+	r.then()
+	return r.Account.Read(ctx, ref)
+}

@@ -7,6 +7,8 @@ type Answered struct {
 	Tally Tally
 	Err   error
 	Asked bool
+	// Of are the buckets that the question was about, where it was about those of several incidents.
+	Of []string
 	// Behind: the engine that is asked first answered too, and shows less.
 	Behind bool
 }

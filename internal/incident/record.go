@@ -64,6 +64,8 @@ type Record struct {
 	History *evidence.History `json:"-"`
 	// HistoryAsked is how often it was asked for.
 	HistoryAsked int `json:"history_asked,omitempty"`
+	// HistoryOf are the buckets that it was of: a question is shared by incidents that are open together.
+	HistoryOf []string `json:"history_of,omitempty"`
 	// HistoryPast is the Past of the query round that brought the history.
 	HistoryPast *evidence.Past `json:"history_past,omitempty"`
 	Rounds      []QueryRound   `json:"looks"`

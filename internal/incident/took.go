@@ -87,7 +87,7 @@ func (r *Record) tookUsage(at time.Time, usage evidence.Answered) string {
 	again, err := r.History != nil, usage.Err
 	if r.History = nil; err == nil {
 		if r.History, err = evidence.ReadUsage(usage.Rows, r.Edge()); err == nil {
-			r.History.Seal, r.History.Lost = usage.Seal, usage.Lost
+			r.History.Seal, r.History.Lost, r.HistoryOf = usage.Seal, usage.Lost, usage.Of
 		}
 	}
 	switch {

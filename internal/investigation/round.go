@@ -19,6 +19,8 @@ type Case struct {
 	Engine string
 	// UsageDue says that what is usual is not known yet, and is asked too; CallersDue says it of who works with the credentials.
 	UsageDue, CallersDue bool
+	// HistoryOf are the buckets that the question for what is usual was about when it was answered before.
+	HistoryOf []string
 }
 
 // Round asks the trail about several incidents, and returns what it found by their ids. It asks one bytes question for all of them, and what is
@@ -108,27 +110,33 @@ func callers(buckets []string, before time.Time) shared {
 	return evidence.Callers{Buckets: buckets, Before: before}
 }
 
-// askShared asks what was before the windows of the cases, with as few questions as there can be.
+// askShared asks what was before the windows of the cases, with as few questions as there can be. A case that is asked about again is asked about at
+// least as many buckets: what its callers took from the others was usual then, and a verdict was reached on it.
 func (i *Investigation) askShared(ctx context.Context, ask asking, cases []Case, question func([]string, time.Time) shared) map[string]evidence.Answered {
 	cases = slices.SortedStableFunc(slices.Values(cases), func(x, y Case) int { return x.Alarm.From.Compare(y.Alarm.From) })
 	var groups [][]Case
 	var questions []shared
+	var asked [][]string
 	for len(cases) > 0 {
 		before, buckets, n := cases[0].Alarm.From.Add(-evidence.Edge), []string{}, 0
 		for _, c := range cases {
-			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets))))
+			union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(buckets, c.Alarm.Buckets, c.HistoryOf))))
+			if n == 0 && !question(union, before).Fits() {
+				union = slices.Compact(slices.Sorted(slices.Values(c.Alarm.Buckets)))
+			}
 			if n > 0 && (c.Alarm.From.Sub(cases[0].Alarm.From) > UsageSpread || !question(union, before).Fits()) {
 				break
 			}
 			buckets, n = union, n+1
 		}
 		groups, questions, cases = append(groups, cases[:n]), append(questions, question(buckets, before)), cases[n:]
+		asked = append(asked, buckets)
 	}
 	got := make([]evidence.Answered, len(questions))
 	i.workers.AtMost(querySlots).Each(len(questions), func(n int) {
 		answer, err := ask(ctx, questions[n])
 		answer.Scanned /= int64(len(groups[n])) // each bears its part
-		got[n] = evidence.Answered{Answer: answer, Err: err, Asked: true}
+		got[n] = evidence.Answered{Answer: answer, Err: err, Asked: true, Of: asked[n]}
 	})
 	all := map[string]evidence.Answered{}
 	for n, group := range groups {

@@ -62,11 +62,14 @@ func (w *worker) act(ctx context.Context, t task) {
 			return
 		}
 	}
-	if !w.Clock.Now().Before(w.until) { // nothing waits between this and the write
-		return // whoever holds the lease by now does it
+	// Whoever holds the lease by the time does it: an invocation that stood still, also between its reading and its writing, writes nothing.
+	late := func() bool { return !w.Clock.Now().Before(w.until) }
+	x := containment.Executor{Account: w.Account, Cutter: w.Cutter, Mode: mode, Late: late}
+	state, detail := x.Do(ctx, o.Step, attempts)
+	if state == "" {
+		return
 	}
-	x := containment.Executor{Account: w.Account, Cutter: w.Cutter, Mode: mode}
-	o.State, o.Detail = x.Do(ctx, o.Step, attempts)
+	o.State, o.Detail = state, detail
 	if o.State == containment.Intended { // surely not written
 		o.Attempts, o.Throttled = 0, o.Throttled+1
 		if o.Throttled >= incident.MaxThrottled {

@@ -35,7 +35,7 @@ func (w *worker) round(ctx context.Context, batch []task) {
 	var cases []investigation.Case
 	wait := lastRoundTime
 	for _, t := range batch {
-		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue(), CallersDue: t.rec.CallersDue()})
+		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue(), CallersDue: t.rec.CallersDue(), HistoryOf: t.rec.HistoryOf})
 		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastRoundTime)
 	}
 	asked, cancel := context.WithTimeout(ctx, min(roundTime, wait))
