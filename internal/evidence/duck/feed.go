@@ -24,6 +24,8 @@ type feed struct {
 	mu   sync.Mutex
 	rest []*file
 	open []*stream // of which records may still come
+	// spare are the texts of streams that have ended, to be read into again.
+	spare [][]byte
 }
 
 const fedBy = "nightlatch_records"
@@ -136,7 +138,11 @@ func (f *feed) pick(own *stream) *stream {
 			next.broken = true
 			continue
 		}
-		s := newStream(next, src, f.callers)
+		var in []byte
+		if last := len(f.spare) - 1; last >= 0 {
+			in, f.spare = f.spare[last], f.spare[:last]
+		}
+		s := newStream(next, src, f.callers, in)
 		f.open = append(f.open, s)
 		return s
 	}
@@ -152,6 +158,9 @@ func (f *feed) end(s *stream) {
 	defer f.mu.Unlock()
 	s.ended = true
 	s.src.Close()
+	if len(s.in) == textSize {
+		f.spare = append(f.spare, s.in)
+	}
 	f.open = slices.DeleteFunc(f.open, func(o *stream) bool { return o == s })
 }
 

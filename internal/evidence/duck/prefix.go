@@ -69,14 +69,9 @@ func (s *source) mayHoldRecords() bool {
 
 // unreadable says of a file that holds a trail's records in no JSON what it is; "" of others.
 func unreadable(s *source) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(s.head)), "\n")
-	names := strings.FieldsFunc(strings.ToLower(line), func(r rune) bool { return strings.ContainsRune(",;\t|", r) })
-	for i := range names {
-		names[i] = strings.Trim(names[i], " \"'\r")
-	}
 	magic := func(m string) bool { return bytes.HasPrefix(s.head, []byte(m)) }
 	switch {
-	case !strings.HasPrefix(line, "{") && !strings.HasPrefix(line, "[") && len(names) > 1 && slices.Contains(names, "eventname") && len(line) < 4096:
+	case titled(s.head):
 		return "is a table, not records"
 	case magic("PAR1"), magic("ORC"):
 		if bytes.Contains(bytes.ToLower(s.tail()), []byte("eventname")) {
@@ -88,6 +83,19 @@ func unreadable(s *source) string {
 		}
 	}
 	return ""
+}
+
+// titled says that a text's first line has the names of a table's columns, eventName among them.
+func titled(head []byte) bool {
+	line, _, _ := bytes.Cut(bytes.TrimSpace(head), []byte("\n"))
+	if len(line) == 0 || len(line) >= 4096 || line[0] == '{' || line[0] == '[' {
+		return false
+	}
+	names := strings.FieldsFunc(strings.ToLower(string(line)), func(r rune) bool { return strings.ContainsRune(",;\t|", r) })
+	for i := range names {
+		names[i] = strings.Trim(names[i], " \"'\r")
+	}
+	return len(names) > 1 && slices.Contains(names, "eventname")
 }
 
 // packedName is a trail file's name with the ending of another compression than gzip.

@@ -1,9 +1,12 @@
 package duck
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -64,6 +67,48 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
+// FuzzInflate holds the fast reader of gzip data against the standard library's: the same text, up to the same break, of which they say the same.
+func FuzzInflate(f *testing.F) {
+	text := []byte(strings.Repeat(records(event("a"), event("b")), 50))
+	for _, level := range []int{gzip.NoCompression, gzip.BestSpeed, gzip.BestCompression, gzip.HuffmanOnly} {
+		var b bytes.Buffer
+		w, err := gzip.NewWriterLevel(&b, level)
+		if err != nil {
+			f.Fatal(err)
+		}
+		w.Write(text)
+		w.Close()
+		zipped := b.Bytes()
+		for _, data := range [][]byte{zipped, zipped[:len(zipped)/2], zipped[:len(zipped)-5], zipped[:12], slices.Concat(zipped, zipped), slices.Concat(zipped, []byte("x")), slices.Concat(zipped, make([]byte, 100))} {
+			f.Add(data, 0, byte(0))
+		}
+		for at := range 40 {
+			f.Add(zipped, at, byte(0x41))
+			f.Add(zipped, at*len(zipped)/40, byte(0x10))
+			f.Add(zipped, len(zipped)-1-at, byte(0x80))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, at int, flip byte) {
+		data = slices.Clone(data)
+		if at >= 0 && at < len(data) {
+			data[at] ^= flip
+		}
+		want, wantErr := inflated(gzip.NewReader(bytes.NewReader(data)))
+		in := bytes.NewReader(data)
+		got, gotErr := inflated(inflate(in, bufio.NewReader(in)))
+		if !bytes.Equal(got, want) || fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
+			t.Errorf("got %d bytes and %v, want %d and %v", len(got), gotErr, len(want), wantErr)
+		}
+	})
+}
+
+func inflated(r io.Reader, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(r, 1<<24))
+}
+
 // streamed are the records of a file, all fields in one, as the fast reader gives them.
 func streamed(t *testing.T, path string) (all []map[string]any, err error) {
 	src, err := openSource(t.Context(), path)
@@ -76,7 +121,7 @@ func streamed(t *testing.T, path string) (all []map[string]any, err error) {
 		t.Fatal(err)
 	}
 	defer c.remove()
-	s := newStream(&file{}, src, c)
+	s := newStream(&file{}, src, c, nil)
 	s.in = make([]byte, 32) // so that it has to read on everywhere
 	for err == nil {
 		err = s.next()

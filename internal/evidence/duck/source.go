@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	fastgzip "github.com/klauspost/compress/gzip"
 )
 
 var (
@@ -42,7 +44,7 @@ func openSource(ctx context.Context, path string) (*source, error) {
 	magic, _ := raw.Peek(len(gzipMagic))
 	s.r, s.zipped = raw, bytes.Equal(magic, gzipMagic)
 	if s.zipped {
-		unzipped, err := gzip.NewReader(raw)
+		unzipped, err := inflate(f, raw)
 		if err != nil {
 			s.r, s.err = failing{err}, err
 			return s, nil
@@ -90,6 +92,56 @@ func (s *source) broken() error {
 }
 
 func (s *source) Close() error { return s.file.Close() }
+
+// inflating is the text of gzip data. It is read by a library that is faster than the standard one, which takes over where that breaks: the two
+// do not give up at the same byte, nor on the same data.
+type inflating struct {
+	r    io.Reader
+	n    int64         // bytes of text handed out
+	data io.ReadSeeker // nil once the standard library reads
+}
+
+// inflate opens gzip data, of which raw has what is read first.
+func inflate(data io.ReadSeeker, raw io.Reader) (io.Reader, error) {
+	s := &inflating{data: data}
+	fast, err := fastgzip.NewReader(raw)
+	if err != nil {
+		if err := s.again(); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	s.r = fast
+	return s, nil
+}
+
+// again has the standard library read on.
+func (s *inflating) again() error {
+	if _, err := s.data.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	plain, err := gzip.NewReader(bufio.NewReaderSize(s.data, 1<<16))
+	if err != nil {
+		return err
+	}
+	s.r, s.data = plain, nil
+	if _, err = io.CopyN(io.Discard, plain, s.n); err == io.EOF {
+		return io.ErrUnexpectedEOF // what has been read is not there any more
+	}
+	return err
+}
+
+func (s *inflating) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	if s.data == nil || err == nil || err == io.EOF {
+		return n, err
+	}
+	if err := s.again(); err != nil {
+		s.r, s.data = failing{err}, nil
+	}
+	return n, nil
+}
 
 type failing struct{ err error }
 

@@ -39,8 +39,16 @@ const (
 	afterRecords // within the object that has had them
 )
 
-func newStream(f *file, src *source, c *callers) *stream {
-	return &stream{file: f, src: src, callers: c, scanner: scanner{in: make([]byte, 1<<18)}}
+// textSize is how much of a text is held, unless a record is longer.
+const textSize = 1 << 18
+
+// newStream reads into a text that nobody reads any more; nil for a new one.
+func newStream(f *file, src *source, c *callers, in []byte) *stream {
+	if in == nil {
+		in = make([]byte, textSize)
+	}
+	clear(in[:8])
+	return &stream{file: f, src: src, callers: c, scanner: scanner{in: in}}
 }
 
 // fill reads on. What stands before from is given up.
