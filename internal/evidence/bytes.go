@@ -66,16 +66,14 @@ watched as (
     else array[named_bucket, copied_from, r1, r2, r3, r4] end) as c (candidate) on true
   inner join watch on watch.bucket = candidate and unix >= begins - %[3]d and unix < ends + %[4]d
 )`, q.values(), from.Unix(), int64(q.before()/time.Second), margin, ofHeader)
+	once, rest := s.onceInBytes()
 	tables := fmt.Sprintf(`with %[1]s,
 %[6]s,
 %[7]s,
 calls as (
   select *, coalesce(read_from, source) as bucket, case when source is not null and error_code = '' then 1 else 0 end as copied_out,
     case when read_from is null then 0 else coalesce(bytes_out, 0) end as bytes,
-    `+network+` as network,
-    case when count(*) over (partition by call) > 1 then 1 else 0 end as torn
-  from once
-  where copy = 1
+    `+network+` as network%[8]s
 ),
 marked as (
   select *, case when ahead > %[3]d and ahead <= %[4]d then 1 else 0 end as past,
@@ -84,7 +82,7 @@ marked as (
     case when ahead > %[5]d then 'past' when seen is null then 'margin' when error_code <> '' then 'error' when eventname in (%[2]s) then 'object' else 'listing' end as class
   from calls
 ),
-`, s.found(from, to, false), quoteAll(objectData), int64(Edge/time.Second), int64((Edge+LastHour)/time.Second), margin, watched, onceInBytes)
+`, s.found(from, to, false), quoteAll(objectData), int64(Edge/time.Second), int64((Edge+LastHour)/time.Second), margin, watched, once, rest)
 	const counted = `counted as (
   select window_no, case when grouping(actor) = 1 then 'all' when actor is null then 'past' when grouping(bucket) = 0 then 'bucket' when grouping(eventname) = 0 then 'call'
       when grouping(network) = 0 then 'origin' when grouping(agent) = 0 then 'agent' when grouping(error_code) = 0 then 'error'

@@ -74,9 +74,6 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
 			", '') end as object, regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') as looks,\n    " +
 			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product` + ",\n    " + s.made() + " as made"
-		if s.Twice != "" {
-			columns += ", " + s.Twice + " as twice"
-		}
 	} else {
 		columns = identity + ",\n    recipientaccountid, requestid, " + s.addendum("reason") + " as reason, substr(coalesce(useragent, ''), 1, 256) as agent,\n    coalesce(" +
 			s.parameter("key") + ", '') as object_key, case when " + isCopy + " then 1 else 0 end as is_copy"
@@ -84,6 +81,9 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 			columns += fmt.Sprintf(",\n    %s as r%d", r, i+1)
 		}
 		resource, only = ", coalesce(r1, r2, r3, r4) as resource_bucket", " and "+data
+	}
+	if s.Twice != "" {
+		columns += ", " + s.Twice + " as twice"
 	}
 	return fmt.Sprintf(`logged as (
   select eventid, nullif(sharedeventid, '') as shared, case when %[1]s = 'UPDATED_DATA' then nullif(%[2]s, '') end as corrects, eventtime, %[3]s as unix,
@@ -150,14 +150,35 @@ const (
       order by eventid, requestid, eventname, error_code, unix, sent, access_key_id, principal_id, source_ip, object_key) as variant,
     case access_key_id when '' then max(access_key_id) over (partition by call, principal_id) else access_key_id end as kept_key
   from watched
-  where read_from is not null or source is not null
+  where %s
 ),
 once as (
   select *, row_number() over (partition by call, principal_id, kept_key, variant order by access_key_id desc, eventid, source, arn, agent) as copy
   from told
   where corrected is null or corrects is not null
 )`
+	tornInBytes = `case when count(*) over (partition by call) > 1 then 1 else 0 end as torn
+  from once
+  where copy = 1`
 )
+
+// onceInBytes are the tables that have each call of a Bytes question once, and the end of the select that reads them. Of most calls, where Twice
+// tells, there is no other record, and one bucket that they name: those are not sorted.
+func (s Schema) onceInBytes() (tables, rest string) {
+	const here = "read_from is not null or source is not null"
+	if s.Twice == "" {
+		return fmt.Sprintf(onceInBytes, here), ",\n    " + tornInBytes
+	}
+	const alone = "case when not twice and is_copy = 0 and named_bucket = r1 then 1 else 0 end = "
+	return fmt.Sprintf(onceInBytes, alone+"0 and ("+here+")") + `,
+kept as (
+  select *, ` + tornInBytes + `
+  union all
+  select *, corrects as corrected, 1 as variant, access_key_id as kept_key, 1 as copy, 0 as torn
+  from watched
+  where read_from is not null and ` + alone + `1
+)`, "\n  from kept"
+}
 
 // identity are the columns that say who called; reader.identity reads them. Of them, caller tells callers apart.
 const (
