@@ -54,7 +54,7 @@ select source, destination, max(owner) as owner, max_by(who, row(unix, eventid, 
 from told
 group by source, destination
 order by copies desc, source, destination
-limit %[12]d`, unix("eventtime"), s.parameter("bucketName"), copiedFrom(s.parameter("x-amz-copy-source")), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To),
+limit %[12]d`, unix("eventtime"), s.Parameter("bucketName"), copiedFrom(s.Parameter("x-amz-copy-source")), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To),
 		data, quoteAll(copies), strings.Join(owners, ", "), strings.Join(resources, ", "), only, MaxCopied+1, ofHeader))
 }
 

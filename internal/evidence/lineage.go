@@ -132,12 +132,12 @@ from placed
 where place <= %[37]d
 order by part, place`, unix("eventtime"), s.inner("responseelements", "credentials"), s.inner("responseelements", "accessKey"), quote(keyPattern),
 		s.returned(), quote(anyKeyPattern), s.inner("responseelements", "assumedRoleUser"), quote(rolePattern), s.inner("responseelements", "federatedUser"), quote(fedPattern),
-		quote(untilPattern), s.parameter("roleArn"), s.parameter("principalArn"), s.member("responseelements", "provider"), s.additional("signInSessionArn"),
-		s.parameter("userName"), quote(userPattern), s.parameter("roleName"), s.parameter("groupName"),
-		s.parameter("policyArn"), s.parameter("policyName"), s.parameter("sAMLProviderArn"), s.parameter("openIDConnectProviderArn"),
-		s.inner("responseelements", "serviceSpecificCredential"), quote(serviceKeyName), s.parameter("name"),
+		quote(untilPattern), s.Parameter("roleArn"), s.Parameter("principalArn"), s.member("responseelements", "provider"), s.additional("signInSessionArn"),
+		s.Parameter("userName"), quote(userPattern), s.Parameter("roleName"), s.Parameter("groupName"),
+		s.Parameter("policyArn"), s.Parameter("policyName"), s.Parameter("sAMLProviderArn"), s.Parameter("openIDConnectProviderArn"),
+		s.inner("responseelements", "serviceSpecificCredential"), quote(serviceKeyName), s.Parameter("name"),
 		quoteAll(signIns), s.records(q.From, q.To), quoteAll(makers()), s.signedIn(), s.moment(q.From), s.moment(q.To),
-		anyOf(given), anyOf(few(q.SignedIn)), anyOf(keys), anyOf(few(q.Sessions)), maxMakings, s.parameter("roleSessionName")))
+		anyOf(given), anyOf(few(q.SignedIn)), anyOf(keys), anyOf(few(q.Sessions)), maxMakings, s.Parameter("roleSessionName")))
 }
 
 // makers are the names of the calls, in an order that stays.

@@ -26,7 +26,7 @@ func (q Minutes) SQL(s Schema) string {
 		owner = append(owner, "case when "+r+".type = 'AWS::S3::Bucket' then nullif("+r+".accountid, '') end")
 	}
 	buckets, _ := s.BucketsOf()
-	named, resource := "nullif("+s.parameter("bucketName")+", '')", strings.Join(buckets, ", ")
+	named, resource := "nullif("+s.Parameter("bucketName")+", '')", strings.Join(buckets, ", ")
 	return unindent(fmt.Sprintf(`with logged as (
   select case when eventname in (%[1]s) then coalesce(%[2]s, %[3]s) else coalesce(%[3]s, %[2]s) end as bucket,
     %[4]s / 60 as minute, coalesce(awsregion, '') as region, coalesce(%[5]s, recipientaccountid, '') as owner,

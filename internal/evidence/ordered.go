@@ -53,7 +53,7 @@ from placed
 where place = 1
 order by seconds desc, call, access_key_id, principal_id, arn
 limit %[9]d`, s.records(q.From, q.To), quote("^("+strings.Join(q.Calls, "|")+")"), s.moment(q.From), s.moment(q.To),
-		s.parameter("bucketName"), s.requested(), quoteAll(names), quote(named), maxOrders, quote(mentioned), unix("eventtime"))
+		s.Parameter("bucketName"), s.requested(), quoteAll(names), quote(named), maxOrders, quote(mentioned), unix("eventtime"))
 }
 
 // mentioned are the buckets, distributions and accounts in what a caller gave.

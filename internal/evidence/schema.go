@@ -26,6 +26,10 @@ type Schema struct {
 	// Buckets are columns of Records that have what BucketsOf finds, the first bucket last; none where there are no such columns. They are a help,
 	// and change no answer.
 	Buckets []string
+	// Members are columns of Records that have what stands under a key of an object of any keys, by that object's column and the key, with a dot
+	// between; and, by the object's column alone, one that has those of its objects in which there may be other keys. They are a help, and change
+	// no answer.
+	Members map[string]string
 	// Parts selects calls that were put together before, as PartsOf does it, and that Table does not have; "" for none.
 	Parts string
 }
@@ -90,6 +94,12 @@ func (s Schema) without() string {
 
 // member is a scalar under a key of an object of any keys, as text, NULL where it is missing.
 func (s Schema) member(column, key string) string {
+	if help, is := s.Members[column+"."+key]; is {
+		return help
+	}
+	if rest, is := s.Members[column]; is {
+		column = rest
+	}
 	if s.Files {
 		return "json_extract_scalar(" + column + ", " + quote(`$["`+key+`"]`) + ")"
 	}
@@ -104,8 +114,8 @@ func (s Schema) inner(column, key string) string {
 	return "element_at(" + column + ", " + quote(key) + ")"
 }
 
-// parameter is a request parameter of a record, NULL where it is missing.
-func (s Schema) parameter(key string) string { return s.member("requestparameters", key) }
+// Parameter is a request parameter of a record, NULL where it is missing.
+func (s Schema) Parameter(key string) string { return s.member("requestparameters", key) }
 
 // additional is a field of additionalEventData, NULL where it is missing.
 func (s Schema) additional(key string) string { return s.member("additionaleventdata", key) }

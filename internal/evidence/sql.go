@@ -71,12 +71,12 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 		who = "coalesce(made, " + who + ")"
 		sent = "coalesce(" + bytesOut + ", 0) as bytes"
 		columns = caller + ",\n    case when " + data + " then 1 else 0 end as data, coalesce(eventsource, '') as service, " + s.mfaSignIn() + " as mfa,\n    " +
-			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.parameter("key") +
+			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.Parameter("key") +
 			", '') end as object, regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') as looks,\n    " +
 			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product` + ",\n    " + s.made() + " as made"
 	} else {
 		columns = identity + ",\n    recipientaccountid, requestid, " + s.addendum("reason") + " as reason, substr(coalesce(useragent, ''), 1, 256) as agent,\n    coalesce(" +
-			s.parameter("key") + ", '') as object_key, case when " + isCopy + " then 1 else 0 end as is_copy"
+			s.Parameter("key") + ", '') as object_key, case when " + isCopy + " then 1 else 0 end as is_copy"
 		for i, r := range resources {
 			columns += fmt.Sprintf(",\n    %s as r%d", r, i+1)
 		}
@@ -105,8 +105,8 @@ found as (
     %[15]s as copied_from,
     %[16]s as principal
   from logged
-)`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.additional("AuthenticationMethod"), s.sent(), s.parameter("bucketName"),
-		isCopy, s.parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, copiedFrom("copy_source"), who)
+)`, s.addendum("reason"), s.addendum("originalEventID"), unix("eventtime"), s.additional("AuthenticationMethod"), s.sent(), s.Parameter("bucketName"),
+		isCopy, s.Parameter("x-amz-copy-source"), columns, s.records(from, to), s.moment(from), s.moment(to), only, resource, copiedFrom("copy_source"), who)
 }
 
 // copiedFrom is the bucket in the source of a copy, as its header has it; NULL where that is none. S3 decodes it, so that a thief may write

@@ -31,7 +31,7 @@ from %[1]s
 where eventsource = 'iam.amazonaws.com' and eventname in (%[2]s) and %[3]s = %[4]s and coalesce(errorcode, '') = ''
   and eventtime >= %[5]s and eventtime < %[6]s
 order by case when strpos(lower(coalesce(%[7]s, '')), lower(%[8]s)) > 0 then 0 else 1 end, eventtime desc, eventid
-limit 1`, s.records(q.From, q.To), quoteAll(calls), s.parameter(field), quote(name), s.moment(q.From), s.moment(q.To),
+limit 1`, s.records(q.From, q.To), quoteAll(calls), s.Parameter(field), quote(name), s.moment(q.From), s.moment(q.To),
 		s.inner("requestparameters", "tags"), quote(q.Tag), unix("eventtime"))
 }
 

@@ -41,7 +41,7 @@ where eventsource = 'iam.amazonaws.com' and coalesce(errorcode, '') = '' and coa
   and (eventname in (%[4]s) and %[5]s = %[6]s
     or eventname in (%[7]s) and (strpos(coalesce(%[8]s, ''), %[11]s) > 0 or strpos(coalesce(%[9]s, ''), %[11]s) > 0))
 order by eventtime desc, eventid
-limit 1`, s.records(q.From, q.To), s.moment(q.From), s.moment(q.To), quoteAll(trusting), s.parameter("roleName"), quote(q.Role), quoteAll(providing),
+limit 1`, s.records(q.From, q.To), s.moment(q.From), s.moment(q.To), quoteAll(trusting), s.Parameter("roleName"), quote(q.Role), quoteAll(providing),
 		s.requested(), s.returned(), unix("eventtime"), quote(provider))
 }
 

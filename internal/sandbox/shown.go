@@ -21,8 +21,8 @@ func (dataEvents) SQL(s evidence.Schema) string {
 	return `select named, ` + resource(1) + ` as first, ` + resource(2) + ` as second, ` + resource(3) + ` as third,
   coalesce(regexp_extract(copied, '^/?([^/]+)/', 1), '') as source,
   sum(calls) as calls, substr(cast(min(since) as varchar), 1, 16) as since, substr(cast(max(until) as varchar), 1, 16) as until
-from (select coalesce(element_at(requestparameters, 'bucketName'), '') as named, element_at(resources, 1).arn as arn_1, element_at(resources, 2).arn as arn_2,
-    element_at(resources, 3).arn as arn_3, element_at(requestparameters, 'x-amz-copy-source') as copied, count(*) as calls, min(eventtime) as since, max(eventtime) as until
+from (select coalesce(` + s.Parameter("bucketName") + `, '') as named, element_at(resources, 1).arn as arn_1, element_at(resources, 2).arn as arn_2,
+    element_at(resources, 3).arn as arn_3, ` + s.Parameter("x-amz-copy-source") + ` as copied, count(*) as calls, min(eventtime) as since, max(eventtime) as until
   from ` + s.Table + ` where eventsource = 's3.amazonaws.com' and coalesce(eventcategory, 'Data') = 'Data' and not coalesce(managementevent, false)
   group by 1, 2, 3, 4, 5) as alike
 group by 1, 2, 3, 4, 5 order by calls desc, 1, 2, 3, 4, 5`

@@ -52,7 +52,7 @@ var benches = map[string]func(ctx context.Context, dir string) error{
 	},
 	// columns is DuckDB alone, which makes a table of the columns that the engine reads, and is asked then.
 	"columns": func(ctx context.Context, dir string) error {
-		return alone(ctx, "create table events as select r.* from "+records1(dir, structOf(slices.Concat(kept(false), kept(true)))),
+		return alone(ctx, "create table events as select r.* from "+records1(dir, structOf(slices.Concat(read(false), read(true)))),
 			fmt.Sprintf(sumByKey, "", "['bytesTransferredOut']", "events"))
 	},
 	"sum": func(ctx context.Context, dir string) error {

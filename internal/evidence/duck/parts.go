@@ -10,7 +10,7 @@ import (
 )
 
 // forgetParts makes the table of the parts anew: of what was loaded before, no part is right any more.
-var forgetParts = "create or replace table parts as " + evidence.Schema{Table: asked, Twice: mayBeTwice, Buckets: bucketColumns}.PartsOf(evidence.Span{})
+var forgetParts = "create or replace table parts as " + evidence.Schema{Table: asked, Twice: mayBeTwice, Buckets: bucketColumns, Members: memberColumns}.PartsOf(evidence.Span{})
 
 // maxInsert is how much is put together at once.
 const maxInsert = 24 * time.Hour

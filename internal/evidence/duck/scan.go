@@ -3,6 +3,7 @@ package duck
 import (
 	"encoding/binary"
 	"math/bits"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -15,6 +16,14 @@ type node struct {
 	mark    mark
 	silent  bool // it is looked at, and not written
 	shared  bool
+	usual   []usual
+}
+
+// usual is a usual member of a table.
+type usual struct {
+	key    string // quoted
+	begin  string // of the field that it stands in instead
+	shared bool
 }
 
 // mark tells the fields of a record by which it is judged before its columns are.
@@ -27,6 +36,8 @@ const (
 	markCategory
 	markType
 	markIdentity
+	markRequest
+	markAdditional
 	marks
 )
 
@@ -35,13 +46,17 @@ var wanted = nodeOf(field{kind: object, of: fields})
 
 func nodeOf(f field) *node {
 	n := &node{name: f.name, kind: f.kind, without: f.without, silent: f.unread, shared: f.shared}
+	for _, of := range f.usual {
+		n.usual = append(n.usual, usual{key: strconv.Quote(of.name), begin: "," + strconv.Quote(f.usually(of)) + ":", shared: of.shared})
+	}
 	for _, of := range f.of {
 		for len(n.fields) <= len(of.name) {
 			n.fields = append(n.fields, nil)
 		}
 		n.fields[len(of.name)] = append(n.fields[len(of.name)], nodeOf(of))
 	}
-	n.mark = map[string]mark{"eventName": markName, "eventSource": markSource, "eventCategory": markCategory, "eventType": markType, "userIdentity": markIdentity}[f.name]
+	n.mark = map[string]mark{"eventName": markName, "eventSource": markSource, "eventCategory": markCategory, "eventType": markType, "userIdentity": markIdentity,
+		"requestParameters": markRequest, "additionalEventData": markAdditional}[f.name]
 	return n
 }
 
@@ -83,6 +98,8 @@ type scanner struct {
 	crooked bool
 	seen    [marks][]byte // of the record, as it stands
 	keys    [][]byte      // of the table that is being read
+	// values are the values of the table that was read last, where it has usual members only.
+	values [][]byte
 	// top: the object stands at the top of the text. Its scan ends within a list Records, and says so; members counts the others.
 	top, records bool
 	members      int
@@ -185,12 +202,19 @@ func (s *scanner) object(n *node) bool {
 		if of.silent {
 			ok = s.skip()
 		} else {
+			s.values = s.values[:0]
 			s.out = append(append(append(s.out, ','), quoted...), ':')
 			ok = s.take(of)
 		}
 		if root {
+			first := s.seen[of.mark] == nil
 			s.seen[of.mark] = s.in[from:s.i]
-			if of.shared {
+			switch {
+			case of.usual != nil && first:
+				s.usually(of, before)
+			case of.usual != nil: // DuckDB takes the first of two
+				s.out = s.out[:before]
+			case of.shared:
 				s.side, s.out = append(s.side, s.out[before:]...), s.out[:before]
 			}
 		}
@@ -201,6 +225,20 @@ func (s *scanner) object(n *node) bool {
 		s.side = closed(s.side, 0, '{', '}')
 	}
 	return ok
+}
+
+// usually writes the table that was written since before as the fields of its usual members, where it has no others.
+func (s *scanner) usually(n *node, before int) {
+	if len(s.values) > 0 {
+		s.out = s.out[:before]
+	}
+	for i, v := range s.values {
+		if of := n.usual[i]; of.shared {
+			s.side = append(append(s.side, of.begin...), v...)
+		} else {
+			s.out = append(append(s.out, of.begin...), v...)
+		}
+	}
 }
 
 // closed makes an object or a list of what was written since begin, each member behind a comma.
@@ -215,7 +253,7 @@ func closed(out []byte, begin int, first, last byte) []byte {
 // table reads an object of any keys.
 func (s *scanner) table(n *node) bool {
 	begin := len(s.out)
-	s.keys = s.keys[:0]
+	s.keys, s.values = s.keys[:0], s.values[:0]
 	ok := s.each(func(quoted []byte, escaped bool) bool {
 		s.crooked = s.crooked || escaped
 		if n.leavesOut(quoted[1 : len(quoted)-1]) {
@@ -227,9 +265,16 @@ func (s *scanner) table(n *node) bool {
 		if !s.skip() {
 			return false
 		}
-		s.out = append(s.out, s.in[from:s.i]...)
+		v := s.in[from:s.i]
+		s.out = append(s.out, v...)
+		if at := len(s.values); at == len(s.keys)-1 && at < len(n.usual) && string(quoted) == n.usual[at].key && (v[0] == '"' || v[0]-'0' <= 9) {
+			s.values = append(s.values, v)
+		}
 		return true
 	})
+	if len(s.values) < len(s.keys) {
+		s.values = s.values[:0]
+	}
 	s.crooked = s.crooked || twice(s.keys)
 	s.out = closed(s.out, begin, '{', '}')
 	return ok

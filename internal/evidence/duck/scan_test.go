@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -131,15 +132,23 @@ func streamed(t *testing.T, path string) (all []map[string]any, err error) {
 	for text, id := range c.ids {
 		shared[id] = text
 	}
+	kept := slices.Concat(kept(false), kept(true))
 	for i, end := range s.ends {
 		both := map[string]any{}
 		for _, part := range []string{string(s.out[from:end]), shared[s.by[i]]} {
-			record := cleanObject(fields, json.RawMessage(part))
+			record := cleanObject(kept, json.RawMessage(part))
 			if record == nil {
 				t.Fatalf("DuckDB is given %q", part)
 			}
-			for k, v := range record {
-				both[k] = v
+			maps.Copy(both, record)
+		}
+		for _, f := range fields {
+			whole := map[string]any{}
+			for _, of := range f.usual {
+				if v, is := both[f.usually(of)]; is {
+					whole[of.name], both[f.name] = v, whole
+					delete(both, f.usually(of))
+				}
 			}
 		}
 		dateless(both)

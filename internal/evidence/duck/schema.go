@@ -33,6 +33,9 @@ type field struct {
 	unread  bool
 	// shared fields are the same in many records, and stand once for all of them in the table callers.
 	shared bool
+	// usual are the members that a table mostly has, in their order. A table that has those up to one of them, and nothing else, is kept as that many
+	// columns instead: it takes a third of the memory, and of the time.
+	usual []field
 }
 
 // The fields whose columns are not simply what the record says.
@@ -48,8 +51,9 @@ var fields = []field{
 	{name: "userIdentity", kind: object, of: identityFields, shared: true},
 	{name: eventTime}, {name: timestamp}, {name: "eventSource", shared: true}, {name: "eventName", shared: true}, {name: "awsRegion", shared: true},
 	{name: "sourceIPAddress"}, {name: "userAgent", shared: true}, {name: "errorCode", shared: true}, {name: "errorMessage", unread: true},
-	{name: "requestParameters", kind: table, without: []string{"Host"}}, {name: "responseElements", kind: table},
-	{name: "additionalEventData", kind: table, without: []string{"SignatureVersion", "CipherSuite", "bytesTransferredIn", "SSEApplied", "x-amz-id-2"}},
+	{name: "requestParameters", kind: table, without: []string{"Host"}, usual: []field{{name: "bucketName", shared: true}, {name: "key"}}}, {name: "responseElements", kind: table},
+	{name: "additionalEventData", kind: table, without: []string{"SignatureVersion", "CipherSuite", "bytesTransferredIn", "SSEApplied", "x-amz-id-2"},
+		usual: []field{{name: "AuthenticationMethod", shared: true}, {name: "bytesTransferredOut"}}},
 	{name: "requestID"}, {name: eventID}, {name: "readOnly", kind: flag, shared: true},
 	{name: "resources", kind: list, of: append(texts("accountId", "type"), field{name: "ARN", kind: arn}, field{name: "ARNPrefix"}), shared: true},
 	{name: "eventType", unread: true}, {name: "apiVersion", unread: true}, {name: "managementEvent", kind: flag, shared: true}, {name: "recipientAccountId", shared: true},
@@ -124,10 +128,61 @@ func shape(fs []field) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// kept are the fields of a record that are shared, or those that are not.
-func kept(shared bool) []field {
+// read are the fields of a record that a question reads, those that are shared, or those that are not.
+func read(shared bool) []field {
 	return slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return f.unread || f.shared != shared })
 }
+
+// kept are the fields that are read, and the columns of the usual members.
+func kept(shared bool) []field {
+	all := read(shared)
+	for _, f := range fields {
+		for _, of := range f.usual {
+			if of.shared == shared {
+				all = append(all, field{name: f.usually(of), shared: shared})
+			}
+		}
+	}
+	return all
+}
+
+// usually is the name of the column of a usual member. No record has it for a field's.
+func (f field) usually(of field) string { return f.name + "_" + of.name }
+
+// whole is the table, of its column and those of its usual members.
+func (f field) whole() string {
+	whole := strings.ToLower(f.name)
+	for i := range f.usual {
+		var keys, values []string
+		for _, of := range f.usual[:i+1] {
+			keys, values = append(keys, quote(of.name)), append(values, strings.ToLower(f.usually(of)))
+		}
+		whole = fmt.Sprintf("case when %s is null then %s else map([%s], [%s]) end", values[i], whole, strings.Join(keys, ", "), strings.Join(values, ", "))
+	}
+	return whole
+}
+
+// members are the columns of the view asked that have usual members, and the tables with others, by the evidence.Schema's names for them, and how
+// each is found.
+func members() (columns map[string]string, found []string) {
+	columns = map[string]string{}
+	for _, f := range fields {
+		if f.usual == nil {
+			continue
+		}
+		table := strings.ToLower(f.name)
+		rest := "rest_" + table
+		columns[table], found = rest, append(found, "trail."+table+" as "+rest)
+		for _, of := range f.usual {
+			member := strings.ToLower(f.usually(of))
+			columns[table+"."+of.name] = "found_" + member
+			found = append(found, fmt.Sprintf("coalesce(%s, trail.%s[%s]) as found_%s", member, table, quote(of.name), member))
+		}
+	}
+	return columns, found
+}
+
+var memberColumns, foundMembers = members()
 
 // bucketColumns are the columns that callers have beside Lake's, and foundBuckets how each is found: see evidence.Schema.Buckets.
 var bucketColumns, foundBuckets = buckets()
@@ -141,11 +196,17 @@ func buckets() (columns, found []string) {
 	return columns, found
 }
 
+// helps are what the view asked has beside Lake's columns.
+var helps = slices.Concat(bucketColumns, foundMembers)
+
 // joined has Lake's columns of records, the callers of which are in a table, and those that more names.
 func joined(callers string, more ...string) string {
 	var shown []string
 	for _, f := range fields {
 		name := strconv.Quote(strings.ToLower(f.name))
+		if f.usual != nil {
+			name = f.whole() + " as " + name
+		}
 		if f.unread {
 			name = fmt.Sprintf("cast(null as %s) as %s", f.sqlType(), name)
 		}
@@ -160,12 +221,12 @@ func joined(callers string, more ...string) string {
 // columns, and another for the questions that find buckets.
 func createTrail() []string {
 	columns := map[bool][]string{false: {"file INTEGER", "caller INTEGER"}, true: {"caller INTEGER"}}
-	for _, f := range fields {
+	for _, f := range slices.Concat(kept(false), kept(true)) {
 		of := f.sqlType()
-		switch {
-		case f.name == timestamp || f.unread:
+		switch f.name {
+		case timestamp:
 			continue
-		case f.name == eventTime:
+		case eventTime:
 			of = "TIMESTAMP"
 		}
 		columns[f.shared] = append(columns[f.shared], strconv.Quote(strings.ToLower(f.name))+" "+of)
@@ -174,7 +235,7 @@ func createTrail() []string {
 		columns[true] = append(columns[true], name+" VARCHAR")
 	}
 	return []string{"create table trail (" + strings.Join(columns[false], ", ") + ")", "create table callers (" + strings.Join(columns[true], ", ") + ")",
-		"create view " + Table + " as " + joined("callers"), "create view " + asked + " as " + joined("callers", bucketColumns...)}
+		"create view " + Table + " as " + joined("callers"), "create view " + asked + " as " + joined("callers", helps...)}
 }
 
 // timeText is when an event happened, as the record says it.

@@ -247,7 +247,7 @@ func (s *stream) judge(as form, raw []byte, from int) {
 			s.nameless++
 		}
 		shared := map[string]any{}
-		for _, f := range kept(true) {
+		for _, f := range read(true) {
 			if v, given := record[f.name]; given {
 				shared[f.name] = v
 				delete(record, f.name)

@@ -37,7 +37,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 
 // schema is how the questions are asked.
 func (e *Engine) schema(ctx context.Context) evidence.Schema {
-	return evidence.Schema{Table: Table, Twice: mayBeTwice, Buckets: bucketColumns, Records: &stand{ctx: ctx, e: e}}
+	return evidence.Schema{Table: asked, Twice: mayBeTwice, Buckets: bucketColumns, Members: memberColumns, Records: &stand{ctx: ctx, e: e}}
 }
 
 // stand says where the records of a time stand.
@@ -70,7 +70,7 @@ func (r *stand) called(from, to time.Time) string {
 	if err != nil || !first.Valid {
 		return asked // the question finds out what is wrong
 	}
-	return fmt.Sprintf("(%s) as records", joined(fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32), bucketColumns...))
+	return fmt.Sprintf("(%s) as records", joined(fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32), helps...))
 }
 
 func instant(t time.Time) string { return "timestamp " + quote(t.UTC().Format(time.DateTime)) }
