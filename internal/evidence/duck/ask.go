@@ -23,6 +23,9 @@ func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer,
 	defer e.mu.RUnlock()
 	var rows []evidence.Row
 	err := e.within(ctx, func() (err error) { rows, err = e.answer(ctx, q); return err })
+	if err == nil && !e.settings.Parts { // whoever asks many times would wait for it each time
+		err = e.giveBack(ctx)
+	}
 	if ctx.Err() != nil {
 		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %w", q.Name(), ctx.Err())
 	}

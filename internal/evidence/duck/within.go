@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -32,6 +33,15 @@ func (e *Engine) prepare(ctx context.Context) error {
 		}
 	}
 	clear(e.parts)
+	debug.FreeOSMemory()
+	return e.giveBack(ctx)
+}
+
+// giveBack returns to the system what DuckDB has freed, after a load a third of the process. DuckDB does so when it is told its limit.
+func (e *Engine) giveBack(ctx context.Context) error {
+	if err := e.do(ctx, limited(e.limit.Load())); err != nil {
+		return fmt.Errorf("give memory back: %w", err)
+	}
 	return nil
 }
 
