@@ -85,7 +85,7 @@ select credential, vpc_endpoint, vpc_endpoint_account, source_ip, first_seen, la
 from placed
 where place <= %[10]d
 order by place, days desc, hours desc, last_seen desc, credential, network, vpc_endpoint, vpc_endpoint_account
-limit %[11]d`, unix("eventtime"), s.parameter("bucketName"), resource, s.records(q.Before.Add(-CallersSpan), q.Before), s.moment(q.Before.Add(-CallersSpan)),
+limit %[11]d`, unix("eventtime"), s.Parameter("bucketName"), resource, s.records(q.Before.Add(-CallersSpan), q.Before), s.moment(q.Before.Add(-CallersSpan)),
 		s.moment(q.Before), network, buckets, anyOf(few(q.Credentials)), maxPlaces, maxCallers))
 }
 
