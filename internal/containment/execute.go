@@ -139,8 +139,11 @@ func (o Outcome) Key() string {
 }
 
 // SameStep reports whether two outcomes are of one step: two sessions of a role have the same action and target, and are two steps. A key is
-// turned off once, whatever it is for.
+// turned off once, whatever it is for, and a user is fenced off from other networks by another step.
 func (o Outcome) SameStep(p Outcome) bool {
+	if o.Step.Order != nil && p.Step.Order != nil && o.Action == policy.FenceOrigin && !o.Step.Order.overlaps(*p.Step.Order) {
+		return false
+	}
 	return o.Action == p.Action && o.Target == p.Target && o.Key() == p.Key() && (o.Who == p.Who || o.Who == "" || p.Who == "")
 }
 

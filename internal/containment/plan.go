@@ -120,15 +120,32 @@ func (s Step) Renewed(now time.Time) Step {
 }
 
 // Fence is the step that denies a user's keys the networks that they were stolen to, while whoever works with them honestly goes on: a stopgap.
-// It is false where no network is known to be strange to the user, or too many are: whoever moves that often is not stopped by a fence.
-func Fence(a evidence.Actor, t policy.Target) (Step, bool) {
-	if a.Kind != actor.IAMUserKey || len(fenced(a)) > MaxFenced || len(fenced(a)) == 0 && strangeEndpoint(a) == "" {
-		return Step{}, false
+// It is false where no network is known to be strange to the user, or too many are: whoever moves that often is not stopped by a fence. before
+// are the outcomes so far: what is fenced off already is not fenced off again, and counts among the many.
+func Fence(a evidence.Actor, t policy.Target, before []Outcome) (Step, evidence.Actor, bool) {
+	done := 0
+	for _, o := range before {
+		order := o.Step.Order
+		if order == nil || o.Action != policy.FenceOrigin || order.User != t.Owner || !o.Contained() && o.State != Intended {
+			continue
+		}
+		done += len(order.Networks)
+		a.Origins = slices.DeleteFunc(slices.Clone(a.Origins), func(at evidence.Origin) bool {
+			return slices.Contains(order.Networks, at.Network) && at.VPCEndpoint == "" || order.Endpoint != "" && at.VPCEndpoint == order.Endpoint
+		})
+	}
+	if a.Kind != actor.IAMUserKey || done+len(fenced(a)) > MaxFenced || len(fenced(a)) == 0 && strangeEndpoint(a) == "" {
+		return Step{}, a, false
 	}
 	t.Type, t.ID = policy.User, cmp.Or(t.OwnerARN, a.PrincipalARN)
 	return Step{Action: policy.FenceOrigin, Target: t, Runbook: []string{
 		"a fence is a stopgap: it denies user " + word(t.Owner) + " the networks that the bytes went to, and leaves the key on for whoever works with it elsewhere:",
-		"aws iam put-user-policy ", "whoever holds the key can move to another network: turn it off as soon as the owner can bear it"}}, true
+		"aws iam put-user-policy ", "whoever holds the key can move to another network: turn it off as soon as the owner can bear it"}}, a, true
+}
+
+// overlaps reports whether two fences have a network or an endpoint in common.
+func (o Order) overlaps(p Order) bool {
+	return o.Endpoint != "" && o.Endpoint == p.Endpoint || slices.ContainsFunc(o.Networks, func(n string) bool { return slices.Contains(p.Networks, n) })
 }
 
 // fenced are the networks at which an actor took something, and which are known to be strange to its principal.

@@ -127,7 +127,7 @@ func TestAFenceIsAroundNetworksThatAreStrangeToTheUser(t *testing.T) {
 		at("2001:db8:1::/48", new(false), 0, false),
 	}
 	want := []string{"198.51.100.0/24", "2001:db8:1::/48"}
-	s, ok := Fence(a, target(a))
+	s, _, ok := Fence(a, target(a), nil)
 	o, ordered := OrderFor(s, a, "aws", "i-1", midnight, nil)
 	if !ok || !ordered || strings.Join(o.Networks, " ") != strings.Join(want, " ") || o.User != a.UserName {
 		t.Errorf("got %+v, want %v fenced", o, want)
@@ -138,16 +138,16 @@ func TestAFenceIsAroundNetworksThatAreStrangeToTheUser(t *testing.T) {
 	for i := range MaxFenced {
 		a.Origins = append(a.Origins, at("198.51."+string(rune('0'+i))+".0/24", new(false), 0, false))
 	}
-	if _, ok := Fence(a, target(a)); ok {
+	if _, _, ok := Fence(a, target(a), nil); ok {
 		t.Error("whoever is in twelve networks is not stopped by a fence")
 	}
 	a.Origins = []evidence.Origin{{VPCEndpoint: "vpce-0123456789abcdef0", Bytes: 1, Familiar: new(false)}}
-	s, ok = Fence(a, target(a))
+	s, _, ok = Fence(a, target(a), nil)
 	if o, ordered := OrderFor(s, a, "aws", "i-1", midnight, nil); !ok || !ordered || o.Endpoint != "vpce-0123456789abcdef0" {
 		t.Errorf("got %+v", o)
 	}
 	a.Origins = []evidence.Origin{at("203.0.113.0/24", new(true), 9, false)}
-	if _, ok := Fence(a, target(a)); ok {
+	if _, _, ok := Fence(a, target(a), nil); ok {
 		t.Error("a fence around where the user always is")
 	}
 }

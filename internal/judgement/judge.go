@@ -232,6 +232,9 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 // takes nothing back.
 func (j *judging) asItWas(s containment.Step, a evidence.Actor) containment.Step {
 	for _, o := range j.before {
+		if s.Action == policy.FenceOrigin { // what is fenced off is not planned again
+			break
+		}
 		contained := o.Contained() || o.State == containment.Intended && o.Step.Order != nil // an order has the time at which it was given
 		if contained && o.Step.Planned() && o.Step.Action == s.Action && o.Step.Target.ID == s.Target.ID && (o.Step.Order == nil || o.Against(a)) {
 			last := s.Target.LastUsed
@@ -335,7 +338,7 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 		before = containment.Doc{Text: containment.Active}
 	}
 	steps := []containment.Step{containment.DeactivateKey(owned.Target, before)}
-	if fence, ok := containment.Fence(a, owned.Target); ok && slices.Contains(j.Steps, fence.Action) && before.Text == containment.Active {
+	if fence, a, ok := containment.Fence(a, owned.Target, j.before); ok && slices.Contains(j.Steps, fence.Action) && before.Text == containment.Active {
 		steps = append(steps, j.ordered(fence, a, actor.Partition(a.PrincipalARN)))
 	}
 	return plan{steps: steps, trouble: trouble}

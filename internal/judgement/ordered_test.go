@@ -2,6 +2,7 @@ package judgement
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -287,4 +288,62 @@ func TestWhatAStolenKeyHasMintedIsDeniedToo(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	equal("one is enabled", names(judge(r, policy.DenyUserSessions)), "deactivate-key mara AKIAIOSFODNN7EXAMPLE", "deny-user-sessions mara ASIAEXAMPLEMARA00001")
+}
+
+func TestAFenceIsExtendedWhereTheThiefMoves(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	r, a := known()
+	a.Via, a.Copies, a.AccessKeyID, a.UserName, a.PrincipalARN, a.AccountID, a.InUse = "", 0, "AKIAIOSFODNN7EXAMPLE", "mara", "arn:aws:iam::111122223333:user/mara", "111122223333", new(true)
+	key := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: "mara", OwnerARN: a.PrincipalARN, AccountID: a.AccountID, Known: true}
+	targets := Targets{a.Credential(): {Target: key, Status: containment.Doc{Text: containment.Active}}}
+	r.ID = "i-1"
+	const own = `@id("own") @because("a deployer's own") permit (principal, action == Action::"fence-origin", resource);
+@id("asks") @because("a deployer's own") permit (principal, action == Action::"deactivate-key", resource) when { context.approved };`
+	at := func(networks ...string) incident.Record {
+		a.Origins = nil
+		for _, n := range networks {
+			a.Origins = append(a.Origins, evidence.Origin{Network: n, Bytes: 700, Familiar: new(false), Days: new(int64(0))})
+		}
+		r.Evidence.Actors = []evidence.Actor{a}
+		return judgedBy(t, own, r, targets, Limits{Mode: containment.ModeAct, Now: now, Steps: []policy.Action{policy.FenceOrigin}})
+	}
+	fences := func(r incident.Record) (all []string) {
+		for _, o := range r.Outcomes {
+			if o.Action == policy.FenceOrigin {
+				all = append(all, string(o.State)+" "+strings.Join(o.Step.Order.Networks, ","))
+			}
+		}
+		return all
+	}
+	equal := func(got []string, want ...string) {
+		t.Helper()
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+	done := func() {
+		for i := range r.Outcomes {
+			if r.Outcomes[i].Action == policy.FenceOrigin {
+				r.Outcomes[i].State = containment.Done
+			}
+		}
+	}
+	r = at("198.51.100.0/24")
+	equal(fences(r), "intended 198.51.100.0/24")
+	equal(fences(at("198.51.100.0/24", "198.51.101.0/24")), "intended 198.51.100.0/24", "intended 198.51.101.0/24") // nothing is written twice
+	done()
+	r = at("198.51.100.0/24", "198.51.101.0/24")
+	equal(fences(r), "done 198.51.100.0/24", "intended 198.51.101.0/24")
+	done()
+	equal(fences(at("198.51.100.0/24", "198.51.101.0/24")), "done 198.51.100.0/24", "done 198.51.101.0/24")
+	var many []string
+	for n := range containment.MaxFenced - 1 {
+		many = append(many, fmt.Sprintf("203.0.%d.0/24", n))
+	}
+	moved := at(append(many, "198.51.100.0/24", "198.51.101.0/24")...)
+	equal(fences(moved), "done 198.51.100.0/24", "done 198.51.101.0/24") // eleven are too many
+	if o := moved.Outcomes[0]; o.Action != policy.DeactivateKey || o.State != containment.Asked {
+		t.Errorf("then the key is asked about, and not %+v", o)
+	}
 }
