@@ -11,7 +11,8 @@ import (
 	"nightlatch/internal/policy"
 )
 
-// ByHand lists the steps against an actor that Nightlatch does not do itself yet, each with what a human should run. t is the actor's user or
+// ByHand lists the steps against an actor that are a human's, each with what he should run. OrderFor says which of them Nightlatch can do where a
+// deployment enables them. t is the actor's user or
 // role as far as the account knows it; partition is the account's; now dates the denials. What stands behind a session or a service is not here but in Behind: the trail has to be asked for it.
 //
 // The conditions follow AWS. A denial by aws:TokenIssueTime
