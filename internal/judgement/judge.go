@@ -119,7 +119,7 @@ func (j *judging) all(spread bool) (left int64) {
 			rec.Aside++
 			continue
 		}
-		owned, known := j.targets[a.Credential()]
+		owned := j.targets[a.Credential()]
 		facts := FactsOf(*rec, held(*rec, a, owned.Target))
 		facts.Spread = spread
 		if !material(*rec, facts, a) {
@@ -130,29 +130,32 @@ func (j *judging) all(spread bool) (left int64) {
 			}
 		}
 		if _, planned := j.plans[i]; !planned {
-			root, need := j.minting(a)
-			if !known {
-				j.missing = append(j.missing, a.Credential())
-			}
-			if _, known := j.targets[root.Credential()]; need && !known {
-				j.missing = append(j.missing, root.Credential())
-			}
+			root, minted := j.minting(a)
 			heirs := j.heirs(a)
+			j.needs(a.Credential())
+			if minted {
+				j.needs(root.Credential())
+			}
 			for _, heir := range heirs {
-				if _, known := j.targets[heir.Credential()]; !known {
-					j.missing = append(j.missing, heir.Credential())
-				}
+				j.needs(heir.Credential())
 			}
 			if len(j.missing) > 0 {
 				continue
 			}
-			j.plans[i] = j.withHeirs(j.withRoot(j.plan(a, owned), root, need), a, heirs)
+			j.plans[i] = j.withHeirs(j.withRoot(j.plan(a, owned), root, minted), a, heirs)
 		}
 		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService {
 			left += a.Bytes
 		}
 	}
 	return left + rec.Evidence.Others.Bytes
+}
+
+// needs notes a credential whose target is missing.
+func (j *judging) needs(c actor.Credential) {
+	if _, known := j.targets[c]; !known {
+		j.missing = append(j.missing, c)
+	}
 }
 
 // oftenUsual is a usual reader that was one on more than one day.
@@ -231,10 +234,10 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 // asItWas is a step as it was planned when it was done, if it was: a thief may have tagged himself since, and an account that does not answer now
 // takes nothing back.
 func (j *judging) asItWas(s containment.Step, a evidence.Actor) containment.Step {
+	if s.Action == policy.FenceOrigin { // what is fenced off is not planned again
+		return s
+	}
 	for _, o := range j.before {
-		if s.Action == policy.FenceOrigin { // what is fenced off is not planned again
-			break
-		}
 		contained := o.Contained() || o.State == containment.Intended && o.Step.Order != nil // an order has the time at which it was given
 		if contained && o.Step.Planned() && o.Step.Action == s.Action && o.Step.Target.ID == s.Target.ID && (o.Step.Order == nil || o.Against(a)) {
 			last := s.Target.LastUsed

@@ -9,9 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/clock"
+	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/cut"
-	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 )
 
@@ -39,8 +39,8 @@ func build(cfg aws.Config, environ []string, root string) (cutter, error) {
 	}
 	allowed := cut.Allowed{Account: s.Accounts[0], Paths: s.Paths, Protected: s.Protected, Stack: s.StackName(),
 		Buckets: slices.DeleteFunc(buckets, func(name string) bool { return name == settings.EveryBucket })}
-	for _, name := range s.Steps {
-		allowed.Steps = append(allowed.Steps, policy.Action(name))
+	if allowed.Steps, err = containment.ParseSteps(s.Steps); err != nil {
+		return cutter{}, err
 	}
 	return cutter{cut.Cutter{Account: account, Allowed: allowed, Now: clock.System{}.Now}, log}, nil
 }

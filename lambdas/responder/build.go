@@ -69,8 +69,8 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		return nil, err
 	}
 	r.Account, r.Alias = account, account.Alias
-	for _, step := range s.Steps {
-		r.Steps = append(r.Steps, policy.Action(step))
+	if r.Steps, err = containment.ParseSteps(s.Steps); err != nil {
+		return nil, err
 	}
 	if s.Cutter != "" {
 		if r.Cutter, err = cutter.New(cfg, s.Cutter); err != nil {
