@@ -39,31 +39,13 @@ func (q Callers) Fits() bool { return len(q.SQL(Schema{}))+tableRoom <= MaxState
 //
 // Where one worked on most days comes first: a thief who changes his network a hundred times must not crowd the owner out.
 func (q Callers) SQL(s Schema) string {
-	_, resource := s.BucketsOf()
 	buckets := anyOf(slices.DeleteFunc(strings.Split(Window{Buckets: q.Buckets}.names(), "/"), func(b string) bool { return b == "" }))
-	return unindent(fmt.Sprintf(`with logged as (
-  select %[1]s as unix, coalesce(useridentity.accesskeyid, '') as access_key_id, coalesce(useridentity.principalid, '') as principal_id, coalesce(sourceipaddress, '') as source_ip,
-    coalesce(vpcendpointid, '') as vpc_endpoint, coalesce(vpcendpointaccountid, '') as vpc_endpoint_account, substr(coalesce(eventsource, ''), 1, 64) as service,
-    case when eventsource = 's3.amazonaws.com' then substr(nullif(%[2]s, ''), 1, 256) end as named_bucket, case when eventsource = 's3.amazonaws.com' then %[3]s end as resource_bucket,
-    substr(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), 1, 64) as program
-  from %[4]s
-  where eventtime >= %[5]s and eventtime < %[6]s and coalesce(errorcode, '') = ''
-),
+	return unindent(fmt.Sprintf(`with %[1]s,
 used as (
-  select case when substr(access_key_id, 1, 4) = 'AKIA' then access_key_id when access_key_id <> '' then principal_id else '' end as credential,
-    case when vpc_endpoint = '' then %[7]s else '' end as network, vpc_endpoint, vpc_endpoint_account, source_ip, service, program, unix, unix - unix %% 3600 as slot,
-    case when named_bucket in (%[8]s) then named_bucket else coalesce(resource_bucket, named_bucket) end as bucket
-  from logged
-),
-hourly as (
-  select credential, network, vpc_endpoint, vpc_endpoint_account, service, program, bucket, slot, max(source_ip) as source_ip, min(unix) as first_seen, max(unix) as last_seen,
-    max(case when bucket in (%[8]s) or credential in (%[9]s) then 1 else 0 end) as meant
-  from used
-  where credential <> ''
-  group by credential, network, vpc_endpoint, vpc_endpoint_account, service, program, bucket, slot
+  select *, case when named_bucket in (%[2]s) then named_bucket else coalesce(resource_bucket, named_bucket) end as bucket from hourly
 ),
 known as (
-  select *, max(meant) over (partition by credential) as asked from hourly
+  select *, max(case when bucket in (%[2]s) or credential in (%[3]s) then 1 else 0 end) over (partition by credential) as asked from used
 ),
 summed as (
   select credential, network, vpc_endpoint, vpc_endpoint_account, max(source_ip) as source_ip, min(first_seen) as first_seen, max(last_seen) as last_seen,
@@ -83,11 +65,43 @@ placed as (
 select credential, vpc_endpoint, vpc_endpoint_account, source_ip, first_seen, last_seen, hours, days, clocks, first_clock, services, service, other_service,
   programs, program, other_program, buckets, bucket, other_bucket, places
 from placed
-where place <= %[10]d
+where place <= %[4]d
 order by place, days desc, hours desc, last_seen desc, credential, network, vpc_endpoint, vpc_endpoint_account
-limit %[11]d`, unix("eventtime"), s.Parameter("bucketName"), resource, s.records(q.Before.Add(-CallersSpan), q.Before), s.moment(q.Before.Add(-CallersSpan)),
-		s.moment(q.Before), network, buckets, anyOf(few(q.Credentials)), maxPlaces, maxCallers))
+limit %[5]d`, s.hourly(q.Before.Add(-CallersSpan), q.Before), buckets, anyOf(few(q.Credentials)), maxPlaces, maxCallers))
 }
+
+// hourly is the common table of that name, on which Callers stands: who called what from where in each hour of a span, and the parts that the
+// schema has of other hours.
+func (s Schema) hourly(from, to time.Time) string {
+	_, resource := s.BucketsOf()
+	parts := ""
+	if s.Parts != "" {
+		parts = "\n  union all " + s.Parts
+	}
+	return fmt.Sprintf(`logged as (
+  select %[1]s as unix, coalesce(useridentity.accesskeyid, '') as access_key_id, coalesce(useridentity.principalid, '') as principal_id, coalesce(sourceipaddress, '') as source_ip,
+    coalesce(vpcendpointid, '') as vpc_endpoint, coalesce(vpcendpointaccountid, '') as vpc_endpoint_account, substr(coalesce(eventsource, ''), 1, 64) as service,
+    case when eventsource = 's3.amazonaws.com' then substr(nullif(%[2]s, ''), 1, 256) end as named_bucket, case when eventsource = 's3.amazonaws.com' then %[3]s end as resource_bucket,
+    substr(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), 1, 64) as program
+  from %[4]s
+  where eventtime >= %[5]s and eventtime < %[6]s and coalesce(errorcode, '') = ''
+),
+named as (
+  select case when substr(access_key_id, 1, 4) = 'AKIA' then access_key_id when access_key_id <> '' then principal_id else '' end as credential,
+    case when vpc_endpoint = '' then %[7]s else '' end as network, vpc_endpoint, vpc_endpoint_account, service, program, named_bucket, resource_bucket,
+    unix - unix %% 3600 as slot, source_ip, unix
+  from logged
+),
+hourly as (
+  select `+hour+`, max(source_ip) as source_ip, min(unix) as first_seen, max(unix) as last_seen
+  from named
+  where credential <> ''
+  group by `+hour+`%[8]s
+)`, unix("eventtime"), s.Parameter("bucketName"), resource, s.records(from, to), s.moment(from), s.moment(to), network, parts)
+}
+
+// hour are the columns in which calls agree that Callers puts together.
+const hour = "credential, network, vpc_endpoint, vpc_endpoint_account, service, program, named_bucket, resource_bucket, slot"
 
 // Some are the first and the last, by the alphabet, of so many names.
 type Some struct {

@@ -47,7 +47,17 @@ const PartSpan = 4 * time.Hour
 // Span is the time [From, To).
 type Span struct{ From, To time.Time }
 
-// Spans split the time that is asked about: whole are parts, of which each is all earlier or all later than a day before, edges the rest.
+// InParts is a question for an engine that is asked it over and over: of most of its time, what it needs can be put together once, in parts.
+type InParts interface {
+	Question
+	// Spans split the time that is asked about: whole are parts, edges the rest.
+	Spans() (edges, whole []Span)
+	// PartsOf is a statement that puts the calls of a span together, which begins and ends with a part. Its rows have, behind the column part,
+	// which says the second at which the part begins, the columns that Schema.Parts is to have.
+	PartsOf(s Schema, span Span) string
+}
+
+// Spans implements InParts. Each part is all earlier or all later than a day before.
 func (q Usage) Spans() (edges, whole []Span) {
 	from, early := q.Before.Add(-HistorySpan), q.Before.Add(-earlier)
 	first, last := from.Add(PartSpan-1).Truncate(PartSpan), q.Before.Truncate(PartSpan)
@@ -56,13 +66,29 @@ func (q Usage) Spans() (edges, whole []Span) {
 	return []Span{{from, first}, {split, split.Add(PartSpan)}, {last, q.Before}}, whole
 }
 
-// PartsOf is a statement that puts the calls of a span together, which begins and ends with a part: for an engine that is asked Usage over and
-// over. Its rows have, behind the column part, which says the second at which the part begins, the columns that Parts is to have.
-func (s Schema) PartsOf(span Span) string {
-	part := fmt.Sprintf("unix - unix %% %d", int64(PartSpan/time.Second))
+// part is the part of a time in seconds.
+func part(unix string) string {
+	return fmt.Sprintf("%[1]s - %[1]s %% %[2]d", unix, int64(PartSpan/time.Second))
+}
+
+// PartsOf implements InParts.
+func (Usage) PartsOf(s Schema, span Span) string {
 	const told = "eventid, data, named_bucket, resource_bucket, copied_from"
 	return unindent(shorten(`with ` + s.parted(span.From, span.To) + `
-select ` + part + ` as part, ` + alike + `, ` + told + `, max(call_id) as call_id, min(day) as day, ` + together("eventid") + `
+select ` + part("unix") + ` as part, ` + alike + `, ` + told + `, max(call_id) as call_id, min(day) as day, ` + together("eventid") + `
 from parted
-group by ` + part + `, ` + alike + `, ` + told))
+group by ` + part("unix") + `, ` + alike + `, ` + told))
+}
+
+// Spans implements InParts.
+func (q Callers) Spans() (edges, whole []Span) {
+	from := q.Before.Add(-CallersSpan)
+	first, last := from.Add(PartSpan-1).Truncate(PartSpan), q.Before.Truncate(PartSpan)
+	return []Span{{from, first}, {last, q.Before}}, []Span{{first, last}}
+}
+
+// PartsOf implements InParts.
+func (Callers) PartsOf(s Schema, span Span) string {
+	return unindent(`with ` + s.hourly(span.From, span.To) + `
+select ` + part("slot") + ` as part, * from hourly`)
 }

@@ -30,7 +30,7 @@ type Schema struct {
 	// between; and, by the object's column alone, one that has those of its objects in which there may be other keys. They are a help, and change
 	// no answer.
 	Members map[string]string
-	// Parts selects calls that were put together before, as PartsOf does it, and that Table does not have; "" for none.
+	// Parts selects calls that were put together before, as the question's PartsOf does it, and that Records do not have; "" for none.
 	Parts string
 }
 

@@ -38,8 +38,8 @@ func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer,
 // answer asks where the records of the question stand.
 func (e *Engine) answer(ctx context.Context, q evidence.Question) ([]evidence.Row, error) {
 	schema, err := e.schema(ctx), error(nil)
-	if usage, is := q.(evidence.Usage); is && e.settings.Parts {
-		schema, err = e.withParts(ctx, usage)
+	if parted, is := q.(evidence.InParts); is && e.settings.Parts {
+		schema, err = e.withParts(ctx, parted)
 	}
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (e *Engine) answer(ctx context.Context, q evidence.Question) ([]evidence.Ro
 	if !asks.MatchString(statement) { // the one setting that is not locked is the engine's own
 		return nil, errors.New("only a select is a question")
 	}
-	return e.query(ctx, statement)
+	return e.answers.asIs(statement, func() ([]evidence.Row, error) { return e.query(ctx, statement) })
 }
 
 var asks = regexp.MustCompile(`(?i)^\s*(select|with|from|describe|explain|values)\b`)
@@ -83,6 +83,7 @@ func limited(mb int64) string { return fmt.Sprintf("set global memory_limit = '%
 func (e *Engine) Exec(ctx context.Context, statement string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.answers.forget()
 	return e.within(ctx, func() error { return e.do(ctx, statement) })
 }
 

@@ -51,7 +51,7 @@ type Settings struct {
 	Threads int
 	// Temp is the directory in which the engine makes its own; "" is the system's for temporary files.
 	Temp string
-	// Parts says that the question Usage will be asked many times: of whole hours, what it needs is put together once, and kept.
+	// Parts says that questions will be asked many times: what those of evidence.InParts need of whole hours is put together once, and kept.
 	Parts bool
 }
 
@@ -70,8 +70,9 @@ type Engine struct {
 	nextCaller int32
 	feed       *feed // what Load is loading
 
+	answers answers
 	partsMu sync.Mutex
-	parts   map[int64]bool // those that there are, by the second at which they begin
+	parts   map[aPart]bool // those that there are
 }
 
 var _ evidence.Trail = (*Engine)(nil)
@@ -102,7 +103,7 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %v", err), os.RemoveAll(dir))
 	}
-	e := &Engine{settings: s, most: int64(most), db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}, parts: map[int64]bool{}}
+	e := &Engine{settings: s, most: int64(most), db: sql.OpenDB(connector), dir: dir, files: map[string]*file{}, parts: map[aPart]bool{}}
 	e.limit.Store(int64(s.MemoryMB))
 	if err := e.setUp(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -124,7 +125,8 @@ func (e *Engine) setUp(ctx context.Context) error {
 	}
 	statements = append(statements, createTrail()...)
 	statements = append(statements, dialect...)
-	statements = append(statements, findTwice, findReach, forgetParts)
+	statements = append(statements, findTwice, findReach)
+	statements = append(statements, forgetParts()...)
 	statements = append(statements, "set global allowed_configs = ['memory_limit']", "set global lock_configuration = true")
 	for _, s := range statements {
 		if _, err := e.db.ExecContext(ctx, s); err != nil {

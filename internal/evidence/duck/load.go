@@ -20,6 +20,7 @@ import (
 func (e *Engine) Load(ctx context.Context, paths ...string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.answers.forget()
 	found, err := find(paths)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func anyDays(rnd *rand.Rand, n int) []record {
 }
 
 // What is put together before, part by part, and what is known of the records of a call change no answer, whenever it is asked.
-func TestUsageOfPartsIsTheSame(t *testing.T) {
+func TestAnswersOfPartsAreTheSame(t *testing.T) {
 	for seed := range enginetest.Draws(2, 8) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 11))
 		records := anyDays(rnd, 400)
@@ -87,9 +87,13 @@ func TestUsageOfPartsIsTheSame(t *testing.T) {
 		}
 		some := 0
 		for n := range 12 {
-			q := evidence.Usage{Buckets: [][]string{{bucket}, {"images", "ledger"}, {"other"}}[rnd.IntN(3)], Before: noon.Add(-time.Duration(rnd.IntN(3*24*3600)) * time.Second)}
+			buckets, before := [][]string{{bucket}, {"images", "ledger"}, {"other"}}[rnd.IntN(3)], noon.Add(-time.Duration(rnd.IntN(3*24*3600))*time.Second)
 			if n%3 == 0 {
-				q.Before = q.Before.Truncate(evidence.PartSpan).Add(time.Duration(n%2) * time.Second)
+				before = before.Truncate(evidence.PartSpan).Add(time.Duration(n%2) * time.Second)
+			}
+			var q evidence.Question = evidence.Usage{Buckets: buckets, Before: before}
+			if rnd.IntN(3) == 0 {
+				q = evidence.Callers{Buckets: buckets, Credentials: []string{key}, Before: before}
 			}
 			if n == 8 { // what comes later changes what was put together
 				path = filepath.Join(t.TempDir(), "more.jsonl")
@@ -111,10 +115,10 @@ func TestUsageOfPartsIsTheSame(t *testing.T) {
 			}
 			some += len(answers[0])
 			if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
-				t.Fatalf("seed %d, %v before %s (plain -, known records +):\n%s", seed, q.Buckets, q.Before, diff)
+				t.Fatalf("seed %d, %#v (plain -, known records +):\n%s", seed, q, diff)
 			}
 			if diff := cmp.Diff(answers[0], answers[2]); diff != "" {
-				t.Fatalf("seed %d, %v before %s (plain -, parts +):\n%s", seed, q.Buckets, q.Before, diff)
+				t.Fatalf("seed %d, %#v (plain -, parts +):\n%s", seed, q, diff)
 			}
 		}
 		if some < 100 {

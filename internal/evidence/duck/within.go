@@ -27,7 +27,7 @@ const findReach = `create or replace table reach as select cast(floor(epoch(even
 
 // prepare makes what helps the questions, after a load.
 func (e *Engine) prepare(ctx context.Context) error {
-	for _, statement := range []string{findTwice, findReach, forgetParts} {
+	for _, statement := range append([]string{findTwice, findReach}, forgetParts()...) {
 		if err := e.within(ctx, func() error { return e.do(ctx, statement) }); err != nil {
 			return fmt.Errorf("make ready for questions: %w", err)
 		}
