@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -52,10 +53,11 @@ type Settings struct {
 	// Temp is the directory in which the engine makes its own; "" is the system's for temporary files.
 	Temp string
 	// Parts says that questions will be asked many times: what those of evidence.InParts need of whole hours is put together once, and kept.
+	// The records then stand in a file of that directory, packed: many times as many as fit into memory.
 	Parts bool
 }
 
-// Engine is one in-memory DuckDB with the records of the files loaded so far.
+// Engine is one DuckDB with the records of the files loaded so far.
 type Engine struct {
 	settings Settings
 	limit    atomic.Int64 // megabytes that DuckDB may hold
@@ -99,7 +101,11 @@ func Open(ctx context.Context, s Settings) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary directory for DuckDB: %w", err)
 	}
-	connector, err := duckdb.NewConnector("", nil)
+	stored := "" // in memory, which is faster where all fits
+	if s.Parts {
+		stored = filepath.Join(dir, "trail.duckdb")
+	}
+	connector, err := duckdb.NewConnector(stored, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %v", err), os.RemoveAll(dir))
 	}
