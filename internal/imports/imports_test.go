@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
 	"cut":           {"policy", "containment"},                                  // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                           // what the team is told of tampering
+	"report/html":   {"incident", "report"},                                     // an incident as a page
 	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
 }
 
@@ -105,6 +106,7 @@ var bans = []struct {
 	{"github.com/duckdb/", func(p string) bool { return p == "evidence/duck" }, "DuckDB is 60 MB of C++ that no Lambda should carry"},
 	{"github.com/cedar-policy/", func(p string) bool { return p == "policy" }, "Cedar is behind one package"},
 	{"github.com/alecthomas/kong", func(p string) bool { return p == "cmd/nightlatch" }, "the command line belongs to the command"},
+	{"html/template", func(p string) bool { return p == "report/html" || p == backtest }, "who writes no page carries no templates: the responder"},
 	{"time/tzdata", func(string) bool { return false }, "all times are UTC"},
 }
 
@@ -198,7 +200,7 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || to == "containment" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"

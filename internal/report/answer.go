@@ -106,7 +106,7 @@ func held(e evidence.Evidence) string {
 }
 
 // answer is the headline and who it was.
-func answer(b *strings.Builder, r incident.Record) {
+func answer(b *writer, r incident.Record) {
 	fmt.Fprintf(b, "%s\n\n", headline(r))
 	for _, line := range wrap(Answer(r)+".", width) {
 		fmt.Fprintln(b, line)
@@ -114,17 +114,22 @@ func answer(b *strings.Builder, r incident.Record) {
 }
 
 // steps are what was done, what a human has to decide, and how sure all of it is.
-func steps(b *strings.Builder, r incident.Record) {
+func steps(b *writer, r incident.Record) {
 	fmt.Fprintln(b)
-	if len(r.Outcomes) == 0 {
-		field(b, "No step", noStep(r))
-	}
 	for i := range r.Outcomes {
 		if i == maxOutcomes {
 			field(b, "And", fmt.Sprintf("%d more steps, in the incident's JSON", len(r.Outcomes)-i))
 			break
 		}
 		outcome(b, r, i)
+	}
+	about(b, r)
+}
+
+// about is what is said of all steps: why there is none, and how sure they are.
+func about(b *writer, r incident.Record) {
+	if len(r.Outcomes) == 0 {
+		field(b, "No step", noStep(r))
 	}
 	if why := r.Unsolved(); why != "" {
 		field(b, "YOU DECIDE", "who took these bytes: "+why+". Find out; until then this is repeated, and escalated")
@@ -180,7 +185,7 @@ func unexplained(r incident.Record) string {
 // maxOutcomes is how many steps the answer spells out.
 const maxOutcomes = 12
 
-func outcome(b *strings.Builder, r incident.Record, i int) {
+func outcome(b *writer, r incident.Record, i int) {
 	o := r.Outcomes[i]
 	step := prose.Safe(string(o.Action)) + " " + prose.Safe(o.Target)
 	switch order := o.Step.Order; {
@@ -245,7 +250,7 @@ func sure(r incident.Record) string {
 	a, e := r.Alarm, r.Evidence
 	switch {
 	case a.Confirmed && a.Bytes != nil && a.Given != "":
-		parts = append(parts, a.Given+" "+prose.Bytes(*a.Bytes)+", and no CloudWatch was asked")
+		parts = append(parts, prose.Safe(a.Given)+" "+prose.Bytes(*a.Bytes)+", and no CloudWatch was asked")
 		if e.Seal.Sealed == evidence.Proved {
 			parts = append(parts, "the trail counts as sealed")
 		}

@@ -53,7 +53,7 @@ func behind(r incident.Record, a evidence.Actor) string {
 }
 
 // sources are the lines of a step that name who stands behind its actor, where no lineage does.
-func sources(b *strings.Builder, r incident.Record, o containment.Outcome) {
+func sources(b *writer, r incident.Record, o containment.Outcome) {
 	for _, a := range r.Evidence.Actors {
 		if !o.Against(a) {
 			continue

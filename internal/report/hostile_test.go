@@ -113,6 +113,7 @@ func TestReportsArePrintable(t *testing.T) {
 			for _, state := range states {
 				for _, kind := range append(actor.Kinds(), actor.Kind(text)) {
 					r := filled(text, 2)
+					r.Alarm.Refused = "" // of what is refused, there is little to say
 					for i := range r.Outcomes {
 						r.Outcomes[i].State = state
 					}
@@ -122,6 +123,8 @@ func TestReportsArePrintable(t *testing.T) {
 					all := []Message{Text(r)}
 					if kind == actor.IAMUserKey { // of what the others add, the kind changes nothing
 						all = every(r)
+						r.Alarm.Refused = text
+						all = append(all, every(r)...)
 					}
 					for _, m := range all {
 						printable(t, "the subject", m.Subject, "")

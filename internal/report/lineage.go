@@ -17,7 +17,7 @@ import (
 const maxLineage, maxDeep = 16, 6
 
 // lineage draws where the credentials come from, and what was made with them: each under what it was made with, with the record that shows it.
-func lineage(b *strings.Builder, r incident.Record) {
+func lineage(b *writer, r incident.Record) {
 	t := r.Lineage
 	if t == nil || len(t.Nodes) == 0 {
 		return
@@ -68,7 +68,7 @@ func lineage(b *strings.Builder, r incident.Record) {
 }
 
 // indented writes a text under what it belongs to.
-func indented(b *strings.Builder, deep int, text string) {
+func indented(b *writer, deep int, text string) {
 	for i, line := range wrap(text, width-2*deep-2) {
 		if i > 0 {
 			line = "  " + line

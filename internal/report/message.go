@@ -35,7 +35,21 @@ const aliasMost = 20
 // In is the message with the account and region that it is about, at the end of its subject and of its body: whoever is on call for several
 // has to know which. An alias stands behind the account's id, which nobody chooses. What is not known is left out.
 func (m Message) In(p incident.Place) Message {
-	var short, long []string
+	short, long := inShortAndLong(p)
+	if len(short) == 0 {
+		return m
+	}
+	end := " (" + strings.Join(short, " ") + ")"
+	if most := subjectMost - len(end); len(m.Subject) > most {
+		m.Subject = m.Subject[:most-3] + "..."
+	}
+	m.Subject += end
+	m.Body += capital(strings.Join(long, ", ")) + ".\n"
+	return m
+}
+
+// inShortAndLong names a place for a subject and for a text; what is not known is left out.
+func inShortAndLong(p incident.Place) (short, long []string) {
 	if plainPlace.MatchString(p.AccountID) {
 		short, long = append(short, p.AccountID), append(long, "account "+p.AccountID)
 		if plainAlias.MatchString(p.Alias) {
@@ -49,16 +63,7 @@ func (m Message) In(p incident.Place) Message {
 	if plainPlace.MatchString(p.Region) {
 		short, long = append(short, p.Region), append(long, "region "+p.Region)
 	}
-	if len(short) == 0 {
-		return m
-	}
-	end := " (" + strings.Join(short, " ") + ")"
-	if most := subjectMost - len(end); len(m.Subject) > most {
-		m.Subject = m.Subject[:most-3] + "..."
-	}
-	m.Subject += end
-	m.Body += capital(strings.Join(long, ", ")) + ".\n"
-	return m
+	return short, long
 }
 
 // flags are what a printed command needs so that it finds the deployment from any machine.

@@ -19,13 +19,13 @@ const maxRows = 10
 
 // tableOf is the table as a text.
 func tableOf(r incident.Record) string {
-	var b strings.Builder
+	var b writer
 	table(&b, r)
 	return b.String()
 }
 
 // table is the evidence: who took something, in the window or around it, or copied.
-func table(b *strings.Builder, r incident.Record) {
+func table(b *writer, r incident.Record) {
 	e := r.Evidence
 	if len(e.Actors) == 0 {
 		return
@@ -75,6 +75,12 @@ func suspected(r incident.Record, a evidence.Actor) bool {
 }
 
 func row(w *tabwriter.Writer, a evidence.Actor) {
+	c := cellsOf(a)
+	fmt.Fprintln(w, strings.Join(c[:], "\t"))
+}
+
+// cellsOf are the columns of an actor's row: share, bytes, credential, of, from, usual.
+func cellsOf(a evidence.Actor) [6]string {
 	share := "?"
 	if a.Share != nil {
 		share = percent(*a.Share)
@@ -96,11 +102,11 @@ func row(w *tabwriter.Writer, a evidence.Actor) {
 	case a.Unsized > 0 || a.Copies > 0:
 		bytes += " + ?"
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", share, bytes, short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar)
+	return [6]string{share, bytes, short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a), short(origin, 24), familiar}
 }
 
 // details are what else is known of the actor that the answer is about.
-func details(b *strings.Builder, r incident.Record, a evidence.Actor) {
+func details(b *writer, r incident.Record, a evidence.Actor) {
 	fmt.Fprintln(b)
 	if !a.FirstSeen.IsZero() {
 		fmt.Fprintf(b, "First seen %s, last seen %s UTC. ", moment(a.FirstSeen), moment(a.LastSeen))

@@ -18,7 +18,7 @@ import (
 func Text(r incident.Record) Message { return text(r).In(r.Where()) }
 
 func text(r incident.Record) Message {
-	var b strings.Builder
+	var b writer
 	answer(&b, r)
 	switch {
 	case r.Alarm.Refused != "":
@@ -43,8 +43,21 @@ func text(r incident.Record) Message {
 
 const width = 96
 
+// writer writes a text, and keeps its fields for whoever lays them out in another way.
+type writer struct {
+	strings.Builder
+	fields []named
+}
+
+// named is a field of a text. A command is shown as it is.
+type named struct {
+	Name, Text string
+	Command    bool
+}
+
 // field writes "Name    text", wrapped, with the text in a column of its own.
-func field(b *strings.Builder, name, text string) {
+func field(b *writer, name, text string) {
+	b.fields = append(b.fields, named{name, text, false})
 	for i, line := range wrap(text, width-indent) {
 		if i > 0 {
 			name = ""
@@ -54,7 +67,8 @@ func field(b *strings.Builder, name, text string) {
 }
 
 // raw writes a line that must not be wrapped or cut: a command.
-func raw(b *strings.Builder, name, line string) {
+func raw(b *writer, name, line string) {
+	b.fields = append(b.fields, named{name, prose.Plain(line), true})
 	fmt.Fprintf(b, "%-*s%s\n", indent, name, prose.Plain(line))
 }
 
@@ -82,7 +96,7 @@ func hadFloor(r incident.Record, v incident.Verdict) bool {
 	return short || v.Decision == policy.Contain && r.Alarm.Stored != nil && r.Floor() < incident.MostFloor
 }
 
-func why(b *strings.Builder, r incident.Record) {
+func why(b *writer, r incident.Record) {
 	if len(r.Verdicts) == 0 {
 		return
 	}

@@ -17,10 +17,23 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// notKnown says what the incident does not know: each line is something that a human may have to check.
-func notKnown(b *strings.Builder, r incident.Record) {
+// notKnown says what the incident does not know.
+func notKnown(b *writer, r incident.Record) {
+	lines := unknowns(r)
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprint(b, "\nNOT KNOWN\n")
+	for _, l := range lines {
+		for j, line := range wrap(l, width-4) {
+			fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
+		}
+	}
+}
+
+// unknowns are what the incident does not know: each is something that a human may have to check.
+func unknowns(r incident.Record) (lines []string) {
 	e := r.Evidence
-	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if !e.Complete && !(len(e.Lost) > 0 && r.Complete()) {
 		add("CloudTrail may still show more: two equal query rounds, five minutes after the window's end, were not seen")
@@ -89,15 +102,7 @@ func notKnown(b *strings.Builder, r incident.Record) {
 		add("who it was. Check that data events of these buckets are logged, that the store is in the right region and not behind, " +
 			"and whether the bytes were read by a copy or a replication")
 	}
-	if len(lines) == 0 {
-		return
-	}
-	fmt.Fprint(b, "\nNOT KNOWN\n")
-	for _, l := range lines {
-		for j, line := range wrap(l, width-4) {
-			fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
-		}
-	}
+	return lines
 }
 
 // unrecorded says what the trail does not record of a key's use of S3.
@@ -116,7 +121,7 @@ func unrecorded(r incident.Record) string {
 	return "this trail may not record the calls to other buckets"
 }
 
-func timeline(b *strings.Builder, r incident.Record) {
+func timeline(b *writer, r incident.Record) {
 	fmt.Fprint(b, "\nTIMELINE\n")
 	log := r.Log
 	if len(log) > 30 {
@@ -126,11 +131,16 @@ func timeline(b *strings.Builder, r incident.Record) {
 	for _, e := range log {
 		fmt.Fprintf(b, "%s  %s\n", e.At.UTC().Format("15:04:05"), prose.Safe(e.What))
 	}
+	fmt.Fprintln(b, read(r))
+}
+
+// read is what was read of CloudTrail, and how long that took.
+func read(r incident.Record) string {
 	took := ""
 	if c := r.Evidence.Cost; c.QueuedMS > 0 || c.RanMS > 0 {
 		took = fmt.Sprintf(", waited %.1f s and ran %.1f s", float64(c.QueuedMS)/1000, float64(c.RanMS)/1000)
 	}
-	fmt.Fprintf(b, "%s of CloudTrail read %s%s\n", prose.Plural(int64(r.Evidence.Queries), "query"), prose.Bytes(r.Evidence.BytesScanned), took)
+	return prose.Plural(int64(r.Evidence.Queries), "query") + " of CloudTrail read " + prose.Bytes(r.Evidence.BytesScanned) + took
 }
 
 // counts lists a map of numbers, the largest first.

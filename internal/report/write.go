@@ -44,7 +44,7 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	default:
 		return m
 	}
-	var b strings.Builder
+	var b writer
 	fmt.Fprintf(&b, "%s\n\n", word)
 	if kind == incident.Revised {
 		regrets(&b, r)
@@ -62,7 +62,7 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 func regretted(o containment.Outcome) bool { return o.Regretted && o.Contained() && o.Undo != "" }
 
 // regrets says which steps a human should look at, each with the line that undoes it.
-func regrets(b *strings.Builder, r incident.Record) {
+func regrets(b *writer, r incident.Record) {
 	for _, o := range r.Outcomes {
 		if regretted(o) {
 			for _, line := range wrap("On the complete evidence the policy would NOT contain "+prose.Safe(o.Target)+" by itself. If it was no theft, undo it:", width) {
@@ -176,7 +176,7 @@ func parts(f incident.FollowUp) []string {
 
 // Page is the first message, of every alarm that has fired: what, how much, whether it is true, and that the search is on.
 func Page(fired []incident.Record) Message {
-	var b strings.Builder
+	var b writer
 	confirmed := 0
 	for _, r := range fired {
 		if r.Alarm.Confirmed {
@@ -223,7 +223,7 @@ func Doubted(fired []incident.Record) Message {
 	case 1:
 		return Text(fired[0])
 	}
-	var b strings.Builder
+	var b writer
 	what := prose.Plural(int64(len(fired)), "alarm") + " NOT CONFIRMED, nothing to do"
 	fmt.Fprintf(&b, "%s\n\n", what)
 	for i, r := range fired {
@@ -271,7 +271,7 @@ func alarmLine(r incident.Record) string {
 
 // closing is the last message: how it ended, and when was what.
 func closing(r incident.Record) Message {
-	var b strings.Builder
+	var b writer
 	open := 0
 	for _, o := range r.Outcomes {
 		if o.Open() {

@@ -20,6 +20,7 @@ import (
 // demoCmd plays the midnight.
 type demoCmd struct {
 	Seed uint64 `default:"1" help:"Another seed tells the story with other names and sizes; the same seed tells the same one."`
+	Page string `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
 	JSON bool   `name:"json" help:"Print only the incident, as nightlatch.incident/1."`
 }
 
@@ -63,6 +64,9 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 		shown = len(rec.Log)
 	})
 	if err != nil {
+		return err
+	}
+	if err := writePage(c.Page, handled.Record); err != nil {
 		return err
 	}
 	if c.JSON {

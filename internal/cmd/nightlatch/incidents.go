@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -77,7 +78,8 @@ type incidentCmd struct {
 	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id, the beginning of it, or latest."`
 	place
 	inTable
-	JSON bool `name:"json" help:"Print the incident as nightlatch.incident/1."`
+	Page string `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
+	JSON bool   `name:"json" help:"Print the incident as nightlatch.incident/1."`
 }
 
 // Run shows one incident, and what can be done about its steps.
@@ -86,7 +88,7 @@ func (c *incidentCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := printIncident(s.out, rec, c.JSON); err != nil || c.JSON {
+	if err := errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec)); err != nil || c.JSON {
 		return err
 	}
 	return printSteps(s.out, rec, c.flags(d)...)

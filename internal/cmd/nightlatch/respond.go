@@ -22,6 +22,7 @@ import (
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
+	"nightlatch/internal/report/html"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
@@ -35,6 +36,7 @@ type respondCmd struct {
 	Policy  string   `placeholder:"FILE" help:"A Cedar policy instead of the one that ships."`
 	Mode    string   `default:"ask" help:"How far to go: observe, ask or act. It concerns the account in memory only."`
 	Steps   []string `placeholder:"STEP,…" help:"The steps beside turning a key off that a deployment would enable: ${steps}. They are done to the account in memory only."`
+	Page    string   `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
 	JSON    bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
 	Verbose bool     `short:"v" help:"Log what happens to standard error."`
 }
@@ -51,7 +53,7 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 	case !c.JSON:
 		io.WriteString(s.out, c.overFiles())
 	}
-	return printIncident(s.out, rec, c.JSON)
+	return errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec))
 }
 
 // answer is the incident of one event, or why the event starts none.
@@ -151,6 +153,21 @@ func (c *respondCmd) inferred() string {
 		return ", as the trail shows it, and the metric is the alarm's own claim"
 	}
 	return ", from " + prose.Safe(c.Account)
+}
+
+// writePage writes an incident's page, if a file is named for it.
+func writePage(file string, rec incident.Record) error {
+	if file == "" {
+		return nil
+	}
+	text, err := html.Page(rec)
+	if err != nil {
+		return err
+	}
+	if err := write(file, text); err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	return nil
 }
 
 func printIncident(out io.Writer, rec incident.Record, asJSON bool) error {

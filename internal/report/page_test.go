@@ -1,0 +1,190 @@
+package report_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	parser "golang.org/x/net/html"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/report"
+	"nightlatch/internal/report/html"
+)
+
+// drawn are the elements and attributes that a page may have.
+var drawn = map[string]string{"html": "lang", "head": "", "meta": "charset name content http-equiv", "title": "", "style": "", "body": "", "main": "", "section": "",
+	"h1": "", "h2": "", "h3": "", "p": "class", "span": "class", "strong": "class", "ul": "class", "ol": "class", "li": "class", "div": "class tabindex role aria-label", "dl": "",
+	"dt": "class", "dd": "", "code": "", "figure": "", "figcaption": "", "table": "", "thead": "", "tbody": "", "tr": "", "th": "class", "td": "class",
+	"svg": "class viewBox preserveAspectRatio role aria-label aria-hidden", "rect": "class x y width height", "line": "class x1 x2 y1 y2", "text": "x y"}
+
+// outline are a page's elements in their order, as its own parser reads it. What is not to be drawn, or is not printable, fails the test.
+func outline(t *testing.T, page []byte) (elements []string) {
+	t.Helper()
+	root, err := parser.Parse(bytes.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range root.Descendants() {
+		switch n.Type {
+		case parser.TextNode:
+			report.Printable(t, "the page", n.Data, "\n")
+		case parser.ElementNode:
+			allowed, known := drawn[n.Data]
+			if !known {
+				t.Errorf("the page has an element %q", n.Data)
+			}
+			for _, a := range n.Attr {
+				report.Printable(t, "an attribute", a.Val, "")
+				if !strings.Contains(" "+allowed+" ", " "+a.Key+" ") {
+					t.Errorf("an element %q has the attribute %s=%q", n.Data, a.Key, a.Val)
+				}
+			}
+			elements = append(elements, n.Data)
+		case parser.CommentNode:
+			t.Errorf("the page has the comment %q", n.Data)
+		}
+	}
+	return elements
+}
+
+// Whatever others call themselves, the page has the elements that it has of a plain name, runs nothing and fetches nothing.
+func TestThePageOfHostileNames(t *testing.T) {
+	for _, state := range report.States {
+		of := func(text string, kind actor.Kind) []byte {
+			r := report.Filled(text, 2)
+			for i := range r.Outcomes {
+				r.Outcomes[i].State = state
+			}
+			for i := range r.Evidence.Actors {
+				r.Evidence.Actors[i].Kind = kind
+			}
+			page, err := html.Page(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return page
+		}
+		for name, text := range report.Hostile {
+			kinds := []actor.Kind{actor.IAMUserKey, actor.Kind(text)}
+			if state == containment.Done {
+				kinds = append(actor.Kinds(), kinds...)
+			}
+			for _, kind := range kinds {
+				page := of(text, kind)
+				if bytes.Contains(page, []byte("ZgotmplZ")) || bytes.Contains(page, []byte("<no value>")) {
+					t.Errorf("%s: the template refused something", name)
+				}
+				got := outline(t, page)
+				if kind != actor.IAMUserKey || text == "" || strings.TrimSpace(text) == "" { // an empty name leaves things out
+					continue
+				}
+				if diff := cmp.Diff(outline(t, of("x", kind)), got); diff != "" {
+					t.Errorf("%s, state %q, changes the page (plain name -):\n%s", name, state, diff)
+				}
+			}
+		}
+	}
+}
+
+// A record that an older version stored may lack any field.
+func TestThePageOfLittle(t *testing.T) {
+	try := func(what string, r incident.Record) {
+		defer func() {
+			if p := recover(); p != nil {
+				t.Errorf("%s: panic: %v", what, p)
+			}
+		}()
+		page, err := html.Page(r)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		for _, wrong := range []string{"NaN", "Inf", "<no value>", `width="-`} {
+			if bytes.Contains(page, []byte(wrong)) {
+				t.Errorf("%s: the page has %q", what, wrong)
+			}
+		}
+		outline(t, page)
+	}
+	try("nothing at all", incident.Record{})
+	for i := range reflect.TypeFor[incident.Record]().NumField() {
+		r := report.Filled("x", 1)
+		reflect.ValueOf(&r).Elem().Field(i).SetZero()
+		try("without "+reflect.TypeFor[incident.Record]().Field(i).Name, r)
+	}
+	for i := range reflect.TypeFor[evidence.Actor]().NumField() {
+		if reflect.TypeFor[evidence.Actor]().Field(i).IsExported() {
+			r := report.Filled("x", 1)
+			reflect.ValueOf(&r.Evidence.Actors[0]).Elem().Field(i).SetZero()
+			try("an actor without "+reflect.TypeFor[evidence.Actor]().Field(i).Name, r)
+		}
+	}
+}
+
+func TestThePageIsSmall(t *testing.T) {
+	page, err := html.Page(report.Filled("a name of usual length", evidence.MaxDetails))
+	if err != nil || len(page) > 300<<10 {
+		t.Errorf("%d of everything have %d bytes, %v", evidence.MaxDetails, len(page), err)
+	}
+}
+
+// theft is an incident as a deployment has it.
+func theft() incident.Record {
+	at := func(minutes int) time.Time { return time.Date(2026, 3, 4, 0, minutes, 0, 0, time.UTC) }
+	thief := evidence.Actor{Kind: actor.IAMUserKey, AccessKeyID: "AKIAEXAMPLESTOLEN001", UserName: "mara", AccountID: "111122223333", Bytes: 8 << 30, Objects: 900, Share: new(0.8),
+		FirstSeen: at(7), LastSeen: at(11), HistoryDays: new(int64(13)), UnfamiliarBytes: new(int64(8 << 30)), FamiliarBytes: new(int64(0)), MostBytesInADay: new(int64(40 << 20)),
+		Origins: []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 8 << 30, Calls: 900, Familiar: new(false), Days: new(int64(0)), MostBytes: new(int64(0))}}, Calls: map[string]int64{"GetObject": 900}}
+	thief.DayBytes, thief.UsualBytes, thief.Hours = new(int64(8<<30)), new(int64(40<<20)), &evidence.Hours{From: 22 * 3600, To: 2 * 3600}
+	job := evidence.Actor{Kind: actor.RoleSession, AccessKeyID: "ASIAEXAMPLEJOB000001", RoleName: "nightly", Session: "glue", Bytes: 1 << 30, Calls: map[string]int64{"GetObject": 9}}
+	return incident.Record{ID: "20260304-000700-x", Mode: containment.ModeAct,
+		Alarm: alarm.Alarm{Buckets: []string{"customer-exports"}, From: at(5), To: at(12), Since: at(13), Bytes: new(int64(10 << 30)), Threshold: new(float64(1 << 30)), Confirmed: true},
+		Evidence: evidence.Evidence{Engine: "duckdb", From: at(5), To: at(12), Bytes: 9 << 30, Explained: new(0.9), Unexplained: new(int64(1 << 30)), Complete: true,
+			Actors: []evidence.Actor{thief, job}},
+		Judged:   at(15),
+		Verdicts: []incident.Verdict{{Action: policy.DeactivateKey, Target: thief.AccessKeyID, Decision: policy.Contain, Reasons: []string{"contain-stolen-key: because"}}},
+		Outcomes: []containment.Outcome{{Action: policy.DeactivateKey, Target: thief.AccessKeyID, AccessKeyID: thief.AccessKeyID, State: containment.Done, At: at(15),
+			Undo: "aws iam update-access-key --user-name mara --access-key-id AKIAEXAMPLESTOLEN001 --status Active"}},
+		FollowUps: []incident.FollowUp{{At: at(20)}}, Closed: at(45)}
+}
+
+// The answer stands first, the undo line is a command of its own, and the pictures have the amounts that the text has.
+func TestThePageOfATheft(t *testing.T) {
+	page, err := html.Page(theft())
+	if err != nil {
+		t.Fatal(err)
+	}
+	outline(t, page)
+	text, last := string(page), 0
+	for _, wanted := range []string{`<h1><span class="done">CONTAINED`, "Access key AKIAEXAMPLESTOLEN001 of IAM user mara", "8.00 GiB</strong>taken by", "90.0 %</strong>of the alarmed bytes", "NEVER SEEN</strong>",
+		"<code>aws iam update-access-key --user-name mara", "The metric<svg", "Not explained<svg", `<rect class="unknown" x="0" y="1" width="10" `, "In the window<svg", `aria-label="Its owner read these buckets between 22:00 and 02:00`,
+		"Done: deactivate-key AKIAEXAMPLESTOLEN001", "Closed", "<td>198.51.100.0/24</td>", "contain-stolen-key: because"} {
+		at := strings.Index(text[last:], wanted)
+		if at < 0 {
+			t.Fatalf("the page lacks %q, or has it too early", wanted)
+		}
+		last += at
+	}
+	sheet := report.SheetOf(theft())
+	for i, want := range []report.Bar{{Name: "The metric", Amount: "10.0 GiB", Class: "metric", Width: 100, Mark: 10}, {Name: "Access key AKIAEXAMPLESTOLEN001 of IAM user mara (account 111122223333)", Amount: "8.00 GiB", Class: "bad", Width: 80},
+		{Name: "Session glue (ASIAEXAMPLEJOB000001) of role nightly", Amount: "1.00 GiB", Class: "known", Width: 10}, {Name: "Not explained", Amount: "1.00 GiB", Class: "unknown", Width: 10}} {
+		if got := sheet.Explains[i]; got != want {
+			t.Errorf("bar %d is %+v, want %+v", i, got, want)
+		}
+	}
+	if h := sheet.Compared.Hours; h == nil || len(h.Usual) != 2 || len(h.Now) != 1 { // its hours go over midnight
+		t.Errorf("the hours are %+v", h)
+	}
+	for i, m := range sheet.Strip.Marks {
+		if m.X < 10 || m.X > 590 || i > 0 && m.X < sheet.Strip.Marks[i-1].X {
+			t.Errorf("mark %d stands at %v", m.Number, m.X)
+		}
+	}
+}
