@@ -77,6 +77,7 @@ func questions(buckets ...string) map[string]Question {
 		"refused":           Refused{KeyIDs: append(buckets, "AKIAEXAMPLESTOLEN001"), PrincipalIDs: []string{"AIDAEXAMPLEMARA", hostile}, From: noon, To: noon.Add(time.Hour)},
 		"refused, nobody":   Refused{From: noon, To: noon.Add(time.Hour)},
 		"minutes":           Minutes{From: noon, To: noon.Add(time.Hour)},
+		"course":            Course{Buckets: buckets, Keys: append(thirty("AKIAEXAMPLESTOLEN0%02d"), hostile), From: noon, To: noon.Add(time.Hour)},
 		"who tagged a user": Tagged{User: buckets[0], Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 		"a lineage": Lineage{Given: thirty("ASIAEXAMPLESESSION%02d"), Keys: thirty("AKIAEXAMPLESTOLEN0%02d"), Sessions: append(thirty("AROAEXAMPLEWEB:"+strings.Repeat("s", 60)+"%02d"), hostile),
 			SignedIn: append(thirty("AIDAEXAMPLEMARA%02d"), hostile), From: noon, To: noon.Add(time.Hour)},

@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
 	"cut":           {"policy", "containment"},                                  // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                           // what the team is told of tampering
-	"report/html":   {"incident", "report"},                                     // an incident as a page
+	"report/html":   {"evidence", "incident", "report"},                         // an incident as a page
 	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
 }
 

@@ -24,7 +24,7 @@ import (
 var drawn = map[string]string{"html": "lang", "head": "", "meta": "charset name content http-equiv", "title": "", "style": "", "body": "", "main": "", "section": "",
 	"h1": "", "h2": "", "h3": "", "p": "class", "span": "class", "strong": "class", "ul": "class", "ol": "class", "li": "class", "div": "class tabindex role aria-label", "dl": "",
 	"dt": "class", "dd": "", "code": "", "figure": "", "figcaption": "", "table": "", "thead": "", "tbody": "", "tr": "", "th": "class", "td": "class",
-	"svg": "class viewBox preserveAspectRatio role aria-label aria-hidden", "rect": "class x y width height", "line": "class x1 x2 y1 y2", "text": "x y"}
+	"svg": "class viewBox preserveAspectRatio role aria-label aria-hidden", "rect": "class x y width height", "line": "class x1 x2 y1 y2", "text": "class x y"}
 
 // outline are a page's elements in their order, as its own parser reads it. What is not to be drawn, or is not printable, fails the test.
 func outline(t *testing.T, page []byte) (elements []string) {
@@ -67,7 +67,7 @@ func TestThePageOfHostileNames(t *testing.T) {
 			for i := range r.Evidence.Actors {
 				r.Evidence.Actors[i].Kind = kind
 			}
-			page, err := html.Page(r)
+			page, err := html.Page(r, slots(r, text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func TestThePageOfLittle(t *testing.T) {
 				t.Errorf("%s: panic: %v", what, p)
 			}
 		}()
-		page, err := html.Page(r)
+		page, err := html.Page(r, slots(r, "x"))
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -130,7 +130,7 @@ func TestThePageOfLittle(t *testing.T) {
 }
 
 func TestThePageIsSmall(t *testing.T) {
-	page, err := html.Page(report.Filled("a name of usual length", evidence.MaxDetails))
+	page, err := html.Page(report.Filled("a name of usual length", evidence.MaxDetails), nil)
 	if err != nil || len(page) > 300<<10 {
 		t.Errorf("%d of everything have %d bytes, %v", evidence.MaxDetails, len(page), err)
 	}
@@ -155,9 +155,39 @@ func theft() incident.Record {
 		FollowUps: []incident.FollowUp{{At: at(20)}}, Closed: at(45)}
 }
 
+// taken is the course of the theft.
+var taken = []evidence.Slot{{Start: time.Date(2026, 3, 4, 0, 7, 0, 0, time.UTC), Bytes: 6 << 30, ByKey: map[string]int64{"AKIAEXAMPLESTOLEN001": 5 << 30, "ASIAEXAMPLEJOB000001": 1 << 30}},
+	{Start: time.Date(2026, 3, 4, 0, 8, 0, 0, time.UTC), Bytes: 3 << 30, ByKey: map[string]int64{"AKIAEXAMPLESTOLEN001": 3 << 30}}}
+
+// slots are a course as hostile as its record.
+func slots(r incident.Record, key string) []evidence.Slot {
+	return []evidence.Slot{{Start: r.Alarm.From, Bytes: 9, ByKey: map[string]int64{key: 7}}}
+}
+
+// The bars of a minute stand on each other and are as high as their bytes; the metric and the threshold stand where they belong.
+func TestTheCourseOfATheft(t *testing.T) {
+	r := theft()
+	r.Alarm.Period, r.Alarm.Points = time.Minute, []alarm.Point{{Start: taken[0].Start, Bytes: 6 << 30}, {Start: taken[1].Start, Bytes: 3 << 30}}
+	if q := report.CourseOf(r); !cmp.Equal(q.Keys, []string{"AKIAEXAMPLESTOLEN001", "ASIAEXAMPLEJOB000001"}) || !q.From.Equal(r.Alarm.From.Add(-15*time.Minute)) || !q.To.Equal(r.Outcomes[0].At.Add(15*time.Minute)) {
+		t.Errorf("it asks %+v", q)
+	}
+	c := report.SheetOf(r, taken).Course
+	if c == nil || len(c.Bars) != 3 || len(c.Metric) != 2 || len(c.Done) != 1 || c.Most != "6.00 GiB" {
+		t.Fatalf("the picture is %+v", c)
+	}
+	thief, job, later := c.Bars[0], c.Bars[1], c.Bars[2]
+	if near := func(x, y float64) bool { return x-y < 0.2 && y-x < 0.2 }; !near(thief.Y+thief.High, c.Base) || !near(job.Y+job.High, thief.Y) || !near(thief.High, 5*job.High) ||
+		!near(2*later.High, thief.High+job.High) || !near(c.Metric[0].Y, job.Y) || !near(c.Base-c.Threshold, job.High) || thief.Class != "bad key-0" || job.Class != "key-1" {
+		t.Errorf("the bars are %+v, the metric %+v, the threshold %v", c.Bars, c.Metric, c.Threshold)
+	}
+	if r.Alarm.Period = time.Hour; report.SheetOf(r, taken).Course.Threshold != 0 || report.SheetOf(r, nil).Course != nil {
+		t.Error("a threshold of an hour is drawn across minutes, or nothing is drawn")
+	}
+}
+
 // The answer stands first, the undo line is a command of its own, and the pictures have the amounts that the text has.
 func TestThePageOfATheft(t *testing.T) {
-	page, err := html.Page(theft())
+	page, err := html.Page(theft(), taken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +202,7 @@ func TestThePageOfATheft(t *testing.T) {
 		}
 		last += at
 	}
-	sheet := report.SheetOf(theft())
+	sheet := report.SheetOf(theft(), taken)
 	for i, want := range []report.Bar{{Name: "The metric", Amount: "10.0 GiB", Class: "metric", Width: 100, Mark: 10}, {Name: "Access key AKIAEXAMPLESTOLEN001 of IAM user mara (account 111122223333)", Amount: "8.00 GiB", Class: "bad", Width: 80},
 		{Name: "Session glue (ASIAEXAMPLEJOB000001) of role nightly", Amount: "1.00 GiB", Class: "known", Width: 10}, {Name: "Not explained", Amount: "1.00 GiB", Class: "unknown", Width: 10}} {
 		if got := sheet.Explains[i]; got != want {

@@ -23,6 +23,7 @@ type (
 		Figures                    []figure
 		Steps                      []stepView
 		Sure                       []named
+		Course                     *course
 		Explains                   []bar
 		Compared                   comparison
 		Strip                      strip
@@ -94,9 +95,10 @@ type (
 var classes = map[containment.State]string{containment.Failed: "bad", containment.Unknown: "bad", containment.Drifted: "bad", containment.Done: "done",
 	containment.Asked: "asked"}
 
-// SheetOf lays an incident out. The answer stands first, then pictures, then all that the text says.
-func SheetOf(r incident.Record) Sheet {
-	p := Sheet{Title: Subject(r), Word: headline(r), Answer: Answer(r) + ".", ID: prose.Safe(r.ID), Mode: prose.Safe(string(r.Mode)), Figures: figures(r), Explains: explains(r), Strip: stripOf(r), NotKnown: unknowns(r), Read: read(r)}
+// SheetOf lays an incident out. The answer stands first, then pictures, then all that the text says. The slots are what CourseOf asks for; none
+// where that was not asked.
+func SheetOf(r incident.Record, slots []evidence.Slot) Sheet {
+	p := Sheet{Title: Subject(r), Word: headline(r), Answer: Answer(r) + ".", ID: prose.Safe(r.ID), Mode: prose.Safe(string(r.Mode)), Figures: figures(r), Course: courseIn(r, slots), Explains: explains(r), Strip: stripOf(r), NotKnown: unknowns(r), Read: read(r)}
 	for _, o := range r.Outcomes {
 		if class := classes[o.State]; urgency(o.State) < len(words) && (p.Class == "" || p.Class == "done" || class == "bad") && class != "" {
 			p.Class = class
@@ -241,8 +243,11 @@ func part(n, whole int64) float64 {
 	if n <= 0 || whole <= 0 {
 		return 0
 	}
-	return math.Round(10*max(0.5, min(100, 100*float64(n)/float64(whole)))) / 10
+	return round(max(0.5, min(100, 100*float64(n)/float64(whole))))
 }
+
+// round is a length in a picture, to a tenth.
+func round(x float64) float64 { return math.Round(10*x) / 10 }
 
 // comparisonOf lays an actor beside its own two weeks.
 func comparisonOf(r incident.Record, a evidence.Actor) comparison {

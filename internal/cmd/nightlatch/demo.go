@@ -66,7 +66,11 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := writePage(c.Page, handled.Record); err != nil {
+	course, err := courseOf(ctx, c.Page, engine, handled.Record)
+	if err != nil {
+		return err
+	}
+	if err := writePage(c.Page, handled.Record, course); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -88,7 +88,7 @@ func (c *incidentCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec)); err != nil || c.JSON {
+	if err := errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec, nil)); err != nil || c.JSON {
 		return err
 	}
 	return printSteps(s.out, rec, c.flags(d)...)

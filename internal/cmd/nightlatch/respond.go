@@ -17,6 +17,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
@@ -39,6 +40,8 @@ type respondCmd struct {
 	Page    string   `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
 	JSON    bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
 	Verbose bool     `short:"v" help:"Log what happens to standard error."`
+
+	course []evidence.Slot // for the page
 }
 
 // Run answers one event, and prints the answer.
@@ -53,7 +56,7 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 	case !c.JSON:
 		io.WriteString(s.out, c.overFiles())
 	}
-	return errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec))
+	return errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec, c.course))
 }
 
 // answer is the incident of one event, or why the event starts none.
@@ -129,7 +132,8 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	if account.Alias != "" { // it is judged as what no deployment watches, and shown as the account's
 		rec.Place = incident.Place{AccountID: account.ID, Alias: account.Alias, Region: parsed.Alarm.Region}
 	}
-	return rec, "", nil
+	c.course, err = courseOf(ctx, c.Page, engine, rec)
+	return rec, "", err
 }
 
 // overFiles says what the answer stands on.
@@ -155,12 +159,24 @@ func (c *respondCmd) inferred() string {
 	return ", from " + prose.Safe(c.Account)
 }
 
+// courseOf asks what the page of an incident draws, if a file is named for it.
+func courseOf(ctx context.Context, file string, engine localEngine, rec incident.Record) ([]evidence.Slot, error) {
+	if file == "" {
+		return nil, nil
+	}
+	answer, err := engine.Ask(ctx, report.CourseOf(rec))
+	if err != nil {
+		return nil, err
+	}
+	return evidence.ReadCourse(answer.Rows)
+}
+
 // writePage writes an incident's page, if a file is named for it.
-func writePage(file string, rec incident.Record) error {
+func writePage(file string, rec incident.Record, slots []evidence.Slot) error {
 	if file == "" {
 		return nil
 	}
-	text, err := html.Page(rec)
+	text, err := html.Page(rec, slots)
 	if err != nil {
 		return err
 	}

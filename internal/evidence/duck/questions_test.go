@@ -444,6 +444,7 @@ func TestWhatCounts(t *testing.T) {
 			e := trail(t, c.records)
 			equal(t, sumsOf(tallied(t, e, evidence.Window{Buckets: []string{bucket}, From: noon, To: end}, account)), c.want)
 			equal(t, minuteSum(t, e), c.want.Bytes)
+			equal(t, courseSum(t, e), c.want.Bytes)
 		})
 	}
 }
@@ -461,6 +462,36 @@ func minuteSum(t *testing.T, e *duck.Engine) (sum int64) {
 		}
 	}
 	return sum
+}
+
+// courseSum is what the parts of the window add up to.
+func courseSum(t *testing.T, e *duck.Engine) (sum int64) {
+	t.Helper()
+	slots, err := evidence.ReadCourse(rows(t, e, evidence.Course{Buckets: []string{bucket}, Keys: []string{key}, From: noon, To: end}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range slots {
+		sum += s.Bytes
+	}
+	return sum
+}
+
+func TestCourse(t *testing.T) {
+	other := keyID("AKIAEXAMPLENEIGHBOUR")
+	e := trail(t, calls(call(at(noon)), call(at(noon.Add(59*time.Second)), other), call(at(noon.Add(time.Minute)), size(7)), call(at(end)), call(in("loot"), set("resources", nil)),
+		call(at(noon.Add(-time.Second)))))
+	ask := func(q evidence.Course) []evidence.Slot {
+		got, err := evidence.ReadCourse(rows(t, e, q))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	q := evidence.Course{Buckets: []string{bucket}, Keys: []string{key, "x' or true --"}, From: noon, To: end}
+	equal(t, ask(q), []evidence.Slot{{Start: noon, Bytes: 2000, ByKey: map[string]int64{key: 1000}}, {Start: noon.Add(time.Minute), Bytes: 7, ByKey: map[string]int64{key: 7}}})
+	q.Keys, q.From, q.To = nil, noon.Add(-3*time.Hour), noon.Add(3*time.Hour) // parts of three minutes
+	equal(t, ask(q), []evidence.Slot{{Start: noon.Add(-3 * time.Minute), Bytes: 1000, ByKey: map[string]int64{}}, {Start: noon, Bytes: 3007, ByKey: map[string]int64{}}})
 }
 
 func TestMinutes(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/report"
 )
@@ -16,10 +17,11 @@ var pageHTML string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// Page is one incident as one file, which needs nothing else, and runs no script. What others chose in it is harmless.
-func Page(r incident.Record) ([]byte, error) {
+// Page is one incident as one file, which needs nothing else, and runs no script. What others chose in it is harmless. The slots are what
+// report.CourseOf asks for; none where that was not asked.
+func Page(r incident.Record, slots []evidence.Slot) ([]byte, error) {
 	var out bytes.Buffer
-	if err := pageTemplate.Execute(&out, report.SheetOf(r)); err != nil {
+	if err := pageTemplate.Execute(&out, report.SheetOf(r, slots)); err != nil {
 		return nil, fmt.Errorf("incident %q as a page: %v", r.ID, err)
 	}
 	return out.Bytes(), nil
