@@ -106,7 +106,7 @@ func TestTheCutter(t *testing.T) {
 	if got, err := settings.ParseCutter(environOf(t, tpl, "Cutter")); err != nil || cmp.Diff(got, want) != "" {
 		t.Errorf("%v: got -, want +:\n%s", err, cmp.Diff(got, want))
 	}
-	if got, err := settings.Parse(environOf(t, tpl, "Responder")); err != nil || got.Cutter != "Nightlatch-Cutter-x1" || !slices.Equal(got.Steps, orderable()) {
+	if got, err := settings.Parse(environOf(t, tpl, "Responder")); err != nil || got.Cutter != "Nightlatch-Cutter-x1" || !slices.Equal(got.Steps, orderable()) || !slices.Equal(got.StepPaths, want.Paths) {
 		t.Errorf("the responder reads %+v, %v", got, err)
 	}
 	golden(t, "role-cutter.golden", indented(t, tpl.named(t, "AWS::IAM::Role", "CutterRole")["Policies"]))

@@ -123,7 +123,7 @@ func (a *Approval) newHold(ctx context.Context, rec incident.Record, o containme
 		return incident.Hold{}, refuse(NotNow, "key %s does not read as Active: restore it first, with your own credentials: nightlatch restore %s", o.Target, rec.ID)
 	}
 	places := rec.Evidence.Places(o.Step.Ref.Name)
-	if len(places) == 0 && o.ForSession() {
+	if len(places) == 0 && o.ForAnother() {
 		places = rec.Evidence.Places(o.AccessKeyID)
 	}
 	if len(places) == 0 {

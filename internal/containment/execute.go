@@ -125,14 +125,14 @@ func (o Outcome) Against(a evidence.Actor) bool {
 	return o.Who == a.Who() || o.Who == "" && a.Kind != actor.AWSService && a.Kind != actor.Unattributed
 }
 
-// ForSession reports whether the step turns off the long-term key that minted its actor's session.
-func (o Outcome) ForSession() bool {
+// ForAnother reports whether the step turns off another long-term key than its actor's: the one that minted its session, or one that was made with it.
+func (o Outcome) ForAnother() bool {
 	return o.Action == policy.DeactivateKey && o.AccessKeyID != "" && o.AccessKeyID != o.Target
 }
 
 // Key is the access key that the step turns off, or the one that its actor used.
 func (o Outcome) Key() string {
-	if o.ForSession() {
+	if o.ForAnother() {
 		return o.Target
 	}
 	return o.AccessKeyID

@@ -36,11 +36,11 @@ func TestAStepIsNamedByWhatItIs(t *testing.T) {
 	}
 	// A key is turned off once, whether it took the bytes or a session that it minted did.
 	minted := Outcome{Action: policy.DeactivateKey, Target: "AKIAX", AccessKeyID: "ASIAX"}
-	if !o.SameStep(minted) || !minted.SameStep(o) || !minted.ForSession() || o.ForSession() || minted.Key() != "AKIAX" || o.Key() != "AKIAX" {
+	if !o.SameStep(minted) || !minted.SameStep(o) || !minted.ForAnother() || o.ForAnother() || minted.Key() != "AKIAX" || o.Key() != "AKIAX" {
 		t.Errorf("the key of a session: %+v", minted)
 	}
 	role, other := Outcome{Action: policy.DenyRoleSession, Target: "r", AccessKeyID: "ASIAX"}, Outcome{Action: policy.DenyRoleSession, Target: "r", AccessKeyID: "ASIAY"}
-	if role.ForSession() || role.SameStep(other) || role.Key() != "ASIAX" {
+	if role.ForAnother() || role.SameStep(other) || role.Key() != "ASIAX" {
 		t.Errorf("two sessions of a role are one step: %+v", role)
 	}
 	for got, want := range map[string]string{

@@ -178,7 +178,6 @@ func (a Allowed) order(o containment.Order, now time.Time) error {
 
 // principal refuses who must not be touched.
 func (a Allowed) principal(t policy.Target) error {
-	_, resource, _ := strings.Cut(t.OwnerARN, ":"+strings.ToLower(string(t.Type))) // what follows is the path and the name
 	switch {
 	case !t.Known:
 		return errors.New("the account knows no such principal")
@@ -188,7 +187,7 @@ func (a Allowed) principal(t policy.Target) error {
 		return fmt.Errorf("%q is a role of the deployment's", t.Owner)
 	case t.Protected != "":
 		return fmt.Errorf("it is protected (%s): a human has to decide", t.Protected)
-	case !slices.ContainsFunc(a.Paths, func(path string) bool { return strings.HasPrefix(resource, path) }):
+	case !containment.InPaths(t, a.Paths):
 		return fmt.Errorf("%q is in none of the paths that the deployment names; see its setting stepPaths", t.OwnerARN)
 	}
 	return nil

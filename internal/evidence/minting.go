@@ -80,6 +80,16 @@ func (s *Search) giver(key string) (one Making, ok bool) {
 	return one, ok
 }
 
+// edge is the one call that gave a session's key out, and who made it, where neither the session nor the time at which it was used contradicts it.
+func (s *Search) edge(key, principal string, used time.Time) (Making, actor.Credential, bool) {
+	m, ok := s.giver(key)
+	given := m.holder()
+	if !ok || given != "" && principal != "" && given != principal || !used.IsZero() && m.At.After(used.Add(clocksDiffer)) {
+		return Making{}, actor.Credential{}, false
+	}
+	return m, actor.Of(m.By, s.ours), true
+}
+
 // others reports whether one of those who minted, from the key on, gave out another session too, and when the key was used last. Nil is not known:
 // the calls of one were not asked for, or not all are listed.
 func (s *Search) others(chain []Making) (others *bool, last time.Time) {
@@ -114,11 +124,10 @@ func (s *Search) minting(a Actor) (Minting, bool) {
 	found := Minting{Session: a.AccessKeyID}
 	key, principal, used, chain := a.AccessKeyID, a.PrincipalID, a.FirstSeen, []Making(nil)
 	for range s.makings {
-		m, ok := s.giver(key)
-		if given := m.holder(); !ok || given != "" && principal != "" && given != principal || !used.IsZero() && m.At.After(used.Add(clocksDiffer)) {
+		m, by, ok := s.edge(key, principal, used)
+		if !ok {
 			return Minting{}, false
 		}
-		by := actor.Of(m.By, s.ours)
 		chain, found.Made = append(chain, m), append(found.Made, made(m))
 		if !slices.Contains(found.Accounts, by.AccountID) {
 			found.Accounts = append(found.Accounts, by.AccountID)

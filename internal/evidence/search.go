@@ -68,9 +68,9 @@ func NewSearch(actors []Actor, ours actor.Ours, now time.Time) *Search {
 	return s
 }
 
-func credential(key string) bool {
-	return strings.HasPrefix(key, "AKIA") || strings.HasPrefix(key, "ASIA")
-}
+func credential(key string) bool { return longTerm(key) || strings.HasPrefix(key, "ASIA") }
+
+func longTerm(key string) bool { return strings.HasPrefix(key, "AKIA") }
 
 // want has a credential asked about: what was made with it, and, if up, where it comes from.
 func (s *Search) want(key, principalID string, up bool) {
@@ -158,7 +158,7 @@ func (s *Search) Tree() Tree {
 			minted = append(minted, m)
 		}
 	}
-	return Tree{Nodes: nodes, Minted: minted, More: s.more + cut, NotFollowed: len(s.given.next) + len(s.keys.next) + len(s.sessions.next), From: s.from, To: s.now}
+	return Tree{Nodes: nodes, Minted: minted, Made: s.made(), More: s.more + cut, NotFollowed: len(s.given.next) + len(s.keys.next) + len(s.sessions.next), From: s.from, To: s.now}
 }
 
 // Chain are the calls that lead up to a credential, the last one first, at most so many: who was given it, who was given his, and so on.

@@ -37,6 +37,8 @@ type Tree struct {
 	Nodes []Node `json:"nodes"`
 	// Minted are the sessions that come from a long-term key, each edge a record that nothing contradicts.
 	Minted []Minting `json:"minted,omitempty"`
+	// Made are the long-term keys that were made with the credentials, as far as they are the thief's or may be.
+	Made []MadeKey `json:"made_keys,omitempty"`
 	// More counts the calls and nodes that are not listed, and NotFollowed the credentials that were not asked about.
 	More        int64 `json:"more,omitempty"`
 	NotFollowed int   `json:"not_followed,omitempty"`

@@ -10,7 +10,7 @@ import (
 
 // BehindDue is the actor of a step that a human is asked about, where somebody stands behind him whom the trail was not seen to show yet.
 func (r Record) BehindDue(o containment.Outcome) (evidence.Actor, bool) {
-	if o.State != containment.Asked || len(o.Behind) > 0 || o.ForSession() {
+	if o.State != containment.Asked || len(o.Behind) > 0 || o.ForAnother() {
 		return evidence.Actor{}, false
 	}
 	if a, ok := r.against(o); ok && containment.AsksOf(a) != containment.Nothing {

@@ -73,6 +73,12 @@ func (r Record) Basis() string {
 				basis += fmt.Sprintf(" others=%t", *m.Others)
 			}
 		}
+		for _, m := range r.Lineage.Made {
+			basis += fmt.Sprintf(" %s>%s created=%t there=%t", m.Actor, m.Key, m.Agrees(), m.There)
+			if m.Used != nil {
+				basis += fmt.Sprintf(" used=%t", m.UsedElsewhere())
+			}
+		}
 	}
 	return basis
 }

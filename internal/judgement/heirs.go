@@ -53,7 +53,8 @@ func (j *judging) withHeirs(p plan, a evidence.Actor, heirs []evidence.Actor) pl
 			continue
 		}
 		for _, s := range containment.ByHand(heir, owned.Target, partition, j.Now) {
-			if s = j.asItWas(j.ordered(s, heir, partition), heir); s.Planned() {
+			s, _ = j.ordered(s, heir, partition)
+			if s = j.asItWas(s, heir); s.Planned() {
 				p.steps, p.of[s.Ref] = append(p.steps, s), heir
 			}
 		}

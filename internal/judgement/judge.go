@@ -30,9 +30,10 @@ type Limits struct {
 	Brakes incident.Brakes
 	// Channels are notified of the verdict.
 	Channels []string
-	// Steps are those that the deployment enables beside deactivation, and Settings what they change and what has to be read first holds now. A
-	// step whose setting is not among them is done by hand.
+	// Steps are those that the deployment enables beside deactivation, Reach is on what, and Settings what they change and what has to be read
+	// first holds now. A step whose setting is not among them is done by hand.
 	Steps    []policy.Action
+	Reach    containment.Reach
 	Settings map[containment.Ref]containment.Doc
 	Now      time.Time
 }
@@ -131,10 +132,13 @@ func (j *judging) all(spread bool) (left int64) {
 		}
 		if _, planned := j.plans[i]; !planned {
 			root, minted := j.minting(a)
-			heirs := j.heirs(a)
+			made, heirs := j.made(a), j.heirs(a)
 			j.needs(a.Credential())
 			if minted {
 				j.needs(root.Credential())
+			}
+			for _, key := range made {
+				j.needs(key.Credential())
 			}
 			for _, heir := range heirs {
 				j.needs(heir.Credential())
@@ -142,7 +146,7 @@ func (j *judging) all(spread bool) (left int64) {
 			if len(j.missing) > 0 {
 				continue
 			}
-			j.plans[i] = j.withHeirs(j.withRoot(j.plan(a, owned), root, minted), a, heirs)
+			j.plans[i] = j.withHeirs(j.withMade(j.withRoot(j.plan(a, owned), root, minted), made), a, heirs)
 		}
 		if j.actor(a, facts, j.plans[i]) && a.Kind != actor.AWSService {
 			left += a.Bytes
@@ -200,9 +204,15 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		facts := facts
 		facts.UsedElsewhere, facts.UsedUnrecorded = usedElsewhere(*rec, s.Target), usedUnrecorded(*rec, a, s.Target)
 		holder, root := a, s.Planned() && s.Ref == p.root.Ref
-		if root {
+		made, another := p.made[s.Ref]
+		if root || another {
 			holder.AccessKeyID = s.Target.ID
+		}
+		switch {
+		case root:
 			facts = mintedFacts(*rec, facts, p.minting, s.Target)
+		case another:
+			facts = madeFacts(*rec, facts, made, s.Target)
 		}
 		v := policy.Decide(j.policy, facts, s.Action, s.Target)
 		if v.Decision == policy.Contain && !s.Planned() {
@@ -214,7 +224,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		noAction = noAction && v.Decision == policy.Leave
 		o := j.outcome(s, v)
 		o.AccessKeyID, o.Who = of.AccessKeyID, of.Who()
-		if o.Detail == "" && !root {
+		if o.Detail == "" && !root && !another {
 			o.Detail = p.trouble
 		}
 		if v.Decision == policy.Ask && rec.Once && a.UsualReader() { // whoever looks into files or asks by hand has time to ask the owner
@@ -297,6 +307,8 @@ type plan struct {
 	// root is the step on the long-term key that minted the actor's session; zero where there is none.
 	root    containment.Step
 	minting evidence.Minting
+	// made are the long-term keys that were made with the actor's credential, by the steps on them.
+	made map[containment.Ref]evidence.MadeKey
 	// of are the sessions that steps are against, where they are not against the actor itself.
 	of map[containment.Ref]evidence.Actor
 }
@@ -321,14 +333,13 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 			}
 			steps = []containment.Step{{Action: policy.BlockOnBucket, Target: containment.BucketTarget(partition, bucket)}}
 		}
-		for _, s := range steps {
-			if j.failed(s, a) {
-				steps = append(steps, containment.NextBest(s, a, partition)...)
-			}
-		}
-		for i, s := range steps {
+		for i := 0; i < len(steps); i++ { // the next best stand behind them all
+			s, outside := steps[i], false
 			if a.Doubt == "" && (foreign == "" || s.Target.Type == policy.Bucket) {
-				steps[i] = j.ordered(s, a, partition)
+				steps[i], outside = j.ordered(s, a, partition)
+			}
+			if j.failed(s, a) || outside && slices.Contains(j.Steps, policy.BlockOnBucket) {
+				steps = append(steps, containment.NextBest(s, a, partition)...)
 			}
 		}
 		return plan{steps: steps, trouble: trouble}
@@ -342,7 +353,8 @@ func (j *judging) plan(a evidence.Actor, owned containment.Owned) plan {
 	}
 	steps := []containment.Step{containment.DeactivateKey(owned.Target, before)}
 	if fence, a, ok := containment.Fence(a, owned.Target, j.before); ok && slices.Contains(j.Steps, fence.Action) && before.Text == containment.Active {
-		steps = append(steps, j.ordered(fence, a, actor.Partition(a.PrincipalARN)))
+		fence, _ = j.ordered(fence, a, actor.Partition(a.PrincipalARN))
+		steps = append(steps, fence)
 	}
 	return plan{steps: steps, trouble: trouble}
 }
@@ -355,24 +367,29 @@ func (j *judging) failed(s containment.Step, a evidence.Actor) bool {
 }
 
 // ordered is a step that Nightlatch does by an order, where the deployment enables it and the account knows whom it is against. What cannot be
-// ordered is done by hand.
-func (j *judging) ordered(s containment.Step, a evidence.Actor, partition string) containment.Step {
+// ordered is done by hand. outside says that it would be, but for where the target is: the reason is the first line for the human.
+func (j *judging) ordered(s containment.Step, a evidence.Actor, partition string) (step containment.Step, outside bool) {
 	if !slices.Contains(j.Steps, s.Action) || !s.Target.Known && s.Target.Type != policy.Bucket {
-		return s
+		return s, false
 	}
 	o, ok := containment.OrderFor(s, a, partition, j.rec.ID, j.Now, j.Settings)
 	if !ok {
-		return s
+		return s, false
 	}
 	before, known := o.Found(j.Settings)
 	if !known {
-		return s
+		return s, false
 	}
 	step, err := containment.Ordered(s, o, before)
 	if err != nil {
-		return s
+		return s, false
 	}
-	return step
+	if why := j.Reach.Outside(step); why != "" && step.Before != step.After {
+		step = step.ByHand()
+		step.Runbook = append([]string{why}, step.Runbook...)
+		return step, true
+	}
+	return step, false
 }
 
 // foreign says whose an actor of another account of ours is, and why Nightlatch does nothing there; "" where it acts in the actor's account.

@@ -36,12 +36,19 @@ func (j *judging) withRoot(p plan, m evidence.Minting, shown bool) plan {
 	return p
 }
 
+// ofAnother are an actor's facts without those about its credential, for a step on a key that minted it, or that was made with it.
+func ofAnother(f policy.Facts) policy.Facts {
+	f.Minted = true
+	f.InUse, f.FamiliarActive, f.UsedElsewhere, f.UsedUnrecorded = nil, nil, nil, nil
+	f.UsedPlaces, f.UsedHours, f.UsedAgo, f.UsedServices, f.UsedBuckets = nil, nil, nil, nil, nil
+	return f
+}
+
 // mintedFacts are the facts of a session as those of a step on the key that minted it. What is about the credential itself is the key's; where
 // that is not known, it is not known.
 func mintedFacts(r incident.Record, f policy.Facts, m evidence.Minting, key policy.Target) policy.Facts {
-	f.Minted, f.MintedOthers = true, m.Others
-	f.InUse, f.FamiliarActive, f.UsedElsewhere, f.UsedUnrecorded = nil, nil, nil, nil
-	f.UsedPlaces, f.UsedHours, f.UsedAgo, f.UsedServices, f.UsedBuckets = nil, nil, nil, nil, nil
+	f = ofAnother(f)
+	f.MintedOthers = m.Others
 	record := m.Last
 	for _, a := range r.Evidence.Actors {
 		if a.AccessKeyID == m.Key && a.Kind == actor.IAMUserKey && a.Via == "" {

@@ -347,3 +347,60 @@ func TestAFenceIsExtendedWhereTheThiefMoves(t *testing.T) {
 		t.Errorf("then the key is asked about, and not %+v", o)
 	}
 }
+
+// What the cutter would refuse is not offered: the human's line says why, is the same change, and the next best step is put to the policy.
+func TestOutsideOfWhatTheDeploymentNamesNothingIsOrdered(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	enabled := []policy.Action{policy.DenyRoleSession, policy.BlockOnBucket}
+	const own = `@id("own") @because("a deployer's own") permit (principal, action, resource);`
+	for name, c := range map[string]struct {
+		path  string
+		reach containment.Reach
+		steps []policy.Action
+		want  string // the steps, and whether they are ordered
+	}{
+		"in a path":              {"/team/", containment.Reach{Paths: []string{"/other/", "/team/"}, Buckets: []string{"a-bucket"}}, enabled, "deny-role-session true"},
+		"in a path below":        {"/team/a/", containment.Reach{Paths: []string{"/team/"}}, enabled, "deny-role-session true"},
+		"all paths":              {"/", containment.Reach{Paths: []string{"/"}}, enabled, "deny-role-session true"},
+		"nothing is said":        {"/", containment.Reach{}, enabled, "deny-role-session true"},
+		"in another path":        {"/", containment.Reach{Paths: []string{"/team/"}, Buckets: []string{"a-bucket"}}, enabled, "deny-role-session false, block-on-bucket true"},
+		"in one that begins so":  {"/teams/", containment.Reach{Paths: []string{"/team/"}}, enabled, "deny-role-session false, block-on-bucket true"},
+		"and no named bucket":    {"/", containment.Reach{Paths: []string{"/team/"}, Buckets: []string{}}, enabled, "deny-role-session false, block-on-bucket false"},
+		"and no step on buckets": {"/", containment.Reach{Paths: []string{"/team/"}}, enabled[:1], "deny-role-session false"},
+	} {
+		r, a, targets := session(t)
+		owned := targets[a.Credential()]
+		owned.Target.ID = "arn:aws:iam::111122223333:role" + c.path + "web"
+		owned.Target.OwnerARN = owned.Target.ID
+		got := judgedBy(t, own, r, Targets{a.Credential(): owned}, Limits{Mode: containment.ModeAct, Now: now, Steps: c.steps, Reach: c.reach}).Outcomes
+		var steps []string
+		for _, o := range got {
+			steps = append(steps, fmt.Sprintf("%s %t", o.Action, o.Step.Planned()))
+			if o.Step.Planned() != (o.State == containment.Intended) || !o.Step.Planned() && (o.State != containment.Asked || !strings.Contains(o.Runbook[0], "is in none of the paths that the setting stepPaths names") &&
+				!strings.Contains(o.Runbook[0], "is not one that the setting buckets names")) {
+				t.Errorf("%s: it is %s: %q", name, o.State, o.Runbook)
+			}
+		}
+		if s := strings.Join(steps, ", "); s != c.want {
+			t.Errorf("%s: got %s, want %s", name, s, c.want)
+		}
+		if o := got[0]; !o.Step.Planned() && (len(o.Runbook) != 2 || !strings.HasPrefix(o.Runbook[1], "aws iam put-role-policy --role-name web --policy-name nightlatch-deny-role-session-") || o.Undo != "") {
+			t.Errorf("%s: a human runs %q", name, o.Runbook)
+		}
+	}
+}
+
+// A fence is the human's too where the user is in no named path, with all of its line.
+func TestAFenceOutsideOfThePathsIsAHumans(t *testing.T) {
+	now, _ := time.Parse(time.RFC3339, now0)
+	r, a := known()
+	a.Via, a.Copies, a.AccessKeyID, a.UserName, a.PrincipalARN, a.AccountID, a.InUse = "", 0, "AKIAIOSFODNN7EXAMPLE", "mara", "arn:aws:iam::111122223333:user/mara", "111122223333", new(true)
+	a.Origins = []evidence.Origin{{Network: "198.51.100.0/24", Bytes: 700, Familiar: new(false), Days: new(int64(0))}}
+	r.ID, r.Evidence.Actors = "i-1", []evidence.Actor{a}
+	key := policy.Target{Type: policy.AccessKey, ID: a.AccessKeyID, Owner: "mara", OwnerARN: a.PrincipalARN, AccountID: a.AccountID, Known: true}
+	l := Limits{Mode: containment.ModeAct, Now: now, Steps: []policy.Action{policy.FenceOrigin}, Reach: containment.Reach{Paths: []string{"/team/"}}}
+	got := judgedBy(t, `@id("own") @because("a deployer's own") permit (principal, action, resource);`, r, Targets{a.Credential(): {Target: key, Status: containment.Doc{Text: containment.Active}}}, l).Outcomes
+	if len(got) != 2 || got[1].Step.Planned() || got[1].State != containment.Asked || !strings.Contains(strings.Join(got[1].Runbook, "\n"), "aws iam put-user-policy --user-name mara --policy-name nightlatch-fence") {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -18,9 +18,9 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 		stands := old.State != containment.Skipped && old.State != containment.Asked && old.State != containment.DryRun
 		switch {
 		case i < 0 && (old.State != containment.Skipped || old.Approved != nil): // its actor is seen no more; what was done, asked or approved stays, with its verdict
-			if known := rec.Evidence.Complete && rec.Lineage.Holds(old.AccessKeyID) && rec.Lineage.Unknown == ""; known && old.ForSession() && old.Contained() && old.Approved == nil && !old.Regretted {
-				old.Regretted, changed = true, true // what was contained for a session stands on its lineage
-				old.Detail += "; the lineage does not show any more that it minted " + prose.Safe(old.AccessKeyID) + ", so consider the undo"
+			if known := rec.Evidence.Complete && rec.Lineage.Holds(old.AccessKeyID) && rec.Lineage.Unknown == ""; known && old.ForAnother() && !rec.Lineage.Ties(old.AccessKeyID, old.Target) && old.Contained() && old.Approved == nil && !old.Regretted {
+				old.Regretted, changed = true, true // what was contained for another credential stands on its lineage
+				old.Detail += "; the lineage does not show any more that it minted " + prose.Safe(old.AccessKeyID) + ", or was made with it, so consider the undo"
 			}
 			rec.Outcomes, rec.Verdicts = append(rec.Outcomes, old), append(rec.Verdicts, verdicts[k])
 		case i < 0:

@@ -74,10 +74,11 @@ func (p *Policy) atMostAsk(f Facts, action Action, target Target, reasons []Reas
 		return Ask, []Reason{{"unknown-target", cmp.Or(target.Unknown, "the account does not know this target")}}
 	}
 	if f.Minted {
-		reasons = slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool { return !p.meansMinted(r.Policy) })
-		if len(reasons) == 0 {
-			return Ask, []Reason{{"minting", "no rule that would contain it tests both minted and minted_others: a key is not turned off for its session by a rule that is not about that"}}
+		means := slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool { return !p.meansMinted(r.Policy) })
+		if len(means) == 0 {
+			return Ask, p.asksMinted(f, action, target, reasons)
 		}
+		reasons = means
 	}
 	if !f.Complete {
 		return p.mayWait(f, action, target, reasons)
@@ -85,7 +86,22 @@ func (p *Policy) atMostAsk(f Facts, action Action, target Target, reasons []Reas
 	return Contain, reasons
 }
 
-// meansMinted reports whether a rule is about a key for what its session took: one that was written for keys that take something themselves is not.
+// asksMinted are the reasons why a key is not turned off for what another credential took, where no rule that is about that contains it: those of the
+// rules that ask about such keys, beside those that would contain any.
+func (p *Policy) asksMinted(f Facts, action Action, target Target, any []Reason) (reasons []Reason) {
+	_, ifApproved := p.authorize(f, action, target, true)
+	for _, r := range p.reasons(ifApproved) {
+		if !slices.Contains(any, r) && slices.Contains(factsOf(p.set.Get(cedar.PolicyID(r.Policy))), "minted") {
+			reasons = append(reasons, r)
+		}
+	}
+	if len(reasons) == 0 {
+		return []Reason{{"minting", "no rule that would contain it tests both minted and minted_others: a key is not turned off for what another credential took by a rule that is not about that"}}
+	}
+	return reasons
+}
+
+// meansMinted reports whether a rule is about a key for what another credential took: one that was written for keys that take something themselves is not.
 func (p *Policy) meansMinted(id string) bool {
 	facts := factsOf(p.set.Get(cedar.PolicyID(id)))
 	return slices.Contains(facts, "minted") && slices.Contains(facts, "minted_others")

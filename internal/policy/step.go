@@ -169,9 +169,11 @@ type Facts struct {
 	SignedIn *bool
 	// UsedElsewhere: IAM says that the key was used last in another service than S3, in the 24 hours before the window or since.
 	UsedElsewhere *bool
-	// Minted: the step is on the long-term key that minted the session which the other facts are of, as the trail shows record by record.
+	// Minted: the step is on another long-term key than the credential which the other facts are of, as the trail shows record by record: on the one
+	// that minted its session, or on one that was made with it.
 	Minted bool
-	// MintedOthers: that key, or a session between it and this one, gave out another session too.
+	// MintedOthers: somebody else may need that key. It, or a session between it and this one, gave out another session too; or, of one that was made,
+	// another place than the one to which the bytes went made or used it.
 	MintedOthers *bool
 	// SeesAll: the trail or store takes all S3 data events, of whatever bucket.
 	SeesAll *bool

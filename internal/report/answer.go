@@ -11,6 +11,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -224,8 +225,11 @@ func outcome(b *writer, r incident.Record, i int) {
 	if o.Approved != nil {
 		field(b, "Approved by", prose.Safe(o.Approved.By)+" at "+o.Approved.At.UTC().Format(time.TimeOnly))
 	}
-	if m, ok := r.Lineage.MintingOf(o.AccessKeyID); ok && o.ForSession() {
+	if m, ok := r.Lineage.MintingOf(o.AccessKeyID); ok && o.ForAnother() && m.Key == o.Target {
 		field(b, "It minted", minting(m))
+	}
+	if m, ok := r.Lineage.MadeKey(o.Target); ok && o.Action == policy.DeactivateKey {
+		field(b, "Made by", madeKey(m))
 	}
 	if broken := breaks(r, o); broken != "" {
 		field(b, map[bool]string{true: "Breaks", false: "Would break"}[o.Watched()], broken)

@@ -24,9 +24,12 @@ const (
 // no credential.
 func breaks(r incident.Record, o containment.Outcome) string {
 	u := usedBy(r, o)
+	made, _ := r.Lineage.MadeKey(o.Target)
 	switch {
 	case u == nil:
 		return ""
+	case u.Places == 0 && u == made.Used:
+		return "nothing that the trail shows: since it was made it was used nowhere but where the bytes went"
 	case u.Places == 0:
 		return "nothing that the trail shows: in " + heldSpan(r) + " it was used nowhere else"
 	}
@@ -44,7 +47,7 @@ func breaks(r incident.Record, o containment.Outcome) string {
 // evidence does not have him, and who is the access key id of the credential then.
 func cutBy(r incident.Record, o containment.Outcome) (a evidence.Actor, who string, ok bool) {
 	i := slices.IndexFunc(r.Evidence.Actors, func(a evidence.Actor) bool {
-		if o.ForSession() {
+		if o.ForAnother() {
 			return a.AccessKeyID == o.Target
 		}
 		return o.Against(a)
@@ -52,7 +55,7 @@ func cutBy(r incident.Record, o containment.Outcome) (a evidence.Actor, who stri
 	if i >= 0 {
 		return r.Evidence.Actors[i], r.Evidence.Actors[i].AccessKeyID, r.Evidence.Actors[i].CredentialID() != ""
 	}
-	if o.ForSession() {
+	if o.ForAnother() {
 		return evidence.Actor{}, o.Target, false
 	}
 	return evidence.Actor{}, "", false
@@ -62,6 +65,9 @@ func cutBy(r incident.Record, o containment.Outcome) (a evidence.Actor, who stri
 func usedBy(r incident.Record, o containment.Outcome) *evidence.AlsoUsed {
 	if a, _, ok := cutBy(r, o); ok {
 		return a.AlsoUsed
+	}
+	if m, ok := r.Lineage.MadeKey(o.Target); ok {
+		return m.Used
 	}
 	return nil
 }
@@ -77,7 +83,7 @@ func heldSpan(r incident.Record) string {
 // useOf is one place: "every hour from 10.0.3.0/24 by aws-cli, calling s3 (exports), last 40 minutes before". One that is new is called so: it may be
 // the thief's.
 func useOf(u evidence.Use, window time.Time) string {
-	text := rhythm(u) + " from " + prose.Safe(u.Place.String())
+	text := rhythm(u) + " from " + short(u.Place.String(), 64)
 	if by := some(u.Programs, "program"); by != "" {
 		text += " by " + by
 	}
@@ -111,7 +117,7 @@ func rhythm(u evidence.Use) string {
 // some are two names at most, and how many more there are.
 func some(s evidence.Some, one string) string {
 	var names []string
-	for _, n := range s.Names {
+	for _, n := range s.Names[:min(len(s.Names), 2)] {
 		names = append(names, short(n, 40))
 	}
 	if more := s.Count - int64(len(names)); more > 0 && len(names) > 0 {
@@ -148,7 +154,7 @@ func lapse(d time.Duration) string {
 func unknownUses(r incident.Record) (names []string) {
 	for _, o := range r.Outcomes {
 		a, who, ok := cutBy(r, o)
-		if who = prose.Safe(who); o.State != containment.Skipped && who != "" && (ok || a.Kind == "") && a.AlsoUsed == nil && !slices.Contains(names, who) {
+		if who = prose.Safe(who); o.State != containment.Skipped && who != "" && (ok || a.Kind == "") && usedBy(r, o) == nil && !slices.Contains(names, who) {
 			names = append(names, who)
 		}
 	}

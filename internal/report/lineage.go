@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -59,12 +60,30 @@ func lineage(b *writer, r incident.Record) {
 		field(b, "Still open", line)
 	}
 	for i, n := range t.Nodes {
-		if shown[i] && n.Kind == evidence.KeyNode && n.Parent >= 0 {
-			for _, key := range n.Keys {
-				raw(b, "Run", containment.KeyOff(n.UserName, key))
-			}
+		if shown[i] && n.Parent >= 0 {
+			cutMade(b, r, n)
 		}
 	}
+}
+
+// cutMade are the lines that cut what was made, where it can be cut and that is no step of its own. Of a key that is none it is not shown that the
+// thief made it.
+func cutMade(b *writer, r incident.Record, n evidence.Node) {
+	step := func(o containment.Outcome) bool {
+		return o.Action == policy.DeactivateKey && o.State != containment.Skipped && slices.Contains(n.Keys, o.Target)
+	}
+	line := containment.CutMade(n)
+	if line == "" || slices.ContainsFunc(r.Outcomes, step) {
+		return
+	}
+	if n.Kind == evidence.KeyNode {
+		why := "its owner may have made it, before the theft"
+		if _, ok := r.Lineage.MadeKey(n.Keys[0]); ok {
+			why = "the account was not seen to know it as that user's, created then"
+		}
+		field(b, "No step", "turning off key "+prose.Safe(n.Keys[0])+" of "+whose(n)+": "+why+". See whose it is, and then:")
+	}
+	raw(b, "Run", line)
 }
 
 // indented writes a text under what it belongs to.
@@ -102,6 +121,14 @@ func count(shown []bool) (n int) {
 		}
 	}
 	return n
+}
+
+// madeKey says by which record a key was made, and why that is the thief's or may be.
+func madeKey(m evidence.MadeKey) string {
+	if m.There {
+		return made(m.Made) + ": that is where the bytes went"
+	}
+	return made(m.Made) + ": since the theft was first seen, and from elsewhere, so that it may be the owner's"
 }
 
 // made is the record that shows how something was made.

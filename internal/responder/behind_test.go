@@ -44,7 +44,7 @@ func TestTheKeyBehindASessionIsTold(t *testing.T) {
 			w.account.AddRole("web", nil)
 			w.trail.takers, w.trail.minted, w.trail.failing = []taker{sessionThief()}, c.minted, c.failing
 			r := w.handle(t)
-			if session := r.Outcomes[len(r.Outcomes)-1]; session.ForSession() || len(session.Behind) != c.sources || len(r.Outcomes) > 1 && !r.Outcomes[0].ForSession() {
+			if session := r.Outcomes[len(r.Outcomes)-1]; session.ForAnother() || len(session.Behind) != c.sources || len(r.Outcomes) > 1 && !r.Outcomes[0].ForAnother() {
 				t.Errorf("got %+v, want one step on the session, with %d sources", r.Outcomes, c.sources)
 			}
 			text := unwrap(w.message(t).Body)

@@ -142,14 +142,62 @@ func (w *worker) lineage(ctx context.Context, rec *incident.Record, actors []evi
 	}
 	if tree := search.Tree(); len(tree.Nodes) > 0 {
 		if tree.Unknown = unknown; unknown != "" { // it was shown before, and nothing contradicts it
-			tree.Minted = nil
+			tree.Minted, tree.Made = nil, nil
 			if rec.Lineage != nil {
-				tree.Minted = rec.Lineage.Minted
+				tree.Minted, tree.Made = rec.Lineage.Minted, rec.Lineage.Made
 			}
+		} else {
+			w.madeKeys(ctx, rec, tree.Made)
 		}
 		rec.Lineage = &tree
 	}
 	return search, unknown
+}
+
+// madeKeys finds what the account says of the keys that were made, and from where those that it knows were used, one question for all. What was known
+// before and is not answered now stands.
+func (w *worker) madeKeys(ctx context.Context, rec *incident.Record, keys []evidence.MadeKey) {
+	q := evidence.Callers{Before: w.Clock.Now()}
+	for i := range keys {
+		k := &keys[i]
+		if before, ok := rec.Lineage.MadeKey(k.Key); ok && before.UserName == k.UserName {
+			k.Created, k.Used, k.Last = before.Created, before.Used, slices.MaxFunc([]time.Time{k.Last, before.Last}, time.Time.Compare)
+		}
+		if k.Created.IsZero() {
+			k.Created = w.created(ctx, rec, k.UserName, k.Key)
+		}
+		if k.Agrees() && (k.Used == nil || k.There && !k.UsedElsewhere()) { // where it is used elsewhere, nothing more can be learned
+			q.Credentials = append(q.Credentials, k.Key)
+		}
+	}
+	if len(q.Credentials) == 0 {
+		return
+	}
+	uses, cost, err := w.ask.Callers(ctx, q)
+	rec.Evidence.Cost.Add(cost)
+	if err != nil {
+		w.unanswered(ctx, rec, q.Name(), err)
+		return
+	}
+	for i, k := range keys {
+		if j := slices.IndexFunc(rec.Evidence.Actors, func(a evidence.Actor) bool { return a.AccessKeyID == k.Actor }); j >= 0 && slices.Contains(q.Credentials, k.Key) {
+			keys[i].UsedFrom(uses, rec.Evidence.Actors[j], q.Before)
+		}
+	}
+}
+
+// created is when the account says that a user's key was created; zero where the user has no such key, or it does not answer.
+func (w *worker) created(ctx context.Context, rec *incident.Record, user, key string) (at time.Time) {
+	keys, err := w.Account.Keys(ctx, user)
+	if err != nil {
+		w.Log.ErrorContext(ctx, "when a key was created could not be read: turning it off is no step", "incident", rec.ID, "key", key, "err", err)
+	}
+	for _, k := range keys {
+		if k.ID == key {
+			at = k.Created
+		}
+	}
+	return at
 }
 
 // maxOrdered is how many actors of one incident are asked about by whose order they read: the first are those that took most.

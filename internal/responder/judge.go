@@ -26,7 +26,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	limits := judgement.Limits{Brakes: w.readBrakes(ctx, rec), Channels: notify.Names(w.Channels)}
-	limits.Steps, limits.Settings = w.Steps, w.settings(ctx, rec)
+	limits.Steps, limits.Reach, limits.Settings = w.Steps, w.Reach, w.settings(ctx, rec)
 	limits.Mode = w.left(limits.Brakes, w.Clock.Now())
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()

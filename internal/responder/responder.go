@@ -55,8 +55,9 @@ type Responder struct {
 	// Second is asked where Trail fails, has no room, or stays behind; nil where there is none.
 	Second  evidence.Trail
 	Account containment.Account
-	// Steps are those that the deployment enables beside deactivation, and Cutter does them; nil where none is.
+	// Steps are those that the deployment enables beside deactivation, Reach on what, and Cutter does them; nil where none is.
 	Steps    []policy.Action
+	Reach    containment.Reach
 	Cutter   containment.Cutter
 	Store    incident.Store
 	Channels []notify.Channel

@@ -103,6 +103,8 @@ type trail struct {
 	refused []evidence.Row
 	// unsteady is until when each query round finds a little more.
 	unsteady time.Time
+	// used is from which address credentials were used that took nothing.
+	used map[string]string
 	// failing is the question that is not answered; "" is none.
 	failing string
 	// engine is what it calls itself.
@@ -241,11 +243,21 @@ func (tr *trail) callers(q evidence.Callers) (rows []evidence.Row) {
 			continue
 		}
 		seen[id] = true
-		rows = append(rows, evidence.Row{"credential": id, "vpc_endpoint": "", "vpc_endpoint_account": "", "source_ip": office, "first_seen": fmt.Sprint(from.AddDate(0, 0, -6).Unix()),
-			"last_seen": fmt.Sprint(from.Add(-40 * time.Minute).Unix()), "hours": "160", "days": "7", "clocks": "24", "first_clock": "0", "services": "2", "service": "s3.amazonaws.com",
-			"other_service": "sqs.amazonaws.com", "programs": "1", "program": "aws-cli", "other_program": "aws-cli", "buckets": "1", "bucket": "exports", "other_bucket": "exports", "places": "1"})
+		rows = append(rows, usedAt(id, office))
+	}
+	for _, id := range slices.Sorted(maps.Keys(tr.used)) {
+		if slices.Contains(q.Credentials, id) {
+			rows = append(rows, usedAt(id, tr.used[id]))
+		}
 	}
 	return rows
+}
+
+// usedAt is a row of callers.
+func usedAt(id, ip string) evidence.Row {
+	return evidence.Row{"credential": id, "vpc_endpoint": "", "vpc_endpoint_account": "", "source_ip": ip, "first_seen": fmt.Sprint(from.AddDate(0, 0, -6).Unix()),
+		"last_seen": fmt.Sprint(from.Add(-40 * time.Minute).Unix()), "hours": "160", "days": "7", "clocks": "24", "first_clock": "0", "services": "2", "service": "s3.amazonaws.com",
+		"other_service": "sqs.amazonaws.com", "programs": "1", "program": "aws-cli", "other_program": "aws-cli", "buckets": "1", "bucket": "exports", "other_bucket": "exports", "places": "1"}
 }
 
 func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {

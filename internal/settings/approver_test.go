@@ -9,7 +9,7 @@ import (
 
 func TestTheApproversSettings(t *testing.T) {
 	all := Approver{Responder: full, Function: "Nightlatch-Responder-x1", Trusted: []string{"saml", "arn:aws:iam::111122223333:oidc-provider/accounts.example.com", "token.actions.githubusercontent.com"}}
-	all.FilterID, all.Records, all.Steps, all.Cutter = "", "", nil, ""
+	all.FilterID, all.Records, all.Steps, all.StepPaths, all.Cutter = "", "", nil, nil, ""
 	got, err := ParseApprover(environ(all.Environ()))
 	if err != nil {
 		t.Fatal(err)
@@ -17,7 +17,7 @@ func TestTheApproversSettings(t *testing.T) {
 	if diff := cmp.Diff(got, all); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
-	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "RECORDS": "reads", "STEPS": "fence-origin", "CUTTER": "x", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b",
+	for name, value := range map[string]string{"RESPONDER": "a b", "FILTER_ID": "EntireBucket", "RECORDS": "reads", "STEPS": "fence-origin", "STEP_PATHS": "/team/", "CUTTER": "x", "MODE": "kill", "TABLE": "", "EPOCH": "\x1b",
 		"APPROVERS": "saml,everybody", "SEALED": "proved"} {
 		env := all.Environ()
 		env[prefix+name] = value

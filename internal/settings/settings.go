@@ -58,6 +58,8 @@ type Responder struct {
 	DeadLetters string
 	// Steps are those that the deployment enables beside turning a key off.
 	Steps []string
+	// StepPaths are the IAM paths in which they change users and roles; none where no step changes any.
+	StepPaths []string
 	// Cutter is the name of the function that does them; "" where none may be done, as in mode observe.
 	Cutter string
 	// LogLevel is debug, info, warn or error.
@@ -178,6 +180,7 @@ func (s *Responder) fields() []field {
 		text("SCHEDULE_ROLE", "the ARN of an IAM role", false, roleARN, &s.ScheduleRole),
 		text("DEAD_LETTERS", "the ARN of an SQS queue", false, queue, &s.DeadLetters),
 		list("STEPS", AcceptedSteps, false, Step, &s.Steps),
+		list("STEP_PATHS", AcceptedStepPaths, false, StepPath, &s.StepPaths),
 		text("CUTTER", "the name of a Lambda function", false, group, &s.Cutter),
 		logLevel(&s.LogLevel),
 	}

@@ -22,7 +22,7 @@ var full = Responder{
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",
 	DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed", FilterID: "nightlatch", Records: "reads", LogLevel: slog.LevelWarn,
-	Steps: []string{"deny-user-sessions", "block-on-bucket"}, Cutter: "Nightlatch-Cutter-x1",
+	Steps: []string{"deny-user-sessions", "block-on-bucket"}, StepPaths: []string{"/team/"}, Cutter: "Nightlatch-Cutter-x1",
 }
 
 func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
@@ -37,7 +37,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
-	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "WATCHERS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "LOG_LEVEL",
+	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "WATCHERS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "STEP_PATHS", "LOG_LEVEL",
 		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS", "STEPS", "CUTTER"} {
 		delete(env, prefix+optional)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // WatchedFile is what the deployment calls the list of the watched buckets, which lies beside a function's code: hundreds of names do not fit a
@@ -22,4 +23,9 @@ func ReadWatched(dir string) ([]string, error) {
 		return nil, fmt.Errorf("reading which buckets are watched: %w", err)
 	}
 	return watched.Buckets, nil
+}
+
+// Named are the watched buckets that are named: what is done on a bucket is done on these.
+func Named(watched []string) []string {
+	return slices.DeleteFunc(append([]string{}, watched...), func(name string) bool { return name == EveryBucket })
 }

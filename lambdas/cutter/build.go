@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -38,7 +37,7 @@ func build(cfg aws.Config, environ []string, root string) (cutter, error) {
 		log.Error("no bucket can be changed", "err", err)
 	}
 	allowed := cut.Allowed{Account: s.Accounts[0], Paths: s.Paths, Protected: s.Protected, Stack: s.StackName(),
-		Buckets: slices.DeleteFunc(buckets, func(name string) bool { return name == settings.EveryBucket })}
+		Buckets: settings.Named(buckets)}
 	if allowed.Steps, err = containment.ParseSteps(s.Steps); err != nil {
 		return cutter{}, err
 	}

@@ -84,8 +84,11 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		log.Error("the policy could not be loaded, so everything is asked", "err", err)
 		r.PolicyError = err.Error()
 	}
+	r.Reach.Paths = s.StepPaths
 	if r.Watched, err = settings.ReadWatched(root); err != nil {
 		log.Error("copies cannot be looked for", "err", err)
+	} else {
+		r.Reach.Buckets = settings.Named(r.Watched)
 	}
 	return r, nil
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"nightlatch/internal/awstest"
+	"nightlatch/internal/settings"
 )
 
 // environment is what the function is deployed with, against endpoints that nobody listens on.
@@ -59,7 +62,8 @@ func TestAnEventThatIsNoneIsAnswered(t *testing.T) {
 	}
 }
 
-// Without a cutter no step is done that needs one; with steps alone they are planned, as in mode observe.
+// Without a cutter no step is done that needs one; with steps alone they are planned, as in mode observe. What is planned knows where it is done: in
+// which paths, and on which of the watched buckets.
 func TestTheCutterIsOrderedWhereItIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		more  []string
@@ -68,12 +72,22 @@ func TestTheCutterIsOrderedWhereItIsNamed(t *testing.T) {
 	}{
 		"none":    {nil, 0, false},
 		"observe": {[]string{"NIGHTLATCH_STEPS=block-on-bucket"}, 1, false},
-		"steps":   {[]string{"NIGHTLATCH_STEPS=block-on-bucket,deny-role-session", "NIGHTLATCH_CUTTER=Nightlatch-Cutter-x1"}, 2, true},
+		"steps":   {[]string{"NIGHTLATCH_STEPS=block-on-bucket,deny-role-session", "NIGHTLATCH_STEP_PATHS=/team/,/a/", "NIGHTLATCH_CUTTER=Nightlatch-Cutter-x1"}, 2, true},
 	} {
-		r, err := build(awstest.Config("http://127.0.0.1:1"), environment(c.more...), t.TempDir())
-		if err != nil || len(r.Steps) != c.steps || (r.Cutter != nil) != c.cuts {
-			t.Errorf("%s: got %v, %q and a cutter: %t", name, err, r.Steps, r.Cutter != nil)
+		root := t.TempDir()
+		if err := os.WriteFile(filepath.Join(root, settings.WatchedFile), []byte(`{"Buckets":["exports","*"]}`), 0o600); err != nil {
+			t.Fatal(err)
 		}
+		r, err := build(awstest.Config("http://127.0.0.1:1"), environment(c.more...), root)
+		if err != nil || len(r.Steps) != c.steps || (r.Cutter != nil) != c.cuts || !slices.Equal(r.Reach.Buckets, []string{"exports"}) {
+			t.Errorf("%s: got %v, %q on %+v and a cutter: %t", name, err, r.Steps, r.Reach, r.Cutter != nil)
+		}
+		if paths := []string{"/team/", "/a/"}; c.cuts && !slices.Equal(r.Reach.Paths, paths) || !c.cuts && r.Reach.Paths != nil {
+			t.Errorf("%s: the paths are %q", name, r.Reach.Paths)
+		}
+	}
+	if r, err := build(awstest.Config("http://127.0.0.1:1"), environment(), t.TempDir()); err != nil || r.Reach.Buckets != nil {
+		t.Errorf("without the list of the buckets it says that none is named: %+v, %v", r.Reach, err)
 	}
 }
 

@@ -121,6 +121,8 @@ func call(f, more []string, id string) (map[string]any, error) {
 			answers["assumedRoleUser"] = map[string]any{"assumedRoleId": roleID(role) + ":" + name, "arn": "arn:aws:sts::" + ours + ":assumed-role/" + role + "/" + name}
 		case "federates":
 			answers["federatedUser"] = map[string]any{"federatedUserId": ours + ":" + v, "arn": "arn:aws:sts::" + ours + ":federated-user/" + v}
+		case "serves":
+			answers["serviceSpecificCredential"] = map[string]any{"serviceSpecificCredentialId": v}
 		case "policyArn", "roleName":
 			params[k] = v
 		case "succeeds":

@@ -465,3 +465,19 @@ func TestHostileTextInALineage(t *testing.T) {
 		})
 	}
 }
+
+// A key that was made with an actor's is told with its user and its record, also where it is its caller's own; one that was made before is not.
+func TestKeysThatAnActorHasMade(t *testing.T) {
+	const iam, eve, second, third = "iam.amazonaws.com", "AKIAEXAMPLEEVE000001", "AKIAEXAMPLEMARA00002", "AKIAEXAMPLEMARA00003"
+	makes := func(key, event string, seconds int, changes ...change) record {
+		return minted(iam, "CreateAccessKey", "accessKey", key, append([]change{id(event), at(noon.Add(time.Duration(seconds) * time.Second)), from("198.51.100.7")}, changes...)...)
+	}
+	tree := grown(t, calls(makes(eve, "m1", 90, set("requestParameters.userName", "eve")), makes(second, "m2", 120, set("requestParameters", nil)),
+		makes(third, "m3", 30), makes("AKIAEXAMPLEREFUSED01", "m4", 130, failed("AccessDenied"))), 5,
+		evidence.Actor{Kind: actor.IAMUserKey, AccessKeyID: key, UserName: "mara"})
+	var got []string
+	for _, m := range tree.Made {
+		got = append(got, fmt.Sprintf("%s of %s by %s with %s at %s there=%t", m.Key, m.UserName, m.Made.EventID, m.Actor, m.Made.At.Format("04:05"), m.There))
+	}
+	equal(t, got, []string{eve + " of eve by m1 with " + key + " at 01:30 there=false", second + " of mara by m2 with " + key + " at 02:00 there=false"})
+}
