@@ -36,7 +36,8 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 	keys := len(tpl.resources("AWS::KMS::Key"))
 	// A lineage is asked for four times, two questions each mostly, over a day and a half of events, or three days of files.
 	// Who else works with the credentials is a question over seven days, once.
-	const firedAMonth, rounds, lineages, callers = 10, 20, 4 * 2, 7
+	// After a deny it is asked at two follow-ups what was refused since: over half an hour of events at most, or a day of files.
+	const firedAMonth, rounds, lineages, callers, refused = 10, 20, 4 * 2, 7, 2
 	lambda := firedAMonth * 15 * 60 * 0.5 * perGBSecond
 	type row struct {
 		what string
@@ -54,6 +55,11 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 			return float64(together) * b * perAlarm
 		}},
 		{fmt.Sprintf("the keys of the two topics | $%.2f each", perKey), func(float64) float64 { return float64(keys) * perKey }},
+	}
+	lake := firedAMonth * 1000 * gbOfAMillionReads * refused * 0.5 / 24 / 30 * perScannedGB
+	files := firedAMonth * 1000 * gbOfZippedReads * refused / 30 / 1024 * perScannedTB
+	if text := fmt.Sprintf("For all ten alarms that is %s with Lake and %s with Athena for 1,000 buckets", dollars(lake), dollars(files)); !strings.Contains(strings.Join(strings.Fields(string(readme)), " "), text) {
+		t.Errorf("infra/README.md does not say %q", text)
 	}
 	for engine, own := range map[string][]row{
 		"CloudTrail Lake": {

@@ -137,7 +137,7 @@ func TestOnlyTheResponderOrders(t *testing.T) {
 	judge(t, calls)
 }
 
-// What the responder and the approver may do more where steps are enabled: read what stands.
+// What the responder and the approver may do more where steps are enabled: read what stands. The responder may do what its code was seen to do with them.
 func TestWhoPlansStepsReads(t *testing.T) {
 	tpl := synth(t, cutting...)
 	for name, sid := range map[string]string{"ResponderRole": "SwitchKeys", "ApproverRole": ""} {
@@ -162,6 +162,7 @@ func TestWhoPlansStepsReads(t *testing.T) {
 			calls = append(calls, does(denied, "lambda:InvokeFunction", theCutter), does(denied, "iam:UpdateAccessKey", user+"team/mara"))
 		} else {
 			calls = append(calls, does("ExplicitlyDenied SwitchKeysNotOfNamed", "iam:UpdateAccessKey", inTheTeam))
+			calls = append(calls, wanting(calledBy(t, "responder", "calls-steps.json"), statementsOf(t, tpl))...)
 		}
 		for i := range calls {
 			calls[i].name, calls[i].Identity = name, identity

@@ -12,12 +12,15 @@ import (
 )
 
 // called are the calls that a function made in the tests of the whole program (lambdas/…/testdata/calls.json), with this stack's names.
-func called(t *testing.T, function string) []request {
+func called(t *testing.T, function string) []request { return calledBy(t, function, "calls.json") }
+
+// calledBy are those of one of its files.
+func calledBy(t *testing.T, function, file string) []request {
 	t.Helper()
 	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Watch}", aWatch, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
 		":alarm:*", ":alarm:an alarm of the team's own", "alarm-mute-rule:*", "alarm-mute-rule:quiet", "${StackID}", theStack, "${Heartbeat}", aBeat) // a call about all is about any
 	var out []request
-	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", "calls.json")) {
+	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", file)) {
 		r := does("", c.Action, fill.Replace(c.Resource))
 		for key, value := range c.Context {
 			r.Context[key] = fill.Replace(value)

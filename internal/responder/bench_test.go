@@ -36,6 +36,8 @@ type slow struct {
 	*sandbox.Channel
 	clock        *sandbox.Clock
 	bytes, usage int
+	lineages     int // questions for a lineage, and the span of time that they are about
+	span         time.Duration
 	iam, store   int
 	wrote        time.Time
 }
@@ -48,6 +50,10 @@ func (s *slow) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, e
 		s.takes(*lakeTakes) // the question for what is usual is asked beside it
 	} else {
 		s.usage++
+	}
+	if lineage, ok := q.(evidence.Lineage); ok {
+		s.lineages++
+		s.span += lineage.To.Sub(lineage.From)
 	}
 	return s.Trail.Ask(ctx, q)
 }

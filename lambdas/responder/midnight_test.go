@@ -59,11 +59,13 @@ type plot struct {
 	together    bool   // the alarm watches what leaves all buckets together
 	part        bool   // the alarm watches a metric that counts a part of the bucket
 	role        bool   // the thief has a role's session, not mara's key
+	who         string // the thief is this identity: a format of the account and of the principal ids of mara and the role etl
 	tag         string // that mara has
 	kept        bool   // incidents are in a table, and the responder is called again
 	open        bool   // anybody may write the trail's files
 	files       bool   // there is a trail and no event data store: Athena is asked about its files
 	both        bool   // there are both, and the store is not there any more
+	own         string // the policy, where it is not the shipped one
 	built       bool   // the function is the built binary, behind the Runtime API, and waits; not one in this process that skips the time
 	env         []string
 }
@@ -85,6 +87,7 @@ type midnight struct {
 	event        []byte
 	lake         *laketest.Server
 	athena       *athenatest.Server
+	s3           *s3test.Server
 	theftEnd     time.Time
 	contributors cbor.List
 	clock        skipping // of the functions in this process: none of them starts before another has ended
@@ -308,8 +311,8 @@ type incidentJSON struct {
 		}
 	}
 	Outcomes []struct {
-		Target, State, Undo string
-		Step                struct{ Target struct{ Known bool } }
+		Action, Target, State, Undo string
+		Step                        struct{ Target struct{ Known bool } }
 	}
 }
 
@@ -367,11 +370,15 @@ func (m *midnight) messages(ctx context.Context, t *testing.T) []string {
 	return bodies
 }
 
-// packed is a folder with the shipped policy, as a function's package is.
+// packed is a folder with the policy, as a function's package is.
 func (m *midnight) packed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "policy.cedar"), policy.ShippedText(), 0o644); err != nil {
+	text := policy.ShippedText()
+	if m.own != "" {
+		text = []byte(m.own)
+	}
+	if err := os.WriteFile(filepath.Join(root, "policy.cedar"), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	hearing := fmt.Sprintf(`[{"protocol":"sqs","address":"arn:aws:sqs:eu-west-1:%s:team"}]`, m.account)
@@ -399,7 +406,7 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 		filters.Policy("trail", sealed)
 	}
 	filters.Put(bucket, m.filter(), "<Prefix>exports/</Prefix>")
-	m.aws.Services["s3"] = filters
+	m.aws.Services["s3"], m.s3 = filters, filters
 	proxy := httptest.NewServer(m.aws)
 	t.Cleanup(proxy.Close)
 	m.config = aws.Config{Region: "eu-west-1", BaseEndpoint: &proxy.URL, Credentials: credentials.NewStaticCredentialsProvider(ourKey, "x", "x")}
@@ -607,6 +614,9 @@ func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table
 	if m.role {
 		thief = fmt.Sprintf(`{"type":"AssumedRole","principalId":"%[1]s:job-7","arn":"arn:aws:sts::%[2]s:assumed-role/etl/job-7","accountId":%[2]q,"accessKeyId":"ASIAEXAMPLEETLJOB007",`+
 			`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":%[1]q,"arn":"arn:aws:iam::%[2]s:role/service-role/etl","accountId":%[2]q,"userName":"etl"}}}`, ids["etl"], m.account)
+	}
+	if m.who != "" {
+		thief = fmt.Sprintf(m.who, m.account, ids["mara"], ids["etl"])
 	}
 	from := m.theftEnd.Add(-time.Minute)
 	for _, ago := range []int{9, 6, 4} {

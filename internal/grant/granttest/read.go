@@ -110,6 +110,12 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 		return a.s3(r)
 	case "sqs":
 		return a.sqs(region, r, body)
+	case "lambda":
+		name, ok := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
+		if name, ok = strings.CutSuffix(name, "/invocations"); !ok || r.Method != http.MethodPost {
+			return Call{}, fmt.Errorf("it is no call of a function")
+		}
+		return Call{Action: "lambda:InvokeFunction", Resource: fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", region, a.Account, name)}, nil
 	case "events":
 		return a.events(region, r, body)
 	case "secretsmanager":

@@ -1,8 +1,10 @@
-// Package s3test is a fake of Amazon S3 that remembers buckets, their policies and their request-metrics configurations, with S3's limits:
+// Package s3test is a fake of Amazon S3 that remembers buckets, their policies, whether they may be public, and their request-metrics
+// configurations, with S3's limits:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketMetricsConfiguration.html
 package s3test
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -19,6 +21,9 @@ import (
 // Most is how many configurations a bucket holds.
 const Most = 1000
 
+// maxPolicy is how long a bucket's policy may be: https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html
+const maxPolicy = 20 << 10
+
 // Fault is what goes wrong with a call. The zero Fault is none.
 type Fault struct {
 	Status int    // 0 with a Code is 403
@@ -34,6 +39,7 @@ type bucket struct {
 	region  string
 	configs map[string]string // id -> what stands in <Filter>, "" for none
 	policy  string            // "" for none
+	block   string            // its public access block as XML, "" for none
 }
 
 // Server is S3 in one region, which is that of the requests' signatures.
@@ -75,6 +81,13 @@ func (s *Server) Put(name, id, filter string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buckets[name].configs[id] = filter
+}
+
+// PolicyOf is a bucket's policy, "" where it has none, and whether it may not be public.
+func (s *Server) PolicyOf(name string) (policy string, blocked bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buckets[name].policy, s.buckets[name].block != ""
 }
 
 // Policy gives a bucket a policy.
@@ -127,8 +140,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		call.Op = "ListBuckets"
 	case r.URL.Query().Has("metrics"):
 		call.Op = map[string]string{"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[r.Method] + "BucketMetricsConfiguration"
-	case r.Method == http.MethodGet && r.URL.Query().Has("policy"):
-		call.Op = "GetBucketPolicy"
+	case (r.Method == http.MethodGet || r.Method == http.MethodPut) && r.URL.Query().Has("policy"):
+		call.Op = map[string]string{"GET": "Get", "PUT": "Put"}[r.Method] + "BucketPolicy"
+	case (r.Method == http.MethodGet || r.Method == http.MethodPut) && r.URL.Query().Has("publicAccessBlock"):
+		call.Op = map[string]string{"GET": "Get", "PUT": "Put"}[r.Method] + "PublicAccessBlock"
 	case r.Method == http.MethodGet && r.URL.Query().Has("lifecycle"):
 		call.Op = "GetBucketLifecycleConfiguration"
 	default:
@@ -215,6 +230,21 @@ func (s *Server) configuration(w http.ResponseWriter, c Call, body []byte) {
 			return
 		}
 		io.WriteString(w, b.policy)
+	case "PutBucketPolicy":
+		if len(body) > maxPolicy || !json.Valid(body) {
+			refuse(w, 400, "MalformedPolicy")
+			return
+		}
+		b.policy = string(body)
+		w.WriteHeader(http.StatusNoContent)
+	case "GetPublicAccessBlock":
+		if b.block == "" {
+			refuse(w, 404, "NoSuchPublicAccessBlockConfiguration")
+			return
+		}
+		io.WriteString(w, b.block)
+	case "PutPublicAccessBlock":
+		b.block = string(body)
 	case "GetBucketLifecycleConfiguration":
 		refuse(w, 404, "NoSuchLifecycleConfiguration")
 	case "GetBucketMetricsConfiguration":
