@@ -60,10 +60,17 @@ func lineage(b *writer, r incident.Record) {
 		field(b, "Still open", line)
 	}
 	for i, n := range t.Nodes {
-		if shown[i] && n.Parent >= 0 {
+		if shown[i] && (n.Parent >= 0 || madeTheTaker(t.Nodes, i)) {
 			cutMade(b, r, n)
 		}
 	}
+}
+
+// madeTheTaker reports whether a long-term key made one that took the bytes: its owner may have, long before, or the thief, who still has it.
+func madeTheTaker(nodes []evidence.Node, i int) bool {
+	return nodes[i].Kind == evidence.KeyNode && slices.ContainsFunc(nodes, func(n evidence.Node) bool {
+		return n.Kind == evidence.KeyNode && n.Took && n.Parent == i
+	})
 }
 
 // cutMade are the lines that cut what was made, where it can be cut and that is no step of its own. Of a key that is none it is not shown that the
@@ -78,6 +85,9 @@ func cutMade(b *writer, r incident.Record, n evidence.Node) {
 	}
 	if n.Kind == evidence.KeyNode {
 		why := "its owner may have made it, before the theft"
+		if n.Parent < 0 {
+			why = "it made the key that took the bytes, for which its owner may have had a reason"
+		}
 		if _, ok := r.Lineage.MadeKey(n.Keys[0]); ok {
 			why = "the account was not seen to know it as that user's, created then"
 		}

@@ -42,6 +42,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
+	"nightlatch/internal/settings"
 )
 
 const (
@@ -377,6 +378,9 @@ func (m *midnight) packed(t *testing.T) string {
 	text := policy.ShippedText()
 	if m.own != "" {
 		text = []byte(m.own)
+		if err := os.WriteFile(filepath.Join(root, settings.WatchedFile), []byte(`{"Buckets":["`+bucket+`"]}`), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(root, "policy.cedar"), text, 0o644); err != nil {
 		t.Fatal(err)
