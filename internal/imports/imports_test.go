@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"cut":           {"policy", "containment"},                                  // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                           // what the team is told of tampering
 	"report/html":   {"evidence", "incident", "report"},                         // an incident as a page
+	"posture":       nil,                                                        // the usual suspects; it knows no incident
 	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
 }
 
@@ -61,6 +62,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"notify/sns":             {"notify", "github.com/aws/aws-sdk-go-v2/service/sns"},
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 	"trail/cloudtrail":       {"trail", "github.com/aws/aws-sdk-go-v2/service/organizations"},
+	"posture/awsposture":     {"posture", "github.com/aws/aws-sdk-go-v2/service/s3control"},
 	"doctor/heartbeat":       {"doctor", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
 }
@@ -73,11 +75,13 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation":   {"deployment", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":       {"alarm/cloudwatch", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types": {"alarm/cloudwatch", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/iam":              {"containment/awsaccount", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/iam":              {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/s3control":        {"posture/awsposture"}, // whose path begins as that of S3
+	"github.com/aws/aws-sdk-go-v2/service/s3control/types":  {"posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":       {"evidence/lake", "trail/cloudtrail"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types": {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount"},
-	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
@@ -176,6 +180,8 @@ func may(from, to string) (bool, string) {
 		return to == adapter.parent || i >= 0 && i <= parent || slices.Contains(rooms[adapter.parent], to), "an adapter knows its parent and no other adapter"
 	case slices.Contains(deploying, from):
 		return false, "what a deployment needs imports leaves only"
+	case from == "posture":
+		return false, "the suspects are of a bucket and a user, whatever happened"
 	case rooms[from] != nil:
 		return slices.Contains(rooms[from], to), "each room has its row: asking decides nothing, deciding asks nobody, and none of them knows an adapter or a root"
 	case from == "sandbox":
@@ -200,7 +206,7 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html", "posture", "posture/awsposture"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || to == "containment" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"

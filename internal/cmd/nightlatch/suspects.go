@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/deployment"
+	"nightlatch/internal/posture"
+	"nightlatch/internal/posture/awsposture"
+	"nightlatch/internal/prose"
+	"nightlatch/internal/settings"
+)
+
+// suspectsCmd goes through the usual suspects.
+type suspectsCmd struct {
+	Incident string `arg:"" optional:"" placeholder:"INCIDENT" help:"The incident whose buckets and users are looked at: its id, the beginning of it, or latest."`
+	place
+	inTable
+	Buckets []string `placeholder:"BUCKET,…" help:"These buckets, too."`
+	Users   []string `placeholder:"USER,…" help:"These IAM users, too."`
+	JSON    bool     `name:"json" help:"Print the answers as nightlatch.suspects/1."`
+}
+
+// Run reads with the human's own credentials. It changes nothing.
+func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
+	for _, b := range c.Buckets {
+		if err := settings.CheckBucket(b); err != nil {
+			return badInput{fmt.Errorf("--buckets: %w", err)}
+		}
+	}
+	if c.Incident == "" && len(c.Buckets)+len(c.Users) == 0 {
+		return badInput{errors.New("nothing is named: give an incident, --buckets or --users")}
+	}
+	d, buckets, users, err := c.named(ctx, s)
+	if err != nil {
+		return err
+	}
+	reader := awsposture.New(d.Config(), d.Account)
+	var list []posture.Suspect
+	for _, b := range buckets {
+		fmt.Fprintf(s.err, "reading bucket %s ...\n", prose.Safe(b))
+		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
+		list = append(list, reader.Bucket(of, b).Suspects()...)
+		cancel()
+	}
+	for _, u := range users {
+		fmt.Fprintf(s.err, "reading user %s ...\n", prose.Safe(u))
+		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
+		list = append(list, reader.User(of, u).Suspects(time.Now())...)
+		cancel()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	text := []byte(posture.Text(list))
+	if c.JSON {
+		if text, err = posture.JSON(list); err != nil {
+			return err
+		}
+	}
+	if _, err := s.out.Write(text); err != nil {
+		return err
+	}
+	if n := posture.Count(list, posture.Unread); n > 0 {
+		return fmt.Errorf("%d of %d could not be read", n, len(list))
+	}
+	return nil
+}
+
+// named are the buckets and users of the incident, if one is given, and those of the flags.
+func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deployment, buckets, users []string, err error) {
+	if c.Incident == "" {
+		d, err = c.open(ctx, s, c.inTable, atURL{})
+		return d, c.Buckets, c.Users, err
+	}
+	d, _, rec, err := c.openIncident(ctx, s, c.inTable, atURL{}, c.Incident)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	buckets, users = slices.Clone(rec.Alarm.Buckets), slices.Clone(c.Users)
+	for _, b := range c.Buckets {
+		if !slices.Contains(buckets, b) {
+			buckets = append(buckets, b)
+		}
+	}
+	for _, a := range rec.Evidence.Actors {
+		theft := slices.ContainsFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Against(a) && o.State != containment.Skipped })
+		if ours := a.Kind == actor.IAMUserKey || a.Kind == actor.IAMUserSession || a.Kind == actor.IAMUser; ours && theft && a.UserName != "" && !slices.Contains(users, a.UserName) {
+			users = append(users, a.UserName)
+		}
+	}
+	return d, buckets, users, nil
+}

@@ -1,0 +1,371 @@
+// Package awsposture reads for the usual suspects. It changes nothing.
+package awsposture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3control"
+	control "github.com/aws/aws-sdk-go-v2/service/s3control/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"nightlatch/internal/awserr"
+	"nightlatch/internal/posture"
+)
+
+// Reader reads with the credentials that it is given.
+type Reader struct {
+	account string
+	iam     *iam.Client
+	s3      *s3.Client
+	control *s3control.Client
+}
+
+// New makes the reader of an account, by its twelve digits. An s3control endpoint has the account in its host's name, which a fake may not have.
+func New(cfg aws.Config, account string) *Reader {
+	cfg = cfg.Copy()
+	cfg.APIOptions = append(cfg.APIOptions, noPages)
+	return &Reader{account, iam.NewFromConfig(cfg), s3.NewFromConfig(cfg), s3control.NewFromConfig(cfg)}
+}
+
+// absences are the codes that say that there is no such configuration, which is an answer.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var absences = []string{"NoSuchPublicAccessBlockConfiguration", "NoSuchBucketPolicy", "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError",
+	"ObjectLockConfigurationNotFoundError", "ServerSideEncryptionConfigurationNotFoundError"}
+
+// read is what a call says. That something is not configured is the zero value.
+func read[T any](call string, ask func() (T, error), absent ...string) posture.Read[T] {
+	is, err := ask()
+	if err == nil {
+		return posture.Read[T]{Is: is}
+	}
+	var zero T
+	if refusal, status := awserr.Refusal(err); refusal != nil {
+		code := refusal.ErrorCode()
+		if slices.Contains(absences, code) || slices.Contains(absent, code) {
+			return posture.Read[T]{}
+		}
+		return posture.Read[T]{Is: zero, Err: fmt.Sprintf("%s was refused: %s (%d)", call, code, status)}
+	}
+	return posture.Read[T]{Is: zero, Err: fmt.Sprintf("%s had no answer: %v", call, awserr.Unsent(err))}
+}
+
+var (
+	// errEmpty is a success that says nothing.
+	errEmpty = errors.New("the answer is empty, and perhaps not AWS's own")
+	errPage  = errors.New("a page for people came instead of AWS's own answer; see what stands between here and AWS")
+)
+
+// noPages refuses a success that is a page for people, be it a proxy's: the clients of S3 take any for an answer in which nothing is set.
+func noPages(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("NoPages", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		if resp, is := out.RawResponse.(*smithyhttp.Response); is && err == nil && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+			err = errPage
+		}
+		return out, metadata, err
+	}), middleware.Before)
+}
+
+// whole is why there is no answer, where a client has an error or an empty one.
+func whole(err error) error {
+	if err == nil {
+		return errEmpty
+	}
+	return err
+}
+
+// Bucket reads a bucket of the account. Each reading stands for itself: one that is refused leaves the others.
+func (r *Reader) Bucket(ctx context.Context, name string) posture.Bucket {
+	b := posture.Bucket{Name: name, Account: r.account}
+	of, us := &name, &r.account
+	b.AccountBlock = read("s3:GetAccountPublicAccessBlock", func() (posture.Block, error) {
+		out, err := r.control.GetPublicAccessBlock(ctx, &s3control.GetPublicAccessBlockInput{AccountId: us})
+		if err != nil || out.PublicAccessBlockConfiguration == nil {
+			return posture.Block{}, whole(err)
+		}
+		c := out.PublicAccessBlockConfiguration
+		return posture.Block{IgnoreACLs: aws.ToBool(c.IgnorePublicAcls), RestrictBuckets: aws.ToBool(c.RestrictPublicBuckets), BlockACLs: aws.ToBool(c.BlockPublicAcls), BlockPolicies: aws.ToBool(c.BlockPublicPolicy)}, nil
+	})
+	b.Block = read("s3:GetBucketPublicAccessBlock", func() (posture.Block, error) {
+		out, err := r.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil || out.PublicAccessBlockConfiguration == nil {
+			return posture.Block{}, whole(err)
+		}
+		c := out.PublicAccessBlockConfiguration
+		return posture.Block{IgnoreACLs: aws.ToBool(c.IgnorePublicAcls), RestrictBuckets: aws.ToBool(c.RestrictPublicBuckets), BlockACLs: aws.ToBool(c.BlockPublicAcls), BlockPolicies: aws.ToBool(c.BlockPublicPolicy)}, nil
+	})
+	b.Public = read("s3:GetBucketPolicyStatus", func() (bool, error) {
+		out, err := r.s3.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil {
+			return false, err
+		}
+		if out.PolicyStatus == nil || out.PolicyStatus.IsPublic == nil {
+			return false, errEmpty
+		}
+		return *out.PolicyStatus.IsPublic, nil
+	})
+	b.Policy = read("s3:GetBucketPolicy", func() (string, error) {
+		out, err := r.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil {
+			return "", err
+		}
+		return aws.ToString(out.Policy), nil
+	})
+	b.Grantees = read("s3:GetBucketAcl", func() ([]string, error) {
+		out, err := r.s3.GetBucketAcl(ctx, &s3.GetBucketAclInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil {
+			return nil, err
+		}
+		if out.Owner == nil {
+			return nil, errEmpty
+		}
+		var names []string
+		for _, g := range out.Grants {
+			if g.Grantee == nil || g.Grantee.ID != nil && aws.ToString(g.Grantee.ID) == aws.ToString(out.Owner.ID) {
+				continue
+			}
+			name := aws.ToString(g.Grantee.URI)
+			for _, other := range []*string{g.Grantee.ID, g.Grantee.EmailAddress, g.Grantee.DisplayName} {
+				if name == "" {
+					name = aws.ToString(other)
+				}
+			}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		return names, nil
+	})
+	b.NoACLs = read("s3:GetBucketOwnershipControls", func() (bool, error) {
+		out, err := r.s3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil || out.OwnershipControls == nil {
+			return false, whole(err)
+		}
+		return slices.ContainsFunc(out.OwnershipControls.Rules, func(rule types.OwnershipControlsRule) bool {
+			return rule.ObjectOwnership == types.ObjectOwnershipBucketOwnerEnforced
+		}), nil
+	})
+	b.AccessPoints = read("s3:ListAccessPoints", func() (points []posture.AccessPoint, err error) {
+		for pages := s3control.NewListAccessPointsPaginator(r.control, &s3control.ListAccessPointsInput{AccountId: us, Bucket: of}); pages.HasMorePages(); {
+			out, err := pages.NextPage(ctx)
+			if err != nil || out.AccessPointList == nil {
+				return nil, whole(err)
+			}
+			for _, p := range out.AccessPointList {
+				points = append(points, posture.AccessPoint{Name: aws.ToString(p.Name), Internet: p.NetworkOrigin != control.NetworkOriginVpc})
+			}
+		}
+		return points, nil
+	})
+	b.Encryption = read("s3:GetEncryptionConfiguration", func() (posture.Encryption, error) {
+		out, err := r.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil || out.ServerSideEncryptionConfiguration == nil {
+			return posture.Encryption{}, whole(err)
+		}
+		for _, rule := range out.ServerSideEncryptionConfiguration.Rules {
+			if by := rule.ApplyServerSideEncryptionByDefault; by != nil {
+				return posture.Encryption{Algorithm: string(by.SSEAlgorithm), Key: aws.ToString(by.KMSMasterKeyID)}, nil
+			}
+		}
+		return posture.Encryption{}, nil
+	})
+	b.Versioned = read("s3:GetBucketVersioning", func() (bool, error) {
+		out, err := r.s3.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: of, ExpectedBucketOwner: us})
+		return err == nil && out.Status == types.BucketVersioningStatusEnabled, err
+	})
+	b.Locked = read("s3:GetBucketObjectLockConfiguration", func() (bool, error) {
+		out, err := r.s3.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil || out.ObjectLockConfiguration == nil {
+			return false, whole(err)
+		}
+		return out.ObjectLockConfiguration.ObjectLockEnabled == types.ObjectLockEnabledEnabled, nil
+	})
+	b.Replicates = read("s3:GetReplicationConfiguration", func() (to []string, err error) {
+		out, err := r.s3.GetBucketReplication(ctx, &s3.GetBucketReplicationInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil || out.ReplicationConfiguration == nil {
+			return nil, whole(err)
+		}
+		for _, rule := range out.ReplicationConfiguration.Rules {
+			if rule.Status == types.ReplicationRuleStatusEnabled && rule.Destination != nil {
+				to = append(to, aws.ToString(rule.Destination.Bucket))
+			}
+		}
+		return to, nil
+	})
+	b.LogsTo = read("s3:GetBucketLogging", func() (string, error) {
+		out, err := r.s3.GetBucketLogging(ctx, &s3.GetBucketLoggingInput{Bucket: of, ExpectedBucketOwner: us})
+		if err != nil || out.LoggingEnabled == nil {
+			return "", err
+		}
+		return aws.ToString(out.LoggingEnabled.TargetBucket), nil
+	})
+	return b
+}
+
+// User reads an IAM user of the account.
+func (r *Reader) User(ctx context.Context, name string) posture.User {
+	u := posture.User{Name: name}
+	u.Keys = read("iam:ListAccessKeys", func() (keys []posture.Key, err error) {
+		for pages := iam.NewListAccessKeysPaginator(r.iam, &iam.ListAccessKeysInput{UserName: &name}); pages.HasMorePages(); {
+			out, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, k := range out.AccessKeyMetadata {
+				key := posture.Key{ID: aws.ToString(k.AccessKeyId), Active: k.Status == "Active", Created: aws.ToTime(k.CreateDate)}
+				used, err := r.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
+				if err != nil {
+					return nil, err
+				}
+				if used.AccessKeyLastUsed != nil {
+					key.LastUsed = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
+				}
+				keys = append(keys, key)
+			}
+		}
+		return keys, nil
+	})
+	u.Devices = read("iam:ListMFADevices", func() (n int, err error) {
+		for pages := iam.NewListMFADevicesPaginator(r.iam, &iam.ListMFADevicesInput{UserName: &name}); pages.HasMorePages(); {
+			out, err := pages.NextPage(ctx)
+			if err != nil {
+				return 0, err
+			}
+			n += len(out.MFADevices)
+		}
+		return n, nil
+	})
+	user := read("iam:GetUser", func() (string, error) {
+		out, err := r.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
+		if err != nil || out.User == nil || out.User.PermissionsBoundary == nil {
+			return "", err
+		}
+		return aws.ToString(out.User.PermissionsBoundary.PermissionsBoundaryArn), nil
+	})
+	u.Boundary = user
+	// That there is no login profile means something only of a user who exists.
+	u.Console = read("iam:GetLoginProfile", func() (bool, error) {
+		_, err := r.iam.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &name})
+		return err == nil, err
+	}, "NoSuchEntity")
+	if user.Err != "" && !u.Console.Is && u.Console.Err == "" {
+		u.Console.Err = user.Err
+	}
+	u.Policies = read("the policies of the user", func() ([]posture.Policy, error) { return r.policies(ctx, name) })
+	return u
+}
+
+// policies are all of a user: its own, those attached to it, and those of its groups.
+func (r *Reader) policies(ctx context.Context, user string) (all []posture.Policy, err error) {
+	for pages := iam.NewListUserPoliciesPaginator(r.iam, &iam.ListUserPoliciesInput{UserName: &user}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range out.PolicyNames {
+			p, err := r.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &user, PolicyName: &name})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, posture.Policy{Name: name, By: "inline", Text: decoded(p.PolicyDocument)})
+		}
+	}
+	for pages := iam.NewListAttachedUserPoliciesPaginator(r.iam, &iam.ListAttachedUserPoliciesInput{UserName: &user}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range out.AttachedPolicies {
+			text, err := r.managed(ctx, p.PolicyArn)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, posture.Policy{Name: aws.ToString(p.PolicyName), By: "attached", Text: text})
+		}
+	}
+	for groups := iam.NewListGroupsForUserPaginator(r.iam, &iam.ListGroupsForUserInput{UserName: &user}); groups.HasMorePages(); {
+		out, err := groups.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range out.Groups {
+			of, err := r.group(ctx, aws.ToString(g.GroupName))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, of...)
+		}
+	}
+	return all, nil
+}
+
+func (r *Reader) group(ctx context.Context, group string) (all []posture.Policy, err error) {
+	for pages := iam.NewListGroupPoliciesPaginator(r.iam, &iam.ListGroupPoliciesInput{GroupName: &group}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range out.PolicyNames {
+			p, err := r.iam.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: &group, PolicyName: &name})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, posture.Policy{Name: name, By: "group " + group, Text: decoded(p.PolicyDocument)})
+		}
+	}
+	for pages := iam.NewListAttachedGroupPoliciesPaginator(r.iam, &iam.ListAttachedGroupPoliciesInput{GroupName: &group}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range out.AttachedPolicies {
+			text, err := r.managed(ctx, p.PolicyArn)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, posture.Policy{Name: aws.ToString(p.PolicyName), By: "group " + group, Text: text})
+		}
+	}
+	return all, nil
+}
+
+// managed is the default version of a managed policy.
+func (r *Reader) managed(ctx context.Context, arn *string) (string, error) {
+	p, err := r.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: arn})
+	if err != nil {
+		return "", err
+	}
+	if p.Policy == nil {
+		return "", errors.New("the answer has no policy")
+	}
+	v, err := r.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: arn, VersionId: p.Policy.DefaultVersionId})
+	if err != nil {
+		return "", err
+	}
+	if v.PolicyVersion == nil {
+		return "", errors.New("the answer has no policy version")
+	}
+	return decoded(v.PolicyVersion.Document), nil
+}
+
+// decoded is a policy as text: IAM escapes it as a URL does, after RFC 3986. https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUserPolicy.html
+func decoded(document *string) string {
+	if text, err := url.PathUnescape(aws.ToString(document)); err == nil {
+		return text
+	}
+	return aws.ToString(document)
+}
+
+// Timeout is how long all readings of one bucket or user take at most.
+const Timeout = 30 * time.Second

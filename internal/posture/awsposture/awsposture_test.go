@@ -1,0 +1,187 @@
+package awsposture
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3control"
+	control "github.com/aws/aws-sdk-go-v2/service/s3control/types"
+
+	"nightlatch/internal/awstest"
+	"nightlatch/internal/posture"
+)
+
+func TestMain(m *testing.M) { awstest.Beside(m) }
+
+const motoAccount = "123456789012"
+
+// beside is the configuration of an endpoint, whatever is put in front of its host: s3control has the account there.
+func beside(endpoint string) aws.Config {
+	cfg := awstest.Config(endpoint)
+	u, _ := url.Parse(endpoint)
+	cfg.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, u.Host)
+	}}}
+	return cfg
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func answers(list []posture.Suspect) map[string]posture.Suspect {
+	all := map[string]posture.Suspect{}
+	for _, s := range list {
+		all[s.Name] = s
+	}
+	return all
+}
+
+// Against moto: a bucket and a user as they are made, and after each door was opened or shut.
+func TestSuspectsOnMoto(t *testing.T) {
+	t.Parallel()
+	cfg, ctx := beside(awstest.Moto(t)), t.Context()
+	r := New(cfg, motoAccount)
+	buckets, users, account := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), iam.NewFromConfig(cfg), s3control.NewFromConfig(cfg)
+	r.s3 = buckets
+	name := aws.String("posture-exports")
+	where := &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}
+	must[*s3.CreateBucketOutput](t)(buckets.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: name, CreateBucketConfiguration: where, ObjectLockEnabledForBucket: new(true)}))
+	must[*s3.CreateBucketOutput](t)(buckets.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("posture-copy"), CreateBucketConfiguration: where}))
+
+	is := func(suspect string, want posture.Answer, says string) {
+		t.Helper()
+		if got := answers(r.Bucket(ctx, *name).Suspects())[suspect]; got.Answer != want || !strings.Contains(got.Says, says) {
+			t.Errorf("%s: %s (%s), want %s (%s)", suspect, got.Answer, got.Says, want, says)
+		}
+	}
+	for suspect, want := range map[string]posture.Answer{"the policy opens it to everybody": posture.RuledOut, "an ACL opens it to others": posture.RuledOut, "the policy lets other accounts in": posture.RuledOut,
+		"its public access block is not whole": posture.Stands, "the account's public access block is not whole": posture.Stands, "access points lead to it": posture.RuledOut,
+		"S3 copies it to elsewhere": posture.RuledOut, "who may read the bucket may read its contents": posture.Stands, "versions can be deleted": posture.RuledOut, "no log but CloudTrail's shows who read it": posture.Stands} {
+		is(suspect, want, "")
+	}
+	world := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::posture-exports/*"}]}`
+	must[*s3.PutBucketPolicyOutput](t)(buckets.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: name, Policy: &world}))
+	is("the policy lets other accounts in", posture.Stands, "everybody")
+	must[*s3.PutBucketAclOutput](t)(buckets.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: name, ACL: types.BucketCannedACLPublicRead}))
+	is("an ACL opens it to others", posture.Stands, "global/AllUsers")
+	must[*s3.PutBucketOwnershipControlsOutput](t)(buckets.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: name,
+		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}}}))
+	is("an ACL opens it to others", posture.RuledOut, "ACLs are off")
+	must[*s3.PutPublicAccessBlockOutput](t)(buckets.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: name,
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: new(true), BlockPublicPolicy: new(true), IgnorePublicAcls: new(true), RestrictPublicBuckets: new(true)}}))
+	is("its public access block is not whole", posture.RuledOut, "all four")
+	must[*s3.PutBucketVersioningOutput](t)(buckets.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: name, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}))
+	is("what is overwritten or deleted is gone", posture.RuledOut, "on")
+	must[*s3.PutBucketEncryptionOutput](t)(buckets.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: name, ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+		Rules: []types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAwsKms, KMSMasterKeyID: aws.String("arn:aws:kms:eu-west-1:123456789012:key/k")}}}}}))
+	is("who may read the bucket may read its contents", posture.RuledOut, "key/k")
+	must[*s3control.CreateAccessPointOutput](t)(account.CreateAccessPoint(ctx, &s3control.CreateAccessPointInput{AccountId: aws.String(motoAccount), Bucket: name, Name: aws.String("door")}))
+	is("access points lead to it", posture.Stands, "door")
+	must[*s3control.PutPublicAccessBlockOutput](t)(account.PutPublicAccessBlock(ctx, &s3control.PutPublicAccessBlockInput{AccountId: aws.String(motoAccount),
+		PublicAccessBlockConfiguration: &control.PublicAccessBlockConfiguration{BlockPublicAcls: new(true), BlockPublicPolicy: new(true), IgnorePublicAcls: new(true), RestrictPublicBuckets: new(true)}}))
+	is("the account's public access block is not whole", posture.RuledOut, "all four")
+
+	user := aws.String("posture-mara")
+	must[*iam.CreateUserOutput](t)(users.CreateUser(ctx, &iam.CreateUserInput{UserName: user}))
+	of := func(suspect string, want posture.Answer, says string) {
+		t.Helper()
+		if got := answers(r.User(ctx, *user).Suspects(time.Now()))[suspect]; got.Answer != want || !strings.Contains(got.Says, says) {
+			t.Errorf("%s: %s (%s), want %s (%s)", suspect, got.Answer, got.Says, want, says)
+		}
+	}
+	of("a key of it is old", posture.RuledOut, "no key")
+	of("it signs in without a second factor", posture.RuledOut, "no console password")
+	must[*iam.CreateAccessKeyOutput](t)(users.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: user}))
+	of("a key of it is old", posture.RuledOut, "is on, 0 days old")
+	must[*iam.CreateLoginProfileOutput](t)(users.CreateLoginProfile(ctx, &iam.CreateLoginProfileInput{UserName: user, Password: aws.String("Long-enough-1")}))
+	of("it signs in without a second factor", posture.Stands, "no second factor")
+	admin := aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	must[*iam.CreateGroupOutput](t)(users.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: aws.String("staff")}))
+	must[*iam.AddUserToGroupOutput](t)(users.AddUserToGroup(ctx, &iam.AddUserToGroupInput{GroupName: aws.String("staff"), UserName: user}))
+	of("it may read every bucket", posture.RuledOut, "")
+	must[*iam.PutGroupPolicyOutput](t)(users.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{GroupName: aws.String("staff"), PolicyName: aws.String("all of it"), PolicyDocument: admin}))
+	of("it may do everything, or give itself that", posture.Stands, "all of it (group staff)")
+	must[*iam.DeleteGroupPolicyOutput](t)(users.DeleteGroupPolicy(ctx, &iam.DeleteGroupPolicyInput{GroupName: aws.String("staff"), PolicyName: aws.String("all of it")}))
+	made := must[*iam.CreatePolicyOutput](t)(users.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("managed"), PolicyDocument: admin}))
+	must[*iam.AttachUserPolicyOutput](t)(users.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: user, PolicyArn: made.Policy.Arn}))
+	of("it may read every bucket", posture.Stands, "managed (attached)")
+	of("no boundary holds it", posture.Stands, "")
+
+	// Who is not there is not in order.
+	for _, s := range append(r.Bucket(ctx, "posture-nowhere").Suspects(), r.User(ctx, "posture-nobody").Suspects(time.Now())...) {
+		if s.Answer == posture.RuledOut && !slices.Contains([]string{"the account's public access block is not whole", "its public access block is not whole", "access points lead to it"}, s.Name) {
+			t.Errorf("of what does not exist, %q is ruled out: %s", s.Name, s.Says)
+		}
+	}
+}
+
+// Moto keeps no boundary of a user.
+func TestTheBoundaryOfAUser(t *testing.T) {
+	t.Parallel()
+	const arn = "arn:aws:iam::123456789012:policy/held"
+	r := New(beside(newServer(t, func(w http.ResponseWriter) {
+		w.Write([]byte(`<GetUserResponse><GetUserResult><User><UserName>mara</UserName><PermissionsBoundary><PermissionsBoundaryArn>` + arn + `</PermissionsBoundaryArn></PermissionsBoundary></User></GetUserResult></GetUserResponse>`))
+	})), motoAccount)
+	if got := r.User(t.Context(), "mara").Boundary; got.Is != arn || got.Err != "" {
+		t.Errorf("the boundary is %+v", got)
+	}
+}
+
+// Whatever is refused, broken, or no answer of AWS's is unread, each by itself.
+func TestWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"refused": func(w http.ResponseWriter) {
+			w.WriteHeader(403)
+			w.Write([]byte(`<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`))
+		},
+		"a page": func(w http.ResponseWriter) { w.Write([]byte("<html>Sign in to the proxy</html>")) },
+		"broken": func(w http.ResponseWriter) { w.WriteHeader(500) },
+		"not there": func(w http.ResponseWriter) {
+			w.WriteHeader(404)
+			w.Write([]byte(`<ErrorResponse><Error><Code>NoSuchEntity</Code></Error></ErrorResponse>`))
+		},
+		"no bucket": func(w http.ResponseWriter) {
+			w.WriteHeader(404)
+			w.Write([]byte(`<Error><Code>NoSuchBucket</Code></Error>`))
+		},
+		"redirected": func(w http.ResponseWriter) {
+			w.WriteHeader(301)
+			w.Write([]byte(`<Error><Code>PermanentRedirect</Code></Error>`))
+		},
+	} {
+		server := newServer(t, answer)
+		cfg := beside(server)
+		cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+		r := New(cfg, motoAccount)
+		for _, s := range append(r.Bucket(t.Context(), "exports").Suspects(), r.User(t.Context(), "mara").Suspects(time.Now())...) {
+			if s.Answer != posture.Unread || s.Says == "" {
+				t.Errorf("%s: %q %s (%s)", name, s.Name, s.Answer, s.Says)
+			}
+		}
+	}
+}
+
+func newServer(t *testing.T, answer func(http.ResponseWriter)) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
+	t.Cleanup(s.Close)
+	return s.URL
+}
