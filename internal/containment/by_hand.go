@@ -102,17 +102,13 @@ func userByHand(a evidence.Actor, t policy.Target, on onBuckets) []Step {
 		"then reset the console password and MFA of the user, or whoever holds them signs in again")}}
 }
 
-// guest is the name of every session that Amazon Cognito's identity pools give out.
-// https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html
-const guest = "CognitoIdentityCredentials"
-
 // roleByHand stops a session of a role: all that has its name. Where the name is everybody's, or is not known, it stops the role's sessions.
 func roleByHand(a evidence.Actor, t policy.Target, on onBuckets, now time.Time) []Step {
 	s := Step{Action: policy.DenyRoleSession, Target: fallback(t, policy.Role, a.PrincipalARN)}
 	deny := func(name, userID string) string {
 		return command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", name, "--policy-document", denySessions(userID, now))
 	}
-	cognito := a.Session == guest || strings.HasPrefix(a.Provider, "cognito-identity.")
+	cognito := a.Session == evidence.Guests || strings.HasPrefix(a.Provider, "cognito-identity.")
 	switch {
 	case a.RoleName == "": // the principal's id is all there is
 		return on.steps("aws:userid", a.PrincipalID, "then find out which role that is: the record "+named(a, "does not name it"))

@@ -25,6 +25,7 @@ func Asked(at time.Time) []evidence.Question {
 		evidence.Bytes{Windows: []evidence.Window{{From: at, To: to, Buckets: []string{bucket}}}, Margin: 0},
 		evidence.Usage{Buckets: []string{bucket}, Before: at.Add(evidence.HistorySpan)}, // whose span begins with the minute
 		evidence.Callers{Buckets: []string{bucket}, Credentials: []string{key}, Before: at.Add(evidence.CallersSpan)},
+		evidence.Bystanders{Of: []evidence.Aim{{Reach: evidence.Reach{PrincipalID: key}}, {Reach: evidence.Reach{Bucket: bucket}}}, Before: at.Add(evidence.HistorySpan)},
 		evidence.Since{KeyIDs: []string{key}, From: at, To: to},
 		evidence.Refused{KeyIDs: []string{key}, From: at, To: to},
 		evidence.Lineage{Given: []string{key}, Keys: []string{key}, Sessions: []string{key + ":" + bucket}, SignedIn: []string{key}, From: at, To: to},
@@ -108,11 +109,12 @@ func ask(ctx context.Context, engine evidence.Trail, name string, at time.Time) 
 // means says what is missing at midnight where a question is refused, and what to do.
 func means(question string) string {
 	missing, ok := map[string]string{
-		"bytes":   "nobody is found when an alarm fires",
-		"usage":   "nobody's habits are known, and every step waits for a human",
-		"callers": "no message says what would break where a credential is cut",
-		"refused": "no message says whose work a deny has stopped",
-		"since":   "nobody sees what a credential does after it was contained, and no human is followed to his sign-in",
+		"bytes":      "nobody is found when an alarm fires",
+		"usage":      "nobody's habits are known, and every step waits for a human",
+		"callers":    "no message says what would break where a credential is cut",
+		"bystanders": "no message says whom a step would hit beside the thief",
+		"refused":    "no message says whose work a deny has stopped",
+		"since":      "nobody sees what a credential does after it was contained, and no human is followed to his sign-in",
 	}[question]
 	if !ok {
 		missing = "an answer will lack a part of who did it"

@@ -254,4 +254,7 @@ const network = `coalesce(nullif(regexp_extract(source_ip, '^(?:::[fF]{4}:)?([0-
 // nobody. Of a name that a machine makes up for each session (an instance's id, a number, a time) nothing would ever be usual: such sessions
 // are compared with the whole role. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_rolesessionname
 const person = `nullif(on_behalf_of, ''), nullif(source_identity, ''), case when not regexp_like(principal_id,
-      ':(i-[\da-f]+|[\da-f-]{16,}|[^@]*\d{8}[^@]*)$') then split_part(principal_id, ':', 2) end`
+      ` + madeUp + `) then split_part(principal_id, ':', 2) end`
+
+// madeUp is the end of a session's principal id whose name a machine made up.
+const madeUp = `':(i-[\da-f]+|[\da-f-]{16,}|[^@]*\d{8}[^@]*)$'`

@@ -68,7 +68,10 @@ type Record struct {
 	HistoryOf []string `json:"history_of,omitempty"`
 	// HistoryPast is the Past of the query round that brought the history.
 	HistoryPast *evidence.Past `json:"history_past,omitempty"`
-	Rounds      []QueryRound   `json:"looks"`
+	// Bystanders are who is within reach of steps that hit more than one credential, and BystandersAsked is how often they were asked for.
+	Bystanders      []evidence.Hit `json:"bystanders,omitempty"`
+	BystandersAsked int            `json:"bystanders_asked,omitempty"`
+	Rounds          []QueryRound   `json:"looks"`
 	// Enough: the policy can contain something on the evidence there is, so nothing is waited for.
 	Enough bool `json:"enough"`
 
@@ -150,10 +153,12 @@ type QueryRound struct {
 	Bytes  int64  `json:"bytes"`
 	// Past is what the trail holds of the hour before the window's edge; nil where the round failed, or was an earlier build's.
 	Past *evidence.Past `json:"past,omitempty"`
-	// Error is why the round failed; HistoryError why the history did, and CallersError why it is not known who else works with the credentials.
-	Error        string `json:"error,omitempty"`
-	HistoryError string `json:"history_error,omitempty"`
-	CallersError string `json:"callers_error,omitempty"`
+	// Error is why the round failed; HistoryError why the history did, CallersError why it is not known who else works with the credentials, and
+	// BystandersError why it is not known whom steps would hit.
+	Error           string `json:"error,omitempty"`
+	HistoryError    string `json:"history_error,omitempty"`
+	CallersError    string `json:"callers_error,omitempty"`
+	BystandersError string `json:"bystanders_error,omitempty"`
 }
 
 // Verdict is a policy.Verdict as it is kept and printed.

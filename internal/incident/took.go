@@ -60,6 +60,9 @@ func (r *Record) Took(at time.Time, round evidence.Round) (answered bool) {
 			r.History.Used = used
 		}
 	}
+	if b := round.Bystanders; b.Asked {
+		query.BystandersError = r.TookBystanders(at, b.Hits, b.Answer, b.Err)
+	}
 	e := r.tookBytes(round.Bytes, &query)
 	if round.Usage.Asked {
 		r.HistoryPast = nil
@@ -119,6 +122,16 @@ func (r *Record) tookCallers(at time.Time, callers evidence.Answered) (used *evi
 		used, err = evidence.ReadCallers(callers.Rows, evidence.Callers{})
 	}
 	return used, r.Unanswered(at, "callers", err)
+}
+
+// TookBystanders takes in whom steps would hit beside the thief, or returns why that is not known.
+func (r *Record) TookBystanders(at time.Time, hits []evidence.Hit, cost evidence.Answer, err error) string {
+	r.Evidence.Cost.Add(cost)
+	if r.BystandersAsked++; errors.Is(err, evidence.ErrBudget) {
+		r.BystandersAsked = MaxHistory // it would only be spent again
+	}
+	r.Bystanders = append(slices.Clip(r.Bystanders), hits...)
+	return r.Unanswered(at, evidence.Bystanders{}.Name(), err)
 }
 
 // tookBytes reconciles who moved the bytes. Where that is not answered, the evidence stays what it was, and the query round says why.

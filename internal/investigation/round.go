@@ -19,24 +19,32 @@ type Case struct {
 	Engine string
 	// UsageDue says that what is usual is not known yet, and is asked too; CallersDue says it of who works with the credentials.
 	UsageDue, CallersDue bool
+	// Aims are what it is asked of whom steps would hit there beside the thief; none where that is not due.
+	Aims []evidence.Aim
 	// HistoryOf are the buckets that the question for what is usual was about when it was answered before.
 	HistoryOf []string
 }
 
 // Round asks the trail about several incidents, and returns what it found by their ids. It asks one bytes question for all of them, and what is
-// usual and who else works with the credentials where that is due. All at once: CloudTrail's lag hides the cost of the others.
+// usual, who else works with the credentials, and whom steps would hit, where that is due. All at once: CloudTrail's lag hides the cost of the
+// others.
 func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evidence.Round {
 	strange := slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !c.UsageDue })
 	unknown := slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !c.CallersDue })
-	answers := make([]map[string]evidence.Answered, 3)
-	i.workers.Each(3, func(n int) {
+	answers, questions := make([]map[string]evidence.Answered, 4), 3
+	if len(aiming(cases)) > 0 {
+		questions++
+	}
+	i.workers.Each(questions, func(n int) {
 		switch n {
 		case 0:
 			answers[n] = i.askBytes(ctx, cases)
 		case 1:
 			answers[n] = i.askShared(ctx, i.ask, strange, usage)
-		default:
+		case 2:
 			answers[n] = i.askShared(ctx, i.ask, unknown, callers)
+		default:
+			answers[n] = i.askBystanders(ctx, cases)
 		}
 	})
 	if stale := stale(cases, answers[0]); len(stale) > 0 {
@@ -44,7 +52,7 @@ func (i *Investigation) Round(ctx context.Context, cases []Case) map[string]evid
 	}
 	all := map[string]evidence.Round{}
 	for _, c := range cases {
-		all[c.ID] = evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID], Callers: answers[2][c.ID]}
+		all[c.ID] = evidence.Round{Bytes: answers[0][c.ID], Usage: answers[1][c.ID], Callers: answers[2][c.ID], Bystanders: answers[3][c.ID]}
 	}
 	return all
 }

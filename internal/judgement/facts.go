@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
@@ -146,6 +147,16 @@ func wouldBreak(f *policy.Facts, r incident.Record, a evidence.Actor) {
 	if !u.Last.IsZero() {
 		f.UsedAgo = new(max(int64(r.Alarm.From.Sub(u.Last)/time.Minute), 0))
 	}
+}
+
+// hitsOthers counts whom a step hits beside the thief. Where the trail does not hold or show all of the time that was asked about, it is not known.
+func hitsOthers(r incident.Record, s containment.Step, a evidence.Actor) *int64 {
+	hit := r.Hits(s, a)
+	if hit == nil || hit.Partial || hit.Short {
+		return nil
+	}
+	all, _ := hit.Callers()
+	return &all
 }
 
 // seesAll reports whether the trail takes all S3 data events. Nil is unknown.

@@ -75,7 +75,7 @@ func (p *Policy) Check() []Finding {
 // window, or of the alarm.
 var (
 	rise = []string{"alarm_share", "copies", "explained", "of_floor", "of_stored", "through_usual", "unfamiliar", "volume"}
-	move = []string{"looked_round", "minted_others", "new_agent", "object_share", "odd_hour", "presigned", "refused_before", "spread",
+	move = []string{"hits_others", "looked_round", "minted_others", "new_agent", "object_share", "odd_hour", "presigned", "refused_before", "spread",
 		"used_ago", "used_buckets", "used_hours", "used_places", "used_services"}
 )
 

@@ -205,7 +205,7 @@ func (f Facts) context(approved bool) cedar.Record {
 	for name, n := range map[cedar.String]*int64{"explained": f.Explained, "alarm_share": f.AlarmShare, "object_share": f.ObjectShare,
 		"unfamiliar": f.Unfamiliar, "presigned": f.Presigned, "history_days": f.HistoryDays, "of_floor": f.OfFloor, "volume": f.Volume,
 		"through_usual": f.ThroughUsual, "history_bytes": f.HistoryBytes, "novelty": f.Novelty, "new_networks": f.NewNetworks, "of_stored": f.OfStored,
-		"used_places": f.UsedPlaces, "used_hours": f.UsedHours, "used_ago": f.UsedAgo, "used_services": f.UsedServices, "used_buckets": f.UsedBuckets} {
+		"used_places": f.UsedPlaces, "used_hours": f.UsedHours, "used_ago": f.UsedAgo, "used_services": f.UsedServices, "used_buckets": f.UsedBuckets, "hits_others": f.HitsOthers} {
 		if n != nil {
 			m[name] = cedar.Long(*n)
 		}

@@ -20,7 +20,7 @@ func stolen() Facts {
 		Volume: new(int64(100_000)), ThroughUsual: new(int64(0)), Novelty: new(int64(0)), NewNetworks: new(int64(0)), InUse: new(false), OriginsSeen: true,
 		UsedElsewhere: new(false), UsedUnrecorded: new(false), Company: new(false), OwnEndpoint: new(false), SignedIn: new(false),
 		SeesAll: new(false), LookedRound: new(true), RefusedBefore: new(true), NewAgent: new(true), OddHour: new(true), OfStored: new(int64(90)),
-		UsedPlaces: new(int64(2)), UsedHours: new(int64(160)), UsedAgo: new(int64(40)), UsedServices: new(int64(3)), UsedBuckets: new(int64(1)),
+		UsedPlaces: new(int64(2)), UsedHours: new(int64(160)), UsedAgo: new(int64(40)), UsedServices: new(int64(3)), UsedBuckets: new(int64(1)), HitsOthers: new(int64(12)),
 	}
 }
 
@@ -449,7 +449,7 @@ var facts = map[string]func(*Facts){
 	"refused_before": func(f *Facts) { f.RefusedBefore = nil }, "new_agent": func(f *Facts) { f.NewAgent = nil }, "odd_hour": func(f *Facts) { f.OddHour = nil }, "of_stored": func(f *Facts) { f.OfStored = nil },
 	"used_elsewhere": func(f *Facts) { f.UsedElsewhere = nil }, "company": func(f *Facts) { f.Company = nil }, "own_endpoint": func(f *Facts) { f.OwnEndpoint = nil }, "signed_in": func(f *Facts) { f.SignedIn = nil },
 	"used_places": func(f *Facts) { f.UsedPlaces = nil }, "used_hours": func(f *Facts) { f.UsedHours = nil }, "used_ago": func(f *Facts) { f.UsedAgo = nil },
-	"used_services": func(f *Facts) { f.UsedServices = nil }, "used_buckets": func(f *Facts) { f.UsedBuckets = nil },
+	"used_services": func(f *Facts) { f.UsedServices = nil }, "used_buckets": func(f *Facts) { f.UsedBuckets = nil }, "hits_others": func(f *Facts) { f.HitsOthers = nil },
 	// These cannot be missing: not known, they are so.
 	"confirmed": func(f *Facts) { f.Confirmed = false }, "complete": func(f *Facts) { f.Complete = false }, "settled": func(f *Facts) { f.Settled = false }, "lost": func(f *Facts) { f.Lost = true },
 	"sealed": func(f *Facts) { f.Sealed = "" },
@@ -474,10 +474,11 @@ var describing = map[string]func(*Facts, bool){
 	"used_places": func(f *Facts, is bool) { f.UsedPlaces = new(map[bool]int64{true: 1 << 40}[is]) },
 	"used_hours":  func(f *Facts, is bool) { f.UsedHours = new(map[bool]int64{true: 168}[is]) }, "used_ago": func(f *Facts, is bool) { f.UsedAgo = new(map[bool]int64{true: 10_080}[is]) },
 	"used_services": func(f *Facts, is bool) { f.UsedServices = new(map[bool]int64{true: 1 << 40}[is]) }, "used_buckets": func(f *Facts, is bool) { f.UsedBuckets = new(map[bool]int64{true: 1 << 40}[is]) },
+	"hits_others": func(f *Facts, is bool) { f.HitsOthers = new(map[bool]int64{true: 1 << 40}[is]) },
 }
 
 // notRead are the facts that contain-stolen-key does not read: "settled" bounds the last five, those before "minted" describe, and two are of another step.
-var notRead = []string{"used_places", "used_hours", "used_ago", "used_services", "used_buckets", "sees_all", "looked_round", "refused_before", "new_agent", "odd_hour", "of_stored", "minted", "minted_others", "alarm_share", "familiar_active", "through_usual", "origins_seen", "complete", "explained", "object_share", "unfamiliar", "presigned"}
+var notRead = []string{"hits_others", "used_places", "used_hours", "used_ago", "used_services", "used_buckets", "sees_all", "looked_round", "refused_before", "new_agent", "odd_hour", "of_stored", "minted", "minted_others", "alarm_share", "familiar_active", "through_usual", "origins_seen", "complete", "explained", "object_share", "unfamiliar", "presigned"}
 
 // What is missing, and what speaks for the caller, turns a containment into a question, and nothing into silence.
 func TestNoExemptionSilences(t *testing.T) {

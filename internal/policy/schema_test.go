@@ -169,6 +169,7 @@ func anyFacts(r *rand.Rand) Facts {
 		}
 	}
 	f.UsedPlaces, f.UsedHours, f.UsedAgo, f.UsedServices, f.UsedBuckets = share(0, 1, 20), share(0, 7, 168), share(0, 40, 10_080), share(0, 1, 9), share(0, 1, 9)
+	f.HitsOthers = share(0, 1, 2000)
 	if f.OfStored = share(0, 50, 100, 4000); !yes(12) {
 		f.Via = "athena.amazonaws.com"
 	}

@@ -190,6 +190,8 @@ type Facts struct {
 	// hours at the busiest of them; how many minutes before the window at any of them last; how many services and buckets were called from one of
 	// them at most. UsedAgo is nil too where there is no such place.
 	UsedPlaces, UsedHours, UsedAgo, UsedServices, UsedBuckets *int64
+	// HitsOthers is how many other callers of the 14 days before the step hits, where it hits more than one credential. It describes too.
+	HitsOthers *int64
 	// OriginsSeen: every origin of the actor was compared with its history.
 	OriginsSeen bool
 }

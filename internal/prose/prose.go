@@ -90,7 +90,7 @@ func Window(from, to time.Time) string {
 // Plural writes a count: 1 object, 2 objects, 2 copies, 2 days.
 func Plural(n int64, one string) string {
 	if n != 1 {
-		if stem, y := strings.CutSuffix(one, "y"); y && !strings.HasSuffix(one, "day") {
+		if stem, y := strings.CutSuffix(one, "y"); y && !strings.HasSuffix(stem, "a") && !strings.HasSuffix(stem, "e") {
 			one = stem + "ie"
 		}
 		one += "s"

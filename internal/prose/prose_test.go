@@ -39,6 +39,7 @@ func TestAmountsListsAndTimes(t *testing.T) {
 		Bytes(-5):                         "-5 bytes",
 		Plural(1, "object"):               "1 object",
 		Plural(3, "day"):                  "3 days",
+		Plural(2, "key"):                  "2 keys",
 		Plural(2_000, "server-side copy"): "2,000 server-side copies",
 		Window(at, at.Add(time.Minute)):   "2026-03-04 22:59 to 23:00 UTC",
 		Window(at.Add(time.Hour), at.Add(2*time.Minute)): "2026-03-04 23:59 to 23:01 UTC",

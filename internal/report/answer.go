@@ -234,6 +234,9 @@ func outcome(b *writer, r incident.Record, i int) {
 	if broken := breaks(r, o); broken != "" {
 		field(b, map[bool]string{true: "Breaks", false: "Would break"}[o.Watched()], broken)
 	}
+	if hits := Hits(r, o); hits != "" {
+		field(b, map[bool]string{true: "Hits", false: "Would hit"}[o.Watched()], hits)
+	}
 	sources(b, r, o)
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"unicode/utf16"
 
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 )
 
@@ -17,17 +19,27 @@ func JSON(r incident.Record) ([]byte, error) {
 	orEmpty(&r.Evidence.Lost)
 	orEmpty(&r.Rounds)
 	orEmpty(&r.Verdicts)
-	orEmpty(&r.Outcomes)
 	orEmpty(&r.Notified)
 	orEmpty(&r.Log)
+	outcomes := []hitting{}
+	for _, o := range r.Outcomes {
+		outcomes = append(outcomes, hitting{o, r.Hits(o.Step, r.ActorOf(o))})
+	}
 	text, err := json.MarshalIndent(struct {
 		incident.Record
-		Answer string `json:"answer"`
-	}{r, Answer(r)}, "", "  ")
+		Outcomes []hitting `json:"outcomes"`
+		Answer   string    `json:"answer"`
+	}{r, outcomes, Answer(r)}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("incident %q as JSON: %v", r.ID, err)
 	}
 	return ascii(text), nil
+}
+
+// hitting is an outcome, with whom it hits beside the thief.
+type hitting struct {
+	containment.Outcome
+	Hits *evidence.Hit `json:"hits,omitempty"`
 }
 
 // ascii writes what is not ASCII in a JSON text as JSON escapes it, and ends it with a line break.

@@ -85,6 +85,9 @@ func unknowns(r incident.Record) (lines []string) {
 	if who := unknownUses(r); len(who) > 0 {
 		add("who else works with %s, and would be cut off", prose.List(who))
 	}
+	if steps := unknownHits(r); len(steps) > 0 {
+		add("whom these steps would hit beside the thief: %s", prose.List(steps))
+	}
 	if e.Others.Actors > 0 {
 		add("who else: %s, with %s together, not listed", prose.Plural(e.Others.Actors, "further actor"), prose.Bytes(e.Others.Bytes))
 	}

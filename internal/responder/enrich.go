@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/judgement"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
@@ -18,7 +19,7 @@ import (
 const enrichTime = 20 * time.Second
 
 // enrich asks who put the tags there that protect targets, one question an owner, who stands behind sessions and services, and what was made with
-// the credentials, and who else works with them, all of it in enrichTime.
+// the credentials, who else works with them, and whom the steps hit beside them, all of it in enrichTime.
 func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 	rec.Enriched = true
 	ctx, cancel := context.WithTimeout(ctx, enrichTime)
@@ -27,14 +28,28 @@ func (w *worker) enrich(ctx context.Context, rec *incident.Record) {
 	var uses *evidence.Uses
 	var cost evidence.Answer
 	var err error
-	w.Workers.Each(2, func(n int) {
-		if n == 0 {
+	beside := evidence.Bystanders{Of: judgement.Aims(*rec), Before: rec.Edge()}
+	var hits []evidence.Hit
+	var hitsCost evidence.Answer
+	var hitsErr error
+	questions := 2
+	if len(beside.Of) > 0 {
+		questions++
+	}
+	w.Workers.Each(questions, func(n int) {
+		switch {
+		case n == 0:
 			w.behindAll(ctx, rec)
-		} else if len(q.Credentials) > 0 {
+		case n == 2:
+			hits, hitsCost, hitsErr = w.ask.Bystanders(ctx, beside)
+		case len(q.Credentials) > 0:
 			uses, cost, err = w.ask.Callers(ctx, q)
 		}
 	})
 	w.tookCallers(ctx, rec, q, uses, cost, err)
+	if len(beside.Of) > 0 && rec.TookBystanders(w.Clock.Now(), hits, hitsCost, hitsErr) != "" {
+		w.Log.ErrorContext(ctx, "the trail did not answer", "incident", rec.ID, "question", beside.Name(), "err", hitsErr)
+	}
 	known := map[string]string{}
 	for i, v := range rec.Verdicts {
 		target := rec.Outcomes[i].Step.Target

@@ -99,6 +99,9 @@ type trail struct {
 	lastSeen time.Time
 	// since is what the credentials have done since; nil is nothing.
 	since []evidence.Row
+	// beside are the callers within reach of a step, of one sort; aims are what was asked of.
+	beside map[evidence.Sort][]string
+	aims   []evidence.Aim
 	// refused are the calls that a deny has stopped.
 	refused []evidence.Row
 	// unsteady is until when each query round finds a little more.
@@ -139,6 +142,8 @@ func (tr *trail) Ask(_ context.Context, q evidence.Question) (evidence.Answer, e
 		answer.Rows = tr.usage()
 	case "callers":
 		answer.Rows = tr.callers(q.(evidence.Callers))
+	case "bystanders":
+		tr.aims, answer.Rows = append(tr.aims, q.(evidence.Bystanders).Of...), tr.bystanders(q.(evidence.Bystanders))
 	case "since":
 		answer.Rows = tr.since
 		if tr.since == nil {
@@ -258,6 +263,22 @@ func usedAt(id, ip string) evidence.Row {
 	return evidence.Row{"credential": id, "vpc_endpoint": "", "vpc_endpoint_account": "", "source_ip": ip, "first_seen": fmt.Sprint(from.AddDate(0, 0, -6).Unix()),
 		"last_seen": fmt.Sprint(from.Add(-40 * time.Minute).Unix()), "hours": "160", "days": "7", "clocks": "24", "first_clock": "0", "services": "2", "service": "s3.amazonaws.com",
 		"other_service": "sqs.amazonaws.com", "programs": "1", "program": "aws-cli", "other_program": "aws-cli", "buckets": "1", "bucket": "exports", "other_bucket": "exports", "places": "1"}
+}
+
+// bystanders are the same within reach of each step, without those that are not asked about.
+func (tr *trail) bystanders(q evidence.Bystanders) (rows []evidence.Row) {
+	rows = []evidence.Row{{"aim": "-1", "sort": "held", "caller": "held", "source_ip": office, "vpc_endpoint": "", "callers": "1", "fresh": "0",
+		"first_seen": fmt.Sprint(from.AddDate(0, 0, -14).Unix()), "last_seen": fmt.Sprint(from.AddDate(0, 0, -13).Unix())}}
+	for i, aim := range q.Of {
+		for _, sort := range slices.Sorted(maps.Keys(tr.beside)) {
+			others := slices.DeleteFunc(slices.Clone(tr.beside[sort]), func(id string) bool { return slices.Contains(aim.Without, id) })
+			for _, id := range others[:min(len(others), 10)] {
+				rows = append(rows, evidence.Row{"aim": fmt.Sprint(i), "sort": string(sort), "caller": id, "source_ip": office, "vpc_endpoint": "", "callers": fmt.Sprint(len(others)), "fresh": "0",
+					"first_seen": fmt.Sprint(from.AddDate(0, 0, -9).Unix()), "last_seen": fmt.Sprint(from.Add(-40 * time.Minute).Unix())})
+			}
+		}
+	}
+	return rows
 }
 
 func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {

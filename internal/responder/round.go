@@ -35,7 +35,8 @@ func (w *worker) round(ctx context.Context, batch []task) {
 	var cases []investigation.Case
 	wait := lastRoundTime
 	for _, t := range batch {
-		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue(), CallersDue: t.rec.CallersDue(), HistoryOf: t.rec.HistoryOf})
+		cases = append(cases, investigation.Case{ID: t.rec.ID, Alarm: t.rec.Alarm, Engine: t.rec.Evidence.Engine, UsageDue: t.rec.HistoryDue(), CallersDue: t.rec.CallersDue(), HistoryOf: t.rec.HistoryOf,
+			Aims: judgement.Aims(*t.rec)})
 		wait = max(wait, t.rec.Deadline.Sub(w.Clock.Now())+lastRoundTime)
 	}
 	asked, cancel := context.WithTimeout(ctx, min(roundTime, wait))
@@ -62,7 +63,7 @@ func (w *worker) round(ctx context.Context, batch []task) {
 // logRound logs what the trail did not answer in a record's last query round.
 func (w *worker) logRound(ctx context.Context, rec incident.Record) {
 	last := rec.Rounds[len(rec.Rounds)-1]
-	for question, why := range map[string]string{"bytes": last.Error, "usage": last.HistoryError, "callers": last.CallersError} {
+	for question, why := range map[string]string{"bytes": last.Error, "usage": last.HistoryError, "callers": last.CallersError, "bystanders": last.BystandersError} {
 		if why != "" {
 			w.Log.ErrorContext(ctx, "the trail did not answer", "incident", rec.ID, "question", question, "err", why)
 		}

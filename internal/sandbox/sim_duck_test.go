@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,14 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 				refused = append(refused, e.UserIdentity.PrincipalID)
 			}
 		}
+		aims := func(bucket string) (aims []evidence.Aim) {
+			for _, e := range w.trail {
+				if id := e.UserIdentity.PrincipalID; id != "" && len(aims) < 12 && len(e.UserIdentity.ARN)%3 == 0 {
+					aims = append(aims, evidence.Aim{Reach: evidence.Reach{PrincipalID: strings.Split(id, ":")[0]}, Without: []string{w.plot.stolen}}, evidence.Aim{Reach: evidence.Reach{PrincipalID: id, Bucket: bucket}})
+				}
+			}
+			return append(aims, evidence.Aim{Reach: evidence.Reach{Bucket: bucket}}, evidence.Aim{Reach: evidence.Reach{ARN: "arn:aws:iam::" + accountID + ":user/crowd"}})
+		}
 		lineage := func(key, principal string) evidence.Lineage {
 			return evidence.Lineage{Given: []string{key}, Keys: []string{key, w.plot.stolen}, Sessions: []string{principal}, SignedIn: []string{principal}, From: dusk.AddDate(0, 0, -1), To: now}
 		}
@@ -56,6 +65,7 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 				evidence.Bytes{Windows: []evidence.Window{{ID: "a", Buckets: buckets[1:], From: from, To: from.Add(3 * time.Minute)}, {ID: "b", Buckets: of, From: from, To: from.Add(3 * time.Minute)},
 					{ID: "c", Buckets: of, From: from.Add(4 * time.Minute), To: from.Add(6 * time.Minute)}, {ID: "d", Buckets: of, From: from, To: from.Add(3 * time.Minute)}}, Margin: time.Minute},
 				evidence.Callers{Buckets: of, Before: from}, evidence.Callers{Credentials: []string{w.plot.stolen, w.plot.batch}, Before: now},
+				evidence.Bystanders{Of: aims(of[0]), Before: now}, evidence.Bystanders{Of: aims(of[0]), Before: from.AddDate(0, 0, 6)}, evidence.Bystanders{Of: aims("elsewhere"), Before: from},
 				evidence.Usage{Buckets: of, Before: from}, evidence.Usage{Buckets: of, Before: from.Add(25 * time.Hour)},
 				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketReplication", "CreateJob", "PutBucketPolicy", "UpdateDistribution"}, From: from.AddDate(0, 0, -3), To: now},
 				evidence.Ordered{Buckets: of, Calls: []string{"PutBucketPolicy"}, From: from, To: now},

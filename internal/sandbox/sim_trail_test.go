@@ -306,6 +306,8 @@ func answer(all []*entry, q evidence.Question) ([]evidence.Row, error) {
 		return usageRows(all, q), nil
 	case evidence.Callers:
 		return callersRows(all, q), nil
+	case evidence.Bystanders:
+		return bystandersRows(all, q), nil
 	case evidence.Refused:
 		return refusedRows(all, q), nil
 	case evidence.Tagged:
@@ -806,6 +808,85 @@ func callersRows(all []*entry, q evidence.Callers) []evidence.Row {
 		u.named(row, "program", u.programs)
 		u.named(row, "bucket", u.buckets)
 		out = append(out, row)
+	}
+	return out
+}
+
+// bystandersRows tells persons apart as entry.behind does.
+func bystandersRows(all []*entry, q evidence.Bystanders) []evidence.Row {
+	type bystander struct {
+		aim          int
+		sort, caller string
+		ip, endpoint string
+		seen         group
+	}
+	by := map[[3]string]*bystander{}
+	for _, e := range all {
+		u := e.UserIdentity
+		if e.ErrorCode != "" || e.EventTime.Before(q.Before.Add(-evidence.HistorySpan)) || !e.EventTime.Before(q.Before) || e.ResponseElements["ConsoleLogin"] == "Failure" {
+			continue
+		}
+		id, session, _ := strings.Cut(u.PrincipalID, ":")
+		_, person, _ := strings.Cut(e.principal, "|")
+		sort, caller := "name", id+":"+person
+		switch {
+		case u.Type == "AWSAccount" && u.AccountID == "anonymous":
+			sort, caller = "anonymous", cmp.Or(e.VPCEndpointID, e.network)
+		case strings.HasPrefix(u.AccessKeyID, "AKIA"):
+			sort, caller = "key", u.AccessKeyID
+		case session == "" && person == "":
+			sort, caller = "session", cmp.Or(u.AccessKeyID, u.PrincipalID)
+		case person == "":
+			sort, caller = "machine", u.PrincipalID
+		}
+		bucket := ""
+		if e.EventSource == "s3.amazonaws.com" {
+			bucket = cmp.Or(e.inResources, e.named)
+		}
+		see := func(aim int, sort, caller string) {
+			key := [3]string{fmt.Sprint(aim), sort, caller}
+			if by[key] == nil {
+				by[key] = &bystander{aim: aim, sort: sort, caller: caller}
+			}
+			b := by[key]
+			b.ip, b.endpoint = max(b.ip, e.SourceIPAddress), max(b.endpoint, e.VPCEndpointID)
+			b.seen.span(e.EventTime)
+		}
+		if e.EventTime.Before(q.Before.Add(-evidence.HistorySpan + 24*time.Hour)) {
+			see(-1, "held", "held")
+		}
+		for i, a := range q.Of {
+			hit := a.PrincipalID != "" && cmp.Or(e.issuerID, id) == a.PrincipalID || a.ARN != "" && cmp.Or(e.issuer("arn"), u.ARN) == a.ARN
+			if a.Bucket != "" {
+				hit = bucket == a.Bucket && (u.PrincipalID == a.PrincipalID && a.PrincipalID != "" || a.PrincipalID == "" && u.Type == "AWSAccount")
+			}
+			if !hit || slices.Contains(a.Without, caller) || !a.Askable() {
+				continue
+			}
+			see(i, sort, caller)
+		}
+	}
+	list := slices.SortedFunc(maps.Values(by), func(x, y *bystander) int {
+		return cmp.Or(cmp.Compare(x.aim, y.aim), cmp.Compare(x.sort, y.sort), y.seen.last.Compare(x.seen.last), cmp.Compare(x.caller, y.caller))
+	})
+	var out []evidence.Row
+	for n, b := range list {
+		callers, fresh, place := int64(0), int64(0), 0
+		for m, o := range list {
+			if o.aim != b.aim || o.sort != b.sort {
+				continue
+			}
+			if callers++; o.seen.first.After(q.Before.AddDate(0, 0, -1)) {
+				fresh++
+			}
+			if m < n {
+				place++
+			}
+		}
+		if place < 10 {
+			out = append(out, evidence.Row{"aim": whole(int64(b.aim)), "sort": b.sort, "caller": b.caller, "source_ip": b.ip, "vpc_endpoint": b.endpoint,
+				"first_seen": unix(b.seen.first), "last_seen": unix(b.seen.last), "callers": whole(callers), "fresh": whole(fresh)})
+		}
 	}
 	return out
 }

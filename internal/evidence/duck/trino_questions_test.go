@@ -39,6 +39,7 @@ func (s about) questions() []evidence.Question {
 	all := []evidence.Question{evidence.Bytes{Windows: s.windows, Margin: alarm.Margin},
 		evidence.Usage{Buckets: buckets, Before: to}, evidence.Usage{Buckets: buckets, Before: to.Add(25 * time.Hour)},
 		evidence.Callers{Buckets: buckets, Before: to}, evidence.Callers{Credentials: s.keys, Before: to},
+		evidence.Bystanders{Of: s.aims(buckets), Before: to},
 		evidence.Copied{Buckets: buckets, From: from, To: to}, evidence.Copied{From: from, To: to},
 		evidence.Minutes{From: from, To: to}, evidence.Course{Buckets: buckets, Keys: s.keys, From: from, To: to}, evidence.Refused{KeyIDs: s.keys, PrincipalIDs: s.ids, From: from, To: to}, evidence.Since{KeyIDs: s.keys, From: from, To: to}, evidence.Since{PrincipalIDs: s.ids, From: from, To: to},
 		evidence.Tagged{User: "mara", Tag: "nightlatch:protect", From: from, To: to}, evidence.Tagged{Role: "web", Tag: "nightlatch:protect", From: from, To: to}}
@@ -47,6 +48,14 @@ func (s about) questions() []evidence.Question {
 		all = append(all, evidence.Ordered{Buckets: buckets, Calls: calls, From: from, To: to})
 	}
 	return append(all, evidence.Lineage{Given: s.made, Keys: s.keys, Sessions: []string{"AROAEXAMPLEWEB:x"}, SignedIn: s.ids, From: from, To: to})
+}
+
+// aims are of each principal, everywhere and in the first bucket, and of whoever comes to that from outside.
+func (s about) aims(buckets []string) (aims []evidence.Aim) {
+	for _, id := range s.ids[max(len(s.ids)-4, 0):] {
+		aims = append(aims, evidence.Aim{Reach: evidence.Reach{PrincipalID: id}, Without: s.keys[:1]}, evidence.Aim{Reach: evidence.Reach{PrincipalID: id, Bucket: buckets[0]}})
+	}
+	return append(aims, evidence.Aim{Reach: evidence.Reach{ARN: "arn:aws:iam::" + account + ":user/mara"}}, evidence.Aim{Reach: evidence.Reach{Bucket: buckets[0]}, Without: []string{"198.51.100.0/24"}})
 }
 
 // day is a window of some buckets that holds all that happens around noon.

@@ -119,6 +119,7 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 	from, to := a.Alarm.From, a.Alarm.To
 	buckets := []string{"customer-exports", "finance-ledger", "model-artifacts"}
 	q := evidence.Bytes{Windows: []evidence.Window{{ID: "all", Buckets: buckets, From: from, To: to}, {ID: "one", Buckets: buckets[:1], From: from.Add(-24 * time.Hour), To: to}}, Margin: alarm.Margin}
+	bystanders := evidence.Bystanders{Of: []evidence.Aim{{Reach: evidence.Reach{ARN: "arn:aws:iam::" + account + ":user/" + night.Owner}}, {Reach: evidence.Reach{Bucket: buckets[0]}}}, Before: from}
 	read := map[string]struct {
 		evidence.Question
 		read func([]evidence.Row) (any, error)
@@ -127,6 +128,7 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 		"usage": {evidence.Usage{Buckets: buckets, Before: from}, func(rows []evidence.Row) (any, error) { return evidence.ReadUsage(rows, from) }},
 		"callers": {evidence.Callers{Buckets: buckets, Credentials: []string{night.Neighbour}, Before: from},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadCallers(rows, evidence.Callers{}) }},
+		"bystanders": {bystanders, func(rows []evidence.Row) (any, error) { return evidence.ReadBystanders(rows, bystanders) }},
 		"refused": {evidence.Refused{KeyIDs: []string{night.Stolen, night.Neighbour}, From: from.AddDate(0, 0, -14), To: to},
 			func(rows []evidence.Row) (any, error) { return evidence.ReadRefused(rows) }},
 		"since": {evidence.Since{KeyIDs: []string{night.Stolen, night.Neighbour}, From: from.AddDate(0, 0, -14), To: to},
@@ -149,7 +151,7 @@ func TestEveryEngineHasTheSameAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(direct.Rows) == 0 && (name == "bytes" || name == "usage" || name == "callers" || name == "since" || name == "ordered") {
+			if len(direct.Rows) == 0 && (name == "bytes" || name == "usage" || name == "callers" || name == "bystanders" || name == "since" || name == "ordered") {
 				t.Fatal("nothing is found, so that nothing is compared")
 			}
 			want, err := c.read(direct.Rows)
