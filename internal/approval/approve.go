@@ -148,7 +148,8 @@ func (a *Approval) sensible(ctx context.Context, rec *incident.Record, i int) (s
 	return "", nil
 }
 
-// credentialOf is the credential that a step is against, as the evidence has it.
+// credentialOf is the credential that a step is against, as the evidence has it, or whoever is changed where it has none: a session that a stolen
+// key has minted took nothing.
 func credentialOf(rec incident.Record, o containment.Outcome) actor.Credential {
 	if o.Step.Order != nil {
 		for _, a := range rec.Evidence.Actors {
@@ -156,6 +157,11 @@ func credentialOf(rec incident.Record, o containment.Outcome) actor.Credential {
 				return a.Credential()
 			}
 		}
+		c := actor.Credential{Kind: actor.IAMUser, UserName: o.Step.Order.User, AccountID: o.Step.Target.AccountID}
+		if o.Step.Order.Role != "" {
+			c.Kind, c.RoleName, c.PrincipalID = actor.Role, o.Step.Order.Role, o.Step.Order.UserID
+		}
+		return c
 	}
 	for _, a := range rec.Evidence.Actors {
 		if a.Kind == actor.IAMUserKey && a.AccessKeyID == o.Step.Ref.Name {

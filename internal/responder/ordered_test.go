@@ -135,3 +135,24 @@ func TestNothingIsOrderedWhereNothingIsEnabled(t *testing.T) {
 		t.Errorf("got %+v", r.Outcomes)
 	}
 }
+
+// A session that the stolen key has minted took nothing, and is in no evidence. Who approves its denial has it done all the same.
+func TestTheDenialOfWhatAKeyHasMintedIsApproved(t *testing.T) {
+	w := asks()
+	w.Steps, w.Cutter = []policy.Action{policy.DenyUserSessions}, w.account
+	w.trail.minted[minted] = with(by(user("mara", stolen)), "call", "GetSessionToken")
+	approved := false
+	r := w.watch(t, func(r incident.Record) {
+		for i, o := range r.Outcomes {
+			if !approved && o.Step.Order != nil && o.State == containment.Asked && !r.NotifiedAt(incident.Answer).IsZero() {
+				approved = true
+				if said, err := w.approval().Approve(t.Context(), ops, shown(r, i+1)); err != nil {
+					t.Errorf("got %q, %v", said, err)
+				}
+			}
+		}
+	})
+	if o := orders(r); len(o) != 1 || o[0].State != containment.Done || o[0].AccessKeyID != minted || o[0].Approved == nil {
+		t.Errorf("got %+v", o)
+	}
+}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,8 +48,8 @@ type invocation struct {
 	late bool
 	// called says that it has had the responder called, as far as it knows.
 	called bool
-	// read are the statuses of keys that it has read since its last write of them.
-	read map[string]string
+	// read is what it has read of settings since its last write of them.
+	read map[containment.Ref]containment.Doc
 	// unread are the incidents that were not loaded when it asked for them last: it knows nothing of what it has done in them.
 	unread map[string]bool
 	// brakesRead is when it has read the lowered mode and the holds last.
@@ -58,7 +59,7 @@ type invocation struct {
 func (w *world) invocation(kind string) *invocation {
 	w.invocations++
 	skew := w.between(-w.weather.skew, w.weather.skew)
-	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[string]string{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[containment.Ref]containment.Doc{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
 }
 
 // pause lets time pass in the thread of it that runs.
@@ -150,7 +151,7 @@ func (w *world) invoke(e *event) {
 func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: in.orWatchers(), Clock: simClock{in},
-		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: shippedPolicy(),
+		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: cmp.Or(in.own, shippedPolicy()), Steps: in.enabled(), Cutter: simCutter{in},
 		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside}, Watched: buckets,
 	}
 }
@@ -186,7 +187,7 @@ func (w *world) fault(service string) fault {
 
 // pace is how long a call to a service takes at most, as a rule.
 var pace = map[string]time.Duration{"store": 30 * time.Millisecond, "meter": 500 * time.Millisecond, "trail": 20 * time.Second, "account": 500 * time.Millisecond,
-	"channel": 300 * time.Millisecond, "scheduler": 200 * time.Millisecond}
+	"channel": 300 * time.Millisecond, "scheduler": 200 * time.Millisecond, "cutter": 3 * time.Second}
 
 // half is how long the way to a service takes, or the way back.
 func (in *invocation) half(service string) time.Duration {
@@ -205,6 +206,17 @@ const timeout = 2 * time.Minute
 
 // refusal is an error of a call that surely had no effect.
 type refusal struct{ error }
+
+// refused is the error of a call that changes something, as an adapter returns it.
+func refused(err error) error {
+	if surely := (refusal{}); !errors.As(err, &surely) {
+		return err
+	}
+	if strings.Contains(err.Error(), "throttled") {
+		return fmt.Errorf("%v: %w", err, containment.ErrThrottled)
+	}
+	return fmt.Errorf("%v: %w", err, containment.ErrNotDone)
+}
 
 // call plays one call: the way there, the effect, the way back, and what goes wrong with it.
 func call[T any](in *invocation, service, what string, effect func() (T, error)) (T, error) {
@@ -310,6 +322,9 @@ func (s simStore) Open(ctx context.Context, r incident.Record) (incident.Record,
 func (s simStore) Load(ctx context.Context, id string) (incident.Record, error) {
 	r, err := call(s.invocation, "store", "load "+id, func() (incident.Record, error) { return s.store.Load(ctx, id) })
 	s.unread[id] = err != nil
+	if s.by == nil && s.acts(lostOrder, 1) {
+		s.forget(&r)
+	}
 	return r, err
 }
 
@@ -524,27 +539,34 @@ func (a simAccount) Quarantine(ctx context.Context, user, partition string) (nam
 	return name, attached, err
 }
 
-// notRead stands for a status that was asked for and not learned.
-const notRead = "not read"
+// notRead stands for a setting that was asked for and not learned.
+var notRead = containment.Doc{Text: "not read"}
 
-// Read shows a change as soon as it has reached the copy of IAM that answers.
+// Read shows a change as soon as it has reached the copy of AWS's that answers.
 func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Doc, error) {
-	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) {
-		u, k := a.account.find(ref.Name)
-		if k == nil || u.Name != ref.Owner {
-			return containment.Doc{Absent: true}, nil
-		}
-		status := k.Status
-		if a.chance(0.5) {
-			status = a.shown(ref.Name)
-		}
-		return containment.Doc{Text: status}, nil
-	})
+	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) { return a.answers(ref) })
 	switch {
 	case err != nil:
-		a.read[ref.Name] = notRead
-	case a.read[ref.Name] != notRead || doc.Text == containment.Active: // another incident may have been judged without
-		a.read[ref.Name] = doc.Text
+		a.read[ref] = notRead
+	case a.read[ref] != notRead || doc.Text == containment.Active || doc.Absent: // another incident may have been judged without
+		a.read[ref] = doc
+	}
+	return doc, err
+}
+
+// answers is what one of AWS's copies says of a setting. A key that was deleted is gone in all of them.
+func (w *world) answers(ref containment.Ref) (containment.Doc, error) {
+	doc, err := w.account.get(ref)
+	if was, is := w.hollow[ref]; is {
+		return was, nil
+	}
+	for _, o := range w.ordered {
+		if o.ref == ref && w.acts(oldReading, 1) {
+			return w.shows[ref][1].doc, nil
+		}
+	}
+	if err == nil && !(ref.Type == containment.KeyStatus && doc.Absent) && w.chance(0.5) {
+		doc = w.spread(ref, doc)
 	}
 	return doc, err
 }
@@ -555,11 +577,11 @@ func (a simAccount) Keys(_ context.Context, user string) ([]containment.Key, err
 		var all []containment.Key
 		if u := a.account.users[user]; u != nil {
 			for _, k := range u.Keys {
-				status := k.Status
-				if a.chance(0.5) {
-					status = a.shown(k.ID)
+				status, err := a.answers(containment.Ref{Type: containment.KeyStatus, Owner: user, Name: k.ID})
+				if err != nil {
+					return nil, err
 				}
-				all = append(all, containment.Key{ID: k.ID, Status: status, Created: k.Created})
+				all = append(all, containment.Key{ID: k.ID, Status: status.Text, Created: k.Created})
 			}
 		}
 		return all, nil
@@ -568,47 +590,42 @@ func (a simAccount) Keys(_ context.Context, user string) ([]containment.Key, err
 
 func (a simAccount) Write(ctx context.Context, ref containment.Ref, doc containment.Doc) error {
 	_, err := call(a.invocation, "account", "write "+ref.Name+" "+doc.Text, func() (struct{}, error) {
-		u, k := a.account.find(ref.Name)
-		if k == nil || u.Name != ref.Owner || doc.Absent {
-			return struct{}{}, fmt.Errorf("no such key: %w", containment.ErrNotDone)
+		if why := a.account.refusal(ref, doc); why != "" {
+			return struct{}{}, fmt.Errorf("%w: %s", containment.ErrNotDone, why)
 		}
 		for range 1 + map[bool]int{true: 1}[a.acts(doubleAction, 0.5)] {
-			id := a.intends(ref.Name)
-			a.checkWrite(id, ref.Name, doc.Text)
-			a.world.put(a.name, id, ref.Name, doc.Text)
-			delete(a.read, ref.Name)
+			if err := a.sets(ref, doc); err != nil {
+				return struct{}{}, err
+			}
 		}
 		return struct{}{}, nil
 	})
-	if refused := (refusal{}); errors.As(err, &refused) {
-		not := containment.ErrNotDone
-		if strings.Contains(err.Error(), "throttled") {
-			not = containment.ErrThrottled
-		}
-		err = fmt.Errorf("%v: %w", err, not)
-	}
-	return err
+	return refused(err)
+}
+
+// sets makes a setting what an incident intends it to be.
+func (in *invocation) sets(ref containment.Ref, doc containment.Doc) error {
+	id := in.intends(ref)
+	in.checkWrite(id, ref, doc)
+	delete(in.read, ref)
+	return in.world.put(in.name, id, ref, doc)
 }
 
 // humanAccount is the account with a human's own credentials, who takes a step back.
-type humanAccount struct{ simAccount }
+type humanAccount struct {
+	simAccount
+	step containment.Step
+}
 
 func (a humanAccount) Write(_ context.Context, ref containment.Ref, doc containment.Doc) error {
 	_, err := call(a.invocation, "account", "write "+ref.Name+" "+doc.Text, func() (struct{}, error) {
-		if a.read[ref.Name] != containment.Inactive || doc.Text != containment.Active {
-			a.breach(ruleRestore, "%s sets %s to %s, and has read it as %q", a.name, ref.Name, doc.Text, a.read[ref.Name])
+		if a.read[ref] != a.step.After || doc != a.step.Before {
+			a.breach(ruleRestore, "%s sets %s to %+v, and has read it as %+v", a.name, ref.Name, doc, a.read[ref])
 		}
-		if u, k := a.account.find(ref.Name); k == nil || u.Name != ref.Owner {
-			return struct{}{}, fmt.Errorf("no such key: %w", containment.ErrNotDone)
-		}
-		a.world.put("a human", "", ref.Name, doc.Text)
-		delete(a.read, ref.Name)
-		return struct{}{}, nil
+		delete(a.read, ref)
+		return struct{}{}, a.onlySets("a human", "", ref, doc, ruleRestore)
 	})
-	if refused := (refusal{}); errors.As(err, &refused) {
-		err = fmt.Errorf("%v: %w", err, containment.ErrNotDone)
-	}
-	return err
+	return refused(err)
 }
 
 // simLog is the log: what the responder survives is a bug all the same.
@@ -664,4 +681,10 @@ const (
 	believed       plant = "a silence"         // whoever was subscribed is taken to hear for ever
 	heartless      plant = "a false heartbeat" // the sign of life is sent whatever the checks find
 	blindSeal      plant = "a blind seal"      // who else may write the trail's files is not seen
+	wideDenial     plant = "a wide denial"     // the cutter writes a denial without its condition
+	allEnabled     plant = "all enabled"       // responder and cutter do every step, whatever the deployment enables
+	lostOrder      plant = "a lost order"      // who loads an incident does not see what was ordered for it
+	hollowAnswer   plant = "a hollow answer"   // the cutter writes nothing and says that it has, and so does who reads it back
+	oldReading     plant = "an old reading"    // who reads what was ordered sees it as it was written, for ever
+	deepUndo       plant = "a deep undo"       // who takes an order back takes all else of its kind away too
 )

@@ -32,8 +32,8 @@ type person struct {
 
 func (p *person) String() string { return strings.Join(p.from, " of ") }
 
-// wish is what somebody means to have done.
-type wish struct{ incident, target string }
+// wish is what somebody means to have done: a step of an incident, by its name.
+type wish struct{ incident, step string }
 
 // granted is an approval that has taken effect.
 type granted struct {
@@ -65,7 +65,7 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 	case "IAMUser":
 		w.others = append(w.others, &person{actor, []string{"user/" + actor.who.UserName}})
 	case "AssumedRole":
-		w.others = append(w.others, &person{actor, []string{"role/etl"}})
+		w.others = append(w.others, &person{actor, []string{"role/" + actor.who.SessionContext.SessionIssuer["userName"]}})
 	case "Root":
 		w.others = append(w.others, &person{actor, []string{"root"}})
 	}
@@ -128,7 +128,7 @@ func (w *world) intrude() {
 
 // command is something that somebody does at a terminal. What has failed is tried again, by most.
 func (w *world) command(p *person, what string, tries int, do func(*invocation) (string, error)) {
-	if !w.works(p.who) {
+	if !w.works(p.who) || w.refuses(record{UserIdentity: p.who, SourceIPAddress: p.ip(w.dice)}) {
 		w.tell("%s is not let in: %s", p, what)
 		return
 	}
@@ -207,14 +207,17 @@ func (in *invocation) approve(id string, step int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		in.wants, show = wish{id, o.Target}, approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
+		in.wants, show = wish{id, o.Name()}, approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
 		in.pause(in.between(time.Second, 40*time.Second))
 	}
 	said, err := in.decides(id, func(ctx context.Context, a *approval.Approval) (string, error) {
 		return a.Approve(ctx, in.asCaller(), show)
 	})
-	if err == nil && in.wants.target != "" && strings.Contains(said, in.wants.target+": done") && !in.wrote(in.wants.target) {
-		in.breach(ruleTrue, "%s is answered %q, and nobody has deactivated %s", in.name, said, in.wants.target)
+	if err != nil && show.Action != policy.DeactivateKey && strings.Contains(err.Error(), "any more, as it was when this was asked") {
+		in.breach(ruleApproved, "%s is refused %s of %s, which is whose it was: %v", in.name, show.Action, show.Target, err)
+	}
+	if _, target, is := strings.Cut(in.wants.step, ":"); err == nil && is && strings.Contains(said, target+": done") && !in.wrote(in.wants.step) {
+		in.breach(ruleTrue, "%s is answered %q, and nobody has done %s", in.name, said, in.wants.step)
 	}
 	for i, y := range in.approvals {
 		in.approvals[i].promised = y.promised || y.wish == in.wants && err == nil && !strings.Contains(said, "could not be called")
@@ -225,11 +228,11 @@ func (in *invocation) approve(id string, step int) (string, error) {
 	return said, err
 }
 
-// numbered is the number that a key's step has now, or the number that was typed.
-func (in *invocation) numbered(id, key string, typed int) int {
+// numbered is the number that a step has now, by its name, or the number that was typed.
+func (in *invocation) numbered(id, step string, typed int) int {
 	r, err := simStore{in}.Load(context.Background(), id)
-	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == key })
-	if key == "" || err != nil || i < 0 {
+	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Name() == step })
+	if step == "" || err != nil || i < 0 {
 		return typed
 	}
 	return i + 1
@@ -264,7 +267,7 @@ func (in *invocation) restore(id string, step int) (string, error) {
 	}
 	in.pause(in.between(time.Second, 40*time.Second))
 	_, there := in.account.find(o.Target)
-	mine := humanAccount{simAccount{in}}
+	mine, key := humanAccount{simAccount{in}, o.Step}, o.Action == policy.DeactivateKey
 	state, err := containment.Undo(context.Background(), mine, o.Step)
 	for pause := time.Second; state == containment.Unknown && pause <= 8*time.Second; pause *= 2 {
 		in.pause(pause)
@@ -276,14 +279,14 @@ func (in *invocation) restore(id string, step int) (string, error) {
 	if state != containment.Undone && state != containment.Already {
 		return "", approval.Refusal{Kind: approval.NotNow, Why: fmt.Sprint(err)}
 	}
-	if there == nil {
+	if there == nil && key {
 		in.breach(ruleRestore, "%s says that %s is %s, and it was deleted before", in.name, o.Target, state)
 	}
 	said, err := in.hold(approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target})
 	if err != nil && strings.Contains(err.Error(), "no key that could have been restored") {
 		in.breach(ruleRestore, "%s has restored %s, and it is not held: %v", in.name, o.Target, err)
 	}
-	if err == nil && !slices.ContainsFunc(in.brakesAt(in.now).Holds, func(h incident.Hold) bool { return h.AccessKeyID == o.Target && h.Incident == id }) {
+	if err == nil && key && !slices.ContainsFunc(in.brakesAt(in.now).Holds, func(h incident.Hold) bool { return h.AccessKeyID == o.Target && h.Incident == id }) {
 		in.breach(ruleTrue, "%s is answered %q, and there is no hold", in.name, said)
 	}
 	return said, err
@@ -350,7 +353,7 @@ func involved(r incident.Record) map[string]bool {
 var (
 	// keyCommand finds the command that sets a key's status.
 	keyCommand = regexp.MustCompile(`^(Run|To undo) +aws iam update-access-key .*--access-key-id (\w+) --status (\w+)$`)
-	orApprove  = regexp.MustCompile(`^Or +nightlatch approve ([a-z0-9-]+) deactivate-key:(\w+)(?: --region [a-z0-9-]+)?$`)
+	orApprove  = regexp.MustCompile(`^Or +nightlatch approve ([a-z0-9-]+) ([a-z-]+:[\w:/.+=@-]+)(?: --region [a-z0-9-]+)?$`)
 	ofIncident = regexp.MustCompile(`^Incident ([a-z0-9-]+), mode`)
 )
 
@@ -381,23 +384,24 @@ func (w *world) react(m report.Message) {
 				w.remove("a human", key)
 				return
 			}
-			w.put("a human", "", key, commands[key])
+			w.turn("a human", key, commands[key])
 		})
 	}
 	for _, c := range inLines(m.Body, orApprove) {
 		if !w.chance(w.plot.approves) {
 			continue
 		}
-		id, key, at, n := c[1], c[2], w.later(), 0
+		id, step, at, n := c[1], c[2], w.later(), 0
 		if w.chance(0.1) { // somebody types a number instead
-			key, n = "", w.IntN(4)
+			step, n = "", w.IntN(4)
 		}
 		for range 1 + w.IntN(3)/2 { // two at once, now and then
 			w.after(at+w.between(0, time.Second), func() {
-				w.command(w.one(w.staff), fmt.Sprintf("approve %s %s%d", id, key, n), 1, func(in *invocation) (string, error) { return in.approve(id, in.numbered(id, key, n)) })
+				w.command(w.one(w.staff), fmt.Sprintf("approve %s %s%d", id, step, n), 1, func(in *invocation) (string, error) { return in.approve(id, in.numbered(id, step, n)) })
 			})
 		}
 	}
+	w.with(w.dice, func() { undoes = w.handle(m) || undoes })
 	if c := inLines(m.Body, ofIncident); c != nil && undoes && w.chance(w.plot.restores) {
 		id, n := c[0][1], w.IntN(3)
 		w.after(w.later(), func() {

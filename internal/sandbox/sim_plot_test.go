@@ -118,6 +118,7 @@ func (w *world) cast() {
 		first.unseen = true
 		w.at(p.begins, first.next)
 	}
+	w.with(w.dice, func() { w.arm(first, mara) })
 	w.people(p.begins, first.caller, mara)
 	if p.forges {
 		for range 1 + w.IntN(4) {
@@ -175,6 +176,7 @@ type thefts struct {
 	innocent, presigned, unseen bool
 	taken                       int64
 	refused                     int
+	spare                       *identity // that he has made for when he is cut
 }
 
 // next takes one object, and comes back for the next.
@@ -186,8 +188,8 @@ func (f *thefts) next() {
 	}
 	if f.taken == 0 {
 		w.tell("%s begins to take %s a minute", key, prose.Bytes(f.rate))
-		if !f.innocent && f.who.Type == "IAMUser" && !f.unseen && !f.presigned {
-			w.guilty[key] = true
+		if !f.innocent && (f.who.Type == "IAMUser" || len(w.steps) > 0) && !f.unseen && !f.presigned {
+			w.guilty[f.who.id()] = true
 		}
 	}
 	n := w.size(f.rate / 6)
@@ -198,12 +200,15 @@ func (f *thefts) next() {
 		f.taken += n
 	case w.read(f.caller, "GetObject", w.bucket(), n, f.presigned):
 		f.taken += n
+		w.goesOn(f.who, n)
 		f.digIn()
+		w.with(w.dice, f.prepare)
 	default:
 		if f.refused++; f.refused == 1 {
 			w.tell("%s is refused, after %s", key, prose.Bytes(f.taken))
 		}
 		f.comeBack()
+		w.with(w.dice, f.counter)
 	}
 	w.after(w.between(8*time.Second, 12*time.Second), f.next)
 }
@@ -236,7 +241,7 @@ func (f *thefts) comeBack() {
 		if p.deletes && w.manage(f.caller, "DeleteAccessKey", map[string]string{"userName": "mara", "accessKeyId": p.stolen}) {
 			w.remove("the thief", p.stolen)
 		} else if p.switchesOn && w.manage(f.caller, "UpdateAccessKey", map[string]string{"userName": "mara", "accessKeyId": p.stolen, "status": containment.Active}) {
-			w.put("the thief", "", p.stolen, containment.Active)
+			w.turn("the thief", p.stolen, containment.Active)
 		}
 	}
 }

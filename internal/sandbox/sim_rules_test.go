@@ -20,8 +20,8 @@ import (
 
 // The rules. Those about a single effect are checked as it happens, the others when the night is over.
 const (
-	ruleVerdict   = "no key is contained without a verdict that allows it and a confirmed metric"
-	ruleNeighbour = "no neighbour's key is touched"
+	ruleVerdict   = "nothing is contained without a verdict that allows it and a confirmed metric"
+	ruleNeighbour = "no neighbour is touched"
 	ruleOnce      = "an effect on the account happens at most once"
 	ruleNotified  = "of every alarm that fires somebody is notified"
 	ruleUndo      = "every effect is on the log with its undo"
@@ -38,17 +38,20 @@ const (
 	ruleEarly     = "what was contained early, complete evidence does not take back"
 	ruleHeard     = "what is confirmed reaches a human within 20 minutes, or the heartbeat fails"
 	ruleFlood     = "no message of ours has AWS deactivate a subscription"
+	ruleEnabled   = "no step is done that the deployment does not enable, and what is ordered is done by the cutter alone"
+	ruleCut       = "an order refuses whom it names, and nobody else"
+	ruleMoves     = "what a thief does against what was done is told, or said not to be known"
 	ruleSound     = "the code does not break"
 	ruleEnd       = "the night comes to an end"
 )
 
-// intends is the incident, of those on the record, that intends to deactivate a key: that which this invocation has put itself, and else
+// intends is the incident, of those on the record, that intends to change a setting: that which this invocation has put itself, and else
 // the oldest; "" where none does.
-func (in *invocation) intends(key string) string {
+func (in *invocation) intends(ref containment.Ref) string {
 	var all []incident.Record
 	for _, r := range in.stored {
 		if slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool {
-			return o.Target == key && o.State == containment.Intended && o.Attempts > 0
+			return o.Step.Ref == ref && o.State == containment.Intended && o.Attempts > 0
 		}) {
 			all = append(all, r)
 		}
@@ -129,7 +132,7 @@ func (in *invocation) checkPut(before, after incident.Record) {
 
 // checkApproval checks an approval that is stored now.
 func (in *invocation) checkApproval(before incident.Record, was, o containment.Outcome) {
-	meant := wish{before.ID, o.Target}
+	meant := wish{before.ID, o.Name()}
 	switch {
 	case in.by == nil:
 		in.breach(ruleApprover, "%s approves %s by itself", in.name, o.Target)
@@ -137,7 +140,7 @@ func (in *invocation) checkApproval(before incident.Record, was, o containment.O
 	case in.suspect(before.ID) != "":
 		in.breach(ruleApprover, "%s, by %s, approves %s, and incident %s is about %s", in.name, in.by, o.Target, before.ID, in.suspect(before.ID))
 	case slices.Contains(in.staff, in.by) && in.wants != meant:
-		in.breach(ruleApproved, "%s approves %s, and %s meant %s", in.name, o.Target, in.by, in.wants.target)
+		in.breach(ruleApproved, "%s approves %s, and %s meant %s", in.name, o.Target, in.by, in.wants.step)
 	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.MergedInto != "":
 		in.breach(ruleApproved, "%s approves %s of incident %s, which is %s there", in.name, o.Target, before.ID, was.State)
 	case in.allows(in.brakesAt(in.brakesRead)) == containment.ModeObserve:
@@ -147,18 +150,18 @@ func (in *invocation) checkApproval(before incident.Record, was, o containment.O
 }
 
 // checkWrite checks a write before it takes effect.
-func (in *invocation) checkWrite(id, key, status string) {
-	w := in.world
-	if status != containment.Inactive {
-		w.breach(ruleVerdict, "%s sets key %s to %s", in.name, key, status)
-	}
+func (in *invocation) checkWrite(id string, ref containment.Ref, doc containment.Doc) {
+	w, key := in.world, ref.Name
 	r, there := w.stored[id]
 	if !there {
 		w.breach(ruleVerdict, "%s writes with no incident on the record", in.name)
 		return
 	}
-	decided := slices.ContainsFunc(r.Verdicts, func(v incident.Verdict) bool { return v.Target == key && v.Decision == policy.Contain })
-	o := r.Outcomes[slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == key && o.Attempts > 0 })]
+	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Step.Ref == ref && o.Attempts > 0 })
+	o, decided := r.Outcomes[i], r.Verdicts[i].Action == r.Outcomes[i].Action && r.Verdicts[i].Target == r.Outcomes[i].Target && r.Verdicts[i].Decision == policy.Contain
+	if doc != o.Step.After || o.Action == policy.DeactivateKey && doc.Text != containment.Inactive {
+		w.breach(ruleVerdict, "%s sets %s to %+v, and %s was decided", in.name, key, doc, o.Name())
+	}
 	if o.Step.Undo == "" {
 		w.breach(ruleUndo, "%s writes without having stored how to undo it", in.name)
 	}
@@ -172,7 +175,7 @@ func (in *invocation) checkWrite(id, key, status string) {
 	// What was on its way when the mode was lowered may still come, for a while.
 	modes := []containment.Mode{in.allows(seen), in.allows(before)}
 	if o.Approved != nil {
-		if !slices.ContainsFunc(w.approvals, func(y granted) bool { return y.wish == wish{id, key} && y.by == o.Approved.By }) {
+		if !slices.ContainsFunc(w.approvals, func(y granted) bool { return y.wish == wish{id, o.Name()} && y.by == o.Approved.By }) {
 			w.breach(ruleApproved, "%s writes %s, and %s has never approved it", in.name, key, o.Approved.By)
 		}
 		if slices.Contains(modes, containment.ModeObserve) {
@@ -180,8 +183,8 @@ func (in *invocation) checkWrite(id, key, status string) {
 		}
 	} else {
 		switch {
-		case !w.guilty[key]:
-			w.breach(ruleNeighbour, "%s deactivates %s, which no thief has used", in.name, key)
+		case !w.thiefs(r, o):
+			w.breach(ruleNeighbour, "%s does %s, which is against nobody who is a thief", in.name, o.Name())
 		case !decided || r.Mode != containment.ModeAct || w.plot.mode != containment.ModeAct:
 			w.breach(ruleVerdict, "%s writes in mode %s, and the stored verdicts are %+v", in.name, r.Mode, r.Verdicts)
 		case !r.Alarm.Confirmed || !w.confirmed(r):
@@ -192,14 +195,17 @@ func (in *invocation) checkWrite(id, key, status string) {
 			w.breach(ruleHeld, "%s deactivates %s by itself, which is held: %+v", in.name, key, seen.Holds)
 		}
 	}
+	if o.Step.Order != nil {
+		w.checkTwice(in.name, r, o)
+		return
+	}
 	// It may be written again where this invocation has seen the key active since the last write that it knows of: somebody has undone it, or IAM
 	// does not show it yet. It may be, too, where the invocation knows of no write, or has lost the incident of it, and could not see.
 	// What a human approves has been read for him, and he may do it by hand while it is on its way.
-	i := len(w.writes) - 1
-	for i >= 0 && (w.writes[i].key != key || o.Approved != nil && w.writes[i].status == status && w.writes[i].incident == "") {
-		i--
+	read := in.read[ref]
+	for i = len(w.writes) - 1; i >= 0 && (w.writes[i].ref != ref || o.Approved != nil && w.writes[i].doc == doc && w.writes[i].incident == ""); i-- {
 	}
-	if i >= 0 && w.writes[i].status == status && in.read[key] != containment.Active && (in.read[key] != notRead || w.writes[i].by == in.name && !in.unread[w.writes[i].incident]) {
+	if i >= 0 && w.writes[i].doc == doc && read.Text != containment.Active && (read != notRead || w.writes[i].by == in.name && !in.unread[w.writes[i].incident]) {
 		w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
 	}
 }
@@ -232,23 +238,22 @@ func (w *world) confirmed(r incident.Record) bool {
 }
 
 var (
-	saysDone    = regexp.MustCompile(`^Done +deactivate-key (\w+)`)
-	asksFor     = regexp.MustCompile(`^YOU DECIDE +deactivate-key (\w+)`)
-	saysAlready = regexp.MustCompile(`^Nothing to do +deactivate-key (\w+)`)
+	saysDone = regexp.MustCompile(`^(?:Done|Nothing to do) +([a-z-]+) ([\w:/.+=@-]+)`)
+	asksFor  = regexp.MustCompile(`^YOU DECIDE +([a-z-]+) ([\w:/.+=@-]+)`)
 )
 
 // checkMessage checks a message before it is taken.
 func (in *invocation) checkMessage(m report.Message) {
 	w := in.world
 	claims := 0
-	for _, says := range slices.Concat(inLines(m.Body, saysDone), inLines(m.Body, saysAlready)) {
+	for _, says := range inLines(m.Body, saysDone) {
 		claims++
-		if _, k := w.account.find(says[1]); k != nil && !w.wrote(says[1]) {
-			w.breach(ruleTrue, "%s says %q, and nobody has deactivated %s", in.name, strings.TrimSpace(says[0]), says[1])
+		if !w.wrote(says[1] + ":" + says[2]) {
+			w.breach(ruleTrue, "%s says %q, and nobody has done it", in.name, strings.TrimSpace(says[0]))
 		}
 	}
 	for _, asks := range inLines(m.Body, asksFor) {
-		w.checkAsk(in, m, asks[1])
+		w.checkAsk(in, m, asks[1]+":"+asks[2])
 	}
 	if strings.Contains(m.Subject, "CONTAINED") && !strings.Contains(m.Subject, "NOT CONTAINED") && claims == 0 {
 		w.breach(ruleTrue, "%s says %q, and the message names nothing that was done", in.name, m.Subject)
@@ -256,30 +261,41 @@ func (in *invocation) checkMessage(m report.Message) {
 }
 
 // checkAsk checks whether what a message asks for was answered before: approved, or, in a clear night, done by hand before a reminder.
-func (w *world) checkAsk(in *invocation, m report.Message, key string) {
+func (w *world) checkAsk(in *invocation, m report.Message, step string) {
 	of := inLines(m.Body, ofIncident)
 	if of == nil {
 		return
 	}
-	for _, o := range w.stored[of[0][1]].Outcomes {
-		if o.Target == key && o.Approved != nil && w.now.Sub(o.Approved.At) > inFlight {
-			w.breach(ruleAnswered, "%s asks for %s, which %s has approved at %s", in.name, key, o.Approved.By, o.Approved.At.Format(time.TimeOnly))
-		}
+	same := slices.DeleteFunc(slices.Clone(w.stored[of[0][1]].Outcomes), func(o containment.Outcome) bool { return o.Name() != step })
+	if len(same) != 1 { // two sessions of one role: the line does not say which it asks for
+		return
 	}
-	if _, k := w.account.find(key); w.weather.clear && k != nil && k.Status == containment.Inactive && strings.Contains(m.Subject, "STILL OPEN") {
-		i := len(w.writes) - 1
-		for w.writes[i].key != key {
-			i--
-		}
-		if w.now.Sub(w.writes[i].at) > time.Minute {
-			w.breach(ruleAnswered, "%s reminds of %s, which %s has deactivated at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
+	o := same[0]
+	if o.Approved != nil && w.now.Sub(o.Approved.At) > inFlight {
+		w.breach(ruleAnswered, "%s asks for %s, which %s has approved at %s", in.name, step, o.Approved.By, o.Approved.At.Format(time.TimeOnly))
+	}
+	if doc, err := w.account.get(o.Step.Ref); !w.weather.clear || !o.Step.Planned() || err != nil || doc != o.Step.After || !strings.Contains(m.Subject, "STILL OPEN") {
+		return
+	}
+	for _, x := range slices.Backward(w.writes) {
+		if x.ref == o.Step.Ref {
+			if w.now.Sub(x.at) > time.Minute {
+				w.breach(ruleAnswered, "%s reminds of %s, which %s has done at %s", in.name, step, x.by, x.at.Format(time.TimeOnly))
+			}
+			return
 		}
 	}
 }
 
-// wrote reports whether anybody has deactivated a key.
-func (w *world) wrote(key string) bool {
-	return slices.ContainsFunc(w.writes, func(x write) bool { return x.key == key && x.status == containment.Inactive })
+// wrote reports whether anybody has done a step; of a key that is gone nobody knows. A key is turned off once, and an order has as many settings
+// as there are incidents of it.
+func (w *world) wrote(step string) bool {
+	action, target, _ := strings.Cut(step, ":")
+	if action == string(policy.DeactivateKey) {
+		_, k := w.account.find(target)
+		return k == nil || slices.ContainsFunc(w.writes, func(x write) bool { return x.off(target) })
+	}
+	return slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == step })
 }
 
 // escalated reports whether the alarm on the dead-letter queue called a human after the responder has changed an incident last. He finds it as
@@ -328,6 +344,7 @@ func (w *world) checkNight() {
 		w.checkDone(y)
 	}
 	w.checkLiveness()
+	w.checkMoves()
 }
 
 // promptly is how soon what was approved is done: the approver says that it is within two minutes.
@@ -336,18 +353,18 @@ const promptly = 2*time.Minute + 15*time.Second
 // checkDone checks what became of an approval.
 func (w *world) checkDone(y granted) {
 	for _, o := range w.stored[y.incident].Outcomes {
-		if o.Target == y.target && o.State == containment.Intended && y.promised && !w.escalated(y.incident, y.at) {
-			w.breach(ruleApproved, "%s was approved at %s, and is still intended", y.target, y.at.Format(time.TimeOnly))
+		if o.Name() == y.step && o.State == containment.Intended && y.promised && !w.escalated(y.incident, y.at) {
+			w.breach(ruleApproved, "%s was approved at %s, and is still intended", y.step, y.at.Format(time.TimeOnly))
 		}
 	}
-	_, k := w.account.find(y.target)
-	if !w.weather.clear || !w.lowered.IsZero() || k == nil {
+	key, of := strings.CutPrefix(y.step, string(policy.DeactivateKey)+":")
+	_, k := w.account.find(key)
+	if !w.weather.clear || !w.lowered.IsZero() || of && k == nil {
 		return
 	}
-	if !slices.ContainsFunc(w.writes, func(x write) bool {
-		return x.key == y.target && x.status == containment.Inactive && x.at.Sub(y.at).Abs() < promptly
-	}) {
-		w.breach(ruleApproved, "%s was approved at %s, and not deactivated within %v", y.target, y.at.Format(time.TimeOnly), promptly)
+	soon := func(at time.Time) bool { return at.Sub(y.at).Abs() < promptly }
+	if !slices.ContainsFunc(w.writes, func(x write) bool { return of && x.off(key) && soon(x.at) }) && !w.cutSoon(y, soon) {
+		w.breach(ruleApproved, "%s was approved at %s, and not done within %v", y.step, y.at.Format(time.TimeOnly), promptly)
 	}
 }
 
@@ -372,8 +389,8 @@ func (w *world) checkIncident(r incident.Record) {
 				w.breach(ruleAsk, "incident %s asks for %s of %s and does not say how", r.ID, o.Action, o.Target)
 			}
 		case containment.Done:
-			if !w.wrote(o.Target) {
-				w.breach(ruleTrue, "incident %s says that %s is done", r.ID, o.Target)
+			if !w.wrote(o.Name()) {
+				w.breach(ruleTrue, "incident %s says that %s is done", r.ID, o.Name())
 			}
 		}
 	}
@@ -383,31 +400,31 @@ func (w *world) checkIncident(r incident.Record) {
 func (w *world) checkEffect(x write) {
 	r, err := w.store.Load(context.Background(), x.incident)
 	if err != nil {
-		w.breach(ruleUndo, "%s was written for the incident %s, which is not there", x.key, x.incident)
+		w.breach(ruleUndo, "%s was written for the incident %s, which is not there", x.ref.Name, x.incident)
 		return
 	}
-	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == x.key && o.Step.Undo != "" })
+	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Step.Ref == x.ref && o.Step.Undo != "" })
 	if i < 0 {
-		w.breach(ruleUndo, "incident %s does not say how to undo the deactivation of %s", r.ID, x.key)
+		w.breach(ruleUndo, "incident %s does not say how to undo what was written to %+v", r.ID, x.ref)
 		return
 	}
 	o := r.Outcomes[i]
 	if strings.Contains(o.Detail, "would not contain it") && !w.misled(r) {
-		w.breach(ruleEarly, "incident %s has contained %s, and says now: %s; %+v", r.ID, x.key, o.Detail, r.Verdicts)
+		w.breach(ruleEarly, "incident %s has contained %s, and says now: %s; %+v", r.ID, o.Name(), o.Detail, r.Verdicts)
 	}
-	if _, k := w.account.find(x.key); k == nil || w.escalated(r.ID, time.Time{}) {
+	if _, k := w.account.find(x.ref.Name); k == nil && o.Step.Order == nil || w.escalated(r.ID, time.Time{}) {
 		return // it was deleted, and nothing is left to undo; or a human was called
 	}
 	if o.Undo == "" && o.State != containment.Undone {
-		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, x.key, o.State)
+		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, o.Name(), o.State)
 	}
 	if !slices.ContainsFunc(r.Log, func(e incident.Entry) bool {
-		return !e.At.Before(x.at.Add(-lifetime)) && strings.Contains(e.What, x.key)
+		return !e.At.Before(x.at.Add(-lifetime)) && strings.Contains(e.What, o.Target)
 	}) {
-		w.breach(ruleUndo, "the log of incident %s does not name %s after it was written", r.ID, x.key)
+		w.breach(ruleUndo, "the log of incident %s does not name %s after it was written", r.ID, o.Name())
 	}
 	if !slices.ContainsFunc(w.messages(r.ID), func(m sent) bool { return strings.Contains(m.Body, o.Step.Undo) }) {
-		w.breach(ruleUndo, "no message says how to undo the deactivation of %s", x.key)
+		w.breach(ruleUndo, "no message says how to undo %s", o.Name())
 	}
 }
 
@@ -428,11 +445,11 @@ func (w *world) misled(r incident.Record) bool {
 // delay is how long after the first alarm fired the responder has deactivated a thief's key by itself; false where it never has.
 func (w *world) delay() (time.Duration, bool) {
 	i := slices.IndexFunc(w.writes, func(x write) bool {
-		if x.incident == "" || !w.guilty[x.key] {
+		if x.incident == "" || !w.guilty[x.ref.Name] {
 			return false
 		}
 		r := w.stored[x.incident]
-		return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Target == x.key && o.Approved == nil && o.Step.Undo != "" })
+		return slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Step.Ref == x.ref && o.Approved == nil && o.Step.Undo != "" })
 	})
 	if i < 0 || len(w.firings) == 0 {
 		return 0, false
@@ -446,10 +463,10 @@ const soon = 13 * time.Minute
 
 func (w *world) checkLiveness() {
 	p := w.plot
-	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || w.unsealed || !w.lowered.IsZero() || len(w.alarms) > 1 || len(w.firings) == 0 {
+	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || w.way != "" || w.unsealed || !w.lowered.IsZero() || len(w.alarms) > 1 || len(w.firings) == 0 {
 		return
 	}
-	i := slices.IndexFunc(w.writes, func(x write) bool { return x.key == p.stolen && x.incident != "" })
+	i := slices.IndexFunc(w.writes, func(x write) bool { return x.off(p.stolen) && x.incident != "" })
 	switch {
 	case i < 0:
 		w.breach(ruleContained, "the key %s was never deactivated", p.stolen)

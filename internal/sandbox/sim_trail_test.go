@@ -980,7 +980,7 @@ func (e *entry) making() (all [5]string) {
 }
 
 // makers are the calls of evidence.Lineage that the simulation knows.
-var makers = []string{"AssumeRole", "AssumeRoleWithSAML", "GetSessionToken", "CreateAccessKey", "CreateUser", "CreateRole", "UpdateAssumeRolePolicy", "CreateSAMLProvider", "UpdateSAMLProvider",
+var makers = []string{"AssumeRole", "AssumeRoleWithSAML", "GetSessionToken", "GetScopedCredentials", "CreateAccessKey", "CreateUser", "CreateRole", "UpdateAssumeRolePolicy", "CreateSAMLProvider", "UpdateSAMLProvider",
 	"AttachUserPolicy", "PutUserPolicy", "CreateLoginProfile", "ConsoleLogin"}
 
 func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {

@@ -21,6 +21,7 @@ var dusk = time.Date(2024, 3, 4, 0, 0, 0, 0, time.UTC)
 type world struct {
 	timeline
 	hearing
+	ordering
 	seed    uint64
 	weather weather
 	// misleads counts the containments that were taken back in a night that breaks what they assume.
@@ -33,8 +34,8 @@ type world struct {
 	plot       plot
 
 	account *Account
-	// status is the history of each key's status: IAM shows a change some time after it was made.
-	status map[string][]change
+	// shows is the history of each setting that was changed: AWS shows a change some time after it was made.
+	shows  map[containment.Ref][]change
 	trail  []*entry
 	bytes  minutes
 	points map[string][]published
@@ -47,7 +48,7 @@ type world struct {
 	scheduled   map[string]bool
 
 	// What is true, for the rules.
-	guilty map[string]bool // keys that a thief has used
+	guilty map[string]bool // credentials that a thief has used or minted
 	mara   string          // the unique id of the stolen key's user
 	jon    identity        // a colleague
 	writes []write
@@ -86,9 +87,10 @@ type weather struct {
 	clear               bool
 }
 
+// change is what a setting holds from a time on.
 type change struct {
 	visible time.Time
-	status  string
+	doc     containment.Doc
 }
 
 type published struct {
@@ -103,11 +105,17 @@ type filed struct {
 	incident.Brief
 }
 
-// write is one change of a key's status.
+// write is one change of a setting.
 type write struct {
-	at                        time.Time
-	by, key, status, incident string
-	changed                   bool
+	at           time.Time
+	by, incident string
+	ref          containment.Ref
+	before, doc  containment.Doc
+}
+
+// off reports whether it turned a key off.
+func (x write) off(key string) bool {
+	return x.ref.Type == containment.KeyStatus && x.ref.Name == key && x.doc.Text == containment.Inactive
 }
 
 // brakesSince is a lowered mode and the holds, since a time.
@@ -146,8 +154,10 @@ func (w *world) breach(rule, format string, args ...any) {
 // newWorld makes the night of a seed.
 func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
-		status: map[string][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1)), countsErrors: seed%3 > 0}
+		shows: map[containment.Ref][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1)), countsErrors: seed%3 > 0}
 	w.weather = w.forecast()
+	w.dice = rand.New(rand.NewPCG(seed, 15))
+	w.with(w.dice, w.enable)
 	w.cast()
 	w.ears = rand.New(rand.NewPCG(seed, 14))
 	w.with(w.ears, w.listen)
@@ -171,6 +181,7 @@ func (w *world) forecast() weather {
 	if w.chance(0.2) {
 		f.fault[services[w.IntN(len(services))]] = 0.6
 	}
+	f.fault["cutter"] = f.fault["account"]
 	f.crash, f.slow, f.froze = level/4, level, level/20
 	f.iam = w.between(0, []time.Duration{10 * time.Second, time.Minute, 4 * time.Minute}[w.IntN(3)])
 	if f.repeat = 0.3; w.chance(0.5) {
@@ -190,16 +201,38 @@ func (w *world) forecast() weather {
 
 // --- the account
 
-// put makes a change to a key's status. Everybody sees it once it has spread.
-func (w *world) put(by, incident, key, status string) {
-	_, k := w.account.find(key)
-	if k == nil {
-		return
+// put makes a setting something. Everybody sees it once it has spread.
+func (w *world) put(by, incident string, ref containment.Ref, doc containment.Doc) error {
+	before, err := w.account.get(ref)
+	if err == nil {
+		err = w.account.write(ref, doc)
 	}
-	w.writes = append(w.writes, write{w.now, by, key, status, incident, k.Status != status})
-	k.Status = status
-	w.status[key] = append(w.status[key], change{w.now.Add(w.between(0, w.weather.iam)), status})
-	w.tell("%s: key %s is %s now", by, key, status)
+	if err != nil {
+		return err
+	}
+	w.writes = append(w.writes, write{w.now, by, incident, ref, before, doc})
+	if w.shows[ref] == nil {
+		w.shows[ref] = []change{{doc: before}}
+	}
+	w.shows[ref] = append(w.shows[ref], change{w.now.Add(w.between(0, w.weather.iam)), doc})
+	w.tell("%s: %s %s is %+v now", by, ref.Type, ref.Name, doc)
+	return nil
+}
+
+// turn sets a key's status, where there is such a key.
+func (w *world) turn(by, key, status string) {
+	if err := w.put(by, "", w.keyRef(key), containment.Doc{Text: status}); err != nil {
+		w.tell("%s: key %s: %v", by, key, err)
+	}
+}
+
+// keyRef is the setting that is a key's status.
+func (w *world) keyRef(key string) containment.Ref {
+	ref := containment.Ref{Type: containment.KeyStatus, Name: key}
+	if u, _ := w.account.find(key); u != nil {
+		ref.Owner = u.Name
+	}
+	return ref
 }
 
 // remove deletes a key: IAM keeps nothing of it.
@@ -220,44 +253,53 @@ func (w *world) brakesAt(at time.Time) incident.Brakes {
 	return incident.Brakes{}
 }
 
-// shown is a key's status as it has spread by now; "" where there is no such key.
-func (w *world) shown(key string) string {
-	_, k := w.account.find(key)
-	if k == nil {
-		return ""
-	}
-	status := containment.Active
-	for _, c := range w.status[key] {
+// spread is what a setting holds as it has spread by now. What holds says is what it holds in truth.
+func (w *world) spread(ref containment.Ref, holds containment.Doc) containment.Doc {
+	for _, c := range w.shows[ref] {
 		if !c.visible.After(w.now) {
-			status = c.status
+			holds = c.doc
 		}
 	}
-	return status
+	return holds
+}
+
+// on reports whether there is such a key, and it is on as far as that has spread.
+func (w *world) on(key string) bool {
+	u, k := w.account.find(key)
+	return k != nil && w.spread(containment.Ref{Type: containment.KeyStatus, Owner: u.Name, Name: key}, containment.Doc{Text: containment.Active}).Text == containment.Active
 }
 
 // --- traffic, the trail and the metric
 
 // works reports whether a call with this identity goes through. A refused key leaves no record.
 func (w *world) works(who identity) bool {
-	return !strings.HasPrefix(who.AccessKeyID, "AKIA") || who.Type == "Root" || w.shown(who.AccessKeyID) == containment.Active
+	return !strings.HasPrefix(who.AccessKeyID, "AKIA") || who.Type == "Root" || w.on(who.AccessKeyID)
 }
 
 // read is one call that moves bytes.
 func (w *world) read(c caller, name, bucket string, n int64, presigned bool) bool {
-	if !w.works(c.who) { // it leaves no record, and has no name in the metric
+	refused := func() {
 		if w.refusals == nil {
 			w.refusals = map[string][]time.Time{}
 		}
 		w.refusals[bucket] = append(w.refusals[bucket], w.now)
+	}
+	if !w.works(c.who) { // it leaves no record, and has no name in the metric
+		refused()
 		return false
 	}
 	r := c.call(w.Rand, w.now, name, bucket, "exports/2024/part-"+fmt.Sprint(w.IntN(5000)), n)
 	if presigned {
 		r.AdditionalData["AuthenticationMethod"] = "QueryString"
 	}
+	denied := w.refuses(r)
+	if denied {
+		refused()
+		r.ErrorCode, r.AdditionalData["bytesTransferredOut"] = "AccessDenied", int64(243)
+	}
 	w.record(r)
 	w.bytes.add(r)
-	return true
+	return !denied
 }
 
 // record has CloudTrail deliver a record, at some time.
@@ -284,7 +326,7 @@ func (w *world) manage(c caller, name string, parameters map[string]string) bool
 	return w.works(c.who) && w.managed(c, w.now, name, parameters, nil)
 }
 
-// managed is one that was made at a time, with what it gave out.
+// managed is one that was made at a time, with what it gave out. It is false where a policy refused it.
 func (w *world) managed(c caller, at time.Time, name string, parameters map[string]string, gave map[string]any) bool {
 	r := c.call(w.Rand, at, name, "", "", 0)
 	r.EventSource, r.AWSRegion, r.RequestParameters, r.AdditionalData, r.Resources, r.ResponseElements = "iam.amazonaws.com", "us-east-1", parameters, nil, nil, gave
@@ -292,9 +334,13 @@ func (w *world) managed(c caller, at time.Time, name string, parameters map[stri
 	if gave["credentials"] != nil {
 		r.EventSource, r.AWSRegion, r.ReadOnly = "sts.amazonaws.com", region, true
 	}
+	denied := w.refuses(r)
+	if denied {
+		r.ErrorCode, r.ResponseElements = "AccessDenied", nil
+	}
 	w.record(r)
-	w.tell("%s calls %s %v", c.who.AccessKeyID, name, parameters)
-	return true
+	w.tell("%s calls %s %v %s", c.who.AccessKeyID, name, parameters, r.ErrorCode)
+	return !denied
 }
 
 // publish ends a minute: its sums become datapoints, late, in another minute, or never.
