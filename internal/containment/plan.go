@@ -102,7 +102,11 @@ func NextBest(failed Step, a evidence.Actor, partition string) []Step {
 	if failed.Target.Type == policy.Bucket || a.PrincipalID == "" {
 		return nil
 	}
-	return onBuckets{a, partition}.steps("aws:userid", a.PrincipalID)
+	var more []string
+	if !strings.Contains(a.PrincipalID, ":") {
+		more = []string{"that is the id of the user, and shuts out all his credentials there: his long-term keys, and sessions that are yet to come"}
+	}
+	return onBuckets{a, partition}.steps("aws:userid", a.PrincipalID, more...)
 }
 
 // Renewed is a step as it is ordered at a later time: what was issued since it was planned is denied too.

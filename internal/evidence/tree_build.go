@@ -192,9 +192,10 @@ func (b *builder) user(by actor.Identity) string { return actor.Of(by, b.ours).U
 func (b *builder) describeSession(n *growing, m Making) {
 	n.PrincipalID = cmp.Or(n.PrincipalID, m.Given)
 	n.Session = cmp.Or(n.Session, session(m))
-	if m.Role != "" {
+	switch {
+	case m.Role != "":
 		n.RoleName = m.Role[strings.LastIndex(m.Role, "/")+1:]
-	} else {
+	case m.Call == "GetSessionToken" || m.Call == "GetFederationToken": // any other gives a session of somebody else
 		n.UserName = cmp.Or(n.UserName, b.user(m.By))
 	}
 	if m.Call == "GetSessionToken" {

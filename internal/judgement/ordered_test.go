@@ -180,6 +180,14 @@ func TestWhereAStepFailsTheNextBestIsPutToThePolicy(t *testing.T) {
 	if o := r.Outcomes[1]; o.Action != policy.BlockOnBucket || o.Step.Order == nil || o.Step.Order.UserID != "AROAEXAMPLEWEB:batch" || o.State == containment.Intended {
 		t.Errorf("got %s: %+v", o.State, o.Step)
 	}
+	if text := strings.Join(r.Outcomes[1].Step.Runbook, " "); strings.Contains(text, "all his credentials") {
+		t.Errorf("a session is one: %s", text)
+	}
+	user := r.Evidence.Actors[0]
+	user.Kind, user.PrincipalID = actor.IAMUserSession, "AIDAEXAMPLEMARA00001"
+	if next := containment.NextBest(r.Outcomes[0].Step, user, "aws"); len(next) != 1 || !strings.Contains(strings.Join(next[0].Runbook, " "), "all his credentials") {
+		t.Errorf("that it hits the whole user is not said: %+v", next)
+	}
 	l.Steps = l.Steps[:1]
 	r.Outcomes = r.Outcomes[:1]
 	r.Verdicts = r.Verdicts[:1]

@@ -156,3 +156,13 @@ func TestTheDenialOfWhatAKeyHasMintedIsApproved(t *testing.T) {
 		t.Errorf("got %+v", o)
 	}
 }
+
+// A role's session whose record does not show the role is no session of the user who took it: a denial of his would hit him and not it.
+func TestWhoseSessionTheTrailDoesNotShowIsNotDenied(t *testing.T) {
+	w := asks()
+	w.Steps, w.Cutter = []policy.Action{policy.DenyUserSessions, policy.DenyRoleSession}, w.account
+	w.trail.minted[minted] = with(by(user("mara", stolen)), "call", "AssumeRole", "role_given", "")
+	if r := w.handle(t); len(orders(r)) > 0 || len(r.Lineage.Nodes) != 2 {
+		t.Errorf("got %+v of %+v", orders(r), r.Lineage)
+	}
+}

@@ -176,6 +176,9 @@ const (
 )
 
 func (w *world) fault(service string) fault {
+	if service == "cutter" {
+		service = "account"
+	}
 	switch {
 	case w.chance(w.weather.crash):
 		return crashesBefore + fault(w.IntN(2))

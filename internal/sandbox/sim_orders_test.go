@@ -46,10 +46,11 @@ type ordering struct {
 
 // ordered is what the cutter has written, or a human instead of it.
 type ordered struct {
-	at             time.Time
-	incident, step string
-	ref            containment.Ref
-	order          containment.Order
+	at time.Time
+	wish
+	ref   containment.Ref
+	order containment.Order
+	human bool // who approved it, or has written it
 }
 
 // ownPolicy contains by orders what the shipped policy asks about.
@@ -271,21 +272,25 @@ func (a cutterAccount) cuts(ref containment.Ref, doc containment.Doc) error {
 	if inline := ref.Type == containment.UserPolicy || ref.Type == containment.RolePolicy; inline && w.acts(wideDenial, 1) {
 		doc = containment.Doc{Text: `{"Statement":[{"Action":"*","Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}`}
 	}
-	return w.obeys(a.name, id, ref, doc, a.order)
-}
-
-// obeys notes an order, and writes it.
-func (w *world) obeys(by, id string, ref containment.Ref, doc containment.Doc, o containment.Order) error {
-	step := ""
-	for _, of := range w.stored[id].Outcomes {
-		if of.Step.Ref == ref {
-			step = of.Name()
+	did := ordered{at: w.now, ref: ref, order: a.order}
+	for _, o := range w.stored[id].Outcomes {
+		if o.Step.Ref == ref && o.Attempts > 0 {
+			did.wish, did.human = wishOf(id, o), o.Approved != nil
 		}
 	}
-	if err := w.onlySets(by, map[bool]string{true: id}[by != "a human"], ref, doc, ruleCut); err != nil {
+	return w.obeys(a.name, did, doc)
+}
+
+// obeys writes what was ordered.
+func (w *world) obeys(by string, o ordered, doc containment.Doc) error {
+	id := o.incident
+	if by == "a human" {
+		id, o.human = "", true
+	}
+	if err := w.onlySets(by, id, o.ref, doc, ruleCut); err != nil {
 		return err
 	}
-	w.ordered = append(w.ordered, ordered{w.now, id, step, ref, o})
+	w.ordered = append(w.ordered, o)
 	return nil
 }
 
@@ -364,7 +369,7 @@ func (w *world) refuses(r record) bool {
 		denied = denied || w.denies(o.ref, holds.Text, r)
 		if w.names(o.order, r) {
 			named = o.step
-			if issued := w.issued[r.UserIdentity.AccessKeyID]; !broad(o.order.Action) || !o.order.Before.IsZero() && issued.After(o.at.Add(w.weather.skew)) {
+			if issued := w.issued[r.UserIdentity.AccessKeyID]; !broad(o.order) && !o.human || !o.order.Before.IsZero() && issued.After(o.at.Add(w.weather.skew)) {
 				narrow = o.step // and who came later is hit by none
 			}
 		}
@@ -379,9 +384,10 @@ func (w *world) refuses(r record) bool {
 	return denied
 }
 
-// broad reports whether a step hits others than a thief, as everybody knows who enables it.
-func broad(a policy.Action) bool {
-	return a == policy.DenyRoleSessions || a == policy.DenyUserSessions || a == policy.QuarantineUser
+// broad reports whether an order hits others than a thief, as what it is says: all of a user, or all sessions of somebody.
+func broad(o containment.Order) bool {
+	wholeUser := o.Action == policy.BlockOnBucket && strings.HasPrefix(o.UserID, "AIDA")
+	return o.Action == policy.DenyRoleSessions || o.Action == policy.DenyUserSessions || o.Action == policy.QuarantineUser || wholeUser
 }
 
 // names reports whether an order is against whoever has made a call, by what it says and not by what is written for it.
@@ -636,7 +642,7 @@ func (w *world) handle(m report.Message) (undoes bool) {
 		case o.State == containment.Asked && w.chance(w.plot.approve/3):
 			w.after(w.between(time.Minute, 20*time.Minute), func() {
 				if doc, err := w.account.get(s.Ref); err == nil && doc == s.Before {
-					if err := w.obeys("a human", id, s.Ref, s.After, *s.Order); err != nil {
+					if err := w.obeys("a human", ordered{at: w.now, wish: wishOf(id, o), ref: s.Ref, order: *s.Order}, s.After); err != nil {
 						w.tell("a human: %v", err)
 					}
 				}
@@ -671,14 +677,9 @@ func (w *world) checkTwice(name string, r incident.Record, o containment.Outcome
 	if doc, err := w.account.get(o.Step.Ref); err != nil || doc != o.Step.Before && doc != o.Step.After {
 		w.breach(ruleUndo, "%s writes %s, which holds %+v, and the record says that it held %+v", name, o.Name(), doc, o.Step.Before)
 	}
-	for _, x := range w.writes {
-		if x.incident != r.ID || x.ref == o.Step.Ref || x.doc.Absent {
-			continue
-		}
-		for _, of := range w.ordered {
-			if of.ref == x.ref && of.step == o.Name() && of.order.Action != policy.FenceOrigin && of.order.UserID == o.Step.Order.UserID {
-				w.breach(ruleOnce, "%s does %s for incident %s, which was done at %s", name, o.Name(), r.ID, x.at.Format(time.TimeOnly))
-			}
+	for _, of := range w.ordered {
+		if of.wish == wishOf(r.ID, o) && of.ref != o.Step.Ref && o.Action != policy.FenceOrigin && slices.ContainsFunc(w.writes, func(x write) bool { return x.ref == of.ref && x.incident == r.ID }) {
+			w.breach(ruleOnce, "%s does %s for incident %s, which was done at %s", name, o.Name(), r.ID, of.at.Format(time.TimeOnly))
 		}
 	}
 }
@@ -693,7 +694,7 @@ func (w *world) cutSoon(y granted, soon func(time.Time) bool) bool {
 
 // goesOn counts what a thief takes after he has done something against what was done. What he takes late in the night nobody need have seen.
 func (w *world) goesOn(who identity, n int64) {
-	if w.moves > 0 && w.now.Before(dusk.Add(100*time.Minute)) {
+	if w.moves > 0 && who.AccessKeyID != "" && w.now.Before(dusk.Add(100*time.Minute)) {
 		w.took[who.id()] += n
 	}
 }

@@ -32,8 +32,10 @@ type person struct {
 
 func (p *person) String() string { return strings.Join(p.from, " of ") }
 
-// wish is what somebody means to have done: a step of an incident, by its name.
-type wish struct{ incident, step string }
+// wish is what somebody means to have done: a step of an incident, by its name, and against whom it is.
+type wish struct{ incident, step, against string }
+
+func wishOf(id string, o containment.Outcome) wish { return wish{id, o.Name(), o.AccessKeyID + o.Who} }
 
 // granted is an approval that has taken effect.
 type granted struct {
@@ -207,7 +209,7 @@ func (in *invocation) approve(id string, step int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		in.wants, show = wish{id, o.Name()}, approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
+		in.wants, show = wishOf(id, o), approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
 		in.pause(in.between(time.Second, 40*time.Second))
 	}
 	said, err := in.decides(id, func(ctx context.Context, a *approval.Approval) (string, error) {

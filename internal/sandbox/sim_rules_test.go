@@ -132,7 +132,7 @@ func (in *invocation) checkPut(before, after incident.Record) {
 
 // checkApproval checks an approval that is stored now.
 func (in *invocation) checkApproval(before incident.Record, was, o containment.Outcome) {
-	meant := wish{before.ID, o.Name()}
+	meant := wishOf(before.ID, o)
 	switch {
 	case in.by == nil:
 		in.breach(ruleApprover, "%s approves %s by itself", in.name, o.Target)
@@ -140,7 +140,7 @@ func (in *invocation) checkApproval(before incident.Record, was, o containment.O
 	case in.suspect(before.ID) != "":
 		in.breach(ruleApprover, "%s, by %s, approves %s, and incident %s is about %s", in.name, in.by, o.Target, before.ID, in.suspect(before.ID))
 	case slices.Contains(in.staff, in.by) && in.wants != meant:
-		in.breach(ruleApproved, "%s approves %s, and %s meant %s", in.name, o.Target, in.by, in.wants.step)
+		in.breach(ruleApproved, "%s approves %+v, and %s meant %+v", in.name, meant, in.by, in.wants)
 	case was.State != containment.Asked || !o.Step.Planned() || !before.Closed.IsZero() || before.MergedInto != "":
 		in.breach(ruleApproved, "%s approves %s of incident %s, which is %s there", in.name, o.Target, before.ID, was.State)
 	case in.allows(in.brakesAt(in.brakesRead)) == containment.ModeObserve:
@@ -175,7 +175,7 @@ func (in *invocation) checkWrite(id string, ref containment.Ref, doc containment
 	// What was on its way when the mode was lowered may still come, for a while.
 	modes := []containment.Mode{in.allows(seen), in.allows(before)}
 	if o.Approved != nil {
-		if !slices.ContainsFunc(w.approvals, func(y granted) bool { return y.wish == wish{id, o.Name()} && y.by == o.Approved.By }) {
+		if !slices.ContainsFunc(w.approvals, func(y granted) bool { return y.wish == wishOf(id, o) && y.by == o.Approved.By }) {
 			w.breach(ruleApproved, "%s writes %s, and %s has never approved it", in.name, key, o.Approved.By)
 		}
 		if slices.Contains(modes, containment.ModeObserve) {

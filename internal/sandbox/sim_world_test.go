@@ -181,7 +181,6 @@ func (w *world) forecast() weather {
 	if w.chance(0.2) {
 		f.fault[services[w.IntN(len(services))]] = 0.6
 	}
-	f.fault["cutter"] = f.fault["account"]
 	f.crash, f.slow, f.froze = level/4, level, level/20
 	f.iam = w.between(0, []time.Duration{10 * time.Second, time.Minute, 4 * time.Minute}[w.IntN(3)])
 	if f.repeat = 0.3; w.chance(0.5) {
