@@ -9,10 +9,12 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/clock"
@@ -63,6 +65,8 @@ type Shown struct {
 	Step   int           `json:"step"`
 	Action policy.Action `json:"action"`
 	Target string        `json:"target"`
+	// Of is what the outcome is of. Where it is "", as commands before 0.10.0 have it, no other step may have the action and the target.
+	Of string `json:"of,omitempty"`
 }
 
 // load loads an incident.
@@ -82,7 +86,13 @@ func chosen(rec incident.Record, s Shown) (int, error) {
 	if s.Step < 1 || s.Step > len(rec.Outcomes) {
 		return 0, refuse(BadQuestion, "incident %s has %d steps, and %d is none of them", rec.ID, len(rec.Outcomes), s.Step)
 	}
-	if o := rec.Outcomes[s.Step-1]; o.Action != s.Action || o.Target != s.Target {
+	o := rec.Outcomes[s.Step-1]
+	several := func(other containment.Outcome) bool { return other.Name() == o.Name() && other.Of() != o.Of() }
+	if o.Name() == string(s.Action)+":"+s.Target && s.Of != o.Of() && (s.Of != "" || slices.ContainsFunc(rec.Outcomes, several)) {
+		return 0, refuse(NotNow, "step %d of incident %s, %s %s, is of %s now, and not of %s, as you were shown: look at the incident again", s.Step, rec.ID,
+			string(o.Action), o.Target, o.Of(), cmp.Or(s.Of, "what it does not say"))
+	}
+	if o.Action != s.Action || o.Target != s.Target {
 		return 0, refuse(NotNow, "step %d of incident %s is %s %s now, and not %s %s, as you were shown: look at the incident again", s.Step, rec.ID,
 			string(o.Action), o.Target, string(s.Action), s.Target)
 	}

@@ -43,6 +43,7 @@ type Step struct {
 	Step     int    `json:"step"`
 	Action   string `json:"action"`
 	Target   string `json:"target"`
+	Of       string `json:"of,omitempty"`
 }
 
 // Approve approves a step that is asked, and returns the approver's sentence. The error is Refused where the approver refuses. After any

@@ -264,7 +264,7 @@ func opened(t *testing.T) (*Deployment, *approvertest.Approver) {
 	return d, a
 }
 
-var theirs = Step{"x-1", 2, "deactivate-key", "AKIAEXAMPLESTOLEN001"}
+var theirs = Step{"x-1", 2, "deactivate-key", "AKIAEXAMPLESTOLEN001", ""}
 
 func TestTheApproverGetsSignedRequests(t *testing.T) {
 	d, a := opened(t)
@@ -273,8 +273,8 @@ func TestTheApproverGetsSignedRequests(t *testing.T) {
 		`POST /approve {"incident":"x-1","step":2,"action":"deactivate-key","target":"AKIAEXAMPLESTOLEN001"}`: func() (string, error) {
 			return d.Approve(t.Context(), theirs)
 		},
-		`POST /hold {"incident":"x-1","step":2,"action":"deactivate-key","target":"\u003cAKIA \u2028\u0026\u003e"}`: func() (string, error) {
-			return d.Hold(t.Context(), Step{"x-1", 2, "deactivate-key", "<AKIA \u2028&>"})
+		`POST /hold {"incident":"x-1","step":2,"action":"deny-role-session","target":"\u003cAKIA \u2028\u0026\u003e","of":"ASIAEXAMPLELOOT00001"}`: func() (string, error) {
+			return d.Hold(t.Context(), Step{"x-1", 2, "deny-role-session", "<AKIA \u2028&>", "ASIAEXAMPLELOOT00001"})
 		},
 		`POST /mode {"mode":"observe"}`: func() (string, error) { return d.LowerMode(t.Context(), "observe") },
 	} {

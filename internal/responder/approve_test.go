@@ -65,7 +65,7 @@ func asks() *world {
 // shown is a step of an incident as somebody reads it.
 func shown(rec incident.Record, step int) approval.Shown {
 	o := rec.Outcomes[step-1]
-	return approval.Shown{Incident: rec.ID, Step: step, Action: o.Action, Target: o.Target}
+	return approval.Shown{Incident: rec.ID, Step: step, Action: o.Action, Target: o.Target, Of: o.Of()}
 }
 
 // whenNotified runs the responder, and do once the team was notified of the answer.

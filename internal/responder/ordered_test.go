@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
@@ -165,4 +166,25 @@ func TestWhoseSessionTheTrailDoesNotShowIsNotDenied(t *testing.T) {
 	if r := w.handle(t); len(orders(r)) > 0 || len(r.Lineage.Nodes) != 2 {
 		t.Errorf("got %+v of %+v", orders(r), r.Lineage)
 	}
+}
+
+// Two sessions of one role are two steps of one name, whose numbers change with what they took: who was shown the one does not approve the other.
+func TestTheSessionThatWasShownIsTheOneThatIsApproved(t *testing.T) {
+	w := cuts(t, "", policy.DenyRoleSession)
+	w.trail.takers = []taker{session("loot", 1_000_000), session("more", 900_000)}
+	w.whenNotified(t, func(r incident.Record) {
+		if o := orders(r); len(o) != 2 || o[0].Name() != o[1].Name() {
+			t.Fatalf("got %+v", o)
+		}
+		old := shown(r, 1)
+		old.Of = ""
+		for what, s := range map[string]approval.Shown{"the other's number": {Incident: r.ID, Step: 2, Action: r.Outcomes[0].Action, Target: r.Outcomes[0].Target, Of: r.Outcomes[0].Of()}, "an old command's": old} {
+			if said, err := w.approval().Approve(t.Context(), ops, s); err == nil || !strings.Contains(err.Error(), "as you were shown") {
+				t.Errorf("%s is answered %q, %v", what, said, err)
+			}
+		}
+		if said, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
+			t.Errorf("got %q, %v", said, err)
+		}
+	})
 }

@@ -181,7 +181,7 @@ func (in *invocation) asCaller() approval.Caller {
 func (in *invocation) standing(id string, step int) approval.Shown {
 	s := approval.Shown{Incident: id, Step: step}
 	if r := in.stored[id]; step > 0 && step <= len(r.Outcomes) {
-		s.Action, s.Target = r.Outcomes[step-1].Action, r.Outcomes[step-1].Target
+		s.Action, s.Target, s.Of = r.Outcomes[step-1].Action, r.Outcomes[step-1].Target, r.Outcomes[step-1].Of()
 	}
 	return s
 }
@@ -209,7 +209,7 @@ func (in *invocation) approve(id string, step int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		in.wants, show = wishOf(id, o), approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target}
+		in.wants, show = wishOf(id, o), approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target, Of: o.Of()}
 		in.pause(in.between(time.Second, 40*time.Second))
 	}
 	said, err := in.decides(id, func(ctx context.Context, a *approval.Approval) (string, error) {
@@ -284,7 +284,7 @@ func (in *invocation) restore(id string, step int) (string, error) {
 	if there == nil && key {
 		in.breach(ruleRestore, "%s says that %s is %s, and it was deleted before", in.name, o.Target, state)
 	}
-	said, err := in.hold(approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target})
+	said, err := in.hold(approval.Shown{Incident: id, Step: n, Action: o.Action, Target: o.Target, Of: o.Of()})
 	if err != nil && strings.Contains(err.Error(), "no key that could have been restored") {
 		in.breach(ruleRestore, "%s has restored %s, and it is not held: %v", in.name, o.Target, err)
 	}

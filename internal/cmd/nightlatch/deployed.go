@@ -157,7 +157,7 @@ func (c chosen) pick(rec incident.Record, what string, fits func(containment.Out
 
 // shown names a step to the approver as it was shown.
 func shown(rec incident.Record, number int, o containment.Outcome) deployment.Step {
-	return deployment.Step{Incident: rec.ID, Step: number, Action: string(o.Action), Target: o.Target}
+	return deployment.Step{Incident: rec.ID, Step: number, Action: string(o.Action), Target: o.Target, Of: o.Of()}
 }
 
 // step is a step in a few words.
