@@ -151,7 +151,7 @@ func (w *world) invoke(e *event) {
 func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: in.orWatchers(), Clock: simClock{in},
-		Log: slog.New(simLog{in}), Mode: in.plot.mode, Ours: actor.Accounts(accountID), Policy: cmp.Or(in.own, shippedPolicy()), Steps: in.enabled(), Cutter: simCutter{in},
+		Log: slog.New(simLog{in}), Mode: in.deployed(), Ours: actor.Accounts(accountID), Policy: cmp.Or(in.own, shippedPolicy()), Steps: in.enabled(), Cutter: simCutter{in},
 		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside}, Watched: buckets,
 	}
 }
@@ -685,6 +685,7 @@ const (
 	heartless      plant = "a false heartbeat" // the sign of life is sent whatever the checks find
 	blindSeal      plant = "a blind seal"      // who else may write the trail's files is not seen
 	wideDenial     plant = "a wide denial"     // the cutter writes a denial without its condition
+	boldMode       plant = "a bold mode"       // the responder takes its mode for act, whatever was deployed
 	allEnabled     plant = "all enabled"       // responder and cutter do every step, whatever the deployment enables
 	lostOrder      plant = "a lost order"      // who loads an incident does not see what was ordered for it
 	hollowAnswer   plant = "a hollow answer"   // the cutter writes nothing and says that it has, and so does who reads it back

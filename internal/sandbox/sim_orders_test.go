@@ -37,6 +37,7 @@ type ordering struct {
 	honest  map[string]bool // credentials of neighbours: what they make is theirs
 	issued  map[string]time.Time
 	ordered []ordered
+	failed  map[wish]bool                           // orders that were surely not done
 	moves   int                                     // of the thief's, against what was done
 	removed []write                                 // what was done, and he has taken away
 	took    map[string]int64                        // what he took with each credential since he was refused first
@@ -74,7 +75,7 @@ unless { action == Action::"deactivate-key" };
 // enable says which steps the night's deployment enables.
 func (w *world) enable() {
 	w.honest, w.issued, w.took, w.hollow = map[string]bool{}, map[string]time.Time{}, map[string]int64{}, map[containment.Ref]containment.Doc{}
-	w.parsed = map[string]map[string]map[string]values{}
+	w.parsed, w.failed = map[string]map[string]map[string]values{}, map[wish]bool{}
 	if !w.chance(0.15) {
 		return
 	}
@@ -94,6 +95,14 @@ func (w *world) enabled() []policy.Action {
 		return containment.Orderable()
 	}
 	return w.steps
+}
+
+// deployed is the mode that the responder is told of.
+func (w *world) deployed() containment.Mode {
+	if w.plant == boldMode {
+		return containment.ModeAct
+	}
+	return w.plot.mode
 }
 
 // id is what tells a credential from others: its key, or who it is of where it has none.
@@ -686,10 +695,28 @@ func (w *world) checkTwice(name string, r incident.Record, o containment.Outcome
 
 // cutSoon reports whether an approved order was done soon, or surely could not be.
 func (w *world) cutSoon(y granted, soon func(time.Time) bool) bool {
-	return slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == y.step && soon(o.at) }) ||
-		slices.ContainsFunc(w.stored[y.incident].Outcomes, func(o containment.Outcome) bool {
-			return o.Name() == y.step && o.Step.Order != nil && o.State == containment.Failed
-		})
+	return w.failed[y.wish] || slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == y.step && soon(o.at) })
+}
+
+// stood reports whether an order stands that is called done, or did when it was read: AWS may show what was taken away a while ago.
+func (w *world) stood(o containment.Outcome) bool {
+	doc, err := w.account.get(o.Step.Ref)
+	return err == nil && doc == o.Step.After || slices.ContainsFunc(w.writes, func(x write) bool {
+		return x.ref == o.Step.Ref && x.before == o.Step.After && x.at.After(w.now.Add(-w.weather.iam-inFlight))
+	})
+}
+
+// checkCut checks whether a thief whom a deployment's own policy contains by an order was cut soon.
+func (w *world) checkCut() {
+	step := map[string]policy.Action{"user session": policy.DenyUserSessions, "role session": policy.DenyRoleSession, "role": policy.DenyRoleSession,
+		"root": policy.BlockOnBucket, "anonymous": policy.BlockPublicAccess, "identity center": policy.BlockOnBucket}[cmp.Or(w.way, w.plot.kind)]
+	late := w.firings[0].at.Add(soon)
+	if !slices.Contains(w.steps, step) || len(w.failed) > 0 {
+		return
+	}
+	if !slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.order.Action == step && !o.at.After(late) }) {
+		w.breach(ruleContained, "nobody was cut by %s within %v of the alarm", step, soon)
+	}
 }
 
 // goesOn counts what a thief takes after he has done something against what was done. What he takes late in the night nobody need have seen.
@@ -743,7 +770,7 @@ func (w *world) forget(r *incident.Record) {
 
 // ofOrders reports whether a planted bug shows only where something is ordered.
 func (p plant) ofOrders() bool {
-	return slices.Contains([]plant{wideDenial, allEnabled, lostOrder, hollowAnswer, oldReading, deepUndo}, p)
+	return slices.Contains([]plant{wideDenial, boldMode, allEnabled, lostOrder, hollowAnswer, oldReading, deepUndo}, p)
 }
 
 // tallyOrders counts nights with orders, and what was done in them.

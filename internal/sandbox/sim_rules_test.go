@@ -104,6 +104,9 @@ func (in *invocation) checkBrakes(b incident.Brakes) {
 // checkPut checks what has changed in an incident that is stored now.
 func (in *invocation) checkPut(before, after incident.Record) {
 	for _, o := range after.Outcomes {
+		if o.State == containment.Failed && o.Step.Order != nil {
+			in.failed[wishOf(after.ID, o)] = true
+		}
 		i := slices.IndexFunc(before.Outcomes, o.SameStep)
 		if i < 0 {
 			i, before.Outcomes = len(before.Outcomes), append(slices.Clone(before.Outcomes), containment.Outcome{})
@@ -119,6 +122,8 @@ func (in *invocation) checkPut(before, after incident.Record) {
 			}
 		case was.Approved != nil && (o.Step.Ref != was.Step.Ref || o.Step.After != was.Step.After):
 			in.breach(ruleApproved, "%s changes the approved step of %s from %+v to %+v", in.name, o.Target, was.Step, o.Step)
+		case o.State == containment.Done && was.State != containment.Done && o.Step.Order != nil && !in.stood(o):
+			in.breach(ruleTrue, "%s calls %s done in incident %s, and it does not stand", in.name, o.Name(), after.ID)
 		case o.State == containment.Asked && (was.Contained() || was.State == containment.Already || was.State == containment.Undone):
 			in.breach(ruleAnswered, "%s asks for %s in incident %s, which was %s", in.name, o.Target, after.ID, was.State)
 		}
@@ -463,6 +468,9 @@ const soon = 13 * time.Minute
 
 func (w *world) checkLiveness() {
 	p := w.plot
+	if w.weather.clear && p.mode == containment.ModeAct && w.own != nil && p.kind != "two thieves" && !w.unsealed && w.lowered.IsZero() && len(w.alarms) == 1 && len(w.firings) > 0 {
+		w.checkCut()
+	}
 	if !w.weather.clear || p.mode != containment.ModeAct || p.kind != "theft" || p.tagsHimself || w.way != "" || w.unsealed || !w.lowered.IsZero() || len(w.alarms) > 1 || len(w.firings) == 0 {
 		return
 	}

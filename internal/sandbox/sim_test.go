@@ -205,6 +205,7 @@ func TestSimFindsPlantedBugs(t *testing.T) {
 		heartless:      {ruleHeard},
 		blindSeal:      {ruleNeighbour},
 		wideDenial:     {ruleCut, ruleNeighbour},
+		boldMode:       {ruleVerdict, ruleLowered},
 		allEnabled:     {ruleEnabled},
 		lostOrder:      {ruleOnce},
 		hollowAnswer:   {ruleTrue},

@@ -24,7 +24,8 @@ type entry struct {
 	most                                                                                                                                  [14]string
 	among                                                                                                                                 []string // the buckets of its resources
 	bytes                                                                                                                                 float64
-	sized, data, hides                                                                                                                    bool
+	sized, data, hides, looks                                                                                                             bool
+	program                                                                                                                               string // that its agent names first
 }
 
 var (
@@ -38,6 +39,10 @@ var (
 func enter(r record, due ...time.Time) *entry {
 	e := &entry{record: r, due: due, recordID: r.EventID, key: r.RequestParameters["key"], agent: r.UserAgent,
 		signing: "unknown", named: r.RequestParameters["bucketName"], network: r.SourceIPAddress, data: r.EventCategory == "Data"}
+	e.looks = looks.MatchString(r.EventName)
+	if name := product.FindStringSubmatch(r.UserAgent); name != nil {
+		e.program = name[1]
+	}
 	if r.UserIdentity.SessionContext != nil {
 		e.issuerID = r.UserIdentity.SessionContext.SessionIssuer["principalId"]
 	}
@@ -345,18 +350,21 @@ func bytesRows(all []*entry, q evidence.Bytes) []evidence.Row {
 func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidence.Row {
 	groups := map[groupID]*group{}
 	of := func(id groupID) *group {
-		if groups[id] == nil {
-			groups[id] = &group{id: id}
+		g := groups[id]
+		if g == nil {
+			g = &group{id: id}
+			groups[id] = g
 		}
-		return groups[id]
+		return g
 	}
 	edge := q.From.Add(-evidence.Edge)
 	for _, c := range windowCalls(all, q, margin) {
 		inside := !c.EventTime.Before(q.From) && c.EventTime.Before(q.To)
 		past := !c.EventTime.Before(edge.Add(-evidence.LastHour)) && c.EventTime.Before(edge)
 		if c.EventTime.Before(q.From.Add(-margin)) {
-			of(groupID{part: "all"}).widen(c)
-			of(groupID{part: "all"}).countPast(c, past)
+			g := of(groupID{part: "all"})
+			g.widen(c)
+			g.countPast(c, past)
 			continue
 		}
 		a := c.actor
@@ -365,8 +373,9 @@ func windowRows(all []*entry, q evidence.Window, margin time.Duration) []evidenc
 			if id.part == "error" && id.name == "" {
 				continue
 			}
-			of(id).count(c, inside)
-			of(id).countPast(c, past)
+			g := of(id)
+			g.count(c, inside)
+			g.countPast(c, past)
 		}
 	}
 	rows := slices.Collect(maps.Values(groups))
@@ -556,7 +565,10 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 	from, early := q.Before.Add(-evidence.HistorySpan), q.Before.Add(-24*time.Hour)
 	daily, since, makers := map[on]*used{}, map[string]time.Time{}, map[string]string{}
 	for _, e := range all {
-		if maker, _, _ := strings.Cut(e.UserIdentity.PrincipalID, ":"); e.made != "" && !e.EventTime.Before(from) && e.EventTime.Before(q.Before) {
+		if e.made == "" {
+			continue
+		}
+		if maker, _, _ := strings.Cut(e.UserIdentity.PrincipalID, ":"); !e.EventTime.Before(from) && e.EventTime.Before(q.Before) {
 			makers[e.made+"|"] = max(makers[e.made+"|"], maker)
 		}
 	}
@@ -585,11 +597,11 @@ func usageRows(all []*entry, q evidence.Usage) []evidence.Row {
 			if c.mfa() {
 				u.signedIn = later(u.signedIn, c.EventTime)
 			}
-			if looks.MatchString(c.EventName) {
+			if c.looks {
 				u.looked = later(u.looked, c.EventTime)
 			}
-			if name := product.FindStringSubmatch(c.UserAgent); here && name != nil {
-				u.product.add(name[1])
+			if here && c.program != "" {
+				u.product.add(c.program)
 			}
 			u.ip = max(u.ip, c.SourceIPAddress)
 			u.bytes += c.out()
@@ -764,8 +776,8 @@ func callersRows(all []*entry, q evidence.Callers) []evidence.Row {
 		u.seen.span(e.EventTime)
 		slot := e.EventTime.Unix() / 3600
 		u.slots[slot], u.days[slot/24], u.clocks[slot%24*3600], u.services[e.EventSource] = true, true, true, true
-		if name := product.FindStringSubmatch(e.UserAgent); name != nil {
-			u.programs[name[1]] = true
+		if e.program != "" {
+			u.programs[e.program] = true
 		}
 		if bucket := cmp.Or(e.inResources, e.named); e.EventSource == "s3.amazonaws.com" && bucket != "" {
 			if slices.Contains(q.Buckets, e.named) {
@@ -918,8 +930,8 @@ func refusedRows(all []*entry, q evidence.Refused) []evidence.Row {
 		u.ip = max(u.ip, e.SourceIPAddress)
 		u.seen.span(e.EventTime)
 		u.calls[cmp.Or(e.SharedEventID, e.EventID)], u.services[e.EventName] = true, true
-		if name := product.FindStringSubmatch(e.UserAgent); name != nil {
-			u.programs[name[1]] = true
+		if e.program != "" {
+			u.programs[e.program] = true
 		}
 	}
 	var out []evidence.Row
