@@ -74,7 +74,8 @@ func (t *Tree) Ties(of, key string) bool {
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html
 const createKey = "CreateAccessKey"
 
-// maxMadeKeys is how many keys of one lineage are followed: the first ones.
+// maxMadeKeys is how many keys of one lineage are followed: the first ones. Each that is turned off counts among the containments of an hour, which a
+// thief who makes many must not use up.
 const maxMadeKeys = 5
 
 // made are the long-term keys that were made with the actors' credentials, each once, the first ones.

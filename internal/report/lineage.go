@@ -84,7 +84,7 @@ func cutMade(b *writer, r incident.Record, n evidence.Node) {
 		return
 	}
 	if n.Kind == evidence.KeyNode {
-		why := "its owner may have made it, before the theft"
+		why := "its owner may have made it, before the theft, or too many were made for a step each"
 		if n.Parent < 0 {
 			why = "it made the key that took the bytes, for which its owner may have had a reason"
 		}

@@ -244,3 +244,23 @@ when { !context.minted || context has minted_others && !context.minted_others };
 		})
 	}
 }
+
+// A thief who makes many keys gets a step for each of the first ones, or he would use up the containments of an hour. The others are lines.
+func TestTheFirstKeysOfManyAreSteps(t *testing.T) {
+	w := makes(making(user("mara", stolen)), madeAt)
+	w.Policy, w.Scheduler = containing(t), nil
+	for i := range 8 {
+		name, key := fmt.Sprint("temp", i), fmt.Sprintf("AKIAEXAMPLETEMP%05d", i)
+		w.account.AddUser(name, nil, sandbox.Key{ID: key, Status: "Active", Created: madeAt})
+		w.trail.minted[key] = with(making(user("mara", stolen)), "of_user", name, "at", fmt.Sprint(madeAt.Add(time.Duration(i)*time.Second).Unix()))
+	}
+	done := 0
+	for _, o := range w.handle(t).Outcomes {
+		if o.State == containment.Done {
+			done++
+		}
+	}
+	if body := unwrap(w.channel.Sent()[len(w.channel.Sent())-1].Body); done != 5 || !strings.Contains(body, "No step turning off key AKIAEXAMPLETEMP00007 of IAM user temp7") {
+		t.Errorf("%d were turned off:\n%s", done, body)
+	}
+}
