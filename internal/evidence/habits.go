@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nightlatch/internal/actor"
 )
 
 // Habits are what Usage says of an actor's principal, beside what it did now. Nil is unknown: while the history is, and where only a part of it
@@ -36,6 +38,9 @@ type Habits struct {
 	// for places that it knows counts by its bytes only.
 	InUse   *bool `json:"in_use,omitempty"`
 	InUseAt *Used `json:"in_use_at,omitempty"`
+	// OtherKeys are, of a user's session, the user's long-term keys with which somebody worked in those 24 hours as InUse says it of the actor's own
+	// credential; nil is unknown.
+	OtherKeys *[]string `json:"other_keys_in_use,omitempty"`
 	// What speaks for the unfamiliar places, each where it holds of those to which at least half of the unfamiliar bytes went. Company: at least
 	// three other users of ours worked there that it did not make, CompanyOf of them at the least; who took something from there now is not
 	// counted. OwnEndpoint: it is a VPC endpoint of the principal's own account, at which it was seen on an earlier day. SignedIn: the principal signed in to the console
@@ -97,6 +102,8 @@ const (
 	signInLasts = 12 * time.Hour
 	// keptUsual is how many of a principal's usual places an incident keeps.
 	keptUsual = 10
+	// maxOtherKeys is how many keys of a user can be in use: IAM gives him two at a time.
+	maxOtherKeys = 10
 	// sameTime is how far apart calls may come to come at the same time of the day.
 	sameTime = 15 * time.Minute
 )
@@ -204,6 +211,9 @@ func (a *Actor) compare(h *History, from time.Time) {
 	}
 	a.usualPlaces(p, strange)
 	a.lately(p, from, here, strange, active)
+	if _, called := h.Principals[a.principal]; called && a.Kind == actor.IAMUserSession {
+		a.OtherKeys = p.keysInUse(from, here, strange)
+	}
 	a.describe(p, from, strange)
 }
 
@@ -324,6 +334,28 @@ func (a *Actor) lately(p *PrincipalHistory, from time.Time, here, strange map[pl
 	if inUse || !p.LatePartial && !unsure {
 		a.InUse = &inUse
 	}
+}
+
+// keysInUse are the long-term keys with which somebody worked in the 24 hours before, at a place that the principal knows, or at another new one where
+// it took something; nil is unknown.
+func (p *PrincipalHistory) keysInUse(from time.Time, here, strange map[place]bool) *[]string {
+	keys := []string{}
+	for _, u := range p.Uses {
+		at := u.Origin.place()
+		if !strings.HasPrefix(u.AccessKeyID, "AKIA") || !u.Last.After(from.Add(-earlier)) || strange[at] || slices.Contains(keys, u.AccessKeyID) {
+			continue
+		}
+		switch w := p.at(at); {
+		case w == nil:
+			return nil
+		case w.Days > 0, u.Bytes > 0 && u.First.After(from.Add(-earlier)) && !u.First.After(from.Add(-justBefore)) && !here[at]:
+			keys = append(keys, u.AccessKeyID)
+		}
+	}
+	if p.LatePartial || len(keys) > maxOtherKeys {
+		return nil
+	}
+	return &keys
 }
 
 func (a *Actor) usedAt(u Used) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/actor"
+
 	"nightlatch/internal/alarm"
 )
 
@@ -158,6 +160,41 @@ func TestInUse(t *testing.T) {
 				t.Errorf("in use at %+v", a.InUseAt)
 			}
 		})
+	}
+}
+
+// Of a user's session it is known with which of the user's keys somebody worked, where the answer has all of the last day.
+func TestKeysInUse(t *testing.T) {
+	const key = "AKIAEXAMPLEROOTKEY01"
+	office := PlaceHistory{placed("office"), 5, 1000}
+	some := func(keys ...string) *[]string { return &keys }
+	for name, c := range map[string]struct {
+		kind    actor.Kind
+		uses    []Used
+		partial bool
+		want    *[]string
+	}{
+		"from the office":                   {actor.IAMUserSession, []Used{usedAt(key, "office", time.Hour, time.Hour, 0)}, false, some(key)},
+		"by the thief, who minted with it":  {actor.IAMUserSession, []Used{usedAt(key, "x", time.Hour, time.Hour, 0)}, false, &[]string{}},
+		"from a new place, to look round":   {actor.IAMUserSession, []Used{usedAt(key, "y", 2*time.Hour, 2*time.Hour, 0)}, false, &[]string{}},
+		"from a new place, to take a thing": {actor.IAMUserSession, []Used{usedAt(key, "y", 2*time.Hour, 2*time.Hour, 9)}, false, some(key)},
+		"the day before":                    {actor.IAMUserSession, []Used{usedAt(key, "office", 25*time.Hour, 25*time.Hour, 0)}, false, &[]string{}},
+		"another session is no key":         {actor.IAMUserSession, []Used{usedAt("ASIAEXAMPLEANOTHER01", "office", time.Hour, time.Hour, 0)}, false, &[]string{}},
+		"there is more":                     {actor.IAMUserSession, nil, true, nil},
+		"a session of a role":               {actor.RoleSession, []Used{usedAt(key, "office", time.Hour, time.Hour, 0)}, false, nil},
+	} {
+		a := taking(10, "x")
+		a.Kind = c.kind
+		if a = compared(a, PrincipalHistory{Days: 5, Uses: c.uses, LatePartial: c.partial, Places: []PlaceHistory{office}}, History{}); cmp.Diff(c.want, a.OtherKeys) != "" {
+			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(c.want, a.OtherKeys))
+		}
+	}
+
+	// Whoever never called these buckets has no history in the answer, so that nothing is known of his keys.
+	a := taking(10, "x")
+	a.Kind, a.principal = actor.IAMUserSession, "NOBODY"
+	if a = compared(a, PrincipalHistory{}, History{}); a.OtherKeys != nil {
+		t.Errorf("got %v", *a.OtherKeys)
 	}
 }
 

@@ -101,3 +101,31 @@ func TestHitsOthers(t *testing.T) {
 		}
 	}
 }
+
+// Whether the key of a user's session is in use is known where it is known of all of the user's keys, and the key is that user's.
+func TestTheMintingKeysUse(t *testing.T) {
+	const key = "AKIAEXAMPLEROOTKEY01"
+	for name, c := range map[string]struct {
+		change func(*evidence.Actor, *evidence.Minting)
+		want   any
+	}{
+		"in use":              {func(a *evidence.Actor, _ *evidence.Minting) { a.OtherKeys = &[]string{"AKIAEXAMPLEANOTHER01", key} }, true},
+		"another is in use":   {func(a *evidence.Actor, _ *evidence.Minting) { a.OtherKeys = &[]string{"AKIAEXAMPLEANOTHER01"} }, false},
+		"none is":             {nil, false},
+		"not known":           {func(a *evidence.Actor, _ *evidence.Minting) { a.OtherKeys = nil }, nil},
+		"another user's key":  {func(_ *evidence.Actor, m *evidence.Minting) { m.UserName = "OTTO" }, nil},
+		"a session of a role": {func(a *evidence.Actor, _ *evidence.Minting) { a.Kind = actor.RoleSession }, nil},
+	} {
+		session, minting := sessionOf("MARA", 60_000), evidence.Minting{Key: key, UserName: "MARA"}
+		if session.OtherKeys = &[]string{}; c.change != nil {
+			c.change(&session, &minting)
+		}
+		var got any
+		if f := mintedFacts(taking(session), policy.Facts{}, session, minting, policy.Target{}); f.InUse != nil {
+			got = *f.InUse
+		}
+		if got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}

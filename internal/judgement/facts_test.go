@@ -412,7 +412,7 @@ func TestWhatWouldBreak(t *testing.T) {
 				t.Errorf("%s: number %d is %v, want %d", name, i, got, c.want[i])
 			}
 		}
-		if key := mintedFacts(r, f, evidence.Minting{Key: "AKIAEXAMPLEROOTKEY01"}, policy.Target{}); key.UsedPlaces != nil || key.UsedHours != nil || key.UsedAgo != nil {
+		if key := mintedFacts(r, f, evidence.Actor{}, evidence.Minting{Key: "AKIAEXAMPLEROOTKEY01"}, policy.Target{}); key.UsedPlaces != nil || key.UsedHours != nil || key.UsedAgo != nil {
 			t.Errorf("%s: what is known of the session is taken for the key's", name)
 		}
 	}

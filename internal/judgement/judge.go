@@ -211,7 +211,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		}
 		switch {
 		case root:
-			facts = mintedFacts(*rec, facts, p.minting, s.Target)
+			facts = mintedFacts(*rec, facts, a, p.minting, s.Target)
 		case another:
 			facts = madeFacts(*rec, facts, made, s.Target)
 		}

@@ -46,9 +46,12 @@ func ofAnother(f policy.Facts) policy.Facts {
 
 // mintedFacts are the facts of a session as those of a step on the key that minted it. What is about the credential itself is the key's; where
 // that is not known, it is not known.
-func mintedFacts(r incident.Record, f policy.Facts, m evidence.Minting, key policy.Target) policy.Facts {
+func mintedFacts(r incident.Record, f policy.Facts, session evidence.Actor, m evidence.Minting, key policy.Target) policy.Facts {
 	f = ofAnother(f)
 	f.MintedOthers = m.Others
+	if session.Kind == actor.IAMUserSession && session.OtherKeys != nil && session.UserName == m.UserName && session.UserName != "" {
+		f.InUse = new(slices.Contains(*session.OtherKeys, m.Key))
+	}
 	record := m.Last
 	for _, a := range r.Evidence.Actors {
 		if a.AccessKeyID == m.Key && a.Kind == actor.IAMUserKey && a.Via == "" {
