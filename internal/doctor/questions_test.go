@@ -18,7 +18,7 @@ import (
 	"nightlatch/internal/evidence"
 )
 
-// Every question that there is is asked, but for the one that only a laptop asks; a new one has to be here too.
+// Every question that there is is asked, but for those that only a laptop asks; a new one has to be here too.
 func TestEveryQuestionIsAsked(t *testing.T) {
 	files, err := filepath.Glob("../evidence/*.go")
 	if err != nil || len(files) == 0 {
@@ -38,6 +38,7 @@ func TestEveryQuestionIsAsked(t *testing.T) {
 		}
 	}
 	delete(want, "minutes")
+	delete(want, "course")
 	got := map[string]bool{}
 	for _, q := range Asked(time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)) {
 		got[q.Name()] = true
