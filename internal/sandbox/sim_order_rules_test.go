@@ -92,7 +92,7 @@ func (w *world) checkMoves() {
 			return f.At.After(x.at) && slices.ContainsFunc(f.Unknown, func(s string) bool { return strings.Contains(s, what) })
 		})
 		if !unknown && !slices.ContainsFunc(w.messages(r.ID), func(m sent) bool {
-			return m.at.After(x.at) && (strings.Contains(m.Body, what+" HOLDS NO MORE") || strings.Contains(m.Body, "DRIFTED") && strings.Contains(m.Body, what))
+			return m.at.After(x.at) && (strings.Contains(m.Body, what+" HOLDS NO MORE") || strings.Contains(m.Body, what+" was tried, and IS NOT SEEN DONE") || strings.Contains(m.Body, "DRIFTED") && strings.Contains(m.Body, what))
 		}) {
 			w.breach(ruleMoves, "%s of incident %s was taken away at %s, and nobody was told: %s", what, r.ID, x.at.Format(time.TimeOnly), r.Outcomes[i].State)
 		}
