@@ -903,6 +903,11 @@ func bystandersRows(all []*entry, q evidence.Bystanders) []evidence.Row {
 	return out
 }
 
+// named reports whether a principal is one of those that a question names. An account's id is none of which it asks.
+func named(ids []string, id string) bool {
+	return strings.HasPrefix(id, "A") && slices.Contains(ids, id)
+}
+
 func refusedRows(all []*entry, q evidence.Refused) []evidence.Row {
 	type refusal struct {
 		user
@@ -911,7 +916,7 @@ func refusedRows(all []*entry, q evidence.Refused) []evidence.Row {
 	places := map[userID]*refusal{}
 	unique := func(e *entry) string { id, _, _ := strings.Cut(e.UserIdentity.PrincipalID, ":"); return id }
 	for _, e := range all {
-		asked := slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID) || slices.Contains(q.PrincipalIDs, unique(e)) || slices.Contains(q.PrincipalIDs, e.issuerID)
+		asked := slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID) || named(q.PrincipalIDs, unique(e)) || named(q.PrincipalIDs, e.issuerID)
 		if !asked || e.ErrorCode != "AccessDenied" || e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) {
 			continue
 		}
@@ -1213,7 +1218,7 @@ func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
 	for _, e := range all {
 		switch {
 		case e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) || e.ErrorCode != "":
-		case slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID), slices.Contains(q.PrincipalIDs, unique(e)), slices.Contains(q.PrincipalIDs, e.issuerID):
+		case slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID), named(q.PrincipalIDs, unique(e)), named(q.PrincipalIDs, e.issuerID):
 			id := cmp.Or(e.SharedEventID, e.EventID) + "|" + e.EventName
 			if kept := once[id]; kept == nil || rank(e) < rank(kept) {
 				once[id] = e
