@@ -408,7 +408,11 @@ func (w *world) checkEffect(x write) {
 		w.breach(ruleUndo, "%s was written for the incident %s, which is not there", x.ref.Name, x.incident)
 		return
 	}
-	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Step.Ref == x.ref && o.Step.Undo != "" })
+	of := func(o containment.Outcome) bool { return o.Step.Ref == x.ref && o.Step.Undo != "" }
+	i := slices.IndexFunc(r.Outcomes, func(o containment.Outcome) bool { return of(o) && o.State != containment.Skipped }) // two keys of a session have one denial
+	if i < 0 {
+		i = slices.IndexFunc(r.Outcomes, of)
+	}
 	if i < 0 {
 		w.breach(ruleUndo, "incident %s does not say how to undo what was written to %+v", r.ID, x.ref)
 		return
