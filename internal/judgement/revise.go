@@ -2,6 +2,7 @@ package judgement
 
 import (
 	"slices"
+	"strings"
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
@@ -28,7 +29,8 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 			// That the trail does not answer clears nobody, and neither does one that others can write into.
 			e := rec.Evidence
 			known := e.Complete && e.HistoryDays != nil && (e.Seal.Sealed == evidence.Proved || e.Seal.Sealed == evidence.Stated)
-			if now := rec.Verdicts[i].Decision; known && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
+			held := slices.ContainsFunc(rec.Verdicts[i].Reasons, func(why string) bool { return strings.HasPrefix(why, "hold: ") }) // a human has cleared it since: no evidence has
+			if now := rec.Verdicts[i].Decision; known && !held && now != verdicts[k].Decision && now != policy.Contain && old.Contained() {
 				old.Regretted = true
 				old.Detail += "; on the later evidence the policy would not contain it by itself, so consider the undo"
 				changed = true

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 )
@@ -33,5 +34,20 @@ func TestAnApprovalOutlivesALaterVerdict(t *testing.T) {
 	revise(&rec, []containment.Outcome{{Action: policy.DeactivateKey, Target: "AKIA", State: containment.Skipped, Approved: by}}, []incident.Verdict{{Decision: policy.Ask}})
 	if len(rec.Outcomes) != 1 || len(rec.Verdicts) != 1 || rec.Outcomes[0].Approved != by {
 		t.Errorf("an actor that is seen no more: %+v", rec.Outcomes)
+	}
+}
+
+// Whom a human holds after it was contained is asked about: that is no evidence, and nothing is to be undone for it (simulation, seed 8442).
+func TestAHoldTakesBackNothing(t *testing.T) {
+	for why, regretted := range map[string]bool{"hold: olga restored this key": false, "ask-company: it may be a place of ours": true} {
+		rec := incident.Record{
+			Outcomes: []containment.Outcome{{Action: policy.DeactivateKey, Target: "AKIA", State: containment.Asked}},
+			Verdicts: []incident.Verdict{{Action: policy.DeactivateKey, Target: "AKIA", Decision: policy.Ask, Reasons: []string{why}}},
+		}
+		rec.Evidence.Complete, rec.Evidence.HistoryDays, rec.Evidence.Seal.Sealed = true, new(int64(3)), evidence.Proved
+		revise(&rec, []containment.Outcome{{Action: policy.DeactivateKey, Target: "AKIA", State: containment.Done}}, []incident.Verdict{{Decision: policy.Contain}})
+		if o := rec.Outcomes[0]; o.State != containment.Done || o.Regretted != regretted {
+			t.Errorf("%s: %s, regretted %t", why, o.State, o.Regretted)
+		}
 	}
 }
