@@ -28,7 +28,7 @@ func (c simCutter) Cut(ctx context.Context, o containment.Order) error {
 		if err != nil {
 			return struct{}{}, err
 		}
-		does := cut.Cutter{Account: cutterAccount{simAccount{c.invocation}, o}, Now: simClock{c.invocation}.Now,
+		does := cut.Cutter{Account: cutterAccount{simAccount(c), o}, Now: simClock(c).Now,
 			Allowed: cut.Allowed{Account: accountID, Steps: c.enabled(), Paths: []string{"/"}, Buckets: buckets, Stack: "nightlatch"}}
 		return struct{}{}, does.Cut(ctx, text).Err()
 	})

@@ -111,8 +111,9 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 	case "sqs":
 		return a.sqs(region, r, body)
 	case "lambda":
-		name, ok := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
-		if name, ok = strings.CutSuffix(name, "/invocations"); !ok || r.Method != http.MethodPost {
+		rest, function := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
+		name, invoked := strings.CutSuffix(rest, "/invocations")
+		if !function || !invoked || r.Method != http.MethodPost {
 			return Call{}, fmt.Errorf("it is no call of a function")
 		}
 		return Call{Action: "lambda:InvokeFunction", Resource: fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", region, a.Account, name)}, nil
