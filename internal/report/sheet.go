@@ -104,6 +104,9 @@ func SheetOf(r incident.Record, slots []evidence.Slot) Sheet {
 			p.Class = class
 		}
 	}
+	if p.Class == "" && (r.Alarm.Refused != "" || r.Unsolved() != "" || lead(r) == nil) {
+		p.Class = "bad"
+	}
 	_, in := inShortAndLong(r.Where())
 	p.Place = strings.Join(in, ", ")
 	p.Steps, p.Sure = stepsOf(r)
@@ -165,7 +168,7 @@ func figures(r incident.Record) []figure {
 	took := figure{Number: "?", Says: "left, by CloudWatch"}
 	switch {
 	case a != nil:
-		took = figure{amount(r, *a), "taken by " + Who(*a), "bad"}
+		took = figure{amount(r, *a), "taken by " + Who(*a), classOf(r, *a)}
 	case r.Alarm.Bytes != nil:
 		took.Number = prose.Bytes(*r.Alarm.Bytes)
 	}
@@ -179,8 +182,13 @@ func figures(r incident.Record) []figure {
 	usual := figure{Number: "?", Says: "how usual that is, is not known"}
 	if a != nil && len(a.Origins) > 0 {
 		o := a.Origins[0]
-		usual = figure{Number: inShort(*a, o), Says: "seen for it on earlier days: " + place(o)}
-		if o.Familiar != nil && !*o.Familiar {
+		usual = figure{Number: inShort(*a, o), Says: "for it, from " + place(o)}
+		switch {
+		case usual.Number == "yes":
+			usual.Number = "USUAL"
+		case usual.Number == "?":
+			usual.Says = "whether that is usual for it is not known, from " + place(o)
+		case o.Familiar != nil && !*o.Familiar:
 			usual.Class = "bad"
 		}
 	}
@@ -218,11 +226,7 @@ func explains(r incident.Record) []bar {
 			break
 		}
 		rest -= a.Bytes
-		class := "known"
-		if suspectedOf(r, a) {
-			class = "bad"
-		}
-		add(capital(Who(a)), a.Bytes, class)
+		add(capital(Who(a)), a.Bytes, cmp.Or(classOf(r, a), "known"))
 	}
 	if rest > 0 && len(actors)+int(e.Others.Actors) > mostBars {
 		add("All others", rest, "known")
@@ -231,6 +235,14 @@ func explains(r incident.Record) []bar {
 		add("Not explained", *e.Unexplained, "unknown")
 	}
 	return bars
+}
+
+// classOf colours an actor that a step is about.
+func classOf(r incident.Record, a evidence.Actor) string {
+	if suspectedOf(r, a) {
+		return "bad"
+	}
+	return ""
 }
 
 // suspectedOf reports whether a step is about an actor.
@@ -266,7 +278,7 @@ func comparisonOf(r incident.Record, a evidence.Actor) comparison {
 		name  string
 		bytes *int64
 		class string
-	}{{"In the window", &a.Bytes, "bad"}, {"In the window and the 24 hours before", a.DayBytes, "bad"}, {"On a big day of its owner", a.UsualBytes, "known"},
+	}{{"In the window", &a.Bytes, cmp.Or(classOf(r, a), "known")}, {"In the window and the 24 hours before", a.DayBytes, cmp.Or(classOf(r, a), "known")}, {"On a big day of its owner", a.UsualBytes, "known"},
 		{"On its owner's biggest day", a.MostBytesInADay, "known"}}
 	var most int64
 	for _, x := range amounts {
