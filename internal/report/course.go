@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -29,8 +28,7 @@ func CourseOf(r incident.Record) evidence.Course {
 		}
 	}
 	q.To = q.To.Add(aroundCourse).Truncate(time.Minute)
-	actors := slices.DeleteFunc(slices.Clone(r.Evidence.Actors), func(a evidence.Actor) bool { return a.AccessKeyID == "" || a.Bytes == 0 })
-	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(y.Bytes, x.Bytes) })
+	actors := slices.DeleteFunc(byBytes(r.Evidence), func(a evidence.Actor) bool { return a.AccessKeyID == "" })
 	for _, a := range actors[:min(len(actors), courseKeys)] {
 		q.Keys = append(q.Keys, a.AccessKeyID)
 	}

@@ -24,24 +24,11 @@ func lineage(b *writer, r incident.Record) {
 		return
 	}
 	fmt.Fprint(b, "\nLINEAGE: where the credentials come from, and what was made with them\n")
-	shown, deep := shownOf(t.Nodes), make([]int, len(t.Nodes))
-	var open []string
-	for i, n := range t.Nodes {
-		if n.Parent >= 0 && n.Parent < i {
-			deep[i] = deep[n.Parent] + 1
-		}
-		if !shown[i] {
-			continue
-		}
-		indented(b, min(deep[i], maxDeep), capital(node(n)))
-		for _, m := range n.Made {
-			indented(b, min(deep[i], maxDeep)+1, "by "+made(m))
-		}
-		if n.MadeMore > 0 {
-			indented(b, min(deep[i], maxDeep)+1, fmt.Sprintf("and by %d more calls", n.MadeMore))
-		}
-		if line := remains(n); n.Parent >= 0 && line != "" && !slices.Contains(open, line) {
-			open = append(open, line)
+	shown := shownOf(t.Nodes)
+	for _, v := range viewsOf(t.Nodes, shown) {
+		indented(b, v.Deep, v.Says)
+		for _, by := range v.Made {
+			indented(b, v.Deep+1, by)
 		}
 	}
 	if len(t.Nodes) == 1 && t.Nodes[0].Kind == evidence.KeyNode {
@@ -53,11 +40,51 @@ func lineage(b *writer, r incident.Record) {
 	if t.NotFollowed > 0 {
 		fmt.Fprintf(b, "NOT FOLLOWED: %s, because so many questions are asked at most.\n", prose.Plural(int64(t.NotFollowed), "credential"))
 	}
+	leftOpen(b, r, shown)
+}
+
+// nodeView is a node as it is shown: how deep, what it is, and by which records.
+type nodeView struct {
+	Deep int
+	Took bool
+	Says string
+	Made []string
+}
+
+// viewsOf are the nodes that are shown.
+func viewsOf(nodes []evidence.Node, shown []bool) (views []nodeView) {
+	deep := make([]int, len(nodes))
+	for i, n := range nodes {
+		if n.Parent >= 0 && n.Parent < i {
+			deep[i] = deep[n.Parent] + 1
+		}
+		if !shown[i] {
+			continue
+		}
+		v := nodeView{Deep: min(deep[i], maxDeep), Took: n.Took, Says: capital(node(n))}
+		for _, m := range n.Made {
+			v.Made = append(v.Made, "by "+made(m))
+		}
+		if n.MadeMore > 0 {
+			v.Made = append(v.Made, fmt.Sprintf("and by %d more calls", n.MadeMore))
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+// leftOpen says what of the lineage is not known, and what is left of what was made, with the lines that cut it.
+func leftOpen(b *writer, r incident.Record, shown []bool) {
+	t := r.Lineage
 	if t.Unknown != "" {
 		field(b, "NOT KNOWN", "the rest of it: "+prose.Safe(t.Unknown))
 	}
-	for _, line := range open {
-		field(b, "Still open", line)
+	var open []string
+	for i, n := range t.Nodes {
+		if line := remains(n); shown[i] && n.Parent >= 0 && line != "" && !slices.Contains(open, line) {
+			open = append(open, line)
+			field(b, "Still open", line)
+		}
 	}
 	for i, n := range t.Nodes {
 		if shown[i] && (n.Parent >= 0 || madeTheTaker(t.Nodes, i)) {

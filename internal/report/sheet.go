@@ -74,12 +74,6 @@ type (
 		X, Y            float64
 		At, What, Class string
 	}
-	nodeView struct {
-		Deep int
-		Took bool
-		Says string
-		Made []string
-	}
 	actorView struct {
 		Share, Bytes, Key, Owner, From, Usual string
 		Width                                 float64
@@ -201,8 +195,7 @@ const mostBars = 6
 // explains are the metric's bytes and what each actor explains of them.
 func explains(r incident.Record) []bar {
 	e := r.Evidence
-	actors := slices.DeleteFunc(slices.Clone(e.Actors), func(a evidence.Actor) bool { return a.Bytes <= 0 })
-	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(y.Bytes, x.Bytes) })
+	actors := byBytes(e)
 	whole := e.Bytes
 	if r.Alarm.Bytes != nil {
 		whole = max(whole, *r.Alarm.Bytes)
@@ -338,37 +331,21 @@ func bands(from, to int64) []band {
 
 // treeOf is the lineage, and what it leaves open.
 func treeOf(r incident.Record) (nodes []nodeView, open []named) {
+	t := r.Lineage
+	if t == nil || len(t.Nodes) == 0 {
+		return nil, nil
+	}
 	var w writer
-	lineage(&w, r)
-	if r.Lineage == nil {
-		return nil, w.fields
-	}
-	shown, deep := shownOf(r.Lineage.Nodes), make([]int, len(r.Lineage.Nodes))
-	for i, n := range r.Lineage.Nodes {
-		if n.Parent >= 0 && n.Parent < i {
-			deep[i] = deep[n.Parent] + 1
-		}
-		if !shown[i] {
-			continue
-		}
-		view := nodeView{Deep: min(deep[i], maxDeep), Took: n.Took, Says: capital(node(n))}
-		for _, m := range n.Made {
-			view.Made = append(view.Made, "by "+made(m))
-		}
-		if n.MadeMore > 0 {
-			view.Made = append(view.Made, fmt.Sprintf("and by %d more calls", n.MadeMore))
-		}
-		nodes = append(nodes, view)
-	}
-	return nodes, w.fields
+	shown := shownOf(t.Nodes)
+	leftOpen(&w, r, shown)
+	return viewsOf(t.Nodes, shown), w.fields
 }
 
 // mostActors is how many rows the page's table of actors has: all that an incident keeps.
 const mostActors = evidence.MaxActors
 
 func actorsOf(r incident.Record) (rows []actorView, more int64) {
-	actors := slices.Clone(r.Evidence.Actors)
-	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
+	actors := byWeight(r.Evidence)
 	for _, a := range actors {
 		if len(rows) == mostActors || !suspected(r, a) {
 			continue

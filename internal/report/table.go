@@ -35,8 +35,7 @@ func table(b *writer, r incident.Record) {
 	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
 	shown := 0
 	var unsized []evidence.Actor
-	actors := slices.Clone(e.Actors)
-	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(r.Evidence.Weight(y), r.Evidence.Weight(x)) })
+	actors := byWeight(e)
 	for _, a := range actors {
 		if shown == maxRows || !suspected(r, a) {
 			continue
@@ -65,6 +64,20 @@ func table(b *writer, r incident.Record) {
 	if a := lead(r); a != nil {
 		details(b, r, *a)
 	}
+}
+
+// byWeight are the actors, those first who weigh most.
+func byWeight(e evidence.Evidence) []evidence.Actor {
+	actors := slices.Clone(e.Actors)
+	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(e.Weight(y), e.Weight(x)) })
+	return actors
+}
+
+// byBytes are the actors who took bytes in the window, those first who took most.
+func byBytes(e evidence.Evidence) []evidence.Actor {
+	actors := slices.DeleteFunc(slices.Clone(e.Actors), func(a evidence.Actor) bool { return a.Bytes <= 0 })
+	slices.SortStableFunc(actors, func(x, y evidence.Actor) int { return cmp.Compare(y.Bytes, x.Bytes) })
+	return actors
 }
 
 // suspected reports whether an actor took something, or may have, or a human is asked about it: it has a row.

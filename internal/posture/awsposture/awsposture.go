@@ -85,6 +85,11 @@ func whole(err error) error {
 	return err
 }
 
+// block is a public access block of S3 or of S3 Control, which have a type each for the same four.
+func block(ignoreACLs, restrictBuckets, blockACLs, blockPolicies *bool) posture.Block {
+	return posture.Block{IgnoreACLs: aws.ToBool(ignoreACLs), RestrictBuckets: aws.ToBool(restrictBuckets), BlockACLs: aws.ToBool(blockACLs), BlockPolicies: aws.ToBool(blockPolicies)}
+}
+
 // Bucket reads a bucket of the account. Each reading stands for itself: one that is refused leaves the others.
 func (r *Reader) Bucket(ctx context.Context, name string) posture.Bucket {
 	b := posture.Bucket{Name: name, Account: r.account}
@@ -95,7 +100,7 @@ func (r *Reader) Bucket(ctx context.Context, name string) posture.Bucket {
 			return posture.Block{}, whole(err)
 		}
 		c := out.PublicAccessBlockConfiguration
-		return posture.Block{IgnoreACLs: aws.ToBool(c.IgnorePublicAcls), RestrictBuckets: aws.ToBool(c.RestrictPublicBuckets), BlockACLs: aws.ToBool(c.BlockPublicAcls), BlockPolicies: aws.ToBool(c.BlockPublicPolicy)}, nil
+		return block(c.IgnorePublicAcls, c.RestrictPublicBuckets, c.BlockPublicAcls, c.BlockPublicPolicy), nil
 	})
 	b.Block = read("s3:GetBucketPublicAccessBlock", func() (posture.Block, error) {
 		out, err := r.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: of, ExpectedBucketOwner: us})
@@ -103,7 +108,7 @@ func (r *Reader) Bucket(ctx context.Context, name string) posture.Bucket {
 			return posture.Block{}, whole(err)
 		}
 		c := out.PublicAccessBlockConfiguration
-		return posture.Block{IgnoreACLs: aws.ToBool(c.IgnorePublicAcls), RestrictBuckets: aws.ToBool(c.RestrictPublicBuckets), BlockACLs: aws.ToBool(c.BlockPublicAcls), BlockPolicies: aws.ToBool(c.BlockPublicPolicy)}, nil
+		return block(c.IgnorePublicAcls, c.RestrictPublicBuckets, c.BlockPublicAcls, c.BlockPublicPolicy), nil
 	})
 	b.Public = read("s3:GetBucketPolicyStatus", func() (bool, error) {
 		out, err := r.s3.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: of, ExpectedBucketOwner: us})
