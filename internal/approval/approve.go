@@ -148,18 +148,18 @@ func (a *Approval) sensible(ctx context.Context, rec *incident.Record, i int) (s
 	return "", nil
 }
 
-// credentialOf is the credential that a step is against, as the evidence has it, or whoever is changed where it has none: a session that a stolen
-// key has minted took nothing.
+// credentialOf is the credential that a step changes. An order changes its user or role, whom it asks about by name: the key that the evidence has
+// may have been deleted meanwhile.
 func credentialOf(rec incident.Record, o containment.Outcome) actor.Credential {
-	if o.Step.Order != nil {
-		for _, a := range rec.Evidence.Actors {
-			if o.Against(a) {
-				return a.Credential()
-			}
+	if order := o.Step.Order; order != nil {
+		c := actor.Credential{Kind: actor.IAMUser, UserName: order.User, PrincipalID: order.UserID, AccountID: o.Step.Target.AccountID}
+		if order.Role != "" {
+			c.Kind, c.UserName, c.RoleName = actor.Role, "", order.Role
 		}
-		c := actor.Credential{Kind: actor.IAMUser, UserName: o.Step.Order.User, AccountID: o.Step.Target.AccountID}
-		if o.Step.Order.Role != "" {
-			c.Kind, c.RoleName, c.PrincipalID = actor.Role, o.Step.Order.Role, o.Step.Order.UserID
+		for _, a := range rec.Evidence.Actors {
+			if c.PrincipalID == "" && o.Against(a) {
+				c.PrincipalID = a.PrincipalID
+			}
 		}
 		return c
 	}

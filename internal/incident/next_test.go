@@ -340,18 +340,21 @@ func TestAnAskThatNobodyHeardIsUndelivered(t *testing.T) {
 	told := func(kind MessageKind, minutes int, why string) Notice {
 		return Notice{Kind: kind, Tries: 1, Error: why, At: after(time.Duration(minutes) * time.Minute)}
 	}
+	chat := func(n Notice) Notice { n.Channel = "chat"; return n }
 	for name, c := range map[string]struct {
 		outcomes []containment.Outcome
 		notified []Notice
 		want     bool
 	}{
-		"a later message failed":                  {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, true},
-		"a step was done, and its message failed": {[]containment.Outcome{{State: containment.Done, Undo: "undo it"}}, []Notice{told(Answer, 0, ""), told(Revised, 5, "gone")}, true},
-		"and the close alone failed":              {asked, []Notice{told(Answer, 0, ""), told(Closing, 5, "gone")}, false},
-		"and nothing is asked":                    {nil, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, false},
-		"another channel took it":                 {asked, []Notice{told(Answer, 0, ""), told(Again, 5, ""), told(Again, 9, "gone")}, false},
-		"a still later one was accepted":          {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), told(Reminder, 9, "")}, false},
-		"a page that failed says nothing of it":   {asked, []Notice{told(Answer, 0, ""), told(Page, 5, "gone")}, false},
+		"a later message failed":                         {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, true},
+		"a step was done, and its message failed":        {[]containment.Outcome{{State: containment.Done, Undo: "undo it"}}, []Notice{told(Answer, 0, ""), told(Revised, 5, "gone")}, true},
+		"and the close alone failed":                     {asked, []Notice{told(Answer, 0, ""), told(Closing, 5, "gone")}, false},
+		"and nothing is asked":                           {nil, []Notice{told(Answer, 0, ""), told(Again, 5, "gone")}, false},
+		"another channel took it":                        {asked, []Notice{told(Answer, 0, ""), chat(told(Again, 5, "")), told(Again, 9, "gone")}, false},
+		"another one of its kind was accepted before it": {asked, []Notice{told(Answer, 0, ""), told(Revised, 5, ""), told(Revised, 9, "gone")}, true},
+		"on every channel":                               {asked, []Notice{told(Revised, 5, ""), chat(told(Revised, 5, "")), told(Revised, 9, "gone"), chat(told(Revised, 9, "gone"))}, true},
+		"a still later one was accepted":                 {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), told(Reminder, 9, "")}, false},
+		"a page that failed says nothing of it":          {asked, []Notice{told(Answer, 0, ""), told(Page, 5, "gone")}, false},
 	} {
 		if got := (Record{Outcomes: c.outcomes, Notified: c.notified}).Undelivered(); got != c.want {
 			t.Errorf("%s: Undelivered = %t, want %t", name, got, c.want)
@@ -480,7 +483,7 @@ func TestNotifyAgain(t *testing.T) {
 	}
 }
 
-// Of the messages that a channel has not accepted since the last that it has, one is sent again, and it names what was merged meanwhile.
+// Of the messages that a channel has not accepted since the last that it has, one is sent again.
 func TestNotifyAgainSendsOne(t *testing.T) {
 	failed := func(kind MessageKind, channel string) Notice {
 		return Notice{Kind: kind, Channel: channel, Tries: maxTries, Error: "gone", At: after(0)}
@@ -488,16 +491,14 @@ func TestNotifyAgainSendsOne(t *testing.T) {
 	accepted := Notice{Kind: Answer, Channel: "sns", Tries: 1, At: after(0)}
 	for name, c := range map[string]struct {
 		notified []Notice
-		joined   []Joined
 		want     string // those that wait
 	}{
-		"the answer, and not what was reminded of": {[]Notice{failed(Page, "sns"), failed(Answer, "sns"), failed(Reminder, "sns"), failed(Escalation, "sns")}, nil, "answer sns "},
-		"with what was merged":                     {[]Notice{failed(Answer, "sns"), failed(Revised, "sns")}, []Joined{{ID: "i2"}}, "revised sns "},
-		"since the last that was accepted":         {[]Notice{accepted, failed(Again, "sns"), failed(Escalation, "sns")}, nil, "again sns "},
-		"each channel its own":                     {[]Notice{accepted, failed(Answer, "chat"), failed(Again, "sns"), failed(Again, "chat")}, nil, "answer chat again sns "},
-		"nothing":                                  {[]Notice{accepted}, nil, ""},
+		"the answer, and not what was reminded of": {[]Notice{failed(Page, "sns"), failed(Answer, "sns"), failed(Reminder, "sns"), failed(Escalation, "sns")}, "answer sns "},
+		"since the last that was accepted":         {[]Notice{accepted, failed(Again, "sns"), failed(Escalation, "sns")}, "again sns "},
+		"each channel its own":                     {[]Notice{accepted, failed(Answer, "chat"), failed(Again, "sns"), failed(Again, "chat")}, "answer chat again sns "},
+		"nothing":                                  {[]Notice{accepted}, ""},
 	} {
-		r := Record{Notified: c.notified, Joined: c.joined}.NotifyAgain(after(time.Hour))
+		r := Record{Notified: c.notified}.NotifyAgain(after(time.Hour))
 		got := ""
 		for _, n := range r.Notified {
 			if n.Tries == 0 {

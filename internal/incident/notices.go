@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -62,25 +63,36 @@ func (r Record) Heard() bool { return slices.ContainsFunc(r.Notified, Notice.acc
 func (r Record) Paged() bool { return !r.Once && r.Alarm.CopiedTo == "" }
 
 // Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels; or, where
-// something is still asked or was done, any since of a kind that failed. A merged incident is reported by the one that it is merged into.
+// something is still asked or was done, any since that failed. A merged incident is reported by the one that it is merged into.
 func (r Record) Undelivered() bool {
 	if len(r.Notified) == 0 || r.MergedInto != "" {
 		return false
 	}
 	var last time.Time
-	accepted := map[MessageKind]bool{}
+	heard := false
 	for _, n := range r.Notified {
 		if n.accepted() && n.Kind != Page {
-			accepted[n.Kind] = true
+			heard = true
 			if n.At.After(last) {
 				last = n.At
 			}
 		}
 	}
-	return len(accepted) == 0 || slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Open() || o.Undo != "" }) &&
+	return !heard || slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Open() || o.Undo != "" }) &&
 		slices.ContainsFunc(r.Notified, func(n Notice) bool {
-			return n.Kind != Page && n.Kind != Closing && n.Error != "" && !accepted[n.Kind] && n.At.After(last)
+			return n.Kind != Page && n.Kind != Closing && n.Error != "" && n.At.After(last) && !r.latestAccepted(n.Kind)
 		})
+}
+
+// latestAccepted reports whether a channel has accepted the latest message of a kind that it was given.
+func (r Record) latestAccepted(kind MessageKind) bool {
+	latest := map[string]bool{}
+	for _, n := range r.Notified {
+		if n.Kind == kind {
+			latest[n.Channel] = n.accepted()
+		}
+	}
+	return slices.Contains(slices.Collect(maps.Values(latest)), true)
 }
 
 // NotifyAgain is an incident that is undelivered, to be notified once more: also where its alarm comes again and finds it closed. Each channel gets the
@@ -97,9 +109,7 @@ func (r Record) NotifyAgain(now time.Time) Record {
 		}
 	}
 	for _, i := range waits {
-		if r.Notified[i].Tries = 0; r.Notified[i].Kind == Answer && len(r.Joined) > 0 {
-			r.Notified[i].Kind = Revised // which names the incidents that were merged into this one since
-		}
+		r.Notified[i].Tries = 0
 	}
 	r.Closed = time.Time{}
 	r.Note(now, "delivered to nobody: notifying again")

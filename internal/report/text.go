@@ -31,6 +31,7 @@ func text(r incident.Record) Message {
 		notKnown(&b, r)
 	default:
 		steps(&b, r)
+		also(&b, r)
 		why(&b, r)
 		lineage(&b, r)
 		b.WriteString(inPast(r, tableOf(r)))

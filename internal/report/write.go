@@ -24,7 +24,7 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	word, lines := "", []string(nil)
 	switch kind {
 	case incident.Revised:
-		word, lines = "REVISED", revised(r)
+		word, lines = "REVISED", []string{"Later evidence, a later alarm, or what a human has decided has changed what was said before."}
 		if slices.ContainsFunc(r.Outcomes, regretted) {
 			word = "REVISED, UNDO?"
 		}
@@ -73,21 +73,20 @@ func regrets(b *writer, r incident.Record) {
 	}
 }
 
-// revised says what has changed since the answer was delivered.
-func revised(r incident.Record) []string {
-	lines := []string{"Later evidence, a later alarm, or what a human has decided has changed what was said before."}
+// also names the incidents that were merged into one, in every message that has its steps: a louder one may take the place of the one that would have
+// named them first.
+func also(b *writer, r incident.Record) {
 	latest, earlier := joined(r)
 	for _, j := range latest {
-		lines = append(lines, "Also: "+prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+").")
+		field(b, "Also", prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+")")
 	}
 	if earlier != "" {
-		lines = append(lines, "And "+earlier+".")
+		field(b, "And", earlier)
 	}
-	return lines
 }
 
-// joined are the latest incidents that were merged into one, which no message has named yet, and the others by their ids: while no channel takes a
-// message, any number may be merged, and each is an alarm of which somebody has to hear.
+// joined are the latest incidents that were merged into one, and the others by their ids: while no channel takes a message, any number may be
+// merged, and each is an alarm of which somebody has to hear.
 func joined(r incident.Record) (latest []incident.Joined, earlier string) {
 	n := max(0, len(r.Joined)-maxOutcomes)
 	if n == 0 {
@@ -295,13 +294,7 @@ func closing(r incident.Record) Message {
 	for i := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
 		outcome(&b, r, i)
 	}
-	latest, earlier := joined(r)
-	for _, j := range latest {
-		field(&b, "Also", prose.Safe(j.Answer)+" (incident "+prose.Safe(j.ID)+")")
-	}
-	if earlier != "" {
-		field(&b, "And", earlier)
-	}
+	also(&b, r)
 	if n := len(r.FollowUps); n > 0 {
 		f := r.FollowUps[n-1]
 		for _, broken := range f.Broken {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
@@ -187,4 +188,28 @@ func TestTheSessionThatWasShownIsTheOneThatIsApproved(t *testing.T) {
 			t.Errorf("got %q, %v", said, err)
 		}
 	})
+}
+
+// An order changes the user, and not the key that the evidence names: that may have been deleted meanwhile.
+func TestAnOrderAsksAboutItsUserAndNotAboutHisKey(t *testing.T) {
+	w := asks()
+	w.Steps, w.Cutter = []policy.Action{policy.FenceOrigin}, w.account
+	rec := w.open(t)
+	step := containment.Order{Action: policy.FenceOrigin, Incident: rec.ID, User: "mara", Networks: []string{"203.0.113.9/32"}}
+	target, err := w.account.Identify(t.Context(), actor.Credential{Kind: actor.IAMUser, UserName: "mara", AccountID: account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := containment.Outcome{Action: step.Action, Target: target.ID, AccessKeyID: "AKIAEXAMPLEDELETED01", State: containment.Asked}
+	rec.Evidence.Actors[0].AccessKeyID = o.AccessKeyID
+	if o.Step, err = step.Step(target, containment.Doc{Absent: true}); err != nil {
+		t.Fatal(err)
+	}
+	rec.Outcomes, rec.Verdicts = append(rec.Outcomes, o), append(rec.Verdicts, incident.Verdict{Action: o.Action, Target: o.Target})
+	if rec, err = w.Store.Put(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 2)); err != nil || !strings.HasPrefix(said, "approved") {
+		t.Errorf("got %q, %v", said, err)
+	}
 }
