@@ -365,3 +365,28 @@ func (f flood) run(t *testing.T) {
 	}
 	t.Logf("%d events in %s, delivered %d times: %d messages to the team, %d to the watchers", events, span, q.delivered, len(team.sent), len(watch.sent))
 }
+
+// What can be neither stored nor told is tried again while the run lasts, so that the heartbeat knows of it as soon as the table is back (simulation,
+// seed 20743).
+func TestWhatIsNeitherStoredNorToldIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, team := &memory{down: true}, &topic{name: "sns:team", fails: func() bool { return true }}
+		teller := Teller{Store: table, Team: team, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		batch := []string{`{"rule":"Topic","event":{"detail":{"eventID":"1","eventName":"DeleteTopic"}}}`}
+		if _, err := teller.Handle(ctx, batch); err == nil || ctx.Err() != nil {
+			t.Errorf("neither: got %v, and the run's time: %v", err, ctx.Err())
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		time.AfterFunc(time.Minute, func() {
+			table.mu.Lock()
+			defer table.mu.Unlock()
+			table.down = false
+		})
+		if _, err := teller.Handle(ctx, batch); err != nil || table.state.Unsent().IsZero() {
+			t.Errorf("the table is back: got %v, and %+v is stored", err, table.state)
+		}
+	})
+}

@@ -42,6 +42,9 @@ type Teller struct {
 // Unstored is how long a run lasts at least that told something and could not store it: with two runs at a time, that is one message a second.
 const Unstored = 2 * time.Second
 
+// untold is how long a run waits that could neither store nor tell.
+const untold = 10 * time.Second
+
 // conflicts is how often another run may be faster. There are two at a time.
 const conflicts = 20
 
@@ -58,9 +61,14 @@ func (t Teller) Handle(ctx context.Context, bodies []string) (again []int, err e
 		}
 	}
 	suspects := t.suspects(ctx, events)
-	s, err := t.store(ctx, func(s State) State { return s.Next(events, t.Watched, suspects, t.Clock.Now()) })
-	if err != nil {
-		return nil, t.unstored(ctx, events, err)
+	next := func(s State) State { return s.Next(events, t.Watched, suspects, t.Clock.Now()) }
+	s, err := t.store(ctx, next)
+	for err != nil {
+		told := t.unstored(ctx, events, err)
+		if told == nil || !t.later(ctx) {
+			return nil, told
+		}
+		s, err = t.store(ctx, next)
 	}
 	claimed := s.Claimed(s.Version)
 	if len(claimed) == 0 {
@@ -115,6 +123,16 @@ func (t Teller) unstored(ctx context.Context, events []Event, cause error) error
 		return err
 	}
 	return t.Clock.Wait(ctx, now.Add(Unstored))
+}
+
+// later waits before what could be neither stored nor told is tried again: until one of the two is done, the heartbeat does not know of it. It reports
+// false where the run ends before.
+func (t Teller) later(ctx context.Context) bool {
+	at := t.Clock.Now().Add(untold)
+	if until, ok := ctx.Deadline(); !ok || at.After(until.Add(-2*untold)) {
+		return false
+	}
+	return t.Clock.Wait(ctx, at) == nil
 }
 
 // suspects are asked for only where a call was refused, which alone depends on them.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"nightlatch/internal/containment"
@@ -131,6 +132,7 @@ func (w *world) copies() {
 	found := false
 	for i := range 3 {
 		w.after(time.Duration(i)*time.Hour+w.between(0, time.Hour), func() {
+			found = found || slices.ContainsFunc(w.heard, func(h hears) bool { return strings.Contains(h.Body, "loot") })
 			if !found && len(copiedRows(seen(w.trail, w.now), evidence.Copied{Buckets: buckets, From: w.now.Add(-2 * time.Hour), To: w.now})) > 0 {
 				found = true
 				w.news = append(w.news, news{w.now, w.now.Add(heardWithin), "loot", true, ""})
