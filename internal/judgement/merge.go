@@ -34,7 +34,16 @@ func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) 
 			lead.Notify(incident.Revised, sent.Add(incident.PageCooldown), l.Channels...)
 		}
 	}
+	lead.Outcomes = slices.Clone(lead.Outcomes)
 	for i, o := range r.Outcomes {
+		if o.State == containment.Failed { // it failed there too, just now, and is not tried again at once
+			at := slices.IndexFunc(lead.Outcomes, func(theirs containment.Outcome) bool {
+				return theirs.State == o.State && theirs.SameStep(o) && theirs.At.Before(o.At)
+			})
+			if at >= 0 {
+				lead.Outcomes[at].At, lead.Outcomes[at].Detail = o.At, o.Detail
+			}
+		}
 		if o.State != containment.Skipped {
 			r.Outcomes[i].State, r.Outcomes[i].Detail = containment.Skipped, "incident "+lead.ID+" has this step"
 		}
@@ -48,7 +57,8 @@ func Merge(r incident.Record, open []*incident.Record, answer string, l Limits) 
 // leadOf is the one open incident that has all the steps of another; nil where there is none.
 func leadOf(r incident.Record, open []*incident.Record, now time.Time) (lead *incident.Record) {
 	// One that others were merged into, or that has done something itself, keeps its story.
-	if r.Once || r.MergedInto != "" || len(r.Joined) > 0 || slices.ContainsFunc(r.Outcomes, containment.Outcome.Contained) {
+	did := func(o containment.Outcome) bool { return o.Contained() || o.State == containment.Undone }
+	if r.Once || r.MergedInto != "" || len(r.Joined) > 0 || slices.ContainsFunc(r.Outcomes, did) {
 		return nil
 	}
 	// A human's own question is answered once and never followed up, and an alarm that CloudWatch does not confirm may be anybody's.

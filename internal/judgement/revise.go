@@ -44,6 +44,9 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 			rec.Outcomes[i] = old.ByHand(rec.Outcomes[i].Step.Before, rec.Outcomes[i].At)
 		default:
 			rec.Outcomes[i].Approved = old.Approved // who has answered is not forgotten: another incident had the step, and it is to be done here
+			if old.Approved != nil && old.Step.Order != nil {
+				rec.Outcomes[i].Step = old.Step // and not a later denial than he has approved
+			}
 			changed = true
 		}
 	}

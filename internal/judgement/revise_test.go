@@ -37,6 +37,24 @@ func TestAnApprovalOutlivesALaterVerdict(t *testing.T) {
 	}
 }
 
+// What a human has approved is done as he has approved it, and not as it is planned later (simulation, seed 54399).
+func TestWhatWasApprovedIsWhatIsIntended(t *testing.T) {
+	step := func(name string) containment.Step {
+		return containment.Step{Ref: containment.Ref{Name: name}, Order: &containment.Order{Incident: name}}
+	}
+	for by, want := range map[*containment.Approval]string{nil: "later", {By: "olga"}: "approved"} {
+		rec := incident.Record{
+			Outcomes: []containment.Outcome{{Action: policy.DenyRoleSession, Target: "etl", State: containment.Intended, Step: step("later")}},
+			Verdicts: []incident.Verdict{{Action: policy.DenyRoleSession, Target: "etl", Decision: policy.Contain}},
+		}
+		revise(&rec, []containment.Outcome{{Action: policy.DenyRoleSession, Target: "etl", State: containment.Skipped, Step: step("approved"), Approved: by}},
+			[]incident.Verdict{{Decision: policy.Ask}})
+		if got := rec.Outcomes[0].Step.Ref.Name; got != want {
+			t.Errorf("approved %v: the step is %q, want %q", by, got, want)
+		}
+	}
+}
+
 // Whom a human holds after it was contained is asked about: that is no evidence, and nothing is to be undone for it (simulation, seed 8442).
 func TestAHoldTakesBackNothing(t *testing.T) {
 	for why, regretted := range map[string]bool{"hold: olga restored this key": false, "ask-company: it may be a place of ours": true} {

@@ -778,3 +778,66 @@ func (w *world) approval() *approval.Approval {
 	return &approval.Approval{Store: w.Store, Account: w.Account, Investigation: ask, Scheduler: w.Scheduler, Channels: w.Channels, Clock: w.Clock, Log: w.Log,
 		Mode: w.Mode, Generation: w.Generation, Ours: w.Ours, Name: w.Name, Trusts: approval.Trusts{"identity-center", "saml", "accounts.example.com"}}
 }
+
+// blind is a store that lists nothing any more from a time on.
+type blind struct {
+	incident.Store
+	is bool
+}
+
+func (b *blind) Unclosed(ctx context.Context) ([]incident.Brief, error) {
+	if b.is {
+		return nil, errors.New("the table does not answer")
+	}
+	return b.Store.Unclosed(ctx)
+}
+
+// An ask that was approved while its message waited is not asked: the record is read before each message, and not only listed (simulation, seeds
+// 19548 and 55810). Nor is an incident lost that somebody else has changed (seed 58610).
+func TestWhatWasApprovedMeanwhileIsNotAsked(t *testing.T) {
+	w := asks()
+	store := &blind{Store: w.Store}
+	w.Store = store
+	var r incident.Record
+	_, err := w.Handle(t.Context(), event(1_000_000), func(now incident.Record) {
+		if r = now; r.Judged.IsZero() && !r.NotifiedAt(incident.Page).IsZero() {
+			w.channel.Err = errors.New("the topic is gone")
+		}
+		if failed := slices.ContainsFunc(r.Notified, func(n incident.Notice) bool { return n.Kind == incident.Answer && n.Tries == 1 }); failed && !store.is {
+			store.is, w.channel.Err = true, nil
+			if said, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
+				t.Errorf("got %q, %v", said, err)
+			}
+		}
+	})
+	for _, m := range w.channel.Sent() {
+		if strings.Contains(m.Body, "YOU DECIDE") {
+			t.Errorf("it was approved, and is asked: %s", m.Body)
+		}
+	}
+	if state(t, r) != containment.Done {
+		t.Errorf("got %+v, %v", r.Outcomes, err)
+	}
+}
+
+// Nor is one asked that somebody has done by hand while the channel took nothing (simulation, seeds 27380 and 59733).
+func TestWhatWasDoneMeanwhileIsNotAsked(t *testing.T) {
+	w := asks()
+	w.channel.Err = errors.New("the topic is gone")
+	done := false
+	r := w.watch(t, func(r incident.Record) {
+		if failed := slices.ContainsFunc(r.Notified, func(n incident.Notice) bool { return n.Kind == incident.Answer && n.Tries == 1 }); failed && !done {
+			done = true
+			w.account.SetStatus(stolen, containment.Inactive)
+			w.channel.Err = nil
+		}
+	})
+	for _, m := range w.channel.Sent() {
+		if strings.Contains(m.Body, "YOU DECIDE") {
+			t.Errorf("it was done, and is asked: %s", m.Body)
+		}
+	}
+	if state(t, r) != containment.Already {
+		t.Errorf("got %+v", r.Outcomes)
+	}
+}

@@ -97,8 +97,11 @@ func (w *worker) notifyAll(ctx context.Context, batch []task) {
 		w.asOne(ctx, answer, report.Doubted, func(rec *incident.Record, n incident.Notice) bool { return n.Kind == incident.Answer && doubted(rec) })
 	}
 	w.each(ctx, messages, func(t task) {
+		if w.changed(ctx, t.rec) {
+			return
+		}
 		n := &t.rec.Notified[t.move.Notice]
-		if t.rec.NotifiedAgain > 0 && n.Tries == 0 { // it has waited until a channel takes something
+		if t.rec.NotifiedAgain > 0 || n.Tries > 0 { // it has waited until a channel takes something
 			w.stillOpen(ctx, t.rec)
 		}
 		w.callByName(ctx, t.rec)

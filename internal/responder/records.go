@@ -16,15 +16,14 @@ func (w *worker) put(ctx context.Context, rec *incident.Record) bool {
 	history, id := rec.History, rec.ID
 	rec.Writer = w.name
 	stored, err := w.store(ctx, w.Store.Put, *rec)
+	if errors.Is(err, incident.ErrConflict) {
+		now, err := w.Store.Load(ctx, id)
+		w.takeUpAnew(ctx, id, now, err)
+		return false
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case errors.Is(err, incident.ErrConflict):
-		w.Log.InfoContext(ctx, "somebody else has changed the incident; taking it up anew", "incident", id)
-		delete(w.open, id)
-		w.listed = time.Time{}
-		return false
-	case err != nil:
+	if err != nil {
 		w.giveUp(ctx, id, fmt.Errorf("storing it: %w", err))
 		return false
 	}
@@ -34,6 +33,33 @@ func (w *worker) put(ctx context.Context, rec *incident.Record) bool {
 		w.watch(stored)
 	}
 	return true
+}
+
+// changed reports whether somebody has changed an incident since it was read: what was answered meanwhile is not asked. Where that cannot be read,
+// it has not been: to be heard comes first.
+func (w *worker) changed(ctx context.Context, rec *incident.Record) bool {
+	now, err := w.Store.Load(ctx, rec.ID)
+	if err != nil || now.Version == rec.Version {
+		return false
+	}
+	w.takeUpAnew(ctx, rec.ID, now, nil)
+	return true
+}
+
+// takeUpAnew goes on with an incident as somebody else has stored it. Where it could not be read it is listed anew.
+func (w *worker) takeUpAnew(ctx context.Context, id string, now incident.Record, err error) {
+	w.Log.InfoContext(ctx, "somebody else has changed the incident; taking it up anew", "incident", id)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		delete(w.open, id)
+		w.listed = time.Time{}
+		return
+	}
+	if known := w.open[id]; known != nil {
+		now.History = known.History
+	}
+	w.open[id] = &now
 }
 
 // store calls the store until it is known whether the call took effect.

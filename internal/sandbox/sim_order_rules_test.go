@@ -43,11 +43,12 @@ func (w *world) cutSoon(y granted, soon func(time.Time) bool) bool {
 	return w.failed[y.wish] || slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == y.step && soon(o.at) })
 }
 
-// stood reports whether an order stands that is called done, or did when it was read: AWS may show what was taken away a while ago.
+// stood reports whether an order stands that is called done, or did when it was read: AWS may show what was taken away a while ago, and to write down
+// what was read may take long.
 func (w *world) stood(o containment.Outcome) bool {
 	doc, err := w.account.get(o.Step.Ref)
 	return err == nil && doc == o.Step.After || slices.ContainsFunc(w.writes, func(x write) bool {
-		return x.ref == o.Step.Ref && x.before == o.Step.After && x.at.After(w.now.Add(-w.weather.iam-inFlight))
+		return x.ref == o.Step.Ref && x.before == o.Step.After && x.at.After(o.At.Add(-w.weather.iam-inFlight))
 	})
 }
 
@@ -71,7 +72,8 @@ func (w *world) goesOn(who identity, n int64) {
 	}
 }
 
-// checkMoves checks whether it was told that the thief has taken away what was ordered: by the first follow-up that could see it.
+// checkMoves checks whether it was told that the thief has taken away what was ordered: by the first follow-up that could see it. What failed and a
+// human did by hand was never seen done, and is asked about.
 func (w *world) checkMoves() {
 	for _, who := range slices.Sorted(maps.Keys(w.took)) {
 		if named := slices.ContainsFunc(w.sent, func(m sent) bool { return strings.Contains(m.Body, who) }); w.weather.clear && w.took[who] > 30*threshold && !named {
@@ -84,7 +86,7 @@ func (w *world) checkMoves() {
 		i := slices.IndexFunc(r.Outcomes, func(of containment.Outcome) bool { return of.Step.Ref == x.ref })
 		again := slices.ContainsFunc(w.writes, func(y write) bool { return y.ref == x.ref && y.at.After(x.at) })
 		later := slices.ContainsFunc(r.FollowUps, func(f incident.FollowUp) bool { return f.At.After(sees) })
-		if again || !later || i < 0 || r.MergedInto != "" || r.Outcomes[i].State == containment.Undone || !r.Outcomes[i].Tried() || w.escalated(r.ID, x.at) {
+		if again || !later || i < 0 || r.MergedInto != "" || r.Outcomes[i].State == containment.Undone || !r.Outcomes[i].Tried() || r.Outcomes[i].Open() || w.escalated(r.ID, x.at) {
 			continue
 		}
 		what := string(r.Outcomes[i].Action) + " " + r.Outcomes[i].Target
