@@ -98,8 +98,11 @@ func newTable(t *testing.T, cfg aws.Config, name string) *Store {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	if err != nil || r.Header.Get("Authorization") == "" {
-		f.t.Errorf("request without a body or a signature: %v", err)
+	if err != nil { // the client has given up meanwhile, and the table never sees the call
+		return
+	}
+	if r.Header.Get("Authorization") == "" {
+		f.t.Errorf("a request without a signature: %s", body)
 	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	f.mu.Lock()
