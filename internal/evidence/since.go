@@ -22,10 +22,11 @@ type Since struct {
 	// KeyIDs are access key ids (AKIA…, ASIA…).
 	KeyIDs []string
 	// PrincipalIDs are unique ids of users and roles (AIDA…, AROA…): all their keys and sessions. What a session of another role did
-	// is the role's, also where this user assumed it; the AssumeRole is in the answer. A role's session is named AROA…:session in records,
-	// and asked for by its key.
+	// is the role's, also where this user assumed it; the AssumeRole is in the answer.
 	PrincipalIDs []string
-	From, To     time.Time
+	// SessionIDs are the principal ids of sessions, AROA…:name: each session of a role by that name, and no other of the role.
+	SessionIDs []string
+	From, To   time.Time
 }
 
 // Name implements Question.
@@ -39,14 +40,19 @@ func uniqueIDs(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return !uniqueID.MatchString(id) })
 }
 
+// sessionName is the form of a session's principal id. Who assumes the role chooses the name.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+var sessionName = regexp.MustCompile(`^AROA[A-Z0-9]{4,124}:[\w+=,.@-]{1,64}$`)
+
 // SQL implements Question. An answer has one row for all, also where there was nothing, and one for each credential and call ("deed").
 // Those that change something come first, or the one CreateAccessKey would hide behind many reads; then those made most often.
 //
 // A question about nobody has no row at all, which ReadSince refuses: it must not pass for quiet.
 func (q Since) SQL(s Schema) string {
 	keys, principals := uniqueIDs(q.KeyIDs), uniqueIDs(q.PrincipalIDs)
+	sessions := slices.DeleteFunc(slices.Clone(q.SessionIDs), func(id string) bool { return !sessionName.MatchString(id) })
 	somebody := 1
-	if len(keys)+len(principals) == 0 {
+	if len(keys)+len(principals)+len(sessions) == 0 {
 		somebody = 0
 	}
 	return fmt.Sprintf(`with found as (
@@ -61,7 +67,7 @@ func (q Since) SQL(s Schema) string {
   where eventtime >= %[3]s and eventtime < %[4]s and coalesce(errorcode, '') = ''
     and coalesce(%[11]s, '') <> 'Failure'
     and (useridentity.accesskeyid in (%[5]s) or split_part(useridentity.principalid, ':', 1) in (%[6]s)
-      or useridentity.sessioncontext.sessionissuer.principalid in (%[6]s))
+      or useridentity.sessioncontext.sessionissuer.principalid in (%[6]s) or useridentity.principalid in (%[13]s))
 ),
 once as (
   select *, row_number() over (partition by call_id, eventname order by case when access_key_id = '' then 1 else 0 end, eventid, unix, source_ip, vpc_endpoint) as copy,
@@ -87,7 +93,7 @@ placed as (
 select part, access_key_id, principal_id, service, name, writes, calls, bytes, first_seen, last_seen, source_ip, vpc_endpoint, origins, places
 from placed
 where place <= %[8]d and 1 = %[9]d
-order by part, place`, s.sent(), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut, s.signedIn(), unix("eventtime"))
+order by part, place`, s.sent(), s.records(q.From, q.To), s.moment(q.From), s.moment(q.To), anyOf(keys), anyOf(principals), network, MaxDeeds, somebody, bytesOut, s.signedIn(), unix("eventtime"), anyOf(sessions))
 }
 
 // signedIn is how a sign-in went, NULL for other calls: one that failed has no error code, only this answer, under its own name.

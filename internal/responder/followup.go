@@ -175,8 +175,11 @@ func (w *worker) since(ctx context.Context, rec *incident.Record, f *incident.Fo
 			q.KeyIDs = append(q.KeyIDs, n.Keys...)
 		}
 		for _, a := range rec.Evidence.Actors {
-			if a.AccessKeyID == o.Key() {
-				id, _, _ := strings.Cut(a.PrincipalID, ":")
+			switch id, _, _ := strings.Cut(a.PrincipalID, ":"); {
+			case a.AccessKeyID != o.Key():
+			case o.Action == policy.DenyRoleSession: // the role's other sessions go on with their work
+				q.SessionIDs = append(q.SessionIDs, a.PrincipalID)
+			default:
 				q.PrincipalIDs = append(q.PrincipalIDs, id)
 			}
 		}

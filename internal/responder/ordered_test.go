@@ -2,12 +2,14 @@ package responder_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/approval"
 	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/sandbox"
@@ -79,6 +81,26 @@ func TestASessionIsDeniedWatchedAndRestored(t *testing.T) {
 	}
 	if _, err := w.approval().Hold(t.Context(), ops, shown(w.handle(t), 1)); err == nil || !strings.Contains(err.Error(), "restore it first") {
 		t.Errorf("it stands, and is called restored: %v", err)
+	}
+}
+
+// After a session's denial it is asked what that session has done since, and not what the role's other sessions have: they go on with their work.
+func TestTheOthersOfARoleAreNotAskedAbout(t *testing.T) {
+	w := cuts(t, containsSessions, policy.DenyRoleSession)
+	var asked []evidence.Since
+	w.Trail = heard{w.trail, func(q evidence.Question) {
+		if since, ok := q.(evidence.Since); ok {
+			asked = append(asked, since)
+		}
+	}}
+	w.handle(t)
+	if len(asked) == 0 {
+		t.Fatal("nobody was asked about")
+	}
+	for _, q := range asked {
+		if !slices.Equal(q.SessionIDs, []string{"AROAEXAMPLEexporter:loot"}) || len(q.PrincipalIDs) > 0 || !slices.Equal(q.KeyIDs, []string{session("loot", 0).key}) {
+			t.Errorf("asked about %+v", q)
+		}
 	}
 }
 

@@ -30,8 +30,11 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 		all := seen(w.trail, now)
 		engine := w.load(t, all)
 		from := w.plot.begins.Truncate(time.Minute)
-		var refused []string
+		var refused, sessions []string
 		for _, e := range w.trail {
+			if id := e.UserIdentity.PrincipalID; strings.HasPrefix(id, "AROA") && strings.HasSuffix(id, "r") && len(sessions) < 20 { // loader, for one
+				sessions = append(sessions, id)
+			}
 			if e.ErrorCode != "" {
 				refused = append(refused, e.UserIdentity.PrincipalID)
 			}
@@ -50,6 +53,7 @@ func TestSimTrailAnswersAsDuckDB(t *testing.T) {
 		questions := []evidence.Question{
 			evidence.Since{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: []string{w.mara}, From: from, To: now},
 			evidence.Since{KeyIDs: []string{w.plot.stolen, w.plot.batch}, From: from.AddDate(0, 0, -9), To: now},
+			evidence.Since{SessionIDs: sessions, From: from.AddDate(0, 0, -9), To: now},
 			evidence.Since{PrincipalIDs: []string{w.mara}, From: now, To: now}, evidence.Since{From: from, To: now},
 			evidence.Refused{KeyIDs: []string{w.plot.stolen}, PrincipalIDs: refused, From: from.AddDate(0, 0, -1), To: now}, evidence.Refused{From: from, To: now},
 			evidence.Trust{Role: "oncall", Provider: "arn:aws:iam::111122223333:saml-provider/idp", From: dusk.AddDate(0, 0, -1), To: now},

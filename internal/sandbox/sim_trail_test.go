@@ -1207,7 +1207,7 @@ type deeds struct {
 type deedID struct{ part, key, principal, service, name string }
 
 func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
-	if len(q.KeyIDs)+len(q.PrincipalIDs) == 0 {
+	if len(q.KeyIDs)+len(q.PrincipalIDs)+len(q.SessionIDs) == 0 {
 		return nil
 	}
 	once := map[string]*entry{}
@@ -1218,7 +1218,7 @@ func sinceRows(all []*entry, q evidence.Since) []evidence.Row {
 	for _, e := range all {
 		switch {
 		case e.EventTime.Before(q.From) || !e.EventTime.Before(q.To) || e.ErrorCode != "":
-		case slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID), named(q.PrincipalIDs, unique(e)), named(q.PrincipalIDs, e.issuerID):
+		case slices.Contains(q.KeyIDs, e.UserIdentity.AccessKeyID), named(q.PrincipalIDs, unique(e)), named(q.PrincipalIDs, e.issuerID), slices.Contains(q.SessionIDs, e.UserIdentity.PrincipalID):
 			id := cmp.Or(e.SharedEventID, e.EventID) + "|" + e.EventName
 			if kept := once[id]; kept == nil || rank(e) < rank(kept) {
 				once[id] = e

@@ -47,6 +47,7 @@ func TestWhatCountsAsDone(t *testing.T) {
 	user := evidence.Since{PrincipalIDs: mara.PrincipalIDs, From: noon, To: end}
 	stolen := evidence.Since{KeyIDs: mara.KeyIDs, From: noon, To: end}
 	web := evidence.Since{PrincipalIDs: []string{"AROAEXAMPLEWEB"}, From: noon, To: end}
+	named := evidence.Since{SessionIDs: []string{"AROAEXAMPLEWEB:a"}, From: noon, To: end}
 	for name, c := range map[string]struct {
 		q       evidence.Since
 		records []record
@@ -68,6 +69,7 @@ func TestWhatCountsAsDone(t *testing.T) {
 		"a caller without a key or name":       {mara, calls(api("iam", "CreateAccessKey", set("userIdentity", nil)), api("iam", "CreateAccessKey", keyID(""), principalID(""))), nil},
 		"a session of the role":                {web, calls(api("s3", "ListBuckets", session("a", "ASIAEXAMPLEROLE00001"))), []string{"s3 ListBuckets ASIAEXAMPLEROLE00001 1"}},
 		"a session of the role, by its key":    {evidence.Since{KeyIDs: []string{"ASIAEXAMPLEROLE00001"}, From: noon, To: end}, calls(api("s3", "ListBuckets", session("a", "ASIAEXAMPLEROLE00001")), api("s3", "ListBuckets", session("b", "ASIAEXAMPLEROLE00002"))), []string{"s3 ListBuckets ASIAEXAMPLEROLE00001 1"}},
+		"a session of the role, by its name":   {named, calls(api("s3", "ListBuckets", session("a", "ASIAEXAMPLEROLE00001")), api("s3", "ListBuckets", session("a", "ASIAEXAMPLEROLE00003")), api("s3", "ListBuckets", session("b", "ASIAEXAMPLEROLE00002"))), []string{"s3 ListBuckets ASIAEXAMPLEROLE00001 1", "s3 ListBuckets ASIAEXAMPLEROLE00003 1"}},
 		"the bucket owner's record of a role":  {web, calls(api("s3", "ListBuckets", set("userIdentity", map[string]any{"type": "AWSAccount", "principalId": "AROAEXAMPLEWEB:a", "accountId": account}))), []string{"s3 ListBuckets  1"}},
 		"one event, delivered twice":           {mara, calls(api("iam", "CreateUser", id("a")), api("iam", "CreateUser", id("a"))), []string{"iam CreateUser " + key + " 1"}},
 		"an organization's two records":        {mara, calls(call(id("2"), set("sharedEventID", "s")), call(id("1"), set("sharedEventID", "s"), keyID(""))), []string{"s3 GetObject " + key + " 1"}},
@@ -132,8 +134,8 @@ func TestMoreDeedsThanAreListed(t *testing.T) {
 // A question about nobody must never be answered by "nothing was done".
 func TestNobodyIsNotQuiet(t *testing.T) {
 	e := trail(t, calls(call(), call(keyID("")), api("iam", "CreateUser", set("userIdentity", nil))))
-	for _, ids := range [][]string{nil, {""}, {"x' OR 1=1 --"}, {"AIDAEXAMPLEMARA' OR '1'='1"}, {account}} {
-		got := rows(t, e, evidence.Since{KeyIDs: ids, PrincipalIDs: ids, From: noon, To: end})
+	for _, ids := range [][]string{nil, {""}, {"x' OR 1=1 --"}, {"AIDAEXAMPLEMARA' OR '1'='1"}, {account}, {"AROAEXAMPLEWEB:a' OR '1'='1"}} {
+		got := rows(t, e, evidence.Since{KeyIDs: ids, PrincipalIDs: ids, SessionIDs: ids, From: noon, To: end})
 		if d, err := evidence.ReadSince(got); err == nil || len(got) > 0 {
 			t.Errorf("%q: got %+v from %v", ids, d, got)
 		}

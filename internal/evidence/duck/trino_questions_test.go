@@ -41,7 +41,7 @@ func (s about) questions() []evidence.Question {
 		evidence.Callers{Buckets: buckets, Before: to}, evidence.Callers{Credentials: s.keys, Before: to},
 		evidence.Bystanders{Of: s.aims(buckets), Before: to},
 		evidence.Copied{Buckets: buckets, From: from, To: to}, evidence.Copied{From: from, To: to},
-		evidence.Minutes{From: from, To: to}, evidence.Course{Buckets: buckets, Keys: s.keys, From: from, To: to}, evidence.Refused{KeyIDs: s.keys, PrincipalIDs: s.ids, From: from, To: to}, evidence.Since{KeyIDs: s.keys, From: from, To: to}, evidence.Since{PrincipalIDs: s.ids, From: from, To: to},
+		evidence.Minutes{From: from, To: to}, evidence.Course{Buckets: buckets, Keys: s.keys, From: from, To: to}, evidence.Refused{KeyIDs: s.keys, PrincipalIDs: s.ids, From: from, To: to}, evidence.Since{KeyIDs: s.keys, From: from, To: to}, evidence.Since{PrincipalIDs: s.ids, SessionIDs: []string{"AROAEXAMPLEWEB:x"}, From: from, To: to},
 		evidence.Tagged{User: "mara", Tag: "nightlatch:protect", From: from, To: to}, evidence.Tagged{Role: "web", Tag: "nightlatch:protect", From: from, To: to}}
 	all = append(all, evidence.Trust{Role: "web", Provider: "arn:aws:iam::218007301253:saml-provider/idp", From: from, To: to}, evidence.Trust{Role: "other", From: from, To: to})
 	for _, calls := range [][]string{{"PutBucketReplication", "CreateJob"}, {"GetObject"}} {
