@@ -186,8 +186,8 @@ func unexplained(r incident.Record) string {
 // maxOutcomes is how many steps the answer spells out.
 const maxOutcomes = 12
 
-func outcome(b *writer, r incident.Record, i int) {
-	o := r.Outcomes[i]
+// stepOf names a step, and which credential of its target it is against.
+func stepOf(o containment.Outcome) string {
 	step := prose.Safe(string(o.Action)) + " " + prose.Safe(o.Target)
 	switch order := o.Step.Order; {
 	case o.Step.Ref.Type == containment.KeyStatus:
@@ -197,6 +197,12 @@ func outcome(b *writer, r incident.Record, i int) {
 	case order != nil && len(order.Networks) > 0:
 		step += ", " + prose.List(order.Networks)
 	}
+	return step
+}
+
+func outcome(b *writer, r incident.Record, i int) {
+	o := r.Outcomes[i]
+	step := stepOf(o)
 	detail := ""
 	if o.Detail != "" {
 		detail = " (" + prose.Safe(o.Detail) + ")"
@@ -241,7 +247,7 @@ func outcome(b *writer, r incident.Record, i int) {
 	for _, line := range o.Runbook {
 		raw(b, "Run", line)
 	}
-	if o.State == containment.Asked && o.Step.Planned() && len(o.Runbook) > 0 && !r.Once && r.Mode != containment.ModeObserve {
+	if approvable(r, o) {
 		raw(b, "Or", o.Command("approve", r.ID, flags(r.Where())...))
 	}
 	if o.Undo != "" {
@@ -250,6 +256,14 @@ func outcome(b *writer, r incident.Record, i int) {
 	if o.Step.Ref.Type == containment.KeyStatus && !o.Step.Before.Absent {
 		field(b, "Still open", "sessions that this key minted outlive it by up to 36 hours; turning it off does not cut them")
 	}
+}
+
+// notConfirmed says why CloudWatch does not confirm an alarm; "" where it does.
+func notConfirmed(r incident.Record) string {
+	if r.Alarm.Confirmed && r.Alarm.Bytes != nil {
+		return ""
+	}
+	return "NOT CONFIRMED by CloudWatch: " + prose.Safe(cmp.Or(r.MetricError, r.Alarm.Doubt, "it was not asked"))
 }
 
 func sure(r incident.Record) string {
@@ -264,7 +278,7 @@ func sure(r incident.Record) string {
 	case a.Confirmed && a.Bytes != nil:
 		parts = append(parts, "CloudWatch confirms "+prose.Bytes(*a.Bytes))
 	default:
-		parts = append(parts, "NOT CONFIRMED by CloudWatch: "+prose.Safe(cmp.Or(r.MetricError, a.Doubt, "it was not asked")))
+		parts = append(parts, notConfirmed(r))
 	}
 	if a.Counts != "" {
 		parts = append(parts, counted(a))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,9 +183,40 @@ func written() map[string]Message {
 	calm.Alarm.Confirmed, calm.Alarm.Doubt = false, "the alarm fired at another time"
 	return map[string]Message{
 		"page": Page([]incident.Record{all["contained"]}), "pages": Page([]incident.Record{all["contained"], all["decide"], calm}),
+		"answer": Write(incident.Answer, all["contained"]), "answer-two": Write(incident.Answer, all["two"]), "answer-nobody": Write(incident.Answer, all["nobody"]),
 		"revised": Write(incident.Revised, late), "again": Write(incident.Again, loud), "reminder": Write(incident.Reminder, open),
 		"escalated-ask": Write(incident.Escalation, open), "escalated-theft": Write(incident.Escalation, loud),
 		"closing": Write(incident.Closing, quiet), "closing-open": Write(incident.Closing, open),
+	}
+}
+
+// On a phone the first screen has the answer: at most eight short lines above the rule, which we do not wrap, and one command alone between blank
+// lines. The rest is below it.
+func TestAPhoneShowsTheAnswerFirst(t *testing.T) {
+	for name, r := range messages() {
+		for _, kind := range []incident.MessageKind{incident.Answer, incident.Reminder} {
+			first, rest, ok := strings.Cut(Write(kind, r).Body, rule+"\n")
+			if !ok || !strings.Contains(rest, "How sure") {
+				t.Fatalf("%s: no rule, or nothing below it:\n%s", name, first)
+			}
+			paragraphs := strings.Split(strings.TrimSpace(first), "\n\n")
+			if kind == incident.Reminder {
+				paragraphs = paragraphs[2:] // that it is still open, and why it is said
+			}
+			if lines := strings.Split(paragraphs[1], "\n"); paragraphs[0] != headline(r) || len(lines) > 8 || len(first) > 1200 {
+				t.Errorf("%s: %d characters in %d lines begin with %q:\n%s", name, len(first), len(lines), paragraphs[0], first)
+			}
+			commands := 0
+			for _, p := range paragraphs {
+				if strings.HasPrefix(p, "aws ") || strings.HasPrefix(p, "nightlatch ") {
+					commands++
+				}
+			}
+			waits := slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Open() || o.Undo != "" })
+			if want := map[bool]int{true: 1}[waits]; commands != want || strings.Contains(first, "  ") {
+				t.Errorf("%s: %d commands stand alone, want %d, and no columns:\n%s", name, commands, want, first)
+			}
+		}
 	}
 }
 

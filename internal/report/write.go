@@ -41,21 +41,27 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 		}
 	case incident.Escalation:
 		word, lines = "ESCALATED", append(found(r), escalated(r)...)
-	default:
+	}
+	if r.Alarm.Refused != "" {
 		return m
 	}
-	var b writer
-	fmt.Fprintf(&b, "%s\n\n", word)
-	if kind == incident.Revised {
-		regrets(&b, r)
-	}
-	for _, l := range lines {
-		for _, line := range wrap(l, width) {
-			fmt.Fprintln(&b, line)
+	var b, said writer
+	answer(&said, r) // which the glance says
+	if word != "" {
+		fmt.Fprintf(&b, "%s\n\n", word)
+		if kind == incident.Revised {
+			regrets(&b, r)
 		}
+		for _, l := range lines {
+			fmt.Fprintln(&b, l)
+		}
+		b.WriteString("\n")
+		m.Subject = subject(word+", "+headline(r), r)
 	}
-	fmt.Fprintf(&b, "\n%s", m.Body)
-	return Message{Subject: subject(word+", "+headline(r), r), Body: b.String()}
+	fmt.Fprintf(&b, "%s\n\n", headline(r))
+	glance(&b.Builder, r)
+	b.WriteString(strings.TrimPrefix(m.Body, said.String()))
+	return Message{Subject: m.Subject, Body: b.String()}
 }
 
 // regretted is a step that was done, and that the complete evidence would leave to a human.

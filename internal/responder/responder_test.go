@@ -923,7 +923,7 @@ func TestATheftInTheMarginIsAsked(t *testing.T) {
 		t.Errorf("the first step is %+v of %+v, want the stolen key's to be asked", o, r.Verdicts[0])
 	}
 	body := unwrap(m.Body)
-	for _, says := range []string{"Access key " + stolen + " of IAM user mara", "took 0 bytes (0.0 % of the alarmed bytes) and 4.77 MiB in the minutes around the window", "from 198.51.100.0/24: NEVER SEEN for it on earlier days", "ask-unexplained: ",
+	for _, says := range []string{"Access key " + stolen + " of IAM user mara", "Took 0 bytes (0.0 % of the alarmed bytes) and 4.77 MiB in the minutes around the window", "From 198.51.100.0/24: NEVER SEEN for it on earlier days", "ask-unexplained: ",
 		"YOU DECIDE deactivate-key " + stolen, "(4.77 MiB around) " + stolen} {
 		if !strings.Contains(body, says) {
 			t.Errorf("the message does not say %q:\n%s", says, m.Body)
