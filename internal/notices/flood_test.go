@@ -390,3 +390,29 @@ func TestWhatIsNeitherStoredNorToldIsTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+// What was told is noted as told while the run lasts, or it would be told again every five minutes as long as the table fails often (simulation, seed
+// 13105).
+func TestWhatWasToldIsNotedWhenTheTableIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, team := &memory{}, &topic{name: "sns:team"}
+		team.fails = func() bool {
+			table.mu.Lock()
+			defer table.mu.Unlock()
+			table.down = true
+			time.AfterFunc(time.Minute, func() {
+				table.mu.Lock()
+				defer table.mu.Unlock()
+				table.down = false
+			})
+			return false
+		}
+		teller := Teller{Store: table, Team: team, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		_, err := teller.Handle(ctx, []string{`{"rule":"Topic","event":{"detail":{"eventID":"1","eventName":"DeleteTopic"}}}`})
+		if err != nil || len(team.sent) != 1 || len(table.state.Due) > 0 {
+			t.Errorf("got %v, %d messages, and %+v is due still", err, len(team.sent), table.state.Due)
+		}
+	})
+}

@@ -42,8 +42,8 @@ type Teller struct {
 // Unstored is how long a run lasts at least that told something and could not store it: with two runs at a time, that is one message a second.
 const Unstored = 2 * time.Second
 
-// untold is how long a run waits that could neither store nor tell.
-const untold = 10 * time.Second
+// pause is how long a run waits for a table that does not answer.
+const pause = 10 * time.Second
 
 // conflicts is how often another run may be faster. There are two at a time.
 const conflicts = 20
@@ -82,10 +82,16 @@ func (t Teller) Handle(ctx context.Context, bodies []string) (again []int, err e
 		return ticks, nil // the others are stored, and would be counted twice
 	}
 	version := s.Version
-	if _, err := t.store(ctx, func(s State) State { return s.Sent(version) }); err != nil {
-		t.Log.ErrorContext(ctx, "what was told could not be noted, and will be told again", "err", err)
+	for {
+		_, err := t.store(ctx, func(s State) State { return s.Sent(version) })
+		if err == nil {
+			return nil, nil
+		}
+		if !t.later(ctx) {
+			t.Log.ErrorContext(ctx, "what was told could not be noted, and will be told again", "err", err)
+			return nil, nil
+		}
 	}
-	return nil, nil
 }
 
 // store changes the stored state.
@@ -125,11 +131,11 @@ func (t Teller) unstored(ctx context.Context, events []Event, cause error) error
 	return t.Clock.Wait(ctx, now.Add(Unstored))
 }
 
-// later waits before what could be neither stored nor told is tried again: until one of the two is done, the heartbeat does not know of it. It reports
-// false where the run ends before.
+// later waits before the table is tried again: what could be neither stored nor told, the heartbeat does not know of, and what could not be noted as told
+// is told again. It reports false where the run ends before.
 func (t Teller) later(ctx context.Context) bool {
-	at := t.Clock.Now().Add(untold)
-	if until, ok := ctx.Deadline(); !ok || at.After(until.Add(-2*untold)) {
+	at := t.Clock.Now().Add(pause)
+	if until, ok := ctx.Deadline(); !ok || at.After(until.Add(-2*pause)) {
 		return false
 	}
 	return t.Clock.Wait(ctx, at) == nil
