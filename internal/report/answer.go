@@ -109,9 +109,7 @@ func held(e evidence.Evidence) string {
 // answer is the headline and who it was.
 func answer(b *writer, r incident.Record) {
 	fmt.Fprintf(b, "%s\n\n", headline(r))
-	for _, line := range wrap(Answer(r)+".", width) {
-		fmt.Fprintln(b, line)
-	}
+	b.lines(Answer(r)+".", 0)
 }
 
 // steps are what was done, what a human has to decide, and how sure all of it is.

@@ -14,7 +14,7 @@ func Decided(word, what, by, key, means string, at time.Time) Message {
 	fmt.Fprintf(&b, "%s\n\n", word)
 	for _, text := range []string{prose.Safe(what) + ", by " + prose.Safe(by) + " with " + prose.Safe(key) + " at " + at.UTC().Format(time.DateTime) + " UTC.", means,
 		"If nobody of you did this, that credential is a thief's."} {
-		for _, line := range wrap(text, width) {
+		for _, line := range wrap(text, columns) {
 			fmt.Fprintln(&b, line)
 		}
 	}

@@ -23,7 +23,8 @@ func lineage(b *writer, r incident.Record) {
 	if t == nil || len(t.Nodes) == 0 {
 		return
 	}
-	fmt.Fprint(b, "\nLINEAGE: where the credentials come from, and what was made with them\n")
+	fmt.Fprintln(b)
+	b.lines("LINEAGE: where the credentials come from, and what was made with them", 0)
 	shown := shownOf(t.Nodes)
 	for _, v := range viewsOf(t.Nodes, shown) {
 		indented(b, v.Deep, v.Says)
@@ -32,13 +33,13 @@ func lineage(b *writer, r incident.Record) {
 		}
 	}
 	if len(t.Nodes) == 1 && t.Nodes[0].Kind == evidence.KeyNode {
-		fmt.Fprintf(b, "The trail shows nothing that was made with it, %s.\n", prose.Window(t.From, t.To))
+		b.lines("The trail shows nothing that was made with it, "+prose.Window(t.From, t.To)+".", 0)
 	}
 	if more := t.More + int64(len(t.Nodes)-min(len(t.Nodes), count(shown))); more > 0 {
-		fmt.Fprintf(b, "And %d more, of which the incident's JSON has the first ones.\n", more)
+		b.lines(fmt.Sprintf("And %d more, of which the incident's JSON has the first ones.", more), 0)
 	}
 	if t.NotFollowed > 0 {
-		fmt.Fprintf(b, "NOT FOLLOWED: %s, because so many questions are asked at most.\n", prose.Plural(int64(t.NotFollowed), "credential"))
+		b.lines("NOT FOLLOWED: "+prose.Plural(int64(t.NotFollowed), "credential")+", because so many questions are asked at most.", 0)
 	}
 	leftOpen(b, r, shown)
 }
@@ -125,12 +126,8 @@ func cutMade(b *writer, r incident.Record, n evidence.Node) {
 
 // indented writes a text under what it belongs to.
 func indented(b *writer, deep int, text string) {
-	for i, line := range wrap(text, width-2*deep-2) {
-		if i > 0 {
-			line = "  " + line
-		}
-		fmt.Fprintf(b, "%s%s\n", strings.Repeat("  ", deep), line)
-	}
+	b.WriteString(strings.Repeat("  ", deep))
+	b.lines(text, 2*deep+2)
 }
 
 // shownOf are the nodes that the text has: those that took the bytes with all that they come from, and then the first ones.

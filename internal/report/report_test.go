@@ -220,6 +220,30 @@ func TestAPhoneShowsTheAnswerFirst(t *testing.T) {
 	}
 }
 
+// A narrow terminal gets the same words in lines that fit it. Only what is one word, or a command, is longer.
+func TestANarrowTerminalCutsNoWord(t *testing.T) {
+	for name, r := range messages() {
+		r.Lineage = &evidence.Tree{Nodes: []evidence.Node{{Kind: evidence.KeyNode, Keys: []string{stolen}, Parent: -1}}}
+		whole := Terminal(r, 400)
+		if whole != Text(r).Body {
+			t.Errorf("%s: a wide terminal gets another text", name)
+		}
+		for _, wide := range []int{0, 60, 80} {
+			text := Terminal(r, wide)
+			for line := range strings.SplitSeq(text, "\n") {
+				command := strings.Contains(line, " aws ") || strings.Contains(line, " nightlatch ")
+				if len(line) > max(wide, 60) && !command && strings.Contains(strings.TrimSpace(line), " ") {
+					t.Errorf("%s at %d columns has a line of %d: %s", name, wide, len(line), line)
+				}
+			}
+			words := func(s string) string { w := strings.Fields(s); slices.Sort(w); return strings.Join(w, " ") }
+			if words(text) != words(whole) {
+				t.Errorf("%s at %d columns has other words:\n%s", name, wide, text)
+			}
+		}
+	}
+}
+
 // An incident that was merged while no channel took anything is named in the next message that one takes, however many others were (simulation, seed
 // 13397; and 23672, where a louder message took the place of the one that would have named it).
 func TestEveryMergedIncidentIsNamed(t *testing.T) {

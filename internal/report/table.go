@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,22 +18,20 @@ import (
 // maxRows is how many actors the table shows.
 const maxRows = 10
 
-// tableOf is the table as a text.
-func tableOf(r incident.Record) string {
-	var b writer
-	table(&b, r)
-	return b.String()
-}
-
 // table is the evidence: who took something, in the window or around it, or copied.
 func table(b *writer, r incident.Record) {
 	e := r.Evidence
 	if len(e.Actors) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nEVIDENCE (%s, %s)\n", prose.Safe(e.Engine), prose.Window(e.From, e.To))
+	fmt.Fprintln(b)
+	b.lines("EVIDENCE ("+prose.Safe(e.Engine)+", "+prose.Window(e.From, e.To)+")", 0)
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "share\tbytes\tcredential\tof\tfrom\tusual")
+	line := row // where it fits; else each actor has three
+	if b.width() < columns {
+		line = rows
+	}
+	line(w, [6]string{"share", "bytes", "credential", "of", "from", "usual"})
 	shown := 0
 	var unsized []evidence.Actor
 	actors := byWeight(e)
@@ -41,7 +40,9 @@ func table(b *writer, r incident.Record) {
 			continue
 		}
 		shown++
-		row(w, a)
+		cells := cellsOf(a)
+		cells[5] = inPast(r, cells[5])
+		line(w, cells)
 		if a.Unsized > 0 || a.Copies > 0 {
 			unsized = append(unsized, a)
 		}
@@ -55,11 +56,11 @@ func table(b *writer, r incident.Record) {
 		if a.Copies > 0 {
 			what = append(what, prose.Plural(a.Copies, "server-side copy")+" of unknown size")
 		}
-		fmt.Fprintf(b, "%s (%s): %s, first seen %s, last seen %s UTC\n", short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a),
-			strings.Join(what, " and "), moment(a.FirstSeen), moment(a.LastSeen))
+		b.lines(fmt.Sprintf("%s (%s): %s, first seen %s, last seen %s UTC", short(cmp.Or(a.AccessKeyID, "-"), 24), owner(a),
+			strings.Join(what, " and "), moment(a.FirstSeen), moment(a.LastSeen)), 0)
 	}
 	if more := int64(len(e.Actors)-shown) + e.Others.Actors; more > 0 {
-		fmt.Fprintf(b, "and %s with less, or with calls only around the window\n", prose.Plural(more, "actor"))
+		b.lines("and "+prose.Plural(more, "actor")+" with less, or with calls only around the window", 0)
 	}
 	if a := lead(r); a != nil {
 		details(b, r, *a)
@@ -87,9 +88,10 @@ func suspected(r incident.Record, a evidence.Actor) bool {
 	})
 }
 
-func row(w *tabwriter.Writer, a evidence.Actor) {
-	c := cellsOf(a)
-	fmt.Fprintln(w, strings.Join(c[:], "\t"))
+func row(w io.Writer, c [6]string) { fmt.Fprintln(w, strings.Join(c[:], "\t")) }
+
+func rows(w io.Writer, c [6]string) {
+	fmt.Fprintf(w, "%s\t%s\t%s\n\t%s\t%s\n\t\t%s\n", c[0], c[2], c[3], c[1], c[4], c[5])
 }
 
 // cellsOf are the columns of an actor's row: share, bytes, credential, of, from, usual.
@@ -121,24 +123,23 @@ func cellsOf(a evidence.Actor) [6]string {
 // details are what else is known of the actor that the answer is about.
 func details(b *writer, r incident.Record, a evidence.Actor) {
 	fmt.Fprintln(b)
+	calls := "Calls: " + counts(a.Calls) + "."
 	if !a.FirstSeen.IsZero() {
-		fmt.Fprintf(b, "First seen %s, last seen %s UTC. ", moment(a.FirstSeen), moment(a.LastSeen))
+		calls = fmt.Sprintf("First seen %s, last seen %s UTC. ", moment(a.FirstSeen), moment(a.LastSeen)) + calls
 	}
-	fmt.Fprintf(b, "Calls: %s.\n", counts(a.Calls))
+	b.lines(calls, 0)
 	if len(a.Errors) > 0 {
-		fmt.Fprintf(b, "Refused: %s.\n", counts(a.Errors))
+		b.lines("Refused: "+counts(a.Errors)+".", 0)
 	}
 	if a.LastUsed != nil && a.MostBytesInADay != nil {
-		fmt.Fprintf(b, "On earlier days its owner read these buckets last at %s, and at most %s in a day.\n",
-			a.LastUsed.UTC().Format("2006-01-02 15:04"), prose.Bytes(*a.MostBytesInADay))
+		b.lines(fmt.Sprintf("On earlier days its owner read these buckets last at %s, and at most %s in a day.",
+			a.LastUsed.UTC().Format("2006-01-02 15:04"), prose.Bytes(*a.MostBytesInADay)), 0)
 	}
 	for _, c := range compared(r, a) {
-		for _, line := range wrap(c, width) {
-			fmt.Fprintln(b, line)
-		}
+		b.lines(inPast(r, c), 0)
 	}
 	for _, agent := range a.Agents[:min(len(a.Agents), 3)] {
-		fmt.Fprintf(b, "Agent, as the caller gives it: %s\n", short(agent, 80))
+		b.lines("Agent, as the caller gives it: "+short(agent, 80), 0)
 	}
 }
 

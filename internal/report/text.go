@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,16 +16,22 @@ import (
 
 // Text is the message to the team: the answer first, then why, then the evidence. The answer and the undo lines stand at the
 // top, so that a channel that has to cut cuts from the end.
-func Text(r incident.Record) Message { return text(r).In(r.Where()) }
+func Text(r incident.Record) Message { return text(r, columns).In(r.Where()) }
 
-func text(r incident.Record) Message {
-	var b writer
+// Terminal is the text for a terminal of so many columns, sixty at least. A command is never broken.
+func Terminal(r incident.Record, wide int) string {
+	return text(r, min(max(wide, narrowest), columns)).In(r.Where()).Body
+}
+
+func text(r incident.Record, wide int) Message {
+	b := writer{columns: wide}
 	answer(&b, r)
 	switch {
 	case r.Alarm.Refused != "":
-		fmt.Fprint(&b, "\nThis is said once for each alarm. Take Nightlatch out of its actions, or watch S3's request metrics.\n")
+		fmt.Fprintln(&b)
+		b.lines("This is said once for each alarm. Take Nightlatch out of its actions, or watch S3's request metrics.", 0)
 	case r.Alarm.Source == alarm.Manual: // who asks who was there gets all of them, before what could be done to anyone
-		b.WriteString(inPast(r, tableOf(r)))
+		table(&b, r)
 		steps(&b, r)
 		why(&b, r)
 		lineage(&b, r)
@@ -34,20 +41,38 @@ func text(r incident.Record) Message {
 		also(&b, r)
 		why(&b, r)
 		lineage(&b, r)
-		b.WriteString(inPast(r, tableOf(r)))
+		table(&b, r)
 		notKnown(&b, r)
 	}
 	timeline(&b, r)
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(r.ID), prose.Safe(string(r.Mode)))
+	fmt.Fprintln(&b)
+	b.lines(fmt.Sprintf("Incident %s, mode %s. Times are UTC.", prose.Safe(r.ID), prose.Safe(string(r.Mode))), 0)
 	return Message{Subject: Subject(r), Body: b.String()}
 }
 
-const width = 96
+// columns is how wide a text is, and narrowest how wide at least.
+const (
+	columns   = 96
+	narrowest = 60
+)
 
 // writer writes a text, and keeps its fields for whoever lays them out in another way.
 type writer struct {
 	strings.Builder
-	fields []named
+	fields  []named
+	columns int // 0 is as wide as any
+}
+
+func (b *writer) width() int { return cmp.Or(b.columns, columns) }
+
+// lines writes a text, wrapped, of which all lines but the first are indented.
+func (b *writer) lines(text string, indent int) {
+	for i, line := range wrap(text, b.width()-indent) {
+		if i > 0 {
+			line = strings.Repeat(" ", indent) + line
+		}
+		fmt.Fprintln(b, line)
+	}
 }
 
 // named is a field of a text. A command is shown as it is.
@@ -56,10 +81,16 @@ type named struct {
 	Command    bool
 }
 
+// item writes one of a list.
+func (b *writer) item(text string) {
+	b.WriteString("  - ")
+	b.lines(text, 4)
+}
+
 // field writes "Name    text", wrapped, with the text in a column of its own.
 func field(b *writer, name, text string) {
 	b.fields = append(b.fields, named{name, text, false})
-	for i, line := range wrap(text, width-indent) {
+	for i, line := range wrap(text, b.width()-indent) {
 		if i > 0 {
 			name = ""
 		}
@@ -107,26 +138,20 @@ func why(b *writer, r incident.Record) {
 			fmt.Fprintf(b, "and %d more verdicts, in the incident's JSON\n", len(r.Verdicts)-i)
 			break
 		}
-		fmt.Fprintf(b, "%s %s: %s\n", prose.Safe(string(v.Action)), prose.Safe(v.Target), strings.ToUpper(prose.Safe(string(v.Decision))))
+		b.lines(prose.Safe(string(v.Action))+" "+prose.Safe(v.Target)+": "+strings.ToUpper(prose.Safe(string(v.Decision))), 2)
 		for _, reason := range v.Reasons {
-			for j, line := range wrap(prose.Safe(reason), width-4) {
-				fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
-			}
+			b.item(prose.Safe(reason))
 		}
 		if v.TaggedBy != "" {
 			field(b, "  TAGGED BY", prose.Safe(v.TaggedBy))
 		}
 	}
 	if slices.ContainsFunc(r.Verdicts, func(v incident.Verdict) bool { return hadFloor(r, v) }) {
-		for _, line := range wrap("Contained without a human is who takes "+prose.Bytes(r.Floor())+" or more in 24 hours: "+r.WhyFloor()+".", width) {
-			fmt.Fprintln(b, line)
-		}
+		b.lines("Contained without a human is who takes "+prose.Bytes(r.Floor())+" or more in 24 hours: "+r.WhyFloor()+".", 0)
 	}
 	if r.Aside > 0 {
-		for _, line := range wrap(prose.Plural(int64(r.Aside), "usual reader")+" not asked about: what each took is usual for it, all of it through places that it used on earlier days, "+
-			"and the metric counts a part of the bucket. The table has them.", width) {
-			fmt.Fprintln(b, line)
-		}
+		b.lines(prose.Plural(int64(r.Aside), "usual reader")+" not asked about: what each took is usual for it, all of it through places that it used on earlier days, "+
+			"and the metric counts a part of the bucket. The table has them.", 0)
 	}
 	if r.Unjudged > 0 {
 		fmt.Fprintf(b, "%s took less than 1 %% each and were not judged\n", prose.Plural(int64(r.Unjudged), "other actor"))

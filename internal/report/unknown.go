@@ -25,9 +25,7 @@ func notKnown(b *writer, r incident.Record) {
 	}
 	fmt.Fprint(b, "\nNOT KNOWN\n")
 	for _, l := range lines {
-		for j, line := range wrap(l, width-4) {
-			fmt.Fprintf(b, "%s%s\n", map[bool]string{true: "  - ", false: "    "}[j == 0], line)
-		}
+		b.item(l)
 	}
 }
 
@@ -132,9 +130,10 @@ func timeline(b *writer, r incident.Record) {
 		log = log[len(log)-30:]
 	}
 	for _, e := range log {
-		fmt.Fprintf(b, "%s  %s\n", e.At.UTC().Format("15:04:05"), prose.Safe(e.What))
+		fmt.Fprint(b, e.At.UTC().Format("15:04:05"), "  ")
+		b.lines(prose.Safe(e.What), 10)
 	}
-	fmt.Fprintln(b, read(r))
+	b.lines(read(r), 0)
 }
 
 // read is what was read of CloudTrail, and how long that took.

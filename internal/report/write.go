@@ -20,7 +20,7 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	if kind == incident.Closing {
 		return closing(r)
 	}
-	m := text(r)
+	m := text(r, columns)
 	word, lines := "", []string(nil)
 	switch kind {
 	case incident.Revised:
@@ -71,9 +71,7 @@ func regretted(o containment.Outcome) bool { return o.Regretted && o.Contained()
 func regrets(b *writer, r incident.Record) {
 	for _, o := range r.Outcomes {
 		if regretted(o) {
-			for _, line := range wrap("On the complete evidence the policy would NOT contain "+prose.Safe(o.Target)+" by itself. If it was no theft, undo it:", width) {
-				fmt.Fprintln(b, line)
-			}
+			b.lines("On the complete evidence the policy would NOT contain "+prose.Safe(o.Target)+" by itself. If it was no theft, undo it:", 0)
 			fmt.Fprintf(b, "\n%s\n\n", prose.Plain(o.Undo))
 		}
 	}
@@ -197,15 +195,12 @@ func Page(fired []incident.Record) Message {
 			fmt.Fprintf(&b, "and %s more\n", prose.Plural(int64(len(fired)-i), "alarm"))
 			break
 		}
-		for j, line := range wrap(prose.List(r.Alarm.Buckets)+": "+alarmLine(r), width-2) {
-			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
-		}
+		b.WriteString("- ")
+		b.lines(prose.List(r.Alarm.Buckets)+": "+alarmLine(r), 2)
 	}
 	b.WriteString("\n")
-	for _, line := range wrap("Nightlatch asks CloudTrail now who takes them; it is about five minutes behind. The answer follows, in fifteen minutes at the latest. "+
-		"Nothing was done yet.", width) {
-		fmt.Fprintln(&b, line)
-	}
+	b.lines("Nightlatch asks CloudTrail now who takes them; it is about five minutes behind. The answer follows, in fifteen minutes at the latest. "+
+		"Nothing was done yet.", 0)
 	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(fired[0].ID), prose.Safe(string(fired[0].Mode)))
 	what := prose.List(fired[0].Alarm.Buckets)
 	if n := len(fired); n > 1 {
@@ -240,16 +235,13 @@ func Doubted(fired []incident.Record) Message {
 		if r.Alarm.Refused != "" {
 			why = ""
 		}
-		for j, line := range wrap(Answer(r)+why+". Incident "+prose.Safe(r.ID), width-2) {
-			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "- ", false: "  "}[j == 0], line)
-		}
+		b.WriteString("- ")
+		b.lines(Answer(r)+why+". Incident "+prose.Safe(r.ID), 2)
 	}
 	b.WriteString("\n")
 	list := strings.Join(append([]string{"nightlatch incidents"}, flags(fired[0].Where())...), " ")
-	for _, line := range wrap("Whoever may invoke the function can make such alarms up: look who may, and who does. "+list+" lists them all. "+
-		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", width) {
-		fmt.Fprintln(&b, line)
-	}
+	b.lines("Whoever may invoke the function can make such alarms up: look who may, and who does. "+list+" lists them all. "+
+		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", 0)
 	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(fired[0].Mode)))
 	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}.In(fired[0].Where())
 }
@@ -293,9 +285,7 @@ func closing(r incident.Record) Message {
 		end = "QUIET, WORK STOPPED?"
 	}
 	fmt.Fprintf(&b, "%s\n\n", end)
-	for _, line := range wrap(Answer(r)+".", width) {
-		fmt.Fprintln(&b, line)
-	}
+	b.lines(Answer(r)+".", 0)
 	fmt.Fprintln(&b)
 	for i := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
 		outcome(&b, r, i)

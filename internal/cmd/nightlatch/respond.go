@@ -195,7 +195,7 @@ func printIncident(out io.Writer, rec incident.Record, asJSON bool) error {
 		_, err = out.Write(text)
 		return err
 	}
-	_, err := io.WriteString(out, report.Text(rec).Body)
+	_, err := io.WriteString(out, textFor(out, rec))
 	return err
 }
 
