@@ -32,16 +32,24 @@ func lineage(b *writer, r incident.Record) {
 			indented(b, v.Deep+1, by)
 		}
 	}
-	if len(t.Nodes) == 1 && t.Nodes[0].Kind == evidence.KeyNode {
-		b.lines("The trail shows nothing that was made with it, "+prose.Window(t.From, t.To)+".", 0)
-	}
-	if more := t.More + int64(len(t.Nodes)-min(len(t.Nodes), count(shown))); more > 0 {
-		b.lines(fmt.Sprintf("And %d more, of which the incident's JSON has the first ones.", more), 0)
-	}
-	if t.NotFollowed > 0 {
-		b.lines("NOT FOLLOWED: "+prose.Plural(int64(t.NotFollowed), "credential")+", because so many questions are asked at most.", 0)
+	for _, line := range beyond(*t, shown) {
+		b.lines(line, 0)
 	}
 	leftOpen(b, r, shown)
+}
+
+// beyond says what a lineage does not show.
+func beyond(t evidence.Tree, shown []bool) (lines []string) {
+	if len(t.Nodes) == 1 && t.Nodes[0].Kind == evidence.KeyNode {
+		lines = append(lines, "The trail shows nothing that was made with it, "+prose.Window(t.From, t.To)+".")
+	}
+	if more := t.More + int64(len(t.Nodes)-min(len(t.Nodes), count(shown))); more > 0 {
+		lines = append(lines, fmt.Sprintf("And %d more, of which the incident's JSON has the first ones.", more))
+	}
+	if t.NotFollowed > 0 {
+		lines = append(lines, "NOT FOLLOWED: "+prose.Plural(int64(t.NotFollowed), "credential")+", because so many questions are asked at most.")
+	}
+	return lines
 }
 
 // nodeView is a node as it is shown: how deep, what it is, and by which records.

@@ -218,3 +218,19 @@ func TestThePageOfATheft(t *testing.T) {
 		}
 	}
 }
+
+// The page says of a lineage what it does not show, as the text does.
+func TestThePageSaysWhatTheLineageLeavesOut(t *testing.T) {
+	r := theft()
+	r.Lineage = &evidence.Tree{Nodes: []evidence.Node{{Kind: evidence.KeyNode, Keys: []string{"AKIAEXAMPLESTOLEN001"}, Parent: -1}}, More: 3, NotFollowed: 2}
+	page, err := html.Page(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(report.Text(r).Body), " ")
+	for _, says := range []string{"The trail shows nothing that was made with it, ", "And 3 more, of which the incident", "NOT FOLLOWED: 2 credentials, because so many questions are asked at most."} {
+		if !strings.Contains(string(page), "<p>"+says) || !strings.Contains(text, says) {
+			t.Errorf("the page or the text lacks %q", says)
+		}
+	}
+}

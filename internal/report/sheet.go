@@ -28,6 +28,7 @@ type (
 		Compared                   comparison
 		Strip                      strip
 		Tree                       []nodeView
+		Beyond                     []string
 		Open                       []named // what the lineage leaves open
 		Actors                     []actorView
 		More                       int64 // actors without a row
@@ -107,7 +108,7 @@ func SheetOf(r incident.Record, slots []evidence.Slot) Sheet {
 	if a := lead(r); a != nil {
 		p.Compared = comparisonOf(r, *a)
 	}
-	p.Tree, p.Open = treeOf(r)
+	p.Tree, p.Beyond, p.Open = treeOf(r)
 	p.Actors, p.More = actorsOf(r)
 	p.Why = whyOf(r)
 	for _, e := range r.Log {
@@ -329,16 +330,16 @@ func bands(from, to int64) []band {
 	return []band{{x, min(max(0.6, 100*float64(to-from)/secondsOfDay), 100-x)}}
 }
 
-// treeOf is the lineage, and what it leaves open.
-func treeOf(r incident.Record) (nodes []nodeView, open []named) {
+// treeOf is the lineage, what it does not show, and what it leaves open.
+func treeOf(r incident.Record) (nodes []nodeView, more []string, open []named) {
 	t := r.Lineage
 	if t == nil || len(t.Nodes) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var w writer
 	shown := shownOf(t.Nodes)
 	leftOpen(&w, r, shown)
-	return viewsOf(t.Nodes, shown), w.fields
+	return viewsOf(t.Nodes, shown), beyond(*t, shown), w.fields
 }
 
 // mostActors is how many rows the page's table of actors has: all that an incident keeps.
