@@ -657,3 +657,24 @@ func TestALouderMessageIsNotReplaced(t *testing.T) {
 		}
 	}
 }
+
+// Two equal answers that explain too little are not the end of the search: until its deadline nobody is told that it is not known who took the bytes. The
+// demo's thief was contained when CloudTrail showed two thirds, and the team was reminded of the last third a minute before it came.
+func TestNobodyWaitsWhileTheSearchGoesOn(t *testing.T) {
+	short := func(at ...time.Duration) Record {
+		r := queried(opened(), at...)
+		r.Judged, r.Evidence.Engine, r.Evidence.Actors, r.Evidence.Explained, r.Evidence.Complete = after(4*time.Minute), "duckdb", []evidence.Actor{{}}, new(0.67), true
+		return r
+	}
+	for name, c := range map[string]struct {
+		record Record
+		says   string
+	}{
+		"two equal answers":    {short(0, 6*time.Minute), ""},
+		"the deadline is over": {short(0, 6*time.Minute, Patience), "CloudTrail shows less than 80 % of them"},
+	} {
+		if got := c.record.Unsolved(); got != c.says || c.record.Searching() != (c.says == "") {
+			t.Errorf("%s: %q, searching %t, want %q", name, got, c.record.Searching(), c.says)
+		}
+	}
+}

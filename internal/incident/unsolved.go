@@ -9,10 +9,8 @@ import (
 // like a step that is asked.
 func (r Record) Unsolved() string {
 	e := r.Evidence
-	n := len(r.Rounds)
-	over := r.exhausted() || n > 0 && !r.Rounds[n-1].At.Before(r.Deadline)
 	switch {
-	case r.Once || r.MergedInto != "" || r.Judged.IsZero() || r.Alarm.Source != alarm.Fired || !r.Alarm.Confirmed || len(r.Alarm.Buckets) == 0 || !over:
+	case r.Once || r.MergedInto != "" || r.Judged.IsZero() || r.Alarm.Source != alarm.Fired || !r.Alarm.Confirmed || len(r.Alarm.Buckets) == 0 || r.Searching():
 	case e.Engine == "":
 		return "CloudTrail could not be asked"
 	case len(e.Actors) == 0:
@@ -22,3 +20,7 @@ func (r Record) Unsolved() string {
 	}
 	return ""
 }
+
+// Searching reports whether the trail is asked again, as what it may still show matters: two equal answers show nothing more where they explain too
+// little, and some records take longer than others.
+func (r Record) Searching() bool { return !r.settled() }
