@@ -51,5 +51,5 @@ func approverGrants(s Settings) []grant.Grant {
 	account := slices.DeleteFunc(awsaccount.ReadGrants(), func(g grant.Grant) bool {
 		return g.Sid == "IdentifyRoles" && s.enabled(policy.FenceOrigin, policy.DenyRoleSession, policy.DenyRoleSessions) == ""
 	})
-	return slices.Concat(account, s.planGrants(), askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
+	return slices.Concat(account, s.planGrants(), askGrants(s), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), channelGrants(s), hearingGrants())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ const doctorEventAge = 30 * 60 // seconds
 func newDoctor(scope constructs.Construct, s Settings, code string, topic, watch team, kept incidents, r responder) (examiner, error) {
 	f, err := newFunction(scope, s, recipe{
 		id: "Doctor", about: "Nightlatch: checks daily whether it would work tonight, and changes nothing", code: code, eventAge: doctorEventAge, grants: doctorGrants(s),
-		environment: settings.Doctor{Responder: s.forResponder(topic, watch, kept, r.queue.AttrArn()), Stack: *awscdk.Aws_STACK_ID(), Heartbeat: s.heartbeatARN()}.Environ(),
+		environment: settings.Doctor{Responder: s.forResponder(topic, watch, kept, r.queue.AttrArn()), Stack: *awscdk.Aws_STACK_ID(), Heartbeat: s.secretARN(s.Heartbeat)}.Environ(),
 		names:       watchNames(watch),
 		more:        []statement{encryptForTheWatchers(s.Home, watch)},
 	}, topic, kept, r.queue.AttrArn())
@@ -85,36 +84,4 @@ func (s Settings) measured() (all []string) {
 		all = append(all, b.Name+"="+strings.Join(texts, "+"))
 	}
 	return all
-}
-
-// secretName is what the setting takes, beside an ARN, and wholeARN an ARN with the end that Secrets Manager gives it: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-var (
-	secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-	wholeARN   = regexp.MustCompile(`^arn:.*-[A-Za-z0-9]{6}$`)
-)
-
-func (s *Settings) setHeartbeat(v string) error {
-	if !heartbeat.SecretARN.MatchString(v) && !secretName.MatchString(v) {
-		return errNot
-	}
-	s.Heartbeat = v
-	return nil
-}
-
-// heartbeatARN is the ARN of the heartbeat's secret, as it is asked for.
-func (s Settings) heartbeatARN() string {
-	if s.Heartbeat == "" || strings.HasPrefix(s.Heartbeat, "arn:") {
-		return s.Heartbeat
-	}
-	return s.Home.arn("secretsmanager", "secret:"+s.Heartbeat)
-}
-
-// heartbeatGranted is that ARN as IAM sees it: Secrets Manager ends it with a hyphen and six characters of its own.
-// https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
-func (s Settings) heartbeatGranted() string {
-	arn := s.heartbeatARN()
-	if wholeARN.MatchString(s.Heartbeat) || arn == "" {
-		return arn
-	}
-	return arn + "-??????"
 }

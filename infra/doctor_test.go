@@ -58,8 +58,7 @@ func TestTheDoctorsRole(t *testing.T) {
 	tpl := synth(t, "trail", aTrail, "heartbeat", "nightlatch/heartbeat", "heartbeatMinutes", "30", "topics", "arn:aws:sns:us-east-1:444455556666:soc")
 	golden(t, "role-doctor.golden", indented(t, at(t, tpl.named(t, "AWS::IAM::Role", "DoctorRole"), "Policies", 0, "PolicyDocument", "Statement")))
 	for heartbeat, granted := range map[string]string{"nightlatch/heartbeat": theSecret + "-??????", aBeat: aBeat, theSecret: theSecret + "-??????"} {
-		s := Settings{Home: home, Heartbeat: heartbeat}
-		if got := s.heartbeatGranted(); got != granted {
+		if got := (Settings{Home: home}).secretGranted(heartbeat); got != granted {
 			t.Errorf("%s: granted is %s, want %s", heartbeat, got, granted)
 		}
 	}

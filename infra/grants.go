@@ -16,12 +16,13 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/notify/webhook"
 )
 
 // grantsOf are the permissions that the responder's code declares, each beside the call that needs it. Mode observe holds none that
 // changes anything.
 func grantsOf(s Settings) []grant.Grant {
-	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), hearingGrants())
+	all := slices.Concat(cloudwatch.Grants(), askGrants(s), sealGrants(s), awsaccount.ReadGrants(), awsaccount.SignInGrants(), dynamo.Grants(), scheduler.Grants(), notifyGrants(s), channelGrants(s), hearingGrants())
 	all = append(all, s.planGrants()...)
 	if s.Mode == "observe" {
 		return all
@@ -63,6 +64,22 @@ func notifyGrants(s Settings) []grant.Grant {
 		publish[i].On = append(append(publish[i].On, "${Watch}"), s.Topics...)
 	}
 	return publish
+}
+
+// channelSecrets are the secrets of the channels beside topics, as the settings name them.
+func (s Settings) channelSecrets() (all []string) {
+	if s.Webhook != "" {
+		all = append(all, s.Webhook)
+	}
+	return all
+}
+
+// channelGrants are for the channels of incidents beside topics.
+func channelGrants(s Settings) (all []grant.Grant) {
+	if s.Webhook != "" {
+		all = append(all, webhook.Grants()...)
+	}
+	return all
 }
 
 // hearingGrants are to read who hears on the team's topic and on the watchers'.

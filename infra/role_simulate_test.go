@@ -226,6 +226,16 @@ func neverTheEnroller() []request {
 	}
 }
 
+// channelling are the calls that channels beside topics need, and others like them.
+func channelling() []request {
+	const webhook = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/webhook-AbCdEf"
+	return []request{
+		does("Allowed ReadTheWebhook", "secretsmanager:GetSecretValue", webhook),
+		does(denied, "secretsmanager:PutSecretValue", webhook),
+		does(denied, "secretsmanager:GetSecretValue", strings.Replace(webhook, "webhook", "password", 1)),
+	}
+}
+
 // neverTheDoctor are calls that the doctor must not be let to make: it looks, and remembers what it told.
 func neverTheDoctor() []request {
 	other := func(arn string) string { return strings.Replace(arn, "Nightlatch-", "Other-", 1) }
@@ -275,11 +285,13 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"approver": {"approver", []string{"mode", "act"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept())},
 		"athena": {"responder", onlyAthena(aTrail, "mode", "act"), responder(slices.Concat(switching(awsaccount.ProtectTag),
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]))...)},
-		"both engines":      {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
-		"athena's approver": {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
-		"a trail":           {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
-		"the cutter":        {"cutter", cutting, ordered()},
-		"notices":           {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
+		"both engines":       {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
+		"athena's approver":  {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
+		"a trail":            {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
+		"channels":           {"responder", []string{"mode", "act", "webhook", "nightlatch/webhook"}, responder(append(switching(awsaccount.ProtectTag), channelling()...)...)},
+		"channels' approver": {"approver", []string{"mode", "act", "webhook", "nightlatch/webhook"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), channelling())},
+		"the cutter":         {"cutter", cutting, ordered()},
+		"notices":            {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
 				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore)})},

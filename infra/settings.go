@@ -39,6 +39,8 @@ type Settings struct {
 	Email []string
 	// Topics are the ARNs of SNS topics that the responder notifies as well as the team's.
 	Topics []string
+	// Webhook is the secret that holds the URL and the signing key of a webhook, by its name or its ARN, "" for none.
+	Webhook string
 	// Watchers are the endpoints that hear the alarms on our own functions: https URLs, telephone numbers, ARNs of queues and of other topics.
 	Watchers []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
@@ -117,6 +119,7 @@ func (s *Settings) fields() []field {
 		{"sealed", settings.SealStated + ", or nothing", "", false, func(v string) error { return match(v, seal, &s.Sealed) }},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
+		{"webhook", "the name or the ARN of a secret in Secrets Manager", "", false, func(v string) error { return setSecret(v, &s.Webhook) }},
 		{"watchers", "https URLs, telephone numbers like +4915123456789, and ARNs of SQS queues and of standard SNS topics of the deployment's region, with commas between them, up to " +
 			strconv.Itoa(maxTopics) + " characters and 4 topics", "", false, s.setWatchers},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
@@ -138,7 +141,7 @@ func (s *Settings) fields() []field {
 			}},
 		{"metricsFilter", "the id of a request-metrics configuration that counts the whole of every watched bucket already", settings.OwnFilterID, false,
 			func(v string) error { return match(v, filterID, &s.Filter) }},
-		{"heartbeat", "the name or the ARN of a secret in Secrets Manager", "", false, s.setHeartbeat},
+		{"heartbeat", "the name or the ARN of a secret in Secrets Manager", "", false, func(v string) error { return setSecret(v, &s.Heartbeat) }},
 		{"heartbeatMinutes", "a number of minutes, 5 to 1440", "15", false,
 			func(v string) error {
 				return oneOf(v, func(n int) bool { return n >= 5 && n <= 1440 }, &s.HeartbeatMinutes)
@@ -163,6 +166,7 @@ func Read(context map[string]any) (Settings, error) {
 	if steps {
 		wrong = append(wrong, s.checkSteps()...)
 	}
+	wrong = append(wrong, s.checkChannels())
 	if sources {
 		wrong = append(wrong, s.chooseEngine())
 	}

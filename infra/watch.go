@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -145,14 +144,17 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 		// Who deploys is a session of a role that many may take. It is remembered who took it.
 		{id: notices.Deployers, from: []string{"aws.sts"}, calls: []any{"AssumeRole"}, about: map[string]any{"roleArn": []any{s.Home.cdkRole("deploy")}}, reads: true},
 	}
-	if s.Heartbeat != "" { // who changes where the sign of life goes, sends one of his own
-		name := s.heartbeatARN()
-		if wholeARN.MatchString(s.Heartbeat) {
-			name = name[:len(name)-len("-AbCdEf")]
+	changes := []any{"PutSecretValue", "UpdateSecret", "DeleteSecret", "RotateSecret", "UpdateSecretVersionStage", "PutResourcePolicy", "DeleteResourcePolicy"}
+	if secrets := s.channelSecrets(); len(secrets) > 0 {
+		var about []any
+		for _, name := range secrets {
+			about = append(about, contains(s.secretCalled(name))...)
 		}
-		secret := map[string]any{"secretId": contains(name[strings.LastIndex(name, ":")+1:])}
-		all = append(all, tampering{id: "Heartbeat", from: []string{"aws.secretsmanager"}, calls: []any{"PutSecretValue", "UpdateSecret", "DeleteSecret", "RotateSecret",
-			"UpdateSecretVersionStage", "PutResourcePolicy", "DeleteResourcePolicy"}, about: secret},
+		all = append(all, tampering{id: "Channel", from: []string{"aws.secretsmanager"}, calls: changes, about: map[string]any{"secretId": about}})
+	}
+	if s.Heartbeat != "" { // who changes where the sign of life goes, sends one of his own
+		secret := map[string]any{"secretId": contains(s.secretCalled(s.Heartbeat))}
+		all = append(all, tampering{id: "Heartbeat", from: []string{"aws.secretsmanager"}, calls: changes, about: secret},
 			// Who knows the URL can send the sign of life himself. BatchGetSecretValue is recorded as this call for each secret:
 			// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
 			tampering{id: "HeartbeatRead", from: []string{"aws.secretsmanager"}, calls: []any{"GetSecretValue"}, about: secret, but: o.beats, reads: true})

@@ -265,6 +265,14 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.kms", "ScheduleKeyDeletion", `{"keyId":"0a1b2c3d-0000-4000-8000-0123456789ab","pendingWindowInDays":7}`, "TrailKey"},
 		{"aws.kms", "PutKeyPolicy", `{"keyId":"0a1b2c3d-0000-4000-8000-0123456789ab","policyName":"default"}`, "TrailKey"},
 		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
+		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "DeleteSecret", `{"secretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/webhook-AbCdEf"}`, "Channel"},
+		{"aws.secretsmanager", "UpdateSecret", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "RotateSecret", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "UpdateSecretVersionStage", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "PutResourcePolicy", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "DeleteResourcePolicy", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"nightlatch/webhook"}`, ""},
 		{"aws.secretsmanager", "UpdateSecret", `{"secretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/heartbeat-AbCdEf"}`, "Heartbeat"},
 		{"aws.secretsmanager", "DeleteSecret", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
 		{"aws.secretsmanager", "RotateSecret", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
@@ -321,8 +329,8 @@ func tampers(name string) *regexp.Regexp {
 	return regexp.MustCompile("^Tampering" + name + "[0-9A-F]{8}$")
 }
 
-// hearing are the settings with which there are all rules: both engines, a heartbeat and a cutter.
-var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, cutting...)
+// hearing are the settings with which there are all rules: both engines, a heartbeat, a channel with a secret, and a cutter.
+var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat", "webhook", "nightlatch/webhook"}, cutting...)
 
 // What hears, with all of it: the catalogue of attacks (internal/attacks) is played on it.
 func TestWhatHears(t *testing.T) {

@@ -99,7 +99,8 @@ func chosen(rec incident.Record, s Shown) (int, error) {
 	return s.Step - 1, nil
 }
 
-// announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether any has accepted it.
+// announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether one that
+// people read has accepted it.
 func (a *Approval) announce(ctx context.Context, m report.Message) bool {
 	place := a.Place
 	if a.Alias != nil {
@@ -112,7 +113,7 @@ func (a *Approval) announce(ctx context.Context, m report.Message) bool {
 			a.Log.ErrorContext(ctx, "notifying the team failed", "channel", c.Name(), "message", m.Subject, "err", err)
 			continue
 		}
-		delivered = true
+		delivered = delivered || incident.ForPeople(c.Name())
 	}
 	return delivered
 }

@@ -122,6 +122,8 @@ var hearing = []attack{
 	{does: "changes the heartbeat's secret to a URL of his own", call: call{"secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/heartbeat"}`, ""}, heard: ways{both("HEARTBEAT'S SECRET CHANGED")}},
 	{does: "reads the heartbeat's URL, to send the sign of life himself", call: call{"secretsmanager", "GetSecretValue", `{"secretId":"nightlatch/heartbeat"}`, ""}, heard: ways{both("HEARTBEAT'S SECRET READ")}},
 	{does: "deletes the heartbeat's secret", call: call{"secretsmanager", "DeleteSecret", `{"secretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/heartbeat-AbCdEf"}`, ""}, heard: ways{both("HEARTBEAT'S SECRET CHANGED")}},
+	{does: "changes a webhook's secret to a URL of his own", call: call{"secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/webhook"}`, ""}, heard: ways{both("CHANNEL'S SECRET CHANGED")}},
+	{does: "deletes a webhook's secret", call: call{"secretsmanager", "DeleteSecret", `{"secretId":"nightlatch/webhook"}`, ""}, heard: ways{both("CHANNEL'S SECRET CHANGED")}},
 	{does: "deletes the stack", call: call{"cloudformation", "DeleteStack", `{"stackName":"Nightlatch"}`, ""}, told: true, heard: ways{team("STACK CHANGED"), noHeartbeat(deleteStack)}},
 	{does: "deletes a nested stack, which holds alarms", call: call{"cloudformation", "DeleteStack", `{"stackName":"arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch-Alarms07-1ABC/x"}`, ""}, heard: ways{team("STACK CHANGED")}},
 	{does: "has CloudFormation skip a resource when it rolls back", call: call{"cloudformation", "ContinueUpdateRollback", `{"stackName":"Nightlatch","resourcesToSkip":["Topic"]}`, ""}, heard: ways{team("STACK CHANGED")}},

@@ -25,6 +25,9 @@ const awserr = "awserr"
 // proof is what a human signs and the approver has STS judge.
 const proof = "proof"
 
+// outside calls URLs that stand in secrets, for the adapters whose client it is.
+const outside = "outside"
+
 // stages stand in the order in which an incident goes through them: each may import those before it.
 var stages = []string{"policy", "alarm", "evidence", "containment", "incident", "report", "notify"}
 
@@ -63,7 +66,9 @@ var adapters = map[string]struct{ parent, client string }{
 	"enroll/s3bucket":        {"enroll", "github.com/aws/aws-sdk-go-v2/service/s3"},
 	"trail/cloudtrail":       {"trail", "github.com/aws/aws-sdk-go-v2/service/organizations"},
 	"posture/awsposture":     {"posture", "github.com/aws/aws-sdk-go-v2/service/s3control"},
-	"doctor/heartbeat":       {"doctor", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
+	"doctor/heartbeat":       {"doctor", outside},
+	"notify/webhook":         {"notify", outside},
+	outside:                  {"", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
 }
 
@@ -87,6 +92,9 @@ var shared = map[string][]string{
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.
 const engines = "engines"
 
+// channels puts the channels of incidents together for the functions that notify of them.
+const channels = "channels"
+
 // checks puts the doctor's checks together with the adapters that read for them: one list for the function and the command.
 const checks = "checks"
 
@@ -99,7 +107,9 @@ var bans = []struct {
 	allowed func(pkg string) bool
 	why     string
 }{
-	{"github.com/aws/aws-sdk-go-v2", func(p string) bool { return isAdapter(p) || p == awserr || p == engines || p == checks || isLambda(p) }, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
+	{"github.com/aws/aws-sdk-go-v2", func(p string) bool {
+		return isAdapter(p) || p == awserr || p == engines || p == checks || p == channels || isLambda(p)
+	}, "SDK types stay inside adapters, so that deciding can be tested without AWS"},
 	{"github.com/aws/smithy-go", func(p string) bool { return isAdapter(p) || p == awserr }, "AWS errors are classified once, next to the adapter"},
 	{"nightlatch/internal/awserr", isAdapter, "the sentence that a user sees is the adapter's"},
 	{"nightlatch/internal/" + proof, func(p string) bool { return p == "deployment" || p == "lambdas/approver" }, "who signs a request, and who asks whose it is"},
@@ -172,7 +182,7 @@ func may(from, to string) (bool, string) {
 			return false, "an alarm is read before anything is decided"
 		}
 		return i >= 0 && i < stage, "a stage imports only the stages before it"
-	case from == "deployment" && to == proof:
+	case from == "deployment" && to == proof, to == outside && adapters[from].client == outside:
 		return true, ""
 	case isAdapter:
 		// Its parent, and what its parent's types and interfaces name: the stages up to it, or what the room may import.
@@ -192,6 +202,8 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || rooms[to] != nil || to == "sandbox", "a backtest is answered by the responder in the sandbox, and knows no engine"
 	case from == engines:
 		return slices.Contains([]string{"evidence", "evidence/lake", "evidence/athena", "evidence/trailbucket"}, to), "the engines are put together of themselves alone"
+	case from == channels:
+		return to == "notify" || strings.HasPrefix(to, "notify/"), "the channels are put together of themselves alone"
 	case from == checks:
 		return to == "doctor" || to == "notices" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
 	case isLambda(from):
@@ -203,7 +215,7 @@ func may(from, to string) (bool, string) {
 		case to == "cut" && from != "lambdas/cutter":
 			return false, "the cutter alone does what is ordered"
 		}
-		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks) && to != "evidence/duck" && to != "deployment",
+		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks || to == channels) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html", "posture", "posture/awsposture"}, to),
@@ -238,7 +250,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, channels, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

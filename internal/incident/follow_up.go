@@ -78,7 +78,7 @@ func (r Record) asked() time.Time {
 		asked = r.Judged
 	}
 	for _, n := range r.Notified {
-		if n.accepted() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (notified.IsZero() || n.At.Before(notified)) {
+		if n.heard() && n.Kind != Page && n.Kind != Reminder && !n.At.Before(asked) && (notified.IsZero() || n.At.Before(notified)) {
 			notified = n.At
 		}
 	}

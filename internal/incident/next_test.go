@@ -327,6 +327,8 @@ func TestUndelivered(t *testing.T) {
 		"the page was delivered, not the answer": {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 5, Error: "x"}}, true},
 		"the closing was delivered":              {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
 		"one of two was delivered":               {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
+		"only programs have it":                  {[]Notice{{Tries: 5, Error: "x"}, {Channel: WebhookChannel + "a", Tries: 1}, {Channel: EventsChannel + "a", Tries: 1}}, true},
+		"people have it, and a program has not":  {[]Notice{{Tries: 1}, {Channel: WebhookChannel + "a", Tries: 5, Error: "x"}}, false},
 	} {
 		if got := (Record{Notified: c.notified}).Undelivered(); got != c.want {
 			t.Errorf("%s: Undelivered = %t, want %t", name, got, c.want)
@@ -341,6 +343,7 @@ func TestAnAskThatNobodyHeardIsUndelivered(t *testing.T) {
 		return Notice{Kind: kind, Tries: 1, Error: why, At: after(time.Duration(minutes) * time.Minute)}
 	}
 	chat := func(n Notice) Notice { n.Channel = "chat"; return n }
+	program := func(n Notice) Notice { n.Channel = WebhookChannel + "a"; return n }
 	for name, c := range map[string]struct {
 		outcomes []containment.Outcome
 		notified []Notice
@@ -354,6 +357,8 @@ func TestAnAskThatNobodyHeardIsUndelivered(t *testing.T) {
 		"another one of its kind was accepted before it": {asked, []Notice{told(Answer, 0, ""), told(Revised, 5, ""), told(Revised, 9, "gone")}, true},
 		"on every channel":                               {asked, []Notice{told(Revised, 5, ""), chat(told(Revised, 5, "")), told(Revised, 9, "gone"), chat(told(Revised, 9, "gone"))}, true},
 		"a still later one was accepted":                 {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), told(Reminder, 9, "")}, false},
+		"a program's failed":                             {asked, []Notice{told(Answer, 0, ""), program(told(Again, 5, "gone"))}, false},
+		"people's failed, and a program's did not":       {asked, []Notice{told(Answer, 0, ""), told(Again, 5, "gone"), program(told(Again, 6, ""))}, true},
 		"a page that failed says nothing of it":          {asked, []Notice{told(Answer, 0, ""), told(Page, 5, "gone")}, false},
 	} {
 		if got := (Record{Outcomes: c.outcomes, Notified: c.notified}).Undelivered(); got != c.want {

@@ -3,6 +3,7 @@ package incident
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"nightlatch/internal/containment"
@@ -35,6 +36,20 @@ func (n Notice) Unanswered() bool { return n.Kind == Answer && n.Tries == 0 }
 
 func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
 
+// How the names of channels begin that programs read.
+const (
+	WebhookChannel = "webhook:"
+	EventsChannel  = "events:"
+)
+
+// ForPeople reports whether people read a channel. That a program has taken a message says of nobody that he has heard.
+func ForPeople(channel string) bool {
+	return !strings.HasPrefix(channel, WebhookChannel) && !strings.HasPrefix(channel, EventsChannel)
+}
+
+// heard reports whether a channel that people read has accepted the message.
+func (n Notice) heard() bool { return n.accepted() && ForPeople(n.Channel) }
+
 // Notify puts one message for each channel in line, not before a time; zero is at once. It replaces those that no channel was given yet,
 // unless these are louder. Each message says all that there is to say when it is sent, but not how loud it is.
 func (r *Record) Notify(kind MessageKind, notBefore time.Time, channels ...string) {
@@ -45,24 +60,24 @@ func (r *Record) Notify(kind MessageKind, notBefore time.Time, channels ...strin
 	}
 }
 
-// NotifiedAt is when a channel last accepted a message of these kinds; zero if none has.
+// NotifiedAt is when a channel that people read last accepted a message of these kinds; zero if none has.
 func (r Record) NotifiedAt(kinds ...MessageKind) time.Time {
 	var last time.Time
 	for _, n := range r.Notified {
-		if n.accepted() && slices.Contains(kinds, n.Kind) && n.At.After(last) {
+		if n.heard() && slices.Contains(kinds, n.Kind) && n.At.After(last) {
 			last = n.At
 		}
 	}
 	return last
 }
 
-// Heard reports whether a channel has accepted any message about it, be it that its alarm fired.
-func (r Record) Heard() bool { return slices.ContainsFunc(r.Notified, Notice.accepted) }
+// Heard reports whether a channel that people read has accepted any message about it, be it that its alarm fired.
+func (r Record) Heard() bool { return slices.ContainsFunc(r.Notified, Notice.heard) }
 
 // Paged reports whether the first message about it is that its alarm fired. What a human asks about, and what no alarm fires for, has none.
 func (r Record) Paged() bool { return !r.Once && r.Alarm.CopiedTo == "" }
 
-// Undelivered reports whether no channel has accepted any message that says more than that the alarm fired, though there are channels; or, where
+// Undelivered reports whether no channel that people read has accepted any message that says more than that the alarm fired, though there are channels; or, where
 // something is still asked or was done, any since that failed. A merged incident is reported by the one that it is merged into.
 func (r Record) Undelivered() bool {
 	if len(r.Notified) == 0 || r.MergedInto != "" {
@@ -71,7 +86,7 @@ func (r Record) Undelivered() bool {
 	var last time.Time
 	heard := false
 	for _, n := range r.Notified {
-		if n.accepted() && n.Kind != Page {
+		if n.heard() && n.Kind != Page {
 			heard = true
 			if n.At.After(last) {
 				last = n.At
@@ -80,16 +95,16 @@ func (r Record) Undelivered() bool {
 	}
 	return !heard || slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Open() || o.Undo != "" }) &&
 		slices.ContainsFunc(r.Notified, func(n Notice) bool {
-			return n.Kind != Page && n.Kind != Closing && n.Error != "" && n.At.After(last) && !r.latestAccepted(n.Kind)
+			return ForPeople(n.Channel) && n.Kind != Page && n.Kind != Closing && n.Error != "" && n.At.After(last) && !r.latestAccepted(n.Kind)
 		})
 }
 
-// latestAccepted reports whether a channel has accepted the latest message of a kind that it was given.
+// latestAccepted reports whether a channel that people read has accepted the latest message of a kind that it was given.
 func (r Record) latestAccepted(kind MessageKind) bool {
 	latest := map[string]bool{}
 	for _, n := range r.Notified {
 		if n.Kind == kind {
-			latest[n.Channel] = n.accepted()
+			latest[n.Channel] = n.heard()
 		}
 	}
 	return slices.Contains(slices.Collect(maps.Values(latest)), true)

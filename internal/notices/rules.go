@@ -41,6 +41,7 @@ func Rules() []Rule {
 		{"Rule", "RULES CHANGED", "Alarms and calls may not reach Nightlatch any more.", again, true},
 		{"Target", "RULES' TARGETS CHANGED", "Alarms and calls may not reach Nightlatch any more.", again, true},
 		{"Texts", "TEXT MESSAGES CHANGED", "Texts to the watchers' telephones may be held back, by a limit of what they may cost.", restore, true},
+		{"Channel", "CHANNEL'S SECRET CHANGED", "Messages of incidents may go elsewhere, or nowhere; the team's topic is another channel.", who + "Then see what the secret holds, put it back, and run nightlatch test-notify.", true},
 		{"Heartbeat", "HEARTBEAT'S SECRET CHANGED", "The sign of life may go elsewhere, so that nobody misses it.", who + "Then see what the secret holds, and put the URL back.", true},
 		{"HeartbeatRead", "HEARTBEAT'S SECRET READ", "Whoever knows the URL can send the sign of life himself, while Nightlatch is dead.", who + "Then put another URL into the secret.", true},
 		{"CloudTrail", "CLOUDTRAIL CHANGED", "Calls may not be recorded any more, so that nobody is seen.", who + "Then see what records: aws cloudtrail get-trail-status, get-event-selectors.", false},

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -17,6 +19,31 @@ type Message struct {
 	Body string
 	// Until is when it may not be true any more, because others may have changed what it is about; zero is never.
 	Until time.Time
+	// ID is the same each time that the message is tried, and another one's is another; "" where nobody repeats it.
+	ID string
+	// Kind is what it is for, and Of are the incidents that it is about; "" and none where it is about the deployment.
+	Kind incident.MessageKind
+	Of   []incident.Record
+	// Place is where that is, as far as it is known.
+	Place incident.Place
+}
+
+// Of incidents no message is of these kinds: what is told of the deployment, and what only tries the channels.
+const (
+	Announcement incident.MessageKind = "announcement"
+	Test         incident.MessageKind = "test"
+)
+
+// String is what people read of it.
+func (m Message) String() string { return m.Subject + "\n\n" + m.Body }
+
+// Name is the message's ID, or one that is made for it where it has none.
+func (m Message) Name(now time.Time) string {
+	if m.ID != "" {
+		return m.ID
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", m.Subject, m.Body, now.UnixNano()))
+	return fmt.Sprintf("%x", sum[:16])
 }
 
 // subjectMost is the most characters of a subject: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -35,6 +62,7 @@ const aliasMost = 20
 // In is the message with the account and region that it is about, at the end of its subject and of its body: whoever is on call for several
 // has to know which. An alias stands behind the account's id, which nobody chooses. What is not known is left out.
 func (m Message) In(p incident.Place) Message {
+	m.Place = p
 	short, long := inShortAndLong(p)
 	if len(short) == 0 {
 		return m

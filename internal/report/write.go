@@ -14,7 +14,11 @@ import (
 
 // Write is an incident's message of a kind. All but the first page and the close hold the whole answer, after what is new in them:
 // whoever reads only the last one knows enough.
-func Write(kind incident.MessageKind, r incident.Record) Message { return write(kind, r).In(r.Where()) }
+func Write(kind incident.MessageKind, r incident.Record) Message {
+	m := write(kind, r).In(r.Where())
+	m.Kind, m.Of = kind, []incident.Record{r}
+	return m
+}
 
 func write(kind incident.MessageKind, r incident.Record) Message {
 	if kind == incident.Closing {
@@ -208,7 +212,7 @@ func Page(fired []incident.Record) Message {
 	} else if fired[0].Alarm.Bytes != nil {
 		what = prose.Bytes(*fired[0].Alarm.Bytes) + " from " + what
 	}
-	return Message{Subject: clipped("[nightlatch] FIRED: " + what + ", searching"), Body: b.String()}.In(fired[0].Where())
+	return Message{Subject: clipped("[nightlatch] FIRED: " + what + ", searching"), Body: b.String(), Kind: incident.Page, Of: fired}.In(fired[0].Where())
 }
 
 // maxPaged is how many alarms one page names.
@@ -221,7 +225,7 @@ func Doubted(fired []incident.Record) Message {
 	case 0:
 		return Message{}
 	case 1:
-		return Text(fired[0])
+		return Write(incident.Answer, fired[0])
 	}
 	var b writer
 	what := prose.Plural(int64(len(fired)), "alarm") + " NOT CONFIRMED, nothing to do"
@@ -243,7 +247,7 @@ func Doubted(fired []incident.Record) Message {
 	b.lines("Whoever may invoke the function can make such alarms up: look who may, and who does. "+list+" lists them all. "+
 		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", 0)
 	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(fired[0].Mode)))
-	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String()}.In(fired[0].Where())
+	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String(), Kind: incident.Answer, Of: fired}.In(fired[0].Where())
 }
 
 // alarmLine is one alarm in a line of the page.

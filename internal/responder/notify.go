@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -106,6 +107,7 @@ func (w *worker) notifyAll(ctx context.Context, batch []task) {
 		}
 		w.callByName(ctx, t.rec)
 		message := report.Write(n.Kind, *t.rec)
+		message.ID = messageID(t.rec, n)
 		w.noteSent(ctx, t.rec, n, message, w.send(ctx, n.Channel, message))
 		w.put(ctx, t.rec)
 	})
@@ -130,11 +132,27 @@ func (w *worker) asOne(ctx context.Context, channel string, write func([]inciden
 		}
 	}
 	message := write(all)
+	if len(recs) > 0 {
+		message.ID = messageID(recs[0], of(recs[0]))
+	}
 	err := w.send(ctx, channel, message)
 	for _, rec := range recs {
 		w.noteSent(ctx, rec, of(rec), message, err)
 		w.put(ctx, rec)
 	}
+}
+
+// messageID is a message's name for who receives it twice: the incident, the kind, and how many of that kind the channel was given before.
+func messageID(rec *incident.Record, n *incident.Notice) string {
+	count := 1
+	for i := range rec.Notified {
+		if other := &rec.Notified[i]; other == n {
+			break
+		} else if other.Kind == n.Kind && other.Channel == n.Channel {
+			count++
+		}
+	}
+	return fmt.Sprintf("%s-%s-%d", prose.Safe(rec.ID), n.Kind, count)
 }
 
 // callByName gives the account of an incident's deployment its alias. The record keeps it, so that whatever shows the incident later has it too.

@@ -743,6 +743,59 @@ func TestAChannelThatFailsDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
+// program is a channel that a program reads, and that takes its time.
+type program struct {
+	sandbox.Channel
+	clock *sandbox.Clock
+	slow  time.Duration
+	ids   []string
+}
+
+func (*program) Name() string { return incident.WebhookChannel + "a" }
+
+func (p *program) Send(ctx context.Context, m report.Message) error {
+	p.ids = append(p.ids, m.ID)
+	if err := p.clock.Wait(ctx, p.clock.Now().Add(p.slow)); err != nil {
+		return err
+	}
+	return p.Channel.Send(ctx, m)
+}
+
+func TestThatAProgramHasTheMessageSaysOfNobodyThatHeHeard(t *testing.T) {
+	w := newWorld()
+	hook := &program{clock: w.clock}
+	w.Channels = append(w.Channels, hook)
+	w.channel.Err = errors.New("the topic is gone")
+	handled, err := w.Handle(context.Background(), event(1_000_000), nil)
+	if !errors.Is(err, responder.ErrNotDelivered) || !strings.Contains(err.Error(), "the topic is gone") || len(hook.Sent()) != 1 || handled.Record.Heard() {
+		t.Errorf("got %v; the program has %d messages", err, len(hook.Sent()))
+	}
+	if sent := hook.Sent()[0]; sent.Kind != incident.Answer || len(sent.Of) != 1 || sent.Of[0].ID != handled.Record.ID || sent.Place != handled.Record.Where() {
+		t.Errorf("it got %q about %d incidents", sent.Kind, len(sent.Of))
+	}
+}
+
+// A webhook that is slow and fails costs its own time, and the key is off as early as without it. Each try has the same id.
+func TestASlowProgramHoldsNobodyUp(t *testing.T) {
+	alone := newWorld()
+	want := alone.handle(t)
+	w := newWorld()
+	hook := &program{clock: w.clock, slow: 8 * time.Second}
+	hook.Err = errors.New("it did not answer in time")
+	w.Channels = append(w.Channels, hook)
+	r := w.handle(t)
+	if got := r.Outcomes[0]; state(t, r) != containment.Done || !got.At.Equal(want.Outcomes[0].At) {
+		t.Errorf("the key is %s at %s, and without the webhook at %s", got.State, got.At, want.Outcomes[0].At)
+	}
+	if sent := w.channel.Sent(); len(sent) != 1 || r.Undelivered() || !r.Notified[0].At.Equal(want.Notified[0].At) {
+		t.Errorf("the team got %d messages, at %s and without the webhook at %s", len(sent), r.Notified[0].At, want.Notified[0].At)
+	}
+	id := r.ID + "-answer-1"
+	if n := r.Notified[1]; n.Tries != 5 || n.Error == "" || !slices.Equal(hook.ids, []string{id, id, id, id, id}) {
+		t.Errorf("got %+v by %q", n, hook.ids)
+	}
+}
+
 // A second delivery in the same process finds the incident closed: it is what Lambda and SNS do after the error.
 func TestAnAlarmWhoseMessageWasNotDeliveredIsNotifiedAgain(t *testing.T) {
 	w := newWorld()

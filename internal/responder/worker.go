@@ -97,7 +97,13 @@ func (w *worker) result(id string) error {
 
 // undelivered is ErrNotDelivered with what a channel said last.
 func undelivered(rec incident.Record) error {
-	return fmt.Errorf("%w: %s", ErrNotDelivered, rec.Notified[len(rec.Notified)-1].Error)
+	said := ""
+	for _, n := range rec.Notified {
+		if incident.ForPeople(n.Channel) {
+			said = cmp.Or(n.Error, said)
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrNotDelivered, said)
 }
 
 // leaveTo leaves an incident to the worker that holds the lease, and schedules a follow-up for when the lease ends. A human who waits for

@@ -33,6 +33,8 @@ type Responder struct {
 	Topic string
 	// Topics are the ARNs of other SNS topics that are notified as well.
 	Topics []string
+	// Webhook is the ARN of the secret that holds the URL and the signing key of a webhook that is notified as well; "" where there is none.
+	Webhook string
 	// Watchers are the ARNs of the topics that are notified where the team's takes nothing.
 	Watchers []string
 	// Accounts are the account ids that are ours.
@@ -162,6 +164,7 @@ func (s *Responder) fields() []field {
 		text("SEALED", "stated, or not there", false, seal, &s.Sealed),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
+		text("WEBHOOK", "the ARN of a secret", false, secret, &s.Webhook),
 		list("WATCHERS", "ARNs of SNS topics, with commas between them", false, topic, &s.Watchers),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
 		list("PROTECTED", "ARNs of IAM users and roles, with commas between them", false, iamARN, &s.Protected),

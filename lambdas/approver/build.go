@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/approval"
+	"nightlatch/internal/channels"
 	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
@@ -17,7 +18,6 @@ import (
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/investigation"
 	"nightlatch/internal/notify"
-	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/proof"
 	"nightlatch/internal/settings"
 	"nightlatch/internal/workers"
@@ -55,13 +55,9 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 	if a.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}
-	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: os.Getenv("LAMBDA_TASK_ROOT"), Turns: store.Turns(notify.Interval)}
-	channels, watchers, err := topics.Channels(cfg, now, a.Log)
-	if err != nil {
+	if a.Channels, err = channels.Of(cfg, s.Responder, os.Getenv("LAMBDA_TASK_ROOT"), store.Turns(notify.Interval), now, a.Log); err != nil {
 		return approver{}, err
 	}
-	channels[0] = notify.OrElse(channels[0], watchers, a.Log)
-	a.Channels = channels
 	prover, err := proof.New(cfg, proof.Deployment{Account: s.Accounts[0], Region: cfg.Region, Table: s.Table}, now.Now)
 	return approver{a, prover, a.Log}, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm/cloudwatch"
+	"nightlatch/internal/channels"
 	"nightlatch/internal/clock"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/containment/awsaccount"
@@ -20,7 +21,6 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
 	"nightlatch/internal/notify"
-	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/responder"
 	"nightlatch/internal/settings"
@@ -43,24 +43,21 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	}
 	now := clock.System{}
 	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, Records: s.Records, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
-	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Dir: root}
+	var turns notify.Turns
 	if s.Table != "" {
 		store, err := dynamo.New(cfg, s.Table)
 		if err != nil {
 			return nil, err
 		}
-		r.Store, topics.Watchers, topics.Turns = store, s.Watchers, store.Turns(notify.Interval)
+		r.Store, turns = store, store.Turns(notify.Interval)
 		if r.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err
 		}
 	}
-	channels, watchers, err := topics.Channels(cfg, now, log)
-	if err != nil {
+	if r.Channels, err = channels.Of(cfg, s, root, turns, now, log); err != nil {
 		return nil, err
 	}
-	channels[0] = notify.OrElse(channels[0], watchers, log)
-	r.Channels = channels
 	if r.Meter, err = cloudwatch.New(cfg, now.Now, cloudwatch.Settings{FilterID: s.FilterID}); err != nil {
 		return nil, err
 	}

@@ -1,17 +1,14 @@
 package heartbeat
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 
 	"nightlatch/internal/awstest"
+	"nightlatch/internal/outside/outsidetest"
 )
 
 const aSecret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/heartbeat-a1b2c3"
@@ -19,30 +16,12 @@ const aSecret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch
 // newHeartbeat reads a URL from a fake secret. Its connections go where the test says, past no check but the test's own.
 func newHeartbeat(t *testing.T, secret string, outside *httptest.Server) *Heartbeat {
 	t.Helper()
-	secrets := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		if name, ok := strings.CutPrefix(secret, "!"); ok {
-			w.WriteHeader(400)
-			fmt.Fprintf(w, `{"__type":%q,"message":"no"}`, name)
-			return
-		}
-		text, _ := json.Marshal(secret)
-		fmt.Fprintf(w, `{"ARN":%q,"SecretString":%s}`, aSecret, text)
-	}))
-	t.Cleanup(secrets.Close)
-	h, err := New(awstest.Config(secrets.URL), aSecret)
+	h, err := New(outsidetest.Config(t, aSecret, secret), aSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if outside != nil {
-		transport := outside.Client().Transport.(*http.Transport).Clone()
-		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if address != "beats.example.com:443" {
-				return nil, fmt.Errorf("dialled %s", address)
-			}
-			return new(net.Dialer).DialContext(ctx, network, outside.Listener.Addr().String())
-		}
-		h.http = client(transport)
+		h.server.Transport = outsidetest.To(outside, "beats.example.com")
 	}
 	return h
 }
@@ -83,7 +62,7 @@ func TestACertificateIsLookedAt(t *testing.T) {
 	outside := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was sent") }))
 	defer outside.Close()
 	h := newHeartbeat(t, "https://beats.example.com/", outside)
-	h.http.Transport.(*http.Transport).TLSClientConfig.RootCAs = nil
+	h.server.Transport.(*http.Transport).TLSClientConfig.RootCAs = nil
 	if err := h.Send(t.Context()); err == nil || !strings.Contains(err.Error(), "no answer came") {
 		t.Errorf("got %v", err)
 	}
@@ -117,19 +96,6 @@ func TestWhatIsNoURLToSendTo(t *testing.T) {
 	for _, arn := range []string{"", "nightlatch/heartbeat", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a\nb"} {
 		if _, err := New(awstest.Config("http://127.0.0.1"), arn); err == nil {
 			t.Errorf("%q is taken", arn)
-		}
-	}
-}
-
-func TestWhatIsPublic(t *testing.T) {
-	for address, want := range map[string]bool{
-		"8.8.8.8": true, "2606:4700::1111": true, "::ffff:8.8.8.8": true,
-		"127.0.0.1": false, "10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false, "0.0.0.0": false, "0.1.2.3": false,
-		"224.0.0.1": false, "255.255.255.255": false, "240.0.0.1": false, "198.18.0.1": false, "192.0.0.8": false, "::1": false, "::": false, "fe80::1": false, "fd00:ec2::254": false,
-		"64:ff9b::a9fe:a9fe": false, "::ffff:10.0.0.1": false, "::ffff:100.64.0.1": false, "2002:a9fe:a9fe::": false, "ff02::1": false, "fe80::1%eth0": false,
-	} {
-		if got := public(netip.MustParseAddr(address)); got != want {
-			t.Errorf("%s: %t", address, got)
 		}
 	}
 }

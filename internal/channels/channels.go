@@ -1,0 +1,41 @@
+// Package channels makes the channels of incidents, as a function's environment says: the team's topic with what takes its place, other topics, and
+// the webhook.
+package channels
+
+import (
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"nightlatch/internal/clock"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/notify/webhook"
+	"nightlatch/internal/settings"
+)
+
+// Of are the channels. The team's topic is the first, and where it takes no message the watchers do. dir is where the function's code lies; turns are
+// what each message waits for, nil for nothing. It makes no call.
+func Of(cfg aws.Config, s settings.Responder, dir string, turns notify.Turns, now clock.Clock, log *slog.Logger) ([]notify.Channel, error) {
+	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Dir: dir, Turns: turns}
+	if turns != nil {
+		topics.Watchers = s.Watchers
+	}
+	all, watchers, err := topics.Channels(cfg, now, log)
+	if err != nil {
+		return nil, err
+	}
+	all[0] = notify.OrElse(all[0], watchers, log)
+	var more []notify.Channel
+	if s.Webhook != "" {
+		w, err := webhook.New(cfg, s.Webhook)
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, w)
+	}
+	if turns != nil {
+		more = notify.Paced(more, turns, now, log)
+	}
+	return append(all, more...), nil
+}
