@@ -15,6 +15,8 @@ import (
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/scheduler"
+	"nightlatch/internal/notify/events"
+	"nightlatch/internal/notify/slack"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/notify/webhook"
 )
@@ -68,8 +70,10 @@ func notifyGrants(s Settings) []grant.Grant {
 
 // channelSecrets are the secrets of the channels beside topics, as the settings name them.
 func (s Settings) channelSecrets() (all []string) {
-	if s.Webhook != "" {
-		all = append(all, s.Webhook)
+	for _, name := range []string{s.Webhook, s.Slack} {
+		if name != "" {
+			all = append(all, name)
+		}
 	}
 	return all
 }
@@ -78,6 +82,12 @@ func (s Settings) channelSecrets() (all []string) {
 func channelGrants(s Settings) (all []grant.Grant) {
 	if s.Webhook != "" {
 		all = append(all, webhook.Grants()...)
+	}
+	if s.Slack != "" {
+		all = append(all, slack.Grants()...)
+	}
+	if s.Events != "" {
+		all = append(all, events.Grants()...)
 	}
 	return all
 }

@@ -231,6 +231,9 @@ func channelling() []request {
 	const webhook = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/webhook-AbCdEf"
 	return []request{
 		does("Allowed ReadTheWebhook", "secretsmanager:GetSecretValue", webhook),
+		does("Allowed ReadSlacksURL", "secretsmanager:GetSecretValue", strings.Replace(webhook, "webhook", "slack", 1)),
+		does("Allowed PutEvents", "events:PutEvents", "arn:aws:events:eu-west-1:111122223333:event-bus/soc"),
+		does(denied, "events:PutEvents", "arn:aws:events:eu-west-1:111122223333:event-bus/default"),
 		does(denied, "secretsmanager:PutSecretValue", webhook),
 		does(denied, "secretsmanager:GetSecretValue", strings.Replace(webhook, "webhook", "password", 1)),
 	}
@@ -288,8 +291,8 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"both engines":       {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
 		"athena's approver":  {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
 		"a trail":            {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
-		"channels":           {"responder", []string{"mode", "act", "webhook", "nightlatch/webhook"}, responder(append(switching(awsaccount.ProtectTag), channelling()...)...)},
-		"channels' approver": {"approver", []string{"mode", "act", "webhook", "nightlatch/webhook"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), channelling())},
+		"channels":           {"responder", []string{"mode", "act", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack", "events", "soc"}, responder(append(switching(awsaccount.ProtectTag), channelling()...)...)},
+		"channels' approver": {"approver", []string{"mode", "act", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack", "events", "soc"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), channelling())},
 		"the cutter":         {"cutter", cutting, ordered()},
 		"notices":            {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),

@@ -31,8 +31,11 @@ func (s *Settings) checkChannels() error {
 	for _, name := range s.channelSecrets() {
 		n += len(name) + longestARN
 	}
+	if s.Events != "" {
+		n += len(s.Events) + len(`"NIGHTLATCH_EVENT_BUS":"",`)
+	}
 	if n > maxTopics {
-		return fmt.Errorf("topics and webhook take %d characters together, a secret %d beside its name, and a function's environment has %d for them: send to one topic, and from there to the others, or shorten a secret's name",
+		return fmt.Errorf("topics, webhook, slack and events take %d characters together, a secret %d beside its name, and a function's environment has %d for them: send to one topic, and from there to the others, or shorten a secret's name",
 			n, longestARN, maxTopics)
 	}
 	return nil

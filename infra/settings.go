@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nightlatch/internal/notify/events"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 )
@@ -41,6 +42,10 @@ type Settings struct {
 	Topics []string
 	// Webhook is the secret that holds the URL and the signing key of a webhook, by its name or its ARN, "" for none.
 	Webhook string
+	// Slack is the secret that holds the URL of Slack's incoming webhook, by its name or its ARN, "" for none.
+	Slack string
+	// Events is the name of the event bus that gets each message as an event, "" for none.
+	Events string
 	// Watchers are the endpoints that hear the alarms on our own functions: https URLs, telephone numbers, ARNs of queues and of other topics.
 	Watchers []string
 	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
@@ -120,6 +125,8 @@ func (s *Settings) fields() []field {
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
 		{"topics", "ARNs of standard SNS topics with commas between them, up to " + strconv.Itoa(maxTopics) + " characters", "", false, s.setTopics},
 		{"webhook", "the name or the ARN of a secret in Secrets Manager", "", false, func(v string) error { return setSecret(v, &s.Webhook) }},
+		{"slack", "the name or the ARN of a secret in Secrets Manager", "", false, func(v string) error { return setSecret(v, &s.Slack) }},
+		{"events", "the name of an event bus of the deployment's account and region, such as default", "", false, func(v string) error { return match(v, events.BusName, &s.Events) }},
 		{"watchers", "https URLs, telephone numbers like +4915123456789, and ARNs of SQS queues and of standard SNS topics of the deployment's region, with commas between them, up to " +
 			strconv.Itoa(maxTopics) + " characters and 4 topics", "", false, s.setWatchers},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},

@@ -267,7 +267,7 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/heartbeat"}`, "Heartbeat"},
 		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"nightlatch/webhook"}`, "Channel"},
 		{"aws.secretsmanager", "DeleteSecret", `{"secretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/webhook-AbCdEf"}`, "Channel"},
-		{"aws.secretsmanager", "UpdateSecret", `{"secretId":"nightlatch/webhook"}`, "Channel"},
+		{"aws.secretsmanager", "UpdateSecret", `{"secretId":"nightlatch/slack"}`, "Channel"},
 		{"aws.secretsmanager", "RotateSecret", `{"secretId":"nightlatch/webhook"}`, "Channel"},
 		{"aws.secretsmanager", "UpdateSecretVersionStage", `{"secretId":"nightlatch/webhook"}`, "Channel"},
 		{"aws.secretsmanager", "PutResourcePolicy", `{"secretId":"nightlatch/webhook"}`, "Channel"},
@@ -330,7 +330,7 @@ func tampers(name string) *regexp.Regexp {
 }
 
 // hearing are the settings with which there are all rules: both engines, a heartbeat, a channel with a secret, and a cutter.
-var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat", "webhook", "nightlatch/webhook"}, cutting...)
+var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack"}, cutting...)
 
 // What hears, with all of it: the catalogue of attacks (internal/attacks) is played on it.
 func TestWhatHears(t *testing.T) {

@@ -1,14 +1,17 @@
-// Package channels makes the channels of incidents, as a function's environment says: the team's topic with what takes its place, other topics, and
-// the webhook.
+// Package channels makes the channels of incidents, as a function's environment says: the team's topic with what takes its place, other topics, Slack,
+// the webhook, and an event bus.
 package channels
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/clock"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/notify/events"
+	"nightlatch/internal/notify/slack"
 	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/notify/webhook"
 	"nightlatch/internal/settings"
@@ -27,12 +30,20 @@ func Of(cfg aws.Config, s settings.Responder, dir string, turns notify.Turns, no
 	}
 	all[0] = notify.OrElse(all[0], watchers, log)
 	var more []notify.Channel
+	add := func(c notify.Channel, failed error) {
+		more, err = append(more, c), errors.Join(err, failed)
+	}
+	if s.Slack != "" {
+		add(slack.New(cfg, s.Slack))
+	}
 	if s.Webhook != "" {
-		w, err := webhook.New(cfg, s.Webhook)
-		if err != nil {
-			return nil, err
-		}
-		more = append(more, w)
+		add(webhook.New(cfg, s.Webhook))
+	}
+	if s.EventBus != "" {
+		add(events.New(cfg, s.EventBus))
+	}
+	if err != nil {
+		return nil, err
 	}
 	if turns != nil {
 		more = notify.Paced(more, turns, now, log)

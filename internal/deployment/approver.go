@@ -65,6 +65,11 @@ func (d *Deployment) LowerMode(ctx context.Context, mode string) (said string, e
 	}{mode})
 }
 
+// TestNotify has a test sent to every channel of the deployment, and returns a line for each. Errors are as Approve's.
+func (d *Deployment) TestNotify(ctx context.Context) (said string, err error) {
+	return d.post(ctx, "test-notify", struct{}{})
+}
+
 // Approver is the approver's URL.
 func (d *Deployment) Approver(ctx context.Context) (string, error) {
 	u, err := d.approver(ctx)

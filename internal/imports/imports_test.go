@@ -68,6 +68,8 @@ var adapters = map[string]struct{ parent, client string }{
 	"posture/awsposture":     {"posture", "github.com/aws/aws-sdk-go-v2/service/s3control"},
 	"doctor/heartbeat":       {"doctor", outside},
 	"notify/webhook":         {"notify", outside},
+	"notify/slack":           {"notify", outside},
+	"notify/events":          {"notify", "github.com/aws/aws-sdk-go-v2/service/eventbridge"},
 	outside:                  {"", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
 }
@@ -77,16 +79,18 @@ var adapters = map[string]struct{ parent, client string }{
 // reads who may write a trail's files, and a fourth shuts somebody out of a bucket.
 // What the doctor compares with the deployed stack is alarms and roles, which others read for what they say of an incident.
 var shared = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation":   {"deployment", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":       {"alarm/cloudwatch", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types": {"alarm/cloudwatch", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/iam":              {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
-	"github.com/aws/aws-sdk-go-v2/service/s3control":        {"posture/awsposture"}, // whose path begins as that of S3
-	"github.com/aws/aws-sdk-go-v2/service/s3control/types":  {"posture/awsposture"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":       {"evidence/lake", "trail/cloudtrail"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types": {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":               {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
-	"github.com/aws/aws-sdk-go-v2/service/s3/types":         {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation":    {"deployment", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":        {"alarm/cloudwatch", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types":  {"alarm/cloudwatch", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/iam":               {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge":       {"notify/events", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types": {"notify/events", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/s3control":         {"posture/awsposture"}, // whose path begins as that of S3
+	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":  {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
+	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":          {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.

@@ -16,6 +16,9 @@ type Channel interface {
 	Send(context.Context, report.Message) error
 }
 
+// NotTaken begins the line about a channel that did not take a test. It goes from the approver to the command, and never changes.
+const NotTaken = "NOT TAKEN by "
+
 // ErrGone says that a channel's other end is not there any more.
 var ErrGone = errors.New("there is no such topic any more")
 

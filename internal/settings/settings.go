@@ -35,6 +35,10 @@ type Responder struct {
 	Topics []string
 	// Webhook is the ARN of the secret that holds the URL and the signing key of a webhook that is notified as well; "" where there is none.
 	Webhook string
+	// Slack is the ARN of the secret that holds the URL of Slack's incoming webhook; "" where there is none.
+	Slack string
+	// EventBus is the name of the event bus of the function's account and region that gets each message as an event; "" where none does.
+	EventBus string
 	// Watchers are the ARNs of the topics that are notified where the team's takes nothing.
 	Watchers []string
 	// Accounts are the account ids that are ours.
@@ -117,6 +121,7 @@ var (
 	table   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	group   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
+	bus     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
 	queue   = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 )
 
@@ -165,6 +170,8 @@ func (s *Responder) fields() []field {
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
 		text("WEBHOOK", "the ARN of a secret", false, secret, &s.Webhook),
+		text("SLACK", "the ARN of a secret", false, secret, &s.Slack),
+		text("EVENT_BUS", "the name of an event bus", false, bus, &s.EventBus),
 		list("WATCHERS", "ARNs of SNS topics, with commas between them", false, topic, &s.Watchers),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
 		list("PROTECTED", "ARNs of IAM users and roles, with commas between them", false, iamARN, &s.Protected),

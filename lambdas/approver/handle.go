@@ -23,6 +23,7 @@ type decisions interface {
 	Approve(ctx context.Context, c approval.Caller, s approval.Shown) (string, error)
 	LowerMode(ctx context.Context, c approval.Caller, mode containment.Mode) (string, error)
 	Hold(ctx context.Context, c approval.Caller, s approval.Shown) (string, error)
+	TestNotify(ctx context.Context, c approval.Caller) (string, error)
 }
 
 // prover finds out who has signed the request that came on a path; proof.Unproven where that is nobody.
@@ -51,8 +52,9 @@ var statuses = map[approval.RefusalKind]int{
 //	POST /approve {"incident": ID, "step": N, "action": ACTION, "target": TARGET}    N counts from 1; the rest is what the human was shown
 //	POST /mode    {"mode": "observe" or "ask"}
 //	POST /hold    {"incident": ID, "step": N, "action": ACTION, "target": TARGET}
+//	POST /test-notify    {}
 //
-// with 200 {"said": …}, or 400, 403, 404, 409 or 500 {"refused": …}; each a sentence in ASCII.
+// with 200 {"said": …}, or 400, 403, 404, 409 or 500 {"refused": …}; each a sentence in ASCII, and of a test a line for each channel.
 func (a approver) handle(ctx context.Context, e events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
 	said, caller, err := a.decide(ctx, e)
 	if err == nil {
@@ -97,8 +99,10 @@ func (a approver) decide(ctx context.Context, e events.LambdaFunctionURLRequest)
 		request, do = &shown, func() (string, error) { return a.Hold(ctx, caller, shown) }
 	case "POST /mode":
 		request, do = &lowered, func() (string, error) { return a.LowerMode(ctx, caller, lowered.Mode) }
+	case "POST /test-notify":
+		request, do = &struct{}{}, func() (string, error) { return a.TestNotify(ctx, caller) }
 	default:
-		return "", caller, approval.Refusal{Kind: approval.BadQuestion, Why: "what is known here is POST /approve, POST /mode and POST /hold"}
+		return "", caller, approval.Refusal{Kind: approval.BadQuestion, Why: "what is known here is POST /approve, POST /mode, POST /hold and POST /test-notify"}
 	}
 	if claimed(e) == "" {
 		return "", caller, approval.Refusal{Kind: approval.BadCaller, Why: "IAM does not say who you are; call the function URL, with a signed request"}

@@ -41,6 +41,10 @@ func (r *recorded) LowerMode(_ context.Context, c approval.Caller, mode containm
 	return r.note(c, "lowers to %s", mode)
 }
 
+func (r *recorded) TestNotify(_ context.Context, c approval.Caller) (string, error) {
+	return r.note(c, "tries the channels")
+}
+
 // judge knows whose each proof is, as STS does.
 type judge struct {
 	path, request string
@@ -106,6 +110,8 @@ func TestWhatIsAskedIsDone(t *testing.T) {
 		"/approve": {`{"incident":"20260304-001100-0a1f", "step":2,"action":"deactivate-key","target":"AKIAX"}`, "approves 20260304-001100-0a1f 2 deactivate-key AKIAX"},
 		"/hold":    {`{"incident":"20260304-001100-0a1f","step":1,"action":"deactivate-key","target":"AKIAX"}`, "holds 20260304-001100-0a1f 1 deactivate-key AKIAX"},
 		"/mode":    {`{"mode":"observe"}`, "lowers to observe"},
+
+		"/test-notify": {`{}`, "tries the channels"},
 	} {
 		for _, encoded := range []bool{false, true} {
 			r := &recorded{}

@@ -35,6 +35,7 @@ type cli struct {
 	Approve   approveCmd   `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
 	Restore   restoreCmd   `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
 	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
+	Notify    notifyCmd    `cmd:"" name:"test-notify" help:"Send a message that is marked as a test to every channel of a deployed Nightlatch, and say of each whether it took it."`
 	Suspects  suspectsCmd  `cmd:"" help:"Go through the usual suspects of an incident: how its buckets may be open, what is missing, what its users may do. Reads with your own rights, and changes nothing."`
 	Doctor    doctorCmd    `cmd:"" help:"Say whether a deployed Nightlatch would work tonight: what is broken, what could not be read, and how each is mended. Changes nothing."`
 

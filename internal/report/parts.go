@@ -1,0 +1,56 @@
+package report
+
+import (
+	"strings"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/prose"
+)
+
+// Part is a piece of a message for a chat: some lines, or one command as a whole.
+type Part struct {
+	Text    string
+	Command bool
+}
+
+// Parts are what a chat shows of a message: what stands above its rule, and then each step with its commands; all of it, where there is no rule. All of it is printable ASCII and line
+// breaks.
+func Parts(m Message) (all []Part) {
+	head, _, ruled := strings.Cut(m.Body, "\n"+rule+"\n")
+	for _, paragraph := range strings.Split(head, "\n\n") {
+		if paragraph = strings.Trim(paragraph, "\n"); paragraph != "" {
+			all = append(all, Part{paragraph, alone(paragraph)})
+		}
+	}
+	for _, r := range m.Of {
+		if !ruled {
+			break // all of it stood there
+		}
+		for i, o := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
+			if o.State == containment.Skipped {
+				continue
+			}
+			var w writer
+			outcome(&w, r, i)
+			var lines []string
+			for _, f := range w.fields {
+				if !f.Command {
+					lines = append(lines, f.Name+": "+f.Text)
+					continue
+				}
+				all = append(all, Part{strings.Join(append(lines, f.Name+":"), "\n"), false}, Part{f.Text, true})
+				lines = nil
+			}
+			if len(lines) > 0 {
+				all = append(all, Part{strings.Join(lines, "\n"), false})
+			}
+		}
+		all = append(all, Part{"Incident " + prose.Safe(r.ID) + ", mode " + prose.Safe(string(r.Mode)) + ". Times are UTC. All of it stands in the e-mail, and in nightlatch incident.", false})
+	}
+	return all
+}
+
+// alone reports whether a paragraph of ours is a command: it stands alone on its line, and begins as one does. What others chose begins no line.
+func alone(paragraph string) bool {
+	return !strings.Contains(paragraph, "\n") && (strings.HasPrefix(paragraph, "aws ") || strings.HasPrefix(paragraph, "nightlatch "))
+}
