@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightlatch/internal/actor"
 )
 
 // parsed is what a Trino grammar makes of a statement: what it has against it, and the constructs in it.
@@ -62,6 +64,15 @@ func thirty(form string) (ids []string) {
 	return ids
 }
 
+// manyCallers are with keys and without.
+func manyCallers(n int) (all []actor.Credential) {
+	for i := range n {
+		key := fmt.Sprintf("AKIAEXAMPLESTOLEN%03d", i)
+		all = append(all, actor.Credential{AccessKeyID: key}, actor.Credential{PrincipalID: strings.ReplaceAll(hostile, "\n", "") + key, AccountID: "111122223333", Via: "signin.amazonaws.com"})
+	}
+	return all
+}
+
 // questions are all questions, for these buckets.
 func questions(buckets ...string) map[string]Question {
 	return map[string]Question{
@@ -89,6 +100,8 @@ func questions(buckets ...string) map[string]Question {
 		"who ordered it":     Ordered{Buckets: buckets, Calls: []string{"PutBucketReplication", "CreateJob"}, From: noon, To: noon.Add(time.Hour)},
 		"copied":             Copied{Buckets: buckets, From: noon, To: noon.Add(time.Hour)},
 		"copied, anywhere":   Copied{From: noon, To: noon.Add(time.Hour)},
+		"taken":              Taken{Buckets: buckets, Callers: manyCallers(30), From: noon, To: noon.Add(time.Hour)},
+		"taken, by anybody":  Taken{Buckets: buckets, Callers: manyCallers(300), From: noon, To: noon.Add(time.Hour)},
 		"who tagged a role":  Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},
 	}
 }

@@ -60,8 +60,9 @@ var copies = []string{"CopyObject", "UploadPartCopy"}
 // names. With elsewhere, it has every other call too, and data is 1 for the S3 data events.
 //
 // A call through an access point names the access point in bucketName, and the bucket among its resources. A principal goes by its unique id,
-// because a thief may rename the user, and by the person behind it. With elsewhere, the call that made a user stands as the user's.
-func (s Schema) found(from, to time.Time, elsewhere bool) string {
+// because a thief may rename the user, and by the person behind it. With elsewhere, the call that made a user stands as the user's. Where version
+// says how it is spelled, the column of that name has the object's.
+func (s Schema) found(from, to time.Time, elsewhere bool, version ...string) string {
 	resources, anyResource := s.BucketsOf()
 	isCopy := "eventname in (" + quoteAll(copies) + ")"
 	var columns, resource, only string
@@ -79,6 +80,9 @@ func (s Schema) found(from, to time.Time, elsewhere bool) string {
 			s.Parameter("key") + ", '') as object_key, case when " + isCopy + " then 1 else 0 end as is_copy"
 		for i, r := range resources {
 			columns += fmt.Sprintf(",\n    %s as r%d", r, i+1)
+		}
+		for _, of := range version {
+			columns += ",\n    " + of + " as version"
 		}
 		resource, only = ", coalesce(r1, r2, r3, r4) as resource_bucket", " and "+data
 	}

@@ -32,7 +32,12 @@ func (e *Engine) Ask(ctx context.Context, q evidence.Question) (evidence.Answer,
 	if err != nil {
 		return evidence.Answer{}, fmt.Errorf("question %q to DuckDB: %v", q.Name(), err)
 	}
-	return evidence.Answer{Engine: "duckdb", Rows: rows, Scanned: e.bytes(), Lost: e.lost(), Seal: evidence.Seal{Sealed: evidence.Proved}}, nil
+	return e.answered(rows), nil
+}
+
+// answered is an answer with its rows.
+func (e *Engine) answered(rows []evidence.Row) evidence.Answer {
+	return evidence.Answer{Engine: "duckdb", Rows: rows, Scanned: e.bytes(), Lost: e.lost(), Seal: evidence.Seal{Sealed: evidence.Proved}}
 }
 
 // answer asks where the records of the question stand.
@@ -46,10 +51,12 @@ func (e *Engine) answer(ctx context.Context, q evidence.Question) ([]evidence.Ro
 	}
 	statement := q.SQL(schema)
 	if !asks.MatchString(statement) { // the one setting that is not locked is the engine's own
-		return nil, errors.New("only a select is a question")
+		return nil, errNoQuestion
 	}
 	return e.answers.asIs(statement, func() ([]evidence.Row, error) { return e.query(ctx, statement) })
 }
+
+var errNoQuestion = errors.New("only a select is a question")
 
 var asks = regexp.MustCompile(`(?i)^\s*(select|with|from|describe|explain|values)\b`)
 
@@ -65,15 +72,19 @@ func (e *Engine) within(ctx context.Context, run func() error) error {
 
 // mayHoldMore gives DuckDB more memory than limit, where nobody has said how much it may have: an answer that needs much is better than none.
 func (e *Engine) mayHoldMore(ctx context.Context, limit int64) bool {
-	e.partsMu.Lock()
-	defer e.partsMu.Unlock()
-	if e.limit.Load() == limit && limit < e.most {
-		if _, err := e.db.ExecContext(ctx, limited(e.most)); err != nil {
-			return false
-		}
-		e.limit.Store(e.most)
+	if e.limit.Load() == limit {
+		e.mayHold(ctx, e.most)
 	}
 	return e.limit.Load() > limit
+}
+
+// mayHold gives DuckDB so many megabytes of memory, or what it may have.
+func (e *Engine) mayHold(ctx context.Context, mb int64) {
+	e.partsMu.Lock()
+	defer e.partsMu.Unlock()
+	if mb = min(mb, e.most); mb > e.limit.Load() && e.do(ctx, limited(mb)) == nil {
+		e.limit.Store(mb)
+	}
 }
 
 // limited is the statement that says how many megabytes DuckDB may hold.
@@ -93,36 +104,45 @@ func (e *Engine) do(ctx context.Context, statement string) error {
 	return err
 }
 
-func (e *Engine) query(ctx context.Context, query string) ([]evidence.Row, error) {
-	rows, err := e.db.QueryContext(ctx, query)
+func (e *Engine) query(ctx context.Context, statement string) (all []evidence.Row, err error) {
+	err = eachRow(ctx, e.db, statement, func(row evidence.Row) error { all = append(all, row); return nil })
+	return all, err
+}
+
+// eachRow gives the rows of a result, one after the other, to do. The driver holds the result whole.
+func eachRow(ctx context.Context, db interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+}, statement string, do func(evidence.Row) error) error {
+	rows, err := db.QueryContext(ctx, statement)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
 	columns, err := columnsOf(rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	values, into := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
 		into[i] = &values[i]
 	}
-	var all []evidence.Row
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
-			return nil, err
+			return err
 		}
 		row := evidence.Row{}
 		for i, c := range columns {
 			s, ok := printed(values[i], c.typ)
 			if !ok {
-				return nil, fmt.Errorf("column %q is of type %s, and a question returns scalars only", c.name, c.typ)
+				return fmt.Errorf("column %q is of type %s, and a question returns scalars only", c.name, c.typ)
 			}
 			row[c.name] = s
 		}
-		all = append(all, row)
+		if err := do(row); err != nil {
+			return err
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
 }
 
 type column struct{ name, typ string }

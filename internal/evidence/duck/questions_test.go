@@ -445,6 +445,8 @@ func TestWhatCounts(t *testing.T) {
 			equal(t, sumsOf(tallied(t, e, evidence.Window{Buckets: []string{bucket}, From: noon, To: end}, account)), c.want)
 			equal(t, minuteSum(t, e), c.want.Bytes)
 			equal(t, courseSum(t, e), c.want.Bytes)
+			object, copies := takenSums(t, e)
+			equal(t, []int64{object, copies}, []int64{c.want.Object, c.want.Copies})
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/duck"
@@ -47,6 +48,11 @@ func (s about) questions() []evidence.Question {
 	for _, calls := range [][]string{{"PutBucketReplication", "CreateJob"}, {"GetObject"}} {
 		all = append(all, evidence.Ordered{Buckets: buckets, Calls: calls, From: from, To: to})
 	}
+	by := []actor.Credential{{PrincipalID: "AIDAEXAMPLEMARA", AccountID: account}}
+	for _, key := range s.keys {
+		by = append(by, actor.Credential{AccessKeyID: key})
+	}
+	all = append(all, evidence.Taken{Buckets: buckets, From: from, To: to}, evidence.Taken{Buckets: buckets, Callers: by, From: from, To: to})
 	return append(all, evidence.Lineage{Given: s.made, Keys: s.keys, Sessions: []string{"AROAEXAMPLEWEB:x"}, SignedIn: s.ids, From: from, To: to})
 }
 
