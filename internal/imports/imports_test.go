@@ -33,15 +33,16 @@ var stages = []string{"policy", "alarm", "evidence", "containment", "incident", 
 
 // rooms are what an incident's way leads through, with what each may import beside leaves. None imports the sequence.
 var rooms = map[string][]string{
-	"investigation": {"alarm", "evidence", "policy", "containment"},             // it asks, and knows no incident
-	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"}, // it decides, and asks nobody
-	"approval":      append(slices.Clone(stages), "investigation"),              // what humans decide
-	"responder":     append(slices.Clone(stages), "investigation", "judgement"), // the sequence
-	"cut":           {"policy", "containment"},                                  // what the cutter does with an order
-	"notices":       {"incident", "report", "notify"},                           // what the team is told of tampering
-	"report/html":   {"evidence", "incident", "report"},                         // an incident as a page
-	"posture":       nil,                                                        // the usual suspects; it knows no incident
-	"doctor":        append(slices.Clone(stages), "trail"),                      // whether all of it would work; it reads what others read, and decides nothing
+	"investigation": {"alarm", "evidence", "policy", "containment"},                            // it asks, and knows no incident
+	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"},                // it decides, and asks nobody
+	"approval":      append(slices.Clone(stages), "investigation"),                             // what humans decide
+	"responder":     append(slices.Clone(stages), "investigation", "judgement"),                // the sequence
+	"cut":           {"policy", "containment"},                                                 // what the cutter does with an order
+	"notices":       {"incident", "report", "notify"},                                          // what the team is told of tampering
+	"report/html":   {"evidence", "incident", "report"},                                        // an incident as a page
+	"casefolder":    {"alarm", "evidence", "containment", "incident", "report", "report/html"}, // an incident as a folder
+	"posture":       nil,                                                                       // the usual suspects; it knows no incident
+	"doctor":        append(slices.Clone(stages), "trail"),                                     // whether all of it would work; it reads what others read, and decides nothing
 }
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
@@ -222,7 +223,7 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks || to == channels) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html", "posture", "posture/awsposture"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html", "casefolder", "posture", "posture/awsposture"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || to == "containment" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 type demoCmd struct {
 	Seed uint64 `default:"1" help:"Another seed tells the story with other names and sizes; the same seed tells the same one."`
 	Page string `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
+	Case string `placeholder:"DIR" help:"Keep the incident in a folder of its own under DIR, too: page, JSON, log, and the list of what was taken."`
 	JSON bool   `name:"json" help:"Print only the incident, as nightlatch.incident/1."`
 }
 
@@ -66,11 +68,11 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	course, err := courseOf(ctx, c.Page, engine, handled.Record)
+	course, err := courseOf(ctx, c.Page+c.Case, engine, handled.Record)
 	if err != nil {
 		return err
 	}
-	if err := writePage(c.Page, handled.Record, course); err != nil {
+	if err := errors.Join(writePage(c.Page, handled.Record, course), keepCase(ctx, c.Case, handled.Record, course, engine, s)); err != nil {
 		return err
 	}
 	if c.JSON {

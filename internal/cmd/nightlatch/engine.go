@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/sandbox"
 )
 
@@ -13,6 +15,8 @@ type localEngine interface {
 	// Events and Files count what was loaded.
 	Events() int64
 	Files() int
+	// Each answers a question, and gives its rows one after the other.
+	Each(context.Context, evidence.Question, func(evidence.Row) error) (evidence.Answer, error)
 	// Lost names what could not be read.
 	Lost() []string
 	Close() error

@@ -16,6 +16,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/casefolder"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
@@ -38,10 +39,12 @@ type respondCmd struct {
 	Mode    string   `default:"ask" help:"How far to go: observe, ask or act. It concerns the account in memory only."`
 	Steps   []string `placeholder:"STEP,…" help:"The steps beside turning a key off that a deployment would enable: ${steps}. They are done to the account in memory only."`
 	Page    string   `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
+	Case    string   `placeholder:"DIR" help:"Keep the incident in a folder of its own under DIR, too: page, JSON, log, and the list of what was taken."`
 	JSON    bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
 	Verbose bool     `short:"v" help:"Log what happens to standard error."`
 
 	course []evidence.Slot // for the page
+	kept   error           // what became of the case folder
 }
 
 // Run answers one event, and prints the answer.
@@ -56,7 +59,7 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 	case !c.JSON:
 		io.WriteString(s.out, c.overFiles())
 	}
-	return errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec, c.course))
+	return errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec, c.course), c.kept)
 }
 
 // answer is the incident of one event, or why the event starts none.
@@ -132,8 +135,12 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	if account.Alias != "" { // it is judged as what no deployment watches, and shown as the account's
 		rec.Place = incident.Place{AccountID: account.ID, Alias: account.Alias, Region: parsed.Alarm.Region}
 	}
-	c.course, err = courseOf(ctx, c.Page, engine, rec)
-	return rec, "", err
+	c.course, err = courseOf(ctx, c.Page+c.Case, engine, rec)
+	if err != nil {
+		return rec, "", err
+	}
+	c.kept = keepCase(ctx, c.Case, rec, c.course, engine, s)
+	return rec, "", nil
 }
 
 // overFiles says what the answer stands on.
@@ -159,7 +166,19 @@ func (c *respondCmd) inferred() string {
 	return ", from " + prose.Safe(c.Account)
 }
 
-// courseOf asks what the page of an incident draws, if a file is named for it.
+// keepCase keeps an incident in its folder, if a place is named for it.
+func keepCase(ctx context.Context, dir string, rec incident.Record, course []evidence.Slot, engine localEngine, s streams) error {
+	if dir == "" {
+		return nil
+	}
+	folder, err := casefolder.Write(ctx, dir, rec, course, engine.Each)
+	if folder != "" {
+		fmt.Fprintf(s.err, "the case folder is %s\n", prose.Safe(folder))
+	}
+	return err
+}
+
+// courseOf asks what the page of an incident draws, if a place is named for it.
 func courseOf(ctx context.Context, file string, engine localEngine, rec incident.Record) ([]evidence.Slot, error) {
 	if file == "" {
 		return nil, nil

@@ -1,0 +1,104 @@
+package casefolder
+
+import (
+	"compress/gzip"
+	"encoding/csv"
+	"io"
+	"strconv"
+	"time"
+
+	"nightlatch/internal/evidence"
+)
+
+// Sums add the list up.
+type Sums struct {
+	// Rows are those of the list, without its heading.
+	Rows int64 `json:"rows"`
+	// Objects counts the objects that were read, each version for itself; a copy names its source as it likes, and is not among them.
+	Objects int64 `json:"objects_read"`
+	// Reads and Copies count calls, Bytes what the reads took.
+	Reads  int64 `json:"reads"`
+	Copies int64 `json:"copies"`
+	Bytes  int64 `json:"bytes_out"`
+	// Unsized counts the reads whose record has no size, Torn the calls whose records contradict each other: all of those are listed.
+	Unsized int64 `json:"reads_without_byte_count"`
+	Torn    int64 `json:"calls_with_contradicting_records"`
+}
+
+// Column is one column of the list.
+type Column struct {
+	Name string `json:"name"`
+	Says string `json:"says"`
+}
+
+// columns are the list's, each with its cell. What others chose goes through cell.
+var columns = []struct {
+	Column
+	cell func(evidence.Taking) string
+}{
+	{Column{"bucket", "the bucket that held the object"}, func(t evidence.Taking) string { return cell(t.Bucket) }},
+	{Column{"key", "the object's key; of a copy as its source was named"}, func(t evidence.Taking) string { return cell(t.Key) }},
+	{Column{"version", "the version that the call named; empty: the newest then"}, func(t evidence.Taking) string { return cell(t.Version) }},
+	{Column{"call", "GetObject and other reads; CopyObject and UploadPartCopy are copies by S3 itself"}, func(t evidence.Taking) string { return cell(t.Call) }},
+	{Column{"copied_to", "the bucket or access point that a copy went to"}, func(t evidence.Taking) string { return cell(t.Destination) }},
+	{Column{"times", "how often"}, func(t evidence.Taking) string { return strconv.FormatInt(t.Times, 10) }},
+	{Column{"bytes_out", "what S3 sent for it, by CloudTrail; a copy's size is not recorded"}, func(t evidence.Taking) string { return strconv.FormatInt(t.Bytes, 10) }},
+	{Column{"without_byte_count", "how many of these calls have no size in their record"}, func(t evidence.Taking) string { return strconv.FormatInt(t.Unsized, 10) }},
+	{Column{"contradicting", "how many of these calls have records that contradict each other"}, func(t evidence.Taking) string { return strconv.FormatInt(t.Torn, 10) }},
+	{Column{"first", "when the first of these calls ended, UTC"}, func(t evidence.Taking) string { return t.First.UTC().Format(time.RFC3339) }},
+	{Column{"last", "when the last ended"}, func(t evidence.Taking) string { return t.Last.UTC().Format(time.RFC3339) }},
+	{Column{"access_key_id", "the credential; empty where the record names none"}, func(t evidence.Taking) string { return cell(t.Credential.AccessKeyID) }},
+	{Column{"principal_arn", "whose credential it is"}, func(t evidence.Taking) string { return cell(t.Credential.PrincipalARN) }},
+	{Column{"principal_id", "the principal's unique id"}, func(t evidence.Taking) string { return cell(t.Credential.PrincipalID) }},
+	{Column{"account_id", "the principal's account"}, func(t evidence.Taking) string { return cell(t.Credential.AccountID) }},
+	{Column{"invoked_by", "the service that called in its name"}, func(t evidence.Taking) string { return cell(t.Credential.Via) }},
+	{Column{"network", "the caller's IPv4 /24 or IPv6 /48, or a service's name"}, func(t evidence.Taking) string { return cell(t.Network) }},
+	{Column{"vpc_endpoint", "the VPC endpoint that it came through; no network then"}, func(t evidence.Taking) string { return cell(t.VPCEndpoint) }},
+	{Column{"signing", "header; presigned: whoever had the URL; unknown"}, func(t evidence.Taking) string { return cell(t.Signing) }},
+}
+
+// list writes what was taken as gzipped CSV, row by row. The same rows give the same bytes.
+type list struct {
+	zip   *gzip.Writer
+	rows  *csv.Writer
+	cells []string
+	sums  Sums
+	last  struct{ bucket, key, version string }
+}
+
+func newList(w io.Writer) (*list, error) {
+	l := &list{zip: gzip.NewWriter(w)}
+	l.rows = csv.NewWriter(l.zip)
+	for _, c := range columns {
+		l.cells = append(l.cells, c.Name)
+	}
+	return l, l.rows.Write(l.cells)
+}
+
+// add writes one row.
+func (l *list) add(t evidence.Taking) error {
+	for i, c := range columns {
+		l.cells[i] = c.cell(t)
+	}
+	l.sums.Rows++
+	l.sums.Torn += t.Torn
+	if t.Copied() {
+		l.sums.Copies += t.Times
+	} else {
+		l.sums.Reads, l.sums.Bytes, l.sums.Unsized = l.sums.Reads+t.Times, l.sums.Bytes+t.Bytes, l.sums.Unsized+t.Unsized
+		object := struct{ bucket, key, version string }{t.Bucket, t.Key, t.Version}
+		if object != l.last || l.sums.Objects == 0 { // the rows come in this order
+			l.sums.Objects++
+		}
+		l.last = object
+	}
+	return l.rows.Write(l.cells)
+}
+
+// end writes what is left.
+func (l *list) end() error {
+	if l.rows.Flush(); l.rows.Error() != nil {
+		return l.rows.Error()
+	}
+	return l.zip.Close()
+}

@@ -1,0 +1,154 @@
+package casefolder
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
+)
+
+// Schema names the form of a manifest. Fields are only ever added.
+const Schema = "nightlatch.case/1"
+
+// Manifest says what a case folder holds, and what is missing. It is written last: a folder without one is not whole.
+type Manifest struct {
+	Schema   string `json:"schema"`
+	Incident string `json:"incident"`
+	// Version counts the folders of the incident, and Before is the one before this.
+	Version int     `json:"version"`
+	Before  *Before `json:"before,omitempty"`
+	Files   []File  `json:"files"`
+	Taken   *Taken  `json:"taken,omitempty"`
+	// Missing names, a sentence each, what is not in the folder and why.
+	Missing []string `json:"missing"`
+}
+
+// Before is an earlier folder of the incident: its name beside this one's, and the digest of its manifest.
+type Before struct {
+	Folder string `json:"folder"`
+	SHA256 string `json:"manifest_sha256"`
+}
+
+// File is one file of the folder.
+type File struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+	// Rows are those of the list, without its heading.
+	Rows *int64 `json:"rows,omitempty"`
+}
+
+// Taken says what the list is of.
+type Taken struct {
+	Name string `json:"name"`
+	// From and To are the list's window, half open: the alarm's with Margin around it, and up to what was contained.
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Buckets []string  `json:"buckets"`
+	// Credentials are those that the list is of: access key ids, or what else names a caller without one. None are everybody's.
+	Credentials []string `json:"credentials"`
+	Sums
+	Columns []Column `json:"columns"`
+	Cells   string   `json:"cells"`
+}
+
+// takenOf is the question whose answer is the incident's list: its window with the margin, and up to what was contained, of the credentials that a
+// step is about; of everybody's where there is no such step.
+func takenOf(r incident.Record) evidence.Taken {
+	q := evidence.Taken{Buckets: r.Alarm.Buckets, From: r.Alarm.From.Add(-alarm.Margin), To: r.Alarm.To}
+	add := func(c actor.Credential) {
+		if !slices.ContainsFunc(q.Callers, func(o actor.Credential) bool { return name(o) == name(c) }) {
+			q.Callers = append(q.Callers, c)
+		}
+	}
+	for _, o := range r.Outcomes {
+		if o.State == containment.Skipped {
+			continue
+		}
+		if o.Contained() && o.At.After(q.To) && o.At.Sub(r.Alarm.To) < mostAfter {
+			q.To = o.At
+		}
+		for _, key := range []string{o.AccessKeyID, o.Key()} {
+			if key != "" {
+				add(actor.Credential{AccessKeyID: key})
+			}
+		}
+		for _, a := range r.Evidence.Actors {
+			if o.Against(a) {
+				add(actor.Credential{AccessKeyID: a.AccessKeyID, PrincipalID: a.PrincipalID, AccountID: a.AccountID, Via: a.Via})
+			}
+		}
+	}
+	q.To = q.To.Add(alarm.Margin)
+	return q
+}
+
+// mostAfter is how long after its window an incident's list goes on at most.
+const mostAfter = 6 * time.Hour
+
+// name is what tells a credential from others, for people.
+func name(c actor.Credential) string {
+	if c.AccessKeyID != "" {
+		return c.AccessKeyID
+	}
+	return fmt.Sprintf("no key, principal %q, account %q, by %q", c.PrincipalID, c.AccountID, c.Via)
+}
+
+// takenIn says of a list what it is of.
+func takenIn(q evidence.Taken, sums Sums) *Taken {
+	t := &Taken{Name: listName, From: q.From, To: q.To, Buckets: []string{}, Credentials: []string{}, Sums: sums, Cells: cellRule}
+	for _, b := range q.Buckets {
+		t.Buckets = append(t.Buckets, prose.Safe(b))
+	}
+	if !q.Everybody() {
+		for _, c := range q.Callers {
+			t.Credentials = append(t.Credentials, prose.Safe(name(c)))
+		}
+	}
+	for _, c := range columns {
+		t.Columns = append(t.Columns, c.Column)
+	}
+	return t
+}
+
+// missing says what an incident's list cannot hold, beside what the engine has lost.
+func missing(r incident.Record, q evidence.Taken, lost []string) (all []string) {
+	add := func(format string, args ...any) { all = append(all, prose.Plain(fmt.Sprintf(format, args...))) }
+	for _, l := range lost {
+		add("%s", l)
+	}
+	if q.Everybody() && len(q.Callers) > 0 {
+		add("the choice of credentials: they are too many for one question, and the list has everybody's reads")
+	}
+	for _, part := range r.Evidence.Unheld(alarm.Margin) {
+		add("%s: the trail that was read holds no calls of that time", prose.Window(part[0], part[1]))
+	}
+	switch e := r.Evidence; {
+	case e.Unexplained == nil:
+		add("how much is missing: CloudWatch's count of the alarmed bytes is not known")
+	case *e.Unexplained > 0:
+		add("%s of the alarmed bytes: CloudWatch counted them, and no record shows who took which object", prose.Bytes(*e.Unexplained))
+	}
+	return all
+}
+
+// text is the manifest as it is written.
+func (m Manifest) text() ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if m.Missing == nil {
+		m.Missing = []string{}
+	}
+	err := encoder.Encode(m)
+	return b.Bytes(), err
+}
