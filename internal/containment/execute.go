@@ -103,14 +103,14 @@ func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }
 // Name is how a step is named on a command line: deactivate-key:AKIA…. Unlike its number it stays what it is.
 func (o Outcome) Name() string { return string(o.Action) + ":" + o.Target }
 
-// Of tells steps of one name apart, as two sessions of a role are: the credential that it is against, and the networks of a fence. It is "" of a
-// step that turns a key off, which has the key in its name.
+// Of tells steps of one name apart, as two sessions of a role are: the credential that it is against, and the networks or the endpoint of a fence. It is
+// "" of a step that turns a key off, which has the key in its name.
 func (o Outcome) Of() string {
 	switch {
 	case o.Action == policy.DeactivateKey:
 		return ""
-	case o.Step.Order != nil && len(o.Step.Order.Networks) > 0:
-		return strings.Join(o.Step.Order.Networks, " ")
+	case o.Step.Order != nil && o.Action == policy.FenceOrigin:
+		return cmp.Or(strings.Join(o.Step.Order.Networks, " "), o.Step.Order.Endpoint)
 	}
 	return cmp.Or(o.AccessKeyID, o.Who)
 }

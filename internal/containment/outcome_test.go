@@ -43,7 +43,12 @@ func TestAStepIsNamedByWhatItIs(t *testing.T) {
 	if role.ForAnother() || role.SameStep(other) || role.Key() != "ASIAX" {
 		t.Errorf("two sessions of a role are one step: %+v", role)
 	}
+	fence := func(o Order) string {
+		return Outcome{Action: policy.FenceOrigin, Target: "u", AccessKeyID: "AKIAX", Step: Step{Order: &o}}.Of()
+	}
 	for got, want := range map[string]string{
+		role.Of(): "ASIAX", o.Of(): "", fence(Order{Networks: []string{"10.1.2.0/24", "10.1.3.0/24"}}): "10.1.2.0/24 10.1.3.0/24",
+		fence(Order{Endpoint: "vpce-01234567"}):                     "vpce-01234567", // the thief may have two, and each is a step
 		o.Command("approve", "20260304-x"):                          "nightlatch approve 20260304-x deactivate-key:AKIAX",
 		o.Command("restore", "20260304-x", "--region", "eu-west-1"): "nightlatch restore 20260304-x deactivate-key:AKIAX --region eu-west-1",
 		o.Command("restore", "-x"):                                  dashed,

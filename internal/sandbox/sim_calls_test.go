@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,7 +150,7 @@ func (w *world) invoke(e *event) {
 func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: in.orWatchers(), Clock: simClock{in},
-		Log: slog.New(simLog{in}), Mode: in.deployed(), Ours: actor.Accounts(accountID), Policy: cmp.Or(in.own, shippedPolicy()), Steps: in.enabled(), Cutter: simCutter{in},
+		Log: slog.New(simLog{in}), Mode: in.deployed(), Ours: actor.Accounts(accountID), Policy: in.judges(), Steps: in.enabled(), Cutter: simCutter{in},
 		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside}, Watched: buckets,
 	}
 }
@@ -691,4 +690,5 @@ const (
 	hollowAnswer   plant = "a hollow answer"   // the cutter writes nothing and says that it has, and so does who reads it back
 	oldReading     plant = "an old reading"    // who reads what was ordered sees it as it was written, for ever
 	deepUndo       plant = "a deep undo"       // who takes an order back takes all else of its kind away too
+	lostPolicy     plant = "a lost policy"     // the responder judges by the shipped policy, whatever the deployment's own says
 )

@@ -4,11 +4,13 @@ package sandbox
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
 )
 
@@ -26,6 +28,9 @@ func (f *thefts) prepare() {
 	spare.AccessKeyID = keyID("ASIA", w.Rand)
 	if !w.mint(f.caller, spare, call, nil) {
 		return
+	}
+	if arn := w.signIns[f.who.AccessKeyID]; arn != "" {
+		w.signIns[spare.AccessKeyID] = arn
 	}
 	if f.spare = &spare; session && w.chance(0.5) { // AWS does not say which it is
 		w.issued[spare.AccessKeyID] = issued
@@ -59,6 +64,14 @@ func (f *thefts) again() bool {
 	source.who.AccessKeyID, source.who.Type, source.who.UserName, source.who.PrincipalID = w.plot.stolen, "IAMUser", "mara", w.mara
 	source.who.ARN, source.who.SessionContext = "arn:aws:iam::"+accountID+":user/mara", nil
 	switch _, name, _ := strings.Cut(f.who.PrincipalID, ":"); {
+	case w.signIns[f.who.AccessKeyID] != "":
+		if !w.signsIn(f.caller, next.AccessKeyID) {
+			return false
+		}
+	case f.who.Type == "FederatedUser":
+		if !w.mint(source, next, "GetFederationToken", federating(name)) {
+			return false
+		}
 	case f.who.Type == "IAMUser":
 		if !w.mint(source, next, "GetSessionToken", nil) {
 			return false
@@ -81,32 +94,62 @@ func (f *thefts) again() bool {
 	return true
 }
 
-// moves goes on from another network.
+// moves goes on from another network, or through another endpoint.
 func (f *thefts) moves() bool {
-	f.ip = always(fmt.Sprintf("198.51.%d.77", 101+f.world.IntN(100)))
+	network := fmt.Sprintf("198.51.%d.77", 101+f.world.IntN(100))
+	if f.endpoint != "" {
+		f.world.with(f.more, func() {
+			if f.endpoint = ""; f.chance(0.5) {
+				f.endpoint, network = endpointID(f.Rand), "10.0.4.77"
+			}
+		})
+	}
+	f.ip = always(network)
 	return true
 }
 
-// takesAway removes something that was ordered.
+// takesAway removes something that was ordered, or puts another text in its place.
 func (f *thefts) takesAway() bool {
 	w := f.world
 	for _, o := range slices.Backward(w.ordered) {
 		doc, err := w.account.get(o.ref)
-		if err != nil || doc.Absent {
+		if err != nil || doc != o.doc { // that is done
 			continue
 		}
 		call := map[containment.RefType]string{
 			containment.UserPolicy: "DeleteUserPolicy", containment.RolePolicy: "DeleteRolePolicy", containment.UserAttachment: "DetachUserPolicy",
 			containment.BucketPolicy: "PutBucketPolicy", containment.PublicAccessBlock: "DeleteBucketPublicAccessBlock",
 		}[o.ref.Type]
-		if !w.managed(w.mole, w.now, call, map[string]string{"policyName": o.ref.Name}, nil) || w.put("the thief", "", o.ref, containment.Doc{Absent: true}) != nil {
+		edits := edited.Replace(doc.Text)
+		if edits == doc.Text || w.more.Float64() < 0.5 {
+			edits = ""
+		} else {
+			call = strings.Replace(call, "Delete", "Put", 1)
+		}
+		if !w.managed(w.mole, w.now, call, map[string]string{"policyName": o.ref.Name}, nil) {
 			return false
+		}
+		switch next := (containment.Doc{Text: edits}); {
+		case edits == "":
+			if w.put("the thief", "", o.ref, containment.Doc{Absent: true}) != nil {
+				return false
+			}
+		case o.ref.Type == containment.BucketPolicy:
+			on := w.account.bucket(o.ref.Owner)
+			on.policy.Text = strings.Replace(on.policy.Text, doc.Text, edits, 1)
+			w.changed("the thief", "", o.ref, doc, next)
+		default:
+			w.account.put(o.ref, next)
+			w.changed("the thief", "", o.ref, doc, next)
 		}
 		w.removed = append(w.removed, w.writes[len(w.writes)-1])
 		return true
 	}
 	return false
 }
+
+// edited makes of what stands against a thief what does not.
+var edited = strings.NewReplacer(`"Deny"`, `"Allow"`, `"RestrictPublicBuckets":true`, `"RestrictPublicBuckets":false`)
 
 // getsKey has a key made for the user whose credential he had.
 func (f *thefts) getsKey() bool {
@@ -142,6 +185,7 @@ func (w *world) handle(m report.Message) (undoes bool) {
 	if len(w.steps) == 0 || of == nil {
 		return false
 	}
+	w.with(w.more, func() { w.endsSignIns(m) })
 	id := of[0][1]
 	for _, o := range w.stored[id].Outcomes {
 		s := o.Step
@@ -169,4 +213,35 @@ func (w *world) handle(m report.Message) (undoes bool) {
 		}
 	}
 	return undoes
+}
+
+// denySignIn is what a human does about a sign-in, and no order does.
+const denySignIn policy.Action = "deny-sign-in"
+
+// signInLines are what a message has a human run about a sign-in: to revoke it, and to deny what it gave out.
+var signInLines = regexp.MustCompile(`aws (?:signin batch-revoke-sessions --session-arns (\S+) |` +
+	`iam put-user-policy --user-name (\S+) --policy-name (\S+) --policy-document '(.*"aws:SignInSessionArn":"([^"]+)".*)')`)
+
+// endsSignIns is what people do with their own hands about the sign-ins of a message.
+func (w *world) endsSignIns(m report.Message) {
+	if len(w.signIns) == 0 {
+		return
+	}
+	for _, says := range signInLines.FindAllStringSubmatch(m.Body, -1) {
+		if !w.chance(w.plot.approve / 2) {
+			continue
+		}
+		w.after(w.between(time.Minute, 20*time.Minute), func() {
+			if revoked := says[1]; revoked != "" {
+				w.revoked[revoked] = true
+				w.tell("a human revokes %s", revoked)
+				return
+			}
+			o := ordered{at: w.now, wish: wish{step: string(denySignIn), against: says[5]}, ref: containment.Ref{Type: containment.UserPolicy, Owner: says[2], Name: says[3]},
+				order: containment.Order{Action: denySignIn, User: says[2]}}
+			if err := w.obeys("a human", o, containment.Doc{Text: containment.Canonical(says[4])}); err != nil {
+				w.tell("a human: %v", err)
+			}
+		})
+	}
 }

@@ -109,6 +109,7 @@ func (w *world) obeys(by string, o ordered, doc containment.Doc) error {
 	if err := w.onlySets(by, id, o.ref, doc, ruleCut); err != nil {
 		return err
 	}
+	o.doc = doc
 	w.ordered = append(w.ordered, o)
 	return nil
 }
@@ -156,11 +157,9 @@ func (a *Account) rest(but containment.Ref) map[string]string {
 	for name, b := range a.buckets {
 		doc := b.policy
 		if but.Type == containment.BucketPolicy && but.Owner == name {
-			without, err := containment.WithStatement(doc, name, but.Name, containment.Doc{Absent: true})
-			if err != nil {
-				panic(err)
+			if without, err := containment.WithStatement(doc, name, but.Name, containment.Doc{Absent: true}); err == nil { // else the thief has edited it, and nobody else may
+				doc = without
 			}
-			doc = without
 		}
 		if !doc.Absent {
 			all["policy of "+name] = containment.Canonical(doc.Text)
@@ -180,11 +179,11 @@ func (w *world) refuses(r record) bool {
 	denied, named, narrow := false, "", ""
 	for _, o := range w.ordered {
 		holds := w.spread(o.ref, containment.Doc{Absent: true})
-		if holds.Absent {
+		if holds != o.doc { // it was taken away or edited, or has not spread yet
 			continue
 		}
 		denied = denied || w.denies(o.ref, holds.Text, r)
-		if w.names(o.order, r) {
+		if w.names(o, r) {
 			named = o.step
 			if issued := w.issued[r.UserIdentity.AccessKeyID]; !broad(o.order) && !o.human || !o.order.Before.IsZero() && issued.After(o.at.Add(w.weather.skew)) {
 				narrow = o.step // and who came later is hit by none
@@ -207,12 +206,20 @@ func broad(o containment.Order) bool {
 	return o.Action == policy.DenyRoleSessions || o.Action == policy.DenyUserSessions || o.Action == policy.QuarantineUser || wholeUser
 }
 
+// user is the IAM user whose credential it is, or who has issued it to somebody; "" where there is none.
+func (u identity) user() string {
+	if u.Type == "FederatedUser" {
+		return u.SessionContext.SessionIssuer["userName"]
+	}
+	return u.UserName
+}
+
 // names reports whether an order is against whoever has made a call, by what it says and not by what is written for it.
-func (w *world) names(o containment.Order, r record) bool {
-	u := r.UserIdentity
+func (w *world) names(by ordered, r record) bool {
+	u, o := r.UserIdentity, by.order
 	issued, session := w.issued[u.AccessKeyID]
 	before := o.Before.IsZero() || session && issued.Before(o.Before)
-	user, role := u.Type == "IAMUser" && u.UserName == o.User, u.Type == "AssumedRole" && u.SessionContext.SessionIssuer["userName"] == o.Role
+	user, role := u.user() != "" && u.user() == o.User, u.Type == "AssumedRole" && u.SessionContext.SessionIssuer["userName"] == o.Role
 	switch o.Action {
 	case policy.DenyUserSessions:
 		return user && before
@@ -221,13 +228,16 @@ func (w *world) names(o containment.Order, r record) bool {
 	case policy.DenyRoleSessions:
 		return role && before
 	case policy.FenceOrigin:
-		return user && slices.ContainsFunc(o.Networks, func(n string) bool { return netip.MustParsePrefix(n).Contains(netip.MustParseAddr(r.SourceIPAddress)) })
+		return user && r.VPCEndpointID == o.Endpoint && (len(o.Networks) == 0 ||
+			slices.ContainsFunc(o.Networks, func(n string) bool { return netip.MustParsePrefix(n).Contains(netip.MustParseAddr(r.SourceIPAddress)) }))
 	case policy.QuarantineUser:
 		return user && quarantined(r)
 	case policy.BlockOnBucket:
 		return r.RequestParameters["bucketName"] == o.Bucket && (o.UserID != "" && u.PrincipalID == o.UserID || o.Root != "" && u.Type == "Root")
 	case policy.BlockPublicAccess:
 		return r.RequestParameters["bucketName"] == o.Bucket && u.AccountID == "anonymous"
+	case denySignIn:
+		return user && w.signIns[u.AccessKeyID] == by.against
 	}
 	return false
 }
@@ -242,11 +252,11 @@ func (w *world) denies(ref containment.Ref, text string, r record) bool {
 	u := r.UserIdentity
 	switch ref.Type {
 	case containment.UserPolicy:
-		return u.Type == "IAMUser" && u.UserName == ref.Owner && w.meets(text, r)
+		return u.user() == ref.Owner && w.meets(text, r)
 	case containment.RolePolicy:
 		return u.Type == "AssumedRole" && u.SessionContext.SessionIssuer["userName"] == ref.Owner && w.meets(text, r)
 	case containment.UserAttachment:
-		return u.Type == "IAMUser" && u.UserName == ref.Owner && quarantined(r)
+		return u.user() == ref.Owner && quarantined(r)
 	case containment.BucketPolicy:
 		return r.RequestParameters["bucketName"] == ref.Owner && w.meets(text, r)
 	case containment.PublicAccessBlock:
@@ -285,7 +295,14 @@ func (w *world) meets(text string, r record) bool {
 		w.parsed[text] = p.Condition
 	}
 	u := r.UserIdentity
-	has := map[string]string{"aws:userid": u.PrincipalID, "aws:PrincipalArn": u.ARN, "aws:SourceIp": r.SourceIPAddress}
+	has := map[string]string{"aws:userid": u.PrincipalID, "aws:PrincipalArn": u.ARN}
+	if has["aws:SourceIp"] = r.SourceIPAddress; r.VPCEndpointID != "" { // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+		delete(has, "aws:SourceIp")
+		has["aws:SourceVpce"], has["aws:VpcSourceIp"] = r.VPCEndpointID, r.SourceIPAddress
+	}
+	if arn := w.signIns[u.AccessKeyID]; arn != "" {
+		has["aws:SignInSessionArn"] = arn
+	}
 	if at, session := w.issued[u.AccessKeyID]; session {
 		has["aws:TokenIssueTime"] = at.Format(time.RFC3339)
 	}

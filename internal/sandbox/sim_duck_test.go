@@ -178,6 +178,7 @@ func (w *world) bystanders() {
 		w.record(c.call(w.Rand, at().AddDate(0, 0, -2), "GetObject", w.bucket(), "k", w.Int64N(5000)))
 	}
 	w.orders(at)
+	w.signs(at)
 	many := caller{who: roleSession(w.Rand, "web", keyID("AROA", w.Rand), "i-1")}
 	for i := range 40 {
 		many.ip, many.agent = within("192.168."+string(rune('0'+i%10))+string(rune('0'+i/10))), "agent-"+string(rune('A'+i))
@@ -222,6 +223,24 @@ func (w *world) bystanders() {
 	point := partner.call(w.Rand, at(), "GetObject", "an-access-point", "k", 55)
 	point.Resources = []resource{{Type: "AWS::S3::Object", ARN: "arn:aws:s3:::" + buckets[1] + "/k"}}
 	w.record(point)
+}
+
+// signs add a broker who signs in, and gives out federated users: one of them twice, and some through an endpoint.
+func (w *world) signs(at func() time.Time) {
+	user := caller{who: iamUser(w.Rand, "broker", keyID("AKIA", w.Rand)), ip: within("192.0.2"), agent: "a"}
+	for i, name := range []string{"partner", "partner", "other", "i-0abc"} {
+		c := caller{who: federatedUser(w.Rand, user.who, name), ip: within("198.51.100"), agent: "b", endpoint: []string{"", "vpce-0bad"}[i%2]}
+		w.mint(user, c.who, "GetFederationToken", federating(name))
+		w.record(c.call(w.Rand, at(), "GetObject", w.bucket(), "k", w.Int64N(5000)))
+		r := c.call(w.Rand, at().AddDate(0, 0, -i), "GetObject", w.bucket(), "k", 300)
+		r.ErrorCode = []string{"", "AccessDenied"}[i%2]
+		w.record(r)
+		if i > 0 {
+			w.way = []string{"console", "aws login"}[i%2]
+			w.signsIn(user, keyID("ASIA", w.Rand))
+		}
+		w.others = append(w.others, &person{caller: c}, &person{caller: user})
+	}
 }
 
 // orders add who has had a service read the buckets: of each the latest is told, and what is refused or about another bucket is not.

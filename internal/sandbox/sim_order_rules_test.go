@@ -54,7 +54,8 @@ func (w *world) stood(o containment.Outcome) bool {
 
 // checkCut checks whether a thief whom a deployment's own policy contains by an order was cut soon.
 func (w *world) checkCut() {
-	step := map[string]policy.Action{"user session": policy.DenyUserSessions, "role session": policy.DenyRoleSession, "role": policy.DenyRoleSession,
+	step := map[string]policy.Action{"user session": policy.DenyUserSessions, "federated user": policy.DenyUserSessions,
+		"aws login": policy.DenyUserSessions, "key in use": policy.FenceOrigin, "role session": policy.DenyRoleSession, "role": policy.DenyRoleSession,
 		"root": policy.BlockOnBucket, "anonymous": policy.BlockPublicAccess, "identity center": policy.BlockOnBucket}[cmp.Or(w.way, w.plot.kind)]
 	late := w.firings[0].at.Add(soon)
 	if !slices.Contains(w.steps, step) || len(w.failed) > 0 {
@@ -117,7 +118,7 @@ func (w *world) forget(r *incident.Record) {
 
 // ofOrders reports whether a planted bug shows only where something is ordered.
 func (p plant) ofOrders() bool {
-	return slices.Contains([]plant{wideDenial, boldMode, allEnabled, lostOrder, hollowAnswer, oldReading, deepUndo}, p)
+	return slices.Contains([]plant{wideDenial, boldMode, allEnabled, lostOrder, hollowAnswer, oldReading, deepUndo, lostPolicy}, p)
 }
 
 // tallyOrders counts nights with orders, and what was done in them.

@@ -6,6 +6,7 @@ package sandbox
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -18,12 +19,15 @@ import (
 // ordering is what is true of it.
 type ordering struct {
 	dice    *rand.Rand
+	more    *rand.Rand      // for what came later, so that a night in which nothing of it happens goes as it did
 	steps   []policy.Action // that the deployment enables; none in most nights
 	own     *policy.Policy  // the deployment's own; nil is the shipped one
 	way     string          // how the thief takes; "" is as the plot has it
 	mole    caller          // of the thief's: it takes nothing, and may change policies and users
 	honest  map[string]bool // credentials of neighbours: what they make is theirs
 	issued  map[string]time.Time
+	signIns map[string]string // the session of the sign-in that gave a credential
+	revoked map[string]bool   // sign-ins that a human has revoked
 	ordered []ordered
 	failed  map[wish]bool                           // orders that were surely not done
 	moves   int                                     // of the thief's, against what was done
@@ -38,6 +42,7 @@ type ordered struct {
 	at time.Time
 	wish
 	ref   containment.Ref
+	doc   containment.Doc
 	order containment.Order
 	human bool // who approved it, or has written it
 }
@@ -64,6 +69,7 @@ unless { action == Action::"deactivate-key" };
 func (w *world) enable() {
 	w.honest, w.issued, w.took, w.hollow = map[string]bool{}, map[string]time.Time{}, map[string]int64{}, map[containment.Ref]containment.Doc{}
 	w.parsed, w.failed = map[string]map[string]map[string]values{}, map[wish]bool{}
+	w.signIns, w.revoked = map[string]string{}, map[string]bool{}
 	if !w.chance(0.15) {
 		return
 	}
@@ -83,6 +89,14 @@ func (w *world) enabled() []policy.Action {
 		return containment.Orderable()
 	}
 	return w.steps
+}
+
+// judges is the policy that the responder is told of.
+func (w *world) judges() *policy.Policy {
+	if w.own == nil || w.plant == lostPolicy {
+		return shippedPolicy()
+	}
+	return w.own
 }
 
 // deployed is the mode that the responder is told of.
@@ -131,9 +145,13 @@ func (w *world) arm(f *thefts, mara caller) {
 	}
 	stolen := f.caller
 	w.way = []string{"key", "key in use", "user session", "role session", "no key", "another account", "identity center"}[w.IntN(7)]
-	mint := func(who identity, call string, parameters map[string]string) {
+	w.with(w.more, func() { w.vary(f) })
+	begins := func(who identity, made func()) {
 		f.who = who
-		w.at(w.plot.begins.Add(-w.between(time.Second, 3*time.Minute)), func() { w.mint(stolen, who, call, parameters) })
+		w.at(w.plot.begins.Add(-w.between(time.Second, 3*time.Minute)), made)
+	}
+	mint := func(who identity, call string, parameters map[string]string) {
+		begins(who, func() { w.mint(stolen, who, call, parameters) })
 	}
 	switch w.way {
 	case "key in use":
@@ -144,6 +162,14 @@ func (w *world) arm(f *thefts, mara caller) {
 		mint(who, "GetSessionToken", nil)
 	case "role session":
 		mint(roleSession(w.Rand, "etl", role, "loader"), "AssumeRole", assuming("loader"))
+	case "federated user":
+		mint(federatedUser(w.Rand, stolen.who, "partner"), "GetFederationToken", federating("partner"))
+	case "console", "aws login":
+		who := stolen.who
+		if who.AccessKeyID = keyID("ASIA", w.Rand); w.way == "console" {
+			who.InvokedBy = "signin.amazonaws.com"
+		}
+		begins(who, func() { w.signsIn(stolen, who.AccessKeyID) })
 	case "no key":
 		f.who.AccessKeyID = ""
 	case "another account":
@@ -154,6 +180,46 @@ func (w *world) arm(f *thefts, mara caller) {
 		w.issued[f.who.AccessKeyID] = dusk
 	}
 	w.tell("the deployment enables %v, and the thief takes by %s", w.steps, w.way)
+}
+
+// vary has a thief take in another way, or through a VPC endpoint of his own.
+func (w *world) vary(f *thefts) {
+	if w.chance(0.4) {
+		w.way = []string{"federated user", "console", "aws login", "key in use"}[w.IntN(4)]
+	}
+	if w.chance(map[bool]float64{true: 0.5, false: 0.2}[w.way == "key in use"]) {
+		f.endpoint, f.caller.account, f.ip = endpointID(w.Rand), "444455556666", always("10.0.3.77")
+	}
+}
+
+func endpointID(rng *rand.Rand) string { return fmt.Sprintf("vpce-%016x", rng.Uint64()) }
+
+// federatedUser is a session that a user gives to somebody by a name.
+func federatedUser(rng *rand.Rand, of identity, name string) identity {
+	return identity{Type: "FederatedUser", PrincipalID: accountID + ":" + name, ARN: "arn:aws:sts::" + accountID + ":federated-user/" + name, AccountID: accountID,
+		AccessKeyID: keyID("ASIA", rng), SessionContext: &session{SessionIssuer: map[string]string{"type": "IAMUser", "principalId": of.PrincipalID, "arn": of.ARN,
+			"accountId": accountID, "userName": of.UserName}}}
+}
+
+func federating(name string) map[string]string { return map[string]string{"name": name} }
+
+// signsIn has a thief sign in as his victim, to the console or by `aws login`. The latter gives out credentials until a human has revoked it. No record
+// shows a credential that a sign-in gives.
+func (w *world) signsIn(as caller, key string) bool {
+	arn := cmp.Or(w.signIns[as.who.AccessKeyID], "arn:aws:signin:us-east-1:"+accountID+":session/"+key)
+	as.who.AccessKeyID, as.who.InvokedBy = "", ""
+	r := as.elsewhere(w.Rand, w.now, "signin.amazonaws.com", "ConsoleLogin")
+	r.AWSRegion, r.ReadOnly, r.ResponseElements, r.AdditionalData = "us-east-1", false, map[string]any{"ConsoleLogin": "Success"}, map[string]any{"MFAUsed": "No"}
+	if w.way == "aws login" {
+		r.EventName, r.ResponseElements, r.AdditionalData = "CreateOAuth2Token", nil, map[string]any{"signInSessionArn": arn}
+	}
+	if w.revoked[arn] {
+		return false
+	}
+	w.record(r)
+	w.tell("the thief signs in by %s, and is given %s", r.EventName, key)
+	w.guilty[key], w.issued[key], w.signIns[key] = true, w.now.Truncate(time.Second), arn
+	return true
 }
 
 func assuming(session string) map[string]string {
@@ -175,9 +241,12 @@ func (w *world) neighbours(mara caller, role string) {
 	w.honest[other.who.AccessKeyID] = true
 	w.every(4*time.Minute, func() { w.read(other, "GetObject", w.bucket(), w.size(200<<10), false) })
 	w.every(10*time.Minute, func() {
-		session := other
+		session, call, parameters := other, "GetSessionToken", map[string]string(nil)
 		session.who.AccessKeyID = keyID("ASIA", w.Rand)
-		if w.mint(other, session.who, "GetSessionToken", nil) {
+		if w.way == "federated user" {
+			session.who, call, parameters = federatedUser(w.Rand, other.who, "broker"), "GetFederationToken", federating("broker")
+		}
+		if w.mint(other, session.who, call, parameters) {
 			w.after(w.between(time.Second, 5*time.Minute), func() { w.read(session, "GetObject", w.bucket(), w.size(200<<10), false) })
 		}
 	})
@@ -186,8 +255,11 @@ func (w *world) neighbours(mara caller, role string) {
 // mint has somebody make a session with a credential. What is not made by an honest one is a thief's.
 func (w *world) mint(by caller, who identity, call string, parameters map[string]string) bool {
 	gave := map[string]any{"credentials": map[string]string{"accessKeyId": who.AccessKeyID}}
-	if who.Type == "AssumedRole" {
+	switch who.Type {
+	case "AssumedRole":
 		gave["assumedRoleUser"] = map[string]string{"assumedRoleId": who.PrincipalID}
+	case "FederatedUser":
+		gave["federatedUser"] = map[string]string{"federatedUserId": who.PrincipalID, "arn": who.ARN}
 	}
 	if !w.works(by.who) || !w.managed(by, w.now, call, parameters, gave) {
 		return false

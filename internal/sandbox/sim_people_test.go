@@ -64,8 +64,8 @@ func (w *world) people(begins time.Time, actor, mara caller) {
 	w.staff = []*person{olga, session(olga, "oncall", dusk.Add(-time.Hour)), session(sam, "oncall", dusk.Add(-2*time.Hour)), session(olga, "admin", begins)}
 
 	switch actor.who.Type {
-	case "IAMUser":
-		w.others = append(w.others, &person{actor, []string{"user/" + actor.who.UserName}})
+	case "IAMUser", "FederatedUser":
+		w.others = append(w.others, &person{actor, []string{"user/" + actor.who.user()}})
 	case "AssumedRole":
 		w.others = append(w.others, &person{actor, []string{"role/" + actor.who.SessionContext.SessionIssuer["userName"]}})
 	case "Root":

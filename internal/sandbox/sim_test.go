@@ -211,6 +211,7 @@ func TestSimFindsPlantedBugs(t *testing.T) {
 		hollowAnswer:   {ruleTrue},
 		oldReading:     {ruleMoves},
 		deepUndo:       {ruleRestore},
+		lostPolicy:     {ruleContained},
 	} {
 		t.Run(string(bug), func(t *testing.T) {
 			played, found := 0, ""

@@ -988,8 +988,10 @@ func taggedRows(all []*entry, q evidence.Tagged) []evidence.Row {
 // making is what a call has made, in the order of the columns: gave, given, of_user, of_role and what.
 func (e *entry) making() (all [5]string) {
 	p := e.RequestParameters
-	if of, ok := e.ResponseElements["assumedRoleUser"].(map[string]string); ok {
-		all[1] = of["assumedRoleId"]
+	for given, id := range map[string]string{"assumedRoleUser": "assumedRoleId", "federatedUser": "federatedUserId"} {
+		if of, ok := e.ResponseElements[given].(map[string]string); ok {
+			all[1] = of[id]
+		}
 	}
 	all[0], all[2], all[3] = e.gave, p["userName"], cmp.Or(p["roleName"], p["groupName"])
 	all[4] = cmp.Or(p["policyArn"], p["policyName"], p["sAMLProviderArn"], p["openIDConnectProviderArn"], p["name"])
@@ -997,8 +999,8 @@ func (e *entry) making() (all [5]string) {
 }
 
 // makers are the calls of evidence.Lineage that the simulation knows.
-var makers = []string{"AssumeRole", "AssumeRoleWithSAML", "GetSessionToken", "GetScopedCredentials", "CreateAccessKey", "CreateUser", "CreateRole", "UpdateAssumeRolePolicy", "CreateSAMLProvider", "UpdateSAMLProvider",
-	"AttachUserPolicy", "PutUserPolicy", "CreateLoginProfile", "ConsoleLogin"}
+var makers = []string{"AssumeRole", "AssumeRoleWithSAML", "GetSessionToken", "GetFederationToken", "GetScopedCredentials", "CreateAccessKey", "CreateUser", "CreateRole", "UpdateAssumeRolePolicy", "CreateSAMLProvider", "UpdateSAMLProvider",
+	"AttachUserPolicy", "PutUserPolicy", "CreateLoginProfile", "ConsoleLogin", "CreateOAuth2Token"}
 
 func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
 	type one struct {
@@ -1011,7 +1013,7 @@ func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
 	unnamed := func(e *entry) int { return map[bool]int{true: 1}[e.UserIdentity.AccessKeyID == ""] }
 	for _, e := range all {
 		key, principal := e.UserIdentity.AccessKeyID, e.UserIdentity.PrincipalID
-		signsIn := e.EventName == "ConsoleLogin"
+		signsIn := e.EventName == "ConsoleLogin" || e.EventName == "CreateOAuth2Token"
 		given := e.gave != "" && slices.Contains(q.Given, e.gave) || signsIn && slices.Contains(q.SignedIn, principal)
 		made := key != "" && slices.Contains(q.Keys, key) || slices.Contains(q.Sessions, principal) && !strings.HasPrefix(key, "AKIA")
 		if !slices.Contains([]string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"}, e.EventSource) || !slices.Contains(makers, e.EventName) || !given && !made ||
@@ -1051,9 +1053,10 @@ func lineageRows(all []*entry, q evidence.Lineage) []evidence.Row {
 			continue
 		}
 		row, m := e.who(), e.making()
+		signIn, _ := e.AdditionalData["signInSessionArn"].(string)
 		for column, v := range map[string]string{"part": e.part, "at": unix(e.EventTime), "event_id": e.EventID, "service": e.EventSource, "call": e.EventName, "source_ip": e.SourceIPAddress,
 			"vpc_endpoint": e.VPCEndpointID, "gave": m[0], "given": m[1], "lasts_until": "", "role_given": e.RequestParameters["roleArn"], "session_given": e.RequestParameters["roleSessionName"],
-			"provider_given": e.RequestParameters["principalArn"], "sign_in": "", "of_user": m[2], "of_role": m[3], "what": m[4], "torn": map[bool]string{true: "1", false: "0"}[e.torn], "places": whole(places[e.part])} {
+			"provider_given": e.RequestParameters["principalArn"], "sign_in": signIn, "of_user": m[2], "of_role": m[3], "what": m[4], "torn": map[bool]string{true: "1", false: "0"}[e.torn], "places": whole(places[e.part])} {
 			row[column] = v
 		}
 		out = append(out, row)

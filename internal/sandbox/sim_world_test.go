@@ -156,7 +156,7 @@ func newWorld(seed uint64, tells bool) *world {
 	w := &world{timeline: timeline{Rand: rand.New(rand.NewPCG(seed, 0x6e696768746c6174)), now: dusk, tells: tells}, seed: seed, account: NewAccount(accountID),
 		shows: map[containment.Ref][]change{}, bytes: minutes{}, points: map[string][]published{}, store: &incident.Memory{}, scheduled: map[string]bool{}, guilty: map[string]bool{}, metricThen: map[string]int64{}, stored: map[string]incident.Record{}, generation: "1", chances: rand.New(rand.NewPCG(seed, 1)), countsErrors: seed%3 > 0}
 	w.weather = w.forecast()
-	w.dice = rand.New(rand.NewPCG(seed, 15))
+	w.dice, w.more = rand.New(rand.NewPCG(seed, 15)), rand.New(rand.NewPCG(seed, 16))
 	w.with(w.dice, w.enable)
 	w.cast()
 	w.ears = rand.New(rand.NewPCG(seed, 14))
@@ -206,16 +206,20 @@ func (w *world) put(by, incident string, ref containment.Ref, doc containment.Do
 	if err == nil {
 		err = w.account.write(ref, doc)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		w.changed(by, incident, ref, before, doc)
 	}
+	return err
+}
+
+// changed notes that a setting is something else now.
+func (w *world) changed(by, incident string, ref containment.Ref, before, doc containment.Doc) {
 	w.writes = append(w.writes, write{w.now, by, incident, ref, before, doc})
 	if w.shows[ref] == nil {
 		w.shows[ref] = []change{{doc: before}}
 	}
 	w.shows[ref] = append(w.shows[ref], change{w.now.Add(w.between(0, w.weather.iam)), doc})
 	w.tell("%s: %s %s is %+v now", by, ref.Type, ref.Name, doc)
-	return nil
 }
 
 // turn sets a key's status, where there is such a key.
