@@ -239,8 +239,10 @@ func (w *world) endsSignIns(m report.Message) {
 			}
 			o := ordered{at: w.now, wish: wish{step: string(denySignIn), against: says[5]}, ref: containment.Ref{Type: containment.UserPolicy, Owner: says[2], Name: says[3]},
 				order: containment.Order{Action: denySignIn, User: says[2]}}
-			if err := w.obeys("a human", o, containment.Doc{Text: containment.Canonical(says[4])}); err != nil {
-				w.tell("a human: %v", err)
+			if doc, err := w.account.get(o.ref); err == nil && doc.Absent {
+				if err := w.obeys("a human", o, containment.Doc{Text: containment.Canonical(says[4])}); err != nil {
+					w.tell("a human: %v", err)
+				}
 			}
 		})
 	}
