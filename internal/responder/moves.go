@@ -97,6 +97,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 					if w.put(ctx, t.rec) {
 						w.mu.Lock()
 						w.giveUp(ctx, t.rec.ID, undelivered(*t.rec))
+						w.waits[t.rec.ID] = t.rec.Version
 						w.mu.Unlock()
 					}
 					return

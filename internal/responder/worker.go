@@ -26,6 +26,7 @@ type worker struct {
 	listed time.Time  // when the open incidents were listed last
 	open   map[string]*incident.Record
 	broken map[string]error // what this invocation leaves to the next
+	waits  map[string]int64 // the versions of those of them that only wait for a channel: one that a human has changed since is taken up
 	// intended are the versions of the incidents whose intended steps this invocation has put itself, and not begun.
 	intended map[string]int64
 	ask      *investigation.Investigation
@@ -216,7 +217,8 @@ func (w *worker) list(ctx context.Context) error {
 	}
 	w.listed = w.Clock.Now()
 	for _, b := range briefs {
-		if known := w.open[b.ID]; known != nil && known.Version >= b.Version || w.broken[b.ID] != nil {
+		version, waits := w.waits[b.ID]
+		if known := w.open[b.ID]; known != nil && known.Version >= b.Version || w.broken[b.ID] != nil && (!waits || version >= b.Version) {
 			continue
 		}
 		rec, err := w.Store.Load(ctx, b.ID)
@@ -228,6 +230,8 @@ func (w *worker) list(ctx context.Context) error {
 			rec.History = known.History
 		}
 		w.open[b.ID] = &rec
+		delete(w.broken, b.ID)
+		delete(w.waits, b.ID)
 	}
 	return nil
 }
