@@ -117,8 +117,8 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 		return Handled{}, fmt.Errorf("this invocation has %v, and needs %v: give the function a timeout of 3 minutes at least, 15 are best",
 			until.Sub(r.Clock.Now()).Round(time.Second), leastTime)
 	}
-	w := &worker{Responder: r, name: r.name(), began: r.Clock.Now(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{}, waits: map[string]int64{}, intended: map[string]int64{},
-		ask: investigation.New(r.Meter, r.Trail, r.Second, r.Account, r.Ours, r.Clock, r.Workers, r.Log)}
+	w := &worker{Responder: r, name: r.name(), began: r.Clock.Now(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{},
+		waits: map[string]int64{}, intended: map[string]int64{}, ask: investigation.New(r.Meter, r.Trail, r.Second, r.Account, r.Ours, r.Clock, r.Workers, r.Log)}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":

@@ -157,7 +157,7 @@ func (a *Account) rest(but containment.Ref) map[string]string {
 	for name, b := range a.buckets {
 		doc := b.policy
 		if but.Type == containment.BucketPolicy && but.Owner == name {
-			if without, err := containment.WithStatement(doc, name, but.Name, containment.Doc{Absent: true}); err == nil { // else the thief has edited it, and nobody else may
+			if without, err := containment.WithStatement(doc, name, but.Name, containment.Doc{Absent: true}); err == nil { // else the thief has edited it
 				doc = without
 			}
 		}
