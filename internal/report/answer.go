@@ -293,7 +293,7 @@ func sure(r incident.Record) string {
 		parts = append(parts, "a part of the evidence is LOST")
 	case e.Complete && len(e.Unheld(alarm.Margin)) > 0:
 		parts = append(parts, "the trail does not show ALL OF THIS TIME")
-	case e.Complete && r.Searching():
+	case e.Complete && e.FallsShort() && r.Searching():
 		parts = append(parts, "the evidence SEEMS complete, and more is looked for")
 	case e.Complete:
 		parts = append(parts, "the evidence is complete")

@@ -223,7 +223,9 @@ func TestWhatSlackAnswers(t *testing.T) {
 		"answers with HTTP 404, and":                                      answers(404, "<html>not found"),
 		"answers with HTTP 429, and wants to be called again after 30 s":  answers(429, "rate_limited"),
 		"answers with HTTP 500, and wants to be called again after 30 s;": answers(500, "rollup_error"),
-		"answers with a redirect (HTTP 302), which is not followed":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://slack.com/signin", http.StatusFound) },
+		"answers with a redirect (HTTP 302), which is not followed": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://slack.com/signin", http.StatusFound)
+		},
 		"no answer came": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		var posts atomic.Int32
