@@ -99,14 +99,19 @@ func chosen(rec incident.Record, s Shown) (int, error) {
 	return s.Step - 1, nil
 }
 
-// announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether one that
-// people read has accepted it.
-func (a *Approval) announce(ctx context.Context, m report.Message) bool {
+// here is where the deployment is, with the account's alias where that is known.
+func (a *Approval) here(ctx context.Context) incident.Place {
 	place := a.Place
 	if a.Alias != nil {
 		place.Alias = a.Alias(ctx, a.Log)
 	}
-	m = m.In(place)
+	return place
+}
+
+// announce notifies every channel of what somebody has decided: were it a thief, the team knows. It reports whether one that
+// people read has accepted it.
+func (a *Approval) announce(ctx context.Context, m report.Message) bool {
+	m = m.In(a.here(ctx))
 	delivered := false
 	for _, c := range a.Channels {
 		if err := c.Send(ctx, m); !notify.Accepted(err) {

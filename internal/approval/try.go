@@ -33,11 +33,7 @@ func (a *Approval) TestNotify(ctx context.Context, c Caller) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("taking the turn of a test: %w", err)
 	}
-	place := a.Place
-	if a.Alias != nil {
-		place.Alias = a.Alias(ctx, a.Log)
-	}
-	m := report.Decided("TEST", "nothing has happened, and nothing is to be done", c.ARN, c.AccessKeyID, "Somebody wants to see that this message arrives.", now).In(place)
+	m := report.Decided("TEST", "nothing has happened, and nothing is to be done", c.ARN, c.AccessKeyID, "Somebody wants to see that this message arrives.", now).In(a.here(ctx))
 	m.Kind, m.ID, m.Until = report.Test, fmt.Sprintf("test-%d", now.UnixMilli()), now.Add(tryEvery)
 	a.Log.InfoContext(ctx, "a test is sent", "by", c.ARN, "key", c.AccessKeyID)
 	var lines []string

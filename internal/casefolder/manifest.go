@@ -83,7 +83,7 @@ func takenOf(r incident.Record) evidence.Taken {
 		}
 		for _, a := range r.Evidence.Actors {
 			if o.Against(a) {
-				add(actor.Credential{AccessKeyID: a.AccessKeyID, PrincipalID: a.PrincipalID, AccountID: a.AccountID, Via: a.Via})
+				add(a.Credential())
 			}
 		}
 	}

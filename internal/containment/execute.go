@@ -100,6 +100,9 @@ func (o Outcome) Tried() bool { return o.Attempts+o.Throttled > 0 }
 // Open reports whether the step waits for a human: it was asked, or surely not done.
 func (o Outcome) Open() bool { return o.State == Asked || o.State == Failed }
 
+// Approvable reports whether the step waits for a human, and Nightlatch can do it.
+func (o Outcome) Approvable() bool { return o.State == Asked && o.Step.Planned() }
+
 // Name is how a step is named on a command line: deactivate-key:AKIA…. Unlike its number it stays what it is.
 func (o Outcome) Name() string { return string(o.Action) + ":" + o.Target }
 

@@ -100,6 +100,9 @@ type Answer struct {
 	Body []byte
 }
 
+// OK reports whether the status is one of success.
+func (a Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
+
 // seconds is a Retry-After in seconds: https://www.rfc-editor.org/rfc/rfc9110.html#section-10.2.3
 var seconds = regexp.MustCompile(`^[0-9]{1,6}$`)
 

@@ -92,7 +92,7 @@ func decides(r incident.Record, o containment.Outcome) string {
 
 // approvable reports whether a message says how a step is approved.
 func approvable(r incident.Record, o containment.Outcome) bool {
-	return o.State == containment.Asked && o.Step.Planned() && len(o.Runbook) > 0 && !r.Once && r.Mode != containment.ModeObserve
+	return o.Approvable() && len(o.Runbook) > 0 && !r.Once && r.Mode != containment.ModeObserve
 }
 
 // more counts the other steps of a state.

@@ -26,28 +26,33 @@ func Terminal(r incident.Record, wide int) string {
 func text(r incident.Record, wide int) Message {
 	b := writer{columns: wide}
 	answer(&b, r)
+	rest(&b, r)
+	return Message{Subject: Subject(r), Body: b.String()}
+}
+
+// rest is all that a text says below who it was.
+func rest(b *writer, r incident.Record) {
 	switch {
 	case r.Alarm.Refused != "":
-		fmt.Fprintln(&b)
+		fmt.Fprintln(b)
 		b.lines("This is said once for each alarm. Take Nightlatch out of its actions, or watch S3's request metrics.", 0)
 	case r.Alarm.Source == alarm.Manual: // who asks who was there gets all of them, before what could be done to anyone
-		table(&b, r)
-		steps(&b, r)
-		why(&b, r)
-		lineage(&b, r)
-		notKnown(&b, r)
+		table(b, r)
+		steps(b, r)
+		why(b, r)
+		lineage(b, r)
+		notKnown(b, r)
 	default:
-		steps(&b, r)
-		also(&b, r)
-		why(&b, r)
-		lineage(&b, r)
-		table(&b, r)
-		notKnown(&b, r)
+		steps(b, r)
+		also(b, r)
+		why(b, r)
+		lineage(b, r)
+		table(b, r)
+		notKnown(b, r)
 	}
-	timeline(&b, r)
-	fmt.Fprintln(&b)
+	timeline(b, r)
+	fmt.Fprintln(b)
 	b.lines(fmt.Sprintf("Incident %s, mode %s. Times are UTC.", prose.Safe(r.ID), prose.Safe(string(r.Mode))), 0)
-	return Message{Subject: Subject(r), Body: b.String()}
 }
 
 // columns is how wide a text is, and narrowest how wide at least.

@@ -21,10 +21,12 @@ func Write(kind incident.MessageKind, r incident.Record) Message {
 }
 
 func write(kind incident.MessageKind, r incident.Record) Message {
-	if kind == incident.Closing {
+	switch {
+	case kind == incident.Closing:
 		return closing(r)
+	case r.Alarm.Refused != "":
+		return text(r, columns)
 	}
-	m := text(r, columns)
 	word, lines := "", []string(nil)
 	switch kind {
 	case incident.Revised:
@@ -46,11 +48,8 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 	case incident.Escalation:
 		word, lines = "ESCALATED", append(found(r), escalated(r)...)
 	}
-	if r.Alarm.Refused != "" {
-		return m
-	}
-	var b, said writer
-	answer(&said, r) // which the glance says
+	var b writer
+	head := headline(r)
 	if word != "" {
 		fmt.Fprintf(&b, "%s\n\n", word)
 		if kind == incident.Revised {
@@ -60,12 +59,12 @@ func write(kind incident.MessageKind, r incident.Record) Message {
 			fmt.Fprintln(&b, l)
 		}
 		b.WriteString("\n")
-		m.Subject = subject(word+", "+headline(r), r)
+		head = word + ", " + head
 	}
 	fmt.Fprintf(&b, "%s\n\n", headline(r))
 	glance(&b.Builder, r)
-	b.WriteString(strings.TrimPrefix(m.Body, said.String()))
-	return Message{Subject: m.Subject, Body: b.String()}
+	rest(&b, r)
+	return Message{Subject: subject(head, r), Body: b.String()}
 }
 
 // regretted is a step that was done, and that the complete evidence would leave to a human.

@@ -56,10 +56,15 @@ func (w *worker) takeUpAnew(ctx context.Context, id string, now incident.Record,
 		w.listed = time.Time{}
 		return
 	}
-	if known := w.open[id]; known != nil {
-		now.History = known.History
+	w.keep(now)
+}
+
+// keep goes on with a record as it is stored, which has no history: what was read for the one that is known is kept.
+func (w *worker) keep(rec incident.Record) {
+	if known := w.open[rec.ID]; known != nil {
+		rec.History = known.History
 	}
-	w.open[id] = &now
+	w.open[rec.ID] = &rec
 }
 
 // store calls the store until it is known whether the call took effect.

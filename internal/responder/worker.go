@@ -226,10 +226,7 @@ func (w *worker) list(ctx context.Context) error {
 			w.giveUp(ctx, b.ID, err)
 			continue
 		}
-		if known := w.open[b.ID]; known != nil {
-			rec.History = known.History
-		}
-		w.open[b.ID] = &rec
+		w.keep(rec)
 		delete(w.broken, b.ID)
 		delete(w.waits, b.ID)
 	}

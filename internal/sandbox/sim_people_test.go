@@ -205,7 +205,7 @@ func (in *invocation) approve(id string, step int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		n, o, err := pick(r, step, func(o containment.Outcome) bool { return o.State == containment.Asked && o.Step.Planned() })
+		n, o, err := pick(r, step, containment.Outcome.Approvable)
 		if err != nil {
 			return "", err
 		}

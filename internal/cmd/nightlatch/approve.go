@@ -19,9 +19,6 @@ type approveCmd struct {
 	atURL
 }
 
-// approvable reports whether a step waits for an approval, and Nightlatch can do it.
-func approvable(o containment.Outcome) bool { return o.State == containment.Asked && o.Step.Planned() }
-
 // Run shows the step, asks, and has the approver record the approval. The approver checks who asks, and whether the step still makes sense.
 func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err := c.check(c.Incident); err != nil {
@@ -31,7 +28,7 @@ func (c *approveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	number, o, err := c.pick(rec, "waiting for an approval", approvable)
+	number, o, err := c.pick(rec, "waiting for an approval", containment.Outcome.Approvable)
 	if err != nil {
 		return err
 	}
@@ -77,15 +74,8 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	case mode == containment.ModeAct:
 		return badInput{fmt.Errorf("the mode can only be lowered here, to ask or observe; to raise it, deploy with -c mode=act")}
 	}
-	d, err := c.open(ctx, s, c.inTable, c.atURL)
+	d, url, err := c.openApprover(ctx, s, c.inTable, c.atURL)
 	if err != nil {
-		return err
-	}
-	url, err := d.Approver(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := d.Table(ctx); err != nil { // which the request names, with --url too
 		return err
 	}
 	fmt.Fprintf(s.err, "Lowering the mode to %s, at %s.\n%s\n", mode, url, waiting)

@@ -68,7 +68,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	course, err := courseOf(ctx, c.Page+c.Case, engine, handled.Record)
+	course, err := courseOf(ctx, c.Page != "" || c.Case != "", engine, handled.Record)
 	if err != nil {
 		return err
 	}

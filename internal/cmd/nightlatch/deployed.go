@@ -73,6 +73,18 @@ func kept(ctx context.Context, d *deployment.Deployment) (*dynamo.Store, error) 
 	return dynamo.New(d.Config(), table)
 }
 
+// openApprover opens a deployment and its approver, to which a request goes that names the table.
+func (p place) openApprover(ctx context.Context, s streams, table inTable, approver atURL) (d *deployment.Deployment, url string, err error) {
+	if d, err = p.open(ctx, s, table, approver); err != nil {
+		return nil, "", err
+	}
+	if url, err = d.Approver(ctx); err != nil {
+		return nil, "", err
+	}
+	_, err = d.Table(ctx) // with --url too
+	return d, url, err
+}
+
 // openIncident opens a deployment, its table and one incident of it.
 func (p place) openIncident(ctx context.Context, s streams, table inTable, approver atURL, id string) (*deployment.Deployment, *dynamo.Store, incident.Record, error) {
 	d, err := p.open(ctx, s, table, approver)
@@ -174,7 +186,7 @@ func show(s streams, rec incident.Record, number int, o containment.Outcome) {
 	fmt.Fprintf(s.err, "Incident %s, opened %s UTC, mode %s, %s: %s.\n", rec.ID, rec.Opened.UTC().Format("2006-01-02 15:04"), prose.Safe(string(rec.Mode)),
 		rec.Brief().State(), report.Answer(rec))
 	fmt.Fprintf(s.err, "Step %d: %s, %s at %s UTC.\n", number, step(o), prose.Safe(string(o.State)), o.At.UTC().Format("2006-01-02 15:04:05"))
-	if hits := report.Hits(rec, o); hits != "" && approvable(o) {
+	if hits := report.Hits(rec, o); hits != "" && o.Approvable() {
 		fmt.Fprintf(s.err, "It would hit %s.\n", hits)
 	}
 }

@@ -102,7 +102,7 @@ func printSteps(out io.Writer, rec incident.Record, flags ...string) error {
 		}
 		line := fmt.Sprintf("%d  %s: %s", i+1, step(o), prose.Safe(string(o.State)))
 		switch {
-		case approvable(o) && rec.Closed.IsZero() && rec.MergedInto == "":
+		case o.Approvable() && rec.Closed.IsZero() && rec.MergedInto == "":
 			line += "; " + o.Command("approve", rec.ID, flags...)
 		case restorable(o) && o.State != containment.Undone:
 			line += "; " + o.Command("restore", rec.ID, flags...)

@@ -19,15 +19,8 @@ type notifyCmd struct {
 
 // Run has the approver send a test: it has the channels of the responder, and no human has rights on them.
 func (c *notifyCmd) Run(ctx context.Context, s streams) error {
-	d, err := c.open(ctx, s, c.inTable, c.atURL)
+	d, url, err := c.openApprover(ctx, s, c.inTable, c.atURL)
 	if err != nil {
-		return err
-	}
-	url, err := d.Approver(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := d.Table(ctx); err != nil { // which the request names, with --url too
 		return err
 	}
 	fmt.Fprintf(s.err, "Sending a test to every channel, by %s.\n", url)

@@ -135,7 +135,7 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	if account.Alias != "" { // it is judged as what no deployment watches, and shown as the account's
 		rec.Place = incident.Place{AccountID: account.ID, Alias: account.Alias, Region: parsed.Alarm.Region}
 	}
-	c.course, err = courseOf(ctx, c.Page+c.Case, engine, rec)
+	c.course, err = courseOf(ctx, c.Page != "" || c.Case != "", engine, rec)
 	if err != nil {
 		return rec, "", err
 	}
@@ -178,9 +178,9 @@ func keepCase(ctx context.Context, dir string, rec incident.Record, course []evi
 	return err
 }
 
-// courseOf asks what the page of an incident draws, if a place is named for it.
-func courseOf(ctx context.Context, file string, engine localEngine, rec incident.Record) ([]evidence.Slot, error) {
-	if file == "" {
+// courseOf asks what the page of an incident draws, if one is wanted.
+func courseOf(ctx context.Context, wanted bool, engine localEngine, rec incident.Record) ([]evidence.Slot, error) {
+	if !wanted {
 		return nil, nil
 	}
 	answer, err := engine.Ask(ctx, report.CourseOf(rec))

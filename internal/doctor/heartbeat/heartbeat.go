@@ -38,7 +38,7 @@ func (h *Heartbeat) Send(ctx context.Context) error {
 		return err
 	}
 	answer, err := h.server.Call(ctx, http.MethodGet, to, nil, nil)
-	if err == nil && (answer.Status < 200 || answer.Status >= 300) {
+	if err == nil && !answer.OK() {
 		err = h.server.Refused(answer)
 	}
 	return err

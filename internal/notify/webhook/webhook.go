@@ -76,7 +76,7 @@ func (w *Webhook) Send(ctx context.Context, m report.Message) error {
 	answer, err := w.server.Call(ctx, http.MethodPost, to, http.Header{
 		"Content-Type": {"application/json"}, "Webhook-Id": {id}, "Webhook-Timestamp": {at}, "Webhook-Signature": {"v1," + sign(key, id, at, body)},
 	}, body)
-	if err == nil && (answer.Status < 200 || answer.Status >= 300) {
+	if err == nil && !answer.OK() {
 		err = w.server.Refused(answer)
 	}
 	return err
