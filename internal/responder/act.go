@@ -49,17 +49,26 @@ func (w *worker) act(ctx context.Context, t task) {
 	if o.Approved != nil {
 		mode = containment.ModeAct
 	}
-	if o.Approved != nil && attempts == 0 {
-		// It was read when a human approved it. Somebody else, or another incident, may have done it since.
+	if attempts == 0 && (o.Approved != nil || o.Step.Ref.Type == containment.PublicAccessBlock) {
+		// It was read when a human approved it, or when it was judged. Somebody else, or another incident, may have changed it since.
 		doc, err := w.Account.Read(ctx, o.Step.Ref)
 		switch {
 		case err == nil && doc == o.Step.After:
 			o.Undo = o.Step.Undo
-			w.leave(ctx, rec, o, containment.Already, "it reads as "+o.Step.Reads(doc)+": somebody has done it since it was approved")
+			w.leave(ctx, rec, o, containment.Already, "it reads as "+o.Step.Reads(doc)+": somebody has done it meanwhile")
 			return
 		case err != nil && other != nil && !theirs.Open(): // done once, and not seen undone
 			w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State)+"; it could not be read: "+prose.Safe(err.Error()))
 			return
+		case err == nil && doc != o.Step.Before && o.Step.Ref.Type == containment.PublicAccessBlock:
+			// Its undo brings back what stands now.
+			if s, err := o.Step.Order.Step(o.Step.Target, doc); err == nil {
+				o.Step.Before, o.Step.Undo = s.Before, s.Undo
+				if !w.put(ctx, rec) {
+					return
+				}
+				o = &rec.Outcomes[i]
+			}
 		}
 	}
 	// Whoever holds the lease by the time does it: an invocation that stood still, also between its reading and its writing, writes nothing.
@@ -164,7 +173,7 @@ func (w *worker) verify(ctx context.Context, o *containment.Outcome, rec *incide
 func (w *worker) reached(ctx context.Context, rec *incident.Record, o *containment.Outcome) {
 	o.At = w.Clock.Now()
 	o.Detail = prose.Safe(o.Detail)
-	if o.State == containment.Done || o.State == containment.Unknown {
+	if o.Contained() {
 		o.Undo = o.Step.Undo
 	}
 	if o.State == containment.Failed || o.State == containment.Unknown {

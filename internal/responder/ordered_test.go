@@ -1,6 +1,7 @@
 package responder_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -233,5 +234,54 @@ func TestAnOrderAsksAboutItsUserAndNotAboutHisKey(t *testing.T) {
 	}
 	if said, err := w.approval().Approve(t.Context(), ops, shown(rec, 2)); err != nil || !strings.HasPrefix(said, "approved") {
 		t.Errorf("got %q, %v", said, err)
+	}
+}
+
+// A public access block has one place, where anything may stand: what the undo brings back is what stood right before the write, and not what was read
+// when a human was asked.
+func TestABlockIsUndoneToWhatStoodRightBeforeIt(t *testing.T) {
+	w := cuts(t, "", policy.BlockPublicAccess)
+	w.trail.takers = []taker{{typ: "AWSAccount", owner: "anonymous", bytes: 1_000_000, ip: elsewhere}}
+	part := containment.Doc{Text: `{"BlockPublicAcls":true,"BlockPublicPolicy":true,"IgnorePublicAcls":true,"RestrictPublicBuckets":false}`}
+	r := w.whenNotified(t, func(r incident.Record) {
+		o := orders(r)[0]
+		if !o.Step.Before.Absent {
+			t.Fatalf("asked with %+v", o.Step.Before)
+		}
+		if said, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
+			t.Fatalf("got %q, %v", said, err)
+		}
+		w.account.Set(o.Step.Ref, part)
+	})
+	o := orders(r)[0]
+	if o.State != containment.Done || o.Step.Before != part || !strings.Contains(o.Undo, `put-public-access-block --bucket `) || !strings.Contains(o.Undo, `"RestrictPublicBuckets":false`) {
+		t.Errorf("got %+v", o)
+	}
+	if state, err := containment.Undo(t.Context(), w.account, o.Step); state != containment.Undone || err != nil {
+		t.Errorf("taken back: %s, %v", state, err)
+	}
+}
+
+// meddled is a cutter behind whose back somebody changes at once what it has written.
+type meddled struct {
+	*sandbox.Account
+	ref func() containment.Ref
+}
+
+func (m meddled) Cut(ctx context.Context, o containment.Order) error {
+	err := m.Account.Cut(ctx, o)
+	m.Set(m.ref(), containment.Doc{Text: "{}"})
+	return err
+}
+
+func TestWhatWasChangedAtOnceHasAnUndoLine(t *testing.T) {
+	w := cuts(t, containsSessions, policy.DenyRoleSession)
+	w.Cutter = meddled{w.account, func() containment.Ref {
+		all, _ := w.Store.Unclosed(t.Context())
+		r, _ := w.Store.Load(t.Context(), all[0].ID)
+		return orders(r)[0].Step.Ref
+	}}
+	if o := orders(w.handle(t))[0]; o.State != containment.Drifted || o.Undo == "" || o.Undo != o.Step.Undo {
+		t.Errorf("got %+v", o)
 	}
 }

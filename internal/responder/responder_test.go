@@ -314,6 +314,9 @@ func (tr *trail) bytes(takers []taker, bucket string) (rows []evidence.Row) {
 				row[column] = v
 			}
 		}
+		if k.typ == "AWSAccount" { // without a signature
+			row["account_id"] = "anonymous"
+		}
 		rows = append(rows, with(row, "part", "actor", "places", places), with(row, "part", "origin", "name", k.network()),
 			with(row, "part", "bucket", "name", bucket), with(row, "part", "call", "name", "GetObject"))
 	}

@@ -195,7 +195,7 @@ func TestTakenAgainstAReckoning(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 16))
 		var all []aTaking
 		var records []record
-		for n := range 1200 {
+		for n := range 1600 {
 			c := anyTaking(rnd)
 			all = append(all, c)
 			records = append(records, c.records(rnd, n)...)
