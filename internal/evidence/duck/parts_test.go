@@ -49,7 +49,7 @@ func anyDays(rnd *rand.Rand, n int) []record {
 
 // What is put together before, part by part, and what is known of the records of a call change no answer, whenever it is asked.
 func TestAnswersOfPartsAreTheSame(t *testing.T) {
-	for seed := range enginetest.Draws(2, 8) {
+	for seed := range enginetest.Draws(2, 6) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 11))
 		records := anyDays(rnd, 400)
 		path := filepath.Join(t.TempDir(), "trail.jsonl")

@@ -191,7 +191,7 @@ func sorted(list []evidence.Taking) []evidence.Taking {
 }
 
 func TestTakenAgainstAReckoning(t *testing.T) {
-	for seed := range enginetest.Draws(1, 20) {
+	for seed := range enginetest.Draws(1, 6) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 16))
 		var all []aTaking
 		var records []record
