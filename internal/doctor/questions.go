@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/prose"
@@ -31,6 +32,7 @@ func Asked(at time.Time) []evidence.Question {
 		evidence.Lineage{Given: []string{key}, Keys: []string{key}, Sessions: []string{key + ":" + bucket}, SignedIn: []string{key}, From: at, To: to},
 		evidence.Ordered{Buckets: []string{bucket}, Calls: []string{"PutBucketReplication"}, From: at, To: to},
 		evidence.Copied{Buckets: []string{bucket}, From: at, To: to},
+		evidence.Taken{Buckets: []string{bucket}, Callers: []actor.Credential{{AccessKeyID: key}}, From: at, To: to},
 		evidence.Trust{Role: bucket, From: at, To: to},
 		evidence.Tagged{User: bucket, Tag: "nightlatch:protect", From: at, To: to},
 	}
@@ -114,6 +116,7 @@ func means(question string) string {
 		"callers":    "no message says what would break where a credential is cut",
 		"bystanders": "no message says whom a step would hit beside the thief",
 		"refused":    "no message says whose work a deny has stopped",
+		"taken":      "no case folder has the list of what was taken",
 		"since":      "nobody sees what a credential does after it was contained, and no human is followed to his sign-in",
 	}[question]
 	if !ok {

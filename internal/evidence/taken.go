@@ -15,7 +15,7 @@ import (
 const callersRoom = 3000
 
 // Taken asks for every object that left Buckets in [From, To), by Callers, or by anybody where there are none: the list for a breach notice. Each
-// read counts as Bytes counts it, and a copy that S3 itself made out of the buckets is one, too. Only a laptop asks it, and takes the rows one by one.
+// read counts as Bytes counts it, and a copy that S3 itself made out of the buckets is one, too. Its rows are taken one by one: the engines' Each.
 type Taken struct {
 	Buckets  []string
 	Callers  []actor.Credential

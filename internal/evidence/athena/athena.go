@@ -99,6 +99,25 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 // waits and runs. Where Athena names one of the trail's files that it cannot read, the question is asked once more without it, and the file is lost. When ctx ends it stops what it started, for which it takes up to startGrace and stopTime more. Scanned, Queued and Ran
 // count every run of the question.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
+	var rows []evidence.Row
+	answer, err := t.each(ctx, question, maxPages, func(row evidence.Row) error {
+		rows = append(rows, row)
+		return nil
+	})
+	if err == nil {
+		answer.Rows = rows
+	}
+	return answer, err
+}
+
+// Each answers a question as Ask does, and gives its rows to do one after the other, however many there are: of the answer a page is held at once.
+// The Answer has no rows. What do returns as an error ends it, and is returned as it is. Behind an error, what was given may be some rows of many.
+func (t *Trail) Each(ctx context.Context, question evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+	return t.each(ctx, question, allPages, do)
+}
+
+// each gives the rows of an answer that has so many pages at most. A query whose rows are being read is not run again.
+func (t *Trail) each(ctx context.Context, question evidence.Question, pages int, do func(evidence.Row) error) (evidence.Answer, error) {
 	schema := evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true}
 	answer := evidence.Answer{Engine: engine}
 	seal := t.sealing(ctx, question)
@@ -109,12 +128,15 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 			return evidence.Answer{}, fmt.Errorf("the %s query has %d bytes: athena takes 1 to %d", question.Name(), n, maxStatement)
 		}
 		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
-		rows, err := t.run(ctx, q)
+		err := t.run(ctx, q)
 		answer.Scanned += q.scanned
 		answer.Queued += q.queued
 		answer.Ran += q.ran
 		if err == nil {
-			answer.Rows, answer.Seal = rows, <-seal
+			if err := t.read(ctx, q, pages, do); err != nil {
+				return evidence.Answer{}, err
+			}
+			answer.Seal = <-seal
 			return answer, nil
 		}
 		if broken, ok := errors.AsType[brokenFile](err); ok && len(schema.Without) < maxBroken && !slices.Contains(schema.Without, broken.file) {

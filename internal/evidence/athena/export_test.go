@@ -15,6 +15,9 @@ const (
 	MaxStatement = maxStatement
 )
 
+// ErrAgain marks what running again can cure.
+var ErrAgain = errAgain
+
 // SetWait replaces the waits between calls.
 func (t *Trail) SetWait(wait func(context.Context, time.Duration) error) { t.wait = wait }
 

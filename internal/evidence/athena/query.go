@@ -41,13 +41,13 @@ type query struct {
 	ended   bool          // nothing is left to stop
 }
 
-// run takes one query from the check of its table to its rows. It leaves nothing running.
-func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
+// run takes one query from the check of its table to its success. It leaves nothing running.
+func (t *Trail) run(ctx context.Context, q *query) error {
 	if err := t.check(ctx, q); err != nil {
-		return nil, err
+		return err
 	}
 	if err := t.start(ctx, q); err != nil {
-		return nil, err
+		return err
 	}
 	err := t.await(ctx, q)
 	if err != nil && !q.ended {
@@ -55,10 +55,7 @@ func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
 			err = fmt.Errorf("%w; it could not be stopped and goes on: %v", err, left)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return t.read(ctx, q)
+	return err
 }
 
 // start starts the query, waiting for a slot as long as ctx allows. The token makes it one query, however often the call is made: by the

@@ -3,6 +3,7 @@ package athena
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,52 +17,57 @@ const (
 	// pageRows is the most that one page of results holds:
 	// https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryResults.html
 	pageRows = 1000
-	// maxPages bounds what is read into memory, and ends a paging that does not end by itself. The questions return a row
+	// maxPages bounds what Ask reads into memory, and ends a paging that does not end by itself. The questions return a row
 	// for an actor or an origin, so 200,000 rows are no answer to any of them.
 	maxPages = 200
+	// allPages is no bound.
+	allPages = math.MaxInt
 )
 
-// read pages through the rows of a query that has succeeded.
-func (t *Trail) read(ctx context.Context, q *query) ([]evidence.Row, error) {
+// read pages through the rows of a query that has succeeded, and gives them to do. An error of do's is returned as it is.
+func (t *Trail) read(ctx context.Context, q *query, pages int, do func(evidence.Row) error) error {
 	doing := fmt.Sprintf("reading the rows of the %s query %s", q.name, q.id)
-	rows, token := []evidence.Row(nil), (*string)(nil)
+	var token *string
 	var columns []string
-	seen := map[string]bool{}
-	for n := range maxPages {
+	seen, given := map[string]bool{}, 0
+	for n := range pages {
 		page, err := patiently(ctx, t, func() (*athena.GetQueryResultsOutput, error) {
 			return t.client.GetQueryResults(ctx, &athena.GetQueryResultsInput{
 				QueryExecutionId: aws.String(q.id), MaxResults: aws.Int32(pageRows), NextToken: token})
 		})
 		if err != nil {
-			return nil, explain(ctx, err, "GetQueryResults", theWorkGroup, doing)
+			return explain(ctx, err, "GetQueryResults", theWorkGroup, doing)
 		}
 		if page.ResultSet == nil {
-			return nil, fmt.Errorf("%s: athena answered without them: ask again", doing)
+			return fmt.Errorf("%s: athena answered without them: ask again", doing)
 		}
 		data := page.ResultSet.Rows
 		if n == 0 { // its first row is the header
 			if columns, err = header(page.ResultSet); err != nil {
-				return nil, fmt.Errorf("%s: %w", doing, err)
+				return fmt.Errorf("%s: %w", doing, err)
 			}
 			data = data[1:]
 		}
 		for _, r := range data {
+			given++
 			row, err := named(columns, r)
 			if err != nil {
-				return nil, fmt.Errorf("%s: row %d: %w", doing, len(rows)+1, err)
+				return fmt.Errorf("%s: row %d: %w", doing, given, err)
 			}
-			rows = append(rows, row)
+			if err := do(row); err != nil {
+				return err
+			}
 		}
 		token = page.NextToken
 		if aws.ToString(token) == "" {
-			return rows, nil
+			return nil
 		}
 		if seen[*token] {
-			return nil, fmt.Errorf("%s: athena hands out the same page token again, so the rows have no end: ask again", doing)
+			return fmt.Errorf("%s: athena hands out the same page token again, so the rows have no end: ask again", doing)
 		}
 		seen[*token] = true
 	}
-	return nil, fmt.Errorf("%s: there are more than %d pages of rows: narrow the question", doing, maxPages)
+	return fmt.Errorf("%s: there are more than %d pages of rows: narrow the question", doing, pages)
 }
 
 // header reads the names of the columns, in lower case, and demands that the first row holds them, as it does for a SELECT. Whatever else

@@ -102,6 +102,25 @@ func Grants() []grant.Grant {
 // of the question, since every run is billed; how long one was queued, Lake does not say. Nobody but CloudTrail can write into a store, so that
 // its seal is proved: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake.html (events are immutable).
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
+	var rows []evidence.Row
+	answer, err := t.each(ctx, question, maxPages, func(row evidence.Row) error {
+		rows = append(rows, row)
+		return nil
+	})
+	if err == nil {
+		answer.Rows = rows
+	}
+	return answer, err
+}
+
+// Each answers a question as Ask does, and gives its rows to do one after the other, however many there are: of the answer a page is held at once.
+// The Answer has no rows. What do returns as an error ends it, and is returned as it is. Behind an error, what was given may be some rows of many.
+func (t *Trail) Each(ctx context.Context, question evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+	return t.each(ctx, question, allPages, do)
+}
+
+// each gives the rows of an answer that has so many pages at most. A query whose rows are being read is not run again.
+func (t *Trail) each(ctx context.Context, question evidence.Question, pages int, do func(evidence.Row) error) (evidence.Answer, error) {
 	sql := question.SQL(evidence.Schema{Table: t.store.id})
 	if n := utf8.RuneCountInString(sql); n == 0 || n > evidence.MaxStatement {
 		return evidence.Answer{}, fmt.Errorf("the %s query has %d characters: cloudtrail lake takes 1 to %d", question.Name(), n, evidence.MaxStatement)
@@ -110,11 +129,15 @@ func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.A
 	pause := patience.Rerun
 	for runs := 1; ; runs++ {
 		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
-		rows, err := t.run(ctx, q)
-		answer.Scanned += q.scanned
+		err := t.run(ctx, q)
+		if err == nil {
+			if err := t.read(ctx, q, pages, do); err != nil {
+				return evidence.Answer{}, err
+			}
+		}
+		answer.Scanned += q.scanned // the final figure may stand beside the rows
 		answer.Ran += q.ran
 		if err == nil {
-			answer.Rows = rows
 			return answer, nil
 		}
 		if !errors.Is(err, errExhausted) || runs == maxRuns {

@@ -41,10 +41,10 @@ type query struct {
 	ended   bool          // nothing is left to cancel
 }
 
-// run takes one query from its start to its rows. It leaves nothing running.
-func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
+// run takes one query from its start to its end. It leaves nothing running.
+func (t *Trail) run(ctx context.Context, q *query) error {
 	if err := t.start(ctx, q); err != nil {
-		return nil, err
+		return err
 	}
 	err := t.await(ctx, q)
 	if err != nil && !q.ended {
@@ -52,10 +52,7 @@ func (t *Trail) run(ctx context.Context, q *query) ([]evidence.Row, error) {
 			err = fmt.Errorf("%w; it could not be stopped and goes on: %v", err, left)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return t.read(ctx, q)
+	return err
 }
 
 // start starts the query, waiting for one of Lake's ten slots as long as ctx allows.
