@@ -89,6 +89,9 @@ func channelGrants(s Settings) (all []grant.Grant) {
 	if s.Events != "" {
 		all = append(all, events.Grants()...)
 	}
+	if s.Chat != "" {
+		all = append(all, sns.ChatGrants()...)
+	}
 	return all
 }
 

@@ -73,9 +73,9 @@ func TestTheFullestEnvironmentFits(t *testing.T) {
 	full := func(arn string, n int) string { return arn + strings.Repeat("x", n-len(arn)) }
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
 	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
-		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 100),
+		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 30), "chat", full(topic+"2", 70),
 		"trail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aTrail), "evidence", "athena",
-		"topics", strings.Join([]string{full(topic, 200), full(topic+"1", maxTopics-201-160-2*longestARN-26)}, ","))
+		"topics", strings.Join([]string{full(topic, 200), full(topic+"1", maxTopics-201-160-2*longestARN-26-21)}, ","))
 	for _, function := range []string{"Responder", "Approver"} {
 		// The longest bucket, prefix and organization: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
 		n := 63 + 200 + len("/o-") + 32 - len("files/a")

@@ -49,7 +49,8 @@ func wanting(calls []request, statements []any) []request {
 	return calls
 }
 
-// covers reports whether a statement is on a call's resource: two may list one action, on a table and on its index, or on some of its items.
+// covers reports whether a statement is on a call's resource: two may list one action, on a table and on its index, or on some of its items,
+// or on a topic of ours and on a chat's.
 func covers(st map[string]any, c request) bool {
 	on, _ := st["Resource"].([]any)
 	if when, _ := st["Condition"].(map[string]any); when != nil && c.Context["dynamodb:LeadingKeys"] != "" {
@@ -60,7 +61,7 @@ func covers(st map[string]any, c request) bool {
 			}
 		}
 	}
-	return !strings.Contains(c.Resource, ":dynamodb:") || slices.Contains(on, any(c.Resource))
+	return !strings.Contains(c.Resource, ":dynamodb:") && c.Action != "sns:Publish" || slices.Contains(on, any(c.Resource))
 }
 
 // madeForIt are the calls that no test of a program can record, because AWS makes them with the function's role: Lambda writes the
@@ -234,6 +235,8 @@ func channelling() []request {
 		does("Allowed ReadSlacksURL", "secretsmanager:GetSecretValue", strings.Replace(webhook, "webhook", "slack", 1)),
 		does("Allowed PutEvents", "events:PutEvents", "arn:aws:events:eu-west-1:111122223333:event-bus/soc"),
 		does(denied, "events:PutEvents", "arn:aws:events:eu-west-1:111122223333:event-bus/default"),
+		does("Allowed TellTheChat", "sns:Publish", "arn:aws:sns:eu-west-1:111122223333:chat"),
+		does(denied, "sns:Publish", "arn:aws:sns:eu-west-1:111122223333:others"),
 		does(denied, "secretsmanager:PutSecretValue", webhook),
 		does(denied, "secretsmanager:GetSecretValue", strings.Replace(webhook, "webhook", "password", 1)),
 	}
@@ -291,8 +294,8 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"both engines":       {"responder", []string{"trail", made}, responder(append(switching(awsaccount.ProtectTag), askingAthena(theFiles, "AWSLogs/")...)...)},
 		"athena's approver":  {"approver", onlyAthena(made), slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), askingAthena(theFiles, "AWSLogs/"))},
 		"a trail":            {"enroller", onlyAthena(aTrail), slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller(), readingTrails(aTrail))},
-		"channels":           {"responder", []string{"mode", "act", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack", "events", "soc"}, responder(append(switching(awsaccount.ProtectTag), channelling()...)...)},
-		"channels' approver": {"approver", []string{"mode", "act", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack", "events", "soc"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), channelling())},
+		"channels":           {"responder", []string{"mode", "act", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack", "events", "soc", "chat", "arn:aws:sns:eu-west-1:111122223333:chat"}, responder(append(switching(awsaccount.ProtectTag), channelling()...)...)},
+		"channels' approver": {"approver", []string{"mode", "act", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack", "events", "soc", "chat", "arn:aws:sns:eu-west-1:111122223333:chat"}, slices.Concat(madeForApprover(theApproversLog), neverTheApprover(), neverToKept(), channelling())},
 		"the cutter":         {"cutter", cutting, ordered()},
 		"notices":            {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),

@@ -1,5 +1,5 @@
 // Package channels makes the channels of incidents, as a function's environment says: the team's topic with what takes its place, other topics, Slack,
-// the webhook, and an event bus.
+// the webhook, an event bus, and the topic of a chat.
 package channels
 
 import (
@@ -41,6 +41,9 @@ func Of(cfg aws.Config, s settings.Responder, dir string, turns notify.Turns, no
 	}
 	if s.EventBus != "" {
 		add(events.New(cfg, s.EventBus))
+	}
+	if s.Chat != "" {
+		add(sns.NewChat(cfg, s.Chat))
 	}
 	if err != nil {
 		return nil, err

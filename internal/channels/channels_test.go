@@ -19,8 +19,8 @@ func TestTheChannelsAreThoseOfTheSettings(t *testing.T) {
 		want     string
 	}{
 		"the team's topic alone": {settings.Responder{Topic: topic + "team"}, "sns:" + topic + "team"},
-		"all": {settings.Responder{Topic: topic + "team", Topics: []string{topic + "soc"}, Watchers: []string{topic + "watch"}, Webhook: secret + "webhook", Slack: secret + "slack", EventBus: "default"},
-			"sns:" + topic + "team sns:" + topic + "soc slack:" + secret + "slack webhook:" + secret + "webhook events:default"},
+		"all": {settings.Responder{Topic: topic + "team", Topics: []string{topic + "soc"}, Watchers: []string{topic + "watch"}, Webhook: secret + "webhook", Slack: secret + "slack", EventBus: "default", Chat: topic + "chat"},
+			"sns:" + topic + "team sns:" + topic + "soc slack:" + secret + "slack webhook:" + secret + "webhook events:default chat:" + topic + "chat"},
 	} {
 		all, err := Of(awstest.Config("http://127.0.0.1:1"), c.settings, t.TempDir(), nil, clock.System{}, slog.New(slog.DiscardHandler))
 		if got := notify.Names(all); err != nil || !slices.Equal(got, strings.Fields(c.want)) {

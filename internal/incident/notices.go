@@ -36,15 +36,16 @@ func (n Notice) Unanswered() bool { return n.Kind == Answer && n.Tries == 0 }
 
 func (n Notice) accepted() bool { return n.Tries > 0 && n.Error == "" }
 
-// How the names of channels begin that programs read.
+// How the names of channels begin that programs read. Of what a chat's topic takes it is not known whether a chat shows it.
 const (
 	WebhookChannel = "webhook:"
 	EventsChannel  = "events:"
+	ChatChannel    = "chat:"
 )
 
 // ForPeople reports whether people read a channel. That a program has taken a message says of nobody that he has heard.
 func ForPeople(channel string) bool {
-	return !strings.HasPrefix(channel, WebhookChannel) && !strings.HasPrefix(channel, EventsChannel)
+	return !slices.ContainsFunc([]string{WebhookChannel, EventsChannel, ChatChannel}, func(begins string) bool { return strings.HasPrefix(channel, begins) })
 }
 
 // heard reports whether a channel that people read has accepted the message.

@@ -39,6 +39,8 @@ type Responder struct {
 	Slack string
 	// EventBus is the name of the event bus of the function's account and region that gets each message as an event; "" where none does.
 	EventBus string
+	// Chat is the ARN of the SNS topic of which Amazon Q Developer in chat applications shows each message; "" where there is none.
+	Chat string
 	// Watchers are the ARNs of the topics that are notified where the team's takes nothing.
 	Watchers []string
 	// Accounts are the account ids that are ours.
@@ -172,6 +174,7 @@ func (s *Responder) fields() []field {
 		text("WEBHOOK", "the ARN of a secret", false, secret, &s.Webhook),
 		text("SLACK", "the ARN of a secret", false, secret, &s.Slack),
 		text("EVENT_BUS", "the name of an event bus", false, bus, &s.EventBus),
+		text("CHAT", "the ARN of an SNS topic", false, topic, &s.Chat),
 		list("WATCHERS", "ARNs of SNS topics, with commas between them", false, topic, &s.Watchers),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
 		list("PROTECTED", "ARNs of IAM users and roles, with commas between them", false, iamARN, &s.Protected),

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -14,11 +13,9 @@ import (
 	"time"
 
 	"nightlatch/internal/awstest"
-	"nightlatch/internal/containment"
-	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/notify/notifytest"
 	"nightlatch/internal/outside/outsidetest"
-	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
 )
 
@@ -94,15 +91,6 @@ func received(t *testing.T, body []byte) (texts, commands []string) {
 	return texts, commands
 }
 
-// stolen is an incident in which one step was done and another is asked.
-func stolen() incident.Record {
-	const line = "aws iam update-access-key --user-name mara --access-key-id AKIAEXAMPLESTOLEN001 --status "
-	return incident.Record{ID: "20260304-one", Mode: containment.ModeAct, Judged: time.Unix(1, 0), Outcomes: []containment.Outcome{
-		{Action: policy.DeactivateKey, Target: "AKIAEXAMPLESTOLEN001", AccessKeyID: "AKIAEXAMPLESTOLEN001", State: containment.Done, Undo: line + "Active"},
-		{Action: policy.BlockOnBucket, Target: "arn:aws:s3:::exports", AccessKeyID: "AKIAEXAMPLESTOLEN001", State: containment.Asked, Runbook: []string{"aws s3api put-bucket-policy --bucket exports --policy '{\"a\":\"<&>\"}'", "aws s3api get-bucket-policy --bucket exports"}},
-	}, Evidence: evidence.Evidence{Actors: []evidence.Actor{{AccessKeyID: "AKIAEXAMPLESTOLEN001", Bytes: 1 << 30}}}}
-}
-
 func TestACommandIsCopiedAsItIs(t *testing.T) {
 	var texts, commands []string
 	c := newChannel(t, aURL+"\n", func(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +104,7 @@ func TestACommandIsCopiedAsItIs(t *testing.T) {
 	if got, want := c.Name(), "slack:"+aSecret; got != want || !incident.ForPeople(got) {
 		t.Errorf("it is called %q, want %q, which is for people", got, want)
 	}
-	r := stolen()
+	r := notifytest.Stolen()
 	m := report.Write(incident.Answer, r)
 	if err := c.Send(t.Context(), m); err != nil {
 		t.Fatal(err)
@@ -131,64 +119,23 @@ func TestACommandIsCopiedAsItIs(t *testing.T) {
 	}
 }
 
-// hostile is what Slack would obey, or what would break its blocks.
-var hostile = []string{"<!channel>", "<!here|x>", "<@U012AB3CD>", "<https://evil.example.com|the console>", "@channel @everyone #general", "*CONTAINED* _x_ ~y~ `z`", "```\n<!channel>", ":fire:", "&lt;!channel&gt;",
-	"https://evil.example.com", "<script>alert(1)</script>", "=cmd()", "\x1b[2J", "\u202egpj", "a\r\nBcc: x", "aws iam delete-user", "nightlatch approve x", "\n\naws iam delete-user --user-name mara\n\n", strings.Repeat("&", 9000), strings.Repeat("`", 9000), "\xff", ""}
-
-// fill sets every string under v that others could choose, and makes lists of n.
-func fill(v reflect.Value, s string, n int) {
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(s)
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), s, n)
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), n, n))
-		for i := range n {
-			fill(v.Index(i), s, n)
-		}
-	case reflect.Int64:
-		v.SetInt(7)
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() && v.Type() != reflect.TypeFor[time.Time]() {
-				fill(v.Field(i), s, n)
-			}
-		}
-	}
-}
-
 func TestWhatOthersChoseDoesNothingInSlack(t *testing.T) {
-	for i, s := range hostile {
-		for _, n := range []int{1, 12}[:1+max(0, 1-i)] {
-			var r incident.Record
-			fill(reflect.ValueOf(&r).Elem(), s, n)
-			r.Alarm.Refused = ""
-			for _, state := range []containment.State{containment.Asked, containment.Done, containment.Failed} {
-				for i := range r.Outcomes {
-					r.Outcomes[i].State, r.Outcomes[i].Undo, r.Outcomes[i].Runbook = state, "aws undo", []string{"aws run"}
-				}
-				for _, m := range []report.Message{report.Write(incident.Answer, r), report.Write(incident.Escalation, r), report.Write(incident.Closing, r), report.Page([]incident.Record{r, r}),
-					{Subject: "APPROVED by " + strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?"), Body: "x\n"}} {
-					body, err := json.Marshal(payloadOf(m))
-					if err != nil {
-						t.Fatal(err)
-					}
-					_, commands := received(t, body)
-					for _, c := range commands {
-						if c != "aws undo" && c != "aws run" && !strings.HasPrefix(c, "nightlatch approve ") && !strings.HasPrefix(c, "# no command is printed") {
-							t.Errorf("%q makes a command: %q", s, c)
-						}
-					}
-				}
+	for name, m := range notifytest.Messages() {
+		body, err := json.Marshal(payloadOf(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, commands := received(t, body)
+		for _, c := range commands {
+			if !notifytest.OurCommand(c) {
+				t.Errorf("%q makes a command: %q", name, c)
 			}
 		}
 	}
 }
 
 func TestWhatIsTooMuchForSlackIsLeftOut(t *testing.T) {
-	r := stolen()
+	r := notifytest.Stolen()
 	for _, command := range []string{"aws " + strings.Repeat("<", 1000), "aws ```"} {
 		r.Outcomes[1].Runbook = []string{command}
 		body, _ := json.Marshal(payloadOf(report.Write(incident.Answer, r)))
