@@ -19,8 +19,10 @@ const (
 	// maxEvent is the most bytes of an event. EventBridge takes 256 KB with what stands beside it, and a receiver of webhooks seldom more.
 	// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 	maxEvent = 192 << 10
-	// maxEventText is the most bytes of the text that people get.
-	maxEventText = 32 << 10
+	// maxEventText is the most bytes of the text that people get: Jira takes 32,767 characters of it.
+	maxEventText = 30 << 10
+	// maxAnswer is the most bytes of an incident's answer: Security Hub takes 1,024 of it.
+	maxAnswer = 1000
 	// maxCommand is how long a command may be: a longer one is left out, as a part of one would do something else.
 	maxCommand = 4 << 10
 	// maxListed is how many buckets and actors an incident lists.
@@ -172,7 +174,7 @@ func waits(r incident.Record) bool {
 // eventOf is one incident, as far as an event has it.
 func eventOf(r incident.Record) eventIncident {
 	a := r.Alarm
-	e := eventIncident{ID: prose.Safe(r.ID), Mode: containment.Mode(prose.Safe(string(r.Mode))), Opened: r.Opened.UTC(), Headline: headline(r), Answer: Answer(r) + ".", Explained: r.Evidence.Explained, Complete: r.Evidence.Complete,
+	e := eventIncident{ID: prose.Safe(r.ID), Mode: containment.Mode(prose.Safe(string(r.Mode))), Opened: r.Opened.UTC(), Headline: headline(r), Answer: cutLine(Answer(r)+".", maxAnswer), Explained: r.Evidence.Explained, Complete: r.Evidence.Complete,
 		Alarm:  eventAlarm{Name: prose.Safe(a.Name), Buckets: []string{}, From: a.From.UTC(), To: a.To.UTC(), Bytes: a.Bytes, Threshold: a.Threshold, Confirmed: a.Confirmed},
 		Actors: []eventActor{}, Steps: []eventStep{}}
 	for _, b := range a.Buckets[:min(len(a.Buckets), maxListed)] {
@@ -214,6 +216,15 @@ func command(line string) string {
 		return ""
 	}
 	return line
+}
+
+// cutLine is how a line begins.
+func cutLine(line string, most int) string {
+	const end = "..."
+	if len(line) <= most {
+		return line
+	}
+	return line[:most-len(end)] + end
 }
 
 // cutText is how a text begins.
