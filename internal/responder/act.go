@@ -17,19 +17,20 @@ func (w *worker) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
 	fresh := o.Attempts == 1 && w.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
+	attempts := o.Attempts // that an earlier invocation has made, perhaps
+	if fresh {
+		attempts = 0
+	}
 	anyOther := func(*incident.Record) bool { return true }
 	other, theirs := judgement.Elsewhere(*rec, *o, w.sorted(), anyOther)
 	if other != nil && !theirs.Open() && (o.Approved == nil || theirs.State == containment.Intended) {
-		if o.Attempts > 0 && !fresh && w.perhapsDone(ctx, rec, o) {
+		if attempts > 0 && w.perhapsDone(ctx, rec, o) {
 			return // it was us, perhaps: then the undo line is ours to give
 		}
-		w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State))
+		w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State)+tried(*o, attempts))
 		return
 	}
-	attempts := o.Attempts
-	if fresh {
-		attempts = 0
-	} else {
+	if !fresh {
 		o.Attempts++
 		o.At = w.Clock.Now()
 		if !w.put(ctx, rec) {
@@ -42,7 +43,7 @@ func (w *worker) act(ctx context.Context, t task) {
 			return
 		}
 		o.Runbook, o.Approved = o.Step.Runbook, nil // an approval of what is not done now is none of what may be done later
-		w.leave(ctx, rec, o, containment.Asked, why)
+		w.leave(ctx, rec, o, containment.Asked, why+tried(*o, attempts))
 		return
 	}
 	mode := rec.Mode
@@ -98,6 +99,14 @@ func (w *worker) perhapsDone(ctx context.Context, rec *incident.Record, o *conta
 	w.reached(ctx, rec, o)
 	w.put(ctx, rec)
 	return true
+}
+
+// tried says of a step that is left, and reads as before, that an earlier invocation may have done it: nobody has seen what became of that.
+func tried(o containment.Outcome, attempts int) string {
+	if attempts == 0 {
+		return ""
+	}
+	return "; it was tried before, may have been done and taken back, and reads as " + o.Step.Reads(o.Step.Before) + " now"
 }
 
 // leave puts why an intended step is not done.

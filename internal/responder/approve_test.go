@@ -610,6 +610,26 @@ func TestALoweredModeStopsWhatIsIntended(t *testing.T) {
 	w.keys(t, "Active")
 }
 
+// What an invocation that crashed may have done, and a human has taken back since, is not left without a word.
+func TestWhatMayHaveBeenDoneAndTakenBackIsSaid(t *testing.T) {
+	w := asks()
+	rec := w.open(t)
+	o := &rec.Outcomes[0]
+	rec.Mode, o.State, o.Attempts = containment.ModeAct, containment.Intended, 1 // the write went through, and then its invocation ended
+	if _, err := w.Store.Put(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.approval().LowerMode(t.Context(), ops, containment.ModeAsk); err != nil {
+		t.Fatal(err)
+	}
+	w.finish(t, rec.ID)
+	after, err := w.Store.Load(t.Context(), rec.ID)
+	if o := after.Outcomes[0]; err != nil || o.State != containment.Asked || !strings.HasSuffix(o.Detail, "; it was tried before, may have been done and taken back, and reads as Active now") {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	w.keys(t, "Active")
+}
+
 func TestWhoMayNotLowerTheMode(t *testing.T) {
 	w := asks()
 	rec := w.open(t)

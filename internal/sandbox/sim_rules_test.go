@@ -424,6 +424,9 @@ func (w *world) checkEffect(x write) {
 	if _, k := w.account.find(x.ref.Name); k == nil && o.Step.Order == nil || w.escalated(r.ID, time.Time{}) {
 		return // it was deleted, and nothing is left to undo; or a human was called
 	}
+	if w.takenBack(x, o.At) && strings.Contains(o.Detail, "it was tried before") {
+		return // a human took it back before anybody could write down that it was done
+	}
 	if o.Undo == "" && o.State != containment.Undone {
 		w.breach(ruleUndo, "incident %s has written %s, is %s, and has no undo line", r.ID, o.Name(), o.State)
 	}
@@ -435,6 +438,13 @@ func (w *world) checkEffect(x write) {
 	if o.State != containment.Undone && !slices.ContainsFunc(w.messages(r.ID), func(m sent) bool { return strings.Contains(m.Body, o.Step.Undo) }) {
 		w.breach(ruleUndo, "no message says how to undo %s", o.Name())
 	}
+}
+
+// takenBack reports whether somebody else took a write back before a time.
+func (w *world) takenBack(x write, by time.Time) bool {
+	return slices.ContainsFunc(w.writes, func(y write) bool {
+		return y.ref == x.ref && y.incident == "" && y.doc == x.before && y.at.After(x.at) && y.at.Before(by)
+	})
 }
 
 // misled reports whether a night breaks what early containment assumes: that the past is delivered Settling after the edge, and that the metric
