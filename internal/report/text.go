@@ -20,8 +20,17 @@ func Text(r incident.Record) Message { return text(r, columns).In(r.Where()) }
 
 // Terminal is the text for a terminal of so many columns, sixty at least. A command is never broken.
 func Terminal(r incident.Record, wide int) string {
-	return text(r, min(max(wide, narrowest), columns)).In(r.Where()).Body
+	return text(r, fitting(wide)).In(r.Where()).Body
 }
+
+// Wrapped is a paragraph as wide as such a text; 0 is as wide as any.
+func Wrapped(paragraph string, wide int) string {
+	b := writer{columns: fitting(cmp.Or(wide, columns))}
+	b.lines(paragraph, 0)
+	return b.String()
+}
+
+func fitting(wide int) int { return min(max(wide, narrowest), columns) }
 
 func text(r incident.Record, wide int) Message {
 	b := writer{columns: wide}

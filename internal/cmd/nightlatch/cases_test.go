@@ -209,5 +209,5 @@ func playCase(t *testing.T, name string, code int) (string, caseAnswer) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(strings.Fields(c.overFiles()+report.Text(rec).Body), " "), got
+	return strings.Join(strings.Fields(c.overFiles()+"\n"+report.Text(rec).Body), " "), got
 }

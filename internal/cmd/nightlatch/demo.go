@@ -72,7 +72,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(writePage(c.Page, handled.Record, course), keepCase(ctx, c.Case, handled.Record, course, engine, s)); err != nil {
+	if err := errors.Join(writePage(c.Page, handled.Record, course), keepCase(ctx, c.Case, handled.Record, course, engine.Each, s)); err != nil {
 		return err
 	}
 	if c.JSON {

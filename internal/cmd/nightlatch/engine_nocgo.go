@@ -11,5 +11,5 @@ import (
 const hasEngine = false
 
 func openEngine(context.Context, string, bool) (localEngine, error) {
-	return nil, errors.New("this program was built without DuckDB")
+	return nil, errors.New("the files of a trail are read by DuckDB, and this program was built without it: with Go and a C compiler, run go tool nightlatch in a checkout of Nightlatch")
 }

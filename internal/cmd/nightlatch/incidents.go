@@ -9,6 +9,7 @@ import (
 
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
@@ -78,8 +79,10 @@ type incidentCmd struct {
 	Incident string `arg:"" placeholder:"INCIDENT" help:"The incident's id, the beginning of it, or latest."`
 	place
 	inTable
-	Page string `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
-	JSON bool   `name:"json" help:"Print the incident as nightlatch.incident/1."`
+	Page  string   `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
+	Case  string   `placeholder:"DIR" help:"Keep the incident in a folder of its own under DIR, too: page, JSON, log, and the list of what was taken, for which --trail is asked."`
+	Trail []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them, of the incident's days, for the pictures and the list. May be given more than once."`
+	JSON  bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
 }
 
 // Run shows one incident, and what can be done about its steps.
@@ -88,10 +91,36 @@ func (c *incidentCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec, nil)); err != nil || c.JSON {
+	if err := errors.Join(printIncident(s.out, rec, c.JSON), c.write(ctx, rec, s)); err != nil || c.JSON {
 		return err
 	}
 	return printSteps(s.out, rec, c.flags(d)...)
+}
+
+// write writes the page and the case folder, if they are wanted.
+func (c *incidentCmd) write(ctx context.Context, rec incident.Record, s streams) error {
+	if c.Page == "" && c.Case == "" {
+		return nil
+	}
+	var course []evidence.Slot
+	each := asksNothing
+	if len(c.Trail) > 0 {
+		engine, err := openTrail(ctx, c.Trail, false, s)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		if course, err = courseOf(ctx, true, engine, rec); err != nil {
+			return err
+		}
+		each = engine.Each
+	}
+	return errors.Join(writePage(c.Page, rec, course), keepCase(ctx, c.Case, rec, course, each, s))
+}
+
+// asksNothing is the trail of who gives none: a deployment's engines are asked by its functions, with rights that no human needs.
+func asksNothing(context.Context, evidence.Question, func(evidence.Row) error) (evidence.Answer, error) {
+	return evidence.Answer{}, errors.New("this command asks no engine in AWS: fetch the trail's files of those days, and give them with --trail")
 }
 
 // printSteps lists the steps by their numbers, with the command for each that one can say something to.

@@ -57,7 +57,7 @@ func (c *respondCmd) Run(ctx context.Context, s streams) error {
 		fmt.Fprintf(s.out, "Nothing to do: %s.\n", ignored)
 		return nil
 	case !c.JSON:
-		io.WriteString(s.out, c.overFiles())
+		io.WriteString(s.out, report.Wrapped(c.overFiles(), columnsOf(s.out))+"\n")
 	}
 	return errors.Join(printIncident(s.out, rec, c.JSON), writePage(c.Page, rec, c.course), c.kept)
 }
@@ -139,13 +139,13 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	if err != nil {
 		return rec, "", err
 	}
-	c.kept = keepCase(ctx, c.Case, rec, c.course, engine, s)
+	c.kept = keepCase(ctx, c.Case, rec, c.course, engine.Each, s)
 	return rec, "", nil
 }
 
 // overFiles says what the answer stands on.
 func (c *respondCmd) overFiles() string {
-	return fmt.Sprintf("OVER FILES: the account is in memory%s. The alarm, its metric and its seal count as given, and its threshold is the floor of a containment. Nothing in AWS was read or changed.\n\n", c.inferred())
+	return fmt.Sprintf("OVER FILES: the account is in memory%s. The alarm, its metric and its seal count as given, and its threshold is the floor of a containment. Nothing in AWS was read or changed.", c.inferred())
 }
 
 // below says that a composite alarm is not answered over files: which alarm below it rang, and that its metric is not there.
@@ -167,11 +167,11 @@ func (c *respondCmd) inferred() string {
 }
 
 // keepCase keeps an incident in its folder, if a place is named for it.
-func keepCase(ctx context.Context, dir string, rec incident.Record, course []evidence.Slot, engine localEngine, s streams) error {
+func keepCase(ctx context.Context, dir string, rec incident.Record, course []evidence.Slot, each casefolder.Each, s streams) error {
 	if dir == "" {
 		return nil
 	}
-	folder, err := casefolder.Write(ctx, dir, rec, course, engine.Each)
+	folder, err := casefolder.Write(ctx, dir, rec, course, each)
 	if folder != "" {
 		fmt.Fprintf(s.err, "the case folder is %s\n", prose.Safe(folder))
 	}

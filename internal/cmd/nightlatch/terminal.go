@@ -15,13 +15,8 @@ import (
 
 // textFor is an incident's text for an output: as wide as the terminal that it is, and whole where it is a file or a pipe.
 func textFor(out io.Writer, rec incident.Record) string {
-	w, _ := out.(watched)
-	f, ok := w.Writer.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return report.Text(rec).Body
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || columns == 0 {
+	columns := columnsOf(out)
+	if columns == 0 {
 		return report.Text(rec).Body
 	}
 	// https://no-color.org
@@ -30,6 +25,20 @@ func textFor(out io.Writer, rec incident.Record) string {
 	}
 	headline, rest, _ := strings.Cut(report.Terminal(rec, columns), "\n")
 	return colour(rec) + headline + plain + "\n" + rest
+}
+
+// columnsOf is how wide the terminal is that an output is; 0 where it is none.
+func columnsOf(out io.Writer) int {
+	w, _ := out.(watched)
+	f, ok := w.Writer.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // The colours of a headline. https://ecma-international.org/publications-and-standards/standards/ecma-48/

@@ -48,7 +48,13 @@ func TestATerminalGetsAsMuchAsItShows(t *testing.T) {
 	rec.Note(rec.Opened, strings.Repeat("the log says much ", 20))
 	whole := report.Text(rec).Body
 	for columns, want := range map[uint16]int{72: 72, 40: 60, 200: 96} {
-		text := textFor(watched{Writer: pty(t, columns)}, rec)
+		terminal := watched{Writer: pty(t, columns)}
+		for line := range strings.Lines(report.Wrapped((&respondCmd{}).overFiles(), columnsOf(terminal))) {
+			if len(line)-1 > want {
+				t.Errorf("on %d columns there is %q", columns, line)
+			}
+		}
+		text := textFor(terminal, rec)
 		if !strings.HasPrefix(text, green+"CONTAINED"+plain+"\n") {
 			t.Errorf("it begins with %.40q", text)
 		}
