@@ -22,21 +22,26 @@ func together(call string) string {
 // the parts that the schema has of calls elsewhere. The column eventid stays empty where no other record is of the same call. failed is 1 for a call
 // that was refused, and 2 for the one that made the principal, of which principal_id is the maker's. A person of IAM Identity Center has the type of a
 // user: nobody else is given a session of its roles, nor chooses its name.
-func (s Schema) parted(from, to time.Time) string {
-	call, parts := "eventid", ""
+//
+// No row is both of calls up to split and of later ones.
+func (s Schema) parted(from, to, split time.Time) string {
+	call, parts, until, other := "eventid", "", "unix", "object"
 	if s.Twice != "" {
 		call = "case when data = 1 and twice then eventid end as eventid"
 	}
 	if s.Parts != "" {
 		parts = "\n  union all " + s.Parts
 	}
+	if s.Records != nil {
+		s.together, until, other = s.Records.Together(from, to, split), "until", "other_object"
+	}
 	return s.found(from, to, true) + `,
 parted as (
   select principal, principal_id, access_key_id, ` + network + ` as network, vpc_endpoint, vpc_endpoint_account,
     case when made is not null then 2 when error_code = '' then 0 else 1 end as failed,
     case when service = 's3.amazonaws.com' then signing else 'header' end as signing, mfa, case when arn like '%e/AWSReservedSSO_%' then 'IAMUser' else type end as type, ` + call + `, data, named_bucket, resource_bucket, copied_from,
-    call_id, cast(eventtime as date) as day, source_ip, corrects, unix, unix as until, bytes, case when object is null then 0 else bytes end as object_bytes, object, object as other_object,
-    case when looks then unix end as looks, product, product as other_product
+    call_id, cast(eventtime as date) as day, source_ip, corrects, unix, ` + until + ` as until, bytes, case when object is null then 0 else bytes end as object_bytes, object, ` + other + ` as other_object,
+    case when looks then ` + until + ` end as looks, product, product as other_product
   from found` + parts + `
 )`
 }
@@ -74,7 +79,7 @@ func part(unix string) string {
 // PartsOf implements InParts.
 func (Usage) PartsOf(s Schema, span Span) string {
 	const told = "eventid, data, named_bucket, resource_bucket, copied_from"
-	return unindent(shorten(`with ` + s.parted(span.From, span.To) + `
+	return unindent(shorten(`with ` + s.parted(span.From, span.To, span.To) + `
 select ` + part("unix") + ` as part, ` + alike + `, ` + told + `, max(call_id) as call_id, min(day) as day, ` + together("eventid") + `
 from parted
 group by ` + part("unix") + `, ` + alike + `, ` + told))

@@ -32,12 +32,18 @@ type Schema struct {
 	Members map[string]string
 	// Parts selects calls that were put together before, as the question's PartsOf does it, and that Records do not have; "" for none.
 	Parts string
+	// together stands behind FROM in the place of records: what Records.Together says.
+	together string
 }
 
 // Records is a help, and changes no answer.
 type Records interface {
 	// Within is what stands behind FROM for the records of [from, to). There may be others.
 	Within(from, to time.Time) string
+	// Together is that, with records put together where Usage counts them as one: of the same caller and address, in the same PartSpan, both up to
+	// split or both later, and surely no two of one call. Each row has further columns: until_time, the last eventtime; sum_sent, the bytes of all;
+	// last_key, the last of the keys of objects by the alphabet, of which the row's own is the first.
+	Together(from, to, split time.Time) string
 }
 
 // MaxStatement is how many characters a statement may have: Lake's limit, the lowest of all engines'
@@ -64,6 +70,9 @@ func Days(from, to time.Time) (first, last string) {
 //
 // A time that is none is in no span, and does not spoil the query.
 func (s Schema) records(from, to time.Time) string {
+	if s.together != "" {
+		return s.together
+	}
 	if s.Records != nil {
 		return s.Records.Within(from, to)
 	}

@@ -75,6 +75,10 @@ func (s Schema) found(from, to time.Time, elsewhere bool, version ...string) str
 			anyResource + " as resource_bucket,\n    case when eventname in (" + quoteAll(objectData) + ") then coalesce(" + s.Parameter("key") +
 			", '') end as object, regexp_like(eventname, '^(List|Describe|GetCallerIdentity)') as looks,\n    " +
 			`nullif(regexp_extract(substr(useragent, 1, 256), '^\[?([A-Za-z0-9._-]+)', 1), '') as product` + ",\n    " + s.made() + " as made"
+		if s.together != "" {
+			sent = "coalesce(sum_sent, " + bytesOut + ", 0) as bytes"
+			columns += ",\n    sum_sent, " + unix("until_time") + " as until, case when eventname in (" + quoteAll(objectData) + ") then coalesce(last_key, '') end as other_object"
+		}
 	} else {
 		columns = identity + ",\n    recipientaccountid, requestid, " + s.addendum("reason") + " as reason, substr(coalesce(useragent, ''), 1, 256) as agent,\n    coalesce(" +
 			s.Parameter("key") + ", '') as object_key, case when " + isCopy + " then 1 else 0 end as is_copy"
@@ -237,7 +241,7 @@ var (
 	shorter = func() map[string]string {
 		m := map[string]string{}
 		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "issuer_id",
-			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "size_place", "object_begins",
+			"error_code", "bytes_out", "named_bucket", "resource_bucket", "copied_from", "copy_source", "read_from", "here_from", "here_until", "object_begins",
 			"access_key_id", "vpc_endpoint", "vpc_endpoint_account", "source_ip", "object_key", "corrects", "corrected", "candidate", "copied_out", "kept_key",
 			"variant", "is_copy", "call_id", "principal", "network", "signing", "object_bytes", "first_seen", "last_seen",
 			"other_object", "other_product", "product", "failed", "first_clock", "last_clock", "early", "weighs", "maker", "object_second", "object_most",
@@ -247,6 +251,9 @@ var (
 		return m
 	}()
 )
+
+// NetworkOf is the network of the address in a column that is never NULL.
+func NetworkOf(column string) string { return strings.ReplaceAll(network, "source_ip", column) }
 
 // network groups the addresses. An IPv4 address, also one within IPv6, goes by its first three numbers, an IPv6 address by its first three
 // groups as written. Anything else (the name of a service) stands for itself. Network in origin.go reads it.

@@ -93,22 +93,17 @@ daily as (
     (failed, principal, network, vpc_endpoint, vpc_endpoint_account, early, day),
     (failed, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, day), (failed, maker, network, vpc_endpoint, vpc_endpoint_account))
 ),
-ranked as (
-  select *, row_number() over (partition by part, principal, early, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
-      order by object_bytes desc, day) as size_place
-  from daily
-  where part in ('origin', 'refused') or part = 'company' and users > 0 or part = 'place' and weighs = 1
-    or here = 1 and (part = 'principal' and early = 1 or part = 'key' and early = 0)
-),
 spans as (
   select part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing, max(here) as here, max(source_ip) as source_ip,
     count(*) as days, max(bytes) as most_bytes, sum(bytes) as bytes, count(case when object_bytes > 0 then day end) as object_days,
-    max(object_bytes) as object_most, coalesce(max(case when size_place = 2 then object_bytes end), 0) as object_second,
+    max(object_bytes) as object_most, coalesce(element_at(max(object_bytes, 2), 2), 0) as object_second,
     sum(object_bytes) as object_bytes, min(case when object_bytes > 0 then day end) as object_begins,
     min(first_seen) as first_seen, max(last_seen) as last_seen, coalesce(min(first_clock), 0) as first_clock,
     coalesce(max(last_clock), 0) as last_clock, coalesce(max(signed_in), 0) as signed_in, max(users) as users, coalesce(min(object), '') as object, coalesce(max(other_object), '') as other_object,
     coalesce(max(looked), 0) as looked, coalesce(min(product), '') as product, coalesce(max(other_product), '') as other_product
-  from ranked
+  from daily
+  where part in ('origin', 'refused') or part = 'company' and users > 0 or part = 'place' and weighs = 1
+    or here = 1 and (part = 'principal' and early = 1 or part = 'key' and early = 0)
   group by part, principal, access_key_id, network, vpc_endpoint, vpc_endpoint_account, signing
 ),
 aged as (
@@ -126,7 +121,7 @@ placed as (
     sum(begins) over (partition by part, principal) as new_days
   from aged
   where part <> 'company' or crowd > %[4]d
-)`, s.parted(q.Before.Add(-HistorySpan), q.Before), quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix(), fewUsers)
+)`, s.parted(q.Before.Add(-HistorySpan), q.Before, q.Before.Add(-earlier)), quote(Window{Buckets: q.Buckets}.names()), q.Before.Add(-earlier).Unix(), fewUsers)
 	return unindent(shorten(tables) + fmt.Sprintf(`
 select part, %s, %s, %s, %s, %s, %s, %s, days, %s, bytes, %s,
   %s, %s, %s, new_days, %s, %s, %s, %s, signed_in, users, object, %s,

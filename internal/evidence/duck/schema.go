@@ -199,8 +199,8 @@ func buckets() (columns, found []string) {
 // helps are what the view asked has beside Lake's columns.
 var helps = slices.Concat(bucketColumns, foundMembers)
 
-// joined has Lake's columns of records, the callers of which are in a table, and those that more names.
-func joined(callers string, more ...string) string {
+// joined has Lake's columns of records that stand in trail, the callers of which are in a table, and those that more names.
+func joined(trail, callers string, more ...string) string {
 	var shown []string
 	for _, f := range fields {
 		name := strconv.Quote(strings.ToLower(f.name))
@@ -214,7 +214,7 @@ func joined(callers string, more ...string) string {
 			shown = append(shown, name)
 		}
 	}
-	return "select " + strings.Join(append(shown, more...), ", ") + " from trail inner join " + callers + " using (caller)"
+	return "select " + strings.Join(append(shown, more...), ", ") + " from " + trail + " inner join " + callers + " using (caller)"
 }
 
 // createTrail makes the table of the records, with the file that each came from, that of what they share, and over both the view with Lake's
@@ -235,7 +235,7 @@ func createTrail() []string {
 		columns[true] = append(columns[true], name+" VARCHAR")
 	}
 	return []string{"create table trail (" + strings.Join(columns[false], ", ") + ")", "create table callers (" + strings.Join(columns[true], ", ") + ")",
-		"create view " + Table + " as " + joined("callers"), "create view " + asked + " as " + joined("callers", helps...)}
+		"create view " + Table + " as " + joined("trail", allCallers), "create view " + asked + " as " + joined("trail", allCallers, helps...)}
 }
 
 // timeText is when an event happened, as the record says it.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,17 +71,58 @@ func (r *stand) Within(from, to time.Time) string {
 	return "(" + strings.Join(all, " union all ") + ") as records"
 }
 
+// simple says of a record that it is like those beside it: nothing stands in it that only few records have, and no other record is of its call.
+const simple = "(requestparameters is null and additionaleventdata is null and responseelements is null and not " + mayBeTwice + ")"
+
+// Together implements evidence.Records.
+func (r *stand) Together(from, to, split time.Time) string {
+	edges := r.edges
+	if edges == nil {
+		edges = []evidence.Span{{From: from, To: to}}
+	}
+	var times []string
+	for _, span := range edges {
+		times = append(times, fmt.Sprintf("eventtime >= %s and eventtime < %s", instant(span.From), instant(span.To)))
+	}
+	slot := 24 * time.Hour
+	if r.edges != nil || r.e.settings.Parts {
+		slot = evidence.PartSpan
+	}
+	const sent, key = "try_cast(additionaleventdata_bytestransferredout as double)", "coalesce(requestparameters_key, '')"
+	rows := fmt.Sprintf(`(select * from trail where not %[1]s and (%[2]s)
+  union all by name
+  select caller, max(sourceipaddress) as sourceipaddress, min(eventtime) as eventtime, max(eventtime) as until_time, sum(case when %[3]s between 0 and 1e15 then %[3]s else 0 end) as sum_sent,
+    min(%[4]s) as requestparameters_key, max(%[4]s) as last_key
+  from trail
+  where %[1]s and (%[2]s)
+  group by caller, %[5]s, cast(floor(epoch(eventtime) / %[6]d) as bigint), eventtime <= %[7]s) as trail`,
+		simple, strings.Join(times, " or "), sent, key, evidence.NetworkOf("coalesce(sourceipaddress, '')"), int64(slot/time.Second), instant(split))
+	more := append(slices.Clone(helps), "coalesce(until_time, eventtime) as until_time", "sum_sent", "coalesce(last_key, requestparameters_key, trail.requestparameters['key']) as last_key")
+	return "(" + joined(rows, r.callers(from, to), more...) + ") as records"
+}
+
 // called are records with the callers of a time only, where there are many.
 func (r *stand) called(from, to time.Time) string {
-	if r.e.nextCaller <= maxCallers {
+	few := r.callers(from, to)
+	if few == allCallers {
 		return asked
+	}
+	return "(" + joined("trail", few, helps...) + ") as records"
+}
+
+const allCallers = "callers"
+
+// callers are those of a time only, where there are many.
+func (r *stand) callers(from, to time.Time) string {
+	if r.e.nextCaller <= maxCallers {
+		return allCallers
 	}
 	var first, last sql.NullInt32
 	err := r.e.db.QueryRowContext(r.ctx, fmt.Sprintf("select min(first), max(last) from reach where hour between %d and %d", from.Unix()/3600-1, to.Unix()/3600)).Scan(&first, &last)
 	if err != nil || !first.Valid {
-		return asked // the question finds out what is wrong
+		return allCallers // the question finds out what is wrong
 	}
-	return fmt.Sprintf("(%s) as records", joined(fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32), helps...))
+	return fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32)
 }
 
 func instant(t time.Time) string { return "timestamp " + quote(t.UTC().Format(time.DateTime)) }
