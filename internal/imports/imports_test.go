@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"),                // the sequence
 	"cut":           {"policy", "containment"},                                                 // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                                          // what the team is told of tampering
-	"report/html":   {"evidence", "incident", "report"},                                        // an incident as a page
+	"report/html":   {"evidence", "incident", "report", "posture"},                             // an incident as a page
 	"casefolder":    {"alarm", "evidence", "containment", "incident", "report", "report/html"}, // an incident as a folder
 	"posture":       nil,                                                                       // the usual suspects; it knows no incident
 	"doctor":        append(slices.Clone(stages), "trail"),                                     // whether all of it would work; it reads what others read, and decides nothing

@@ -38,6 +38,8 @@ type Suspect struct {
 	// Next is what to do where it stands, and Commands how; they are for whoever has the rights.
 	Next     string   `json:"next,omitempty"`
 	Commands []string `json:"commands,omitempty"`
+
+	later bool // it makes the next theft harder, and does not open anything
 }
 
 // Read is what a call has returned. Err says why it has not; then Is means nothing.
@@ -98,6 +100,12 @@ func suspect[T any](of, name, control string, r Read[T], stands func(T) (says st
 	return s
 }
 
+// later marks what can wait until nothing is open any more.
+func later(s Suspect) Suspect {
+	s.later = true
+	return s
+}
+
 // Suspects are a bucket's, in the order in which an analyst goes through them: whom it is open to, and what is missing.
 func (b Bucket) Suspects() []Suspect {
 	line := func(words ...string) string { return shellescape.QuoteCommand(append([]string{"aws"}, words...)) }
@@ -126,15 +134,15 @@ func (b Bucket) Suspects() []Suspect {
 			}
 			return prose.List(x.a) + " has a grant", true
 		}, "turn ACLs off; see first who reads by them", line("s3api", "put-bucket-ownership-controls", "--bucket", b.Name, "--ownership-controls", "Rules=[{ObjectOwnership=BucketOwnerEnforced}]")),
-		suspect(b.Name, "its public access block is not whole", "S3.8", b.Block, func(k Block) (string, bool) {
+		later(suspect(b.Name, "its public access block is not whole", "S3.8", b.Block, func(k Block) (string, bool) {
 			if b.AccountBlock.Err == "" && b.AccountBlock.Is.all() {
 				return "the account's is whole, and holds for it", false
 			}
 			return map[bool]string{true: "all four are on", false: "one or more of the four are off"}[k.all()], !k.all()
-		}, "block public access on the bucket", block),
-		suspect(b.Name, "the account's public access block is not whole", "S3.1", b.AccountBlock, func(k Block) (string, bool) {
+		}, "block public access on the bucket", block)),
+		later(suspect(b.Name, "the account's public access block is not whole", "S3.1", b.AccountBlock, func(k Block) (string, bool) {
 			return map[bool]string{true: "all four are on", false: "one or more of the four are off"}[k.all()], !k.all()
-		}, "block public access in the account, once no bucket of it is meant to be public", line("s3control", "put-public-access-block", "--account-id", b.Account, "--public-access-block-configuration", all)),
+		}, "block public access in the account, once no bucket of it is meant to be public", line("s3control", "put-public-access-block", "--account-id", b.Account, "--public-access-block-configuration", all))),
 		b.others(line),
 		suspect(b.Name, "access points lead to it", "S3.19", b.AccessPoints, func(points []AccessPoint) (string, bool) {
 			var names []string
@@ -154,24 +162,24 @@ func (b Bucket) Suspects() []Suspect {
 			}
 			return "it is replicated to " + prose.List(to), true
 		}, "see whether each of these is yours", line("s3api", "get-bucket-replication", "--bucket", b.Name)),
-		suspect(b.Name, "who may read the bucket may read its contents", "S3.17", b.Encryption, func(e Encryption) (string, bool) {
+		later(suspect(b.Name, "who may read the bucket may read its contents", "S3.17", b.Encryption, func(e Encryption) (string, bool) {
 			if e.Key != "" {
 				return "new objects are encrypted with " + prose.Safe(e.Key) + ", whose policy has a say", false
 			}
 			return "new objects are encrypted with a key of S3's own (" + prose.Safe(cmp.Or(e.Algorithm, "AES256")) + "), which asks nobody", true
-		}, "encrypt with a KMS key of your own: turning the key off shuts every reader out at once", line("s3api", "get-bucket-encryption", "--bucket", b.Name)),
-		suspect(b.Name, "what is overwritten or deleted is gone", "S3.14", b.Versioned, func(on bool) (string, bool) {
+		}, "encrypt with a KMS key of your own: turning the key off shuts every reader out at once", line("s3api", "get-bucket-encryption", "--bucket", b.Name))),
+		later(suspect(b.Name, "what is overwritten or deleted is gone", "S3.14", b.Versioned, func(on bool) (string, bool) {
 			return map[bool]string{true: "versioning is on", false: "versioning is off"}[on], !on
-		}, "turn versioning on, before a thief deletes what he has taken", line("s3api", "put-bucket-versioning", "--bucket", b.Name, "--versioning-configuration", "Status=Enabled")),
-		suspect(b.Name, "versions can be deleted", "S3.15", b.Locked, func(on bool) (string, bool) {
+		}, "turn versioning on, before a thief deletes what he has taken", line("s3api", "put-bucket-versioning", "--bucket", b.Name, "--versioning-configuration", "Status=Enabled"))),
+		later(suspect(b.Name, "versions can be deleted", "S3.15", b.Locked, func(on bool) (string, bool) {
 			return map[bool]string{true: "object lock is on", false: "object lock is off"}[on], !on
-		}, "consider object lock; it needs versioning", line("s3api", "get-object-lock-configuration", "--bucket", b.Name)),
-		suspect(b.Name, "no log but CloudTrail's shows who read it", "S3.9", b.LogsTo, func(to string) (string, bool) {
+		}, "consider object lock; it needs versioning", line("s3api", "get-object-lock-configuration", "--bucket", b.Name))),
+		later(suspect(b.Name, "no log but CloudTrail's shows who read it", "S3.9", b.LogsTo, func(to string) (string, bool) {
 			if to == "" {
 				return "server access logs are off", true
 			}
 			return "server access logs go to " + prose.Safe(to), false
-		}, "turn server access logs on, into another bucket", line("s3api", "get-bucket-logging", "--bucket", b.Name)),
+		}, "turn server access logs on, into another bucket", line("s3api", "get-bucket-logging", "--bucket", b.Name))),
 	}
 	return list
 }
@@ -276,12 +284,12 @@ func (u User) Suspects(now time.Time) []Suspect {
 		suspect(u.Name, "it may read every bucket", "IAM.21", u.Policies, func(all []Policy) (string, bool) {
 			return which(all, everyBucket, "no policy allows the reading of every bucket")
 		}, "narrow these policies to the buckets that it reads", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),
-		suspect(u.Name, "no boundary holds it", "", u.Boundary, func(arn string) (string, bool) {
+		later(suspect(u.Name, "no boundary holds it", "", u.Boundary, func(arn string) (string, bool) {
 			if arn != "" {
 				return "its boundary is " + prose.Safe(arn), false
 			}
 			return "it has no permissions boundary", true
-		}, "consider a boundary for users with keys", line("get-user", "--user-name", u.Name)),
+		}, "consider a boundary for users with keys", line("get-user", "--user-name", u.Name))),
 	}
 }
 

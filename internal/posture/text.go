@@ -28,38 +28,70 @@ func JSON(list []Suspect) ([]byte, error) {
 // order is what a reader wants first.
 func order(a Answer) int { return slices.Index([]Answer{Stands, Unread, RuledOut}, a) }
 
-// Text is the list for people, a bucket or user after the other: what stands, what could not be read, and what is ruled out.
-func Text(list []Suspect) string {
-	var b strings.Builder
-	var of []string
+// Group are the suspects of one bucket or user.
+type Group struct {
+	Of       string
+	Suspects []Suspect
+}
+
+// Groups are a list's, a bucket or user after the other: what stands, what could not be read, and what is ruled out. What others chose in them is printable
+// ASCII on one line.
+func Groups(list []Suspect) (all []Group) {
 	for _, s := range list {
-		if !slices.Contains(of, s.Of) {
-			of = append(of, s.Of)
+		of := prose.Safe(s.Of)
+		i := slices.IndexFunc(all, func(g Group) bool { return g.Of == of })
+		if i < 0 {
+			i, all = len(all), append(all, Group{Of: of})
+		}
+		s.Of, s.Says, s.Commands = of, prose.Plain(s.Says), slices.Clone(s.Commands)
+		for j, c := range s.Commands {
+			s.Commands[j] = prose.Plain(c)
+		}
+		all[i].Suspects = append(all[i].Suspects, s)
+	}
+	for _, g := range all {
+		slices.SortStableFunc(g.Suspects, func(x, y Suspect) int { return cmp.Compare(order(x.Answer), order(y.Answer)) })
+	}
+	return all
+}
+
+// Open are the suspects of some groups that stand, in the order in which to do something about them: what opens a bucket or reaches far comes before what only
+// makes the next theft harder.
+func Open(groups []Group) (open []Suspect) {
+	var wait []Suspect
+	for _, g := range groups {
+		for _, s := range g.Suspects {
+			switch {
+			case s.Answer != Stands:
+			case s.later:
+				wait = append(wait, s)
+			default:
+				open = append(open, s)
+			}
 		}
 	}
-	for i, name := range of {
+	return append(open, wait...)
+}
+
+// Text is the list for people.
+func Text(list []Suspect) string {
+	var b strings.Builder
+	for i, g := range Groups(list) {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "%s\n\n", prose.Safe(name))
-		var its []Suspect
-		for _, s := range list {
-			if s.Of == name {
-				its = append(its, s)
-			}
-		}
-		slices.SortStableFunc(its, func(x, y Suspect) int { return cmp.Compare(order(x.Answer), order(y.Answer)) })
-		for _, s := range its {
+		fmt.Fprintf(&b, "%s\n\n", g.Of)
+		for _, s := range g.Suspects {
 			control := ""
 			if s.Control != "" {
 				control = " (Security Hub " + s.Control + ")"
 			}
-			fmt.Fprintf(&b, "%s: %s%s\n  %s\n", strings.ToUpper(string(s.Answer)), s.Name, control, prose.Plain(s.Says))
+			fmt.Fprintf(&b, "%s: %s%s\n  %s\n", strings.ToUpper(string(s.Answer)), s.Name, control, s.Says)
 			if s.Next != "" {
 				fmt.Fprintf(&b, "  Next: %s\n", s.Next)
 			}
 			for _, c := range s.Commands {
-				fmt.Fprintf(&b, "    %s\n", prose.Plain(c))
+				fmt.Fprintf(&b, "    %s\n", c)
 			}
 		}
 	}

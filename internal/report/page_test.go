@@ -16,6 +16,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/posture"
 	"nightlatch/internal/report"
 	"nightlatch/internal/report/html"
 )
@@ -67,7 +68,7 @@ func TestThePageOfHostileNames(t *testing.T) {
 			for i := range r.Evidence.Actors {
 				r.Evidence.Actors[i].Kind = kind
 			}
-			page, err := html.Page(r, slots(r, text))
+			page, err := html.PageWith(r, slots(r, text), suspects(text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,6 +134,49 @@ func TestThePageIsSmall(t *testing.T) {
 	page, err := html.Page(report.Filled("a name of usual length", evidence.MaxDetails), nil)
 	if err != nil || len(page) > 300<<10 {
 		t.Errorf("%d of everything have %d bytes, %v", evidence.MaxDetails, len(page), err)
+	}
+}
+
+// suspects are some of a bucket and a user that others have named, one of each answer, with texts of theirs.
+func suspects(text string) (all []posture.Suspect) {
+	b := posture.Bucket{Name: text, Account: text, Policy: posture.Read[string]{Is: text}, Replicates: posture.Read[[]string]{Is: []string{text}}, AccessPoints: posture.Read[[]posture.AccessPoint]{Is: []posture.AccessPoint{{Name: text, Internet: true}}},
+		Public: posture.Read[bool]{Err: "x" + text}, NoACLs: posture.Read[bool]{Is: true}, LogsTo: posture.Read[string]{Is: "x" + text}}
+	u := posture.User{Name: text, Keys: posture.Read[[]posture.Key]{Is: []posture.Key{{ID: text, Active: true}}}, Policies: posture.Read[[]posture.Policy]{Is: []posture.Policy{{Name: text, By: text, Text: "?"}}}, Boundary: posture.Read[string]{Is: "x" + text}}
+	return append(b.Suspects(), u.Suspects(time.Unix(1e9, 0))...)
+}
+
+// What is open stands in what to do next, in order and with its commands: the step that waits, what opens a bucket, and then what only makes the next
+// theft harder. What could not be read is none of it, and is said.
+func TestThePageSaysWhatToDoNext(t *testing.T) {
+	r := theft()
+	r.Outcomes[0].State, r.Outcomes[0].Undo, r.Outcomes[0].Runbook = containment.Asked, "", []string{"aws iam update-access-key --user-name mara"}
+	b := posture.Bucket{Name: "customer-exports", Account: "111122223333", Versioned: posture.Read[bool]{Err: "AccessDenied"}, NoACLs: posture.Read[bool]{Is: true}, Replicates: posture.Read[[]string]{Is: []string{"arn:aws:s3:::elsewhere"}}}
+	page, err := html.PageWith(r, nil, b.Suspects())
+	if err != nil {
+		t.Fatal(err)
+	}
+	outline(t, page)
+	text := string(page)
+	for _, wanted := range []string{"<h2>What to do next</h2>", "<li>Decide: deactivate-key AKIAEXAMPLESTOLEN001", "<code>aws iam update-access-key --user-name mara</code>", "<li>customer-exports: S3 copies it to elsewhere (it is replicated to arn:aws:s3:::elsewhere). To do: see whether each of these is yours.<code>aws s3api get-bucket-replication",
+		"<li>customer-exports: its public access block is not whole (one or more of the four are off). To do: block public access on the bucket.<code>aws s3api put-public-access-block", `<p class="asked">1 of the usual suspects could not be read, and may stand.</p>`, "<h2>Who took something</h2>", "<h2>The usual suspects</h2>",
+		`<strong class="bad">stands</strong>: its public access block is not whole <span class="soft">(Security Hub S3.8)</span>`, `<strong class="asked">could not be read</strong>: what is overwritten`, `<strong class="done">ruled out</strong>: the policy opens it`} {
+		_, after, found := strings.Cut(text, wanted)
+		if text = after; !found {
+			t.Fatalf("the page lacks %q, or has it too early", wanted)
+		}
+	}
+	// While it can be approved, that is the command.
+	r.Closed, r.Outcomes[0].Step = time.Time{}, containment.Step{Target: policy.Target{Owner: "mara"}, Ref: containment.Ref{Type: "key-status", Owner: "mara", Name: "AKIAEXAMPLESTOLEN001"}, After: containment.Doc{Text: "Inactive"}}
+	if page, err := html.PageWith(r, nil, b.Suspects()); err != nil || !strings.Contains(string(page), "<li>Decide: deactivate-key AKIAEXAMPLESTOLEN001 of mara.<code>nightlatch approve 20260304-000700-x deactivate-key:AKIAEXAMPLESTOLEN001</code>") {
+		t.Errorf("got %s, %v", page, err)
+	}
+	if page, err := html.PageWith(r, nil, nil); err != nil || strings.Contains(string(page), "What to do next") || strings.Contains(string(page), "usual suspects") {
+		t.Errorf("what was not looked at stands there, %v", err)
+	}
+	r.Outcomes[0].State = containment.Done
+	ruledOut := []posture.Suspect{{Name: "a", Of: "b", Answer: posture.RuledOut}}
+	if page, err := html.PageWith(r, nil, ruledOut); err != nil || !strings.Contains(string(page), "Nothing that was looked at is open.") || strings.Contains(string(page), "may stand") {
+		t.Errorf("got %v", err)
 	}
 }
 

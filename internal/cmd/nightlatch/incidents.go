@@ -11,6 +11,7 @@ import (
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/posture"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 )
@@ -82,23 +83,28 @@ type incidentCmd struct {
 	Page  string   `placeholder:"FILE" help:"Write the incident as one HTML file with pictures, too."`
 	Case  string   `placeholder:"DIR" help:"Keep the incident in a folder of its own under DIR, too: page, JSON, log, and the list of what was taken, for which --trail is asked."`
 	Trail []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them, of the incident's days, for the pictures and the list. May be given more than once."`
-	JSON  bool     `name:"json" help:"Print the incident as nightlatch.incident/1."`
+	// Suspects are read with the human's own credentials, as by the command of that name.
+	Suspects bool `help:"Have the page go through the usual suspects, too, and say what to do next. Reads with your own rights, and changes nothing."`
+	JSON     bool `name:"json" help:"Print the incident as nightlatch.incident/1."`
 }
 
 // Run shows one incident, and what can be done about its steps.
 func (c *incidentCmd) Run(ctx context.Context, s streams) error {
+	if c.Suspects && c.Page == "" {
+		return badInput{errors.New("--suspects is for the page: give --page FILE, too, or run nightlatch suspects INCIDENT")}
+	}
 	d, _, rec, err := c.openIncident(ctx, s, c.inTable, atURL{}, c.Incident)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(printIncident(s.out, rec, c.JSON), c.write(ctx, rec, s)); err != nil || c.JSON {
+	if err := errors.Join(printIncident(s.out, rec, c.JSON), c.write(ctx, d, rec, s)); err != nil || c.JSON {
 		return err
 	}
 	return printSteps(s.out, rec, c.flags(d)...)
 }
 
 // write writes the page and the case folder, if they are wanted.
-func (c *incidentCmd) write(ctx context.Context, rec incident.Record, s streams) error {
+func (c *incidentCmd) write(ctx context.Context, d *deployment.Deployment, rec incident.Record, s streams) error {
 	if c.Page == "" && c.Case == "" {
 		return nil
 	}
@@ -115,7 +121,15 @@ func (c *incidentCmd) write(ctx context.Context, rec incident.Record, s streams)
 		}
 		each = engine.Each
 	}
-	return errors.Join(writePage(c.Page, rec, course), keepCase(ctx, c.Case, rec, course, each, s))
+	var suspects []posture.Suspect
+	if c.Suspects {
+		buckets, users := suspected(rec)
+		suspects = readSuspects(ctx, d, buckets, users, s)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return errors.Join(writePage(c.Page, rec, course, suspects...), keepCase(ctx, c.Case, rec, course, each, s))
 }
 
 // asksNothing is the trail of who gives none: a deployment's engines are asked by its functions, with rights that no human needs.

@@ -22,6 +22,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/posture"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/report/html"
@@ -191,11 +192,11 @@ func courseOf(ctx context.Context, wanted bool, engine localEngine, rec incident
 }
 
 // writePage writes an incident's page, if a file is named for it.
-func writePage(file string, rec incident.Record, slots []evidence.Slot) error {
+func writePage(file string, rec incident.Record, slots []evidence.Slot, suspects ...posture.Suspect) error {
 	if file == "" {
 		return nil
 	}
-	text, err := html.Page(rec, slots)
+	text, err := html.PageWith(rec, slots, suspects)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/posture"
 	"nightlatch/internal/posture/awsposture"
 	"nightlatch/internal/prose"
@@ -40,20 +41,7 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	reader := awsposture.New(d.Config(), d.Account)
-	var list []posture.Suspect
-	for _, b := range buckets {
-		fmt.Fprintf(s.err, "reading bucket %s ...\n", prose.Safe(b))
-		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
-		list = append(list, reader.Bucket(of, b).Suspects()...)
-		cancel()
-	}
-	for _, u := range users {
-		fmt.Fprintf(s.err, "reading user %s ...\n", prose.Safe(u))
-		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
-		list = append(list, reader.User(of, u).Suspects(time.Now())...)
-		cancel()
-	}
+	list := readSuspects(ctx, d, buckets, users, s)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -82,17 +70,45 @@ func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deplo
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	buckets, users = slices.Clone(rec.Alarm.Buckets), slices.Clone(c.Users)
-	for _, b := range c.Buckets {
-		if !slices.Contains(buckets, b) {
-			buckets = append(buckets, b)
+	buckets, users = suspected(rec)
+	return d, with(buckets, c.Buckets), with(users, c.Users), nil
+}
+
+// with has more names, each once.
+func with(names, more []string) []string {
+	for _, name := range more {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
+	return names
+}
+
+// suspected are the buckets of an incident, and the IAM users of ours that a step is about.
+func suspected(rec incident.Record) (buckets, users []string) {
 	for _, a := range rec.Evidence.Actors {
 		theft := slices.ContainsFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Against(a) && o.State != containment.Skipped })
-		if ours := a.Kind == actor.IAMUserKey || a.Kind == actor.IAMUserSession || a.Kind == actor.IAMUser; ours && theft && a.UserName != "" && !slices.Contains(users, a.UserName) {
-			users = append(users, a.UserName)
+		if ours := a.Kind == actor.IAMUserKey || a.Kind == actor.IAMUserSession || a.Kind == actor.IAMUser; ours && theft && a.UserName != "" {
+			users = with(users, []string{a.UserName})
 		}
 	}
-	return d, buckets, users, nil
+	return slices.Clone(rec.Alarm.Buckets), users
+}
+
+// readSuspects reads those of buckets and users, with the human's own credentials.
+func readSuspects(ctx context.Context, d *deployment.Deployment, buckets, users []string, s streams) (list []posture.Suspect) {
+	reader := awsposture.New(d.Config(), d.Account)
+	for _, b := range buckets {
+		fmt.Fprintf(s.err, "reading bucket %s ...\n", prose.Safe(b))
+		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
+		list = append(list, reader.Bucket(of, b).Suspects()...)
+		cancel()
+	}
+	for _, u := range users {
+		fmt.Fprintf(s.err, "reading user %s ...\n", prose.Safe(u))
+		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
+		list = append(list, reader.User(of, u).Suspects(time.Now())...)
+		cancel()
+	}
+	return list
 }

@@ -9,19 +9,43 @@ import (
 
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/posture"
 	"nightlatch/internal/report"
 )
 
 //go:embed page.html
 var pageHTML string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+var pageTemplate = template.Must(template.New("page").Funcs(classes).Parse(pageHTML))
+
+// view is what the template lays out: an incident, and the usual suspects, where they were looked at.
+type view struct {
+	report.Sheet
+	Suspects []posture.Group
+	Next     []report.Todo
+	Unread   int
+}
+
+// classes are how the answers about suspects are coloured.
+var classes = template.FuncMap{"class": func(a posture.Answer) string {
+	return map[posture.Answer]string{posture.Stands: "bad", posture.Unread: "asked", posture.RuledOut: "done"}[a]
+}}
 
 // Page is one incident as one file, which needs nothing else, and runs no script. What others chose in it is harmless. The slots are what
 // report.CourseOf asks for; none where that was not asked.
-func Page(r incident.Record, slots []evidence.Slot) ([]byte, error) {
+func Page(r incident.Record, slots []evidence.Slot) ([]byte, error) { return PageWith(r, slots, nil) }
+
+// PageWith is a page that has the usual suspects, and what to do next, too; where there are suspects.
+func PageWith(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) ([]byte, error) {
+	v := view{Sheet: report.SheetOf(r, slots), Suspects: posture.Groups(suspects), Unread: posture.Count(suspects, posture.Unread)}
+	if len(suspects) > 0 {
+		v.Next = report.Todos(r)
+	}
+	for _, s := range posture.Open(v.Suspects) {
+		v.Next = append(v.Next, report.Todo{Says: fmt.Sprintf("%s: %s (%s). To do: %s.", s.Of, s.Name, s.Says, s.Next), Commands: s.Commands})
+	}
 	var out bytes.Buffer
-	if err := pageTemplate.Execute(&out, report.SheetOf(r, slots)); err != nil {
+	if err := pageTemplate.Execute(&out, v); err != nil {
 		return nil, fmt.Errorf("incident %q as a page: %v", r.ID, err)
 	}
 	return out.Bytes(), nil
