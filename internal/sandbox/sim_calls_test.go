@@ -49,6 +49,8 @@ type invocation struct {
 	called bool
 	// read is what it has read of settings since its last write of them.
 	read map[containment.Ref]containment.Doc
+	// readAt is when AWS has answered what a setting is, last.
+	readAt map[containment.Ref]time.Time
 	// unread are the incidents that were not loaded when it asked for them last: it knows nothing of what it has done in them.
 	unread map[string]bool
 	// brakesRead is when it has read the lowered mode and the holds last.
@@ -58,7 +60,7 @@ type invocation struct {
 func (w *world) invocation(kind string) *invocation {
 	w.invocations++
 	skew := w.between(-w.weather.skew, w.weather.skew)
-	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[containment.Ref]containment.Doc{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[containment.Ref]containment.Doc{}, readAt: map[containment.Ref]time.Time{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
 }
 
 // pause lets time pass in the thread of it that runs.
@@ -546,7 +548,7 @@ var notRead = containment.Doc{Text: "not read"}
 
 // Read shows a change as soon as it has reached the copy of AWS's that answers.
 func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Doc, error) {
-	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) { return a.answers(ref) })
+	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) { a.readAt[ref] = a.now; return a.answers(ref) })
 	switch {
 	case err != nil:
 		a.read[ref] = notRead

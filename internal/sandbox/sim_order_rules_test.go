@@ -43,12 +43,16 @@ func (w *world) cutSoon(y granted, soon func(time.Time) bool) bool {
 	return w.failed[y.wish] || slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == y.step && soon(o.at) })
 }
 
-// stood reports whether an order stands that is called done, or did when it was read: AWS may show what was taken away a while ago, and to write down
-// what was read may take long.
-func (w *world) stood(o containment.Outcome) bool {
-	doc, err := w.account.get(o.Step.Ref)
-	return err == nil && doc == o.Step.After || slices.ContainsFunc(w.writes, func(x write) bool {
-		return x.ref == o.Step.Ref && x.before == o.Step.After && x.at.After(o.At.Add(-w.weather.iam-inFlight))
+// stood reports whether an order stands that is called done, or did when it was read: AWS may show what was taken away a while ago, and whoever has
+// read it may stand still before he writes it down.
+func (in *invocation) stood(o containment.Outcome) bool {
+	doc, err := in.account.get(o.Step.Ref)
+	read := in.readAt[o.Step.Ref]
+	if read.IsZero() || read.After(o.At) {
+		read = o.At
+	}
+	return err == nil && doc == o.Step.After || slices.ContainsFunc(in.writes, func(x write) bool {
+		return x.ref == o.Step.Ref && x.before == o.Step.After && x.at.After(read.Add(-in.weather.iam-inFlight))
 	})
 }
 
