@@ -1,7 +1,8 @@
 // Package casefolder keeps an incident as a folder: its page, its JSON, its log, and the list of what was taken, with a manifest of digests
 // (SHA-256) over all of them. It is what a breach notice and a later inquiry stand on, so nothing in it is overwritten, and what is missing is named.
 //
-// The folder of an incident is called by its id. What is written later, and differs, goes into a folder of its own: ID.2, ID.3 and so on.
+// On a disk the folder of an incident is called by its id. What is written later, and differs, goes into a folder of its own: ID.2, ID.3 and so on.
+// In a bucket that keeps versions it is one folder, and each manifest names the version of each file and the manifest before.
 package casefolder
 
 import (
@@ -9,7 +10,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +35,13 @@ const (
 // error ends it, and is returned as it is.
 type Each func(ctx context.Context, q evidence.Question, do func(evidence.Row) error) (evidence.Answer, error)
 
+// Place is where an incident's files go.
+type Place interface {
+	// Put makes a file of what fill writes. Where that fails, there is none, or none of a new version. version is the place's name for what was
+	// written; "" where a file has one version only. It does not return while fill runs.
+	Put(ctx context.Context, name string, fill func(io.Writer) error) (version string, err error)
+}
+
 // Write keeps an incident in a folder under dir, and returns that folder. The slots are for the page. Where the last folder of the incident says the
 // same, it is that one, and nothing is written. A folder is whole or is not there: until then it is called ID.unfinished-NUMBER.
 //
@@ -58,19 +65,19 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	defer os.RemoveAll(draft) // which is not there any more where all went well
 	r.Writer = ""             // one run has another name than the next, and says the same
 	m := Manifest{Schema: Schema, Incident: r.ID}
-	if err := m.texts(draft, r, slots); err != nil {
+	if err := m.texts(ctx, disk(draft), r, slots); err != nil {
 		return "", err
 	}
-	asked, err := m.list(ctx, draft, r, each)
+	asked, err := m.list(ctx, ctx, disk(draft), r, each)
 	if err != nil {
 		return "", err
 	}
-	folder, err = m.settle(dir, draft)
+	folder, err = m.settle(ctx, dir, draft)
 	return folder, errors.Join(err, asked)
 }
 
 // texts writes the page, the JSON and the log.
-func (m *Manifest) texts(draft string, r incident.Record, slots []evidence.Slot) error {
+func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot) error {
 	page, err := html.Page(r, slots)
 	if err != nil {
 		return err
@@ -87,7 +94,7 @@ func (m *Manifest) texts(draft string, r incident.Record, slots []evidence.Slot)
 		name string
 		of   []byte
 	}{{"page.html", page}, {"incident.json", of}, {"log.txt", log.Bytes()}} {
-		err := m.write(draft, text.name, func(w io.Writer) error { _, err := w.Write(text.of); return err })
+		err := m.write(ctx, to, text.name, func(w io.Writer) error { _, err := w.Write(text.of); return err })
 		if err != nil {
 			return err
 		}
@@ -95,64 +102,83 @@ func (m *Manifest) texts(draft string, r incident.Record, slots []evidence.Slot)
 	return nil
 }
 
-// list writes the list of what was taken. asked is why the trail could not be asked.
-func (m *Manifest) list(ctx context.Context, draft string, r incident.Record, each Each) (asked, err error) {
-	if r.Alarm.From.IsZero() || len(r.Alarm.Buckets) == 0 {
+// list writes the list of what was taken. asked is why the trail could not be asked. asking is the time for that: a list whose rows come when it ends
+// is cut off there, and says so.
+func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record, each Each) (asked, err error) {
+	if !listable(r) {
 		m.Missing = append(m.Missing, "the list of what was taken: of the alarm no bucket and no time is known")
 		return nil, nil
 	}
 	q := takenOf(r)
 	var answer evidence.Answer
-	var sums Sums
-	err = m.write(draft, listName, func(w io.Writer) error {
-		l, err := newList(w)
-		if err != nil {
+	var l *list
+	cut := false
+	err = m.write(ctx, to, listName, func(w io.Writer) (err error) {
+		if l, err = newList(w); err != nil {
 			return err
 		}
 		var writing error
-		answer, err = each(ctx, q, func(row evidence.Row) error {
+		answer, err = each(asking, q, func(row evidence.Row) error {
 			t, err := evidence.ReadTaking(row)
 			if err == nil {
 				writing = l.add(t)
 			}
 			return errors.Join(err, writing)
 		})
-		if err != nil {
+		cut = err != nil && writing == nil && ctx.Err() == nil && asking.Err() != nil && l.sums.Rows > 0
+		if err != nil && !cut {
 			if writing == nil && ctx.Err() == nil {
 				asked = err
 			}
 			return err
 		}
-		sums = l.sums
 		return l.end()
 	})
 	if asked != nil {
 		m.Missing = append(m.Missing, prose.Plain("the list of what was taken: "+asked.Error()))
-		return asked, os.Remove(filepath.Join(draft, listName))
+		return asked, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	m.Files[len(m.Files)-1].Rows = &sums.Rows
-	m.Taken, m.Missing = takenIn(q, sums), missing(r, q, answer.Lost)
+	m.Files[len(m.Files)-1].Rows = &l.sums.Rows
+	m.Taken, m.Missing = takenIn(q, l.sums), append(m.Missing, missing(r, q, answer.Lost)...)
+	if m.Taken.Cut = cut; cut {
+		m.Missing = append(m.Missing, l.rest())
+	}
 	return nil, nil
 }
 
+// listable reports whether it is known what a list of what was taken would be of.
+func listable(r incident.Record) bool { return !r.Alarm.From.IsZero() && len(r.Alarm.Buckets) > 0 }
+
 // write makes a file, and takes it into the manifest.
-func (m *Manifest) write(draft, name string, fill func(io.Writer) error) (err error) {
-	f, err := os.OpenFile(filepath.Join(draft, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
+func (m *Manifest) write(ctx context.Context, to Place, name string, fill func(io.Writer) error) error {
 	sum, bytes := sha256.New(), counter(0)
-	err = fill(io.MultiWriter(f, sum, &bytes))
+	version, err := to.Put(ctx, name, func(w io.Writer) error { return fill(io.MultiWriter(w, sum, &bytes)) })
 	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		m.Files = append(m.Files, File{Name: name, SHA256: hex.EncodeToString(sum.Sum(nil)), Bytes: int64(bytes)})
+		m.Files = append(m.Files, File{Name: name, Version: version, SHA256: hex.EncodeToString(sum.Sum(nil)), Bytes: int64(bytes)})
 	}
 	return err
+}
+
+// disk is a folder on a disk, by its path.
+type disk string
+
+// Put implements Place.
+func (d disk) Put(_ context.Context, name string, fill func(io.Writer) error) (string, error) {
+	path := filepath.Join(string(d), name)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	if err = fill(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return "", err
 }
 
 // counter counts the bytes that are written.
@@ -161,23 +187,22 @@ type counter int64
 func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
 
 // settle gives the draft the incident's next name, with the manifest in it, unless the last folder says the same.
-func (m *Manifest) settle(dir, draft string) (string, error) {
+func (m *Manifest) settle(ctx context.Context, dir, draft string) (string, error) {
 	for m.Version = 1; ; m.Version++ {
 		folder := filepath.Join(dir, folderOf(m.Incident, m.Version))
 		text, err := os.ReadFile(filepath.Join(folder, manifestName))
 		switch {
 		case err == nil:
-			var last Manifest
-			if json.Unmarshal(text, &last) != nil || last.Schema != Schema || last.Incident != m.Incident {
+			last, ours := m.earlier(text)
+			if !ours {
 				return "", fmt.Errorf("%s is no case folder of this incident: move it away", prose.Safe(folder))
 			}
-			sum := sha256.Sum256(text)
 			mine := *m
 			mine.Version, mine.Before = last.Version, last.Before
 			if same, err := mine.text(); err == nil && bytes.Equal(same, text) && !m.more(dir) {
 				return folder, last.holds(folder)
 			}
-			m.Before = &Before{folderOf(m.Incident, m.Version), hex.EncodeToString(sum[:])}
+			m.Before = &Before{Folder: folderOf(m.Incident, m.Version), SHA256: digest(text)}
 			continue
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
@@ -185,11 +210,7 @@ func (m *Manifest) settle(dir, draft string) (string, error) {
 		if _, err := os.Lstat(folder); err == nil {
 			return "", fmt.Errorf("%s is no case folder: it has no manifest; move it away", prose.Safe(folder))
 		}
-		text, err = m.text()
-		if err != nil {
-			return "", err
-		}
-		if err := m.write(draft, manifestName, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+		if err := m.put(ctx, disk(draft)); err != nil {
 			return "", err
 		}
 		return folder, os.Rename(draft, folder)

@@ -199,7 +199,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 	second := kept(t, dir, r, engine(rows))
 	equal(t, filepath.Base(second), r.ID+".2")
 	sum := sha256.Sum256(before)
-	equal(t, *manifestOf(t, second).Before, Before{r.ID, hex.EncodeToString(sum[:])})
+	equal(t, *manifestOf(t, second).Before, Before{Folder: r.ID, SHA256: hex.EncodeToString(sum[:])})
 	equal(t, kept(t, dir, r, engine(rows)), second)
 	third := kept(t, dir, theft(), engine(rows)) // as at first, and yet it comes after the second
 	equal(t, manifestOf(t, third).Version, 3)

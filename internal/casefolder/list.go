@@ -3,11 +3,13 @@ package casefolder
 import (
 	"compress/gzip"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
 
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/prose"
 )
 
 // Sums add the list up.
@@ -93,6 +95,16 @@ func (l *list) add(t evidence.Taking) error {
 		l.last = object
 	}
 	return l.rows.Write(l.cells)
+}
+
+// rest says, of a list that was cut off, how far it goes.
+func (l *list) rest() string {
+	to := ""
+	if l.sums.Objects > 0 {
+		to = fmt.Sprintf(", up to %s in bucket %s", prose.Safe(l.last.key), prose.Safe(l.last.bucket))
+	}
+	return fmt.Sprintf("the rest of the list of what was taken: the time ran out after %s%s; nightlatch respond --event FILE --trail PATH --case DIR writes all of it, of the trail's files",
+		prose.Plural(l.sums.Rows, "row"), to)
 }
 
 // end writes what is left.

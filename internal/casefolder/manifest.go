@@ -2,8 +2,12 @@ package casefolder
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -22,26 +26,33 @@ const Schema = "nightlatch.case/1"
 type Manifest struct {
 	Schema   string `json:"schema"`
 	Incident string `json:"incident"`
-	// Version counts the folders of the incident, and Before is the one before this.
+	// Version counts the folders of the incident, and Before is the one before this. In a bucket it counts the manifests.
 	Version int     `json:"version"`
 	Before  *Before `json:"before,omitempty"`
-	Files   []File  `json:"files"`
-	Taken   *Taken  `json:"taken,omitempty"`
+	// Stage is what was over when it was written; nil on a disk, where nobody waits for a stage.
+	Stage *Stage `json:"stage,omitempty"`
+	Files []File `json:"files"`
+	Taken *Taken `json:"taken,omitempty"`
+	// ListDue says that the list has to be written again, because the trail could not be asked.
+	ListDue bool `json:"list_due,omitempty"`
 	// Missing names, a sentence each, what is not in the folder and why.
 	Missing []string `json:"missing"`
 }
 
-// Before is an earlier folder of the incident: its name beside this one's, and the digest of its manifest.
+// Before is an earlier folder of the incident: its name beside this one's, or in a bucket the version of its manifest, and that manifest's digest.
 type Before struct {
-	Folder string `json:"folder"`
-	SHA256 string `json:"manifest_sha256"`
+	Folder  string `json:"folder,omitempty"`
+	Version string `json:"manifest_version_id,omitempty"`
+	SHA256  string `json:"manifest_sha256"`
 }
 
 // File is one file of the folder.
 type File struct {
-	Name   string `json:"name"`
-	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
+	Name string `json:"name"`
+	// Version is the bucket's name for this version of the file; "" on a disk.
+	Version string `json:"version_id,omitempty"`
+	SHA256  string `json:"sha256"`
+	Bytes   int64  `json:"bytes"`
 	// Rows are those of the list, without its heading.
 	Rows *int64 `json:"rows,omitempty"`
 }
@@ -55,6 +66,8 @@ type Taken struct {
 	Buckets []string  `json:"buckets"`
 	// Credentials are those that the list is of: access key ids, or what else names a caller without one. None are everybody's.
 	Credentials []string `json:"credentials"`
+	// Cut says that the time ran out before all rows had come.
+	Cut bool `json:"cut_off,omitempty"`
 	Sums
 	Columns []Column `json:"columns"`
 	Cells   string   `json:"cells"`
@@ -138,6 +151,28 @@ func missing(r incident.Record, q evidence.Taken, lost []string) (all []string) 
 		add("%s of the alarmed bytes: CloudWatch counted them, and no record shows who took which object", prose.Bytes(*e.Unexplained))
 	}
 	return all
+}
+
+// earlier reads a manifest that was written before. ours is whether it is one of the same incident.
+func (m *Manifest) earlier(text []byte) (last Manifest, ours bool) {
+	err := json.Unmarshal(text, &last)
+	return last, err == nil && last.Schema == Schema && last.Incident == m.Incident
+}
+
+// digest is a text's SHA-256.
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// put writes the manifest, of which it is no part itself.
+func (m *Manifest) put(ctx context.Context, to Place) error {
+	text, err := m.text()
+	if err != nil {
+		return err
+	}
+	_, err = to.Put(ctx, manifestName, func(w io.Writer) error { _, err := w.Write(text); return err })
+	return err
 }
 
 // text is the manifest as it is written.

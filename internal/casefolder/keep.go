@@ -1,0 +1,80 @@
+package casefolder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/incident"
+)
+
+// Shelf is a place that keeps each version of a file: one incident's folder in a bucket.
+type Shelf interface {
+	Place
+	// Get reads the newest version of a file, and says which it is; nil and "" where there is none.
+	Get(ctx context.Context, name string) (text []byte, version string, err error)
+}
+
+// Keep keeps an incident on its shelf when a stage of it is over, and reports whether it wrote anything: of a stage that is kept already it writes
+// nothing. The list of what was taken is written when the incident is answered, and again when it is closed. asking is the time for that, which must
+// end before ctx: a list that is not whole by then is kept as far as it goes. The manifest is written last, and says what is missing.
+//
+// Where the trail cannot be asked, all else is kept, and there is an error: another Keep asks again.
+func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each) (wrote bool, err error) {
+	if !alarm.IncidentID.MatchString(r.ID) {
+		return false, fmt.Errorf("incident %q cannot be the name of a folder", r.ID)
+	}
+	stage := StageOf(r)
+	if stage == (Stage{}) {
+		return false, nil
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("keeping the case folder of incident %s: %w", r.ID, err)
+		}
+	}()
+	m := Manifest{Schema: Schema, Incident: r.ID, Version: 1, Stage: &stage}
+	last, err := m.follow(ctx, shelf)
+	if err != nil {
+		return false, err
+	}
+	if last.Stage != nil && *last.Stage == stage && !last.ListDue {
+		return false, nil
+	}
+	r.Writer = "" // it is of no meaning here
+	if err := m.texts(ctx, shelf, r, nil); err != nil {
+		return false, err
+	}
+	var asked error
+	if last.Stage == nil || last.ListDue || stage.Name == Closed && last.Stage.Name != Closed {
+		if asked, err = m.list(ctx, asking, shelf, r, each); err != nil {
+			return false, err
+		}
+		m.ListDue = asked != nil
+	} else {
+		m.Missing = last.Missing
+	}
+	i := slices.IndexFunc(last.Files, func(f File) bool { return f.Name == listName })
+	if m.Taken == nil && i >= 0 { // it is there still
+		if m.Files, m.Taken = append(m.Files, last.Files[i]), last.Taken; m.ListDue {
+			m.Missing = append(m.Missing, "what came since: the list that is here is of an earlier stage")
+		}
+	}
+	return true, errors.Join(m.put(ctx, shelf), asked)
+}
+
+// follow reads the shelf's newest manifest, and has m follow it; the last is zero where there is none.
+func (m *Manifest) follow(ctx context.Context, shelf Shelf) (last Manifest, err error) {
+	text, version, err := shelf.Get(ctx, manifestName)
+	if err != nil || text == nil {
+		return Manifest{}, err
+	}
+	last, ours := m.earlier(text)
+	if !ours || last.Stage == nil {
+		return Manifest{}, fmt.Errorf("version %q of %s is no manifest of this incident: somebody else has written it; look who has, and put the version before it there again", version, manifestName)
+	}
+	m.Version, m.Before = last.Version+1, &Before{Version: version, SHA256: digest(text)}
+	return last, nil
+}

@@ -1,0 +1,249 @@
+package casefolder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/incident"
+)
+
+// shelf keeps each version in memory, and fails as it is told.
+type shelf struct {
+	files  map[string][][]byte
+	writes int
+	fails  string // the name of a file that is not written
+}
+
+func (s *shelf) Put(_ context.Context, name string, fill func(io.Writer) error) (string, error) {
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		return "", err
+	}
+	if name == s.fails {
+		return "", errors.New("the bucket is full")
+	}
+	s.writes++
+	s.files[name] = append(s.files[name], b.Bytes())
+	return fmt.Sprintf("v%d", len(s.files[name])), nil
+}
+
+func (s *shelf) Get(_ context.Context, name string) ([]byte, string, error) {
+	all := s.files[name]
+	if len(all) == 0 {
+		return nil, "", nil
+	}
+	return all[len(all)-1], fmt.Sprintf("v%d", len(all)), nil
+}
+
+// manifest is the newest, and each file that it names is held against it.
+func (s *shelf) manifest(t *testing.T) (m Manifest) {
+	t.Helper()
+	text, _, _ := s.Get(t.Context(), manifestName)
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	for _, f := range m.Files {
+		var n int
+		fmt.Sscanf(f.Version, "v%d", &n)
+		if of := s.files[f.Name]; n < 1 || n > len(of) || digest(of[n-1]) != f.SHA256 || int64(len(of[n-1])) != f.Bytes {
+			t.Errorf("%s is not as the manifest says: %+v", f.Name, f)
+		}
+	}
+	return m
+}
+
+// keeps keeps a record, and returns the manifest and how many files were written.
+func (s *shelf) keeps(t *testing.T, r incident.Record, each Each) (Manifest, int) {
+	t.Helper()
+	before := s.writes
+	wrote, err := Keep(t.Context(), t.Context(), s, r, each)
+	if n := s.writes - before; err != nil || wrote != (n > 0) {
+		t.Fatalf("wrote %t, %d files, %v", wrote, n, err)
+	}
+	return s.manifest(t), s.writes - before
+}
+
+// answered is theft, told.
+func answered() incident.Record {
+	r := theft()
+	r.Notified = []incident.Notice{{Kind: incident.Page, Tries: 1}, {Kind: incident.Answer, Tries: 1}}
+	return r
+}
+
+func TestEachStageIsKeptOnce(t *testing.T) {
+	asked := 0
+	each := func(ctx context.Context, q evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+		asked++
+		return engine([]evidence.Row{row("a")}, "a file is lost")(ctx, q, do)
+	}
+	s := &shelf{files: map[string][][]byte{}}
+	r := theft()
+	for _, notices := range [][]incident.Notice{nil, {{Kind: incident.Page, Tries: 1}}, {{Kind: incident.Answer}}} {
+		r.Notified = notices
+		if wrote, err := Keep(t.Context(), t.Context(), s, r, each); wrote || err != nil {
+			t.Errorf("of %v: wrote %t, %v", notices, wrote, err)
+		}
+	}
+	r = answered()
+	first, n := s.keeps(t, r, each)
+	equal(t, []any{n, asked, first.Version, first.Stage.Name, first.Before, len(first.Files), first.Missing}, []any{5, 1, 1, Answered, (*Before)(nil), 4, []string{"a file is lost"}})
+	r.Version, r.Enriched, r.Writer = 7, true, rand() // no stage
+	_, n = s.keeps(t, r, each)
+	equal(t, []int{n, asked}, []int{0, 1})
+
+	r.Outcomes[0].State = containment.Intended // as it is about to be done again
+	_, n = s.keeps(t, r, each)
+	equal(t, n, 0)
+	r.Outcomes[0].State, r.Outcomes[0].At = containment.Undone, noon.Add(20*time.Minute)
+	undone, n := s.keeps(t, r, each)
+	text, _ := first.text()
+	equal(t, []any{n, asked, undone.Version, undone.Stage.Name, *undone.Before}, []any{4, 1, 2, Answered, Before{Version: "v1", SHA256: digest(text)}})
+	equal(t, []any{undone.Files[3], undone.Taken, undone.Missing}, []any{first.Files[3], first.Taken, first.Missing})
+	equal(t, undone.Files[0].Version, "v2")
+
+	r.FollowUps = []incident.FollowUp{{At: noon}}
+	followed, n := s.keeps(t, r, each)
+	equal(t, []any{n, asked, followed.Stage.Name}, []any{4, 1, FollowedUp})
+	r.Closed = noon.Add(time.Hour)
+	closed, n := s.keeps(t, r, each)
+	equal(t, []any{n, asked, closed.Stage.Name, closed.Version, closed.Files[3].Version}, []any{5, 2, Closed, 4, "v2"})
+	_, n = s.keeps(t, r, each)
+	equal(t, n, 0)
+}
+
+// What is closed without an answer, as what was merged is, is kept when it is closed.
+func TestWhatIsOnlyClosedIsKept(t *testing.T) {
+	s, r := &shelf{files: map[string][][]byte{}}, theft()
+	r.MergedInto, r.Closed = "20260304-120000-0012", noon.Add(time.Hour)
+	m, n := s.keeps(t, r, engine([]evidence.Row{row("a")}))
+	equal(t, []any{n, m.Stage.Name}, []any{5, Closed})
+}
+
+// A trail that cannot be asked leaves all else, and is asked again.
+func TestATrailThatCannotBeAskedIsAskedAgain(t *testing.T) {
+	busy := errors.New("ten others are asking\n")
+	refuses := func(context.Context, evidence.Question, func(evidence.Row) error) (evidence.Answer, error) {
+		return evidence.Answer{}, busy
+	}
+	s, r := &shelf{files: map[string][][]byte{}}, answered()
+	if wrote, err := Keep(t.Context(), t.Context(), s, r, refuses); !wrote || !errors.Is(err, busy) {
+		t.Errorf("wrote %t, %v", wrote, err)
+	}
+	m := s.manifest(t)
+	equal(t, []any{len(m.Files), m.Taken, m.ListDue, m.Missing}, []any{3, (*Taken)(nil), true, []string{`the list of what was taken: ten others are asking\n`}})
+	m, n := s.keeps(t, r, engine([]evidence.Row{row("a")}))
+	equal(t, []any{n, len(m.Files), m.ListDue, m.Missing, m.Version}, []any{5, 4, false, []string{}, 2})
+
+	// When it is closed, the earlier list stands beside what is missing.
+	r.Closed = noon.Add(time.Hour)
+	if _, err := Keep(t.Context(), t.Context(), s, r, refuses); !errors.Is(err, busy) {
+		t.Error(err)
+	}
+	m = s.manifest(t)
+	equal(t, []any{len(m.Files), m.Files[3].Version, m.ListDue, len(m.Missing), m.Taken.Rows}, []any{4, "v1", true, 2, int64(1)})
+	if m.Missing[1] != "what came since: the list that is here is of an earlier stage" {
+		t.Error(m.Missing)
+	}
+}
+
+// The time for asking ends among the rows: what came is a list, and how far it goes stands in the manifest.
+func TestAListIsCutOffWhereTheTimeEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		rows int
+		ends bool
+	}{"after two rows": {2, true}, "before the first": {0, false}} {
+		t.Run(name, func(t *testing.T) {
+			asking, over := context.WithCancel(t.Context())
+			each := func(ctx context.Context, _ evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+				for i := range c.rows {
+					if err := do(row(fmt.Sprintf("a\u202e%d", i))); err != nil {
+						return evidence.Answer{}, err
+					}
+				}
+				over()
+				return evidence.Answer{}, fmt.Errorf("the time ended while reading: %w", ctx.Err())
+			}
+			s, r := &shelf{files: map[string][][]byte{}}, answered()
+			_, err := Keep(t.Context(), asking, s, r, each)
+			m := s.manifest(t)
+			if !c.ends {
+				if !errors.Is(err, context.Canceled) || m.Taken != nil || !m.ListDue {
+					t.Errorf("%v, %+v", err, m)
+				}
+				return
+			}
+			want := `the rest of the list of what was taken: the time ran out after 2 rows, up to a\u202e1 in bucket exports; nightlatch respond --event FILE --trail PATH --case DIR writes all of it, of the trail's files`
+			if err != nil || !m.Taken.Cut || m.Taken.Rows != 2 || m.ListDue || !slices.Equal(m.Missing, []string{want}) {
+				t.Errorf("%v, %+v", err, m)
+			}
+			if _, n := s.keeps(t, r, each); n != 0 {
+				t.Errorf("%d files were written again", n)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotOursStopsIt(t *testing.T) {
+	ask := engine([]evidence.Row{row("a")})
+	for name, c := range map[string]struct {
+		spoil func(*shelf, *incident.Record)
+		want  string
+	}{
+		"another's manifest": {func(s *shelf, _ *incident.Record) {
+			s.files[manifestName] = [][]byte{[]byte(`{"schema":"nightlatch.case/1","incident":"20260304-120000-0012","stage":{}}`)}
+		}, "is no manifest of this incident"},
+		"no manifest":                {func(s *shelf, _ *incident.Record) { s.files[manifestName] = [][]byte{[]byte("<script>")} }, "is no manifest of this incident"},
+		"a name of a path":           {func(_ *shelf, r *incident.Record) { r.ID = "../x" }, "cannot be the name of a folder"},
+		"a list that is not written": {func(s *shelf, _ *incident.Record) { s.fails = listName }, "the bucket is full"},
+		"no manifest is written":     {func(s *shelf, _ *incident.Record) { s.fails = manifestName }, "the bucket is full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, r := &shelf{files: map[string][][]byte{}}, answered()
+			c.spoil(s, &r)
+			if _, err := Keep(t.Context(), t.Context(), s, r, ask); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+			if n := len(s.files[manifestName]); n > 1 {
+				t.Errorf("%d manifests", n)
+			}
+		})
+	}
+}
+
+func TestStages(t *testing.T) {
+	r := answered()
+	first := StageOf(r)
+	for name, change := range map[string]func(*incident.Record){
+		"a step's state": func(r *incident.Record) { r.Outcomes[0].State = containment.Drifted },
+		"a step's time":  func(r *incident.Record) { r.Outcomes[0].At = noon },
+		"one more step":  func(r *incident.Record) { r.Outcomes = append(r.Outcomes, r.Outcomes[0]) },
+		"a follow-up":    func(r *incident.Record) { r.FollowUps = []incident.FollowUp{{At: noon}} },
+		"its close":      func(r *incident.Record) { r.Closed = noon },
+	} {
+		r := answered()
+		if change(&r); StageOf(r) == first || StageOf(r) == (Stage{}) {
+			t.Errorf("%s is no other stage: %+v", name, StageOf(r))
+		}
+	}
+	for name, change := range map[string]func(*incident.Record){
+		"a line of the log": func(r *incident.Record) { r.Note(noon, "x") },
+		"another message": func(r *incident.Record) {
+			r.Notified = append(r.Notified, incident.Notice{Kind: incident.Reminder, Tries: 1})
+		},
+	} {
+		if change(&r); StageOf(r) != first {
+			t.Errorf("%s is another stage: %+v", name, StageOf(r))
+		}
+	}
+	equal(t, first.Name, Answered)
+}
