@@ -50,6 +50,8 @@ require github.com/aws/aws-sdk-go-v2/service/s3control v1.71.1
 
 require golang.org/x/term v0.47.0
 
+require github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager v0.5.7 // indirect
+
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect

@@ -2,6 +2,9 @@
 package engines
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/evidence"
@@ -11,9 +14,16 @@ import (
 	"nightlatch/internal/settings"
 )
 
+// Trail is an engine that also gives the rows of an answer one by one, however many there are.
+type Trail interface {
+	evidence.Trail
+	// Each gives an answer's rows to do, and returns the answer without rows. What do returns ends it.
+	Each(ctx context.Context, q evidence.Question, do func(evidence.Row) error) (evidence.Answer, error)
+}
+
 // Of are the engine that is asked first, and the one that is asked where that fails or stays behind; nil where there is no second. It makes
 // no call to AWS.
-func Of(cfg aws.Config, s settings.Responder) (first, second evidence.Trail, err error) {
+func Of(cfg aws.Config, s settings.Responder) (first, second Trail, err error) {
 	if s.EventDataStore != "" {
 		first, err = lake.New(cfg, lake.Settings{EventDataStore: s.EventDataStore, Budget: s.ScanBudget, Account: s.Accounts[0]})
 		if err != nil {
@@ -37,4 +47,24 @@ func Of(cfg aws.Config, s settings.Responder) (first, second evidence.Trail, err
 		return files, first, nil
 	}
 	return first, files, nil
+}
+
+// Each asks the first engine, and where it has given no row, the second.
+func Each(first, second Trail) func(context.Context, evidence.Question, func(evidence.Row) error) (evidence.Answer, error) {
+	return func(ctx context.Context, q evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+		given := false
+		answer, err := first.Each(ctx, q, func(row evidence.Row) error {
+			given = true
+			return do(row)
+		})
+		if err == nil || given || second == nil || ctx.Err() != nil {
+			return answer, err
+		}
+		instead, also := second.Each(ctx, q, do)
+		if also != nil {
+			return evidence.Answer{}, fmt.Errorf("%w; and of the other engine: %w", err, also)
+		}
+		instead.Instead = err.Error()
+		return instead, nil
+	}
 }

@@ -22,6 +22,10 @@ func (a *AWS) read(service, region string, r *http.Request, body []byte) ([]Call
 		return a.dynamo(region, r, body)
 	case "scheduler":
 		return a.scheduler(region, r, body)
+	case "s3":
+		if bucket, key, object := strings.Cut(strings.Trim(r.URL.Path, "/"), "/"); object {
+			return ofObject(r, bucket, key)
+		}
 	}
 	call, err := a.readOne(service, region, r, body)
 	return []Call{call}, err
@@ -303,6 +307,24 @@ func Decode(r *http.Request, body []byte) (cbor.Map, error) {
 		return nil, fmt.Errorf("the request is a %T", in)
 	}
 	return m, nil
+}
+
+// ofObject reads the REST calls about an object. Each part of an upload takes the permission to put the whole. Who may not list is refused where there
+// is no object, and not told that there is none.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions, https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+func ofObject(r *http.Request, bucket, key string) ([]Call, error) {
+	c := Call{Action: "s3:PutObject", Resource: "arn:aws:s3:::" + bucket + "/" + key}
+	switch {
+	case r.Method == http.MethodGet && !r.URL.Query().Has("uploadId"):
+		c.Action = "s3:GetObject"
+		return []Call{c, {Action: "s3:ListBucket", Resource: "arn:aws:s3:::" + bucket}}, nil
+	case r.Method == http.MethodPut, r.Method == http.MethodPost:
+		return []Call{c}, nil
+	case r.Method == http.MethodDelete && r.URL.Query().Has("uploadId"):
+		c.Action = "s3:AbortMultipartUpload"
+		return []Call{c}, nil
+	}
+	return nil, fmt.Errorf("there is no resource for %s of an object here", r.Method)
 }
 
 // s3 reads the REST calls about request metrics, about who may write into a trail's bucket, and about what denies and closes one. To delete a configuration takes the permission to put one.

@@ -28,6 +28,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -49,6 +51,23 @@ const (
 	IndexPartitionKey = "list"
 	IndexSortKey      = "opened"
 )
+
+// The keys of a record: its partition key is the incident's id behind IncidentPrefix, its sort key RecordKey. Each put of an incident writes it, so
+// that who hears of these items alone hears of every put once.
+const (
+	IncidentPrefix = "incident#"
+	RecordKey      = "record"
+)
+
+// Heard are the incidents that were put, by the partition keys of their records, each once.
+func Heard(keys []string) (ids []string) {
+	for _, key := range keys {
+		if id, is := strings.CutPrefix(key, IncidentPrefix); is && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
 
 // Projected are the attributes that the index holds beside the keys of both.
 func Projected() []string { return []string{"version", "closed", "escalated", "subject"} }
@@ -110,6 +129,12 @@ func Grants() []grant.Grant {
 		{Sid: "KeepIncidents", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, On: []string{"${Table}"}},
 		{Sid: "ListIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}/index/" + Index}},
 	}
+}
+
+// LoadGrants are the permissions that Load needs, and no more: incidents alone.
+func LoadGrants() []grant.Grant {
+	return []grant.Grant{{Sid: "LoadIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}"},
+		When: map[string]map[string]string{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": IncidentPrefix + "*"}}}}
 }
 
 // Open implements incident.Store.

@@ -22,7 +22,7 @@ import (
 type item = map[string]types.AttributeValue
 
 const (
-	recordKey = "record"
+	recordKey = RecordKey
 	open      = "open"
 	closed    = "closed"
 	brakes    = "brakes"
@@ -39,7 +39,7 @@ const (
 // errTorn says that items of a record are missing, or older or newer than it.
 var errTorn = errors.New("what is stored of it is not whole; try again, and if that does not help, restore the table to a point in time before")
 
-func pk(id string) string                     { return "incident#" + id }
+func pk(id string) string                     { return IncidentPrefix + id }
 func logKey(n int) string                     { return fmt.Sprintf("log#%08d", n) }
 func partKey(n int) string                    { return fmt.Sprintf("part#%05d", n) }
 func text(s string) types.AttributeValue      { return &types.AttributeValueMemberS{Value: s} }

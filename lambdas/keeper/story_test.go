@@ -1,0 +1,362 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"nightlatch/internal/alarm"
+	"nightlatch/internal/awstest"
+	"nightlatch/internal/casefolder"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/evidence"
+	"nightlatch/internal/evidence/athena"
+	"nightlatch/internal/evidence/athena/athenatest"
+	"nightlatch/internal/evidence/lake/laketest"
+	"nightlatch/internal/grant/granttest"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/incident/dynamo/dynamotest"
+	"nightlatch/internal/policy"
+)
+
+var update = flag.Bool("update", false, "write the goldens")
+
+func TestMain(m *testing.M) { awstest.Beside(m) }
+
+const (
+	ours    = "123456789012" // moto's account
+	storeID = "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"
+	store   = "arn:aws:cloudtrail:eu-west-1:" + ours + ":eventdatastore/" + storeID
+	key     = "AKIAEXAMPLESTOLEN001"
+	theft   = "20260304-120000-0011"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+// world is a table with its stream, a bucket and two engines, and the function as it is deployed there.
+type world struct {
+	t             *testing.T
+	endpoint      string
+	table, bucket string
+	incidents     *dynamo.Store // the responder's
+	s3            *s3.Client    // the test's own
+	lake          *laketest.Server
+	files         *athenatest.Server
+	aws           *granttest.AWS
+	k             keeper
+	read          int // how much of the stream was read
+}
+
+func newWorld(t *testing.T, id string, objects int) *world {
+	t.Helper()
+	endpoint := awstest.Moto(t)
+	stack := "8d6f2a40-0000-11f1-9c1c-" + id
+	w := &world{t: t, endpoint: endpoint, table: "Nightlatch-" + stack, bucket: "nightlatch-cases-" + stack}
+	own := awstest.Config(endpoint)
+	if err := dynamotest.Table(t.Context(), own, w.table); err != nil {
+		t.Fatal(err)
+	}
+	w.call("DynamoDB_20120810.UpdateTable", map[string]any{"TableName": w.table, "StreamSpecification": map[string]any{"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}}, nil)
+	w.s3 = s3.NewFromConfig(own)
+	_, err := w.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &w.bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
+	if err == nil {
+		_, err = w.s3.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &w.bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
+	}
+	if err == nil {
+		w.incidents, err = dynamo.New(own, w.table)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(string) (rows []map[string]string, _ int64, _ error) {
+		for i := range objects {
+			rows = append(rows, map[string]string{"bucket": "exports", "object": fmt.Sprintf("=customers/%07d", i), "version": "", "name": "GetObject", "destination": "", "access_key_id": key,
+				"principal_id": "AIDAEXAMPLEMARA", "arn": "arn:aws:iam::" + ours + ":user/mara", "account_id": ours, "invoked_by": "", "vpc_endpoint": "", "signing": "header", "source_ip": "198.51.100.7",
+				"times": "1", "bytes": "1.0E3", "unsized": "0", "torn": "0", "first_seen": fmt.Sprint(noon.Unix()), "last_seen": fmt.Sprint(noon.Unix())})
+		}
+		return rows, 1000, nil
+	}
+	table := athena.Table{Location: "s3://files/AWSLogs/", Accounts: []string{ours}}
+	w.lake, w.files = laketest.New(answer), athenatest.New(table, answer)
+	t.Cleanup(w.lake.Close)
+	t.Cleanup(w.files.Close)
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.aws = &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLEKEEPER", Services: map[string]http.Handler{"": httputil.NewSingleHostReverseProxy(to), "cloudtrail": w.lake, "athena": w.files}}
+	front := httptest.NewServer(w.aws)
+	t.Cleanup(front.Close)
+	cfg := awstest.Config(front.URL)
+	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: w.aws.Caller, SecretAccessKey: "x", SessionToken: "x"}, nil
+	})
+	if w.k, err = build(cfg, []string{"NIGHTLATCH_TABLE=" + w.table, "NIGHTLATCH_ACCOUNTS=" + ours, "NIGHTLATCH_EVENT_DATA_STORE=" + store, "NIGHTLATCH_TRAIL_LOCATION=" + table.Location}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// call calls DynamoDB or its streams, of which no client is used here.
+func (w *world) call(target string, in map[string]any, out any) {
+	w.t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodPost, w.endpoint, bytes.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", target)
+	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIATEST/20260304/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=x")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s: %d %s", target, resp.StatusCode, text)
+	}
+	if out != nil {
+		if err := json.Unmarshal(text, out); err != nil {
+			w.t.Fatalf("%s: %v: %s", target, err, text)
+		}
+	}
+}
+
+// streamed is what the stream has since it was read last, as Lambda hands it over.
+func (w *world) streamed() (batch events.DynamoDBEvent) {
+	w.t.Helper()
+	const streams = "DynamoDBStreams_20120810."
+	var listed struct{ Streams []struct{ StreamArn string } }
+	w.call(streams+"ListStreams", map[string]any{"TableName": w.table}, &listed)
+	arn := listed.Streams[0].StreamArn
+	var described struct {
+		StreamDescription struct{ Shards []struct{ ShardId string } }
+	}
+	w.call(streams+"DescribeStream", map[string]any{"StreamArn": arn}, &described)
+	for _, shard := range described.StreamDescription.Shards {
+		var at struct{ ShardIterator string }
+		w.call(streams+"GetShardIterator", map[string]any{"StreamArn": arn, "ShardId": shard.ShardId, "ShardIteratorType": "TRIM_HORIZON"}, &at)
+		var got struct{ Records []events.DynamoDBEventRecord }
+		w.call(streams+"GetRecords", map[string]any{"ShardIterator": at.ShardIterator}, &got)
+		batch.Records = append(batch.Records, got.Records...)
+	}
+	batch.Records, w.read = batch.Records[w.read:], len(batch.Records)
+	return batch
+}
+
+// put puts an incident as the responder does.
+func (w *world) put(r incident.Record) incident.Record {
+	w.t.Helper()
+	stored, err := w.incidents.Open(w.t.Context(), r)
+	if r.Version > 0 {
+		stored, err = w.incidents.Put(w.t.Context(), r)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return stored
+}
+
+// versions counts those of an incident's file.
+func (w *world) versions(incident string) map[string]int {
+	w.t.Helper()
+	out, err := w.s3.ListObjectVersions(w.t.Context(), &s3.ListObjectVersionsInput{Bucket: &w.bucket, Prefix: aws.String(incident + "/")})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n := map[string]int{}
+	for _, v := range out.Versions {
+		n[strings.TrimPrefix(*v.Key, incident+"/")]++
+	}
+	return n
+}
+
+func (w *world) file(incident, name, version string) []byte {
+	w.t.Helper()
+	in := &s3.GetObjectInput{Bucket: &w.bucket, Key: aws.String(incident + "/" + name)}
+	if version != "" {
+		in.VersionId = &version
+	}
+	out, err := w.s3.GetObject(w.t.Context(), in)
+	if err != nil {
+		w.t.Fatalf("%s: %v", name, err)
+	}
+	text, err := io.ReadAll(out.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return text
+}
+
+func (w *world) manifest(incident string) (m casefolder.Manifest) {
+	w.t.Helper()
+	if err := json.Unmarshal(w.file(incident, "manifest.json", ""), &m); err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// opened is an incident that has just come.
+func opened(id string) incident.Record {
+	return incident.Record{Schema: incident.Schema, ID: id, Mode: containment.ModeAct, Opened: noon, Writer: "one", Alarm: alarm.Alarm{Buckets: []string{"exports"}, From: noon, To: noon.Add(time.Minute), Bytes: new(int64(1000))},
+		Evidence: evidence.Evidence{From: noon, To: noon.Add(time.Minute), Bytes: 1000, Explained: new(1.0), Unexplained: new(int64(0)), Complete: true, Actors: []evidence.Actor{{AccessKeyID: key, Bytes: 1000}}}}
+}
+
+// told is the same incident when its step is done and its answer told.
+func told(r incident.Record) incident.Record {
+	r.Outcomes = []containment.Outcome{{Action: policy.DeactivateKey, Target: key, AccessKeyID: key, State: containment.Done, At: noon.Add(10 * time.Minute)}}
+	r.Notified = []incident.Notice{{Kind: incident.Answer, Channel: "sns:x", Tries: 1, At: noon.Add(11 * time.Minute)}}
+	return r
+}
+
+// From the first page to the close, by the stream alone: each stage is kept once, and the list has each object.
+func TestAnIncidentIsKeptByItsStream(t *testing.T) {
+	t.Parallel()
+	const objects = 2345
+	w := newWorld(t, "000000000001", objects)
+	handles := func() {
+		t.Helper()
+		batch := w.streamed()
+		if len(batch.Records) == 0 {
+			t.Fatal("the stream has nothing")
+		}
+		for range 2 { // Lambda may bring a batch twice
+			if err := w.k.handle(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r := w.put(opened(theft))
+	handles()
+	if n := w.versions(theft); len(n) != 0 {
+		t.Errorf("before the answer there are %v", n)
+	}
+	r = w.put(told(r))
+	r.Note(noon, "a line")
+	r = w.put(r)
+	handles()
+	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:1 log.txt:1 manifest.json:1 page.html:1 taken.csv.gz:1]"; got != want {
+		t.Errorf("of the answer there are %s", got)
+	}
+	first := w.file(theft, "manifest.json", "")
+	w.lake.Fail(laketest.StartQuery, laketest.InvalidStatement) // so that Athena is asked
+	r.FollowUps, r.Closed = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}, noon.Add(time.Hour)
+	w.put(r)
+	handles()
+	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:2 log.txt:2 manifest.json:2 page.html:2 taken.csv.gz:2]"; got != want {
+		t.Errorf("at the close there are %s", got)
+	}
+	m := w.manifest(theft)
+	if m.Stage.Name != casefolder.Closed || m.Version != 2 || len(m.Missing) != 0 || m.Taken.Rows != objects || m.Taken.Bytes != 1000*objects || m.Taken.Credentials[0] != key {
+		t.Errorf("the manifest is %+v, %+v", m, m.Taken)
+	}
+	if !bytes.Equal(w.file(theft, "manifest.json", m.Before.Version), first) {
+		t.Error("the manifest before is not the one that it names")
+	}
+	for _, f := range m.Files {
+		if int64(len(w.file(theft, f.Name, f.Version))) != f.Bytes {
+			t.Errorf("%s is not as the manifest says", f.Name)
+		}
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(w.file(theft, "taken.csv.gz", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(zip).ReadAll()
+	if err != nil || len(rows) != objects+1 || rows[1][1] != "'=customers/0000000" {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	if !strings.Contains(string(w.file(theft, "page.html", "")), "<h1>") {
+		t.Error("the page is none")
+	}
+	if !t.Failed() {
+		granttest.Golden(t, filepath.Join("testdata", "calls.json"), *update, append(w.aws.Calls(w.names()...), stopped(t)...))
+	}
+}
+
+// Where the first engine gives nothing, the second is asked; and either is stopped when the time ends, which leaves all else, to be tried again.
+// It returns what was called.
+func stopped(t *testing.T) []granttest.Call {
+	w := newWorld(t, "00000000000f", 1)
+	w.put(told(opened(theft)))
+	batch := w.streamed()
+	w.lake.Hold()
+	w.files.Hold()
+	w.lake.Fail(laketest.StartQuery, laketest.InvalidStatement) // the first time
+	for try, status := range []func() string{func() string { return w.files.Queries()[0].Status }, func() string { return w.lake.Queries()[0].Status }} {
+		ctx, over := context.WithTimeout(t.Context(), reserve+5*time.Second)
+		err := w.k.handle(ctx, batch)
+		over()
+		if !errors.Is(err, context.DeadlineExceeded) || status() != "CANCELLED" {
+			t.Errorf("try %d: %v, and the query is %s", try+1, err, status())
+		}
+		if m := w.manifest(theft); m.Version != try+1 || !m.ListDue || len(m.Files) != 3 || len(m.Missing) != 1 {
+			t.Errorf("try %d: the manifest is %+v", try+1, m)
+		}
+	}
+	return w.aws.Calls(w.names()...)
+}
+
+// An incident that cannot be kept holds up no other of the batch, and has the batch come again.
+func TestOneThatCannotBeKeptHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "00000000000e", 1)
+	const other = "20260304-120000-0012"
+	w.put(told(opened(theft)))
+	w.put(told(opened(other)))
+	batch := w.streamed()
+	if len(batch.Records) < 2 {
+		t.Fatal("the stream has less than two records")
+	}
+	if _, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &w.bucket, Key: aws.String(theft + "/manifest.json"), Body: strings.NewReader("<script>")}); err != nil {
+		t.Fatal(err)
+	}
+	gone := batch.Records[0]
+	gone.Change.Keys = map[string]events.DynamoDBAttributeValue{"pk": events.NewStringAttribute("incident#20260304-120000-0099"), "sk": events.NewStringAttribute("record")}
+	brakes := batch.Records[0]
+	brakes.Change.Keys = map[string]events.DynamoDBAttributeValue{"pk": events.NewStringAttribute("brakes"), "sk": events.NewStringAttribute("brakes")}
+	batch.Records = append(batch.Records, gone, brakes, events.DynamoDBEventRecord{})
+	err := w.k.handle(t.Context(), batch)
+	if err == nil || !strings.Contains(err.Error(), "is no manifest of this incident") || !errors.Is(err, incident.ErrNotFound) || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("%v", err)
+	}
+	if n := w.versions(other); n["manifest.json"] != 1 || len(n) != 5 {
+		t.Errorf("of the other there are %v", n)
+	}
+}
+
+func TestTheEnvironment(t *testing.T) {
+	if _, err := build(awstest.Config("http://127.0.0.1"), []string{"NIGHTLATCH_TABLE=incidents", "NIGHTLATCH_MODE=act"}); err == nil || strings.Count(err.Error(), "\n") < 2 {
+		t.Errorf("%v", err)
+	}
+}
+
+// names are the deployment's own in its calls, and what stands for them.
+func (w *world) names() []string {
+	return []string{"arn:aws:dynamodb:eu-west-1:" + ours + ":table/" + w.table, "${Table}", "arn:aws:s3:::" + w.bucket, "${CaseBucket}", store, "${EventDataStore}", ours, "${Account}", theft, "INCIDENT"}
+}
