@@ -60,18 +60,20 @@ func newTable(scope constructs.Construct, s Settings, id, name string, fields []
 		}})
 }
 
-// keepResults lets Athena write an answer for the three functions that ask it. Nobody else writes or deletes any, whoever lets them:
+// keepResults lets Athena write an answer for the functions that ask it. Nobody else writes or deletes any, whoever lets them:
 // between the end of a query and the reading of its rows, whoever may write to every bucket could put others there. Athena calls S3 as
 // the role that asks it: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
-func keepResults(scope constructs.Construct, s Settings, r responder, a approver, d examiner) awscdk.CfnResource {
-	for _, f := range []awscdk.CfnResource{r.function, a.function, d.function} { // they ask the table by its name, which must be there when they change
-		f.AddResourceDependency(scope.Node().FindChild(jsii.String(recordsTable)).(awscdk.CfnResource), nil)
+func keepResults(scope constructs.Construct, s Settings, asking ...lambda) awscdk.CfnResource {
+	var roles []*string
+	for _, f := range asking { // they ask the table by its name, which must be there when they change
+		roles = append(roles, f.role.AttrArn())
+		f.function.AddResourceDependency(scope.Node().FindChild(jsii.String(recordsTable)).(awscdk.CfnResource), nil)
 	}
 	bucket := s.bucketARN(s.Files.Results)
 	return awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{Bucket: jsii.String(s.Files.Results), PolicyDocument: document(
 		onlyTLS("s3:*", []string{bucket, bucket + "/*"}),
 		statement{"Sid": "OnlyOursWrite", "Effect": "Deny", "Principal": "*", "Action": writes, "Resource": bucket + "/*",
-			"Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": []*string{r.role.AttrArn(), a.role.AttrArn(), d.role.AttrArn()}}}},
+			"Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": roles}}},
 	)})
 }
 

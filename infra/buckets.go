@@ -10,7 +10,7 @@ const (
 	// maxInOneStack is how many bucket alarms stand in the stack itself. CloudFormation takes 500 resources a stack
 	// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html), and the rest of it, with its
 	// subscriptions, needs its share. More of them go to nested stacks.
-	maxInOneStack = 390
+	maxInOneStack = 370
 	// maxAlarms is how many there can be at all: CloudWatch takes 5,000 alarms in a region
 	// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html), and some of them are on Nightlatch itself, or the team's own.
 	maxAlarms = 4900

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/settings"
 )
 
 // incidents is where incidents are kept, and what has the responder called about them later. The table and Scheduler's role have the
@@ -17,13 +18,17 @@ type incidents struct {
 	stack                           awscdk.Stack
 	home                            Home
 	name, tableARN, scheduleRoleARN string
+	// cases is the name of the bucket of case folders.
+	cases string
 }
 
 func newIncidents(stack awscdk.Stack, s Settings) incidents {
-	name := stackName + "-" + *stackID(stack)
+	id := *stackID(stack)
+	name := stackName + "-" + id
 	return incidents{
 		stack: stack, home: s.Home, name: name, tableARN: s.Home.arn("dynamodb", "table/"+name),
 		scheduleRoleARN: "arn:" + s.Home.Partition + ":iam::" + s.Home.Account + ":role/" + name,
+		cases:           settings.CaseBucketPrefix + id,
 	}
 }
 
@@ -50,9 +55,11 @@ func (i incidents) keep(r responder, a approver, e enroller, n teller, d examine
 			IndexName: jsii.String(dynamo.Index), KeySchema: keys(dynamo.IndexPartitionKey, dynamo.IndexSortKey),
 			Projection: &awsdynamodb.CfnTable_ProjectionProperty{ProjectionType: jsii.String("INCLUDE"), NonKeyAttributes: jsii.Strings(dynamo.Projected()...)}}},
 		PointInTimeRecoverySpecification: &awsdynamodb.CfnTable_PointInTimeRecoverySpecificationProperty{PointInTimeRecoveryEnabled: true},
-		SseSpecification:                 &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: true},
-		DeletionProtectionEnabled:        true,
-		ResourcePolicy:                   &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn(), n.role.AttrArn(), d.role.AttrArn()))},
+		// The keys are enough: who hears that an incident was put reads it.
+		StreamSpecification:       &awsdynamodb.CfnTable_StreamSpecificationProperty{StreamViewType: jsii.String("KEYS_ONLY")},
+		SseSpecification:          &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: true},
+		DeletionProtectionEnabled: true,
+		ResourcePolicy:            &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn(), n.role.AttrArn(), d.role.AttrArn()))},
 	})
 	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)                               // it is evidence, and outlives the stack
 	for _, f := range []awscdk.CfnResource{r.function, a.function, n.function, d.function} { // they name it, and do not refer to it

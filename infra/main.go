@@ -51,9 +51,9 @@ func synthesize() error {
 		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor"), filepath.Join(dir, "cutter")}
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor"), filepath.Join(dir, "cutter"), filepath.Join(dir, "keeper")}
 	fmt.Fprintln(os.Stderr, "Nightlatch: compiling the functions for arm64, a minute the first time")
-	packages, withBuckets := []string{"./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/doctor"}, []string{c.enroller, c.responder, c.notices}
+	packages, withBuckets := []string{"./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/doctor", "./lambdas/keeper"}, []string{c.enroller, c.responder, c.notices}
 	if s.cuts() {
 		packages, withBuckets = append(packages, "./lambdas/cutter"), append(withBuckets, c.cutter)
 	}

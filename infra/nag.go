@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,7 +34,7 @@ func excuse(resource awscdk.CfnResource, findings ...finding) {
 	resource.AddMetadata(jsii.String("cdk_nag"), map[string]any{"rules_to_suppress": rules})
 }
 
-// flat writes what CloudFormation fills in as cdk-nag does in its findings: <Logical.Attribute>, <AWS::Partition>.
+// flat writes what CloudFormation fills in as cdk-nag does in its findings: <Logical.Attribute>, <AWS::Partition>, and other functions as JSON.
 // https://github.com/cdklabs/cdk-nag/blob/main/src/utils/flatten-cfn-reference.ts
 func flat(node any) string {
 	switch n := node.(type) {
@@ -54,7 +55,11 @@ func flat(node any) string {
 			return strings.Join(parts, join[0].(string))
 		}
 	}
-	return fmt.Sprint(node)
+	text, err := json.Marshal(node)
+	if err != nil {
+		panic(err) // it came out of JSON
+	}
+	return string(text)
 }
 
 // whyWide are the reasons why statements that grant something have a star in their resources, as the grants give them, in the order

@@ -19,7 +19,7 @@ func TestARegionWithoutFunctionURLs(t *testing.T) {
 		if _, there := tpl["Outputs"].(map[string]any)["ApproverUrl"]; there == without {
 			t.Errorf("%s: the output is there: %t", region, there)
 		}
-		if n := len(tpl.resources("AWS::Lambda::Function")); n != 5 {
+		if n := len(tpl.resources("AWS::Lambda::Function")); n != 6 {
 			t.Errorf("%s: there are %d functions", region, n)
 		}
 		warned := assertions.Annotations_FromStack(stack).FindWarning(jsii.String("*"), assertions.Match_StringLikeRegexp(jsii.String("no function URLs in il-central-1.*aws command.*-c mode=observe")))

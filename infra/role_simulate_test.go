@@ -18,7 +18,7 @@ func called(t *testing.T, function string) []request { return calledBy(t, functi
 func calledBy(t *testing.T, function, file string) []request {
 	t.Helper()
 	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Watch}", aWatch, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
-		":alarm:*", ":alarm:an alarm of the team's own", "alarm-mute-rule:*", "alarm-mute-rule:quiet", "${StackID}", theStack, "${Heartbeat}", aBeat) // a call about all is about any
+		":alarm:*", ":alarm:an alarm of the team's own", "alarm-mute-rule:*", "alarm-mute-rule:quiet", "${StackID}", theStack, "${Heartbeat}", aBeat, "${CaseBucket}", "arn:aws:s3:::"+theCases) // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", file)) {
 		r := does("", c.Action, fill.Replace(c.Resource))
@@ -60,6 +60,11 @@ func covers(st map[string]any, c request) bool {
 				return false
 			}
 		}
+	}
+	if strings.HasPrefix(c.Resource, "arn:aws:s3:::"+theCases) { // the buckets of Athena have the same actions
+		return slices.ContainsFunc(on, func(pattern any) bool {
+			return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern.(string)), `\*`, ".*") + "$").MatchString(c.Resource)
+		})
 	}
 	return !strings.Contains(c.Resource, ":dynamodb:") && c.Action != "sns:Publish" || slices.Contains(on, any(c.Resource))
 }
@@ -205,6 +210,51 @@ func neverTheTeller() []request {
 	}
 }
 
+// madeForKeeper are those that Lambda makes with the keeper's role, and what takes back the parts of a list that failed.
+func madeForKeeper() []request {
+	const cases, stream = "arn:aws:s3:::" + theCases, theTable + "/stream/2026-03-04T00:00:00.000"
+	var all []request
+	for _, c := range madeForIt(theKeepersLog) { // it publishes to no topic
+		if !strings.HasPrefix(c.Action, "kms:") && !strings.HasPrefix(c.Action, "sns:") {
+			all = append(all, c)
+		}
+	}
+	for _, action := range []string{"DescribeStream", "GetRecords", "GetShardIterator"} {
+		all = append(all, does("Allowed TakeStream", "dynamodb:"+action, stream))
+	}
+	return append(all, does("Allowed ListStreams", "dynamodb:ListStreams", "*"),
+		does("Allowed WriteCases", "s3:AbortMultipartUpload", cases+"/20260304-120000-0011/taken.csv.gz"),
+		does("Allowed LoadIncidents", "dynamodb:Query", theTable, "dynamodb:LeadingKeys", "incident#1"),
+		does("ExplicitlyDenied OnlyTLS", "s3:PutObject", cases+"/20260304-120000-0011/page.html", "aws:SecureTransport", "false"))
+}
+
+// neverTheKeeper are calls that the keeper must not be let to make: it writes case folders, deletes none, and changes nothing else.
+func neverTheKeeper() []request {
+	const cases, folder = "arn:aws:s3:::" + theCases, "arn:aws:s3:::" + theCases + "/20260304-120000-0011/"
+	return append(neverTheResponder(),
+		does("ExplicitlyDenied NobodyDeletes", "s3:DeleteObject", folder+"page.html"),
+		does("ExplicitlyDenied NobodyDeletes", "s3:DeleteObjectVersion", folder+"page.html"),
+		does("ExplicitlyDenied NobodySetsTheirLifetime", "s3:PutLifecycleConfiguration", cases),
+		does(denied, "s3:GetObject", folder+"taken.csv.gz"),
+		does(denied, "s3:PutObject", "arn:aws:s3:::"+theCases+"-2/x"),
+		does(denied, "s3:PutObject", "arn:aws:s3:::a-bucket/x"),
+		does(denied, "s3:PutBucketPolicy", cases),
+		does(denied, "s3:PutBucketVersioning", cases),
+		does(denied, "s3:PutBucketObjectLockConfiguration", cases),
+		does(denied, "s3:PutObjectRetention", folder+"page.html"),
+		does(denied, "s3:ListBucket", "arn:aws:s3:::a-bucket"),
+		does("ExplicitlyDenied OnlyOursWrite", "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
+		does("ExplicitlyDenied OnlyOursWrite", "dynamodb:DeleteItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
+		does(denied, "dynamodb:Query", theTable, "dynamodb:LeadingKeys", "brakes"),
+		does(denied, "dynamodb:Scan", theTable),
+		does(denied, "dynamodb:GetRecords", strings.Replace(theTable, "Nightlatch", "Other", 1)+"/stream/x"),
+		does(denied, "iam:UpdateAccessKey", user+"bob"),
+		does(denied, "iam:GetUser", user+"bob"),
+		does("ExplicitlyDenied NobodyElsePublishes", "sns:Publish", aTopic),
+		does(denied, "sqs:ReceiveMessage", theQueue),
+		does(denied, "scheduler:CreateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"))
+}
+
 // neverTheEnroller are calls that the enroller must not be let to make.
 func neverTheEnroller() []request {
 	const bucket = "arn:aws:s3:::a-bucket"
@@ -301,12 +351,13 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
 				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore)})},
+		"the keeper":    {"keeper", []string{"trail", made, "caseLock", "90"}, slices.Concat(madeForKeeper(), neverTheKeeper(), askingAthena(theFiles, "AWSLogs/"))},
 		"every bucket":  {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 		"named buckets": {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
-			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole", "cutter": "CutterRole"}[m.function]
+			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole", "cutter": "CutterRole", "keeper": "KeeperRole"}[m.function]
 			statements := at(t, tpl.named(t, "AWS::IAM::Role", role), "Policies", 0, "PolicyDocument", "Statement").([]any)
 			policies := map[string]any{
 				aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),
@@ -428,6 +479,34 @@ func TestTheScheduleRoleIsJudged(t *testing.T) {
 	}
 	for i := range calls {
 		calls[i].name, calls[i].Identity = "wakes", identity
+	}
+	judge(t, calls)
+}
+
+// Case folders are written by the keeper and nobody else, and deleted by nobody, whatever his own policy lets him do; whom it lets read, reads.
+func TestOnlyTheKeeperWritesCases(t *testing.T) {
+	policy := policyOf(t, at(t, synth(t).named(t, "AWS::S3::BucketPolicy", "CasesPolicy"), "PolicyDocument", "Statement"))
+	const folder, keepers = "arn:aws:s3:::" + theCases + "/20260304-120000-0011/", "arn:aws:sts::111122223333:assumed-role/Nightlatch-KeeperRole-x1/Nightlatch-Keeper-x1"
+	var calls []request
+	add := func(principal, want, action, resource string) {
+		c := as(principal, everything, action, resource)
+		c.Context["aws:PrincipalArn"] = principal
+		if m := session.FindStringSubmatch(principal); m != nil {
+			c.Context["aws:PrincipalArn"] = "arn:aws:iam::" + m[1] + ":role/" + m[2]
+		}
+		c.name, c.want, c.Policy = principal, want, policy
+		calls = append(calls, c)
+	}
+	add(keepers, "Allowed Everything", "s3:PutObject", folder+"page.html")
+	add(keepers, "ExplicitlyDenied NobodyDeletes", "s3:DeleteObjectVersion", folder+"page.html")
+	for _, other := range []string{"arn:aws:iam::111122223333:user/admin", "arn:aws:iam::111122223333:root", "arn:aws:sts::111122223333:assumed-role/Nightlatch-KeeperRole-x12/x",
+		"arn:aws:sts::111122223333:assumed-role/Nightlatch-ResponderRole-x1/x"} {
+		add(other, "ExplicitlyDenied OnlyTheKeeperWrites", "s3:PutObject", folder+"page.html")
+		add(other, "ExplicitlyDenied OnlyTheKeeperWrites", "s3:ReplicateObject", folder+"page.html")
+		add(other, "ExplicitlyDenied NobodyDeletes OnlyTheKeeperWrites", "s3:DeleteObject", folder+"page.html")
+		add(other, "ExplicitlyDenied NobodyDeletes", "s3:BypassGovernanceRetention", folder+"page.html")
+		add(other, "ExplicitlyDenied NobodySetsTheirLifetime", "s3:PutLifecycleConfiguration", "arn:aws:s3:::"+theCases)
+		add(other, "Allowed Everything", "s3:GetObject", folder+"page.html")
 	}
 	judge(t, calls)
 }

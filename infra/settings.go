@@ -79,6 +79,8 @@ type Settings struct {
 	// Records is what the evidence holds of S3: of what the stack itself makes, or as the enroller reads it of the one trail or store that is
 	// asked; "" where that is not known.
 	Records string
+	// CaseLock is for how many days nobody can delete a version of a case folder's file; 0 where Object Lock keeps none.
+	CaseLock int
 	// MadeStore: the stack makes the store.
 	MadeStore bool
 }
@@ -148,6 +150,10 @@ func (s *Settings) fields() []field {
 		{"memory", "a number of MiB, 128 to 10240", "512", false,
 			func(v string) error {
 				return oneOf(v, func(n int) bool { return n >= 128 && n <= 10240 }, &s.MemoryMiB)
+			}},
+		{"caseLock", "a number of days, 1 to " + strconv.Itoa(maxLock), "", false,
+			func(v string) error {
+				return oneOf(v, func(n int) bool { return n >= 1 && n <= maxLock }, &s.CaseLock)
 			}},
 		{"metricsFilter", "the id of a request-metrics configuration that counts the whole of every watched bucket already", settings.OwnFilterID, false,
 			func(v string) error { return match(v, filterID, &s.Filter) }},

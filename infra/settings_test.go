@@ -27,7 +27,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
-		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
+		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -50,7 +50,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Policy:    file, PolicyText: []byte(own), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
-		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30, Webhook: "nightlatch/webhook", Slack: "nightlatch/slack", Events: "soc", Chat: "arn:aws:sns:eu-west-1:111122223333:chat", Steps: []policy.Action{policy.QuarantineUser, policy.BlockOnBucket}, StepPaths: []string{"/team/", "/a/b/"},
+		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30, Webhook: "nightlatch/webhook", Slack: "nightlatch/slack", Events: "soc", Chat: "arn:aws:sns:eu-west-1:111122223333:chat", CaseLock: 90, Steps: []policy.Action{policy.QuarantineUser, policy.BlockOnBucket}, StepPaths: []string{"/team/", "/a/b/"},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -156,6 +156,9 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"events", "arn:aws:events:eu-west-1:111122223333:event-bus/soc", "the name of an event bus"},
 		{"chat", "arn:aws:sns:eu-west-1:111122223333:chat.fifo", "the ARN of a standard SNS topic"},
 		{"heartbeatMinutes", "1", "5 to 1440"},
+		{"caseLock", "0", "a number of days, 1 to 3650"},
+		{"caseLock", "3651", "a number of days, 1 to 3650"},
+		{"caseLock", "90d", "a number of days, 1 to 3650"},
 		{"memory", "64", "128 to 10240"},
 		{"memory", "512MB", "128 to 10240"},
 		{"logLevel", "loud", "debug, info, warn or error"},
@@ -196,7 +199,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

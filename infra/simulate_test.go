@@ -69,6 +69,9 @@ const (
 	theDoctor        = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Doctor-x1"
 	theDoctorDaily   = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-DoctorDaily-x1"
 	theDoctorsLog    = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-DoctorLog-x1"
+	theKeeper        = "arn:aws:lambda:eu-west-1:111122223333:function:Nightlatch-Keeper-x1"
+	theKeepersLog    = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-KeeperLog-x1"
+	theCases         = "nightlatch-cases-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
 	theRule          = "arn:aws:events:eu-west-1:111122223333:rule/Nightlatch-Rings-x1"
 	theLog           = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-ResponderLog-x1"
 	theEnrollersLog  = "arn:aws:logs:eu-west-1:111122223333:log-group:Nightlatch-EnrollerLog-x1"
@@ -87,6 +90,7 @@ var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{WatchKey.Arn}", t
 	"{TellerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-TellerRole-x1", "{FailedEvents.Arn}", theQueue, "{Responder.Arn}", theFunction, "{Enroller.Arn}", theEnroller,
 	"{ResponderRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ResponderRole-x1", "{ApproverRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-ApproverRole-x1",
 	"{EnrollerRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-EnrollerRole-x1", "{DoctorRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-DoctorRole-x1",
+	"{KeeperRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-KeeperRole-x1", "{Keeper.Arn}", theKeeper, "{KeeperLog.Arn}", theKeepersLog+":*",
 	"{CutterRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-CutterRole-x1", "{Cutter.Arn}", theCutter, "{CutterLog.Arn}", theCuttersLog+":*",
 	"{Doctor.Arn}", theDoctor, "{DoctorLog.Arn}", theDoctorsLog+":*", "{DoctorDaily.Arn}", theDoctorDaily, "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,

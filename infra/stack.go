@@ -10,7 +10,7 @@ import (
 const stackName = "Nightlatch"
 
 // code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct{ responder, approver, enroller, notices, doctor, cutter string }
+type code struct{ responder, approver, enroller, notices, doctor, cutter, keeper string }
 
 // newStack puts everything together.
 //
@@ -70,14 +70,19 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	needed := append(onlyOursPublish(stack, s, topic, watch, r.lambda, a.lambda, e.lambda, n.lambda, d.lambda), kept.keep(r, a, e, n, d))
+	table := kept.keep(r, a, e, n, d)
+	k, err := newKeeper(stack, s, c.keeper, topic, kept, table, queue.AttrArn())
+	if err != nil {
+		return nil, err
+	}
+	needed := append(onlyOursPublish(stack, s, topic, watch, r.lambda, a.lambda, e.lambda, n.lambda, d.lambda), table)
 	if s.Trail != "" {
-		needed = append(needed, keepResults(stack, s, r, a, d))
+		needed = append(needed, keepResults(stack, s, r.lambda, a.lambda, d.lambda, k.lambda))
 	}
 	d.ask(stack, s, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
-	watchFunctions(stack, r, a, e, n, d, cut, s.watchingTopics(watch))
-	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, d.role.AttrArn()})
+	watchFunctions(stack, r, a, e, n, d, k, cut, s.watchingTopics(watch))
+	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, k.mapping, d.role.AttrArn()})
 	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
 	if makes.EventDataStore == made {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),

@@ -99,10 +99,10 @@ func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not there, and the CDK runs in it")
 	}
-	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
+	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this",
-		filepath.Join(c.doctor, "bootstrap"): "nor that", filepath.Join(c.cutter, "bootstrap"): "nor the last"} {
+		filepath.Join(c.doctor, "bootstrap"): "nor that", filepath.Join(c.cutter, "bootstrap"): "nor the last", filepath.Join(c.keeper, "bootstrap"): "nor one more"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func filled(t *testing.T, raw map[string]any) template {
 
 // deployment is what CloudFormation fills in, beside the names that it makes.
 var deployment = map[string]string{"Topic": aTopic, "Watch": aWatch, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
-	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1"}
+	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1", "Cases": theCases}
 
 // fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {
@@ -199,7 +199,7 @@ func fill(node any) any {
 				return aStore
 			case "Trail", "Store":
 				return lookedUp[att[1].(string)]
-			case "TrailFiles", "Results":
+			case "TrailFiles", "Results", "Cases":
 				return "arn:aws:s3:::" + deployment[att[0].(string)]
 			}
 			return fmt.Sprintf("{%v.%v}", att[0], att[1])
@@ -427,7 +427,7 @@ func TestMoreThanCloudWatchTakesIsRefusedInOneSentence(t *testing.T) {
 			t.Errorf("got %.300v, want %s", err, want)
 		}
 	}
-	if n := len(synth(t, "buckets", "*")["Resources"].(map[string]any)); n > 100 {
+	if n := len(synth(t, "buckets", "*")["Resources"].(map[string]any)); n > 110 {
 		t.Errorf("with * there are %d resources, want a few", n)
 	}
 }

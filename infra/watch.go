@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -22,7 +23,7 @@ const watchPrefix = "watch-nightlatch-"
 // watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, c *lambda, topics []string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, k keeper, c *lambda, topics []string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
 	approving := dimensions("FunctionName", *a.function.Ref())
 	enrolling, checking := dimensions("FunctionName", *e.function.Ref()), dimensions("FunctionName", *d.function.Ref())
@@ -47,7 +48,8 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 		{"teller-errors", "AWS/Lambda", "Errors", "Sum", telling, 0, "The function failed that tells of tampering: the team's topic may take nothing. See its log"},
 		{"notices-wait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", waiting, noticesWait, "Notices of tampering wait: the function that tells of them is not called, or fails"},
 		{"doctor-errors", "AWS/Lambda", "Errors", "Sum", checking, 0, "The doctor failed: what is broken may not be told, and no heartbeat be sent. See its log"},
-		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, 0, "An alarm was not answered, an incident not followed up, or a notice not told: it waits in the queue of failed events"},
+		{"keeper-errors", "AWS/Lambda", "Errors", "Sum", dimensions("FunctionName", *k.function.Ref()), 0, "The keeper failed: a case folder may lack the newest of its incident. It is tried again. See its log"},
+		{"failed-events", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", queue, 0, "An alarm was not answered, an incident not followed up, a notice not told, or a case folder not written: it waits in the queue of failed events"},
 	}
 	if c != nil {
 		all = append(all, watched{"cutter-errors", "AWS/Lambda", "Errors", "Sum", dimensions("FunctionName", *c.function.Ref()), 0, "The cutter failed: what was ordered of it may be done, and may not. See its log"})
@@ -88,7 +90,8 @@ type belongings struct {
 	topic, watch team
 	queue        awssqs.CfnQueue
 	kept         incidents
-	beats        *string // the ARN of the role that reads the heartbeat's secret
+	stream       awslambda.CfnEventSourceMapping // by which the keeper is called
+	beats        *string                         // the ARN of the role that reads the heartbeat's secret
 }
 
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
@@ -115,9 +118,12 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 		{id: "FunctionPolicy", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("PutResourcePolicy"), startsWith("DeleteResourcePolicy")),
 			names: []string{":function:" + named}}, // how CloudTrail names the function is nowhere written
 		{id: "Mapping", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("CreateEventSourceMapping"), startsWith("UpdateEventSourceMapping"), startsWith("DeleteEventSourceMapping")),
-			names: []string{*n.mapping.Ref(), named}}, // nor the mapping; who makes another on the queue takes notices away
+			names: []string{*n.mapping.Ref(), *o.stream.Ref(), named}}, // nor the mapping; who makes another on the queue takes notices away
 		{id: "Table", from: []string{"aws.dynamodb"}, calls: []any{"DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups"}, about: map[string]any{"tableName": table}},
 		{id: "TablePolicy", from: []string{"aws.dynamodb"}, calls: []any{"PutResourcePolicy", "DeleteResourcePolicy"}, about: map[string]any{"resourceArn": table}},
+		// With lifecycle, versions and object lock, of which CloudTrail may name the last without "Bucket".
+		{id: "Cases", from: []string{"aws.s3"}, calls: slices.Concat([]any{"DeleteBucket", "PutObjectLockConfiguration"}, startsWith("PutBucket"), startsWith("DeleteBucket")),
+			about: map[string]any{"bucketName": []any{o.kept.cases}}},
 		{id: "Schedules", from: []string{"aws.scheduler"}, calls: []any{"DeleteScheduleGroup"}},                                         // how CloudTrail names the group is nowhere written
 		{id: "Schedule", from: []string{"aws.scheduler"}, calls: []any{"DeleteSchedule", "UpdateSchedule"}, names: []string{stackName}}, // nor there
 		{id: "Log", from: []string{"aws.logs"}, calls: []any{"DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey"},

@@ -42,6 +42,7 @@ func TestTheResponderIsWatched(t *testing.T) {
 		"enroller-errors": {"AWS/Lambda", "Errors", "Nightlatch-Enroller-x1"},
 		"teller-errors":   {"AWS/Lambda", "Errors", "Nightlatch-Teller-x1"},
 		"notices-wait":    {"AWS/SQS", "ApproximateAgeOfOldestMessage", "{Notices.QueueName}"},
+		"keeper-errors":   {"AWS/Lambda", "Errors", "Nightlatch-Keeper-x1"},
 		"doctor-errors":   {"AWS/Lambda", "Errors", "Nightlatch-Doctor-x1"},
 		"failed-events":   {"AWS/SQS", "ApproximateNumberOfMessagesVisible", "{FailedEvents.QueueName}"},
 	}
@@ -183,6 +184,14 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.lambda", "PublishVersion20150331", `{"functionName":"web"}`, ""},
 		{"aws.lambda", "DeleteResourcePolicy20260801", `{"resourceArn":"` + functions + `Nightlatch-Cutter-x1"}`, "FunctionPolicy"},
 		{"aws.iam", "PutRolePolicy", `{"roleName":"Nightlatch-CutterRole-x1","policyName":"cutter"}`, "Role"},
+		{"aws.lambda", "UpdateEventSourceMapping20150331", `{"uUID":"Nightlatch-IncidentsKept-x1","enabled":false}`, "Mapping"},
+		{"aws.s3", "PutBucketPolicy", `{"bucketName":"` + theCases + `","bucketPolicy":{}}`, "Cases WaysOut"},
+		{"aws.s3", "DeleteBucketPolicy", `{"bucketName":"` + theCases + `"}`, "Cases WaysOut"},
+		{"aws.s3", "PutBucketVersioning", `{"bucketName":"` + theCases + `","VersioningConfiguration":{"Status":"Suspended"}}`, "Cases"},
+		{"aws.s3", "PutObjectLockConfiguration", `{"bucketName":"` + theCases + `"}`, "Cases"},
+		{"aws.s3", "DeleteBucket", `{"bucketName":"` + theCases + `"}`, "Cases"},
+		{"aws.s3", "DeleteBucket", `{"bucketName":"nightlatch-cases-of-others"}`, ""},
+		{"aws.dynamodb", "UpdateTable", `{"tableName":"` + kept + `","streamSpecification":{"streamEnabled":false}}`, "Table"},
 		{"aws.dynamodb", "DeleteTable", `{"tableName":"` + kept + `"}`, "Table"},
 		{"aws.dynamodb", "UpdateTable", `{"tableName":"` + theTable + `","deletionProtectionEnabled":false}`, "Table"},
 		{"aws.dynamodb", "UpdateTimeToLive", `{"tableName":"` + kept + `"}`, "Table"},
@@ -336,7 +345,7 @@ var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbea
 func TestWhatHears(t *testing.T) {
 	hears := map[string]any{}
 	for id, r := range synth(t, hearing...)["Resources"].(map[string]any) {
-		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::DynamoDB::Table", "AWS::Lambda::ResourcePolicy"}, at(t, r, "Type").(string)) {
+		if slices.Contains([]string{"AWS::Events::Rule", "AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::DynamoDB::Table", "AWS::Lambda::ResourcePolicy", "AWS::S3::BucketPolicy"}, at(t, r, "Type").(string)) {
 			hears[id] = r
 		}
 	}

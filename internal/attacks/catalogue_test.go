@@ -7,6 +7,7 @@ const (
 	watchTopic = "arn:aws:sns:eu-west-1:111122223333:Nightlatch-Watch-x1"
 	queues     = "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	incidents  = "Nightlatch-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
+	caseBucket = "nightlatch-cases-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"
 	dataStore  = `{"eventDataStore":"arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"}`
 	// deploys and executes are sessions of the roles with which the CDK deploys.
 	deploys  = "cdk-hnb659fds-deploy-role-111122223333-eu-west-1:aws-cdk-x"
@@ -72,7 +73,7 @@ var hearing = []attack{
 	{does: "takes notices out of the queue before the function does, which CloudTrail does not record", heard: ways{denied("NobodyElseTakes", "sqs:ReceiveMessage")}},
 	{does: "writes notices to the queue himself", heard: ways{denied("NobodyElseSends", "sqs:SendMessage")}},
 	{does: "has a function of his own called with what is in the queue", call: call{"lambda", "CreateEventSourceMapping20150331", `{"eventSourceArn":"arn:aws:sqs:eu-west-1:111122223333:Nightlatch-Notices-x1","functionName":"his"}`, ""},
-		heard: ways{both("NOTICES' QUEUE CUT OFF", "functionName=his")}},
+		heard: ways{both("QUEUE OR STREAM CUT OFF", "functionName=his")}},
 	{does: "disables the event source mapping", call: call{"lambda", "UpdateEventSourceMapping20150331", `{"uUID":"Nightlatch-NoticesTaken-x1","enabled":false}`, ""}, dead: theWay,
 		heard: ways{alarmed("watch-nightlatch-notices-wait", datum{"ApproximateAgeOfOldestMessage", "{Notices.QueueName}", 25 * 60}),
 			dailyAndHeartbeat("notices", "and not every five minutes: nobody hears of such calls", unticked)}},
@@ -177,6 +178,11 @@ var seeing = []attack{
 	{does: "has the table's items expire", call: call{"dynamodb", "UpdateTimeToLive", `{"tableName":"` + incidents + `","timeToLiveSpecification":{"enabled":true}}`, ""}, told: true, heard: ways{team("TABLE OF INCIDENTS CHANGED")}},
 	{does: "writes into the table that all is told already, which CloudTrail does not record", heard: ways{denied("OnlyOursWrite", "dynamodb:PutItem")}},
 	{does: "lets himself write into the table", call: call{"dynamodb", "PutResourcePolicy", `{"resourceArn":"arn:aws:dynamodb:eu-west-1:111122223333:table/` + incidents + `"}`, ""}, told: true, heard: ways{team("TABLE'S POLICY CHANGED")}},
+	{does: "has the stream of incidents call the keeper no more, so that no case folder is kept", call: call{"lambda", "DeleteEventSourceMapping20150331", `{"uUID":"Nightlatch-IncidentsKept-x1"}`, ""}, heard: ways{both("QUEUE OR STREAM CUT OFF")}},
+	{does: "switches the stream of incidents off", call: call{"dynamodb", "UpdateTable", `{"tableName":"` + incidents + `","streamSpecification":{"streamEnabled":false}}`, ""}, told: true, heard: ways{team("TABLE OF INCIDENTS CHANGED")}},
+	{does: "deletes a case folder, or writes over it, which CloudTrail does not record", heard: ways{denied("NobodyDeletes", "s3:DeleteObjectVersion"), denied("OnlyTheKeeperWrites", "s3:PutObject")}},
+	{does: "opens the bucket of case folders", call: call{"s3", "PutBucketPolicy", `{"bucketName":"` + caseBucket + `","bucketPolicy":{}}`, ""}, heard: ways{team("BUCKET OF CASE FOLDERS CHANGED", "bucketName="+caseBucket)}},
+	{does: "has case folders expire, once the policy is away", call: call{"s3", "PutBucketLifecycle", `{"bucketName":"` + caseBucket + `"}`, ""}, heard: ways{team("BUCKET OF CASE FOLDERS CHANGED")}},
 	{does: "deletes the schedule by which an incident is followed up", call: call{"scheduler", "DeleteSchedule", `{"groupName":"Nightlatch","name":"desk"}`, ""}, heard: ways{team("SCHEDULE DELETED")}},
 	{does: "disables that schedule", call: call{"scheduler", "UpdateSchedule", `{"groupName":"Nightlatch","name":"desk","state":"DISABLED"}`, ""}, heard: ways{team("SCHEDULE DELETED")}},
 	{does: "deletes all schedules", call: call{"scheduler", "DeleteScheduleGroup", `{"name":"Nightlatch"}`, ""}, told: true, heard: ways{team("SCHEDULES DELETED")}},

@@ -144,7 +144,7 @@ func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record
 	m.Files[len(m.Files)-1].Rows = &l.sums.Rows
 	m.Taken, m.Missing = takenIn(q, l.sums), append(m.Missing, missing(r, q, answer.Lost)...)
 	if m.Taken.Cut = cut; cut {
-		m.Missing = append(m.Missing, l.rest())
+		m.Missing = append(m.Missing, l.rest(r.ID))
 	}
 	return nil, nil
 }

@@ -182,7 +182,7 @@ func TestAListIsCutOffWhereTheTimeEnds(t *testing.T) {
 				}
 				return
 			}
-			want := `the rest of the list of what was taken: the time ran out after 2 rows, up to a\u202e1 in bucket exports; nightlatch respond --event FILE --trail PATH --case DIR writes all of it, of the trail's files`
+			want := `the rest of the list of what was taken: the time ran out after 2 rows, up to a\u202e1 in bucket exports; nightlatch incident 20260304-120000-0011 --case DIR --trail PATH writes all of it, with the trail's files of those days`
 			if err != nil || !m.Taken.Cut || m.Taken.Rows != 2 || m.ListDue || !slices.Equal(m.Missing, []string{want}) {
 				t.Errorf("%v, %+v", err, m)
 			}

@@ -98,13 +98,13 @@ func (l *list) add(t evidence.Taking) error {
 }
 
 // rest says, of a list that was cut off, how far it goes.
-func (l *list) rest() string {
+func (l *list) rest(incident string) string {
 	to := ""
 	if l.sums.Objects > 0 {
 		to = fmt.Sprintf(", up to %s in bucket %s", prose.Safe(l.last.key), prose.Safe(l.last.bucket))
 	}
-	return fmt.Sprintf("the rest of the list of what was taken: the time ran out after %s%s; nightlatch respond --event FILE --trail PATH --case DIR writes all of it, of the trail's files",
-		prose.Plural(l.sums.Rows, "row"), to)
+	return fmt.Sprintf("the rest of the list of what was taken: the time ran out after %s%s; nightlatch incident %s --case DIR --trail PATH writes all of it, with the trail's files of those days",
+		prose.Plural(l.sums.Rows, "row"), to, incident)
 }
 
 // end writes what is left.

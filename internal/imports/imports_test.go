@@ -73,11 +73,12 @@ var adapters = map[string]struct{ parent, client string }{
 	"notify/events":          {"notify", "github.com/aws/aws-sdk-go-v2/service/eventbridge"},
 	outside:                  {"", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
+	"casefolder/casebucket":  {"casefolder", "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"},
 }
 
 // shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
 // trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it; a third
-// reads who may write a trail's files, and a fourth shuts somebody out of a bucket.
+// reads who may write a trail's files, a fourth shuts somebody out of a bucket, and a fifth keeps case folders.
 // What the doctor compares with the deployed stack is alarms and roles, which others read for what they say of an incident.
 var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation":    {"deployment", "doctor/awsstack"},
@@ -90,7 +91,7 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":  {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket"},
 	"github.com/aws/aws-sdk-go-v2/service/s3/types":          {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 
@@ -255,7 +256,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, channels, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, channels, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter", "lambdas/keeper"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

@@ -137,6 +137,15 @@ func LoadGrants() []grant.Grant {
 		When: map[string]map[string]string{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": IncidentPrefix + "*"}}}}
 }
 
+// StreamGrants are what Lambda needs to bring a function what is in the table's stream, which it does with the function's role:
+// https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+func StreamGrants() []grant.Grant {
+	return []grant.Grant{
+		{Sid: "TakeStream", Actions: []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, On: []string{"${Table}/stream/*"},
+			Why: "A stream is named by the time at which it was switched on, and a table has one."},
+		{Sid: "ListStreams", Actions: []string{"dynamodb:ListStreams"}, On: []string{"*"}, Why: "AWS knows no narrower resource for it, and it shows the names of streams."}}
+}
+
 // Open implements incident.Store.
 func (s *Store) Open(ctx context.Context, r incident.Record) (incident.Record, error) {
 	if !storable(r.ID) {
