@@ -280,7 +280,7 @@ func (u User) Suspects(now time.Time) []Suspect {
 		}, "give it a second factor, or take the password", line("delete-login-profile", "--user-name", u.Name)),
 		suspect(u.Name, "it may do everything, or give itself that", "IAM.1", u.Policies, func(all []Policy) (string, bool) {
 			return which(all, everything, "no policy allows everything, or the calls by which a user gets there")
-		}, "narrow these policies to what was used", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),
+		}, "narrow these policies to what was used; nightlatch suspects with --trail says what that was in S3", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),
 		suspect(u.Name, "it may read every bucket", "IAM.21", u.Policies, func(all []Policy) (string, bool) {
 			return which(all, everyBucket, "no policy allows the reading of every bucket")
 		}, "narrow these policies to the buckets that it reads", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),

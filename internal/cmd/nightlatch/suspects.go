@@ -24,7 +24,10 @@ type suspectsCmd struct {
 	inTable
 	Buckets []string `placeholder:"BUCKET,…" help:"These buckets, too."`
 	Users   []string `placeholder:"USER,…" help:"These IAM users, too."`
+	Trail   []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them: a policy is printed for each user that allows what it did in S3 by them before the incident, and nothing else. May be given more than once."`
 	JSON    bool     `name:"json" help:"Print the answers as nightlatch.suspects/1."`
+
+	before time.Time // when the incident's window begins
 }
 
 // Run reads with the human's own credentials. It changes nothing.
@@ -36,6 +39,9 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 	}
 	if c.Incident == "" && len(c.Buckets)+len(c.Users) == 0 {
 		return badInput{errors.New("nothing is named: give an incident, --buckets or --users")}
+	}
+	if len(c.Trail) > 0 && (c.Incident == "" || c.JSON) {
+		return badInput{errors.New("--trail goes with an incident, as what a thief did narrows nothing, and without --json")}
 	}
 	d, buckets, users, err := c.named(ctx, s)
 	if err != nil {
@@ -54,6 +60,9 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 	if _, err := s.out.Write(text); err != nil {
 		return err
 	}
+	if err := c.narrow(ctx, d, users, s); err != nil {
+		return err
+	}
 	if n := posture.Count(list, posture.Unread); n > 0 {
 		return fmt.Errorf("%d of %d could not be read", n, len(list))
 	}
@@ -70,6 +79,7 @@ func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deplo
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	c.before = rec.Alarm.From
 	buckets, users = suspected(rec)
 	return d, with(buckets, c.Buckets), with(users, c.Users), nil
 }
