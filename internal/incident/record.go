@@ -114,6 +114,8 @@ type Place struct {
 	// Alias is what IAM calls the account; "" where it has none, or where that is not known. It is others' text.
 	Alias  string `json:"alias,omitempty"`
 	Region string `json:"region,omitempty"`
+	// Cases is the bucket of the deployment's case folders; "" where none keeps any.
+	Cases string `json:"case_bucket,omitempty"`
 }
 
 // Where is the deployment's place, or the alarm's where the record does not say.

@@ -51,18 +51,20 @@ type event struct {
 }
 
 type eventIncident struct {
-	ID        string           `json:"id"`
-	Mode      containment.Mode `json:"mode"`
-	Opened    time.Time        `json:"opened,omitzero"`
-	Headline  string           `json:"headline"`
-	Answer    string           `json:"answer"`
-	Alarm     eventAlarm       `json:"alarm"`
-	Explained *float64         `json:"explained,omitempty"`
-	Complete  bool             `json:"complete"`
-	Actors    []eventActor     `json:"actors"`
-	Others    int64            `json:"actors_more,omitempty"`
-	Steps     []eventStep      `json:"steps"`
-	MoreSteps int              `json:"steps_more,omitempty"`
+	ID       string           `json:"id"`
+	Mode     containment.Mode `json:"mode"`
+	Opened   time.Time        `json:"opened,omitzero"`
+	Headline string           `json:"headline"`
+	Answer   string           `json:"answer"`
+	// Page is where its page is kept, in the console: who opens it signs in, and it may not be there yet.
+	Page      string       `json:"page,omitempty"`
+	Alarm     eventAlarm   `json:"alarm"`
+	Explained *float64     `json:"explained,omitempty"`
+	Complete  bool         `json:"complete"`
+	Actors    []eventActor `json:"actors"`
+	Others    int64        `json:"actors_more,omitempty"`
+	Steps     []eventStep  `json:"steps"`
+	MoreSteps int          `json:"steps_more,omitempty"`
 }
 
 type eventAlarm struct {
@@ -174,7 +176,7 @@ func waits(r incident.Record) bool {
 // eventOf is one incident, as far as an event has it.
 func eventOf(r incident.Record) eventIncident {
 	a := r.Alarm
-	e := eventIncident{ID: prose.Safe(r.ID), Mode: containment.Mode(prose.Safe(string(r.Mode))), Opened: r.Opened.UTC(), Headline: headline(r), Answer: cutLine(Answer(r)+".", maxAnswer), Explained: r.Evidence.Explained, Complete: r.Evidence.Complete,
+	e := eventIncident{ID: prose.Safe(r.ID), Mode: containment.Mode(prose.Safe(string(r.Mode))), Opened: r.Opened.UTC(), Headline: headline(r), Answer: cutLine(Answer(r)+".", maxAnswer), Page: pageLink(r), Explained: r.Evidence.Explained, Complete: r.Evidence.Complete,
 		Alarm:  eventAlarm{Name: prose.Safe(a.Name), Buckets: []string{}, From: a.From.UTC(), To: a.To.UTC(), Bytes: a.Bytes, Threshold: a.Threshold, Confirmed: a.Confirmed},
 		Actors: []eventActor{}, Steps: []eventStep{}}
 	for _, b := range a.Buckets[:min(len(a.Buckets), maxListed)] {

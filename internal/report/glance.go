@@ -15,7 +15,7 @@ import (
 const rule = "------------------------"
 
 // glance is an incident for a phone: who, how much, from where and how usual, what was done or is asked, and what to do now, a line each, which the
-// phone itself wraps; then one command alone between blank lines, to be copied.
+// phone itself wraps; then one command alone between blank lines, to be copied, and one link.
 func glance(b *strings.Builder, r incident.Record) {
 	window := prose.Window(r.Alarm.From, r.Alarm.To)
 	var lines []string
@@ -54,6 +54,9 @@ func glance(b *strings.Builder, r incident.Record) {
 	}
 	if command != "" {
 		fmt.Fprintf(b, "%s\n\n%s\n", now, prose.Plain(command))
+	}
+	if link := linkLine(r); link != "" {
+		fmt.Fprintf(b, "\n%s\n", link)
 	}
 	fmt.Fprintf(b, "\n%s\n", rule)
 }

@@ -11,7 +11,12 @@ import (
 type Part struct {
 	Text    string
 	Command bool
+	// Link is an address of ours, which Text ends with behind what it is of; "" where there is none.
+	Link string
 }
+
+// Label is the text before the link.
+func (p Part) Label() string { return strings.TrimSuffix(p.Text, ": "+p.Link) }
 
 // Parts are what a chat shows of a message: what stands above its rule, and then each step with its commands; all of it, where there is no rule. All of it is printable ASCII and line
 // breaks.
@@ -19,7 +24,7 @@ func Parts(m Message) (all []Part) {
 	head, _, ruled := strings.Cut(m.Body, "\n"+rule+"\n")
 	for _, paragraph := range strings.Split(head, "\n\n") {
 		if paragraph = strings.Trim(paragraph, "\n"); paragraph != "" {
-			all = append(all, Part{paragraph, alone(paragraph)})
+			all = append(all, Part{Text: paragraph, Command: alone(paragraph), Link: linkOf(m, paragraph)})
 		}
 	}
 	for _, r := range m.Of {
@@ -38,16 +43,26 @@ func Parts(m Message) (all []Part) {
 					lines = append(lines, f.Name+": "+f.Text)
 					continue
 				}
-				all = append(all, Part{strings.Join(append(lines, f.Name+":"), "\n"), false}, Part{f.Text, true})
+				all = append(all, Part{Text: strings.Join(append(lines, f.Name+":"), "\n")}, Part{Text: f.Text, Command: true})
 				lines = nil
 			}
 			if len(lines) > 0 {
-				all = append(all, Part{strings.Join(lines, "\n"), false})
+				all = append(all, Part{Text: strings.Join(lines, "\n")})
 			}
 		}
-		all = append(all, Part{"Incident " + prose.Safe(r.ID) + ", mode " + prose.Safe(string(r.Mode)) + ". Times are UTC. All of it stands in the e-mail, and in nightlatch incident.", false})
+		all = append(all, Part{Text: "Incident " + prose.Safe(r.ID) + ", mode " + prose.Safe(string(r.Mode)) + ". Times are UTC. All of it stands in the e-mail, and in nightlatch incident."})
 	}
 	return all
+}
+
+// linkOf is the link of a paragraph that is one of the message's incidents' line about its page.
+func linkOf(m Message, paragraph string) string {
+	for _, r := range m.Of {
+		if line := linkLine(r); line != "" && line == paragraph {
+			return pageLink(r)
+		}
+	}
+	return ""
 }
 
 // alone reports whether a paragraph of ours is a command: it stands alone on its line, and begins as one does. What others chose begins no line.

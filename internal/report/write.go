@@ -310,6 +310,9 @@ func closing(r incident.Record) Message {
 	for _, t := range Times(r) {
 		fmt.Fprintf(&b, "%-*s%s\n", indent, t.What, t.At.UTC().Format("15:04:05"))
 	}
+	if link := linkLine(r); link != "" {
+		fmt.Fprintf(&b, "\n%s\n", link)
+	}
 	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(r.ID), prose.Safe(string(r.Mode)))
 	return Message{Subject: subject(end+", "+headline(r), r), Body: b.String()}
 }

@@ -47,6 +47,8 @@ func payloadOf(m report.Message) payload {
 	}
 	for _, part := range report.Parts(m) {
 		switch {
+		case part.Link != "":
+			p.Blocks = append(p.Blocks, block{"section", &text{Type: "mrkdwn", Text: "<" + escape(part.Link) + "|" + escape(part.Label()) + ">", Verbatim: true}})
 		case !part.Command:
 			p.Blocks = append(p.Blocks, block{"section", plain(part.Text, maxText)})
 		case strings.Contains(part.Text, fence) || len(escape(part.Text))+2*len(fence) > maxText: // it would end the block, or be another command

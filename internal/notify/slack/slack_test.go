@@ -78,6 +78,10 @@ func received(t *testing.T, body []byte) (texts, commands []string) {
 		if n := len([]rune(b.Text.Text)); n == 0 || n > most || b.Type != "section" && (b.Type != "header" || i > 0) {
 			t.Errorf("block %d is a %s of %d characters", i, b.Type, n)
 		}
+		if b.Text.Type == "mrkdwn" && b.Text.Verbatim && ourLink.MatchString(b.Text.Text) {
+			texts = append(texts, b.Text.Text)
+			continue
+		}
 		text := shown(b.Text.Text)
 		switch command, fenced := strings.CutPrefix(text, "```"); {
 		case b.Text.Type == "plain_text" && b.Text.Emoji != nil && !*b.Text.Emoji:
@@ -89,6 +93,31 @@ func received(t *testing.T, body []byte) (texts, commands []string) {
 		}
 	}
 	return texts, commands
+}
+
+// ourLink is the one link that there may be.
+var ourLink = regexp.MustCompile(`^<https://eu-west-1\.console\.aws\.amazon\.com/s3/object/nightlatch-cases-[0-9a-f-]{36}\?region=eu-west-1&amp;prefix=[a-z0-9-]{1,40}/page\.html\|Its page, once it is kept, behind a sign-in>$`)
+
+// The page of an incident can be opened from where it is kept, and nothing else is a link.
+func TestThePageIsALink(t *testing.T) {
+	r := notifytest.Stolen()
+	r.Place = incident.Place{AccountID: "111122223333", Region: "eu-west-1", Cases: "nightlatch-cases-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"}
+	for _, kind := range []incident.MessageKind{incident.Answer, incident.Closing} {
+		body, err := json.Marshal(payloadOf(report.Write(kind, r)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		links := 0
+		texts, _ := received(t, body)
+		for _, text := range texts {
+			if ourLink.MatchString(text) {
+				links++
+			}
+		}
+		if links != 1 {
+			t.Errorf("%s: %d links in %q", kind, links, texts)
+		}
+	}
 }
 
 func TestACommandIsCopiedAsItIs(t *testing.T) {
