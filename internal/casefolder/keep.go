@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 )
 
@@ -18,7 +19,8 @@ type Shelf interface {
 }
 
 // Keep keeps an incident on its shelf when a stage of it is over, and reports whether it wrote anything: of a stage that is kept already it writes
-// nothing. The list of what was taken is written when the incident is answered, and again when it is closed. asking is the time for that, which must
+// nothing. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
+// nobody confirms and that asks nothing of anybody there is none. asking is the time for that, which must
 // end before ctx: a list that is not whole by then is kept as far as it goes. The manifest is written last, and says what is missing.
 //
 // Where the trail cannot be asked, all else is kept, and there is an error: another Keep asks again.
@@ -48,12 +50,15 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 		return false, err
 	}
 	var asked error
-	if last.Stage == nil || last.ListDue || stage.Name == Closed && last.Stage.Name != Closed {
+	switch closes := stage.Name == Closed && last.Stage != nil && last.Stage.Name != Closed; {
+	case last.Taken == nil && !wanted(r):
+		m.Missing = append(m.Missing, "the list of what was taken: CloudWatch does not confirm the alarm, and no step is about anybody; nightlatch incident "+r.ID+" --case DIR --trail PATH writes one, with the trail's files of those days")
+	case last.Taken == nil || last.ListDue || closes:
 		if asked, err = m.list(ctx, asking, shelf, r, each); err != nil {
 			return false, err
 		}
 		m.ListDue = asked != nil
-	} else {
+	default:
 		m.Missing = last.Missing
 	}
 	i := slices.IndexFunc(last.Files, func(f File) bool { return f.Name == listName })
@@ -63,6 +68,12 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 		}
 	}
 	return true, errors.Join(m.put(ctx, shelf), asked)
+}
+
+// wanted reports whether an incident is worth a question of its own: whoever may invoke the responder makes up any number of alarms, and each question
+// is billed.
+func wanted(r incident.Record) bool {
+	return r.Alarm.Confirmed || slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State != containment.Skipped })
 }
 
 // follow reads the shelf's newest manifest, and has m follow it; the last is zero where there is none.

@@ -129,6 +129,31 @@ func TestWhatIsOnlyClosedIsKept(t *testing.T) {
 	equal(t, []any{n, m.Stage.Name}, []any{5, Closed})
 }
 
+// An alarm that anybody can make up is worth no question: of nobody's step, until one is.
+func TestAnAlarmThatNobodyConfirmsIsNotAskedAbout(t *testing.T) {
+	asked := 0
+	each := func(ctx context.Context, q evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+		asked++
+		return engine([]evidence.Row{row("a")})(ctx, q, do)
+	}
+	s, r := &shelf{files: map[string][][]byte{}}, answered()
+	steps := r.Outcomes
+	r.Outcomes = r.Outcomes[1:] // which is skipped
+	m, n := s.keeps(t, r, each)
+	equal(t, []any{n, asked, len(m.Files), m.ListDue, len(m.Missing)}, []any{4, 0, 3, false, 1})
+	if !strings.HasPrefix(m.Missing[0], "the list of what was taken: CloudWatch does not confirm the alarm") {
+		t.Error(m.Missing)
+	}
+	confirmed := r
+	confirmed.Alarm.Confirmed = true
+	if _, n := (&shelf{files: map[string][][]byte{}}).keeps(t, confirmed, each); n != 5 || asked != 1 {
+		t.Errorf("a confirmed one: %d files, asked %d times", n, asked)
+	}
+	r.Outcomes = steps
+	m, n = s.keeps(t, r, each)
+	equal(t, []any{n, asked, len(m.Files), m.Missing}, []any{5, 2, 4, []string{}})
+}
+
 // A trail that cannot be asked leaves all else, and is asked again.
 func TestATrailThatCannotBeAskedIsAskedAgain(t *testing.T) {
 	busy := errors.New("ten others are asking\n")
