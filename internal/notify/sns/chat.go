@@ -26,8 +26,8 @@ const (
 // Chat is a topic of which Amazon Q Developer in chat applications shows the messages in Slack or Microsoft Teams. It shows nothing but a form of its
 // own, and drops in silence whatever else the topic gets. https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 //
-// All text stands in code, where neither chat formats, links or mentions anything, with the three characters escaped that Slack reads as its own there
-// too. It is safe for use by several goroutines.
+// All text but the link to the incident's page stands in code, where neither chat formats, links or mentions anything, with the three characters escaped
+// that Slack reads as its own there too. It is safe for use by several goroutines.
 type Chat struct {
 	topic *Topic
 	now   func() time.Time
@@ -83,6 +83,9 @@ type (
 // plainID is an incident's id; anything else makes no thread.
 var plainID = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
+// address is an address of ours, in which there is nothing that a chat formats.
+var address = regexp.MustCompile(`^https://[a-z0-9./?=&-]+$`)
+
 // chatOf is a message as Amazon Q takes it. A message about several incidents stands in the thread of the first.
 func chatOf(m report.Message, now time.Time) chatMessage {
 	c := chatMessage{Version: "1.0", Source: "custom", ID: m.Name(now), Content: chatContent{"client-markdown", inCode(m.Subject), description(report.Parts(m))}}
@@ -120,6 +123,11 @@ func description(parts []report.Part) string {
 		if room -= len(text) + fenced; room < 0 {
 			between = append(between, moreOf)
 			break
+		}
+		if p.Link != "" && address.MatchString(p.Link) { // outside of code, where both chats make a link of it and read the escapes
+			flush()
+			b.WriteString(text + "\n")
+			continue
 		}
 		if !command {
 			between = append(between, text)

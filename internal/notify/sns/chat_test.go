@@ -25,7 +25,7 @@ func (f *fakeSNS) chat() *Chat {
 
 // shown reads a message as Amazon Q does, and its Markdown as Slack and as CommonMark do. It returns the texts as Slack shows them, each a block of code, and
 // the thread.
-func shown(t *testing.T, message string) (title string, blocks []string, thread string) {
+func shown(t *testing.T, message string) (title string, blocks []string, thread string, pages int) {
 	t.Helper()
 	var m struct {
 		Version, Source, ID string
@@ -57,6 +57,10 @@ func shown(t *testing.T, message string) (title string, blocks []string, thread 
 	}
 	source := []byte(c.Description)
 	for n := range children(goldmark.DefaultParser().Parse(text.NewReader(source))) {
+		if line := string(n.Lines().Value(source)); n.Kind() == ast.KindParagraph && ourPage.MatchString(line) {
+			pages++
+			continue
+		}
 		if n.Kind() != ast.KindFencedCodeBlock {
 			t.Errorf("a %s stands outside of code in %.300q", n.Kind(), c.Description)
 			continue
@@ -68,12 +72,30 @@ func shown(t *testing.T, message string) (title string, blocks []string, thread 
 		t.Errorf("Slack sees other blocks than CommonMark in %.300q", c.Description)
 	} else {
 		for i := 2; i < len(between)-1; i += 2 {
-			if strings.TrimSpace(between[i]) != "" {
+			if outside := strings.TrimSpace(between[i]); outside != "" && !ourPage.MatchString(outside) {
 				t.Errorf("%q stands outside of code", between[i])
 			}
 		}
 	}
-	return title, blocks, thread
+	return title, blocks, thread, pages
+}
+
+// ourPage is the one line that may stand outside of code.
+var ourPage = regexp.MustCompile(`^Its page, once it is kept, behind a sign-in: https://eu-west-1\.console\.aws\.amazon\.com/s3/object/nightlatch-cases-[0-9a-f-]{36}\?region=eu-west-1&amp;prefix=[a-z0-9-]{1,40}/page\.html$`)
+
+// The page of an incident can be opened from where it is kept.
+func TestThePageIsALinkInAChat(t *testing.T) {
+	r := notifytest.Stolen()
+	for _, want := range []int{0, 1} {
+		body, err := json.Marshal(chatOf(report.Write(incident.Answer, r), time.Unix(1, 0)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, blocks, _, pages := shown(t, string(body)); pages != want || len(blocks) < 4 {
+			t.Errorf("%d links beside %d blocks, want %d", pages, len(blocks), want)
+		}
+		r.Place = incident.Place{AccountID: "111122223333", Region: "eu-west-1", Cases: "nightlatch-cases-8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f"}
+	}
 }
 
 func children(n ast.Node) func(func(ast.Node) bool) {
@@ -98,13 +120,13 @@ func TestAChatShowsAnIncidentInOneThread(t *testing.T) {
 	}
 	var threads []string
 	for _, sent := range f.sent {
-		_, _, thread := shown(t, sent.Get("Message"))
+		_, _, thread, _ := shown(t, sent.Get("Message"))
 		threads = append(threads, thread)
 	}
 	if len(threads) != 3 || threads[0] != r.ID || threads[1] != r.ID || threads[2] != "" {
 		t.Errorf("the threads are %q", threads)
 	}
-	title, blocks, _ := shown(t, f.sent[0].Get("Message"))
+	title, blocks, _, _ := shown(t, f.sent[0].Get("Message"))
 	if title != answer.Subject || !strings.Contains(blocks[len(blocks)-1], "Incident 20260304-one, mode act") {
 		t.Errorf("got %q: %q", title, blocks)
 	}
@@ -127,7 +149,7 @@ func TestWhatOthersChoseDoesNothingInAChat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, blocks, thread := shown(t, string(body))
+		_, blocks, thread, _ := shown(t, string(body))
 		if len(m.Of) > 0 && thread != "" && thread != m.Of[0].ID {
 			t.Errorf("%s: the thread is %q", name, thread)
 		}
@@ -150,7 +172,7 @@ func TestWhatIsTooMuchForAChatIsLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, blocks, _ := shown(t, string(body))
+	_, blocks, _, _ := shown(t, string(body))
 	if last := blocks[len(blocks)-1]; !strings.HasSuffix(last, "More of it stands in the e-mail, and in nightlatch incident.") || len(blocks) < 10 {
 		t.Errorf("%d blocks, the last of them %q", len(blocks), last)
 	}
