@@ -17,7 +17,7 @@ func (w *worker) act(ctx context.Context, t task) {
 	rec, i := t.rec, t.move.Outcome
 	o := &rec.Outcomes[i]
 	fresh := o.Attempts == 1 && w.intended[rec.ID] == rec.Version // put by this very invocation, and not begun
-	attempts := o.Attempts // that an earlier invocation has made, perhaps
+	attempts := o.Attempts                                        // that an earlier invocation has made, perhaps
 	if fresh {
 		attempts = 0
 	}
