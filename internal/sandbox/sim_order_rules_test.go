@@ -38,9 +38,14 @@ func (w *world) checkTwice(name string, r incident.Record, o containment.Outcome
 	}
 }
 
-// cutSoon reports whether an approved order was done soon, or surely could not be.
+// cutSoon reports whether an approved order was done soon, or surely could not be, also by another incident that it was left to.
 func (w *world) cutSoon(y granted, soon func(time.Time) bool) bool {
-	return w.failed[y.wish] || slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == y.step && soon(o.at) })
+	for failed := range w.failed {
+		if failed.step == y.step {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.ordered, func(o ordered) bool { return o.step == y.step && soon(o.at) })
 }
 
 // stood reports whether an order stands that is called done, or did when it was read: AWS may show what was taken away a while ago, and whoever has
