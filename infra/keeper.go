@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/casefolder/casebucket"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/posture/awsposture"
 	"nightlatch/internal/settings"
 )
 
@@ -54,9 +55,10 @@ func newKeeper(scope constructs.Construct, s Settings, code string, topic team, 
 	})}, nil
 }
 
-// keeperGrants are the permissions that the function's code needs: to be called by the stream, to read incidents, to ask, and to write case folders.
+// keeperGrants are the permissions that the function's code needs: to be called by the stream, to read incidents, to ask, to go through the
+// usual suspects, and to write case folders.
 func keeperGrants(s Settings) []grant.Grant {
-	return slices.Concat(dynamo.StreamGrants(), dynamo.LoadGrants(), askGrants(s), casebucket.Grants())
+	return slices.Concat(dynamo.StreamGrants(), dynamo.LoadGrants(), askGrants(s), awsposture.Grants(), casebucket.Grants())
 }
 
 // forKeeper are those of the responder's settings that the function reads.

@@ -223,6 +223,7 @@ func madeForKeeper() []request {
 		all = append(all, does("Allowed TakeStream", "dynamodb:"+action, stream))
 	}
 	return append(all, does("Allowed ListStreams", "dynamodb:ListStreams", "*"),
+		does("Allowed ReadManagedPolicies", "iam:GetPolicyVersion", "arn:aws:iam::aws:policy/AdministratorAccess"),
 		does("Allowed WriteCases", "s3:AbortMultipartUpload", cases+"/20260304-120000-0011/taken.csv.gz"),
 		does("Allowed LoadIncidents", "dynamodb:Query", theTable, "dynamodb:LeadingKeys", "incident#1"),
 		does("ExplicitlyDenied OnlyTLS", "s3:PutObject", cases+"/20260304-120000-0011/page.html", "aws:SecureTransport", "false"))
@@ -249,7 +250,12 @@ func neverTheKeeper() []request {
 		does(denied, "dynamodb:Scan", theTable),
 		does(denied, "dynamodb:GetRecords", strings.Replace(theTable, "Nightlatch", "Other", 1)+"/stream/x"),
 		does(denied, "iam:UpdateAccessKey", user+"bob"),
-		does(denied, "iam:GetUser", user+"bob"),
+		does(denied, "s3:GetBucketAcl", "arn:aws:s3:::theirs", "aws:ResourceAccount", stranger),
+		does(denied, "s3:PutBucketAcl", "arn:aws:s3:::a-bucket", "aws:ResourceAccount", account),
+		does(denied, "s3:PutAccountPublicAccessBlock", "*"),
+		does(denied, "iam:GetPolicyVersion", "arn:aws:iam::444455556666:policy/theirs"),
+		does(denied, "iam:PutGroupPolicy", "arn:aws:iam::111122223333:group/staff"),
+		does(denied, "iam:SetDefaultPolicyVersion", "arn:aws:iam::111122223333:policy/staff"),
 		does("ExplicitlyDenied NobodyElsePublishes", "sns:Publish", aTopic),
 		does(denied, "sqs:ReceiveMessage", theQueue),
 		does(denied, "scheduler:CreateSchedule", "arn:aws:scheduler:eu-west-1:111122223333:schedule/"+stackName+"/desk"))

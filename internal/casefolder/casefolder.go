@@ -21,6 +21,7 @@ import (
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/posture"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/report/html"
@@ -65,7 +66,7 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	defer os.RemoveAll(draft) // which is not there any more where all went well
 	r.Writer = ""             // one run has another name than the next, and says the same
 	m := Manifest{Schema: Schema, Incident: r.ID}
-	if err := m.texts(ctx, disk(draft), r, slots); err != nil {
+	if err := m.texts(ctx, disk(draft), r, slots, nil); err != nil {
 		return "", err
 	}
 	asked, err := m.list(ctx, ctx, disk(draft), r, each)
@@ -76,9 +77,9 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	return folder, errors.Join(err, asked)
 }
 
-// texts writes the page, the JSON and the log.
-func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot) error {
-	page, err := html.Page(r, slots)
+// texts writes the page, the JSON and the log, and the suspects, where there are any.
+func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) error {
+	page, err := html.PageWith(r, slots, suspects)
 	if err != nil {
 		return err
 	}
@@ -90,16 +91,27 @@ func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots
 	for _, e := range r.Log {
 		fmt.Fprintf(&log, "%s  %s\n", e.At.UTC().Format("2006-01-02T15:04:05Z"), prose.Plain(e.What))
 	}
-	for _, text := range []struct {
-		name string
-		of   []byte
-	}{{"page.html", page}, {"incident.json", of}, {"log.txt", log.Bytes()}} {
+	texts := []text{{"page.html", page}, {"incident.json", of}, {"log.txt", log.Bytes()}}
+	if len(suspects) > 0 {
+		of, err := posture.JSON(suspects)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, text{"suspects.json", of})
+	}
+	for _, text := range texts {
 		err := m.write(ctx, to, text.name, func(w io.Writer) error { _, err := w.Write(text.of); return err })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// text is a short file.
+type text struct {
+	name string
+	of   []byte
 }
 
 // list writes the list of what was taken. asked is why the trail could not be asked. asking is the time for that: a list whose rows come when it ends

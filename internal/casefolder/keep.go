@@ -9,6 +9,7 @@ import (
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/posture"
 )
 
 // Shelf is a place that keeps each version of a file: one incident's folder in a bucket.
@@ -18,13 +19,16 @@ type Shelf interface {
 	Get(ctx context.Context, name string) (text []byte, version string, err error)
 }
 
+// Look goes through the usual suspects of an incident, as they are now. It ends by itself, and what could not be read stands in what it returns.
+type Look func(context.Context, incident.Record) []posture.Suspect
+
 // Keep keeps an incident on its shelf when a stage of it is over, and reports whether it wrote anything: of a stage that is kept already it writes
-// nothing. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
+// nothing, and does not look. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
 // nobody confirms and that asks nothing of anybody there is none. asking is the time for that, which must
 // end before ctx: a list that is not whole by then is kept as far as it goes. The manifest is written last, and says what is missing.
 //
 // Where the trail cannot be asked, all else is kept, and there is an error: another Keep asks again.
-func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each) (wrote bool, err error) {
+func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each, look Look) (wrote bool, err error) {
 	if !alarm.IncidentID.MatchString(r.ID) {
 		return false, fmt.Errorf("incident %q cannot be the name of a folder", r.ID)
 	}
@@ -46,7 +50,7 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 		return false, nil
 	}
 	r.Writer = "" // it is of no meaning here
-	if err := m.texts(ctx, shelf, r, nil); err != nil {
+	if err := m.texts(ctx, shelf, r, nil, look(asking, r)); err != nil {
 		return false, err
 	}
 	var asked error

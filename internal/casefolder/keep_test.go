@@ -15,6 +15,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/posture"
 )
 
 // shelf keeps each version in memory, and fails as it is told.
@@ -66,12 +67,15 @@ func (s *shelf) manifest(t *testing.T) (m Manifest) {
 func (s *shelf) keeps(t *testing.T, r incident.Record, each Each) (Manifest, int) {
 	t.Helper()
 	before := s.writes
-	wrote, err := Keep(t.Context(), t.Context(), s, r, each)
+	wrote, err := Keep(t.Context(), t.Context(), s, r, each, blind)
 	if n := s.writes - before; err != nil || wrote != (n > 0) {
 		t.Fatalf("wrote %t, %d files, %v", wrote, n, err)
 	}
 	return s.manifest(t), s.writes - before
 }
+
+// blind looks at nothing.
+func blind(context.Context, incident.Record) []posture.Suspect { return nil }
 
 // answered is theft, told.
 func answered() incident.Record {
@@ -90,7 +94,7 @@ func TestEachStageIsKeptOnce(t *testing.T) {
 	r := theft()
 	for _, notices := range [][]incident.Notice{nil, {{Kind: incident.Page, Tries: 1}}, {{Kind: incident.Answer}}} {
 		r.Notified = notices
-		if wrote, err := Keep(t.Context(), t.Context(), s, r, each); wrote || err != nil {
+		if wrote, err := Keep(t.Context(), t.Context(), s, r, each, blind); wrote || err != nil {
 			t.Errorf("of %v: wrote %t, %v", notices, wrote, err)
 		}
 	}
@@ -119,6 +123,31 @@ func TestEachStageIsKeptOnce(t *testing.T) {
 	equal(t, []any{n, asked, closed.Stage.Name, closed.Version, closed.Files[3].Version}, []any{5, 2, Closed, 4, "v2"})
 	_, n = s.keeps(t, r, each)
 	equal(t, n, 0)
+}
+
+// The suspects are gone through once a stage, and stand on the page and in a file of their own, whatever somebody called them.
+func TestTheSuspectsAreKept(t *testing.T) {
+	const hostile = "<script>alert(1)</script>\u202e"
+	looked := 0
+	look := func(_ context.Context, r incident.Record) []posture.Suspect {
+		looked++
+		return []posture.Suspect{{Name: "a key of it is old", Of: hostile, Answer: posture.Unread, Says: "refused by " + hostile}, {Name: "no boundary holds it", Of: r.Alarm.Buckets[0], Answer: posture.Stands, Says: "it has none", Next: "consider one"}}
+	}
+	s, r, each := &shelf{files: map[string][][]byte{}}, answered(), engine([]evidence.Row{row("a")})
+	for range 2 {
+		if _, err := Keep(t.Context(), t.Context(), s, r, each, look); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := s.manifest(t)
+	equal(t, []any{looked, len(m.Files), m.Files[3].Name, m.Files[4].Name, len(s.files["suspects.json"])}, []any{1, 5, "suspects.json", listName, 1})
+	page, text := string(s.files["page.html"][0]), string(s.files["suspects.json"][0])
+	if !strings.Contains(page, "no boundary holds it") || !strings.Contains(page, "consider one") || strings.Contains(page, "<script>alert") || strings.Contains(page, "\u202e") {
+		t.Errorf("the page is %s", page)
+	}
+	if !strings.Contains(text, `"schema": "nightlatch.suspects/1"`) || !strings.Contains(text, `"answer": "could not be read"`) || strings.Contains(text, "<script>") {
+		t.Errorf("the suspects are %s", text)
+	}
 }
 
 // What is closed without an answer, as what was merged is, is kept when it is closed.
@@ -161,7 +190,7 @@ func TestATrailThatCannotBeAskedIsAskedAgain(t *testing.T) {
 		return evidence.Answer{}, busy
 	}
 	s, r := &shelf{files: map[string][][]byte{}}, answered()
-	if wrote, err := Keep(t.Context(), t.Context(), s, r, refuses); !wrote || !errors.Is(err, busy) {
+	if wrote, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !wrote || !errors.Is(err, busy) {
 		t.Errorf("wrote %t, %v", wrote, err)
 	}
 	m := s.manifest(t)
@@ -171,7 +200,7 @@ func TestATrailThatCannotBeAskedIsAskedAgain(t *testing.T) {
 
 	// When it is closed, the earlier list stands beside what is missing.
 	r.Closed = noon.Add(time.Hour)
-	if _, err := Keep(t.Context(), t.Context(), s, r, refuses); !errors.Is(err, busy) {
+	if _, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !errors.Is(err, busy) {
 		t.Error(err)
 	}
 	m = s.manifest(t)
@@ -199,7 +228,7 @@ func TestAListIsCutOffWhereTheTimeEnds(t *testing.T) {
 				return evidence.Answer{}, fmt.Errorf("the time ended while reading: %w", ctx.Err())
 			}
 			s, r := &shelf{files: map[string][][]byte{}}, answered()
-			_, err := Keep(t.Context(), asking, s, r, each)
+			_, err := Keep(t.Context(), asking, s, r, each, blind)
 			m := s.manifest(t)
 			if !c.ends {
 				if !errors.Is(err, context.Canceled) || m.Taken != nil || !m.ListDue {
@@ -235,7 +264,7 @@ func TestWhatIsNotOursStopsIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, r := &shelf{files: map[string][][]byte{}}, answered()
 			c.spoil(s, &r)
-			if _, err := Keep(t.Context(), t.Context(), s, r, ask); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Keep(t.Context(), t.Context(), s, r, ask, blind); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}
 			if n := len(s.files[manifestName]); n > 1 {

@@ -33,16 +33,16 @@ var stages = []string{"policy", "alarm", "evidence", "containment", "incident", 
 
 // rooms are what an incident's way leads through, with what each may import beside leaves. None imports the sequence.
 var rooms = map[string][]string{
-	"investigation": {"alarm", "evidence", "policy", "containment"},                            // it asks, and knows no incident
-	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"},                // it decides, and asks nobody
-	"approval":      append(slices.Clone(stages), "investigation"),                             // what humans decide
-	"responder":     append(slices.Clone(stages), "investigation", "judgement"),                // the sequence
-	"cut":           {"policy", "containment"},                                                 // what the cutter does with an order
-	"notices":       {"incident", "report", "notify"},                                          // what the team is told of tampering
-	"report/html":   {"evidence", "incident", "report", "posture"},                             // an incident as a page
-	"casefolder":    {"alarm", "evidence", "containment", "incident", "report", "report/html"}, // an incident as a folder
-	"posture":       nil,                                                                       // the usual suspects; it knows no incident
-	"doctor":        append(slices.Clone(stages), "trail"),                                     // whether all of it would work; it reads what others read, and decides nothing
+	"investigation": {"alarm", "evidence", "policy", "containment"},                                       // it asks, and knows no incident
+	"judgement":     {"alarm", "evidence", "policy", "containment", "incident"},                           // it decides, and asks nobody
+	"approval":      append(slices.Clone(stages), "investigation"),                                        // what humans decide
+	"responder":     append(slices.Clone(stages), "investigation", "judgement"),                           // the sequence
+	"cut":           {"policy", "containment"},                                                            // what the cutter does with an order
+	"notices":       {"incident", "report", "notify"},                                                     // what the team is told of tampering
+	"report/html":   {"evidence", "incident", "report", "posture"},                                        // an incident as a page
+	"casefolder":    {"alarm", "evidence", "containment", "incident", "posture", "report", "report/html"}, // an incident as a folder
+	"posture":       nil,                                                                                  // the usual suspects; it knows no incident
+	"doctor":        append(slices.Clone(stages), "trail"),                                                // whether all of it would work; it reads what others read, and decides nothing
 }
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.

@@ -15,18 +15,27 @@ import (
 	"nightlatch/internal/engines"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/posture"
+	"nightlatch/internal/posture/awsposture"
 	"nightlatch/internal/settings"
 )
 
-// reserve is what is left of the function's time when the trail is asked no more: the list's last part, and the manifest.
-const reserve = time.Minute
+const (
+	// reserve is what is left of the function's time when the trail is asked no more: the list's last part, and the manifest.
+	reserve = time.Minute
+	// lookTime is for the usual suspects of one incident: a few seconds where a call takes a tenth of one. The page waits for it.
+	lookTime = 20 * time.Second
+)
 
 // keeper is what the function is made of.
 type keeper struct {
 	load  func(ctx context.Context, id string) (incident.Record, error)
 	shelf func(incident string) casefolder.Shelf
 	each  casefolder.Each
-	log   *slog.Logger
+	look  func(ctx context.Context, buckets, users []string) []posture.Suspect
+	// lookTime is the constant, but in tests.
+	lookTime time.Duration
+	log      *slog.Logger
 }
 
 // build makes the function that the environment describes. It makes no call to AWS.
@@ -47,7 +56,8 @@ func build(cfg aws.Config, environ []string) (keeper, error) {
 	if err != nil {
 		return keeper{}, err
 	}
-	return keeper{table.Load, bucket.Of, engines.Each(first, second), slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}, nil
+	reader := awsposture.New(cfg, s.Accounts[0])
+	return keeper{table.Load, bucket.Of, engines.Each(first, second), reader.Suspects, lookTime, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}, nil
 }
 
 // handle keeps each incident that a batch of the table's stream is about, as the table has it now. An error has Lambda try the batch again in halves:
@@ -71,7 +81,7 @@ func (k keeper) handle(ctx context.Context, batch events.DynamoDBEvent) error {
 		r, err := k.load(ctx, id)
 		var wrote bool
 		if err == nil {
-			wrote, err = casefolder.Keep(ctx, asking, k.shelf(id), r, k.each)
+			wrote, err = casefolder.Keep(ctx, asking, k.shelf(id), r, k.each, k.suspects)
 		}
 		if err != nil {
 			log.ErrorContext(ctx, "the case folder is not whole", "wrote", wrote, "err", err)
@@ -81,4 +91,16 @@ func (k keeper) handle(ctx context.Context, batch events.DynamoDBEvent) error {
 		log.InfoContext(ctx, "the case folder is kept", "wrote", wrote, "version", r.Version)
 	}
 	return errors.Join(failed...)
+}
+
+// suspects goes through the usual suspects of an incident.
+func (k keeper) suspects(ctx context.Context, r incident.Record) []posture.Suspect {
+	ctx, done := context.WithTimeout(ctx, k.lookTime)
+	defer done()
+	buckets, users := r.Suspected()
+	list := k.look(ctx, buckets, users)
+	if n := posture.Count(list, posture.Unread); n > 0 {
+		k.log.WarnContext(ctx, "not all suspects could be read", "incident", r.ID, "unread", n, "of", len(list))
+	}
+	return list
 }

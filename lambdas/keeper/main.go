@@ -1,6 +1,6 @@
 // Command keeper is the Lambda that keeps a case folder of each incident in the stack's bucket: what stands in nightlatch/internal/casefolder. The
 // stream of the table of incidents calls it when incidents were put, so that the responder need not know of it and waits for nothing. It reads an
-// incident, asks the trail what was taken, and writes to that bucket alone.
+// incident, asks the trail what was taken, reads how its buckets and users stand, and writes to that bucket alone.
 package main
 
 import (

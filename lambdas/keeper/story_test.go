@@ -9,21 +9,26 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/awstest"
 	"nightlatch/internal/casefolder"
@@ -37,6 +42,7 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/dynamo/dynamotest"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/posture"
 )
 
 var update = flag.Bool("update", false, "write the goldens")
@@ -49,6 +55,8 @@ const (
 	store   = "arn:aws:cloudtrail:eu-west-1:" + ours + ":eventdatastore/" + storeID
 	key     = "AKIAEXAMPLESTOLEN001"
 	theft   = "20260304-120000-0011"
+
+	lookedAt = "keeper-mara" // a user, and a bucket
 )
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -105,9 +113,18 @@ func newWorld(t *testing.T, id string, objects int) *world {
 		t.Fatal(err)
 	}
 	w.aws = &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLEKEEPER", Services: map[string]http.Handler{"": httputil.NewSingleHostReverseProxy(to), "cloudtrail": w.lake, "athena": w.files}}
+	w.aws.Find = func(kind, name string) (string, map[string]string) {
+		if kind == "key" {
+			name = lookedAt
+		}
+		return "arn:aws:iam::" + ours + ":user/" + name, nil
+	}
 	front := httptest.NewServer(w.aws)
 	t.Cleanup(front.Close)
 	cfg := awstest.Config(front.URL)
+	cfg.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) { // S3 Control has the account before the host
+		return new(net.Dialer).DialContext(ctx, network, front.Listener.Addr().String())
+	}}}
 	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: w.aws.Caller, SecretAccessKey: "x", SessionToken: "x"}, nil
 	})
@@ -260,7 +277,7 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 	r.Note(noon, "a line")
 	r = w.put(r)
 	handles()
-	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:1 log.txt:1 manifest.json:1 page.html:1 taken.csv.gz:1]"; got != want {
+	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:1 log.txt:1 manifest.json:1 page.html:1 suspects.json:1 taken.csv.gz:1]"; got != want {
 		t.Errorf("of the answer there are %s", got)
 	}
 	first := w.file(theft, "manifest.json", "")
@@ -268,7 +285,7 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 	r.FollowUps, r.Closed = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}, noon.Add(time.Hour)
 	w.put(r)
 	handles()
-	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:2 log.txt:2 manifest.json:2 page.html:2 taken.csv.gz:2]"; got != want {
+	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:2 log.txt:2 manifest.json:2 page.html:2 suspects.json:2 taken.csv.gz:2]"; got != want {
 		t.Errorf("at the close there are %s", got)
 	}
 	m := w.manifest(theft)
@@ -295,7 +312,7 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 		t.Error("the page is none")
 	}
 	if !t.Failed() {
-		granttest.Golden(t, filepath.Join("testdata", "calls.json"), *update, append(w.aws.Calls(w.names()...), stopped(t)...))
+		granttest.Golden(t, filepath.Join("testdata", "calls.json"), *update, slices.Concat(w.aws.Calls(w.names()...), stopped(t), looked(t)))
 	}
 }
 
@@ -315,11 +332,126 @@ func stopped(t *testing.T) []granttest.Call {
 		if !errors.Is(err, context.DeadlineExceeded) || status() != "CANCELLED" {
 			t.Errorf("try %d: %v, and the query is %s", try+1, err, status())
 		}
-		if m := w.manifest(theft); m.Version != try+1 || !m.ListDue || len(m.Files) != 3 || len(m.Missing) != 1 {
+		if m := w.manifest(theft); m.Version != try+1 || !m.ListDue || len(m.Files) != 4 || len(m.Missing) != 1 {
 			t.Errorf("try %d: the manifest is %+v", try+1, m)
 		}
 	}
 	return w.aws.Calls(w.names()...)
+}
+
+// suspects are those of the newest file, by their names.
+func (w *world) suspects(incident string) map[string]posture.Suspect {
+	w.t.Helper()
+	var of struct{ Suspects []posture.Suspect }
+	if err := json.Unmarshal(w.file(incident, "suspects.json", ""), &of); err != nil {
+		w.t.Fatal(err)
+	}
+	all := map[string]posture.Suspect{}
+	for _, s := range of.Suspects {
+		all[s.Name] = s
+	}
+	return all
+}
+
+// suspected is an incident of a bucket and of a user with a key, told.
+func suspected() incident.Record {
+	r := told(opened(theft))
+	r.Alarm.Buckets = []string{lookedAt}
+	r.Evidence.Actors[0].Kind, r.Evidence.Actors[0].UserName = actor.IAMUserKey, lookedAt
+	return r
+}
+
+// looked has each usual suspect of a bucket and a user once as they are made, once with what was opened or shut, and once refused. It returns what was called.
+func looked(t *testing.T) []granttest.Call {
+	w := newWorld(t, "00000000000c", 1)
+	own, ctx, name := awstest.Config(w.endpoint), t.Context(), aws.String(lookedAt)
+	users := iam.NewFromConfig(own)
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(w.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: name, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}}))
+	must(users.CreateUser(ctx, &iam.CreateUserInput{UserName: name}))
+	r := w.put(suspected())
+	stage := func(deny string, want map[string]posture.Answer) {
+		t.Helper()
+		w.aws.Deny = deny
+		batch := w.streamed()
+		for range 2 {
+			if err := w.k.handle(ctx, batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, got := w.manifest(theft), w.suspects(theft)
+		if n := w.versions(theft)["suspects.json"]; n != m.Version || len(m.Files) != 5 || m.Files[3].Name != "suspects.json" || m.Taken == nil {
+			t.Errorf("denied %q: %d files of suspects, and the manifest is %+v", deny, n, m)
+		}
+		page := string(w.file(theft, "page.html", ""))
+		for suspect, answer := range want {
+			if got[suspect].Answer != answer || !strings.Contains(page, html.EscapeString(suspect)) {
+				t.Errorf("denied %q: %s: %+v, want %s; on the page: %t", deny, suspect, got[suspect], answer, strings.Contains(page, html.EscapeString(suspect)))
+			}
+		}
+	}
+	stage("", map[string]posture.Answer{"its public access block is not whole": posture.Stands, "the policy lets other accounts in": posture.RuledOut, "access points lead to it": posture.RuledOut,
+		"what is overwritten or deleted is gone": posture.Stands, "a key of it is old": posture.RuledOut, "it may do everything, or give itself that": posture.RuledOut})
+
+	all := aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	must(w.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: name,
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: new(true), BlockPublicPolicy: new(true), IgnorePublicAcls: new(true), RestrictPublicBuckets: new(true)}}))
+	must(w.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: name, Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + lookedAt + `/*"}]}`)}))
+	must(users.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: name}))
+	must(users.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: name, PolicyName: aws.String("own"), PolicyDocument: all}))
+	made, err := users.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: name, PolicyDocument: all})
+	must(made, err)
+	must(users.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: name, PolicyArn: made.Policy.Arn}))
+	must(users.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: name}))
+	must(users.AddUserToGroup(ctx, &iam.AddUserToGroupInput{GroupName: name, UserName: name}))
+	must(users.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{GroupName: name, PolicyName: aws.String("own"), PolicyDocument: all}))
+	r.FollowUps = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}
+	r = w.put(r)
+	stage("", map[string]posture.Answer{"its public access block is not whole": posture.RuledOut, "the policy lets other accounts in": posture.Stands, "it may do everything, or give itself that": posture.Stands})
+
+	for i, c := range []struct {
+		deny string
+		want map[string]posture.Answer
+	}{
+		{"s3:GetBucketPublicAccessBlock", map[string]posture.Answer{"its public access block is not whole": posture.Unread, "the policy lets other accounts in": posture.Stands}},
+		{"s3:GetBucketPolicy", map[string]posture.Answer{"the policy lets other accounts in": posture.Unread, "its public access block is not whole": posture.RuledOut}},
+		{"s3:ListAccessPoints", map[string]posture.Answer{"access points lead to it": posture.Unread}},
+		{"iam:GetPolicyVersion", map[string]posture.Answer{"it may do everything, or give itself that": posture.Unread, "a key of it is old": posture.RuledOut}},
+		{"iam:ListAccessKeys", map[string]posture.Answer{"a key of it is old": posture.Unread, "it may do everything, or give itself that": posture.Stands}},
+	} {
+		r.FollowUps = append(r.FollowUps, incident.FollowUp{At: noon.Add(time.Duration(16+i) * time.Minute)})
+		r = w.put(r)
+		stage(c.deny, c.want)
+	}
+	return w.aws.Calls(w.names()...)
+}
+
+// IAM that never answers takes no more than the time for the suspects: all else is kept, and what was not read says so.
+func TestSlowSuspectsHoldUpNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "00000000000d", 1)
+	w.k.lookTime = 3 * time.Second
+	w.aws.Services["iam"] = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	w.put(suspected())
+	batch := w.streamed()
+	begin := time.Now()
+	if err := w.k.handle(t.Context(), batch); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took < w.k.lookTime || took > 20*time.Second { // five readings of a user, of five seconds each, if nothing ended them
+		t.Errorf("it took %s", took)
+	}
+	if m := w.manifest(theft); m.ListDue || m.Taken == nil || len(m.Files) != 5 {
+		t.Errorf("the manifest is %+v", m)
+	}
+	if s := w.suspects(theft)["a key of it is old"]; s.Of != lookedAt || s.Answer != posture.Unread {
+		t.Errorf("of the user it says %+v", s)
+	}
 }
 
 // An incident that cannot be kept holds up no other of the batch, and has the batch come again.
@@ -345,7 +477,7 @@ func TestOneThatCannotBeKeptHoldsUpNoOther(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "is no manifest of this incident") || !errors.Is(err, incident.ErrNotFound) || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("%v", err)
 	}
-	if n := w.versions(other); n["manifest.json"] != 1 || len(n) != 5 {
+	if n := w.versions(other); n["manifest.json"] != 1 || len(n) != 6 {
 		t.Errorf("of the other there are %v", n)
 	}
 }

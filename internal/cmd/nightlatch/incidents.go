@@ -123,7 +123,7 @@ func (c *incidentCmd) write(ctx context.Context, d *deployment.Deployment, rec i
 	}
 	var suspects []posture.Suspect
 	if c.Suspects {
-		buckets, users := suspected(rec)
+		buckets, users := rec.Suspected()
 		suspects = readSuspects(ctx, d, buckets, users, s)
 		if err := ctx.Err(); err != nil {
 			return err

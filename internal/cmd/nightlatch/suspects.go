@@ -7,10 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"nightlatch/internal/actor"
-	"nightlatch/internal/containment"
 	"nightlatch/internal/deployment"
-	"nightlatch/internal/incident"
 	"nightlatch/internal/posture"
 	"nightlatch/internal/posture/awsposture"
 	"nightlatch/internal/prose"
@@ -80,7 +77,7 @@ func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deplo
 		return nil, nil, nil, err
 	}
 	c.before = rec.Alarm.From
-	buckets, users = suspected(rec)
+	buckets, users = rec.Suspected()
 	return d, with(buckets, c.Buckets), with(users, c.Users), nil
 }
 
@@ -94,31 +91,13 @@ func with(names, more []string) []string {
 	return names
 }
 
-// suspected are the buckets of an incident, and the IAM users of ours that a step is about.
-func suspected(rec incident.Record) (buckets, users []string) {
-	for _, a := range rec.Evidence.Actors {
-		theft := slices.ContainsFunc(rec.Outcomes, func(o containment.Outcome) bool { return o.Against(a) && o.State != containment.Skipped })
-		if ours := a.Kind == actor.IAMUserKey || a.Kind == actor.IAMUserSession || a.Kind == actor.IAMUser; ours && theft && a.UserName != "" {
-			users = with(users, []string{a.UserName})
-		}
-	}
-	return slices.Clone(rec.Alarm.Buckets), users
-}
-
 // readSuspects reads those of buckets and users, with the human's own credentials.
-func readSuspects(ctx context.Context, d *deployment.Deployment, buckets, users []string, s streams) (list []posture.Suspect) {
-	reader := awsposture.New(d.Config(), d.Account)
+func readSuspects(ctx context.Context, d *deployment.Deployment, buckets, users []string, s streams) []posture.Suspect {
 	for _, b := range buckets {
 		fmt.Fprintf(s.err, "reading bucket %s ...\n", prose.Safe(b))
-		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
-		list = append(list, reader.Bucket(of, b).Suspects()...)
-		cancel()
 	}
 	for _, u := range users {
 		fmt.Fprintf(s.err, "reading user %s ...\n", prose.Safe(u))
-		of, cancel := context.WithTimeout(ctx, awsposture.Timeout)
-		list = append(list, reader.User(of, u).Suspects(time.Now())...)
-		cancel()
 	}
-	return list
+	return awsposture.New(d.Config(), d.Account).Suspects(ctx, buckets, users)
 }

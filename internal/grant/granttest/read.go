@@ -23,6 +23,10 @@ func (a *AWS) read(service, region string, r *http.Request, body []byte) ([]Call
 	case "scheduler":
 		return a.scheduler(region, r, body)
 	case "s3":
+		if r.Header.Get("X-Amz-Account-Id") != "" {
+			call, err := s3control(r)
+			return []Call{call}, err
+		}
 		if bucket, key, object := strings.Cut(strings.Trim(r.URL.Path, "/"), "/"); object {
 			return ofObject(r, bucket, key)
 		}
@@ -166,6 +170,8 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 		kind, name = "user", form.Get("UserName")
 	case form.Has("RoleName"):
 		kind, name = "role", form.Get("RoleName")
+	case form.Has("GroupName"):
+		c.Resource = "arn:aws:iam::" + a.Account + ":group/" + form.Get("GroupName")
 	case form.Has("AccessKeyId"):
 		kind, name = "key", form.Get("AccessKeyId")
 	case c.Action == "iam:ListAccountAliases": // about the account
@@ -350,8 +356,37 @@ func (a *AWS) s3(r *http.Request) (Call, error) {
 			c.set("aws:ResourceAccount", owner)
 		}
 		return c, nil
+	case bucket != "" && r.Method == http.MethodGet && configuration(r) != "":
+		c := Call{Action: configuration(r), Resource: "arn:aws:s3:::" + bucket}
+		if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" { // or S3 refuses
+			c.set("aws:ResourceAccount", owner)
+		}
+		return c, nil
 	case bucket != "" && r.Method == http.MethodGet && r.URL.Query().Has("lifecycle"):
 		return Call{Action: "s3:GetLifecycleConfiguration", Resource: "arn:aws:s3:::" + bucket}, nil
 	}
 	return Call{}, fmt.Errorf("it is no call about request metrics, about who may write, or about who may read")
+}
+
+// configuration is the permission to read what a request asks of a bucket; "" where it is none of these.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+func configuration(r *http.Request) string {
+	for asks, action := range map[string]string{"policyStatus": "GetBucketPolicyStatus", "acl": "GetBucketAcl", "ownershipControls": "GetBucketOwnershipControls", "encryption": "GetEncryptionConfiguration",
+		"versioning": "GetBucketVersioning", "object-lock": "GetBucketObjectLockConfiguration", "replication": "GetReplicationConfiguration", "logging": "GetBucketLogging"} {
+		if r.URL.Query().Has(asks) {
+			return "s3:" + action
+		}
+	}
+	return ""
+}
+
+// s3control reads the REST calls about an account, for which IAM knows no resource.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+func s3control(r *http.Request) (Call, error) {
+	for path, action := range map[string]string{"/configuration/publicAccessBlock": "s3:GetAccountPublicAccessBlock", "/accesspoint": "s3:ListAccessPoints"} {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, path) {
+			return Call{Action: action, Resource: "*"}, nil
+		}
+	}
+	return Call{}, fmt.Errorf("it is no call about an account's public access block or its access points")
 }

@@ -21,6 +21,7 @@ import (
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/posture"
+	"nightlatch/internal/workers"
 )
 
 // Reader reads with the credentials that it is given.
@@ -34,8 +35,39 @@ type Reader struct {
 // New makes the reader of an account, by its twelve digits. An s3control endpoint has the account in its host's name, which a fake may not have.
 func New(cfg aws.Config, account string) *Reader {
 	cfg = cfg.Copy()
-	cfg.APIOptions = append(cfg.APIOptions, noPages)
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), noPages, bounded)
 	return &Reader{account, iam.NewFromConfig(cfg), s3.NewFromConfig(cfg), s3control.NewFromConfig(cfg)}
+}
+
+const (
+	// timeout is how long all readings of one bucket or user take at most, callTime how long one call does, with what is tried again.
+	timeout, callTime = 30 * time.Second, 5 * time.Second
+	// atOnce is how many buckets and users are read at once: a slow one holds up no other.
+	atOnce = 10
+)
+
+// Suspects are those of some buckets and users, as they are now and in this order. Where ctx ends first, what was not read by then is unread.
+func (r *Reader) Suspects(ctx context.Context, buckets, users []string) []posture.Suspect {
+	lists := make([][]posture.Suspect, len(buckets)+len(users))
+	workers.Pool{Size: atOnce}.Each(len(lists), func(i int) {
+		of, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		if i < len(buckets) {
+			lists[i] = r.Bucket(of, buckets[i]).Suspects()
+		} else {
+			lists[i] = r.User(of, users[i-len(buckets)]).Suspects(time.Now())
+		}
+	})
+	return slices.Concat(lists...)
+}
+
+// bounded ends each call after callTime.
+func bounded(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Bounded", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		ctx, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
 }
 
 // absences are the codes that say that there is no such configuration, which is an answer.
@@ -371,6 +403,3 @@ func decoded(document *string) string {
 	}
 	return aws.ToString(document)
 }
-
-// Timeout is how long all readings of one bucket or user take at most.
-const Timeout = 30 * time.Second

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -187,6 +188,46 @@ func TestWhatCannotBeRead(t *testing.T) {
 				t.Errorf("%s: %q %s (%s)", name, s.Name, s.Answer, s.Says)
 			}
 		}
+	}
+}
+
+// answering plays S3 and IAM: what names a quick bucket is not configured, and everything else never comes.
+type answering struct{}
+
+// Do implements aws.HTTPClient.
+func (answering) Do(r *http.Request) (*http.Response, error) {
+	if !strings.Contains(r.URL.String(), "quick") {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<Error><Code>NoSuchBucketPolicy</Code></Error>")), Request: r}, nil
+}
+
+// What is slow is unread when the time ends, and holds up nothing else; each call has a bound of its own.
+func TestWhatIsSlow(t *testing.T) {
+	for name, c := range map[string]struct{ given, takes time.Duration }{"as long as it is given": {20 * time.Second, 20 * time.Second}, "by itself": {time.Hour, timeout}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := awstest.Config("http://s3.test")
+				cfg.HTTPClient = answering{}
+				ctx, cancel := context.WithTimeout(t.Context(), c.given)
+				defer cancel()
+				begin := time.Now()
+				list := New(cfg, motoAccount).Suspects(ctx, []string{"slow", "quick"}, []string{"mara"})
+				if took := time.Since(begin); took != c.takes {
+					t.Errorf("it took %s, want %s", took, c.takes)
+				}
+				for _, s := range list {
+					quick := s.Of == "quick" && s.Name != "access points lead to it" && !strings.HasPrefix(s.Name, "the account's") // which S3 Control tells
+					if (s.Answer == posture.Unread) == quick {
+						t.Errorf("%s of %s: %s, %s", s.Name, s.Of, s.Answer, s.Says)
+					}
+				}
+				if len(list) == 0 || list[0].Of != "slow" || list[len(list)-1].Of != "mara" {
+					t.Errorf("the list is %v", list)
+				}
+			})
+		})
 	}
 }
 
