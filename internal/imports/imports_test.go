@@ -220,6 +220,8 @@ func may(from, to string) (bool, string) {
 			return false, "the cutter knows orders and the account, and nothing that could tell it more"
 		case to == "cut" && from != "lambdas/cutter":
 			return false, "the cutter alone does what is ordered"
+		case to == "posture" || to == "posture/awsposture":
+			return from == "lambdas/keeper", "the keeper alone goes through the usual suspects: nothing of it may hold up a containment"
 		}
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks || to == channels) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
