@@ -79,7 +79,7 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 
 // texts writes the page, the JSON and the log, and the suspects, where there are any.
 func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) error {
-	page, err := html.PageWith(r, slots, suspects)
+	page, err := html.Page(r, slots, suspects)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func wrongIn(t *testing.T, pages []seen) (wrong []string) {
 func TestThePageInABrowser(t *testing.T) {
 	var pages []seen
 	add := func(name string, r incident.Record, course []evidence.Slot, text string) {
-		page, err := html.PageWith(r, course, suspects(cmp.Or(strings.TrimSpace(text), "x"))) // no bucket and no user is called nothing
+		page, err := html.Page(r, course, suspects(cmp.Or(strings.TrimSpace(text), "x"))) // no bucket and no user is called nothing
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func TestThePageOfHostileNames(t *testing.T) {
 			for i := range r.Evidence.Actors {
 				r.Evidence.Actors[i].Kind = kind
 			}
-			page, err := html.PageWith(r, slots(r, text), suspects(text))
+			page, err := html.Page(r, slots(r, text), suspects(text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestThePageOfLittle(t *testing.T) {
 				t.Errorf("%s: panic: %v", what, p)
 			}
 		}()
-		page, err := html.Page(r, slots(r, "x"))
+		page, err := html.Page(r, slots(r, "x"), nil)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -131,7 +131,7 @@ func TestThePageOfLittle(t *testing.T) {
 }
 
 func TestThePageIsSmall(t *testing.T) {
-	page, err := html.Page(report.Filled("a name of usual length", evidence.MaxDetails), nil)
+	page, err := html.Page(report.Filled("a name of usual length", evidence.MaxDetails), nil, nil)
 	if err != nil || len(page) > 300<<10 {
 		t.Errorf("%d of everything have %d bytes, %v", evidence.MaxDetails, len(page), err)
 	}
@@ -151,7 +151,7 @@ func TestThePageSaysWhatToDoNext(t *testing.T) {
 	r := theft()
 	r.Outcomes[0].State, r.Outcomes[0].Undo, r.Outcomes[0].Runbook = containment.Asked, "", []string{"aws iam update-access-key --user-name mara"}
 	b := posture.Bucket{Name: "customer-exports", Account: "111122223333", Versioned: posture.Read[bool]{Err: "AccessDenied"}, NoACLs: posture.Read[bool]{Is: true}, Replicates: posture.Read[[]string]{Is: []string{"arn:aws:s3:::elsewhere"}}}
-	page, err := html.PageWith(r, nil, b.Suspects())
+	page, err := html.Page(r, nil, b.Suspects())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,15 +167,15 @@ func TestThePageSaysWhatToDoNext(t *testing.T) {
 	}
 	// While it can be approved, that is the command.
 	r.Closed, r.Outcomes[0].Step = time.Time{}, containment.Step{Target: policy.Target{Owner: "mara"}, Ref: containment.Ref{Type: "key-status", Owner: "mara", Name: "AKIAEXAMPLESTOLEN001"}, After: containment.Doc{Text: "Inactive"}}
-	if page, err := html.PageWith(r, nil, b.Suspects()); err != nil || !strings.Contains(string(page), "<li>Decide: deactivate-key AKIAEXAMPLESTOLEN001 of mara.<code>nightlatch approve 20260304-000700-x deactivate-key:AKIAEXAMPLESTOLEN001</code>") {
+	if page, err := html.Page(r, nil, b.Suspects()); err != nil || !strings.Contains(string(page), "<li>Decide: deactivate-key AKIAEXAMPLESTOLEN001 of mara.<code>nightlatch approve 20260304-000700-x deactivate-key:AKIAEXAMPLESTOLEN001</code>") {
 		t.Errorf("got %s, %v", page, err)
 	}
-	if page, err := html.PageWith(r, nil, nil); err != nil || strings.Contains(string(page), "What to do next") || strings.Contains(string(page), "usual suspects") {
+	if page, err := html.Page(r, nil, nil); err != nil || strings.Contains(string(page), "What to do next") || strings.Contains(string(page), "usual suspects") {
 		t.Errorf("what was not looked at stands there, %v", err)
 	}
 	r.Outcomes[0].State = containment.Done
 	ruledOut := []posture.Suspect{{Name: "a", Of: "b", Answer: posture.RuledOut}}
-	if page, err := html.PageWith(r, nil, ruledOut); err != nil || !strings.Contains(string(page), "Nothing that was looked at is open.") || strings.Contains(string(page), "may stand") {
+	if page, err := html.Page(r, nil, ruledOut); err != nil || !strings.Contains(string(page), "Nothing that was looked at is open.") || strings.Contains(string(page), "may stand") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestTheCourseOfATheft(t *testing.T) {
 
 // The answer stands first, the undo line is a command of its own, and the pictures have the amounts that the text has.
 func TestThePageOfATheft(t *testing.T) {
-	page, err := html.Page(theft(), taken)
+	page, err := html.Page(theft(), taken, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestThePageOfATheft(t *testing.T) {
 func TestThePageSaysWhatTheLineageLeavesOut(t *testing.T) {
 	r := theft()
 	r.Lineage = &evidence.Tree{Nodes: []evidence.Node{{Kind: evidence.KeyNode, Keys: []string{"AKIAEXAMPLESTOLEN001"}, Parent: -1}}, More: 3, NotFollowed: 2}
-	page, err := html.Page(r, nil)
+	page, err := html.Page(r, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

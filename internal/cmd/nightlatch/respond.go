@@ -196,7 +196,7 @@ func writePage(file string, rec incident.Record, slots []evidence.Slot, suspects
 	if file == "" {
 		return nil
 	}
-	text, err := html.PageWith(rec, slots, suspects)
+	text, err := html.Page(rec, slots, suspects)
 	if err != nil {
 		return err
 	}

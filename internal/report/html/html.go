@@ -32,11 +32,8 @@ var classes = template.FuncMap{"class": func(a posture.Answer) string {
 }}
 
 // Page is one incident as one file, which needs nothing else, and runs no script. What others chose in it is harmless. The slots are what
-// report.CourseOf asks for; none where that was not asked.
-func Page(r incident.Record, slots []evidence.Slot) ([]byte, error) { return PageWith(r, slots, nil) }
-
-// PageWith is a page that has the usual suspects, and what to do next, too; where there are suspects.
-func PageWith(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) ([]byte, error) {
+// report.CourseOf asks for; none where that was not asked. Where there are suspects, it has them, and what to do next, too.
+func Page(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) ([]byte, error) {
 	v := view{Sheet: report.SheetOf(r, slots), Suspects: posture.Groups(suspects), Unread: posture.Count(suspects, posture.Unread)}
 	if len(suspects) > 0 {
 		v.Next = report.Todos(r)
