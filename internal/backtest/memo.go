@@ -27,6 +27,17 @@ type memo struct {
 	failed error
 }
 
+// patient waits for an answer as long as the backtest goes on: how long a team can wait at midnight says nothing of a month on a laptop.
+type patient struct {
+	trail evidence.Trail
+	ctx   context.Context
+}
+
+// Ask implements evidence.Trail.
+func (p patient) Ask(_ context.Context, q evidence.Question) (evidence.Answer, error) {
+	return p.trail.Ask(p.ctx, q)
+}
+
 // usual is an answer to a Usage question.
 type usual struct {
 	evidence.Usage

@@ -65,14 +65,14 @@ func (w *world) play(ctx context.Context, f Firing, p *policy.Policy) (Judged, e
 		return Judged{}, err
 	}
 	clock := sandbox.NewClock(f.since())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	r := responder.Responder{
-		Meter: meter{w.series, clock, f.Threshold, f.points}, Trail: w.trail, Account: account, Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}},
+		Meter: meter{w.series, clock, f.Threshold, f.points}, Trail: patient{w.trail, ctx}, Account: account, Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}},
 		Clock: clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct,
 		Place: incident.Place{AccountID: account.ID, Region: f.series.Region}, Ours: w.ours, Policy: p,
 	}
 	records := map[string]incident.Record{}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	_, err = r.Handle(ctx, event, func(rec incident.Record) {
 		records[rec.ID] = rec
 		if w.trail.err() != nil {

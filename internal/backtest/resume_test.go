@@ -71,3 +71,23 @@ func TestARunThatWasStoppedGoesOn(t *testing.T) {
 		t.Errorf("stopped at %d stages, with %d decisions at most", stages, kept)
 	}
 }
+
+// unhurried is a trail that answers whoever waits as long as it takes.
+type unhurried struct{ evidence.Trail }
+
+func (u unhurried) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
+	if _, hurried := ctx.Deadline(); hurried {
+		return evidence.Answer{}, errors.New("it is asked in a hurry")
+	}
+	return u.Trail.Ask(ctx, q)
+}
+
+// The patience of a team at midnight does not end a question to a month of files on a machine that is slow or busy.
+func TestABacktestWaits(t *testing.T) {
+	b := loaded(t, "../../events/trail")
+	b.Watched, b.AtMost = []settings.Bucket{{Name: "example-exports", Thresholds: []settings.Threshold{{Bytes: 1 << 30, Period: settings.Minute}}}}, 2
+	b.Since, b.Trail, b.Policies = b.To.AddDate(0, 0, -1), unhurried{b.Trail}, []Policy{{"shipped", "1", policy.Shipped()}}
+	if r, err := b.Run(t.Context()); err != nil || len(r.Alarms) == 0 {
+		t.Errorf("%d alarms, %v", len(r.Alarms), err)
+	}
+}
