@@ -35,6 +35,9 @@ type Ref struct {
 	Name  string  `json:"name"`
 }
 
+// Open reports whether the setting has no name of ours, so that anything may stand there before a step, and be changed meanwhile.
+func (r Ref) Open() bool { return r.Type == PublicAccessBlock }
+
 // Doc is the content of one setting. Absent and an empty text are different.
 type Doc struct {
 	Absent bool   `json:"absent,omitempty"`

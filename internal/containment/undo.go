@@ -45,7 +45,7 @@ func (s Step) ours() bool {
 		return s.Ref == KeyRef(s.Target)
 	}
 	planned, err := s.Order.Step(s.Target, s.Before)
-	return err == nil && planned.Action == s.Action && planned.Ref == s.Ref && planned.After == s.After && (s.Before.Absent || s.Ref.Type == PublicAccessBlock)
+	return err == nil && planned.Action == s.Action && planned.Ref == s.Ref && planned.After == s.After && (s.Before.Absent || s.Ref.Open())
 }
 
 // ReadUndone reads back whether a step that Undo has written is taken back. It is Undone, or Drifted, or Unknown while it reads as before

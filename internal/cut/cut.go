@@ -83,7 +83,7 @@ func (c Cutter) plan(ctx context.Context, o containment.Order) (containment.Step
 		return containment.Step{}, fmt.Errorf("what stands now was not read: %v", err)
 	}
 	// A public access block has one place, where anything may stand. What stands under a name of ours and is not ours, somebody has put there.
-	if !before.Absent && before != s.After && s.Ref.Type != containment.PublicAccessBlock {
+	if !before.Absent && before != s.After && !s.Ref.Open() {
 		return containment.Step{}, errors.New("something else stands where it would be written; see who has written it")
 	}
 	return o.Step(t, before)

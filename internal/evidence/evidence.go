@@ -46,6 +46,19 @@ type Trail interface {
 	Ask(context.Context, Question) (Answer, error)
 }
 
+// Collect is an answer with all of its rows, from an engine that gives them one after the other. Behind an error there are none.
+func Collect(each func(do func(Row) error) (Answer, error)) (Answer, error) {
+	var rows []Row
+	answer, err := each(func(row Row) error {
+		rows = append(rows, row)
+		return nil
+	})
+	if err == nil {
+		answer.Rows = rows
+	}
+	return answer, err
+}
+
 // ErrBusy says that the engine had no room for the query until the end of the time given. Asking again later can help;
 // an attacker may fill the slots.
 var ErrBusy = errors.New("no query slot was free")

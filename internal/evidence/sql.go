@@ -39,6 +39,9 @@ func unix(time string) string {
 // bytesOut is a count of bytes sent. One that no call can have (NaN, less than 0, over a petabyte) is none: it would spoil every sum.
 const bytesOut = "case when sent between 0 and 1e15 then sent end"
 
+// BytesOutOf is that count, of a number that a column has.
+func BytesOutOf(column string) string { return strings.ReplaceAll(bytesOut, "sent", column) }
+
 // objectLevel are the S3 calls on objects: what a data event is where an old record says neither eventCategory nor
 // managementEvent. https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
 const objectLevel = `'^(GetObject(|Acl|Attributes|Tagging|Torrent)|(Head|Restore|Copy|Put)Object|DeleteObjects?|ListObject(s|sV2|Versions)|ListParts|ListMultipartUploads|SelectObjectContent|UploadPartCopy)$'`

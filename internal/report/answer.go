@@ -246,7 +246,7 @@ func outcome(b *writer, r incident.Record, i int) {
 		raw(b, "Run", line)
 	}
 	if approvable(r, o) {
-		raw(b, "Or", o.Command("approve", r.ID, flags(r.Where())...))
+		raw(b, "Or", approves(r, o))
 	}
 	if o.Undo != "" {
 		raw(b, "To undo", o.Undo)

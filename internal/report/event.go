@@ -206,7 +206,7 @@ func eventStepOf(r incident.Record, o containment.Outcome, number int) eventStep
 		}
 	}
 	if approvable(r, o) {
-		s.Approve = command(o.Command("approve", r.ID, flags(r.Where())...))
+		s.Approve = command(approves(r, o))
 	}
 	s.Undo = command(o.Undo)
 	return s

@@ -88,9 +88,14 @@ func runs(_ incident.Record, o containment.Outcome) string {
 // decides is the line that approves a step, or where it cannot be approved, the one that does it.
 func decides(r incident.Record, o containment.Outcome) string {
 	if approvable(r, o) {
-		return o.Command("approve", r.ID, flags(r.Where())...)
+		return approves(r, o)
 	}
 	return runs(r, o)
+}
+
+// approves is the line that approves a step.
+func approves(r incident.Record, o containment.Outcome) string {
+	return o.Command("approve", r.ID, flags(r.Where())...)
 }
 
 // approvable reports whether a message says how a step is approved.

@@ -152,7 +152,7 @@ func Todos(r incident.Record) (all []Todo) {
 		}
 		t := Todo{Says: says[o.State] + stepOf(o) + "."}
 		if approvable(r, o) && r.Closed.IsZero() && r.MergedInto == "" {
-			t.Commands = append(t.Commands, prose.Plain(o.Command("approve", r.ID, flags(r.Where())...)))
+			t.Commands = append(t.Commands, prose.Plain(approves(r, o)))
 		} else {
 			for _, line := range o.Runbook {
 				t.Commands = append(t.Commands, prose.Plain(line))

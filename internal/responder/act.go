@@ -50,7 +50,7 @@ func (w *worker) act(ctx context.Context, t task) {
 	if o.Approved != nil {
 		mode = containment.ModeAct
 	}
-	if attempts == 0 && (o.Approved != nil || o.Step.Ref.Type == containment.PublicAccessBlock) {
+	if attempts == 0 && (o.Approved != nil || o.Step.Ref.Open()) {
 		// It was read when a human approved it, or when it was judged. Somebody else, or another incident, may have changed it since.
 		doc, err := w.Account.Read(ctx, o.Step.Ref)
 		switch {
@@ -61,7 +61,7 @@ func (w *worker) act(ctx context.Context, t task) {
 		case err != nil && other != nil && !theirs.Open(): // done once, and not seen undone
 			w.leave(ctx, rec, o, containment.Skipped, "incident "+other.ID+" has this step: "+string(theirs.State)+"; it could not be read: "+prose.Safe(err.Error()))
 			return
-		case err == nil && doc != o.Step.Before && o.Step.Ref.Type == containment.PublicAccessBlock:
+		case err == nil && doc != o.Step.Before && o.Step.Ref.Open():
 			// Its undo brings back what stands now.
 			if s, err := o.Step.Order.Step(o.Step.Target, doc); err == nil {
 				o.Step.Before, o.Step.Undo = s.Before, s.Undo

@@ -99,15 +99,7 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 // waits and runs. Where Athena names one of the trail's files that it cannot read, the question is asked once more without it, and the file is lost. When ctx ends it stops what it started, for which it takes up to startGrace and stopTime more. Scanned, Queued and Ran
 // count every run of the question.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
-	var rows []evidence.Row
-	answer, err := t.each(ctx, question, maxPages, func(row evidence.Row) error {
-		rows = append(rows, row)
-		return nil
-	})
-	if err == nil {
-		answer.Rows = rows
-	}
-	return answer, err
+	return evidence.Collect(func(do func(evidence.Row) error) (evidence.Answer, error) { return t.each(ctx, question, maxPages, do) })
 }
 
 // Each answers a question as Ask does, and gives its rows to do one after the other, however many there are: of the answer a page is held at once.

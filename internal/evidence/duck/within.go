@@ -66,7 +66,7 @@ func (r *stand) Within(from, to time.Time) string {
 	}
 	var all []string
 	for _, span := range r.edges {
-		all = append(all, fmt.Sprintf("select * from %s where eventtime >= %s and eventtime < %s", r.called(span.From, span.To), instant(span.From), instant(span.To)))
+		all = append(all, fmt.Sprintf("select * from %s where %s", r.called(span.From, span.To), during(span)))
 	}
 	return "(" + strings.Join(all, " union all ") + ") as records"
 }
@@ -82,21 +82,21 @@ func (r *stand) Together(from, to, split time.Time) string {
 	}
 	var times []string
 	for _, span := range edges {
-		times = append(times, fmt.Sprintf("eventtime >= %s and eventtime < %s", instant(span.From), instant(span.To)))
+		times = append(times, during(span))
 	}
 	slot := 24 * time.Hour
-	if r.edges != nil || r.e.settings.Parts {
+	if r.e.settings.Parts {
 		slot = evidence.PartSpan
 	}
 	const sent, key = "try_cast(additionaleventdata_bytestransferredout as double)", "coalesce(requestparameters_key, '')"
 	rows := fmt.Sprintf(`(select * from trail where not %[1]s and (%[2]s)
   union all by name
-  select caller, max(sourceipaddress) as sourceipaddress, min(eventtime) as eventtime, max(eventtime) as until_time, sum(case when %[3]s between 0 and 1e15 then %[3]s else 0 end) as sum_sent,
+  select caller, max(sourceipaddress) as sourceipaddress, min(eventtime) as eventtime, max(eventtime) as until_time, sum(%[3]s) as sum_sent,
     min(%[4]s) as requestparameters_key, max(%[4]s) as last_key
   from trail
   where %[1]s and (%[2]s)
   group by caller, %[5]s, cast(floor(epoch(eventtime) / %[6]d) as bigint), eventtime <= %[7]s) as trail`,
-		simple, strings.Join(times, " or "), sent, key, evidence.NetworkOf("coalesce(sourceipaddress, '')"), int64(slot/time.Second), instant(split))
+		simple, strings.Join(times, " or "), evidence.BytesOutOf(sent), key, evidence.NetworkOf("coalesce(sourceipaddress, '')"), int64(slot/time.Second), instant(split))
 	more := append(slices.Clone(helps), "coalesce(until_time, eventtime) as until_time", "sum_sent", "coalesce(last_key, requestparameters_key, trail.requestparameters['key']) as last_key")
 	return "(" + joined(rows, r.callers(from, to), more...) + ") as records"
 }
@@ -123,6 +123,11 @@ func (r *stand) callers(from, to time.Time) string {
 		return allCallers // the question finds out what is wrong
 	}
 	return fmt.Sprintf("(select * from callers where caller between %d and %d) as callers", first.Int32, last.Int32)
+}
+
+// during says of a record that it is of a span.
+func during(span evidence.Span) string {
+	return fmt.Sprintf("eventtime >= %s and eventtime < %s", instant(span.From), instant(span.To))
 }
 
 func instant(t time.Time) string { return "timestamp " + quote(t.UTC().Format(time.DateTime)) }

@@ -102,15 +102,7 @@ func Grants() []grant.Grant {
 // of the question, since every run is billed; how long one was queued, Lake does not say. Nobody but CloudTrail can write into a store, so that
 // its seal is proved: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-lake.html (events are immutable).
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
-	var rows []evidence.Row
-	answer, err := t.each(ctx, question, maxPages, func(row evidence.Row) error {
-		rows = append(rows, row)
-		return nil
-	})
-	if err == nil {
-		answer.Rows = rows
-	}
-	return answer, err
+	return evidence.Collect(func(do func(evidence.Row) error) (evidence.Answer, error) { return t.each(ctx, question, maxPages, do) })
 }
 
 // Each answers a question as Ask does, and gives its rows to do one after the other, however many there are: of the answer a page is held at once.

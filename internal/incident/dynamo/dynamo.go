@@ -267,7 +267,7 @@ func (s *Store) head(ctx context.Context, id string) (head, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.table, Key: item{"pk": text(pk(id)), "sk": text(recordKey)}, ConsistentRead: aws.Bool(true),
+		TableName: &s.table, Key: item{"pk": text(pk(id)), "sk": text(RecordKey)}, ConsistentRead: aws.Bool(true),
 		ProjectionExpression: aws.String("version, writer, entries, digest, logs, parts"),
 	})
 	switch {

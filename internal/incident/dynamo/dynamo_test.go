@@ -270,7 +270,7 @@ func torn(t *testing.T, f *front, s *Store) {
 	if r, err = s.Put(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	for _, sk := range []string{partKey(1), logKey(0), logKey(1), recordKey} {
+	for _, sk := range []string{partKey(1), logKey(0), logKey(1), RecordKey} {
 		f.fail("Query", fault{hide: sk}, fault{hide: sk}, none)
 		got, err := another(s).Load(t.Context(), "a")
 		if diff := cmp.Diff(r, got, storetest.Ignore); err != nil || diff != "" {

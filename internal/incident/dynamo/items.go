@@ -22,10 +22,9 @@ import (
 type item = map[string]types.AttributeValue
 
 const (
-	recordKey = RecordKey
-	open      = "open"
-	closed    = "closed"
-	brakes    = "brakes"
+	open   = "open"
+	closed = "closed"
+	brakes = "brakes"
 	// piece is the most bytes of a body that stand in one item. An item ends at 400 KB, its names and the other attributes included:
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
 	piece = 350 << 10
@@ -119,7 +118,7 @@ func encode(r incident.Record, from head) (incident.Record, head, []keyed, error
 	to := head{stored.Version, stored.Writer, len(stored.Log), digest(stored.Log), from.logs + len(logs), len(bodies) - 1}
 	b := stored.Brief()
 	record := item{
-		"pk": text(pk(r.ID)), "sk": text(recordKey), "list": text(listOf(r.ID, !b.Closed.IsZero())), "opened": stamp(b.Opened),
+		"pk": text(pk(r.ID)), "sk": text(RecordKey), "list": text(listOf(r.ID, !b.Closed.IsZero())), "opened": stamp(b.Opened),
 		"version": number(int(to.version)), "writer": text(to.writer), "entries": number(to.entries),
 		"logs": number(to.logs), "parts": number(to.parts), "subject": text(b.Subject), "body": binary(bodies[0]),
 	}
@@ -185,7 +184,7 @@ func decode(id string, items []item) (incident.Record, head, error) {
 	for _, i := range items {
 		bySK[textOf(i, "sk")] = i
 	}
-	record, ok := bySK[recordKey]
+	record, ok := bySK[RecordKey]
 	if !ok {
 		return fail(errTorn)
 	}
