@@ -243,6 +243,7 @@ func TestSecurityHubHasOneFindingAnIncident(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got struct {
+		Old      string
 		Wrong    []string
 		Ended    []string
 		Findings []struct{ ID, RecordState, CreatedAt string }
@@ -250,6 +251,9 @@ func TestSecurityHubHasOneFindingAnIncident(t *testing.T) {
 	awstest.Python(t, securityHub, map[string]any{"definition": machine.DefinitionString, "judged": all, "run": run}, &got)
 	if len(got.Wrong) > 0 {
 		t.Errorf("AWS's model says %q", got.Wrong)
+	}
+	if got.Old != "" {
+		t.Skipf("SKIPPED, the state machine that imports a finding: moto %s does not run it; pip install 'moto[server]==5.2.5', or set NIGHTLATCH_MOTO to its path", got.Old)
 	}
 	if want := []string{"SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED"}; !slices.Equal(got.Ended, want) {
 		t.Errorf("the runs ended %q, want %q", got.Ended, want)
