@@ -16,15 +16,23 @@ import (
 	"nightlatch/internal/settings"
 )
 
-var monthRecords = flag.Int("records", 300_000, "how many records a generated month of BenchmarkMonth has")
+var (
+	monthRecords = flag.Int("records", 300_000, "how many records a generated month of BenchmarkMonth has")
+	monthKept    = flag.String("month", "", "folder that keeps the generated month of BenchmarkMonth: written if it is not there")
+)
 
 // BenchmarkMonth judges a generated month with thresholds that fire 20 times for each bucket. Load and the judging are timed, and the generating
 // is not.
 func BenchmarkMonth(b *testing.B) {
 	records := *monthRecords
-	dir := b.TempDir()
-	month := 30 * 24 * time.Hour
-	generate(b, dir, records, 5_000, month/time.Duration(records))
+	dir := *monthKept
+	if dir == "" {
+		dir = b.TempDir()
+	}
+	if err := os.Mkdir(dir, 0o700); err == nil || *monthKept == "" {
+		month := 30 * 24 * time.Hour
+		generate(b, dir, records, 5_000, month/time.Duration(records))
+	}
 	runtime.GC()
 	for b.Loop() {
 		begin, busy := time.Now(), cpu()

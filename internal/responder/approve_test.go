@@ -71,8 +71,13 @@ func shown(rec incident.Record, step int) approval.Shown {
 // whenNotified runs the responder, and do once the team was notified of the answer.
 func (w *world) whenNotified(t *testing.T, do func(incident.Record)) incident.Record {
 	t.Helper()
+	return w.whenNotifiedIn(context.Background(), t, do)
+}
+
+func (w *world) whenNotifiedIn(ctx context.Context, t *testing.T, do func(incident.Record)) incident.Record {
+	t.Helper()
 	once := false
-	handled, err := w.Handle(context.Background(), event(1_000_000), func(r incident.Record) {
+	handled, err := w.Handle(ctx, event(1_000_000), func(r incident.Record) {
 		if !once && !r.NotifiedAt(incident.Answer).IsZero() {
 			once = true
 			do(r)
@@ -129,6 +134,25 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 			}
 			if at := w.Scheduler.(*sandbox.Scheduler).At(); len(at) < 2 {
 				t.Errorf("the responder is called at %v, want a call for the approval", at)
+			}
+		})
+	}
+}
+
+// Approved steps are promised within two minutes, and the next invocation may be a minute and a half away.
+func TestAnApprovedStepDoesNotWaitForTheNextInvocation(t *testing.T) {
+	for left, want := range map[time.Duration]containment.State{2 * time.Minute: containment.Done, 30 * time.Second: containment.Intended} {
+		t.Run(left.String(), func(t *testing.T) {
+			w := asks()
+			ctx := &until{context.Background(), w.clock.Now().Add(15 * time.Minute)}
+			r := w.whenNotifiedIn(ctx, t, func(r incident.Record) {
+				if _, err := w.approval().Approve(t.Context(), ops, shown(r, 1)); err != nil {
+					t.Error(err)
+				}
+				ctx.at = w.clock.Now().Add(left)
+			})
+			if o := r.Outcomes[0]; o.State != want || !r.Closed.IsZero() {
+				t.Errorf("the invocation that had %v left has it %s, closed %v; want %s", left, o.State, r.Closed, want)
 			}
 		})
 	}

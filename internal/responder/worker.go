@@ -40,6 +40,8 @@ const (
 	listEvery = 15 * time.Second
 	// handOver is what an invocation keeps back of its time: a move that was begun must come to its end.
 	handOver = roundTime + 30*time.Second
+	// actTime is what it keeps back of it for a containment: a few calls. One that is cut all the same is read back by the next invocation.
+	actTime = time.Minute
 	// leastTime is what an invocation must have, so that a move is begun in it.
 	leastTime = handOver + 10*time.Second
 )
@@ -192,7 +194,7 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 			if err := w.Clock.Wait(ctx, at); err != nil {
 				return time.Time{}, fmt.Errorf("waiting for %s: %w", at.Format(time.TimeOnly), err)
 			}
-		case !w.timeLeft(ctx):
+		case !w.timeFor(ctx, batch[0].move.Do):
 			return now, nil
 		default:
 			w.do(ctx, batch)
@@ -206,8 +208,15 @@ func (w *worker) stays(ctx context.Context, at time.Time) bool {
 	return w.Scheduler == nil || !ok || at.Add(handOver).Before(until)
 }
 
-// timeLeft reports whether a move that is begun now can come to its end.
+// timeLeft reports whether any move that is begun now can come to its end.
 func (w *worker) timeLeft(ctx context.Context) bool { return w.stays(ctx, w.Clock.Now()) }
+
+// timeFor reports whether such a move can. A step that is due does not wait for the next invocation, which may be a minute and a half away, because
+// this one has no time for a query round.
+func (w *worker) timeFor(ctx context.Context, do incident.Do) bool {
+	until, ok := ctx.Deadline()
+	return w.timeLeft(ctx) || do == incident.Act && ok && w.Clock.Now().Add(actTime).Before(until)
+}
 
 // list takes in what is open and was changed by somebody else, or is not known yet.
 func (w *worker) list(ctx context.Context) error {
