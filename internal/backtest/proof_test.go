@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,16 +12,20 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence/duck"
 	"nightlatch/internal/evidence/enginetest"
 	"nightlatch/internal/sandbox"
 	"nightlatch/internal/settings"
+	"nightlatch/internal/workers"
 )
 
 // call is what a reckoning by hand reads of a record.
@@ -228,29 +231,33 @@ func TestAGeneratedTrailFiresAsReckonedByHand(t *testing.T) {
 // generate writes a trail, some of whose records are delivered twice.
 func generate(t testing.TB, dir string, events, perFile int, apart time.Duration) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(3, 4))
-	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	for n := 0; n < events; n += perFile {
-		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("111122223333_CloudTrail_eu-west-1_%05d.json.gz", n/perFile)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		zipped := gzip.NewWriter(f)
-		w := bufio.NewWriter(zipped)
-		var line bytes.Buffer
-		for range perFile {
-			line.Reset()
-			one := bufio.NewWriter(&line)
-			at = at.Add(time.Duration(random.Int64N(int64(2 * apart))))
-			enginetest.WriteEvent(one, at, random)
-			one.Flush()
-			for range 1 + random.IntN(50)/49 {
-				w.Write(line.Bytes())
-				w.WriteString("\n")
-			}
-		}
-		if err := errors.Join(w.Flush(), zipped.Close(), f.Close()); err != nil {
-			t.Fatal(err)
+	failed := make([]error, (events+perFile-1)/perFile)
+	workers.Pool{Size: runtime.GOMAXPROCS(0)}.Each(len(failed), func(i int) { failed[i] = generateFile(dir, i, perFile, apart) })
+	if err := errors.Join(failed...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func generateFile(dir string, i, events int, apart time.Duration) error {
+	random := rand.New(rand.NewPCG(3, uint64(i)))
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i*events) * apart)
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("111122223333_CloudTrail_eu-west-1_%05d.json.gz", i)))
+	if err != nil {
+		return err
+	}
+	zipped := gzip.NewWriter(f)
+	w := bufio.NewWriter(zipped)
+	var line bytes.Buffer
+	for range events {
+		line.Reset()
+		one := bufio.NewWriter(&line)
+		at = at.Add(time.Duration(random.Int64N(int64(2 * apart))))
+		enginetest.WriteEvent(one, at, random)
+		one.Flush()
+		for range 1 + random.IntN(50)/49 {
+			w.Write(line.Bytes())
+			w.WriteString("\n")
 		}
 	}
+	return errors.Join(w.Flush(), zipped.Close(), f.Close())
 }

@@ -3,6 +3,7 @@ package duck
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -12,17 +13,15 @@ import (
 	"sync"
 )
 
-// maxCallers is how many different texts are known at a time, and maxShared how much of them.
-var maxCallers int32 = 20_000
-
-const maxShared = 16 << 20
+// maxCallers is how many different texts are known at a time, in some 15 MB.
+var maxCallers = 400_000
 
 // callers number what many records share: who called what, with which agent. A trail has few of them, so that most of a record is read and
-// kept once. What is forgotten meanwhile gets another number.
+// kept once. What is forgotten meanwhile gets another number. A text is known by its hash, which nobody who writes an agent can have fall together
+// with another's.
 type callers struct {
 	mu    sync.Mutex
-	ids   map[string]int32
-	size  int
+	ids   map[[sha256.Size / 2]byte]int32
 	next  int32
 	file  *os.File // has them for DuckDB
 	lines *bufio.Writer
@@ -36,24 +35,24 @@ func newCallers(dir string, next int32) (*callers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &callers{ids: map[string]int32{}, next: next, file: f, lines: bufio.NewWriter(f)}, nil
+	return &callers{ids: map[[sha256.Size / 2]byte]int32{}, next: next, file: f, lines: bufio.NewWriter(f)}, nil
 }
 
 // caller is the number of a text, an object in JSON.
 func (c *callers) caller(text []byte) int32 {
+	sum := sha256.Sum256(text)
+	hash := [sha256.Size / 2]byte(sum[:])
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if id, known := c.ids[string(text)]; known {
+	if id, known := c.ids[hash]; known {
 		return id
 	}
-	if len(c.ids) == int(maxCallers) || c.size > maxShared {
+	if len(c.ids) == maxCallers {
 		clear(c.ids)
-		c.size = 0
 	}
 	id := c.next
 	c.next++
-	c.ids[string(text)] = id
-	c.size += len(text)
+	c.ids[hash] = id
 	n, err := fmt.Fprintf(c.lines, `{"caller":%d,"of":%s}`+"\n", id, text)
 	c.longest, c.err = max(c.longest, n), errors.Join(c.err, err)
 	return id

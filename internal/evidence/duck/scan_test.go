@@ -129,8 +129,22 @@ func streamed(t *testing.T, path string) (all []map[string]any, err error) {
 	}
 	from := 0
 	shared := map[int32]string{}
-	for text, id := range c.ids {
-		shared[id] = text
+	if err := c.lines.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	stored, unread := os.ReadFile(c.file.Name())
+	if unread != nil {
+		t.Fatal(unread)
+	}
+	for line := range bytes.Lines(stored) {
+		var one struct {
+			Caller int32
+			Of     json.RawMessage
+		}
+		if err := json.Unmarshal(line, &one); err != nil {
+			t.Fatalf("DuckDB is given the caller %q: %v", line, err)
+		}
+		shared[one.Caller] = string(one.Of)
 	}
 	kept := slices.Concat(kept(false), kept(true))
 	for i, end := range s.ends {

@@ -112,9 +112,12 @@ func (r *stand) called(from, to time.Time) string {
 
 const allCallers = "callers"
 
+// fewCallers are joined whole.
+var fewCallers int32 = 20_000
+
 // callers are those of a time only, where there are many.
 func (r *stand) callers(from, to time.Time) string {
-	if r.e.nextCaller <= maxCallers {
+	if r.e.nextCaller <= fewCallers {
 		return allCallers
 	}
 	var first, last sql.NullInt32
