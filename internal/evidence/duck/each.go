@@ -44,7 +44,7 @@ func (e *Engine) inParts(ctx context.Context, conn *sql.Conn, q evidence.Questio
 		return errNoQuestion
 	}
 	defer conn.ExecContext(context.WithoutCancel(ctx), "drop table if exists temp.answer")
-	e.mayHold(ctx, partsMemoryMB) // with less, a million rows are not sorted
+	e.mayHold(ctx, eachMemoryMB)
 	err := e.within(ctx, func() error {
 		_, err := conn.ExecContext(ctx, "create or replace temp table answer as "+statement)
 		return err

@@ -34,8 +34,9 @@ const asked = "asked"
 
 const (
 	// defaultMemoryMB is what all of a laptop's trail can be loaded and asked with, on two threads: beyond some 400,000 events DuckDB spills to disk.
-	// partsMemoryMB is faster where very much is asked. What does not fit gets mostMemoryMB.
-	defaultMemoryMB, partsMemoryMB, mostMemoryMB = 150, 500, 1500
+	// partsMemoryMB is faster where very much is asked: with the rest of the process it stays below 1 GiB for a month of 30 million. With less than
+	// eachMemoryMB a million rows are not sorted. What does not fit gets mostMemoryMB.
+	defaultMemoryMB, partsMemoryMB, eachMemoryMB, mostMemoryMB = 150, 400, 500, 1500
 	// leastMemoryMB is what one thread needs to load files.
 	leastMemoryMB = 100
 	// maxDefaultThreads bounds the memory: what a thread sorts and groups it must hold.
@@ -45,7 +46,7 @@ const (
 // Settings bound what the engine may take of the machine.
 type Settings struct {
 	// MemoryMB is how much memory DuckDB may hold, in megabytes; what goes beyond is spilled to a temporary directory.
-	// 100 for each thread is the least. 0 means 150, or 500 with Parts, and up to 1500 once a load or a question needs it.
+	// 100 for each thread is the least. 0 means 150, or 400 with Parts, and up to 1500 once a load or a question needs it.
 	// What it frees stays with the process for a while, and the rest of the process takes some 100 more.
 	MemoryMB int
 	// Threads is how many threads DuckDB may run; 0 means one for each CPU, at most 2 and what the memory is enough for.
