@@ -2,17 +2,17 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/outside"
 )
 
 // secretName is what a setting takes, beside an ARN, and wholeARN an ARN with the end that Secrets Manager gives it: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
 var (
-	secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-	wholeARN   = regexp.MustCompile(`^arn:.*-[A-Za-z0-9]{6}$`)
+	secretName = lazyregexp.New(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+	wholeARN   = lazyregexp.New(`^arn:.*-[A-Za-z0-9]{6}$`)
 )
 
 func setSecret(v string, p *string) error {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/notify/events"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
@@ -98,17 +98,17 @@ type field struct {
 const maxProtected, maxTopics = 1750, 700
 
 var (
-	storeARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	trailARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
-	engine    = regexp.MustCompile(`^(` + settings.Lake + `|` + settings.Athena + `)$`)
-	seal      = regexp.MustCompile(`^` + settings.SealStated + `$`)
-	address   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
-	topicARN  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
-	watcher   = regexp.MustCompile(`^(https://[^\s,"<>@]{4,400}|\+[1-9][0-9]{6,14}|arn:aws[a-z-]*:s[nq]s:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256})$`)
-	mode      = regexp.MustCompile(`^(observe|ask|act)$`)
-	principal = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
-	filterID  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	tagKey    = regexp.MustCompile(`^[\w.:/=+@-]{1,128}$`)
+	storeARN  = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	trailARN  = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
+	engine    = lazyregexp.New(`^(` + settings.Lake + `|` + settings.Athena + `)$`)
+	seal      = lazyregexp.New(`^` + settings.SealStated + `$`)
+	address   = lazyregexp.New(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	topicARN  = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	watcher   = lazyregexp.New(`^(https://[^\s,"<>@]{4,400}|\+[1-9][0-9]{6,14}|arn:aws[a-z-]*:s[nq]s:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256})$`)
+	mode      = lazyregexp.New(`^(observe|ask|act)$`)
+	principal = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
+	filterID  = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
+	tagKey    = lazyregexp.New(`^[\w.:/=+@-]{1,128}$`)
 )
 
 // retentions are the days that CloudWatch Logs takes:

@@ -2,10 +2,11 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // cut keeps a value that is hundreds of names from hiding what is wrong with it.
@@ -75,7 +76,7 @@ func text(v any) (string, bool) {
 	return "", false
 }
 
-func match(v string, form *regexp.Regexp, p *string) error {
+func match(v string, form *lazyregexp.Regexp, p *string) error {
 	if !form.MatchString(v) {
 		return errNot
 	}
@@ -83,7 +84,7 @@ func match(v string, form *regexp.Regexp, p *string) error {
 	return nil
 }
 
-func list(v string, form *regexp.Regexp, p *[]string) error {
+func list(v string, form *lazyregexp.Regexp, p *[]string) error {
 	*p = strings.Split(v, ",")
 	for i, e := range *p {
 		switch {

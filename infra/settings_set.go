@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 	"nightlatch/internal/version"
@@ -14,7 +14,7 @@ import (
 
 // setSource reads the ARN of an event data store or a trail, or that one is made. It comes after the buckets, whose reads one that is made
 // must hold. What exists says where the stack goes.
-func (s *Settings) setSource(key, v string, form *regexp.Regexp, p *string) error {
+func (s *Settings) setSource(key, v string, form *lazyregexp.Regexp, p *string) error {
 	m := form.FindStringSubmatch(v)
 	switch {
 	case v == made:

@@ -9,9 +9,10 @@ package actor
 
 import (
 	"cmp"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // Kind is what sort of credential an actor uses. It decides what can stop it. The names are part of every JSON output.
@@ -98,19 +99,19 @@ type Credential struct {
 }
 
 var (
-	account   = regexp.MustCompile(`^[0-9]{12}$`)
-	longTerm  = regexp.MustCompile(`^AKIA[A-Z0-9]{12,124}$`)
-	temporary = regexp.MustCompile(`^ASIA[A-Z0-9]{12,124}$`)
-	userID    = regexp.MustCompile(`^AIDA[A-Z0-9]{4,124}$`)
-	roleID    = regexp.MustCompile(`^AROA[A-Z0-9]{4,124}(:|$)`)
-	userARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):user/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,128})$`)
-	roleARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,128})$`)
-	assumed   = regexp.MustCompile(`^arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([\w+=,.@-]{1,128})/([\w+=,.@-]{1,128})$`)
-	federated = regexp.MustCompile(`^arn:aws[a-z-]*:sts::([0-9]{12}):federated-user/([\w+=,.@-]{1,128})$`)
-	rootARN   = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam::[0-9]{12}:root|sts::[0-9]{12}:assumed-root(?:/.*)?)$`)
-	inAccount = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):`)
-	arnsPart  = regexp.MustCompile(`^arn:(aws[a-z-]*):`)
-	invokedBy = regexp.MustCompile(`^(?:AWS Internal|.+\.amazonaws\..+)$`)
+	account   = lazyregexp.New(`^[0-9]{12}$`)
+	longTerm  = lazyregexp.New(`^AKIA[A-Z0-9]{12,124}$`)
+	temporary = lazyregexp.New(`^ASIA[A-Z0-9]{12,124}$`)
+	userID    = lazyregexp.New(`^AIDA[A-Z0-9]{4,124}$`)
+	roleID    = lazyregexp.New(`^AROA[A-Z0-9]{4,124}(:|$)`)
+	userARN   = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}):user/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,128})$`)
+	roleARN   = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,128})$`)
+	assumed   = lazyregexp.New(`^arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([\w+=,.@-]{1,128})/([\w+=,.@-]{1,128})$`)
+	federated = lazyregexp.New(`^arn:aws[a-z-]*:sts::([0-9]{12}):federated-user/([\w+=,.@-]{1,128})$`)
+	rootARN   = lazyregexp.New(`^arn:aws[a-z-]*:(?:iam::[0-9]{12}:root|sts::[0-9]{12}:assumed-root(?:/.*)?)$`)
+	inAccount = lazyregexp.New(`^arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):`)
+	arnsPart  = lazyregexp.New(`^arn:(aws[a-z-]*):`)
+	invokedBy = lazyregexp.New(`^(?:AWS Internal|.+\.amazonaws\..+)$`)
 )
 
 // SSORole begins the name of every role that Identity Center owns; nobody else can edit those.

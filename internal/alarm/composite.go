@@ -3,10 +3,11 @@ package alarm
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // child is an alarm below a composite one, as the composite's events list those that made it fire.
@@ -19,7 +20,7 @@ type child struct {
 }
 
 // reasonChild finds a child in the text of a composite alarm's reason.
-var reasonChild = regexp.MustCompile(`(arn:[a-z-]+:cloudwatch:[a-z0-9-]*:[0-9]*:alarm:.{1,255}?) transitioned to ALARM\b`)
+var reasonChild = lazyregexp.New(`(arn:[a-z-]+:cloudwatch:[a-z0-9-]*:[0-9]*:alarm:.{1,255}?) transitioned to ALARM\b`)
 
 // triggering are the children that a composite alarm's reason names, in its data or else in its text.
 func triggering(reason, reasonData string) ([]child, error) {

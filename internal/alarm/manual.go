@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -91,7 +91,7 @@ func Copied(source, destination string, from, to time.Time) Alarm {
 	return Alarm{Source: Manual, Buckets: []string{source}, From: from.UTC(), To: to.UTC(), Since: to.UTC(), Period: time.Minute, CopiedTo: destination}
 }
 
-var accessKey = regexp.MustCompile(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)
+var accessKey = lazyregexp.New(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)
 
 // validTime keeps out what no CloudTrail record can have (S3 began in 2006), and what would overflow later. A window may end
 // in a year above 9999, which has no JSON form.

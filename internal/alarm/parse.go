@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // MaxEvent is the largest event that is read. Lambda's asynchronous invocations end at 1 MB; alarms are a few KB.
@@ -31,7 +32,7 @@ type Event struct {
 }
 
 // IncidentID is what an incident can be called: see Alarm.ID.
-var IncidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+var IncidentID = lazyregexp.New(`^[a-z0-9-]{1,40}$`)
 
 // Parse reads any event that starts or continues an incident. Its errors are one sentence about what arrived.
 func Parse(event []byte) (Event, error) {

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -103,13 +103,13 @@ func (p payload) buckets(a *Alarm) (ours bool) {
 }
 
 // reasonPoint finds the datapoints that a reason lists: [3.113851289E9 (04/03/26 00:02:00)], day first, UTC.
-var reasonPoint = regexp.MustCompile(`([0-9][0-9.]*(?:E[0-9]+)?) \(([0-9]{2}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\)`)
+var reasonPoint = lazyregexp.New(`([0-9][0-9.]*(?:E[0-9]+)?) \(([0-9]{2}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\)`)
 
 // reasonThreshold finds "the threshold (1073741824.0)".
-var reasonThreshold = regexp.MustCompile(`threshold \(([0-9][0-9.]*(?:E[0-9]+)?)\)`)
+var reasonThreshold = lazyregexp.New(`threshold \(([0-9][0-9.]*(?:E[0-9]+)?)\)`)
 
 // reasonAtLeast finds the operator, which a reason spells out and no configuration in an event has.
-var reasonAtLeast = regexp.MustCompile(`greater than or equal to the`)
+var reasonAtLeast = lazyregexp.New(`greater than or equal to the`)
 
 // datum is one value that the alarm was evaluated on. It is a number of bytes where the alarm is on a sum of bytes.
 type datum struct {

@@ -2,11 +2,11 @@ package alarm
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -16,7 +16,7 @@ func (m metric) ours() bool {
 }
 
 // insights recognises a Metrics Insights query over S3's BytesDownloaded.
-var insights = regexp.MustCompile(`(?i)^\s*SELECT\s+(\w+)\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+(?:SCHEMA\(\s*)?"AWS/S3"`)
+var insights = lazyregexp.New(`(?i)^\s*SELECT\s+(\w+)\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+(?:SCHEMA\(\s*)?"AWS/S3"`)
 
 // value is the metric or expression whose value is held against the threshold; nil where the event lists none. An alarm returns one: beside an
 // anomaly band, which is its threshold then, and where the event does not say which, an expression before what it is made of.
@@ -81,7 +81,7 @@ func ComputedBy(what string) string { return "the alarm's value is computed by "
 
 // filled is FILL(m1, 0): it lets a sum exist while one of its buckets is idle, and adds nothing to it.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
-var filled = regexp.MustCompile(`FILL\(([a-z]\w*|METRICS\(\)),0\)`)
+var filled = lazyregexp.New(`FILL\(([a-z]\w*|METRICS\(\)),0\)`)
 
 // PlainSum reports whether an expression adds up each of ids exactly once.
 func PlainSum(expression string, ids []string) bool {
@@ -97,7 +97,7 @@ func PlainSum(expression string, ids []string) bool {
 }
 
 // filtered finds the filter that a query is about.
-var filtered = regexp.MustCompile(`(?i)\bFilterId"?\s*!?=\s*'([^']*)'`)
+var filtered = lazyregexp.New(`(?i)\bFilterId"?\s*!?=\s*'([^']*)'`)
 
 // counts says what part of the buckets the metric counts, by the names of its filters: an event does not say what they select.
 func (p payload) counts() string {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/prose"
 )
 
@@ -44,7 +44,7 @@ func (c Caller) credential(ours actor.Ours) actor.Credential {
 	return actor.Of(id, ours)
 }
 
-var arnKind = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:(user/|assumed-role/|federated-user/|root)`)
+var arnKind = lazyregexp.New(`^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:(user/|assumed-role/|federated-user/|root)`)
 
 // known refuses a caller who is not of our accounts, or is nobody who could approve.
 func (a *Approval) known(c Caller) (actor.Credential, error) {

@@ -2,12 +2,12 @@ package containment
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/policy"
 )
 
@@ -69,7 +69,7 @@ func ByHand(a evidence.Actor, t policy.Target, partition string, now time.Time) 
 }
 
 // uniqueID is the id of a user, a role, or a role's session: what aws:userid can be compared with, and nobody else has.
-var uniqueID = regexp.MustCompile(`^A(?:IDA|ROA)[A-Z0-9]{4,124}(?::|$)`)
+var uniqueID = lazyregexp.New(`^A(?:IDA|ROA)[A-Z0-9]{4,124}(?::|$)`)
 
 func denyUser(name, user, document string) string {
 	return command("aws", "iam", "put-user-policy", "--user-name", user, "--policy-name", name, "--policy-document", document)
@@ -190,11 +190,11 @@ func sessionPolicy(accessKeyID, session string) string {
 }
 
 var (
-	alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
-	policyName   = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+	alphanumeric = lazyregexp.New(`^[A-Za-z0-9]{8,}$`)
+	policyName   = lazyregexp.New(`^[\w+=,.@-]{1,64}$`)
 )
 
-var instance = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+var instance = lazyregexp.New(`^i-[0-9a-f]{8,17}$`)
 
 // fallback is the target by the name that CloudTrail gives it, where the account does not know it.
 func fallback(t policy.Target, typ policy.TargetType, id string) policy.Target {

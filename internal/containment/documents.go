@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // What AWS takes at most. A user's and a role's inline policies are counted together, without white space.
@@ -73,7 +74,7 @@ func ReadAccessBlock(text string) (AccessBlock, error) {
 	return b, nil
 }
 
-var quarantineName = regexp.MustCompile(`^arn:aws[a-z-]{0,20}:iam::aws:policy/(AWSCompromisedKeyQuarantine(?:V([0-9]{1,3}))?)$`)
+var quarantineName = lazyregexp.New(`^arn:aws[a-z-]{0,20}:iam::aws:policy/(AWSCompromisedKeyQuarantine(?:V([0-9]{1,3}))?)$`)
 
 // Quarantine is the name and version of the quarantine policy that an ARN names; "" where it names anything else, a namesake of somebody's own
 // among it. The first has no version in its name.

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/policy"
 )
 
@@ -58,14 +58,14 @@ const Attached = "Attached"
 
 // What an order may name. None of it has a wildcard, or the dollar that begins a policy's variable: a condition says what it seems to say.
 var (
-	iamName    = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	userID     = regexp.MustCompile(`^[A-Za-z0-9]{4,128}(:[\w+=,.@-]{1,64})?$`)
-	rootARN    = regexp.MustCompile(`^arn:aws[a-z-]{0,20}:iam::[0-9]{12}:root$`)
-	endpointID = regexp.MustCompile(`^vpce-[0-9a-f]{8,17}$`)
-	incidentID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-	partition  = regexp.MustCompile(`^aws[a-z-]{0,20}$`)
-	quarantine = regexp.MustCompile(`^AWSCompromisedKeyQuarantine(V[0-9]{1,3})?$`)
+	iamName    = lazyregexp.New(`^[\w+=,.@-]{1,128}$`)
+	bucketName = lazyregexp.New(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	userID     = lazyregexp.New(`^[A-Za-z0-9]{4,128}(:[\w+=,.@-]{1,64})?$`)
+	rootARN    = lazyregexp.New(`^arn:aws[a-z-]{0,20}:iam::[0-9]{12}:root$`)
+	endpointID = lazyregexp.New(`^vpce-[0-9a-f]{8,17}$`)
+	incidentID = lazyregexp.New(`^[a-z0-9-]{1,40}$`)
+	partition  = lazyregexp.New(`^aws[a-z-]{0,20}$`)
+	quarantine = lazyregexp.New(`^AWSCompromisedKeyQuarantine(V[0-9]{1,3})?$`)
 )
 
 // Orderable are the steps that are ordered of the cutter. A deployment enables them one by one; none is enabled by itself.
@@ -120,7 +120,7 @@ func (o Order) Check() error {
 	}
 	for field, form := range map[string]struct {
 		value string
-		form  *regexp.Regexp
+		form  *lazyregexp.Regexp
 	}{
 		"user": {o.User, iamName}, "role": {o.Role, iamName}, "bucket": {o.Bucket, bucketName}, "user_id": {o.UserID, userID}, "root": {o.Root, rootARN},
 		"endpoint": {o.Endpoint, endpointID}, "quarantine": {o.Quarantine, quarantine},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/policy"
 )
 
@@ -93,7 +93,7 @@ func encode(v any) string {
 }
 
 // printable is the ASCII that a terminal shows as it is.
-var printable = regexp.MustCompile(`^[\x20-\x7e]*$`)
+var printable = lazyregexp.New(`^[\x20-\x7e]*$`)
 
 // unprintable stands for a line that would carry a name nobody should paste into a shell.
 const unprintable = "# no command is printed: a name in it holds characters that do not belong into a shell"
@@ -125,7 +125,7 @@ func command(args ...string) string {
 }
 
 // plain is what names in AWS are made of. None of it means anything to a shell.
-var plain = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
+var plain = lazyregexp.New(`^[\w+=,.@:/-]+$`)
 
 // word is a name inside a sentence of a runbook. A runbook may be pasted into a shell as a whole, sentences and all.
 func word(s string) string {

@@ -3,12 +3,12 @@ package evidence
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -34,7 +34,7 @@ type Reach struct {
 }
 
 // principalARN is a user's or role's, as a question may hold it.
-var principalARN = regexp.MustCompile(`^arn:aws[a-z-]{0,20}:iam::[0-9]{12}:(user|role)/[!-~]+$`)
+var principalARN = lazyregexp.New(`^arn:aws[a-z-]{0,20}:iam::[0-9]{12}:(user|role)/[!-~]+$`)
 
 // Askable reports whether the trail can be asked who that is. A text that was cut names nobody.
 func (r Reach) Askable() bool {
@@ -157,7 +157,7 @@ func (a Aim) without() string {
 }
 
 // plainCaller is what a caller's name is made of.
-var plainCaller = regexp.MustCompile(`^[\w+=,.@:-]{1,256}$`)
+var plainCaller = lazyregexp.New(`^[\w+=,.@:-]{1,256}$`)
 
 // Sort is how a bystander is told from others.
 type Sort string

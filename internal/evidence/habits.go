@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"math"
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/lazyregexp"
 )
 
 // Habits are what Usage says of an actor's principal, beside what it did now. Nil is unknown: while the history is, and where only a part of it
@@ -280,7 +280,7 @@ func (a *Actor) describe(p *PrincipalHistory, from time.Time, strange map[place]
 }
 
 // program begins an agent, as Usage reads it. S3 writes agents in brackets.
-var program = regexp.MustCompile(`^\[?([A-Za-z0-9._-]+)`)
+var program = lazyregexp.New(`^\[?([A-Za-z0-9._-]+)`)
 
 // product is the program that an agent names, without its version; "" where it names none.
 func product(agent string) string {

@@ -2,11 +2,11 @@ package evidence
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/lazyregexp"
 )
 
 // SessionLife is how long a credential that somebody was given may last: GetSessionToken's and GetFederationToken's 36 hours. A sign-in may
@@ -72,7 +72,7 @@ func few(list []string) []string {
 // of which its caller chooses 64 characters. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func askable(id string) bool { return askedID.MatchString(id) }
 
-var askedID = regexp.MustCompile(`^[A-Za-z0-9]{4,128}(:[\w+=,.@-]{1,64})?$`)
+var askedID = lazyregexp.New(`^[A-Za-z0-9]{4,128}(:[\w+=,.@-]{1,64})?$`)
 
 // The key's id, the session's and the end are searched in the text of what the call returned, because how an engine writes a nested element is
 // not known. What stands there beside them is AWS's, and no name that a caller chose holds a colon or a quote. Where there is no element of that
@@ -213,7 +213,7 @@ func ends(text string) time.Time {
 	return t
 }
 
-var ending = regexp.MustCompile(`^([A-Z][a-z]{2} [0-9]{1,2}, [0-9]{4}),? ([0-9:]{7,8}).{1,8}?([AP]M)$`)
+var ending = lazyregexp.New(`^([A-Z][a-z]{2} [0-9]{1,2}, [0-9]{4}),? ([0-9:]{7,8}).{1,8}?([AP]M)$`)
 
 // Minter is the call that gave a credential out, of an answer to Lineage; nil where the answer has none.
 func Minter(makings []Making, key string) *Making {

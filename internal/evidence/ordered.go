@@ -2,12 +2,12 @@ package evidence
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -87,15 +87,15 @@ func ReadOrdered(rows []Row, buckets []string) ([]Order, error) {
 const maxDestinations = 4
 
 var (
-	bucketARN       = regexp.MustCompile(`arn:aws[a-z-]*:s3:::([A-Za-z0-9._-]{3,255})`)
-	accountID       = regexp.MustCompile(`Account[^A-Za-z0-9]{1,6}([0-9]{12})\b`)
-	distributionARN = regexp.MustCompile(`arn:aws[a-z-]*:cloudfront::[0-9]{12}:(distribution/[A-Z0-9]{1,32})\b`)
+	bucketARN       = lazyregexp.New(`arn:aws[a-z-]*:s3:::([A-Za-z0-9._-]{3,255})`)
+	accountID       = lazyregexp.New(`Account[^A-Za-z0-9]{1,6}([0-9]{12})\b`)
+	distributionARN = lazyregexp.New(`arn:aws[a-z-]*:cloudfront::[0-9]{12}:(distribution/[A-Z0-9]{1,32})\b`)
 )
 
 // destinations are the buckets beside those that were read, the accounts, and the distributions that a text names.
 func destinations(text string, read []string) []string {
 	var all []string
-	add := func(what string, found *regexp.Regexp) {
+	add := func(what string, found *lazyregexp.Regexp) {
 		for _, m := range found.FindAllStringSubmatch(text, -1) {
 			if name := clip(what + m[1]); !slices.Contains(all, name) && !slices.Contains(read, m[1]) {
 				all = append(all, name)

@@ -3,10 +3,11 @@ package evidence
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // MaxDeeds is how many kinds of calls an answer to Since names; the rest is summed.
@@ -34,7 +35,7 @@ func (Since) Name() string { return "since" }
 
 // uniqueID is the form of both kinds of ids. What has another is not asked for: "" stands in the records of callers without a key.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes
-var uniqueID = regexp.MustCompile(`^A[A-Z]{3}[A-Z0-9]{4,124}$`)
+var uniqueID = lazyregexp.New(`^A[A-Z]{3}[A-Z0-9]{4,124}$`)
 
 func uniqueIDs(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return !uniqueID.MatchString(id) })
@@ -42,7 +43,7 @@ func uniqueIDs(list []string) []string {
 
 // sessionName is the form of a session's principal id. Who assumes the role chooses the name.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-var sessionName = regexp.MustCompile(`^AROA[A-Z0-9]{4,124}:[\w+=,.@-]{1,64}$`)
+var sessionName = lazyregexp.New(`^AROA[A-Z0-9]{4,124}:[\w+=,.@-]{1,64}$`)
 
 // SQL implements Question. An answer has one row for all, also where there was nothing, and one for each credential and call ("deed").
 // Those that change something come first, or the one CreateAccessKey would hide behind many reads; then those made most often.

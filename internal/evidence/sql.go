@@ -2,9 +2,10 @@ package evidence
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // quote writes s as a string literal of Trino's. Lake has no bind parameters, so this is the only thing between a name
@@ -212,7 +213,7 @@ const (
 // question asks for holds a line's end.
 func unindent(sql string) string { return indentation.ReplaceAllString(sql, "\n") }
 
-var indentation = regexp.MustCompile(`\n +`)
+var indentation = lazyregexp.New(`\n +`)
 
 // shorten gives the longest of our own names for columns a short one: they would take a quarter of Lake's limit. What stands in quotes is
 // not touched, and what a statement returns must not pass here.
@@ -237,10 +238,10 @@ func inFull(sql string) string {
 	})
 }
 
-var shortened = regexp.MustCompile(` as [nopqtv][0-9]\b`)
+var shortened = lazyregexp.New(` as [nopqtv][0-9]\b`)
 
 var (
-	words   = regexp.MustCompile(`'(?:[^']|'')*'|"[^"]*"|[a-z_]+`)
+	words   = lazyregexp.New(`'(?:[^']|'')*'|"[^"]*"|[a-z_]+`)
 	shorter = func() map[string]string {
 		m := map[string]string{}
 		for i, name := range []string{"principal_id", "account_id", "user_name", "issuer_arn", "issuer_user_name", "invoked_by", "on_behalf_of", "source_identity", "issuer_id",

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // Event is one event that a rule has sent, as far as the team is told of it. What others chose in it is cut, and escaped when it is written.
@@ -174,7 +175,7 @@ func kindOf(value json.RawMessage) int {
 }
 
 // bucketKey is a parameter that names a bucket. How each call names it is not written anywhere, so it is looked for at any depth.
-var bucketKey = regexp.MustCompile(`(?i)^(bucket|bucket_?name|bucket_?arn|s3_?bucket(arn)?)$`)
+var bucketKey = lazyregexp.New(`(?i)^(bucket|bucket_?name|bucket_?arn|s3_?bucket(arn)?)$`)
 
 // bucketsIn are the names of the buckets that parameters name.
 func bucketsIn(params json.RawMessage) []string {
@@ -209,7 +210,7 @@ func bucketsIn(params json.RawMessage) []string {
 
 // deployers are the roles that the CDK's bootstrap makes: its command line calls CloudFormation as "deploy", and CloudFormation everything
 // else as "cfn-exec". https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-var deployers = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:role/cdk-[a-z0-9]{1,12}-(deploy|cfn-exec)-role-[0-9]{12}-[a-z0-9-]+$`)
+var deployers = lazyregexp.New(`^arn:[a-z-]+:iam::[0-9]{12}:role/cdk-[a-z0-9]{1,12}-(deploy|cfn-exec)-role-[0-9]{12}-[a-z0-9-]+$`)
 
 // takesAway are the beginnings of the names of calls that take something away. They are never a mere part of a deployment.
 var takesAway = []string{"Delete", "Stop", "Disable", "Remove", "Unsubscribe", "Schedule", "Purge", "Batch", "Detach", "Cancel", "Terminate", "SetAlarmState", "PutAlarmMuteRule"}

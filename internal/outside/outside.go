@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +24,7 @@ import (
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 )
 
 const (
@@ -53,7 +53,7 @@ type Purpose struct {
 }
 
 // SecretARN is a secret's ARN; its group is the region. https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-var SecretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
+var SecretARN = lazyregexp.New(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
 
 // New makes a server whose URL stands in a secret, by its ARN, in the region that the ARN names. It makes no call.
 func New(cfg aws.Config, secret string, p Purpose) (*Server, error) {
@@ -104,7 +104,7 @@ type Answer struct {
 func (a Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
 
 // seconds is a Retry-After in seconds: https://www.rfc-editor.org/rfc/rfc9110.html#section-10.2.3
-var seconds = regexp.MustCompile(`^[0-9]{1,6}$`)
+var seconds = lazyregexp.New(`^[0-9]{1,6}$`)
 
 // Call calls the URL, once, with a body where there is one. The error is one sentence without the URL; it says nothing of an answer but of a
 // redirect.

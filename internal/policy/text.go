@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // The reference implementation of Cedar and cedar-go read some texts differently. plain brings these to what both read alike, and
@@ -215,7 +216,7 @@ func (s *scanner) comment(end string) error {
 }
 
 // starByNumber is a star's number in an escape.
-var starByNumber = regexp.MustCompile(`^(x2[aA]|u\{[0_]*2_*[aA]_*\})`)
+var starByNumber = lazyregexp.New(`^(x2[aA]|u\{[0_]*2_*[aA]_*\})`)
 
 // quoted takes a text. Its line ends are escaped, and follow it: what stands after it keeps its place.
 func (s *scanner) quoted() error {

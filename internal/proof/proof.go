@@ -17,13 +17,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 const (
@@ -130,10 +131,10 @@ func sum(b []byte) string {
 
 // authorization is the header of a signature: the key, the day, the region, and the names of what is signed.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([A-Z0-9]{16,128})/([0-9]{8})/([a-z0-9-]+)/sts/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`)
+var authorization = lazyregexp.New(`^AWS4-HMAC-SHA256 Credential=([A-Z0-9]{16,128})/([0-9]{8})/([a-z0-9-]+)/sts/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`)
 
 // token is what a session token is written in. AWS promises no length: https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html
-var token = regexp.MustCompile(`^[A-Za-z0-9+/=_.-]*$`)
+var token = lazyregexp.New(`^[A-Za-z0-9+/=_.-]*$`)
 
 // read is what a proof says by itself: the key and the time; and whether it can be one of w. That both are true, only STS can say.
 func (p Proof) read(w Word, now time.Time) (key string, signed time.Time, err error) {

@@ -8,12 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 const (
@@ -114,8 +115,8 @@ type said struct {
 }
 
 var (
-	principal = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):\S+$`)
-	errorCode = regexp.MustCompile(`^[A-Za-z0-9.]{1,100}$`)
+	principal = lazyregexp.New(`^arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):\S+$`)
+	errorCode = lazyregexp.New(`^[A-Za-z0-9.]{1,100}$`)
 )
 
 // identity reads what STS says. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html

@@ -2,15 +2,15 @@ package report
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 )
 
 // caseBucket is what the name of a bucket of case folders may look like: as a stack makes it.
-var caseBucket = regexp.MustCompile(`^[a-z0-9-]{3,63}$`)
+var caseBucket = lazyregexp.New(`^[a-z0-9-]{3,63}$`)
 
 // consoles are where the console of a partition's regions is, by how their names begin. Those of other partitions are not known to us.
 var consoles = []struct{ region, host string }{

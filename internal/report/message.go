@@ -3,11 +3,11 @@ package report
 import (
 	"crypto/sha256"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 )
 
 // Message is one report, ready to be sent.
@@ -51,9 +51,9 @@ const subjectMost = 99
 
 var (
 	// plainPlace is what an account id and a region may look like; anything else is an event's claim, and is not repeated.
-	plainPlace = regexp.MustCompile(`^[a-z0-9-]{1,24}$`)
+	plainPlace = lazyregexp.New(`^[a-z0-9-]{1,24}$`)
 	// plainAlias is what IAM takes as an alias: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccountAlias.html
-	plainAlias = regexp.MustCompile(`^[a-z0-9-]{3,63}$`)
+	plainAlias = lazyregexp.New(`^[a-z0-9-]{3,63}$`)
 )
 
 // aliasMost is how much of an alias a subject holds: what happened has to stand in it too.

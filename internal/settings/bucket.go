@@ -4,15 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // BucketName is what a bucket can be called. Those made before 2018 in us-east-1 may have capitals, underscores and 255 characters, and
 // exist: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 const BucketName = `[A-Za-z0-9._-]{3,255}`
 
-var bucketName = regexp.MustCompile(`^` + BucketName + `$`)
+var bucketName = lazyregexp.New(`^` + BucketName + `$`)
 
 // CheckBucket says why no bucket of that name is watched; nil where one can be. Every entry point asks it. The error quotes no more of the
 // name than a sentence can hold: it may come from anybody.

@@ -3,11 +3,12 @@ package settings
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // Bucket is a watched bucket, or every bucket that no other entry names.
@@ -33,7 +34,7 @@ const AcceptedBuckets = "names of buckets or *, with commas between them, each w
 	"(customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m)"
 
 var (
-	size    = regexp.MustCompile(`^([0-9]{1,15})(KiB|MiB|GiB|TiB)/(1m|1h|24h)$`)
+	size    = lazyregexp.New(`^([0-9]{1,15})(KiB|MiB|GiB|TiB)/(1m|1h|24h)$`)
 	units   = map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 	periods = map[string]time.Duration{"1m": Minute, "1h": Hour, "24h": Day}
 )

@@ -2,8 +2,9 @@ package settings
 
 import (
 	"log/slog"
-	"regexp"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // Cutter is what the environment of the function says that does what is ordered.
@@ -29,8 +30,8 @@ const AcceptedSteps = "fence-origin, deny-user-sessions, quarantine-user, deny-r
 
 // Step is a step that can be enabled, and StepPath an IAM path without a character that IAM would expand.
 var (
-	Step     = regexp.MustCompile(`^(fence-origin|deny-user-sessions|quarantine-user|deny-role-sessions?|block-on-bucket|block-public-access)$`)
-	StepPath = regexp.MustCompile(`^/([\x21-\x23\x25-\x29\x2b\x2d\x2e\x30-\x3e\x40-\x7e]+/)*$`)
+	Step     = lazyregexp.New(`^(fence-origin|deny-user-sessions|quarantine-user|deny-role-sessions?|block-on-bucket|block-public-access)$`)
+	StepPath = lazyregexp.New(`^/([\x21-\x23\x25-\x29\x2b\x2d\x2e\x30-\x3e\x40-\x7e]+/)*$`)
 )
 
 // AcceptedStepPaths says what the setting takes.

@@ -1,8 +1,9 @@
 package settings
 
 import (
-	"regexp"
 	"slices"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // Doctor is what the doctor's environment says: of the responder's settings those that say what is asked and who is notified, its own stack, and
@@ -16,8 +17,8 @@ type Doctor struct {
 }
 
 var (
-	stackID = regexp.MustCompile(`^arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]{0,127}/[0-9a-f-]{36}$`)
-	secret  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
+	stackID = lazyregexp.New(`^arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]{0,127}/[0-9a-f-]{36}$`)
+	secret  = lazyregexp.New(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
 )
 
 // notDoctors are the responder's settings that no check reads.

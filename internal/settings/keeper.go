@@ -1,8 +1,9 @@
 package settings
 
 import (
-	"regexp"
 	"slices"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // Keeper is what the environment of the function says that keeps case folders: of the responder's settings those that say what is asked, and where
@@ -36,7 +37,7 @@ func (s Keeper) Environ() map[string]string { return write(s.fields()) }
 // CaseBucketPrefix begins the name of a stack's bucket of case folders. Behind it stands the stack's id, as in the name of its table.
 const CaseBucketPrefix = "nightlatch-cases-"
 
-var stackTable = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*?-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+var stackTable = lazyregexp.New(`^[A-Za-z][A-Za-z0-9-]*?-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // CaseBucket is the bucket of case folders of the stack that has a table; "" where no stack made it. Nobody has to be told it.
 func CaseBucket(table string) string {

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // prefix begins every setting's name; an unknown name under it is an error, so that a typo is not a default.
@@ -96,7 +97,7 @@ const (
 
 // Approvers is what an entry of the setting looks like: one of the words, the ARN of an identity provider, or the name of an OpenID Connect
 // issuer. AcceptedApprovers says it.
-var Approvers = regexp.MustCompile(`^(` + TrustIdentityCenter + `|` + TrustSAML + `|arn:aws[a-z-]*:iam::[0-9]{12}:(saml|oidc)-provider/[A-Za-z0-9._/:-]{1,256}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[A-Za-z0-9._/-]*)?)$`)
+var Approvers = lazyregexp.New(`^(` + TrustIdentityCenter + `|` + TrustSAML + `|arn:aws[a-z-]*:iam::[0-9]{12}:(saml|oidc)-provider/[A-Za-z0-9._/:-]{1,256}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[A-Za-z0-9._/-]*)?)$`)
 
 // AcceptedApprovers says what the setting takes.
 const AcceptedApprovers = TrustIdentityCenter + ", " + TrustSAML + ", ARNs of identity providers and names of OpenID Connect issuers, with commas between them"
@@ -109,22 +110,22 @@ const SealStated = "stated"
 const OwnFilterID = "nightlatch"
 
 var (
-	store   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
-	trail   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128}$`)
-	engine  = regexp.MustCompile(`^(` + Lake + `|` + Athena + `)$`)
-	files   = regexp.MustCompile(`^s3://` + BucketName + `/([A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$`)
-	topic   = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
-	account = regexp.MustCompile(`^[0-9]{12}$`)
-	iamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
-	tagKey  = regexp.MustCompile(`^[\w .:/=+@-]{1,128}$`)
-	filter  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	records = regexp.MustCompile(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
-	seal    = regexp.MustCompile(`^` + SealStated + `$`)
-	table   = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
-	group   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
-	bus     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
-	queue   = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
+	store   = lazyregexp.New(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
+	trail   = lazyregexp.New(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128}$`)
+	engine  = lazyregexp.New(`^(` + Lake + `|` + Athena + `)$`)
+	files   = lazyregexp.New(`^s3://` + BucketName + `/([A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$`)
+	topic   = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	account = lazyregexp.New(`^[0-9]{12}$`)
+	iamARN  = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
+	tagKey  = lazyregexp.New(`^[\w .:/=+@-]{1,128}$`)
+	filter  = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
+	records = lazyregexp.New(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
+	seal    = lazyregexp.New(`^` + SealStated + `$`)
+	table   = lazyregexp.New(`^[A-Za-z0-9_.-]{3,255}$`)
+	group   = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
+	roleARN = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
+	bus     = lazyregexp.New(`^[A-Za-z0-9._-]{1,256}$`)
+	queue   = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 )
 
 // field is one setting: how it is read, and how it is written.
@@ -136,7 +137,7 @@ type field struct {
 	get      func() string
 }
 
-func text(name, accepts string, required bool, form *regexp.Regexp, p *string) field {
+func text(name, accepts string, required bool, form *lazyregexp.Regexp, p *string) field {
 	return field{name, required, accepts, func(v string) error {
 		if !form.MatchString(v) {
 			return fmt.Errorf("is not")
@@ -146,7 +147,7 @@ func text(name, accepts string, required bool, form *regexp.Regexp, p *string) f
 	}, func() string { return *p }}
 }
 
-func list(name, accepts string, required bool, form *regexp.Regexp, p *[]string) field {
+func list(name, accepts string, required bool, form *lazyregexp.Regexp, p *[]string) field {
 	return field{name, required, accepts, func(v string) error {
 		*p = strings.Split(v, ",")
 		if slices.ContainsFunc(*p, func(e string) bool { return !form.MatchString(e) }) {
@@ -163,7 +164,7 @@ func logLevel(p *slog.Level) field {
 
 func (s *Responder) fields() []field {
 	return []field{
-		text("MODE", "observe, ask or act", false, regexp.MustCompile(`^(observe|ask|act)$`), &s.Mode),
+		text("MODE", "observe, ask or act", false, lazyregexp.New(`^(observe|ask|act)$`), &s.Mode),
 		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Generation),
 		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),

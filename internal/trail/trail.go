@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -65,10 +65,10 @@ func Look(ctx context.Context, r Reader, arn string, w Wish) (Trail, error) {
 
 // form is a trail's ARN, of a partition, region and account.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html#awscloudtrail-resources-for-iam-policies
-var form = regexp.MustCompile(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
+var form = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
 
 // folder is a prefix that can stand in the table's location, where $ and { begin a partition.
-var folder = regexp.MustCompile(`^[A-Za-z0-9!_./=+:@-]*$`)
+var folder = lazyregexp.New(`^[A-Za-z0-9!_./=+:@-]*$`)
 
 // place refuses a trail of another account or region: what was made elsewhere cannot be read from here.
 func (w Wish) place(arn string) error {

@@ -4,14 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	"nightlatch/internal/enroll"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
-var filterID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+var filterID = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
 
 // given are the properties that CloudFormation itself adds.
 var given = []string{"ServiceToken", "ServiceTimeout"}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -155,10 +155,10 @@ func (q query) covers(bucket string) bool {
 // The query is matched as a whole: a part that is not understood could change what the alarm means.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
 var (
-	insights = regexp.MustCompile(`(?is)^\s*SELECT\s+(SUM|AVG|MIN|MAX|COUNT)\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+SCHEMA\(\s*"AWS/S3"\s*,\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)` +
+	insights = lazyregexp.New(`(?is)^\s*SELECT\s+(SUM|AVG|MIN|MAX|COUNT)\(\s*"?BytesDownloaded"?\s*\)\s+FROM\s+SCHEMA\(\s*"AWS/S3"\s*,\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)` +
 		`(?:\s+WHERE\s+(.+?))?(\s+GROUP\s+BY\s+"?BucketName"?)?(?:\s+ORDER\s+BY\s+(?:SUM|AVG|MIN|MAX|COUNT)\(\s*\)(?:\s+(?:ASC|DESC))?)?(?:\s+LIMIT\s+[0-9]+)?\s*$`)
-	and       = regexp.MustCompile(`(?i)\s+AND\s+`)
-	condition = regexp.MustCompile(`^"?(FilterId|BucketName)"?\s*(=|!=)\s*'([^']+)'$`)
+	and       = lazyregexp.New(`(?i)\s+AND\s+`)
+	condition = lazyregexp.New(`^"?(FilterId|BucketName)"?\s*(=|!=)\s*'([^']+)'$`)
 )
 
 func queryOf(text, defaultFilter string) (_ *query, computed, doubt string) {

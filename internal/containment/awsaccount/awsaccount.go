@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +24,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -76,7 +76,7 @@ type Account struct {
 
 var _ containment.Account = (*Account)(nil)
 
-var principalARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(?:user|role)/[\x21-\x7e]+$`)
+var principalARN = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:(?:user|role)/[\x21-\x7e]+$`)
 
 // New makes the account that cfg's credentials belong to.
 func New(cfg aws.Config, s Settings) (*Account, error) {

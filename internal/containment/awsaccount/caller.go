@@ -3,8 +3,8 @@ package awsaccount
 import (
 	"context"
 	"fmt"
-	"regexp"
 
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/policy"
 )
 
@@ -13,8 +13,8 @@ import (
 type caller struct{ account, role, user string }
 
 var (
-	assumedRole = regexp.MustCompile(`^arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([\w+=,.@-]+)/[\w+=,.@-]+$`)
-	iamUser     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[\x21-\x7e]+/)?([\w+=,.@-]+)$`)
+	assumedRole = lazyregexp.New(`^arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([\w+=,.@-]+)/[\w+=,.@-]+$`)
+	iamUser     = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[\x21-\x7e]+/)?([\w+=,.@-]+)$`)
 )
 
 // callerOf reads the answer of GetCallerIdentity. An assumed role is known by name: its ARN carries no path.

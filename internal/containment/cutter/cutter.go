@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,6 +19,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 )
 
 const (
@@ -42,7 +42,7 @@ type Cutter struct {
 
 var _ containment.Cutter = (*Cutter)(nil)
 
-var functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var functionName = lazyregexp.New(`^[A-Za-z0-9_-]{1,64}$`)
 
 // New makes the cutter whose function has a name, in cfg's account and region.
 func New(cfg aws.Config, function string) (*Cutter, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/evidence"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/patience"
 	"nightlatch/internal/settings"
 )
@@ -63,8 +63,8 @@ type Trail struct {
 var _ evidence.Trail = (*Trail)(nil)
 
 var (
-	locations = regexp.MustCompile(`\As3://` + settings.BucketName + `/(?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?\z`)
-	accounts  = regexp.MustCompile(`\A[0-9]{12}\z`)
+	locations = lazyregexp.New(`\As3://` + settings.BucketName + `/(?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?\z`)
+	accounts  = lazyregexp.New(`\A[0-9]{12}\z`)
 )
 
 // New prepares to ask the table that settings describe. It makes no call.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/patience"
 )
 
@@ -21,7 +21,7 @@ var errAgain = errors.New("running it again can help")
 
 // unauthorized finds the action in AWS's sentence about a missing permission. Athena calls Glue, S3 and KMS with its caller's rights, so it
 // need not be one of Athena's own.
-var unauthorized = regexp.MustCompile(`is not authorized to perform: ([a-z0-9-]{1,40}:[A-Za-z0-9]{1,80})`)
+var unauthorized = lazyregexp.New(`is not authorized to perform: ([a-z0-9-]{1,40}:[A-Za-z0-9]{1,80})`)
 
 // explain makes one sentence of a failed call: what was being done to what, what is wrong, and what to do. on is what the operation needs
 // its permission for. Only the end of ctx can be found in the result, as context's own error, and a grant.Denial.
@@ -196,11 +196,11 @@ func (b brokenFile) lost() string {
 const system = 1
 
 // aFile finds the file that a reason names.
-var aFile = regexp.MustCompile(`s3://[^\s()]+`)
+var aFile = lazyregexp.New(`s3://[^\s()]+`)
 
 // plainFile is what a key may look like that goes into a query: CloudTrail names its files so. Any other fails as a whole.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
-var plainFile = regexp.MustCompile(`\A[A-Za-z0-9/_.=+@-]+\z`)
+var plainFile = lazyregexp.New(`\A[A-Za-z0-9/_.=+@-]+\z`)
 
 // denied is the error for a query that failed for want of a permission, nil for any other. plain is the reason without a file's name.
 func (t Table) denied(kind int32, plain, reason string) error {

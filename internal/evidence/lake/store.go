@@ -2,7 +2,8 @@ package lake
 
 import (
 	"fmt"
-	"regexp"
+
+	"nightlatch/internal/lazyregexp"
 )
 
 // store is an event data store as its ARN names it.
@@ -14,7 +15,7 @@ type store struct {
 }
 
 // storeARN is strict because its parts go on: the region into a host name, the id unquoted into SQL.
-var storeARN = regexp.MustCompile(`\Aarn:aws(?:-[a-z]+)*:cloudtrail:([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):` +
+var storeARN = lazyregexp.New(`\Aarn:aws(?:-[a-z]+)*:cloudtrail:([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):` +
 	`eventdatastore/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\z`)
 
 // parseStore takes an event data store's ARN apart:

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +20,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
 )
 
@@ -50,7 +50,7 @@ type Bucket struct {
 	stated  bool
 }
 
-var location = regexp.MustCompile(`\As3://(` + settings.BucketName + `)/((?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?)\z`)
+var location = lazyregexp.New(`\As3://(` + settings.BucketName + `)/((?:[^\x00-\x20\x7f$]+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?)\z`)
 
 // New prepares to read the bucket. It makes no call. The bucket may be in another region than cfg's.
 func New(cfg aws.Config, s Settings) (*Bucket, error) {
@@ -147,7 +147,7 @@ func (b *Bucket) call(make func(region func(*s3.Options)) error) error {
 	return err
 }
 
-var regions = regexp.MustCompile(`\A[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\z`)
+var regions = lazyregexp.New(`\A[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\z`)
 
 // coded reports whether S3 itself refused with a code: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func coded(err error, code string) bool {

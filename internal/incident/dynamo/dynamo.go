@@ -27,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +40,7 @@ import (
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 )
 
 // The table as infra makes it: keys are strings, and the index projects Projected beside the keys.
@@ -101,7 +101,7 @@ type Store struct {
 
 var _ incident.Store = (*Store)(nil)
 
-var tableName = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
+var tableName = lazyregexp.New(`^[A-Za-z0-9_.-]{3,255}$`)
 
 // New makes a store over a table, by its name, in cfg's region.
 func New(cfg aws.Config, table string) (*Store, error) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +17,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 )
 
 const (
@@ -44,10 +44,10 @@ type Settings struct {
 }
 
 var (
-	groupName    = regexp.MustCompile(`^[0-9a-zA-Z_.-]{1,64}$`)
-	roleARN      = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\x21-\x7e]+$`)
-	queueARN     = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
-	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	groupName    = lazyregexp.New(`^[0-9a-zA-Z_.-]{1,64}$`)
+	roleARN      = lazyregexp.New(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\x21-\x7e]+$`)
+	queueARN     = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
+	functionName = lazyregexp.New(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
 // Scheduler makes schedules in one region. It is safe for use by several goroutines.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +18,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/report"
 )
@@ -34,7 +34,7 @@ const (
 )
 
 // BusName is the name of an event bus. https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateEventBus.html
-var BusName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
+var BusName = lazyregexp.New(`^[A-Za-z0-9._-]{1,256}$`)
 
 // Bus is one event bus. It is safe for use by several goroutines.
 type Bus struct {

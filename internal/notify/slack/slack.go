@@ -10,13 +10,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/outside"
 	"nightlatch/internal/report"
@@ -46,7 +46,7 @@ func Grants() []grant.Grant { return outside.Grants("ReadSlacksURL", "Slack") }
 func (c *Channel) Name() string { return "slack:" + c.server.Secret() }
 
 // word is what Slack answers where it refuses: invalid_payload, channel_is_archived, no_service.
-var word = regexp.MustCompile(`^[a-z_]{1,40}$`)
+var word = lazyregexp.New(`^[a-z_]{1,40}$`)
 
 // Send posts one message once. Slack has taken it where it answers 200 and "ok"; whatever else answers 200 is not Slack.
 func (c *Channel) Send(ctx context.Context, m report.Message) error {

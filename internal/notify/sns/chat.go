@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/report"
 )
@@ -81,10 +81,10 @@ type (
 )
 
 // plainID is an incident's id; anything else makes no thread.
-var plainID = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+var plainID = lazyregexp.New(`^[a-z0-9-]{1,64}$`)
 
 // address is an address of ours, in which there is nothing that a chat formats.
-var address = regexp.MustCompile(`^https://[a-z0-9./?=&-]+$`)
+var address = lazyregexp.New(`^https://[a-z0-9./?=&-]+$`)
 
 // chatOf is a message as Amazon Q takes it. A message about several incidents stands in the thread of the first.
 func chatOf(m report.Message, now time.Time) chatMessage {

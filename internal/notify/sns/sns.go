@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +18,7 @@ import (
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/clock"
 	"nightlatch/internal/grant"
+	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/report"
 )
@@ -41,7 +41,7 @@ var _ notify.Channel = (*Topic)(nil)
 
 // topicARN is a standard topic's: a FIFO topic reaches queues only, no people.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html
-var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+var topicARN = lazyregexp.New(`^arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 
 // New makes a channel to a topic, in the region that the topic's ARN names.
 func New(cfg aws.Config, arn string) (*Topic, error) {
