@@ -62,6 +62,24 @@ func askingAthena(files, folder string) []request {
 	return append(calls, does(denied, "s3:GetObject", oneFile), via(denied, "s3:PutObject", oneFile))
 }
 
+// readingResults are the calls of a function that reads answers in its own name, too.
+func readingResults(calls []request) []request {
+	for i, c := range calls {
+		if strings.HasPrefix(c.Resource, theResults) && c.Context["aws:SecureTransport"] != "false" {
+			switch c.Action {
+			case "s3:GetObject":
+				calls[i].want = "Allowed ReadResults"
+				if c.Context["aws:CalledVia"] != "" {
+					calls[i].want = "Allowed KeepResults ReadResults"
+				}
+			case "s3:ListBucket":
+				calls[i].want = "Allowed KnowWhichResultsAreGone ListResults"
+			}
+		}
+	}
+	return calls
+}
+
 // Answers are written by the two functions that ask, and by nobody else, whatever his own policy lets him do.
 func TestOnlyOursWriteAnswers(t *testing.T) {
 	tpl := synth(t, onlyAthena(aTrail)...)

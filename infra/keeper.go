@@ -12,6 +12,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"nightlatch/internal/casefolder/casebucket"
+	"nightlatch/internal/evidence/athena"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/posture/awsposture"
@@ -58,7 +59,11 @@ func newKeeper(scope constructs.Construct, s Settings, code string, topic team, 
 // keeperGrants are the permissions that the function's code needs: to be called by the stream, to read incidents, to ask, to go through the
 // usual suspects, and to write case folders.
 func keeperGrants(s Settings) []grant.Grant {
-	return slices.Concat(dynamo.StreamGrants(), dynamo.LoadGrants(), askGrants(s), awsposture.Grants(), casebucket.Grants())
+	ask := askGrants(s)
+	if s.Trail != "" {
+		ask = append(ask, athena.EachGrants()...)
+	}
+	return slices.Concat(dynamo.StreamGrants(), dynamo.LoadGrants(), ask, awsposture.Grants(), casebucket.Grants())
 }
 
 // forKeeper are those of the responder's settings that the function reads.

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nightlatch/internal/alarm"
@@ -69,7 +70,7 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	if err := m.texts(ctx, disk(draft), r, slots, nil); err != nil {
 		return "", err
 	}
-	asked, err := m.list(ctx, ctx, disk(draft), r, each)
+	asked, err := m.list(ctx, ctx, disk(draft), r, each, Manifest{})
 	if err != nil {
 		return "", err
 	}
@@ -114,32 +115,35 @@ type text struct {
 	of   []byte
 }
 
-// list writes the list of what was taken. asked is why the trail could not be asked. asking is the time for that: a list whose rows come when it ends
-// is cut off there, and says so.
-func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record, each Each) (asked, err error) {
+// The beginnings of what a manifest says of its list.
+const (
+	listOf = "the list of what was taken: "
+	restOf = "the rest of the list of what was taken: "
+)
+
+// list writes the list of what was taken, or goes on with that of an earlier manifest, which is zero where there is none. asked is why the trail could
+// not be asked, or that there is more. asking is the time for that: a list whose rows come when it ends is cut off there, and says so.
+func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record, each Each, earlier Manifest) (asked, err error) {
 	if !listable(r) {
-		m.Missing = append(m.Missing, "the list of what was taken: of the alarm no bucket and no time is known")
+		m.Missing = append(m.Missing, listOf+"of the alarm no bucket and no time is known")
 		return nil, nil
 	}
 	q := takenOf(r)
+	taken, name := takenIn(q), listName
+	if earlier.Taken != nil {
+		name = taken.goOn(*earlier.Taken, &q)
+	}
 	var answer evidence.Answer
 	var l *list
 	cut := false
-	err = m.write(ctx, to, listName, func(w io.Writer) (err error) {
-		if l, err = newList(w); err != nil {
+	err = m.write(ctx, to, name, func(w io.Writer) (err error) {
+		if l, err = newList(w, taken.Sums, q); err != nil {
 			return err
 		}
-		var writing error
-		answer, err = each(asking, q, func(row evidence.Row) error {
-			t, err := evidence.ReadTaking(row)
-			if err == nil {
-				writing = l.add(t)
-			}
-			return errors.Join(err, writing)
-		})
-		cut = err != nil && writing == nil && ctx.Err() == nil && asking.Err() != nil && l.sums.Rows > 0
+		answer, err = each(asking, q, l.take)
+		cut = err != nil && l.failed == nil && ctx.Err() == nil && asking.Err() != nil && l.rows > 0
 		if err != nil && !cut {
-			if writing == nil && ctx.Err() == nil {
+			if l.failed == nil && ctx.Err() == nil {
 				asked = err
 			}
 			return err
@@ -147,16 +151,25 @@ func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record
 		return l.end()
 	})
 	if asked != nil {
-		m.Missing = append(m.Missing, prose.Plain("the list of what was taken: "+asked.Error()))
+		m.Missing = append(m.Missing, prose.Plain(listOf+asked.Error()))
 		return asked, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	m.Files[len(m.Files)-1].Rows = &l.sums.Rows
-	m.Taken, m.Missing = takenIn(q, l.sums), append(m.Missing, missing(r, q, answer.Lost)...)
-	if m.Taken.Cut = cut; cut {
+	m.Files[len(m.Files)-1].Rows = &l.rows
+	m.Files = slices.Insert(m.Files, len(m.Files)-1, earlier.lists()...)
+	taken.Sums = l.sums
+	m.Taken, m.Missing = taken, append(m.Missing, earlier.lacks(listOf, restOf)...)
+	for _, what := range missing(r, q, answer.Lost) {
+		if !slices.Contains(m.Missing, what) {
+			m.Missing = append(m.Missing, what)
+		}
+	}
+	if cut {
 		m.Missing = append(m.Missing, l.rest(r.ID))
+		taken.Cut, taken.After = true, l.place()
+		return fmt.Errorf("the list of what was taken has %s so far, and goes on behind them when the function is called again", prose.Plural(l.sums.Rows, "row")), nil
 	}
 	return nil, nil
 }

@@ -406,7 +406,7 @@ func byDuckDB(t *testing.T, file string) [][]string {
 func TestTheListIsTheSameEachTime(t *testing.T) {
 	write := func() []byte {
 		var b bytes.Buffer
-		l, err := newList(&b)
+		l, err := newList(&b, Sums{}, evidence.Taken{})
 		if err != nil {
 			t.Fatal(err)
 		}

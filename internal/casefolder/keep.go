@@ -25,7 +25,8 @@ type Look func(context.Context, incident.Record) []posture.Suspect
 // Keep keeps an incident on its shelf when a stage of it is over, and reports whether it wrote anything: of a stage that is kept already it writes
 // nothing, and does not look. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
 // nobody confirms and that asks nothing of anybody there is none. asking is the time for that, which must
-// end before ctx: a list that is not whole by then is kept as far as it goes. The manifest is written last, and says what is missing.
+// end before ctx: a list that is not whole by then is kept as far as it goes, and there is an error: another Keep goes on behind it with a file of its
+// own, until it is whole. The manifest is written last, and says what is missing.
 //
 // Where the trail cannot be asked, all else is kept, and there is an error: another Keep asks again.
 func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each, look Look) (wrote bool, err error) {
@@ -54,22 +55,24 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 		return false, err
 	}
 	var asked error
-	switch closes := stage.Name == Closed && last.Stage != nil && last.Stage.Name != Closed; {
+	closes := stage.Name == Closed && last.Stage != nil && last.Stage.Name != Closed
+	earlier := Manifest{} // whose list this one goes on with
+	if !closes && takenIn(takenOf(r)).goesOn(last.Taken) {
+		earlier = last
+	}
+	switch {
 	case last.Taken == nil && !wanted(r):
-		m.Missing = append(m.Missing, "the list of what was taken: CloudWatch does not confirm the alarm, and no step is about anybody; nightlatch incident "+r.ID+" --case DIR --trail PATH writes one, with the trail's files of those days")
+		m.Missing = append(m.Missing, listOf+"CloudWatch does not confirm the alarm, and no step is about anybody; nightlatch incident "+r.ID+" --case DIR --trail PATH writes one, with the trail's files of those days")
 	case last.Taken == nil || last.ListDue || closes:
-		if asked, err = m.list(ctx, asking, shelf, r, each); err != nil {
+		if asked, err = m.list(ctx, asking, shelf, r, each, earlier); err != nil {
 			return false, err
 		}
 		m.ListDue = asked != nil
 	default:
 		m.Missing = last.Missing
 	}
-	i := slices.IndexFunc(last.Files, func(f File) bool { return f.Name == listName })
-	if m.Taken == nil && i >= 0 { // it is there still
-		if m.Files, m.Taken = append(m.Files, last.Files[i]), last.Taken; m.ListDue {
-			m.Missing = append(m.Missing, "what came since: the list that is here is of an earlier stage")
-		}
+	if m.Taken == nil && last.Taken != nil { // it is there still
+		m.stays(last, earlier.Taken != nil)
 	}
 	return true, errors.Join(m.put(ctx, shelf), asked)
 }
@@ -79,6 +82,24 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 func wanted(r incident.Record) bool {
 	return r.Alarm.Confirmed || slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.State != containment.Skipped })
 }
+
+// stays takes an earlier list into the manifest, of which this one should be more: what it is the beginning of, or is to be asked anew.
+func (m *Manifest) stays(last Manifest, begun bool) {
+	taken := *last.Taken
+	m.Files, m.Taken = append(m.Files, last.lists()...), &taken
+	if !m.ListDue {
+		return
+	}
+	if taken.Cut {
+		m.Missing = append(m.Missing, last.lacks(listOf)...)
+	}
+	if !begun {
+		taken.After = nil
+		m.Missing = append(m.Missing, sinceThen)
+	}
+}
+
+const sinceThen = "what came since: the list that is here is of an earlier stage"
 
 // follow reads the shelf's newest manifest, and has m follow it; the last is zero where there is none.
 func (m *Manifest) follow(ctx context.Context, shelf Shelf) (last Manifest, err error) {

@@ -2,7 +2,9 @@ package casefolder
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -210,41 +212,162 @@ func TestATrailThatCannotBeAskedIsAskedAgain(t *testing.T) {
 	}
 }
 
-// The time for asking ends among the rows: what came is a list, and how far it goes stands in the manifest.
-func TestAListIsCutOffWhereTheTimeEnds(t *testing.T) {
-	for name, c := range map[string]struct {
-		rows int
-		ends bool
-	}{"after two rows": {2, true}, "before the first": {0, false}} {
-		t.Run(name, func(t *testing.T) {
-			asking, over := context.WithCancel(t.Context())
-			each := func(ctx context.Context, _ evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
-				for i := range c.rows {
-					if err := do(row(fmt.Sprintf("a\u202e%d", i))); err != nil {
-						return evidence.Answer{}, err
-					}
-				}
+// until gives the rows of an answer up to one, when the time for asking ends. It gives what is behind q.After and one before it, as engines may.
+func until(over func(), all []evidence.Row, n int) Each {
+	return func(ctx context.Context, question evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
+		q := question.(evidence.Taken)
+		from := max(0, slices.IndexFunc(all, func(r evidence.Row) bool { return !q.Known(q.Place(r)) })-1)
+		for i, r := range all[from:] {
+			if from+i == n {
 				over()
 				return evidence.Answer{}, fmt.Errorf("the time ended while reading: %w", ctx.Err())
 			}
-			s, r := &shelf{files: map[string][][]byte{}}, answered()
-			_, err := Keep(t.Context(), asking, s, r, each, blind)
-			m := s.manifest(t)
-			if !c.ends {
-				if !errors.Is(err, context.Canceled) || m.Taken != nil || !m.ListDue {
-					t.Errorf("%v, %+v", err, m)
-				}
-				return
+			if err := do(r); err != nil {
+				return evidence.Answer{}, err
 			}
-			want := `the rest of the list of what was taken: the time ran out after 2 rows, up to a\u202e1 in bucket exports; nightlatch incident 20260304-120000-0011 --case DIR --trail PATH writes all of it, with the trail's files of those days`
-			if err != nil || !m.Taken.Cut || m.Taken.Rows != 2 || m.ListDue || !slices.Equal(m.Missing, []string{want}) {
-				t.Errorf("%v, %+v", err, m)
-			}
-			if _, n := s.keeps(t, r, each); n != 0 {
-				t.Errorf("%d files were written again", n)
-			}
-		})
+		}
+		return evidence.Answer{Lost: []string{"a file is lost"}}, nil
 	}
+}
+
+// The time for asking ends among the rows, again and again: each time the list goes on where it was, until it is whole. It is the same rows as of a
+// list that was never cut off, and the same sums: an object on the border counts once.
+func TestAListThatIsCutOffGoesOn(t *testing.T) {
+	var all []evidence.Row
+	for _, key := range []string{"a", "b\r\n'; drop", "b\u202e", "c\xff", "d"} {
+		for _, changes := range [][]string{{"name", "CopyObject"}, nil, {"network", "198.51.100"}, {"version", "1"}, {"version", "1", "name", "UploadPartCopy"}} {
+			all = append(all, row(key, changes...))
+		}
+	}
+	once := &shelf{files: map[string][][]byte{}}
+	r := answered()
+	want, _ := once.keeps(t, r, engine(all, "a file is lost"))
+	wanted := parts(t, once, want)
+	for cuts := range len(all) {
+		s, cut := &shelf{files: map[string][][]byte{}}, 0
+		for n := cuts + 1; n < len(all); n += cuts + 1 {
+			cut++
+			asking, over := context.WithCancel(t.Context())
+			_, err := Keep(t.Context(), asking, s, r, until(over, all, n), blind)
+			m := s.manifest(t)
+			rest := m.Missing[len(m.Missing)-1]
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has %d row", n)) || !m.ListDue || !m.Taken.Cut || m.Taken.Rows != int64(n) || len(m.Missing) != 1 || !strings.HasPrefix(rest, fmt.Sprintf("the rest of the list of what was taken: the time ran out after %d row", n)) || strings.ContainsAny(rest, "\n\u202e") {
+				t.Fatalf("%v, %+v", err, m)
+			}
+		}
+		m, _ := s.keeps(t, r, until(nil, all, -1))
+		equal(t, []any{m.ListDue, m.Taken.Cut, m.Taken.Sums, m.Missing, len(m.Taken.Parts), m.Taken.After}, []any{false, false, want.Taken.Sums, want.Missing, min(cut*(cut+1), cut+1), [][]byte(nil)})
+		equal(t, parts(t, s, m), wanted)
+		for name, versions := range s.files {
+			if strings.HasPrefix(name, "taken") && len(versions) != 1 {
+				t.Errorf("%s was written %d times", name, len(versions))
+			}
+		}
+		if _, n := s.keeps(t, r, engine(all)); n != 0 {
+			t.Errorf("%d files were written again", n)
+		}
+	}
+}
+
+// parts are the rows of a list, of all its files.
+func parts(t *testing.T, s *shelf, m Manifest) (rows [][]string) {
+	t.Helper()
+	for i, f := range m.lists() {
+		var n int
+		fmt.Sscanf(f.Version, "v%d", &n)
+		if len(m.Taken.Parts) > 0 && m.Taken.Parts[i] != f.Name || len(m.Taken.Parts) == 0 && f.Name != listName {
+			t.Errorf("part %d is %s: %q", i, f.Name, m.Taken.Parts)
+		}
+		zip, err := gzip.NewReader(bytes.NewReader(s.files[f.Name][n-1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := csv.NewReader(zip).ReadAll()
+		if err != nil || int64(len(all)) != *f.Rows+1 || all[0][0] != "bucket" {
+			t.Fatalf("%s: %d rows, %v", f.Name, len(all), err)
+		}
+		rows = append(rows, all[1:]...)
+	}
+	return rows
+}
+
+// A list that is begun goes on with the same question alone, and stays beside what is missing where the trail cannot be asked.
+func TestWhatAListDoesNotGoOnWith(t *testing.T) {
+	all := []evidence.Row{row("a"), row("b"), row("c")}
+	begun := func() (*shelf, incident.Record) {
+		s, r := &shelf{files: map[string][][]byte{}}, answered()
+		asking, over := context.WithCancel(t.Context())
+		if _, err := Keep(t.Context(), asking, s, r, until(over, all, 2), blind); err == nil {
+			t.Fatal("it is not cut off")
+		}
+		return s, r
+	}
+	busy := errors.New("ten others are asking")
+	refuses := func(context.Context, evidence.Question, func(evidence.Row) error) (evidence.Answer, error) {
+		return evidence.Answer{}, busy
+	}
+	const rest = "the rest of the list of what was taken"
+	begins := func(m Manifest) (all []string) {
+		for _, what := range m.Missing {
+			what, _, _ = strings.Cut(what, ":")
+			all = append(all, what)
+		}
+		return all
+	}
+	t.Run("a trail that cannot be asked", func(t *testing.T) {
+		s, r := begun()
+		for range 2 {
+			if _, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !errors.Is(err, busy) {
+				t.Error(err)
+			}
+			m := s.manifest(t)
+			equal(t, []any{begins(m), m.ListDue, m.Taken.Cut, m.Taken.Rows, len(m.lists())}, []any{[]string{"the list of what was taken", rest}, true, true, int64(2), 1})
+		}
+		m, _ := s.keeps(t, r, until(nil, all, -1))
+		equal(t, []any{m.Missing, m.Taken.Rows, m.Taken.Parts}, []any{[]string{"a file is lost"}, int64(3), []string{listName, "taken.2.csv.gz"}})
+	})
+	t.Run("another stage with the same question", func(t *testing.T) {
+		s, r := begun()
+		r.FollowUps = []incident.FollowUp{{At: noon}}
+		m, _ := s.keeps(t, r, until(nil, all, -1))
+		equal(t, []any{m.Taken.Rows, len(m.lists()), len(s.files[listName])}, []any{int64(3), 2, 1})
+	})
+	t.Run("another question", func(t *testing.T) {
+		s, r := begun()
+		r.Outcomes[1].State = containment.Done
+		m, _ := s.keeps(t, r, until(nil, all, -1))
+		equal(t, []any{m.Taken.Rows, len(m.lists()), len(s.files[listName]), m.Taken.Parts}, []any{int64(3), 1, 2, []string(nil)})
+	})
+	t.Run("the close", func(t *testing.T) {
+		s, r := begun()
+		r.Closed = noon.Add(time.Hour)
+		for range 2 {
+			if _, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !errors.Is(err, busy) {
+				t.Error(err)
+			}
+			m := s.manifest(t)
+			equal(t, []any{begins(m), m.ListDue, m.Taken.Rows}, []any{[]string{"the list of what was taken", rest, "what came since"}, true, int64(2)})
+		}
+		m, _ := s.keeps(t, r, until(nil, all, -1))
+		equal(t, []any{m.Missing, m.Taken.Rows, len(m.lists()), len(s.files[listName])}, []any{[]string{"a file is lost"}, int64(3), 1, 2})
+	})
+	t.Run("a manifest of somebody's", func(t *testing.T) {
+		s, r := begun()
+		m := s.manifest(t)
+		m.Taken.After = m.Taken.After[:2]
+		text, _ := m.text()
+		s.files[manifestName] = append(s.files[manifestName], text)
+		m, _ = s.keeps(t, r, until(nil, all, -1))
+		equal(t, []any{m.Taken.Rows, len(m.lists()), len(s.files[listName])}, []any{int64(3), 1, 2})
+	})
+	t.Run("before the first row", func(t *testing.T) {
+		s, r := &shelf{files: map[string][][]byte{}}, answered()
+		asking, over := context.WithCancel(t.Context())
+		_, err := Keep(t.Context(), asking, s, r, until(over, all, 0), blind)
+		if m := s.manifest(t); !errors.Is(err, context.Canceled) || m.Taken != nil || !m.ListDue {
+			t.Errorf("%v, %+v", err, m)
+		}
+	})
 }
 
 func TestWhatIsNotOursStopsIt(t *testing.T) {

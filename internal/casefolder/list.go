@@ -61,20 +61,50 @@ var columns = []struct {
 
 // list writes what was taken as gzipped CSV, row by row. The same rows give the same bytes.
 type list struct {
-	zip   *gzip.Writer
-	rows  *csv.Writer
-	cells []string
-	sums  Sums
-	last  struct{ bucket, key, version string }
+	zip    *gzip.Writer
+	csv    *csv.Writer
+	cells  []string
+	q      evidence.Taken
+	at     []string // the place of the last row
+	rows   int64    // of this file
+	sums   Sums     // with those of earlier files
+	last   struct{ bucket, key, version string }
+	failed error // of writing
 }
 
-func newList(w io.Writer) (*list, error) {
-	l := &list{zip: gzip.NewWriter(w)}
-	l.rows = csv.NewWriter(l.zip)
+// newList begins a file of the list that q is asked for, behind what was added up in earlier ones.
+func newList(w io.Writer, sums Sums, q evidence.Taken) (*list, error) {
+	l := &list{zip: gzip.NewWriter(w), q: q, at: q.After, sums: sums}
+	if q.After != nil && !(evidence.Taking{Call: q.After[3]}).Copied() { // the reads of an object stand beside each other
+		l.last.bucket, l.last.key, l.last.version = q.After[0], q.After[1], q.After[2]
+	}
+	l.csv = csv.NewWriter(l.zip)
 	for _, c := range columns {
 		l.cells = append(l.cells, c.Name)
 	}
-	return l, l.rows.Write(l.cells)
+	return l, l.csv.Write(l.cells)
+}
+
+// take takes a row of the answer, unless an earlier file has it.
+func (l *list) take(row evidence.Row) error {
+	place := l.q.Place(row)
+	if l.q.Known(place) {
+		return nil
+	}
+	t, err := evidence.ReadTaking(row)
+	if err != nil {
+		return err
+	}
+	l.at, l.failed = place, l.add(t)
+	return l.failed
+}
+
+// place is where the list goes on.
+func (l *list) place() (place [][]byte) {
+	for _, column := range l.at {
+		place = append(place, []byte(column))
+	}
+	return place
 }
 
 // add writes one row.
@@ -82,6 +112,7 @@ func (l *list) add(t evidence.Taking) error {
 	for i, c := range columns {
 		l.cells[i] = c.cell(t)
 	}
+	l.rows++
 	l.sums.Rows++
 	l.sums.Torn += t.Torn
 	if t.Copied() {
@@ -94,23 +125,23 @@ func (l *list) add(t evidence.Taking) error {
 		}
 		l.last = object
 	}
-	return l.rows.Write(l.cells)
+	return l.csv.Write(l.cells)
 }
 
 // rest says, of a list that was cut off, how far it goes.
 func (l *list) rest(incident string) string {
 	to := ""
-	if l.sums.Objects > 0 {
+	if l.last.bucket != "" {
 		to = fmt.Sprintf(", up to %s in bucket %s", prose.Safe(l.last.key), prose.Safe(l.last.bucket))
 	}
-	return fmt.Sprintf("the rest of the list of what was taken: the time ran out after %s%s; nightlatch incident %s --case DIR --trail PATH writes all of it, with the trail's files of those days",
+	return fmt.Sprintf(restOf+"the time ran out after %s%s; the function goes on there when it is called again, and nightlatch incident %s --case DIR --trail PATH writes all of it, with the trail's files of those days",
 		prose.Plural(l.sums.Rows, "row"), to, incident)
 }
 
 // end writes what is left.
 func (l *list) end() error {
-	if l.rows.Flush(); l.rows.Error() != nil {
-		return l.rows.Error()
+	if l.csv.Flush(); l.csv.Error() != nil {
+		return l.csv.Error()
 	}
 	return l.zip.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
@@ -66,8 +67,11 @@ type Taken struct {
 	Buckets []string  `json:"buckets"`
 	// Credentials are those that the list is of: access key ids, or what else names a caller without one. None are everybody's.
 	Credentials []string `json:"credentials"`
-	// Cut says that the time ran out before all rows had come.
-	Cut bool `json:"cut_off,omitempty"`
+	// Cut says that the time ran out before all rows had come. After is where it goes on then: the evidence.Place of the last one.
+	Cut   bool     `json:"cut_off,omitempty"`
+	After [][]byte `json:"after,omitempty"`
+	// Parts are the files of the list in its order, where it is in more than one.
+	Parts []string `json:"parts,omitempty"`
 	Sums
 	Columns []Column `json:"columns"`
 	Cells   string   `json:"cells"`
@@ -116,8 +120,8 @@ func name(c actor.Credential) string {
 }
 
 // takenIn says of a list what it is of.
-func takenIn(q evidence.Taken, sums Sums) *Taken {
-	t := &Taken{Name: listName, From: q.From, To: q.To, Buckets: []string{}, Credentials: []string{}, Sums: sums, Cells: cellRule}
+func takenIn(q evidence.Taken) *Taken {
+	t := &Taken{Name: listName, From: q.From, To: q.To, Buckets: []string{}, Credentials: []string{}, Cells: cellRule}
 	for _, b := range q.Buckets {
 		t.Buckets = append(t.Buckets, prose.Safe(b))
 	}
@@ -130,6 +134,25 @@ func takenIn(q evidence.Taken, sums Sums) *Taken {
 		t.Columns = append(t.Columns, c.Column)
 	}
 	return t
+}
+
+// goesOn reports whether an earlier list is the beginning of this one, that of q.
+func (t *Taken) goesOn(earlier *Taken) bool {
+	return earlier != nil && len(earlier.After) == len(evidence.Taken{}.Place(nil)) && earlier.From.Equal(t.From) && earlier.To.Equal(t.To) && slices.Equal(earlier.Buckets, t.Buckets) && slices.Equal(earlier.Credentials, t.Credentials)
+}
+
+// goOn has the list go on with an earlier one, and the question q with its answer. It returns the name of the file for what comes.
+func (t *Taken) goOn(earlier Taken, q *evidence.Taken) (name string) {
+	for _, column := range earlier.After {
+		q.After = append(q.After, string(column))
+	}
+	t.Sums, t.Parts = earlier.Sums, slices.Clone(earlier.Parts)
+	if t.Parts == nil {
+		t.Parts = []string{listName}
+	}
+	name = fmt.Sprintf("taken.%d.csv.gz", len(t.Parts)+1)
+	t.Parts = append(t.Parts, name)
+	return name
 }
 
 // missing says what an incident's list cannot hold, beside what the engine has lost.
@@ -151,6 +174,18 @@ func missing(r incident.Record, q evidence.Taken, lost []string) (all []string) 
 		add("%s of the alarmed bytes: CloudWatch counted them, and no record shows who took which object", prose.Bytes(*e.Unexplained))
 	}
 	return all
+}
+
+// lists are the files of the list.
+func (m Manifest) lists() []File {
+	return slices.DeleteFunc(slices.Clone(m.Files), func(f File) bool { return f.Rows == nil })
+}
+
+// lacks is what is missing by the manifest, but for what begins in some way.
+func (m Manifest) lacks(but ...string) []string {
+	return slices.DeleteFunc(slices.Clone(m.Missing), func(what string) bool {
+		return what == sinceThen || slices.ContainsFunc(but, func(begin string) bool { return strings.HasPrefix(what, begin) })
+	})
 }
 
 // earlier reads a manifest that was written before. ours is whether it is one of the same incident.

@@ -101,6 +101,7 @@ func questions(buckets ...string) map[string]Question {
 		"copied":             Copied{Buckets: buckets, From: noon, To: noon.Add(time.Hour)},
 		"copied, anywhere":   Copied{From: noon, To: noon.Add(time.Hour)},
 		"taken":              Taken{Buckets: buckets, Callers: manyCallers(30), From: noon, To: noon.Add(time.Hour)},
+		"taken, gone on":     Taken{Buckets: buckets, Callers: manyCallers(30), From: noon, To: noon.Add(time.Hour), After: []string{buckets[0], strings.ReplaceAll(hostile, "\n", "") + strings.Repeat("'", 1000), ""}},
 		"exercised":          Exercised{User: buckets[0], AccountID: hostile, From: noon, To: noon.Add(time.Hour)},
 		"taken, by anybody":  Taken{Buckets: buckets, Callers: manyCallers(300), From: noon, To: noon.Add(time.Hour)},
 		"who tagged a role":  Tagged{Role: hostile, Tag: "nightlatch:protect", From: noon, To: noon.Add(time.Hour)},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"nightlatch/internal/actor"
 )
@@ -20,6 +22,8 @@ type Taken struct {
 	Buckets  []string
 	Callers  []actor.Credential
 	From, To time.Time
+	// After is the Place of a row, or nil. The answer may leave out what stands before it, and Known tells what it has not left out.
+	After []string
 }
 
 // Name implements Question.
@@ -64,12 +68,49 @@ taken as (
 )
 `, q.calls(s, buckets), from, network, only)
 	const listed = `select bucket, object, asked_version as version, eventname as name, destination, access_key_id as access_key_id, principal_id as principal_id, arn,
-  account_id as account_id, invoked_by as invoked_by, vpc_endpoint as vpc_endpoint, signing as signing, max(source_ip) as source_ip, count(*) as times,
+  account_id as account_id, invoked_by as invoked_by, vpc_endpoint as vpc_endpoint, signing as signing, network as network, max(source_ip) as source_ip, count(*) as times,
   coalesce(sum(bytes), 0) as bytes, count(*) - count(bytes) as unsized, sum(torn) as torn, min(unix) as first_seen, max(unix) as last_seen
-from taken
+from taken`
+	const ordered = `
 group by bucket, object, asked_version, eventname, destination, access_key_id, principal_id, arn, account_id, invoked_by, vpc_endpoint, signing, network
 order by bucket, object, asked_version, eventname, destination, access_key_id, principal_id, arn, account_id, invoked_by, vpc_endpoint, signing, network`
-	return unindent(shorten(tables) + inFull(shorten(listed)))
+	return unindent(shorten(tables) + inFull(shorten(listed)) + q.behind() + shorten(ordered))
+}
+
+// inOrder are the columns by which the rows of an answer are ordered. Every engine compares them byte by byte, as Go does.
+// https://trino.io/docs/current/language/types.html#varchar
+var inOrder = []string{"bucket", "object", "version", "name", "destination", "access_key_id", "principal_id", "arn", "account_id", "invoked_by", "vpc_endpoint", "signing", "network"}
+
+// Place is where a row stands in the answer's order: no two rows have the same.
+func (Taken) Place(row Row) (place []string) {
+	for _, column := range inOrder {
+		place = append(place, row[column])
+	}
+	return place
+}
+
+// Known reports whether a row is not behind After.
+func (q Taken) Known(place []string) bool {
+	return q.After != nil && slices.Compare(place, q.After) <= 0
+}
+
+// mostBehind is how many characters of a key stand in the question.
+const mostBehind = 400
+
+// behind leaves out what stands before After: not all of it, as a key may be too long for the question, and holds what a statement should not.
+func (q Taken) behind() string {
+	if q.After == nil {
+		return ""
+	}
+	key := []rune(q.After[1])
+	for i, c := range key {
+		if i == mostBehind || !unicode.IsPrint(c) || c == utf8.RuneError {
+			key = key[:i]
+			break
+		}
+	}
+	bucket := quote(q.After[0])
+	return "\nwhere bucket > " + bucket + " or bucket = " + bucket + " and object >= " + quote(string(key))
 }
 
 // calls are the calls on objects of the buckets, each once as in Bytes. Of most calls, where Twice tells, there is no other record, and one bucket

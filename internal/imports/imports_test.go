@@ -94,7 +94,7 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":  {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket"},
 	"github.com/aws/aws-sdk-go-v2/service/s3/types":          {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 

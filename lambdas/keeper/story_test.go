@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,7 +113,15 @@ func newWorld(t *testing.T, id string, objects int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.aws = &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLEKEEPER", Services: map[string]http.Handler{"": httputil.NewSingleHostReverseProxy(to), "cloudtrail": w.lake, "athena": w.files}}
+	moto := httputil.NewSingleHostReverseProxy(to)
+	buckets := http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/"+athenatest.Results+"/") {
+			w.files.ServeHTTP(out, r)
+			return
+		}
+		moto.ServeHTTP(out, r)
+	})
+	w.aws = &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLEKEEPER", Services: map[string]http.Handler{"": moto, "s3": buckets, "cloudtrail": w.lake, "athena": w.files}}
 	w.aws.Find = func(kind, name string) (string, map[string]string) {
 		if kind == "key" {
 			name = lookedAt
@@ -339,6 +348,60 @@ func stopped(t *testing.T) []granttest.Call {
 	return w.aws.Calls(w.names()...)
 }
 
+// Lake's pages take longer than the function has: Lambda calls it again, and the list goes on, until it is whole.
+func TestALongListGoesOn(t *testing.T) {
+	t.Parallel()
+	const objects = 1000
+	w := newWorld(t, "000000000010", objects)
+	stored := w.put(told(opened(theft)))
+	batch := w.streamed()
+	w.lake.Page(100)
+	for _, most := range []int32{4, 8} {
+		var pages atomic.Int32
+		asking, over := context.WithCancel(t.Context())
+		w.lake.OnCall(func(operation string) {
+			if operation == laketest.GetQueryResults && pages.Add(1) > most {
+				over()
+			}
+		})
+		_, err := casefolder.Keep(t.Context(), asking, w.k.shelf(theft), stored, w.k.each, w.k.suspects)
+		m := w.manifest(theft)
+		if err == nil || !strings.Contains(err.Error(), "so far, and goes on") || !m.ListDue || !m.Taken.Cut || m.Taken.Rows < int64(most*100) || m.Taken.Rows == objects || len(m.Missing) != 1 {
+			t.Fatalf("%v, %+v, %+v", err, m, m.Taken)
+		}
+	}
+	w.lake.OnCall(nil)
+	for range 2 {
+		if err := w.k.handle(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := w.manifest(theft)
+	if m.ListDue || m.Taken.Cut || m.Taken.Rows != objects || m.Taken.Objects != objects || len(m.Missing) != 0 || fmt.Sprint(m.Taken.Parts) != "[taken.csv.gz taken.2.csv.gz taken.3.csv.gz]" || m.Version != 3 {
+		t.Errorf("%+v, %+v", m, m.Taken)
+	}
+	seen := map[string]bool{}
+	for _, name := range m.Taken.Parts {
+		zip, err := gzip.NewReader(bytes.NewReader(w.file(theft, name, "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(zip).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows[1:] {
+			if seen[row[1]] {
+				t.Errorf("%s is there twice", row[1])
+			}
+			seen[row[1]] = true
+		}
+	}
+	if len(seen) != objects {
+		t.Errorf("%d objects are there", len(seen))
+	}
+}
+
 // suspects are those of the newest file, by their names.
 func (w *world) suspects(incident string) map[string]posture.Suspect {
 	w.t.Helper()
@@ -490,5 +553,5 @@ func TestTheEnvironment(t *testing.T) {
 
 // names are the deployment's own in its calls, and what stands for them.
 func (w *world) names() []string {
-	return []string{"arn:aws:dynamodb:eu-west-1:" + ours + ":table/" + w.table, "${Table}", "arn:aws:s3:::" + w.bucket, "${CaseBucket}", store, "${EventDataStore}", ours, "${Account}", theft, "INCIDENT"}
+	return []string{"arn:aws:dynamodb:eu-west-1:" + ours + ":table/" + w.table, "${Table}", "arn:aws:s3:::" + w.bucket, "${CaseBucket}", "arn:aws:s3:::" + athenatest.Results, "${ResultBucket}", store, "${EventDataStore}", ours, "${Account}", theft, "INCIDENT"}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/evidence"
@@ -54,6 +55,7 @@ type Settings struct {
 // Trail is the table over one trail's files. Several goroutines may ask it at once.
 type Trail struct {
 	client *athena.Client
+	files  *s3.Client
 	table  Table
 	budget int64
 	seal   func(context.Context) evidence.Seal
@@ -91,7 +93,8 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 	if cfg.Retryer == nil {
 		cfg.Retryer = func() aws.Retryer { return awserr.Retries(callAttempts, callBackoff, retry.DefaultMaxBackoff) }
 	}
-	return &Trail{client: athena.NewFromConfig(cfg), table: settings.Table, budget: settings.Budget, seal: settings.Seal, wait: patience.Wait}, nil
+	files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true }) // a part of an object has no checksum
+	return &Trail{client: athena.NewFromConfig(cfg), files: files, table: settings.Table, budget: settings.Budget, seal: settings.Seal, wait: patience.Wait}, nil
 }
 
 // Ask runs the question and returns all of its rows. It first demands that the table is as it was deployed: somebody who may change it
@@ -99,17 +102,18 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 // waits and runs. Where Athena names one of the trail's files that it cannot read, the question is asked once more without it, and the file is lost. When ctx ends it stops what it started, for which it takes up to startGrace and stopTime more. Scanned, Queued and Ran
 // count every run of the question.
 func (t *Trail) Ask(ctx context.Context, question evidence.Question) (evidence.Answer, error) {
-	return evidence.Collect(func(do func(evidence.Row) error) (evidence.Answer, error) { return t.each(ctx, question, maxPages, do) })
+	return evidence.Collect(func(do func(evidence.Row) error) (evidence.Answer, error) { return t.each(ctx, question, t.pages, do) })
 }
 
-// Each answers a question as Ask does, and gives its rows to do one after the other, however many there are: of the answer a page is held at once.
+// Each answers a question as Ask does, and gives its rows to do one after the other, however many there are. It reads them where Athena has written
+// them, in the bucket for results, some MiB at once: a page has 1,000 of them at most, and millions of rows would take hours of pages.
 // The Answer has no rows. What do returns as an error ends it, and is returned as it is. Behind an error, what was given may be some rows of many.
 func (t *Trail) Each(ctx context.Context, question evidence.Question, do func(evidence.Row) error) (evidence.Answer, error) {
-	return t.each(ctx, question, allPages, do)
+	return t.each(ctx, question, t.written, do)
 }
 
-// each gives the rows of an answer that has so many pages at most. A query whose rows are being read is not run again.
-func (t *Trail) each(ctx context.Context, question evidence.Question, pages int, do func(evidence.Row) error) (evidence.Answer, error) {
+// each gives the rows of an answer as read reads them. A query whose rows are being read is not run again.
+func (t *Trail) each(ctx context.Context, question evidence.Question, read func(context.Context, *query, func(evidence.Row) error) error, do func(evidence.Row) error) (evidence.Answer, error) {
 	schema := evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true}
 	answer := evidence.Answer{Engine: engine}
 	seal := t.sealing(ctx, question)
@@ -125,7 +129,7 @@ func (t *Trail) each(ctx context.Context, question evidence.Question, pages int,
 		answer.Queued += q.queued
 		answer.Ran += q.ran
 		if err == nil {
-			if err := t.read(ctx, q, pages, do); err != nil {
+			if err := read(ctx, q, do); err != nil {
 				return evidence.Answer{}, err
 			}
 			answer.Seal = <-seal

@@ -87,6 +87,22 @@ func Grants() []grant.Grant {
 	}
 }
 
+// EachGrants are what Each needs beside Grants: it reads an answer's rows in its own name where Athena has written them. Who may not list is not told
+// that an object is gone. ${ResultBucket} is as in Grants.
+// https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html (Permissions)
+func EachGrants() []grant.Grant {
+	return []grant.Grant{
+		{
+			Sid:     "ReadResults",
+			Actions: []string{"s3:GetObject"},
+			On:      []string{"${ResultBucket}/*"},
+			Why:     "The bucket holds the results of these queries and nothing else; Athena names each by the query's id.",
+		},
+		{Sid: "KnowWhichResultsAreGone", Actions: []string{"s3:ListBucket"}, On: []string{"${ResultBucket}"}},
+	}
+}
+
 // KeyGrants are for a trail whose files are encrypted with a KMS key, ${TrailKey} by its ARN; the key's own policy must allow it too.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail-decrypt.html
 //

@@ -38,6 +38,7 @@ type query struct {
 	scanned int64         // bytes of this run, as far as reported
 	queued  time.Duration // how long it waited for resources, as far as reported
 	ran     time.Duration // how long the engine worked on it, as far as reported
+	output  string        // the address of the object with its rows, once it has succeeded
 	ended   bool          // nothing is left to stop
 }
 
@@ -118,6 +119,9 @@ func (t *Trail) await(ctx context.Context, q *query) error {
 		switch status := out.QueryExecution.Status; status.State {
 		case types.QueryExecutionStateSucceeded:
 			q.ended = true
+			if where := out.QueryExecution.ResultConfiguration; where != nil {
+				q.output = aws.ToString(where.OutputLocation)
+			}
 			return nil
 		case types.QueryExecutionStateQueued, types.QueryExecutionStateRunning:
 			if used := q.earlier + q.scanned; t.budget > 0 && used > t.budget {

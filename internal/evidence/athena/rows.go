@@ -3,7 +3,6 @@ package athena
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,17 +19,15 @@ const (
 	// maxPages bounds what Ask reads into memory, and ends a paging that does not end by itself. The questions return a row
 	// for an actor or an origin, so 200,000 rows are no answer to any of them.
 	maxPages = 200
-	// allPages is no bound.
-	allPages = math.MaxInt
 )
 
-// read pages through the rows of a query that has succeeded, and gives them to do. An error of do's is returned as it is.
-func (t *Trail) read(ctx context.Context, q *query, pages int, do func(evidence.Row) error) error {
+// pages pages through the rows of a query that has succeeded, and gives them to do. An error of do's is returned as it is.
+func (t *Trail) pages(ctx context.Context, q *query, do func(evidence.Row) error) error {
 	doing := fmt.Sprintf("reading the rows of the %s query %s", q.name, q.id)
 	var token *string
 	var columns []string
 	seen, given := map[string]bool{}, 0
-	for n := range pages {
+	for n := range maxPages {
 		page, err := patiently(ctx, t, func() (*athena.GetQueryResultsOutput, error) {
 			return t.client.GetQueryResults(ctx, &athena.GetQueryResultsInput{
 				QueryExecutionId: aws.String(q.id), MaxResults: aws.Int32(pageRows), NextToken: token})
@@ -67,7 +64,7 @@ func (t *Trail) read(ctx context.Context, q *query, pages int, do func(evidence.
 		}
 		seen[*token] = true
 	}
-	return fmt.Errorf("%s: there are more than %d pages of rows: narrow the question", doing, pages)
+	return fmt.Errorf("%s: there are more than %d pages of rows: narrow the question", doing, maxPages)
 }
 
 // header reads the names of the columns, in lower case, and demands that the first row holds them, as it does for a SELECT. Whatever else

@@ -209,10 +209,36 @@ func TestTakenAgainstAReckoning(t *testing.T) {
 		} else {
 			equal(t, sorted(got), want)
 		}
+		goesOn(t, e, q, rnd)
 		q.Callers = []actor.Credential{{AccessKeyID: key, PrincipalID: "whatever else it says"}, {PrincipalID: "AIDAEXAMPLEIDA", AccountID: account}}
 		equal(t, sorted(takings(t, e, q)), reckoned(all, q.Callers...))
 		q.Callers = []actor.Credential{{AccountID: "anonymous"}}
 		equal(t, sorted(takings(t, e, q)), reckoned(all, q.Callers...))
+	}
+}
+
+// goesOn asks for what is behind some rows of an answer, and compares it with what was behind them in the whole.
+func goesOn(t *testing.T, e *duck.Engine, q evidence.Taken, rnd *rand.Rand) {
+	t.Helper()
+	all := rows(t, e, q)
+	for i := range all[1:] {
+		if slices.Compare(q.Place(all[i]), q.Place(all[i+1])) >= 0 {
+			t.Fatalf("row %d is not behind %q: %q", i+1, q.Place(all[i]), q.Place(all[i+1]))
+		}
+	}
+	fewer := 0
+	for range 40 {
+		i := rnd.IntN(len(all))
+		q.After = q.Place(all[i])
+		again := rows(t, e, q)
+		if fewer += len(all) - len(again); len(again) > len(all) {
+			t.Errorf("there are %d rows behind one of %d", len(again), len(all))
+		}
+		rest := slices.DeleteFunc(again, func(row evidence.Row) bool { return q.Known(q.Place(row)) })
+		equal(t, rest, append([]evidence.Row{}, all[i+1:]...))
+	}
+	if fewer < 10*len(all) {
+		t.Errorf("of 40 times %d rows %d were left out", len(all), fewer)
 	}
 }
 

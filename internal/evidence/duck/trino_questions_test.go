@@ -52,7 +52,8 @@ func (s about) questions() []evidence.Question {
 	for _, key := range s.keys {
 		by = append(by, actor.Credential{AccessKeyID: key})
 	}
-	all = append(all, evidence.Taken{Buckets: buckets, From: from, To: to}, evidence.Taken{Buckets: buckets, Callers: by, From: from, To: to})
+	all = append(all, evidence.Taken{Buckets: buckets, From: from, To: to}, evidence.Taken{Buckets: buckets, Callers: by, From: from, To: to},
+		evidence.Taken{Buckets: buckets, From: from, To: to, After: []string{buckets[0], "customers/", ""}})
 	return append(all, evidence.Lineage{Given: s.made, Keys: s.keys, Sessions: []string{"AROAEXAMPLEWEB:x"}, SignedIn: s.ids, From: from, To: to})
 }
 

@@ -9,6 +9,7 @@ package athenatest
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"time"
 
@@ -100,16 +101,28 @@ type Server struct {
 	limit       int64
 	headless    bool
 	queued, ran time.Duration
+	owner       string
+	spoils      []Spoil
+	elsewhere   *string
 }
 
 // New starts a fake that holds a table and whose queries are answered by answer. A query waits 100 ms and runs 1 s.
 func New(table athena.Table, answer Answer) *Server {
 	shown := Shown(table)
-	s := &Server{answer: answer, table: &shown, byToken: map[string]*query{}, queued: 100 * time.Millisecond, ran: time.Second}
+	s := &Server{answer: answer, owner: table.Accounts[0], table: &shown, byToken: map[string]*query{}, queued: 100 * time.Millisecond, ran: time.Second}
 	s.PageRows = most
 	s.Target, s.Scope, s.Came, s.Do = "AmazonAthena", "athena", s.came, s.do
 	s.http = httptest.NewServer(s)
 	return s
+}
+
+// ServeHTTP serves the operations, and S3 with what the queries have written.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		s.getObject(w, r)
+		return
+	}
+	s.Service.ServeHTTP(w, r)
 }
 
 func (s *Server) came(c awstest.Request) {

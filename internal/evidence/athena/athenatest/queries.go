@@ -21,6 +21,7 @@ type query struct {
 	polls   int
 	columns []string
 	rows    []map[string]string
+	csv     []byte // of the rows, once it is read
 	scanned int64
 }
 
@@ -161,6 +162,10 @@ func (s *Server) getQueryExecution(r request) (response, error) {
 	case q.Status == Running && !s.Held:
 		q.Status = q.ending.Status
 	}
+	where := "s3://" + Results + "/" + q.ID + ".csv"
+	if s.elsewhere != nil {
+		where = *s.elsewhere
+	}
 	status := response{"State": q.Status, "SubmissionDateTime": float64(time.Now().Unix())}
 	if q.ended() && q.ending.Reason != "" {
 		status["StateChangeReason"] = q.ending.Reason
@@ -170,7 +175,7 @@ func (s *Server) getQueryExecution(r request) (response, error) {
 			"ErrorMessage": q.ending.Reason}
 	}
 	return response{"QueryExecution": response{"QueryExecutionId": q.ID, "Query": q.SQL, "StatementType": "DML", "WorkGroup": athena.WorkGroup,
-		"Status": status, "Statistics": s.statistics(q)}}, nil
+		"ResultConfiguration": response{"OutputLocation": where}, "Status": status, "Statistics": s.statistics(q)}}, nil
 }
 
 // getQueryResults pages as Athena does: the header is the first row and counts, and a page that is full has a token even where nothing
