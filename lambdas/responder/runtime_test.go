@@ -97,6 +97,8 @@ type function struct {
 	// invoke hands it one event and waits for its answer.
 	invoke func(t testing.TB, event []byte) answer
 	logs   *awstest.Log
+	// end kills it, and returns the CPU that it has taken.
+	end func() time.Duration
 }
 
 // start runs a bootstrap in an environment of its own.
@@ -113,9 +115,13 @@ func start(t testing.TB, api *runtimeAPI, binary string, env ...string) *functio
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	f.end = sync.OnceValue(func() time.Duration {
 		cmd.Process.Kill()
 		cmd.Wait()
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	})
+	t.Cleanup(func() {
+		f.end()
 		if t.Failed() {
 			t.Logf("the function's log:\n%s", f.logs)
 		}
