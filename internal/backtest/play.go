@@ -70,7 +70,7 @@ func (w *world) play(ctx context.Context, f Firing, p *policy.Policy) (Judged, e
 	r := responder.Responder{
 		Meter: meter{w.series, clock, f.Threshold, f.points}, Trail: patient{w.trail, ctx}, Account: account, Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}},
 		Clock: clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct,
-		Place: incident.Place{AccountID: account.ID, Region: f.series.Region}, Ours: w.ours, Policy: p,
+		Place: incident.Place{AccountID: account.ID, Region: f.series.Region}, Ours: w.ours, Policy: policy.Ready(p),
 	}
 	records := map[string]incident.Record{}
 	_, err = r.Handle(ctx, event, func(rec incident.Record) {

@@ -22,7 +22,7 @@ func shares(t *testing.T, others ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Policy, w.Mode, w.Steps, w.Cutter = p, containment.ModeAct, []policy.Action{policy.DenyUserSessions}, w.account
+	w.Policy, w.Mode, w.Steps, w.Cutter = policy.Ready(p), containment.ModeAct, []policy.Action{policy.DenyUserSessions}, w.account
 	return w
 }
 

@@ -84,7 +84,7 @@ func nights() map[string]func(*world) {
 			w.account.AddRole("exporter", nil)
 			w.trail.takers = []taker{session("alpha", 500_000), session("bravo", 300_000), job(200_000)}
 		},
-		"policy": func(w *world) { w.Policy, w.PolicyError = nil, "the policy does not parse" },
+		"policy": func(w *world) { w.Policy = noPolicy("the policy does not parse") },
 	}
 }
 

@@ -30,7 +30,7 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 	limits.Mode = w.left(limits.Brakes, w.Clock.Now())
 	for targets := (judgement.Targets{}); ; {
 		limits.Now = w.Clock.Now()
-		judged, missing := judgement.Judge(w.Policy, *rec, targets, limits)
+		judged, missing := judgement.Judge(w.policyFor(ctx, rec), *rec, targets, limits)
 		if len(missing) == 0 {
 			*rec = judged
 			return
@@ -40,6 +40,16 @@ func (w *worker) judge(ctx context.Context, rec *incident.Record) {
 			w.logTarget(ctx, rec.ID, who, owned)
 		}
 	}
+}
+
+// policyFor is the policy, and nil where it could not be loaded: the record says why.
+func (w *worker) policyFor(ctx context.Context, rec *incident.Record) *policy.Policy {
+	p, err := w.Policy()
+	if rec.PolicyError = ""; err != nil {
+		w.Log.ErrorContext(ctx, "the policy could not be loaded, so everything is asked", "incident", rec.ID, "err", err)
+		p, rec.PolicyError = nil, err.Error()
+	}
+	return p
 }
 
 // settings reads what enabled steps would change and has no name of its own. What cannot be read is done by hand.

@@ -60,7 +60,7 @@ func BenchmarkKindsOfCredential(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				w.Policy = p
+				w.Policy = policy.Ready(p)
 				if c.step != policy.DeactivateKey {
 					w.Steps, w.Cutter = []policy.Action{c.step}, slowCutter{s}
 				}

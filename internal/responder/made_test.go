@@ -163,7 +163,7 @@ func TestWhichKeysAThiefHasMade(t *testing.T) {
 				created = madeAt
 			}
 			w := makes(c.row, created)
-			w.Policy, w.Scheduler = containing(t), nil
+			w.Policy, w.Scheduler = policy.Ready(containing(t)), nil
 			if c.change != nil {
 				c.change(w)
 			}
@@ -220,7 +220,7 @@ when { !context.minted || context has minted_others && !context.minted_others };
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.Policy = p
+			w.Policy = policy.Ready(p)
 			once := false
 			r := w.watch(t, func(r incident.Record) {
 				if len(r.FollowUps) == 1 && !once {
@@ -248,7 +248,7 @@ when { !context.minted || context has minted_others && !context.minted_others };
 // A thief who makes many keys gets a step for each of the first ones, or he would use up the containments of an hour. The others are lines.
 func TestTheFirstKeysOfManyAreSteps(t *testing.T) {
 	w := makes(making(user("mara", stolen)), madeAt)
-	w.Policy, w.Scheduler = containing(t), nil
+	w.Policy, w.Scheduler = policy.Ready(containing(t)), nil
 	for i := range 8 {
 		name, key := fmt.Sprint("temp", i), fmt.Sprintf("AKIAEXAMPLETEMP%05d", i)
 		w.account.AddUser(name, nil, sandbox.Key{ID: key, Status: "Active", Created: madeAt})

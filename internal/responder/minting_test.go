@@ -103,7 +103,7 @@ func TestTheKeyThatMintedASessionIsAskedAbout(t *testing.T) {
 // A policy of one's own contains the key, and not its neighbour, and follow-ups watch it.
 func TestAPolicyOfOnesOwnContainsTheKeyThatMinted(t *testing.T) {
 	w := mintedBy(by(user("mara", stolen)))
-	w.Policy = containing(t)
+	w.Policy = policy.Ready(containing(t))
 	var watched []string
 	w.Trail = heard{w.trail, func(q evidence.Question) {
 		if since, ok := q.(evidence.Since); ok {
@@ -123,9 +123,8 @@ func TestAPolicyOfOnesOwnContainsTheKeyThatMinted(t *testing.T) {
 	}
 	// By a rule that is about keys which take something themselves it is asked about.
 	w = mintedBy(by(user("mara", stolen)))
-	var err error
-	if w.Policy, err = policy.Load("own.cedar", []byte(`@id("all") @because("x") permit (principal, action, resource) when { context.confirmed && context.complete };`)); err != nil {
-		t.Fatal(err)
+	w.Policy = func() (*policy.Policy, error) {
+		return policy.Load("own.cedar", []byte(`@id("all") @because("x") permit (principal, action, resource) when { context.confirmed && context.complete };`))
 	}
 	r = w.handle(t)
 	if w.keys(t, "Active"); !strings.HasPrefix(r.Verdicts[0].Reasons[0], "minting: ") {
@@ -201,7 +200,7 @@ func TestWhatIsNoMintingIsAHumans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := mintedBy(c.row)
-			w.Policy, w.Scheduler = containing(t), nil
+			w.Policy, w.Scheduler = policy.Ready(containing(t)), nil
 			if c.change != nil {
 				c.change(w)
 			}
@@ -262,7 +261,7 @@ func TestAMintingThatShowsLaterIsRevisedOnce(t *testing.T) {
 	// A trail that does not answer takes nothing back.
 	again := false
 	w = mintedBy(by(user("mara", stolen)))
-	w.Policy = containing(t)
+	w.Policy = policy.Ready(containing(t))
 	r = w.watch(t, func(r incident.Record) {
 		if len(r.FollowUps) == 1 && !again {
 			again, w.trail.failing = true, "lineage"
@@ -273,7 +272,7 @@ func TestAMintingThatShowsLaterIsRevisedOnce(t *testing.T) {
 	}
 	// Another session that shows later does.
 	w = mintedBy(by(user("mara", stolen)))
-	w.Policy = containing(t)
+	w.Policy = policy.Ready(containing(t))
 	r = w.watch(t, func(r incident.Record) {
 		if len(r.FollowUps) == 1 {
 			w.trail.minted["ASIAEXAMPLEHONEST001"] = by(user("mara", stolen))
@@ -288,7 +287,7 @@ func TestAMintingThatShowsLaterIsRevisedOnce(t *testing.T) {
 func TestAHeldKeyIsAskedAboutForItsSession(t *testing.T) {
 	for network, want := range map[string]string{"198.51.100.0/24": "Active", "192.0.2.0/24": "Inactive"} {
 		w := mintedBy(by(user("mara", stolen)))
-		w.Policy = containing(t)
+		w.Policy = policy.Ready(containing(t))
 		if _, err := w.Store.SetBrakes(t.Context(), incident.Brakes{Holds: []incident.Hold{{AccessKeyID: stolen, Incident: "another", By: "ada", Until: w.clock.Now().Add(time.Hour * 24), Origins: []string{network}}}}); err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func cuts(t *testing.T, own string, steps ...policy.Action) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Policy, w.Mode = p, containment.ModeAct
+		w.Policy, w.Mode = policy.Ready(p), containment.ModeAct
 	}
 	return w
 }

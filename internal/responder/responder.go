@@ -85,9 +85,8 @@ type Responder struct {
 	Cap int
 	// Name gives an invocation a name that no other has; nil is a random one.
 	Name func() string
-	// Policy is nil where it could not be loaded, for the reason PolicyError. Everything is asked then.
-	Policy      *policy.Policy
-	PolicyError string
+	// Policy loads the policy, and says the same each time. It is begun while the first calls are on their way. An error has everything asked.
+	Policy func() (*policy.Policy, error)
 }
 
 // ErrNotDelivered says that no channel took the message: a retry of the whole event can help, because what was done is seen done.
@@ -119,6 +118,9 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 	}
 	w := &worker{Responder: r, name: r.name(), began: r.Clock.Now(), watch: watch, open: map[string]*incident.Record{}, broken: map[string]error{},
 		waits: map[string]int64{}, intended: map[string]int64{}, ask: investigation.New(r.Meter, r.Trail, r.Second, r.Account, r.Ours, r.Clock, r.Workers, r.Log)}
+	if parsed.Ignored == "" {
+		go r.Policy()
+	}
 	id := parsed.Advance
 	switch {
 	case parsed.Ignored != "":
@@ -189,7 +191,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Place: w.Place, Records: w.Records, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once, PolicyError: w.PolicyError,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Place: w.Place, Records: w.Records, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}

@@ -424,8 +424,13 @@ func newWorld() *world {
 	w.meter = &meter{Meter: sandbox.Meter{Threshold: 100_000, Buckets: map[string][]alarm.Point{"exports": {{Start: from, Bytes: 1_000_000}}}}}
 	w.Responder = responder.Responder{Meter: w.meter, Trail: w.trail, Account: w.account, Store: &incident.Memory{},
 		Channels: []notify.Channel{w.channel}, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct,
-		Ours: actor.Accounts(account), Policy: shipped()}
+		Ours: actor.Accounts(account), Policy: policy.Ready(shipped())}
 	return w
+}
+
+// noPolicy is a policy that cannot be loaded.
+func noPolicy(why string) func() (*policy.Policy, error) {
+	return func() (*policy.Policy, error) { return nil, errors.New(why) }
 }
 
 func event(bytes int64) []byte {
@@ -652,7 +657,7 @@ func TestFaults(t *testing.T) {
 			containment.Asked, "Active", "may not call cloudwatch:GetMetricData", true},
 		"a metric that can be read later": {func(w *world) { w.meter.errs = many(2, timeout) },
 			containment.Done, "Inactive", "CloudWatch confirms", false},
-		"a policy that did not load": {func(w *world) { w.Policy, w.PolicyError = nil, "policy.cedar:3: it does not parse" },
+		"a policy that did not load": {func(w *world) { w.Policy = noPolicy("policy.cedar:3: it does not parse") },
 			containment.Asked, "Active", "policy.cedar:3: it does not parse", true},
 		"evidence that comes late": {func(w *world) { w.trail.late = fired.Add(9 * time.Minute) },
 			containment.Done, "Inactive", "CONTAINED", false},

@@ -48,7 +48,7 @@ func (w *worker) round(ctx context.Context, batch []task) {
 			before := t.rec.Basis()
 			answered := t.rec.Took(w.Clock.Now(), found[t.rec.ID])
 			if answered {
-				t.rec.Enough = judgement.Enough(w.Policy, *t.rec)
+				t.rec.Enough = judgement.Enough(w.policyFor(ctx, t.rec), *t.rec)
 			}
 			w.logRound(ctx, *t.rec)
 			// What brought nothing new is put with what comes next. A verdict comes at once, and puts both.

@@ -152,7 +152,7 @@ func (w *world) invoke(e *event) {
 func (in *invocation) responder() *responder.Responder {
 	return &responder.Responder{
 		Meter: simMeter{in}, Trail: simTrail{in}, Account: simAccount{in}, Store: simStore{in}, Channels: in.orWatchers(), Clock: simClock{in},
-		Log: slog.New(simLog{in}), Mode: in.deployed(), Ours: actor.Accounts(accountID), Policy: in.judges(), Steps: in.enabled(), Cutter: simCutter{in},
+		Log: slog.New(simLog{in}), Mode: in.deployed(), Ours: actor.Accounts(accountID), Policy: policy.Ready(in.judges()), Steps: in.enabled(), Cutter: simCutter{in},
 		Scheduler: simScheduler{in}, Name: func() string { return in.name }, Generation: in.generation, Workers: workers.Pool{Size: in.plot.workers, Beside: in.beside}, Watched: buckets,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -77,10 +78,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Trail, r.Second, err = engines.Of(cfg, s); err != nil {
 		return nil, err
 	}
-	if r.Policy, err = readPolicy(filepath.Join(root, "policy.cedar")); err != nil {
-		log.Error("the policy could not be loaded, so everything is asked", "err", err)
-		r.PolicyError = err.Error()
-	}
+	r.Policy = sync.OnceValues(func() (*policy.Policy, error) { return readPolicy(filepath.Join(root, "policy.cedar")) })
 	r.Reach.Paths = s.StepPaths
 	if r.Watched, err = settings.ReadWatched(root); err != nil {
 		log.Error("copies cannot be looked for", "err", err)

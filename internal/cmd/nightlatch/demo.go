@@ -54,7 +54,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	r := responder.Responder{
 		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
 		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler),
-		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Shipped(),
+		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Ready(policy.Shipped()),
 	}
 	say("Mode act. CloudTrail is two to ten minutes behind; the times are the story's.\n\n")
 	before := world.Account.Statuses()

@@ -124,7 +124,7 @@ func (c *respondCmd) answer(ctx context.Context, s streams) (rec incident.Record
 	r := responder.Responder{
 		Meter: account.Meter(), Trail: engine, Account: account, Store: &incident.Memory{},
 		Channels: []notify.Channel{&sandbox.Channel{}}, Clock: sandbox.NewClock(parsed.Alarm.Since),
-		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})), Mode: mode, Ours: ours, Policy: p,
+		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})), Mode: mode, Ours: ours, Policy: policy.Ready(p),
 		Steps: steps, Cutter: account,
 	}
 	handled, err := r.Handle(ctx, event, nil)

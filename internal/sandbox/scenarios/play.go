@@ -51,7 +51,7 @@ func Play(ctx context.Context, s *Scenario, trail evidence.Trail, p *policy.Poli
 	members, channel := s.account(), &sandbox.Channel{}
 	r := responder.Responder{
 		Meter: s.meter(), Trail: trail, Account: members, Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: sandbox.NewClock(s.Fired),
-		Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct, Place: incident.Place{Region: region, AccountID: account}, Ours: actor.Accounts(account), Policy: p,
+		Log: slog.New(slog.DiscardHandler), Mode: containment.ModeAct, Place: incident.Place{Region: region, AccountID: account}, Ours: actor.Accounts(account), Policy: policy.Ready(p),
 	}
 	handled, err := r.Handle(ctx, event, nil)
 	if err != nil {
