@@ -100,7 +100,7 @@ func Behind(a evidence.Actor, found []Source, unknown string) []string {
 			line := KeyOff(s.UserName, s.AccessKeyID)
 			if strings.HasPrefix(line, "#") {
 				lines = append(lines, "the source is a long-term key, so find its user, and turn that key off too:",
-					command("aws", "iam", "get-access-key-last-used", "--access-key-id", s.AccessKeyID))
+					Command("aws", "iam", "get-access-key-last-used", "--access-key-id", s.AccessKeyID))
 				continue
 			}
 			in := ""
@@ -134,7 +134,7 @@ func Without(runbook []string, user, key string) []string {
 // ways are all the ways to such a session or reading, where the trail does not show which it was.
 func ways(a evidence.Actor, asks Asks) []string {
 	const keys = "the keys of the user, any of which may have minted it:"
-	list := command("aws", "iam", "list-access-keys", "--user-name", a.UserName)
+	list := Command("aws", "iam", "list-access-keys", "--user-name", a.UserName)
 	switch {
 	case asks == WhoOrdered:
 		return []string{"who has ordered or opened it is not known from the last 14 days of the trail: look for " + strings.Join(Orders(a), ", ")}

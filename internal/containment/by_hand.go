@@ -44,7 +44,7 @@ func ByHand(a evidence.Actor, t policy.Target, partition string, now time.Time) 
 		return on.steps("aws:userid", a.PrincipalID, "then find what lets account "+word(a.AccountID)+" read the bucket, and tell its owner")
 	case actor.Anonymous:
 		steps := on.each(func(b string) []string {
-			return []string{command("aws", "s3api", "put-public-access-block", "--bucket", b, "--public-access-block-configuration",
+			return []string{Command("aws", "s3api", "put-public-access-block", "--bucket", b, "--public-access-block-configuration",
 				"BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true")}
 		})
 		for i := range steps {
@@ -72,7 +72,7 @@ func ByHand(a evidence.Actor, t policy.Target, partition string, now time.Time) 
 var uniqueID = lazyregexp.New(`^A(?:IDA|ROA)[A-Z0-9]{4,124}(?::|$)`)
 
 func denyUser(name, user, document string) string {
-	return command("aws", "iam", "put-user-policy", "--user-name", user, "--policy-name", name, "--policy-document", document)
+	return Command("aws", "iam", "put-user-policy", "--user-name", user, "--policy-name", name, "--policy-document", document)
 }
 
 // named ends what is said of a record without one name: it has none, or it contradicts itself.
@@ -90,7 +90,7 @@ func userByHand(a evidence.Actor, t policy.Target, on onBuckets) []Step {
 	}
 	lines := []string{
 		"the record does not show with which credential: list the keys of the user, and see when each was used",
-		command("aws", "iam", "list-access-keys", "--user-name", a.UserName),
+		Command("aws", "iam", "list-access-keys", "--user-name", a.UserName),
 		"to stop the user whatever the credential, which stops all that runs with it:",
 		denyUser("nightlatch-deny", a.UserName, encode(map[string]any{"Version": "2012-10-17", "Statement": []any{
 			map[string]any{"Effect": "Deny", "Action": "*", "Resource": "*"}}})),
@@ -106,7 +106,7 @@ func userByHand(a evidence.Actor, t policy.Target, on onBuckets) []Step {
 func roleByHand(a evidence.Actor, t policy.Target, on onBuckets, now time.Time) []Step {
 	s := Step{Action: policy.DenyRoleSession, Target: fallback(t, policy.Role, a.PrincipalARN)}
 	deny := func(name, userID string) string {
-		return command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", name, "--policy-document", denySessions(userID, now))
+		return Command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", name, "--policy-document", denySessions(userID, now))
 	}
 	cognito := a.Session == evidence.Guests || strings.HasPrefix(a.Provider, "cognito-identity.")
 	switch {
@@ -162,15 +162,15 @@ func assumedRoot(a evidence.Actor) bool {
 
 // serviceByHand says through which door a service reads a bucket for somebody, and how that is shut. The service itself is not stopped.
 func serviceByHand(a evidence.Actor, bucket, partition string) []string {
-	getPolicy := command("aws", "s3api", "get-bucket-policy", "--bucket", bucket, "--query", "Policy", "--output", "text")
+	getPolicy := Command("aws", "s3api", "get-bucket-policy", "--bucket", bucket, "--query", "Policy", "--output", "text")
 	switch c := a.Credential(); {
 	case c.Service() == actor.CloudFront:
 		return []string{"which distribution it is, is in the policy of the bucket: aws:SourceArn beside cloudfront.amazonaws.com, or the id of an origin access identity",
 			getPolicy,
 			"who its viewers are, is in the logs of the distribution. To shut the door, take that statement out of the policy, or disable the distribution: its other viewers lose it too"}
 	case c.Replicates():
-		return []string{"what is replicated, and to where:", command("aws", "s3api", "get-bucket-replication", "--bucket", bucket),
-			"to end it, which ends every rule of this bucket:", command("aws", "s3api", "delete-bucket-replication", "--bucket", bucket),
+		return []string{"what is replicated, and to where:", Command("aws", "s3api", "get-bucket-replication", "--bucket", bucket),
+			"to end it, which ends every rule of this bucket:", Command("aws", "s3api", "delete-bucket-replication", "--bucket", bucket),
 			"where it has no replication, it is a batch job: list the active ones with s3control list-jobs, and cancel it with s3control update-job-status"}
 	}
 	return []string{"what lets the service read is in the policy of the bucket, mostly with aws:SourceArn or aws:SourceAccount of whoever uses it:", getPolicy,
@@ -206,7 +206,7 @@ func fallback(t policy.Target, typ policy.TargetType, id string) policy.Target {
 
 // keyByHand is for a key that the account does not know: of another account of ours, or contradicting its record.
 func keyByHand(a evidence.Actor) []string {
-	lastUsed := command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
+	lastUsed := Command("aws", "iam", "get-access-key-last-used", "--access-key-id", a.AccessKeyID)
 	off := KeyOff(a.UserName, a.AccessKeyID)
 	switch {
 	case strings.HasPrefix(lastUsed, "#"): // not even the key can be named
@@ -219,5 +219,5 @@ func keyByHand(a evidence.Actor) []string {
 
 // KeyOff is the line that turns a user's key off.
 func KeyOff(user, key string) string {
-	return command("aws", "iam", "update-access-key", "--user-name", user, "--access-key-id", key, "--status", Inactive)
+	return Command("aws", "iam", "update-access-key", "--user-name", user, "--access-key-id", key, "--status", Inactive)
 }

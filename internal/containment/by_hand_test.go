@@ -238,17 +238,17 @@ func TestACommandRunsItsArgumentsAsTheyAre(t *testing.T) {
 	sh := newShell(t)
 	check := func(args ...string) {
 		t.Helper()
-		line := command(append([]string{"aws"}, args...)...)
+		line := Command(append([]string{"aws"}, args...)...)
 		whole := printable.MatchString(strings.Join(args, ""))
 		if !whole {
 			if line != unprintable {
-				t.Errorf("command(%q) = %s", args, line)
+				t.Errorf("Command(%q) = %s", args, line)
 			}
 			return
 		}
 		if len(args) > 3 && strings.HasPrefix(args[3], "-") {
 			if line != dashed {
-				t.Errorf("command(%q) = %s", args, line)
+				t.Errorf("Command(%q) = %s", args, line)
 			}
 			return
 		}

@@ -28,5 +28,5 @@ func DeactivateKey(t policy.Target, before Doc) Step {
 func KeyRef(t policy.Target) Ref { return Ref{Type: KeyStatus, Owner: t.Owner, Name: t.ID} }
 
 func keyStatus(t policy.Target, status string) string {
-	return command("aws", "iam", "update-access-key", "--user-name", t.Owner, "--access-key-id", t.ID, "--status", status)
+	return Command("aws", "iam", "update-access-key", "--user-name", t.Owner, "--access-key-id", t.ID, "--status", status)
 }

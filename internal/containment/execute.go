@@ -120,16 +120,16 @@ func (o Outcome) Of() string {
 
 // Command is the line that approves or restores the step of an incident, with the flags that find its deployment from any machine.
 func (o Outcome) Command(verb, incident string, flags ...string) string {
-	line := command("nightlatch", verb, incident, o.Name())
+	line := Command("nightlatch", verb, incident, o.Name())
 	switch {
 	case strings.HasPrefix(incident, "-"):
 		return dashed
 	case len(flags) == 0 || strings.HasPrefix(line, "#"):
 		return line
-	case strings.HasPrefix(command(flags...), "#"):
-		return command(flags...)
+	case strings.HasPrefix(Command(flags...), "#"):
+		return Command(flags...)
 	}
-	return line + " " + command(flags...)
+	return line + " " + Command(flags...)
 }
 
 // Against reports whether the step is against an actor.

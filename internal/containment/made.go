@@ -14,11 +14,11 @@ func CutMade(n evidence.Node) string {
 	case n.Kind == evidence.KeyNode && len(n.Keys) > 0:
 		return KeyOff(n.UserName, n.Keys[0])
 	case n.Kind == evidence.PasswordNode:
-		return command("aws", "iam", "delete-login-profile", "--user-name", n.UserName)
+		return Command("aws", "iam", "delete-login-profile", "--user-name", n.UserName)
 	case n.Kind == evidence.ServiceKeyNode && n.What == "":
-		return command("aws", "iam", "list-service-specific-credentials", "--user-name", n.UserName)
+		return Command("aws", "iam", "list-service-specific-credentials", "--user-name", n.UserName)
 	case n.Kind == evidence.ServiceKeyNode:
-		return command("aws", "iam", "update-service-specific-credential", "--user-name", n.UserName, "--service-specific-credential-id", n.What, "--status", Inactive)
+		return Command("aws", "iam", "update-service-specific-credential", "--user-name", n.UserName, "--service-specific-credential-id", n.What, "--status", Inactive)
 	}
 	return ""
 }

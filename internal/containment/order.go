@@ -308,18 +308,18 @@ func (o Order) on(t policy.Target) bool {
 func (s Step) undoByHand() string {
 	switch s.Ref.Type {
 	case UserPolicy:
-		return command("aws", "iam", "delete-user-policy", "--user-name", s.Ref.Owner, "--policy-name", s.Ref.Name)
+		return Command("aws", "iam", "delete-user-policy", "--user-name", s.Ref.Owner, "--policy-name", s.Ref.Name)
 	case RolePolicy:
-		return command("aws", "iam", "delete-role-policy", "--role-name", s.Ref.Owner, "--policy-name", s.Ref.Name)
+		return Command("aws", "iam", "delete-role-policy", "--role-name", s.Ref.Owner, "--policy-name", s.Ref.Name)
 	case UserAttachment:
-		return command("aws", "iam", "detach-user-policy", "--user-name", s.Ref.Owner, "--policy-arn", s.Ref.Name)
+		return Command("aws", "iam", "detach-user-policy", "--user-name", s.Ref.Owner, "--policy-arn", s.Ref.Name)
 	case BucketPolicy:
 		return "# take the statement " + s.Ref.Name + " out of the policy of bucket " + word(s.Ref.Owner)
 	case PublicAccessBlock:
 		if s.Before.Absent {
-			return command("aws", "s3api", "delete-public-access-block", "--bucket", s.Ref.Name)
+			return Command("aws", "s3api", "delete-public-access-block", "--bucket", s.Ref.Name)
 		}
-		return command("aws", "s3api", "put-public-access-block", "--bucket", s.Ref.Name, "--public-access-block-configuration", s.Before.Text)
+		return Command("aws", "s3api", "put-public-access-block", "--bucket", s.Ref.Name, "--public-access-block-configuration", s.Before.Text)
 	}
 	return ""
 }

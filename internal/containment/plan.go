@@ -91,9 +91,9 @@ func Ordered(s Step, o Order, before Doc) (Step, error) {
 // putPolicy is the line that writes a step's inline policy.
 func (s Step) putPolicy() string {
 	if s.Ref.Type == RolePolicy {
-		return command("aws", "iam", "put-role-policy", "--role-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
+		return Command("aws", "iam", "put-role-policy", "--role-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
 	}
-	return command("aws", "iam", "put-user-policy", "--user-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
+	return Command("aws", "iam", "put-user-policy", "--user-name", s.Ref.Owner, "--policy-name", s.Ref.Name, "--policy-document", s.After.Text)
 }
 
 // NextBest are the steps against an actor where one on its user or role failed: a policy that is full, a role that nobody may edit, or one that

@@ -56,7 +56,7 @@ func (on onBuckets) statement(bucket, key, value string) []string {
 		return []string{unnamed}
 	}
 	return []string{
-		command("aws", "s3api", "get-bucket-policy", "--bucket", bucket, "--query", "Policy", "--output", "text"),
+		Command("aws", "s3api", "get-bucket-policy", "--bucket", bucket, "--query", "Policy", "--output", "text"),
 		"put-bucket-policy replaces the whole policy, so add this statement to what that prints:",
 		on.shutOut(bucket, key, value),
 	}
@@ -104,9 +104,9 @@ const unnamed = "# no command is printed: the record does not name everything th
 // dashed stands for a line in which a name would be read as an option.
 const dashed = "# no command is printed: a name in it begins with a dash"
 
-// command is a shell line that runs args as they are. Names come from whoever was recorded, so every argument is quoted, and
+// Command is a shell line that runs args as they are. Names come from whoever was recorded, so every argument is quoted, and
 // one that holds anything but printable ASCII prints no command at all.
-func command(args ...string) string {
+func Command(args ...string) string {
 	for _, a := range args {
 		if !printable.MatchString(a) {
 			return unprintable

@@ -14,11 +14,11 @@ func SignIns(tree *evidence.Tree, a evidence.Actor) (lines []string) {
 		if n.Kind != evidence.SignInNode || !plain.MatchString(n.SignIn) { // AWS gives none that is not plain
 			continue
 		}
-		revoke := command("aws", "signin", "batch-revoke-sessions", "--session-arns", n.SignIn, "--principal-arn", a.PrincipalARN)
+		revoke := Command("aws", "signin", "batch-revoke-sessions", "--session-arns", n.SignIn, "--principal-arn", a.PrincipalARN)
 		deny := denyWhen(map[string]any{"StringEquals": map[string]string{"aws:SignInSessionArn": n.SignIn}})
-		line := command("aws", "iam", "put-user-policy", "--user-name", a.UserName, "--policy-name", "nightlatch-deny-sign-in", "--policy-document", deny)
+		line := Command("aws", "iam", "put-user-policy", "--user-name", a.UserName, "--policy-name", "nightlatch-deny-sign-in", "--policy-document", deny)
 		if a.RoleName != "" {
-			line = command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", "nightlatch-deny-sign-in", "--policy-document", deny)
+			line = Command("aws", "iam", "put-role-policy", "--role-name", a.RoleName, "--policy-name", "nightlatch-deny-sign-in", "--policy-document", deny)
 		}
 		lines = append(lines, "the last sign-in before it, which is likely the session's own, can be revoked, so that it gives out nothing more:", revoke,
 			"and what it gave out by now is denied by:", line)

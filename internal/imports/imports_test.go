@@ -276,7 +276,7 @@ func TestWhatALambdaLinks(t *testing.T) {
 		for _, dep := range p.Deps {
 			for _, banned := range []string{"github.com/duckdb/", "github.com/aws/jsii-runtime-go", "github.com/aws/aws-cdk-go", "nightlatch/internal/sandbox", "nightlatch/internal/backtest", "nightlatch/internal/evidence/lake/laketest",
 				"nightlatch/internal/evidence/athena/athenatest", "nightlatch/internal/awstest", "nightlatch/internal/enroll/s3bucket/s3test", "nightlatch/internal/trail/cloudtrail/trailtest",
-				"nightlatch/internal/grant/granttest", "nightlatch/internal/incident/storetest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
+				"nightlatch/internal/grant/granttest", "nightlatch/internal/posture/awsposture/advisortest", "nightlatch/internal/incident/storetest", "nightlatch/internal/incident/dynamo/dynamotest", "nightlatch/internal/deployment"} {
 				if (name == "lambdas/approver" || name == "lambdas/cutter") && strings.HasPrefix(dep, "nightlatch/internal/responder") {
 					t.Errorf("%s links the sequence", name)
 				}

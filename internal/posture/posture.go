@@ -230,14 +230,23 @@ type Key struct {
 // Policy is a policy of a user, and by what it is the user's: attached, inline, or a group's name.
 type Policy struct{ Name, By, Text string }
 
+// Service is an AWS service that the policies of a user let it call, by the prefix of its actions.
+type Service struct {
+	Name string
+	// Tried is when the user last called it, refused or not; zero where IAM knows of no call.
+	Tried time.Time
+}
+
 // User is what was read of an IAM user.
 type User struct {
 	Name     string
+	ARN      string // "" where it could not be read
 	Keys     Read[[]Key]
 	Devices  Read[int]
 	Console  Read[bool]
 	Policies Read[[]Policy]
 	Boundary Read[string] // an ARN; "" where there is none
+	Services Read[[]Service]
 }
 
 // oldKey is from which age on Security Hub wants a key rotated.
@@ -267,8 +276,7 @@ func (u User) Suspects(now time.Time) []Suspect {
 				return "it has no key", false
 			}
 			return strings.Join(says, "; "), old
-		}, "rotate: make a second key, give it to whoever works with the first, wait until that is not used any more, turn it off, and delete it later",
-			line("create-access-key", "--user-name", u.Name), line("list-access-keys", "--user-name", u.Name)),
+		}, "rotate: make a second key, give it to whoever works with the first, wait until that is not used any more, turn it off, and delete it later; a user has two keys at most", u.rotation(now, line)...),
 		suspect(u.Name, "it signs in without a second factor", "IAM.5", joined(u.Devices, u.Console, false), func(x pair[int, bool]) (string, bool) {
 			switch {
 			case !x.b:
@@ -284,6 +292,10 @@ func (u User) Suspects(now time.Time) []Suspect {
 		suspect(u.Name, "it may read every bucket", "IAM.21", u.Policies, func(all []Policy) (string, bool) {
 			return which(all, everyBucket, "no policy allows the reading of every bucket")
 		}, "narrow these policies to the buckets that it reads", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),
+		later(suspect(u.Name, "it may call services that it does not use", "", u.Services, func(all []Service) (string, bool) {
+			return unused(all, days)
+		}, "narrow its policies to the services that it tried, once you know which tries were the thief's; for the actions of each, have IAM write the report again, in detail",
+			line("generate-service-last-accessed-details", "--arn", u.ARN, "--granularity", "ACTION_LEVEL"), "aws iam get-service-last-accessed-details --job-id JOB_ID")),
 		later(suspect(u.Name, "no boundary holds it", "", u.Boundary, func(arn string) (string, bool) {
 			if arn != "" {
 				return "its boundary is " + prose.Safe(arn), false
@@ -291,6 +303,45 @@ func (u User) Suspects(now time.Time) []Suspect {
 			return "it has no permissions boundary", true
 		}, "consider a boundary for users with keys", line("get-user", "--user-name", u.Name))),
 	}
+}
+
+// rotation is how the old keys of a user are replaced without an outage, in order.
+func (u User) rotation(now time.Time, line func(...string) string) []string {
+	lines := []string{line("create-access-key", "--user-name", u.Name)}
+	for _, k := range u.Keys.Is {
+		if k.Active && now.Sub(k.Created) > oldKey {
+			lines = append(lines, line("get-access-key-last-used", "--access-key-id", k.ID), line("update-access-key", "--user-name", u.Name, "--access-key-id", k.ID, "--status", "Inactive"),
+				line("delete-access-key", "--user-name", u.Name, "--access-key-id", k.ID))
+		}
+	}
+	return lines
+}
+
+// unused says which services a user has tried, and reports whether it may call others, too.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GenerateServiceLastAccessedDetails.html
+func unused(all []Service, days func(time.Time) string) (string, bool) {
+	const most = 12 // of those that were tried: they are what a policy is narrowed to
+	var tried, others []string
+	for _, s := range slices.SortedStableFunc(slices.Values(all), func(x, y Service) int { return y.Tried.Compare(x.Tried) }) {
+		switch {
+		case s.Tried.IsZero():
+			others = append(others, s.Name)
+		case len(tried) < most:
+			tried = append(tried, prose.Safe(s.Name)+" ("+days(s.Tried)+" ago)")
+		}
+	}
+	text := "it tried none"
+	if len(tried) > 0 {
+		text = "it tried " + strings.Join(tried, ", ")
+	}
+	if more := len(all) - len(others) - len(tried); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	text += " of the services that its policies allow"
+	if len(others) > 0 {
+		text += ", and not " + prose.List(others)
+	}
+	return text + "; only what IAM recorded: 400 days at most and not the last hours, refused calls too, and nothing that only a bucket's or a key's own policy allows", len(others) > 0
 }
 
 // which are the policies of which something holds. One that is not understood may be such a one.

@@ -147,14 +147,14 @@ func TestEachSuspectOfAUser(t *testing.T) {
 	now := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
 	calm := User{Name: "mara", Keys: Read[[]Key]{Is: []Key{{ID: "AKIAEXAMPLENEW000001", Active: true, Created: now.AddDate(0, 0, -9)}, {ID: "AKIAEXAMPLEOLD000001", Created: now.AddDate(-1, 0, 0)}}},
 		Devices: Read[int]{Is: 1}, Console: Read[bool]{Is: true}, Policies: Read[[]Policy]{Is: []Policy{{"own", "inline", `{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::exports/*"}}`}}},
-		Boundary: Read[string]{Is: "arn:aws:iam::111122223333:policy/b"}}
+		Boundary: Read[string]{Is: "arn:aws:iam::111122223333:policy/b"}, Services: Read[[]Service]{Is: []Service{{"s3", now.AddDate(0, 0, -2)}}}}
 	for name, answer := range answers(calm.Suspects(now)) {
 		if answer != RuledOut {
 			t.Errorf("of a calm user, %q %s", name, answer)
 		}
 	}
 	bad := User{Name: "mara", Keys: Read[[]Key]{Is: []Key{{ID: "AKIAEXAMPLEOLD000001", Active: true, Created: now.AddDate(0, 0, -91)}}}, Console: Read[bool]{Is: true},
-		Policies: Read[[]Policy]{Is: []Policy{{"admin", "group staff", `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`}, {"odd", "attached", "{"}}}}
+		Policies: Read[[]Policy]{Is: []Policy{{"admin", "group staff", `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`}, {"odd", "attached", "{"}}}, Services: Read[[]Service]{Is: []Service{{"ec2", time.Time{}}}}}
 	list := bad.Suspects(now)
 	for name, answer := range answers(list) {
 		if answer != Stands {
@@ -164,7 +164,7 @@ func TestEachSuspectOfAUser(t *testing.T) {
 	if says := list[2].Says; !strings.Contains(says, "admin (group staff)") || !strings.Contains(says, "odd (attached), which is not understood") {
 		t.Errorf("it says %q", says)
 	}
-	none := User{Keys: Read[[]Key]{Err: "x"}, Devices: Read[int]{Err: "x"}, Console: Read[bool]{Is: true}, Policies: Read[[]Policy]{Err: "x"}, Boundary: Read[string]{Err: "x"}}
+	none := User{Keys: Read[[]Key]{Err: "x"}, Devices: Read[int]{Err: "x"}, Console: Read[bool]{Is: true}, Policies: Read[[]Policy]{Err: "x"}, Boundary: Read[string]{Err: "x"}, Services: Read[[]Service]{Err: "x"}}
 	for name, answer := range answers(none.Suspects(now)) {
 		if answer != Unread {
 			t.Errorf("of an unreadable user, %q %s", name, answer)
@@ -176,12 +176,51 @@ func TestEachSuspectOfAUser(t *testing.T) {
 	}
 }
 
+// An old key has the lines of its rotation in their order, one that is young or off has none.
+func TestTheRotationOfAKey(t *testing.T) {
+	now := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
+	u := User{Name: "mara", Keys: Read[[]Key]{Is: []Key{{ID: "AKIAEXAMPLEYOUNG0001", Active: true, Created: now}, {ID: "AKIAEXAMPLEOLD000001", Active: true, Created: now.AddDate(-1, 0, 0)}, {ID: "AKIAEXAMPLEOFF000001", Created: now.AddDate(-1, 0, 0)}}}}
+	want := []string{"aws iam create-access-key --user-name mara", "aws iam get-access-key-last-used --access-key-id AKIAEXAMPLEOLD000001",
+		"aws iam update-access-key --user-name mara --access-key-id AKIAEXAMPLEOLD000001 --status Inactive", "aws iam delete-access-key --user-name mara --access-key-id AKIAEXAMPLEOLD000001"}
+	if got := u.Suspects(now)[0].Commands; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Which services were tried is what a policy is narrowed to: the last ones first, and never more than fits.
+func TestTheServicesOfAUser(t *testing.T) {
+	now := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
+	var many []Service
+	for i := range 40 {
+		many = append(many, Service{"s" + string(rune('a'+i%26)) + string(rune('a'+i/26)), now.AddDate(0, 0, -i)})
+	}
+	for name, c := range map[string]struct {
+		of     []Service
+		says   string
+		stands bool
+	}{
+		"none allowed":  {nil, "it tried none of the services that its policies allow; only what IAM recorded", false},
+		"none tried":    {[]Service{{Name: "ec2"}, {Name: "rds"}}, "it tried none of the services that its policies allow, and not ec2 and rds; only", true},
+		"all tried":     {[]Service{{"s3", now.AddDate(0, 0, -3)}}, "it tried s3 (3 days ago) of the services that its policies allow; only", false},
+		"the last ones": {append(many, Service{Name: "iam"}), "it tried saa (0 days ago), sba (1 day ago), sca (2 days ago), sda (3 days ago), sea (4 days ago), sfa (5 days ago), sga (6 days ago), sha (7 days ago), sia (8 days ago), sja (9 days ago), ska (10 days ago), sla (11 days ago) and 28 more of the services that its policies allow, and not iam; only", true},
+	} {
+		u := User{Name: "mara", ARN: "arn:aws:iam::111122223333:user/mara", Services: Read[[]Service]{Is: c.of}}
+		for _, s := range u.Suspects(now) {
+			if s.Name == "it may call services that it does not use" && (!strings.HasPrefix(s.Says, c.says) || (s.Answer == Stands) != c.stands ||
+				c.stands && s.Commands[0] != "aws iam generate-service-last-accessed-details --arn arn:aws:iam::111122223333:user/mara --granularity ACTION_LEVEL") {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+	}
+}
+
 // Names are others' choice: they write no line of the text, and no command of theirs runs.
 func TestHostileNamesAmongTheSuspects(t *testing.T) {
 	const name = "x; rm -rf ~\nRULED OUT: all\x1b[2J\u202e$(id)'"
 	b := Bucket{Name: name, Account: us, Public: Read[bool]{Is: true}, Policy: Read[string]{Is: `{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + `a\nRULED OUT: b` + `"}}}`},
 		Grantees: Read[[]string]{Is: []string{name}}, Replicates: Read[[]string]{Is: []string{name}}, AccessPoints: Read[[]AccessPoint]{Is: []AccessPoint{{name, true}}}, LogsTo: Read[string]{Is: name}, Encryption: Read[Encryption]{Is: Encryption{name, ""}}}
 	u := User{Name: name, Keys: Read[[]Key]{Is: []Key{{ID: name}}}, Policies: Read[[]Policy]{Is: []Policy{{name, name, "{"}}}, Boundary: Read[string]{Is: name}}
+	u.ARN, u.Services.Is = name, []Service{{name, time.Now()}, {name, time.Time{}}}
 	list := append(b.Suspects(), u.Suspects(time.Now())...)
 	text := Text(list)
 	for i, c := range text {

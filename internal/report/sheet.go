@@ -137,32 +137,6 @@ func stepsOf(r incident.Record) (steps []stepView, sure []named) {
 	return steps, w.fields
 }
 
-// Todo is one thing that is still to do, with the commands for it.
-type Todo struct {
-	Says     string
-	Commands []string
-}
-
-// Todos are the steps of an incident that wait for a human, or are not seen done.
-func Todos(r incident.Record) (all []Todo) {
-	says := map[containment.State]string{containment.Asked: "Decide: ", containment.Failed: "Do what was not done: ", containment.Unknown: "See whether it is done: "}
-	for _, o := range r.Outcomes[:min(len(r.Outcomes), maxOutcomes)] {
-		if says[o.State] == "" {
-			continue
-		}
-		t := Todo{Says: says[o.State] + stepOf(o) + "."}
-		if approvable(r, o) && r.Closed.IsZero() && r.MergedInto == "" {
-			t.Commands = append(t.Commands, prose.Plain(approves(r, o)))
-		} else {
-			for _, line := range o.Runbook {
-				t.Commands = append(t.Commands, prose.Plain(line))
-			}
-		}
-		all = append(all, t)
-	}
-	return all
-}
-
 // whyOf are the verdicts. Those with one decision for the same reasons stand together.
 func whyOf(r incident.Record) (all []verdictView) {
 	for _, v := range r.Verdicts {

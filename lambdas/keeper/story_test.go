@@ -44,6 +44,7 @@ import (
 	"nightlatch/internal/incident/dynamo/dynamotest"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/posture"
+	"nightlatch/internal/posture/awsposture/advisortest"
 )
 
 var update = flag.Bool("update", false, "write the goldens")
@@ -71,6 +72,7 @@ type world struct {
 	s3            *s3.Client    // the test's own
 	lake          *laketest.Server
 	files         *athenatest.Server
+	advisor       *advisortest.IAM
 	aws           *granttest.AWS
 	k             keeper
 	read          int // how much of the stream was read
@@ -122,6 +124,8 @@ func newWorld(t *testing.T, id string, objects int) *world {
 		moto.ServeHTTP(out, r)
 	})
 	w.aws = &granttest.AWS{T: t, Account: ours, Caller: "ASIAEXAMPLEKEEPER", Services: map[string]http.Handler{"": moto, "s3": buckets, "cloudtrail": w.lake, "athena": w.files}}
+	w.advisor = &advisortest.IAM{Next: moto, Busy: 1, Services: []advisortest.Service{{Namespace: "s3", Tried: time.Now()}}}
+	w.aws.Services["iam"] = w.advisor
 	w.aws.Find = func(kind, name string) (string, map[string]string) {
 		if kind == "key" {
 			name = lookedAt
@@ -459,8 +463,9 @@ func looked(t *testing.T) []granttest.Call {
 		}
 	}
 	stage("", map[string]posture.Answer{"its public access block is not whole": posture.Stands, "the policy lets other accounts in": posture.RuledOut, "access points lead to it": posture.RuledOut,
-		"what is overwritten or deleted is gone": posture.Stands, "a key of it is old": posture.RuledOut, "it may do everything, or give itself that": posture.RuledOut})
+		"what is overwritten or deleted is gone": posture.Stands, "a key of it is old": posture.RuledOut, "it may do everything, or give itself that": posture.RuledOut, "it may call services that it does not use": posture.RuledOut})
 
+	w.advisor.Services = append(w.advisor.Services, advisortest.Service{Namespace: "ec2"})
 	all := aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	must(w.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: name,
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: new(true), BlockPublicPolicy: new(true), IgnorePublicAcls: new(true), RestrictPublicBuckets: new(true)}}))
@@ -475,7 +480,7 @@ func looked(t *testing.T) []granttest.Call {
 	must(users.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{GroupName: name, PolicyName: aws.String("own"), PolicyDocument: all}))
 	r.FollowUps = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}
 	r = w.put(r)
-	stage("", map[string]posture.Answer{"its public access block is not whole": posture.RuledOut, "the policy lets other accounts in": posture.Stands, "it may do everything, or give itself that": posture.Stands})
+	stage("", map[string]posture.Answer{"its public access block is not whole": posture.RuledOut, "the policy lets other accounts in": posture.Stands, "it may do everything, or give itself that": posture.Stands, "it may call services that it does not use": posture.Stands})
 
 	for i, c := range []struct {
 		deny string
@@ -485,6 +490,8 @@ func looked(t *testing.T) []granttest.Call {
 		{"s3:GetBucketPolicy", map[string]posture.Answer{"the policy lets other accounts in": posture.Unread, "its public access block is not whole": posture.RuledOut}},
 		{"s3:ListAccessPoints", map[string]posture.Answer{"access points lead to it": posture.Unread}},
 		{"iam:GetPolicyVersion", map[string]posture.Answer{"it may do everything, or give itself that": posture.Unread, "a key of it is old": posture.RuledOut}},
+		{"iam:GenerateServiceLastAccessedDetails", map[string]posture.Answer{"it may call services that it does not use": posture.Unread, "no boundary holds it": posture.Stands}},
+		{"iam:GetServiceLastAccessedDetails", map[string]posture.Answer{"it may call services that it does not use": posture.Unread}},
 		{"iam:ListAccessKeys", map[string]posture.Answer{"a key of it is old": posture.Unread, "it may do everything, or give itself that": posture.Stands}},
 	} {
 		r.FollowUps = append(r.FollowUps, incident.FollowUp{At: noon.Add(time.Duration(16+i) * time.Minute)})

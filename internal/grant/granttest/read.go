@@ -177,6 +177,9 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 	case c.Action == "iam:ListAccountAliases": // about the account
 	case form.Has("PolicyArn"):
 		c.Resource = form.Get("PolicyArn")
+	case form.Has("Arn"):
+		c.Resource = form.Get("Arn")
+	case form.Has("JobId"): // about a report
 	case service == "iam":
 		return c, fmt.Errorf("%s is about nobody: %v", c.Action, form)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3control"
@@ -20,7 +21,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"nightlatch/internal/awserr"
+	"nightlatch/internal/patience"
 	"nightlatch/internal/posture"
+	"nightlatch/internal/prose"
 	"nightlatch/internal/workers"
 )
 
@@ -42,6 +45,8 @@ func New(cfg aws.Config, account string) *Reader {
 const (
 	// timeout is how long all readings of one bucket or user take at most, callTime how long one call does, with what is tried again.
 	timeout, callTime = 30 * time.Second, 5 * time.Second
+	// advice is how long IAM may take to write a report on a user's services. Mostly it takes seconds.
+	advice = 8 * time.Second
 	// atOnce is how many buckets and users are read at once: a slow one holds up no other.
 	atOnce = 10
 )
@@ -253,6 +258,19 @@ func (r *Reader) Bucket(ctx context.Context, name string) posture.Bucket {
 // User reads an IAM user of the account.
 func (r *Reader) User(ctx context.Context, name string) posture.User {
 	u := posture.User{Name: name}
+	user := read("iam:GetUser", func() (posture.User, error) {
+		out, err := r.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
+		if err != nil || out.User == nil {
+			return posture.User{}, whole(err)
+		}
+		is := posture.User{ARN: aws.ToString(out.User.Arn)}
+		if held := out.User.PermissionsBoundary; held != nil {
+			is.Boundary.Is = aws.ToString(held.PermissionsBoundaryArn)
+		}
+		return is, nil
+	})
+	u.ARN, u.Boundary = user.Is.ARN, posture.Read[string]{Is: user.Is.Boundary.Is, Err: user.Err}
+	advised := r.advised(ctx, user) // which IAM writes while the rest is read
 	u.Keys = read("iam:ListAccessKeys", func() (keys []posture.Key, err error) {
 		for pages := iam.NewListAccessKeysPaginator(r.iam, &iam.ListAccessKeysInput{UserName: &name}); pages.HasMorePages(); {
 			out, err := pages.NextPage(ctx)
@@ -283,14 +301,6 @@ func (r *Reader) User(ctx context.Context, name string) posture.User {
 		}
 		return n, nil
 	})
-	user := read("iam:GetUser", func() (string, error) {
-		out, err := r.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
-		if err != nil || out.User == nil || out.User.PermissionsBoundary == nil {
-			return "", err
-		}
-		return aws.ToString(out.User.PermissionsBoundary.PermissionsBoundaryArn), nil
-	})
-	u.Boundary = user
 	// That there is no login profile means something only of a user who exists.
 	u.Console = read("iam:GetLoginProfile", func() (bool, error) {
 		_, err := r.iam.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &name})
@@ -300,7 +310,72 @@ func (r *Reader) User(ctx context.Context, name string) posture.User {
 		u.Console.Err = user.Err
 	}
 	u.Policies = read("the policies of the user", func() ([]posture.Policy, error) { return r.policies(ctx, name) })
+	u.Services = advised()
 	return u
+}
+
+// advised has IAM write a report on the services that a user has tried, and returns what waits for it and reads it: it takes IAM some seconds. That
+// nothing else is changed by the report is why AWS calls both of its actions reading ones.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GenerateServiceLastAccessedDetails.html
+func (r *Reader) advised(ctx context.Context, user posture.Read[posture.User]) func() posture.Read[[]posture.Service] {
+	job := posture.Read[string]{Err: user.Err}
+	if job.Err == "" {
+		job = read("iam:GenerateServiceLastAccessedDetails", func() (string, error) {
+			out, err := r.iam.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: &user.Is.ARN})
+			if err != nil || aws.ToString(out.JobId) == "" {
+				return "", whole(err)
+			}
+			return *out.JobId, nil
+		})
+	}
+	if job.Err != "" {
+		return func() posture.Read[[]posture.Service] { return posture.Read[[]posture.Service]{Err: job.Err} }
+	}
+	until := time.Now().Add(advice)
+	return func() posture.Read[[]posture.Service] {
+		return read("iam:GetServiceLastAccessedDetails", func() ([]posture.Service, error) { return r.services(ctx, job.Is, until) })
+	}
+}
+
+// errUnwritten is that a report was not written in time.
+var errUnwritten = fmt.Errorf("IAM had not written its report after %s; try again", advice)
+
+// services reads the report of a job, once IAM has written it.
+func (r *Reader) services(ctx context.Context, job string, until time.Time) (all []posture.Service, err error) {
+	in := &iam.GetServiceLastAccessedDetailsInput{JobId: &job, MaxItems: aws.Int32(1000)}
+	for pause := patience.Poll; ; {
+		out, err := r.iam.GetServiceLastAccessedDetails(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		switch out.JobStatus {
+		case iamtypes.JobStatusTypeCompleted:
+			for _, s := range out.ServicesLastAccessed {
+				all = append(all, posture.Service{Name: aws.ToString(s.ServiceNamespace), Tried: aws.ToTime(s.LastAuthenticated)})
+			}
+			if in.Marker = out.Marker; !out.IsTruncated {
+				return all, nil
+			}
+			if aws.ToString(in.Marker) == "" {
+				return nil, errEmpty
+			}
+		case iamtypes.JobStatusTypeInProgress:
+			wait := pause.Next()
+			if time.Now().Add(wait).After(until) {
+				return nil, errUnwritten
+			}
+			if err := patience.Wait(ctx, wait); err != nil {
+				return nil, err
+			}
+		case iamtypes.JobStatusTypeFailed:
+			if out.Error == nil {
+				return nil, errors.New("IAM failed to write its report, and does not say why")
+			}
+			return nil, fmt.Errorf("IAM failed to write its report: %s", prose.Safe(aws.ToString(out.Error.Code)))
+		default:
+			return nil, errEmpty
+		}
+	}
 }
 
 // policies are all of a user: its own, those attached to it, and those of its groups.

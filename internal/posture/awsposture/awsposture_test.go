@@ -2,6 +2,7 @@ package awsposture
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 
 	"nightlatch/internal/awstest"
 	"nightlatch/internal/posture"
+	"nightlatch/internal/posture/awsposture/advisortest"
 )
 
 func TestMain(m *testing.M) { awstest.Beside(m) }
@@ -154,6 +156,59 @@ func TestTheBoundaryOfAUser(t *testing.T) {
 	if got := r.User(t.Context(), "mara").Boundary; got.Is != arn || got.Err != "" {
 		t.Errorf("the boundary is %+v", got)
 	}
+}
+
+// IAM's report on what a user tried is waited for, read to its end, and taken for nothing where it is not one.
+func TestWhatAUserTried(t *testing.T) {
+	tried := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	user := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`<GetUserResponse><GetUserResult><User><UserName>mara</UserName><Arn>arn:aws:iam::123456789012:user/mara</Arn></User></GetUserResult></GetUserResponse>`))
+	})
+	of := func(count int) (all []advisortest.Service) {
+		for i := range count {
+			all = append(all, advisortest.Service{Namespace: fmt.Sprintf("s%d", i)})
+		}
+		all[count/2].Tried = tried
+		return all
+	}
+	for name, c := range map[string]struct {
+		iam   *advisortest.IAM
+		count int
+		takes time.Duration
+		err   string
+	}{
+		"at once":             {&advisortest.IAM{Services: of(3)}, 3, 0, ""},
+		"after a while":       {&advisortest.IAM{Services: of(3), Busy: 3}, 3, 3500 * time.Millisecond, ""},
+		"in parts":            {&advisortest.IAM{Services: of(450), PerPage: 200}, 450, 0, ""},
+		"not in time":         {&advisortest.IAM{Services: of(3), Busy: 1000}, 0, 7500 * time.Millisecond, "iam:GetServiceLastAccessedDetails had no answer: IAM had not written its report after 8s; try again"},
+		"a report that fails": {&advisortest.IAM{Fails: "ServiceFailure\n"}, 0, 0, `iam:GetServiceLastAccessedDetails had no answer: IAM failed to write its report: ServiceFailure\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.iam.Next = user
+				cfg := awstest.Config("http://iam.test")
+				cfg.HTTPClient = playing{c.iam}
+				begin := time.Now()
+				got := New(cfg, motoAccount).User(t.Context(), "mara").Services
+				if len(got.Is) != c.count || got.Err != c.err || time.Since(begin) != c.takes {
+					t.Errorf("%d services after %s, %q", len(got.Is), time.Since(begin), got.Err)
+				}
+				if c.count > 0 && (!got.Is[c.count/2].Tried.Equal(tried) || got.Is[0] != posture.Service{Name: "s0"}) {
+					t.Errorf("got %+v", got.Is)
+				}
+			})
+		})
+	}
+}
+
+// playing has a handler answer, without a network.
+type playing struct{ http.Handler }
+
+// Do implements aws.HTTPClient.
+func (p playing) Do(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 // Whatever is refused, broken, or no answer of AWS's is unread, each by itself.

@@ -20,8 +20,12 @@ func Grants() []grant.Grant {
 		{
 			Sid: "ReadHowUsersStand",
 			Actions: []string{"iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListMFADevices", "iam:GetUser", "iam:GetLoginProfile", "iam:ListUserPolicies", "iam:GetUserPolicy",
-				"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"},
+				"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:GenerateServiceLastAccessedDetails"},
 			On: []string{"arn:${Partition}:iam::${Account}:user/*"}, Why: why,
+		},
+		{
+			Sid: "ReadWhatUsersTried", Actions: []string{"iam:GetServiceLastAccessedDetails"}, On: []string{"*"},
+			Why: "IAM knows no resource for it (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html); a report is given only to whom it was made for.",
 		},
 		{
 			Sid: "ReadWhatGroupsMay", Actions: []string{"iam:ListGroupPolicies", "iam:GetGroupPolicy", "iam:ListAttachedGroupPolicies"},

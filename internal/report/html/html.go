@@ -41,6 +41,9 @@ func Page(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) 
 	for _, s := range posture.Open(v.Suspects) {
 		v.Next = append(v.Next, report.Todo{Says: fmt.Sprintf("%s: %s (%s). To do: %s.", s.Of, s.Name, s.Says, s.Next), Commands: s.Commands})
 	}
+	if abuse, any := report.Abuse(r); any && len(suspects) > 0 {
+		v.Next = append(v.Next, abuse)
+	}
 	var out bytes.Buffer
 	if err := pageTemplate.Execute(&out, v); err != nil {
 		return nil, fmt.Errorf("incident %q as a page: %v", r.ID, err)
