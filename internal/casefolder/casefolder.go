@@ -31,6 +31,7 @@ import (
 const (
 	manifestName = "manifest.json"
 	listName     = "taken.csv.gz"
+	minutesName  = "minutes.json"
 )
 
 // Each answers a question to the trail, and gives its rows to do one after the other, in their order. The Answer has no rows. What do returns as an
@@ -78,7 +79,7 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	return folder, errors.Join(err, asked)
 }
 
-// texts writes the page, the JSON and the log, and the suspects, where there are any.
+// texts writes the page, the JSON and the log, and the minutes and the suspects, where there are any.
 func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) error {
 	page, err := html.Page(r, slots, suspects)
 	if err != nil {
@@ -93,6 +94,13 @@ func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots
 		fmt.Fprintf(&log, "%s  %s\n", e.At.UTC().Format("2006-01-02T15:04:05Z"), prose.Plain(e.What))
 	}
 	texts := []text{{"page.html", page}, {"incident.json", of}, {"log.txt", log.Bytes()}}
+	if slots != nil {
+		of, err := minutesText(r, slots)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, text{minutesName, of})
+	}
 	if len(suspects) > 0 {
 		of, err := posture.JSON(suspects)
 		if err != nil {

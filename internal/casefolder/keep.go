@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
@@ -19,17 +21,24 @@ type Shelf interface {
 	Get(ctx context.Context, name string) (text []byte, version string, err error)
 }
 
+// Sources are what a folder is made of beside the incident's record.
+type Sources struct {
+	Each Each
+	Draw Draw
+	Look Look
+}
+
 // Look goes through the usual suspects of an incident, as they are now. It ends by itself, and what could not be read stands in what it returns.
 type Look func(context.Context, incident.Record) []posture.Suspect
 
 // Keep keeps an incident on its shelf when a stage of it is over, and reports whether it wrote anything: of a stage that is kept already it writes
-// nothing, and does not look. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
+// nothing, and asks nothing. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
 // nobody confirms and that asks nothing of anybody there is none. asking is the time for that, which must
 // end before ctx: a list that is not whole by then is kept as far as it goes, and there is an error: another Keep goes on behind it with a file of its
 // own, until it is whole. The manifest is written last, and says what is missing.
 //
 // Where the trail cannot be asked, all else is kept, and there is an error: another Keep asks again.
-func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each, look Look) (wrote bool, err error) {
+func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, from Sources) (wrote bool, err error) {
 	if !alarm.IncidentID.MatchString(r.ID) {
 		return false, fmt.Errorf("incident %q cannot be the name of a folder", r.ID)
 	}
@@ -51,11 +60,19 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 		return false, nil
 	}
 	r.Writer = "" // it is of no meaning here
-	if err := m.texts(ctx, shelf, r, nil, look(asking, r)); err != nil {
+	closes := stage.Name == Closed && last.Stage != nil && last.Stage.Name != Closed
+	var suspects []posture.Suspect
+	var looking sync.WaitGroup
+	looking.Go(func() { suspects = from.Look(asking, r) })
+	slots, undrawn, err := last.drawn(asking, shelf, r, closes, from.Draw)
+	looking.Wait()
+	if err == nil {
+		err = m.texts(ctx, shelf, r, slots, suspects)
+	}
+	if err != nil {
 		return false, err
 	}
 	var asked error
-	closes := stage.Name == Closed && last.Stage != nil && last.Stage.Name != Closed
 	earlier := Manifest{} // whose list this one goes on with
 	if !closes && takenIn(takenOf(r)).goesOn(last.Taken) {
 		earlier = last
@@ -64,12 +81,15 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, each Each
 	case last.Taken == nil && !wanted(r):
 		m.Missing = append(m.Missing, listOf+"CloudWatch does not confirm the alarm, and no step is about anybody; nightlatch incident "+r.ID+" --case DIR --trail PATH writes one, with the trail's files of those days")
 	case last.Taken == nil || last.ListDue || closes:
-		if asked, err = m.list(ctx, asking, shelf, r, each, earlier); err != nil {
+		if asked, err = m.list(ctx, asking, shelf, r, from.Each, earlier); err != nil {
 			return false, err
 		}
 		m.ListDue = asked != nil
 	default:
-		m.Missing = last.Missing
+		m.Missing = slices.DeleteFunc(last.Missing, func(line string) bool { return strings.HasPrefix(line, noMinutes) })
+	}
+	if undrawn != "" {
+		m.Missing = append(m.Missing, undrawn)
 	}
 	if m.Taken == nil && last.Taken != nil { // it is there still
 		m.stays(last, earlier.Taken != nil)

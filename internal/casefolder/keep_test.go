@@ -69,7 +69,7 @@ func (s *shelf) manifest(t *testing.T) (m Manifest) {
 func (s *shelf) keeps(t *testing.T, r incident.Record, each Each) (Manifest, int) {
 	t.Helper()
 	before := s.writes
-	wrote, err := Keep(t.Context(), t.Context(), s, r, each, blind)
+	wrote, err := Keep(t.Context(), t.Context(), s, r, Sources{each, still, blind})
 	if n := s.writes - before; err != nil || wrote != (n > 0) {
 		t.Fatalf("wrote %t, %d files, %v", wrote, n, err)
 	}
@@ -78,6 +78,9 @@ func (s *shelf) keeps(t *testing.T, r incident.Record, each Each) (Manifest, int
 
 // blind looks at nothing.
 func blind(context.Context, incident.Record) []posture.Suspect { return nil }
+
+// still draws minutes in which nothing moved.
+func still(context.Context, incident.Record) ([]evidence.Slot, error) { return nil, nil }
 
 // answered is theft, told.
 func answered() incident.Record {
@@ -96,13 +99,13 @@ func TestEachStageIsKeptOnce(t *testing.T) {
 	r := theft()
 	for _, notices := range [][]incident.Notice{nil, {{Kind: incident.Page, Tries: 1}}, {{Kind: incident.Answer}}} {
 		r.Notified = notices
-		if wrote, err := Keep(t.Context(), t.Context(), s, r, each, blind); wrote || err != nil {
+		if wrote, err := Keep(t.Context(), t.Context(), s, r, Sources{each, still, blind}); wrote || err != nil {
 			t.Errorf("of %v: wrote %t, %v", notices, wrote, err)
 		}
 	}
 	r = answered()
 	first, n := s.keeps(t, r, each)
-	equal(t, []any{n, asked, first.Version, first.Stage.Name, first.Before, len(first.Files), first.Missing}, []any{5, 1, 1, Answered, (*Before)(nil), 4, []string{"a file is lost"}})
+	equal(t, []any{n, asked, first.Version, first.Stage.Name, first.Before, len(first.Files), first.Missing}, []any{6, 1, 1, Answered, (*Before)(nil), 5, []string{"a file is lost"}})
 	r.Version, r.Enriched, r.Writer = 7, true, rand() // no stage
 	_, n = s.keeps(t, r, each)
 	equal(t, []int{n, asked}, []int{0, 1})
@@ -113,16 +116,16 @@ func TestEachStageIsKeptOnce(t *testing.T) {
 	r.Outcomes[0].State, r.Outcomes[0].At = containment.Undone, noon.Add(20*time.Minute)
 	undone, n := s.keeps(t, r, each)
 	text, _ := first.text()
-	equal(t, []any{n, asked, undone.Version, undone.Stage.Name, *undone.Before}, []any{4, 1, 2, Answered, Before{Version: "v1", SHA256: digest(text)}})
-	equal(t, []any{undone.Files[3], undone.Taken, undone.Missing}, []any{first.Files[3], first.Taken, first.Missing})
+	equal(t, []any{n, asked, undone.Version, undone.Stage.Name, *undone.Before}, []any{5, 1, 2, Answered, Before{Version: "v1", SHA256: digest(text)}})
+	equal(t, []any{undone.Files[4], undone.Taken, undone.Missing}, []any{first.Files[4], first.Taken, first.Missing})
 	equal(t, undone.Files[0].Version, "v2")
 
 	r.FollowUps = []incident.FollowUp{{At: noon}}
 	followed, n := s.keeps(t, r, each)
-	equal(t, []any{n, asked, followed.Stage.Name}, []any{4, 1, FollowedUp})
+	equal(t, []any{n, asked, followed.Stage.Name}, []any{5, 1, FollowedUp})
 	r.Closed = noon.Add(time.Hour)
 	closed, n := s.keeps(t, r, each)
-	equal(t, []any{n, asked, closed.Stage.Name, closed.Version, closed.Files[3].Version}, []any{5, 2, Closed, 4, "v2"})
+	equal(t, []any{n, asked, closed.Stage.Name, closed.Version, closed.Files[4].Version}, []any{6, 2, Closed, 4, "v2"})
 	_, n = s.keeps(t, r, each)
 	equal(t, n, 0)
 }
@@ -137,12 +140,12 @@ func TestTheSuspectsAreKept(t *testing.T) {
 	}
 	s, r, each := &shelf{files: map[string][][]byte{}}, answered(), engine([]evidence.Row{row("a")})
 	for range 2 {
-		if _, err := Keep(t.Context(), t.Context(), s, r, each, look); err != nil {
+		if _, err := Keep(t.Context(), t.Context(), s, r, Sources{each, still, look}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	m := s.manifest(t)
-	equal(t, []any{looked, len(m.Files), m.Files[3].Name, m.Files[4].Name, len(s.files["suspects.json"])}, []any{1, 5, "suspects.json", listName, 1})
+	equal(t, []any{looked, len(m.Files), m.Files[4].Name, m.Files[5].Name, len(s.files["suspects.json"])}, []any{1, 6, "suspects.json", listName, 1})
 	page, text := string(s.files["page.html"][0]), string(s.files["suspects.json"][0])
 	if !strings.Contains(page, "no boundary holds it") || !strings.Contains(page, "consider one") || strings.Contains(page, "<script>alert") || strings.Contains(page, "\u202e") {
 		t.Errorf("the page is %s", page)
@@ -152,12 +155,56 @@ func TestTheSuspectsAreKept(t *testing.T) {
 	}
 }
 
+// The minutes are asked for once, and again when there is more to draw and at the close. They stand on the page of each stage, and in a file of their own.
+func TestTheMinutesAreDrawn(t *testing.T) {
+	drawn, busy := 0, error(nil)
+	draw := func(_ context.Context, r incident.Record) ([]evidence.Slot, error) {
+		drawn++
+		return []evidence.Slot{{Start: r.Alarm.From, Bytes: 7 << 20, ByKey: map[string]int64{key: 5 << 20}}}, busy
+	}
+	s, r := &shelf{files: map[string][][]byte{}}, answered()
+	r.Evidence.Actors[0].Bytes = 5 << 20
+	keep := func(want int) Manifest {
+		t.Helper()
+		if _, err := Keep(t.Context(), t.Context(), s, r, Sources{engine([]evidence.Row{row("a")}), draw, blind}); err != nil {
+			t.Fatal(err)
+		}
+		page := string(s.files["page.html"][len(s.files["page.html"])-1])
+		if equal(t, drawn, want); strings.Contains(page, "<h2>Bytes by minute</h2>") != (busy == nil) || busy == nil && !strings.Contains(page, "5.00 MiB, "+key) {
+			t.Errorf("after %d the picture is not as it should be", drawn)
+		}
+		return s.manifest(t)
+	}
+	m := keep(1)
+	equal(t, m.Files[3].Name, minutesName)
+	var is minutes
+	if err := json.Unmarshal(s.files[minutesName][0], &is); err != nil || is.Schema != MinutesSchema || is.Step != 60 || is.Keys[0] != key || len(is.Parts) != 1 || is.Parts[0].ByKey[key] != 5<<20 {
+		t.Errorf("%v: %s", err, s.files[minutesName][0])
+	}
+	r.FollowUps = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}
+	keep(1)
+	r.Outcomes[0].State, r.Outcomes[0].At = containment.Done, noon.Add(50*time.Minute) // so that there is more to draw
+	keep(2)
+	// Where the trail cannot be asked, there is a page without them, and the manifest says so until there are some.
+	busy, r.Outcomes[0].At = errors.New("ten others\nare asking"), noon.Add(55*time.Minute)
+	m = keep(3)
+	equal(t, []any{len(m.Files), m.Missing, m.ListDue}, []any{4, []string{`the picture of the minutes: ten others\nare asking`}, false})
+	busy, r.FollowUps = nil, append(r.FollowUps, r.FollowUps[0])
+	m = keep(4)
+	equal(t, []any{len(m.Files), m.Missing}, []any{5, []string{}})
+	s.files[minutesName] = append(s.files[minutesName], []byte("<script>")) // which nobody but the function can
+	r.FollowUps = append(r.FollowUps, r.FollowUps[0])
+	keep(5)
+	r.Closed = noon.Add(time.Hour)
+	keep(6)
+}
+
 // What is closed without an answer, as what was merged is, is kept when it is closed.
 func TestWhatIsOnlyClosedIsKept(t *testing.T) {
 	s, r := &shelf{files: map[string][][]byte{}}, theft()
 	r.MergedInto, r.Closed = "20260304-120000-0012", noon.Add(time.Hour)
 	m, n := s.keeps(t, r, engine([]evidence.Row{row("a")}))
-	equal(t, []any{n, m.Stage.Name}, []any{5, Closed})
+	equal(t, []any{n, m.Stage.Name}, []any{6, Closed})
 }
 
 // An alarm that anybody can make up is worth no question: of nobody's step, until one is.
@@ -177,12 +224,12 @@ func TestAnAlarmThatNobodyConfirmsIsNotAskedAbout(t *testing.T) {
 	}
 	confirmed := r
 	confirmed.Alarm.Confirmed = true
-	if _, n := (&shelf{files: map[string][][]byte{}}).keeps(t, confirmed, each); n != 5 || asked != 1 {
+	if _, n := (&shelf{files: map[string][][]byte{}}).keeps(t, confirmed, each); n != 6 || asked != 1 {
 		t.Errorf("a confirmed one: %d files, asked %d times", n, asked)
 	}
 	r.Outcomes = steps
 	m, n = s.keeps(t, r, each)
-	equal(t, []any{n, asked, len(m.Files), m.Missing}, []any{5, 2, 4, []string{}})
+	equal(t, []any{n, asked, len(m.Files), m.Missing}, []any{6, 2, 5, []string{}})
 }
 
 // A trail that cannot be asked leaves all else, and is asked again.
@@ -192,21 +239,21 @@ func TestATrailThatCannotBeAskedIsAskedAgain(t *testing.T) {
 		return evidence.Answer{}, busy
 	}
 	s, r := &shelf{files: map[string][][]byte{}}, answered()
-	if wrote, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !wrote || !errors.Is(err, busy) {
+	if wrote, err := Keep(t.Context(), t.Context(), s, r, Sources{refuses, still, blind}); !wrote || !errors.Is(err, busy) {
 		t.Errorf("wrote %t, %v", wrote, err)
 	}
 	m := s.manifest(t)
-	equal(t, []any{len(m.Files), m.Taken, m.ListDue, m.Missing}, []any{3, (*Taken)(nil), true, []string{`the list of what was taken: ten others are asking\n`}})
+	equal(t, []any{len(m.Files), m.Taken, m.ListDue, m.Missing}, []any{4, (*Taken)(nil), true, []string{`the list of what was taken: ten others are asking\n`}})
 	m, n := s.keeps(t, r, engine([]evidence.Row{row("a")}))
-	equal(t, []any{n, len(m.Files), m.ListDue, m.Missing, m.Version}, []any{5, 4, false, []string{}, 2})
+	equal(t, []any{n, len(m.Files), m.ListDue, m.Missing, m.Version}, []any{6, 5, false, []string{}, 2})
 
 	// When it is closed, the earlier list stands beside what is missing.
 	r.Closed = noon.Add(time.Hour)
-	if _, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !errors.Is(err, busy) {
+	if _, err := Keep(t.Context(), t.Context(), s, r, Sources{refuses, still, blind}); !errors.Is(err, busy) {
 		t.Error(err)
 	}
 	m = s.manifest(t)
-	equal(t, []any{len(m.Files), m.Files[3].Version, m.ListDue, len(m.Missing), m.Taken.Rows}, []any{4, "v1", true, 2, int64(1)})
+	equal(t, []any{len(m.Files), m.Files[4].Version, m.ListDue, len(m.Missing), m.Taken.Rows}, []any{5, "v1", true, 2, int64(1)})
 	if m.Missing[1] != "what came since: the list that is here is of an earlier stage" {
 		t.Error(m.Missing)
 	}
@@ -248,7 +295,7 @@ func TestAListThatIsCutOffGoesOn(t *testing.T) {
 		for n := cuts + 1; n < len(all); n += cuts + 1 {
 			cut++
 			asking, over := context.WithCancel(t.Context())
-			_, err := Keep(t.Context(), asking, s, r, until(over, all, n), blind)
+			_, err := Keep(t.Context(), asking, s, r, Sources{until(over, all, n), still, blind})
 			m := s.manifest(t)
 			rest := m.Missing[len(m.Missing)-1]
 			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has %d row", n)) || !m.ListDue || !m.Taken.Cut || m.Taken.Rows != int64(n) || len(m.Missing) != 1 || !strings.HasPrefix(rest, fmt.Sprintf("the rest of the list of what was taken: the time ran out after %d row", n)) || strings.ContainsAny(rest, "\n\u202e") {
@@ -297,7 +344,7 @@ func TestWhatAListDoesNotGoOnWith(t *testing.T) {
 	begun := func() (*shelf, incident.Record) {
 		s, r := &shelf{files: map[string][][]byte{}}, answered()
 		asking, over := context.WithCancel(t.Context())
-		if _, err := Keep(t.Context(), asking, s, r, until(over, all, 2), blind); err == nil {
+		if _, err := Keep(t.Context(), asking, s, r, Sources{until(over, all, 2), still, blind}); err == nil {
 			t.Fatal("it is not cut off")
 		}
 		return s, r
@@ -317,7 +364,7 @@ func TestWhatAListDoesNotGoOnWith(t *testing.T) {
 	t.Run("a trail that cannot be asked", func(t *testing.T) {
 		s, r := begun()
 		for range 2 {
-			if _, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !errors.Is(err, busy) {
+			if _, err := Keep(t.Context(), t.Context(), s, r, Sources{refuses, still, blind}); !errors.Is(err, busy) {
 				t.Error(err)
 			}
 			m := s.manifest(t)
@@ -342,7 +389,7 @@ func TestWhatAListDoesNotGoOnWith(t *testing.T) {
 		s, r := begun()
 		r.Closed = noon.Add(time.Hour)
 		for range 2 {
-			if _, err := Keep(t.Context(), t.Context(), s, r, refuses, blind); !errors.Is(err, busy) {
+			if _, err := Keep(t.Context(), t.Context(), s, r, Sources{refuses, still, blind}); !errors.Is(err, busy) {
 				t.Error(err)
 			}
 			m := s.manifest(t)
@@ -363,7 +410,7 @@ func TestWhatAListDoesNotGoOnWith(t *testing.T) {
 	t.Run("before the first row", func(t *testing.T) {
 		s, r := &shelf{files: map[string][][]byte{}}, answered()
 		asking, over := context.WithCancel(t.Context())
-		_, err := Keep(t.Context(), asking, s, r, until(over, all, 0), blind)
+		_, err := Keep(t.Context(), asking, s, r, Sources{until(over, all, 0), still, blind})
 		if m := s.manifest(t); !errors.Is(err, context.Canceled) || m.Taken != nil || !m.ListDue {
 			t.Errorf("%v, %+v", err, m)
 		}
@@ -387,7 +434,7 @@ func TestWhatIsNotOursStopsIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, r := &shelf{files: map[string][][]byte{}}, answered()
 			c.spoil(s, &r)
-			if _, err := Keep(t.Context(), t.Context(), s, r, ask, blind); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Keep(t.Context(), t.Context(), s, r, Sources{ask, still, blind}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}
 			if n := len(s.files[manifestName]); n > 1 {

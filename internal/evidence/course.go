@@ -11,7 +11,7 @@ import (
 const mostSlots = 120
 
 // Course asks how many bytes went out of Buckets in each part of [From, To), by each of Keys and by all others together: what a picture shows.
-// No verdict stands on it. Only a laptop asks it.
+// No verdict stands on it.
 type Course struct {
 	Buckets  []string
 	Keys     []string

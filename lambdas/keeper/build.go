@@ -13,10 +13,12 @@ import (
 	"nightlatch/internal/casefolder"
 	"nightlatch/internal/casefolder/casebucket"
 	"nightlatch/internal/engines"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/posture"
 	"nightlatch/internal/posture/awsposture"
+	"nightlatch/internal/report"
 	"nightlatch/internal/settings"
 )
 
@@ -25,6 +27,8 @@ const (
 	reserve = time.Minute
 	// lookTime is for the usual suspects of one incident: a few seconds where a call takes a tenth of one. The page waits for it.
 	lookTime = 20 * time.Second
+	// drawTime is for the picture of its minutes, a question over an hour of events, beside that. The page waits for it, too.
+	drawTime = time.Minute
 )
 
 // keeper is what the function is made of.
@@ -33,9 +37,9 @@ type keeper struct {
 	shelf func(incident string) casefolder.Shelf
 	each  casefolder.Each
 	look  func(ctx context.Context, buckets, users []string) []posture.Suspect
-	// lookTime is the constant, but in tests.
-	lookTime time.Duration
-	log      *slog.Logger
+	// lookTime and drawTime are the constants, but in tests.
+	lookTime, drawTime time.Duration
+	log                *slog.Logger
 }
 
 // build makes the function that the environment describes. It makes no call to AWS.
@@ -57,7 +61,7 @@ func build(cfg aws.Config, environ []string) (keeper, error) {
 		return keeper{}, err
 	}
 	reader := awsposture.New(cfg, s.Accounts[0])
-	return keeper{table.Load, bucket.Of, engines.Each(first, second), reader.Suspects, lookTime, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}, nil
+	return keeper{table.Load, bucket.Of, engines.Each(first, second), reader.Suspects, lookTime, drawTime, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}, nil
 }
 
 // handle keeps each incident that a batch of the table's stream is about, as the table has it now. An error has Lambda try the batch again in halves:
@@ -81,7 +85,7 @@ func (k keeper) handle(ctx context.Context, batch events.DynamoDBEvent) error {
 		r, err := k.load(ctx, id)
 		var wrote bool
 		if err == nil {
-			wrote, err = casefolder.Keep(ctx, asking, k.shelf(id), r, k.each, k.suspects)
+			wrote, err = casefolder.Keep(ctx, asking, k.shelf(id), r, casefolder.Sources{Each: k.each, Draw: k.draw, Look: k.suspects})
 		}
 		if err != nil {
 			log.ErrorContext(ctx, "the case folder is not whole", "wrote", wrote, "err", err)
@@ -91,6 +95,22 @@ func (k keeper) handle(ctx context.Context, batch events.DynamoDBEvent) error {
 		log.InfoContext(ctx, "the case folder is kept", "wrote", wrote, "version", r.Version)
 	}
 	return errors.Join(failed...)
+}
+
+// draw asks for the minutes that an incident's page draws.
+func (k keeper) draw(ctx context.Context, r incident.Record) ([]evidence.Slot, error) {
+	ctx, done := context.WithTimeout(ctx, k.drawTime)
+	defer done()
+	var rows []evidence.Row
+	_, err := k.each(ctx, report.CourseOf(r), func(row evidence.Row) error {
+		rows = append(rows, row)
+		return nil
+	})
+	if err != nil {
+		k.log.WarnContext(ctx, "the minutes of the page could not be asked for", "incident", r.ID, "err", err)
+		return nil, err
+	}
+	return evidence.ReadCourse(rows)
 }
 
 // suspects goes through the usual suspects of an incident.

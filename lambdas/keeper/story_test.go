@@ -99,7 +99,10 @@ func newWorld(t *testing.T, id string, objects int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := func(string) (rows []map[string]string, _ int64, _ error) {
+	answer := func(sql string) (rows []map[string]string, _ int64, _ error) {
+		if strings.Contains(sql, " as slot,") {
+			return []map[string]string{{"slot": fmt.Sprint(noon.Unix()), "access_key_id": key, "bytes": "1000"}, {"slot": fmt.Sprint(noon.Unix()), "access_key_id": "", "bytes": "1.0E2"}}, 1000, nil
+		}
 		for i := range objects {
 			rows = append(rows, map[string]string{"bucket": "exports", "object": fmt.Sprintf("=customers/%07d", i), "version": "", "name": "GetObject", "destination": "", "access_key_id": key,
 				"principal_id": "AIDAEXAMPLEMARA", "arn": "arn:aws:iam::" + ours + ":user/mara", "account_id": ours, "invoked_by": "", "vpc_endpoint": "", "signing": "header", "source_ip": "198.51.100.7",
@@ -290,7 +293,7 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 	r.Note(noon, "a line")
 	r = w.put(r)
 	handles()
-	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:1 log.txt:1 manifest.json:1 page.html:1 suspects.json:1 taken.csv.gz:1]"; got != want {
+	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:1 log.txt:1 manifest.json:1 minutes.json:1 page.html:1 suspects.json:1 taken.csv.gz:1]"; got != want {
 		t.Errorf("of the answer there are %s", got)
 	}
 	first := w.file(theft, "manifest.json", "")
@@ -298,7 +301,7 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 	r.FollowUps, r.Closed = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}, noon.Add(time.Hour)
 	w.put(r)
 	handles()
-	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:2 log.txt:2 manifest.json:2 page.html:2 suspects.json:2 taken.csv.gz:2]"; got != want {
+	if got, want := fmt.Sprint(w.versions(theft)), "map[incident.json:2 log.txt:2 manifest.json:2 minutes.json:2 page.html:2 suspects.json:2 taken.csv.gz:2]"; got != want {
 		t.Errorf("at the close there are %s", got)
 	}
 	m := w.manifest(theft)
@@ -321,8 +324,8 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 	if err != nil || len(rows) != objects+1 || rows[1][1] != "'=customers/0000000" {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
-	if !strings.Contains(string(w.file(theft, "page.html", "")), "<h1>") {
-		t.Error("the page is none")
+	if page := string(w.file(theft, "page.html", "")); !strings.Contains(page, "<h1>") || !strings.Contains(page, "12:00: 1,000 bytes, "+key) || !strings.Contains(page, "12:00: 100 bytes, all others") {
+		t.Error("the page is none, or has no picture of the minutes")
 	}
 	if !t.Failed() {
 		granttest.Golden(t, filepath.Join("testdata", "calls.json"), *update, slices.Concat(w.aws.Calls(w.names()...), stopped(t), looked(t)))
@@ -333,6 +336,7 @@ func TestAnIncidentIsKeptByItsStream(t *testing.T) {
 // It returns what was called.
 func stopped(t *testing.T) []granttest.Call {
 	w := newWorld(t, "00000000000f", 1)
+	w.k.drawTime = time.Second
 	w.put(told(opened(theft)))
 	batch := w.streamed()
 	w.lake.Hold()
@@ -345,7 +349,7 @@ func stopped(t *testing.T) []granttest.Call {
 		if !errors.Is(err, context.DeadlineExceeded) || status() != "CANCELLED" {
 			t.Errorf("try %d: %v, and the query is %s", try+1, err, status())
 		}
-		if m := w.manifest(theft); m.Version != try+1 || !m.ListDue || len(m.Files) != 4 || len(m.Missing) != 1 {
+		if m := w.manifest(theft); m.Version != try+1 || !m.ListDue || len(m.Files) != 4 || len(m.Missing) != 2 {
 			t.Errorf("try %d: the manifest is %+v", try+1, m)
 		}
 	}
@@ -452,7 +456,7 @@ func looked(t *testing.T) []granttest.Call {
 			}
 		}
 		m, got := w.manifest(theft), w.suspects(theft)
-		if n := w.versions(theft)["suspects.json"]; n != m.Version || len(m.Files) != 5 || m.Files[3].Name != "suspects.json" || m.Taken == nil {
+		if n := w.versions(theft)["suspects.json"]; n != m.Version || len(m.Files) != 6 || m.Files[4].Name != "suspects.json" || m.Taken == nil {
 			t.Errorf("denied %q: %d files of suspects, and the manifest is %+v", deny, n, m)
 		}
 		page := string(w.file(theft, "page.html", ""))
@@ -516,7 +520,7 @@ func TestSlowSuspectsHoldUpNothing(t *testing.T) {
 	if took := time.Since(begin); took < w.k.lookTime || took > 20*time.Second { // five readings of a user, of five seconds each, if nothing ended them
 		t.Errorf("it took %s", took)
 	}
-	if m := w.manifest(theft); m.ListDue || m.Taken == nil || len(m.Files) != 5 {
+	if m := w.manifest(theft); m.ListDue || m.Taken == nil || len(m.Files) != 6 {
 		t.Errorf("the manifest is %+v", m)
 	}
 	if s := w.suspects(theft)["a key of it is old"]; s.Of != lookedAt || s.Answer != posture.Unread {
@@ -547,7 +551,7 @@ func TestOneThatCannotBeKeptHoldsUpNoOther(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "is no manifest of this incident") || !errors.Is(err, incident.ErrNotFound) || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("%v", err)
 	}
-	if n := w.versions(other); n["manifest.json"] != 1 || len(n) != 6 {
+	if n := w.versions(other); n["manifest.json"] != 1 || len(n) != 7 {
 		t.Errorf("of the other there are %v", n)
 	}
 }
