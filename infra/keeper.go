@@ -26,8 +26,8 @@ type keeper struct {
 }
 
 const (
-	// What comes within these seconds is one batch: an incident is put several times in each move.
-	keepSeconds, keepBatch = 10, 10
+	// What comes within these seconds is one batch: an incident is put several times in each move. Somebody waits for the page.
+	keepSeconds, keepBatch = 2, 10
 	// keepTries is how often a batch is tried again, in halves, before what is left of it goes to the failed events; within keepAge.
 	keepTries, keepAge = 3, 6 * 60 * 60 // seconds
 	// maxLock is the most days that a case folder is locked: ten years.

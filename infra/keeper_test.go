@@ -52,7 +52,7 @@ func TestTheStreamCallsTheKeeper(t *testing.T) {
 	m := tpl.named(t, "AWS::Lambda::EventSourceMapping", "IncidentsKept")
 	filters := m["FilterCriteria"].(map[string]any)["Filters"].([]any)
 	delete(m, "FilterCriteria")
-	want := map[string]any{"EventSourceArn": "{Incidents.StreamArn}", "FunctionName": "Nightlatch-Keeper-x1", "StartingPosition": "TRIM_HORIZON", "BatchSize": 10.0, "MaximumBatchingWindowInSeconds": 10.0,
+	want := map[string]any{"EventSourceArn": "{Incidents.StreamArn}", "FunctionName": "Nightlatch-Keeper-x1", "StartingPosition": "TRIM_HORIZON", "BatchSize": 10.0, "MaximumBatchingWindowInSeconds": 2.0,
 		"ParallelizationFactor": 1.0, "BisectBatchOnFunctionError": true, "MaximumRetryAttempts": 3.0, "MaximumRecordAgeInSeconds": 21600.0,
 		"DestinationConfig": map[string]any{"OnFailure": map[string]any{"Destination": "{FailedEvents.Arn}"}}}
 	if diff := cmp.Diff(m, want); diff != "" || len(filters) != 1 {

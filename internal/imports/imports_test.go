@@ -90,6 +90,7 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/iam":               {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge":       {"notify/events", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types": {"notify/events", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/iam/types":         {"containment/awsaccount", "posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/s3control":         {"posture/awsposture"}, // whose path begins as that of S3
 	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},

@@ -364,6 +364,7 @@ func TestALongListGoesOn(t *testing.T) {
 	stored := w.put(told(opened(theft)))
 	batch := w.streamed()
 	w.lake.Page(100)
+	from := casefolder.Sources{Each: w.k.each, Look: w.k.suspects, Draw: func(context.Context, incident.Record) ([]evidence.Slot, error) { return nil, nil }} // whose pages are not counted
 	for _, most := range []int32{4, 8} {
 		var pages atomic.Int32
 		asking, over := context.WithCancel(t.Context())
@@ -372,7 +373,7 @@ func TestALongListGoesOn(t *testing.T) {
 				over()
 			}
 		})
-		_, err := casefolder.Keep(t.Context(), asking, w.k.shelf(theft), stored, w.k.each, w.k.suspects)
+		_, err := casefolder.Keep(t.Context(), asking, w.k.shelf(theft), stored, from)
 		m := w.manifest(theft)
 		if err == nil || !strings.Contains(err.Error(), "so far, and goes on") || !m.ListDue || !m.Taken.Cut || m.Taken.Rows < int64(most*100) || m.Taken.Rows == objects || len(m.Missing) != 1 {
 			t.Fatalf("%v, %+v, %+v", err, m, m.Taken)

@@ -56,7 +56,7 @@ func Grants() []grant.Grant {
 	const why = "A folder is called by its incident's id."
 	return []grant.Grant{
 		{Sid: "WriteCases", Actions: []string{write, "s3:AbortMultipartUpload"}, On: []string{"${CaseBucket}/*"}, Why: why},
-		{Sid: "ReadManifests", Actions: []string{read}, On: []string{"${CaseBucket}/*/manifest.json"}, Why: why},
+		{Sid: "ReadManifests", Actions: []string{read}, On: []string{"${CaseBucket}/*/manifest.json", "${CaseBucket}/*/minutes.json"}, Why: why + " Its minutes are asked for once, and read from there after that."},
 		{Sid: "KnowWhichAreNot", Actions: []string{"s3:ListBucket"}, On: []string{"${CaseBucket}"}},
 	}
 }

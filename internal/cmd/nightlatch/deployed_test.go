@@ -30,6 +30,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/dynamo/dynamotest"
+	"nightlatch/internal/posture/awsposture/advisortest"
 	"nightlatch/internal/settings"
 )
 
@@ -70,10 +71,10 @@ func TestDeployedStories(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			st := &stage{account: strconv.FormatInt(111122223000+accounts.Add(1), 10), faults: map[string]int{}}
-			front := httptest.NewServer(st.front(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			front := httptest.NewServer(st.front(&advisortest.IAM{Services: []advisortest.Service{{Namespace: "ec2"}}, Next: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(moto)
 				r.Out.Header.Set("X-Moto-Account-Id", st.account) // https://docs.getmoto.org/en/latest/docs/multi_account.html
-			}}))
+			}}}))
 			e.Defer(front.Close)
 			e.Values["stage"] = st
 			st.approver = approvertest.New(t, secret, st.account+"/eu-west-1/"+table)

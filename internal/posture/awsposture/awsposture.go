@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,7 +48,7 @@ const (
 	timeout, callTime = 30 * time.Second, 5 * time.Second
 	// advice is how long IAM may take to write a report on a user's services. Mostly it takes seconds.
 	advice = 8 * time.Second
-	// atOnce is how many buckets and users are read at once: a slow one holds up no other.
+	// atOnce is how many buckets and users are read at once, and how many policies of one: a slow one holds up no other.
 	atOnce = 10
 )
 
@@ -271,45 +272,25 @@ func (r *Reader) User(ctx context.Context, name string) posture.User {
 	})
 	u.ARN, u.Boundary = user.Is.ARN, posture.Read[string]{Is: user.Is.Boundary.Is, Err: user.Err}
 	advised := r.advised(ctx, user) // which IAM writes while the rest is read
-	u.Keys = read("iam:ListAccessKeys", func() (keys []posture.Key, err error) {
-		for pages := iam.NewListAccessKeysPaginator(r.iam, &iam.ListAccessKeysInput{UserName: &name}); pages.HasMorePages(); {
-			out, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, k := range out.AccessKeyMetadata {
-				key := posture.Key{ID: aws.ToString(k.AccessKeyId), Active: k.Status == "Active", Created: aws.ToTime(k.CreateDate)}
-				used, err := r.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
-				if err != nil {
-					return nil, err
-				}
-				if used.AccessKeyLastUsed != nil {
-					key.LastUsed = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
-				}
-				keys = append(keys, key)
-			}
-		}
-		return keys, nil
+	var all sync.WaitGroup
+	all.Go(func() {
+		u.Keys = read("iam:ListAccessKeys", func() ([]posture.Key, error) { return r.keys(ctx, name) })
 	})
-	u.Devices = read("iam:ListMFADevices", func() (n int, err error) {
-		for pages := iam.NewListMFADevicesPaginator(r.iam, &iam.ListMFADevicesInput{UserName: &name}); pages.HasMorePages(); {
-			out, err := pages.NextPage(ctx)
-			if err != nil {
-				return 0, err
-			}
-			n += len(out.MFADevices)
+	all.Go(func() { u.Devices = read("iam:ListMFADevices", func() (int, error) { return r.devices(ctx, name) }) })
+	all.Go(func() {
+		u.Console = read("iam:GetLoginProfile", func() (bool, error) {
+			_, err := r.iam.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &name})
+			return err == nil, err
+		}, "NoSuchEntity")
+		// That there is no login profile means something only of a user who exists.
+		if user.Err != "" && !u.Console.Is && u.Console.Err == "" {
+			u.Console.Err = user.Err
 		}
-		return n, nil
 	})
-	// That there is no login profile means something only of a user who exists.
-	u.Console = read("iam:GetLoginProfile", func() (bool, error) {
-		_, err := r.iam.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &name})
-		return err == nil, err
-	}, "NoSuchEntity")
-	if user.Err != "" && !u.Console.Is && u.Console.Err == "" {
-		u.Console.Err = user.Err
-	}
-	u.Policies = read("the policies of the user", func() ([]posture.Policy, error) { return r.policies(ctx, name) })
+	all.Go(func() {
+		u.Policies = read("the policies of the user", func() ([]posture.Policy, error) { return r.policies(ctx, name) })
+	})
+	all.Wait()
 	u.Services = advised()
 	return u
 }
@@ -378,19 +359,112 @@ func (r *Reader) services(ctx context.Context, job string, until time.Time) (all
 	}
 }
 
-// policies are all of a user: its own, those attached to it, and those of its groups.
-func (r *Reader) policies(ctx context.Context, user string) (all []posture.Policy, err error) {
+func (r *Reader) keys(ctx context.Context, user string) (keys []posture.Key, err error) {
+	for pages := iam.NewListAccessKeysPaginator(r.iam, &iam.ListAccessKeysInput{UserName: &user}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range out.AccessKeyMetadata {
+			key := posture.Key{ID: aws.ToString(k.AccessKeyId), Active: k.Status == "Active", Created: aws.ToTime(k.CreateDate)}
+			used, err := r.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
+			if err != nil {
+				return nil, err
+			}
+			if used.AccessKeyLastUsed != nil {
+				key.LastUsed = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
+			}
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+func (r *Reader) devices(ctx context.Context, user string) (n int, err error) {
+	for pages := iam.NewListMFADevicesPaginator(r.iam, &iam.ListMFADevicesInput{UserName: &user}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n += len(out.MFADevices)
+	}
+	return n, nil
+}
+
+// bound is a policy of a user, and what reads its text.
+type bound struct {
+	name, by string
+	text     func() (string, error)
+}
+
+// policies are all of a user: its own, those attached to it, and those of its groups. There may be some hundred, so they are read beside each other.
+func (r *Reader) policies(ctx context.Context, user string) ([]posture.Policy, error) {
+	names, err := r.groups(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	lists := make([][]bound, 1+len(names))
+	err = each(len(lists), func(i int) (err error) {
+		if i == 0 {
+			lists[i], err = r.ofUser(ctx, user)
+		} else {
+			lists[i], err = r.ofGroup(ctx, names[i-1])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	of := slices.Concat(lists...)
+	all := make([]posture.Policy, len(of))
+	err = each(len(of), func(i int) error {
+		text, err := of[i].text()
+		all[i] = posture.Policy{Name: of[i].name, By: of[i].by, Text: text}
+		return err
+	})
+	return all, err
+}
+
+// each does n things, some at a time, and returns the first error of all, in their order.
+func each(n int, do func(i int) error) error {
+	failed := make([]error, n)
+	workers.Pool{Size: atOnce}.Each(n, func(i int) { failed[i] = do(i) })
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groups are those of a user.
+func (r *Reader) groups(ctx context.Context, user string) (names []string, err error) {
+	for pages := iam.NewListGroupsForUserPaginator(r.iam, &iam.ListGroupsForUserInput{UserName: &user}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range out.Groups {
+			names = append(names, aws.ToString(g.GroupName))
+		}
+	}
+	return names, nil
+}
+
+func (r *Reader) ofUser(ctx context.Context, user string) (all []bound, err error) {
 	for pages := iam.NewListUserPoliciesPaginator(r.iam, &iam.ListUserPoliciesInput{UserName: &user}); pages.HasMorePages(); {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range out.PolicyNames {
-			p, err := r.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &user, PolicyName: &name})
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, posture.Policy{Name: name, By: "inline", Text: decoded(p.PolicyDocument)})
+			all = append(all, bound{name, "inline", func() (string, error) {
+				p, err := r.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &user, PolicyName: &name})
+				if err != nil {
+					return "", err
+				}
+				return decoded(p.PolicyDocument), nil
+			}})
 		}
 	}
 	for pages := iam.NewListAttachedUserPoliciesPaginator(r.iam, &iam.ListAttachedUserPoliciesInput{UserName: &user}); pages.HasMorePages(); {
@@ -399,41 +473,27 @@ func (r *Reader) policies(ctx context.Context, user string) (all []posture.Polic
 			return nil, err
 		}
 		for _, p := range out.AttachedPolicies {
-			text, err := r.managed(ctx, p.PolicyArn)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, posture.Policy{Name: aws.ToString(p.PolicyName), By: "attached", Text: text})
-		}
-	}
-	for groups := iam.NewListGroupsForUserPaginator(r.iam, &iam.ListGroupsForUserInput{UserName: &user}); groups.HasMorePages(); {
-		out, err := groups.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range out.Groups {
-			of, err := r.group(ctx, aws.ToString(g.GroupName))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, of...)
+			all = append(all, bound{aws.ToString(p.PolicyName), "attached", func() (string, error) { return r.managed(ctx, p.PolicyArn) }})
 		}
 	}
 	return all, nil
 }
 
-func (r *Reader) group(ctx context.Context, group string) (all []posture.Policy, err error) {
+func (r *Reader) ofGroup(ctx context.Context, group string) (all []bound, err error) {
+	by := "group " + group
 	for pages := iam.NewListGroupPoliciesPaginator(r.iam, &iam.ListGroupPoliciesInput{GroupName: &group}); pages.HasMorePages(); {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range out.PolicyNames {
-			p, err := r.iam.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: &group, PolicyName: &name})
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, posture.Policy{Name: name, By: "group " + group, Text: decoded(p.PolicyDocument)})
+			all = append(all, bound{name, by, func() (string, error) {
+				p, err := r.iam.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: &group, PolicyName: &name})
+				if err != nil {
+					return "", err
+				}
+				return decoded(p.PolicyDocument), nil
+			}})
 		}
 	}
 	for pages := iam.NewListAttachedGroupPoliciesPaginator(r.iam, &iam.ListAttachedGroupPoliciesInput{GroupName: &group}); pages.HasMorePages(); {
@@ -442,11 +502,7 @@ func (r *Reader) group(ctx context.Context, group string) (all []posture.Policy,
 			return nil, err
 		}
 		for _, p := range out.AttachedPolicies {
-			text, err := r.managed(ctx, p.PolicyArn)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, posture.Policy{Name: aws.ToString(p.PolicyName), By: "group " + group, Text: text})
+			all = append(all, bound{aws.ToString(p.PolicyName), by, func() (string, error) { return r.managed(ctx, p.PolicyArn) }})
 		}
 	}
 	return all, nil

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,6 +208,9 @@ type playing struct{ http.Handler }
 // Do implements aws.HTTPClient.
 func (p playing) Do(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
+	if r.Body == nil { // as a server has it never
+		r.Body = http.NoBody
+	}
 	p.ServeHTTP(w, r)
 	return w.Result(), nil
 }
@@ -284,6 +288,65 @@ func TestWhatIsSlow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// full plays the IAM of a user with as many groups and attached policies as AWS lets one have, and an S3 in which nothing is configured. Each call takes a tenth
+// of a second.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+type full struct{ calls atomic.Int64 }
+
+func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.ParseForm()
+	list := func(count int, of string) (text string) {
+		for i := range count {
+			text += fmt.Sprintf(of, r.Form.Get("GroupName"), i)
+		}
+		return text
+	}
+	const member = "<member><PolicyName>p%s-%d</PolicyName><PolicyArn>arn:aws:iam::123456789012:policy/p</PolicyArn></member>"
+	action, says := r.Form.Get("Action"), map[string]string{
+		"GetUser":                   "<User><UserName>mara</UserName><Arn>arn:aws:iam::123456789012:user/mara</Arn></User>",
+		"ListAccessKeys":            "<AccessKeyMetadata>" + list(2, "<member><AccessKeyId>AKIA%s%d</AccessKeyId></member>") + "</AccessKeyMetadata>",
+		"ListGroupsForUser":         "<Groups>" + list(10, "<member><GroupName>g%s%d</GroupName></member>") + "</Groups>",
+		"ListUserPolicies":          "<PolicyNames>" + list(5, "<member>p%s-%d</member>") + "</PolicyNames>",
+		"ListGroupPolicies":         "<PolicyNames>" + list(5, "<member>p%s-%d</member>") + "</PolicyNames>",
+		"ListAttachedUserPolicies":  "<AttachedPolicies>" + list(10, member) + "</AttachedPolicies>",
+		"ListAttachedGroupPolicies": "<AttachedPolicies>" + list(10, member) + "</AttachedPolicies>",
+		"GetPolicy":                 "<Policy><DefaultVersionId>v1</DefaultVersionId></Policy>",
+		"GetPolicyVersion":          "<PolicyVersion><Document>{}</Document></PolicyVersion>",
+		"ListMFADevices":            "<MFADevices></MFADevices>",
+	}
+	if action == "" {
+		w.WriteHeader(http.StatusNotFound)
+		w.Write([]byte("<Error><Code>NoSuchBucketPolicy</Code></Error>"))
+		return
+	}
+	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, says[action])
+}
+
+// The suspects of a full user and three buckets are there within ten seconds, where each call takes a tenth of one.
+func TestSuspectsAreThereInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &full{}
+		iam := &advisortest.IAM{Next: f, Busy: 2, Services: []advisortest.Service{{Namespace: "s3"}}}
+		cfg := awstest.Config("http://aws.test")
+		cfg.HTTPClient = playing{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			f.calls.Add(1)
+			time.Sleep(100 * time.Millisecond)
+			iam.ServeHTTP(w, r)
+		})}
+		begin := time.Now()
+		list := New(cfg, motoAccount).Suspects(t.Context(), []string{"one", "two", "three"}, []string{"mara"})
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("it took %s", took)
+		} else {
+			t.Logf("%d calls in %s", f.calls.Load(), took)
+		}
+		all := answers(list)
+		if s := all["it may do everything, or give itself that"]; len(list) < 3*11+6 || strings.Count(s.Says, "(") != 4 || !strings.Contains(s.Says, "and 161 more") || all["it may call services that it does not use"].Answer != posture.Stands {
+			t.Errorf("%d suspects; of the policies it says %q", len(list), s.Says)
+		}
+	})
 }
 
 func newServer(t *testing.T, answer func(http.ResponseWriter)) string {
