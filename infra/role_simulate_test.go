@@ -61,6 +61,9 @@ func covers(st map[string]any, c request) bool {
 			}
 		}
 	}
+	if c.Action == "s3:GetBucketPolicy" && !strings.HasPrefix(c.Resource, "arn:aws:s3:::"+theCases) { // the doctor reads that of its stack's buckets, too
+		return st["Sid"] != "ReadItsBuckets"
+	}
 	if strings.HasPrefix(c.Resource, "arn:aws:s3:::"+theCases) || strings.HasPrefix(c.Resource, theResults) { // the buckets of Athena have the same actions
 		if when, _ := st["Condition"].(map[string]any); when["ForAnyValue:StringEquals"] != nil { // these calls are no one's but the function's
 			return false
@@ -321,6 +324,17 @@ func neverTheDoctor() []request {
 		does(denied, "secretsmanager:GetSecretValue", strings.Replace(aBeat, "heartbeat", "password", 1)),
 		does(denied, "secretsmanager:PutSecretValue", aBeat),
 		does(denied, "cloudtrail:StopLogging", aTrail),
+		does(denied, "lambda:GetFunction", theFunction), // which has a link to the code in it
+		does(denied, "lambda:GetFunctionConfiguration", other(theFunction)),
+		does(denied, "lambda:UpdateFunctionCode", theFunction),
+		does(denied, "lambda:PutFunctionConcurrency", theFunction),
+		does(denied, "lambda:UpdateEventSourceMapping", "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:0c1d2e3f-0000-4000-8000-0123456789ab"),
+		does(denied, "iam:SimulatePrincipalPolicy", "arn:aws:iam::111122223333:role/admin"),
+		does(denied, "s3:GetObject", "arn:aws:s3:::"+theCases+"/20260304-120000-0011/page.html"),
+		does(denied, "s3:GetBucketPolicy", "arn:aws:s3:::a-bucket"),
+		does(denied, "s3:PutBucketVersioning", "arn:aws:s3:::"+theCases),
+		does(denied, "dynamodb:UpdateContinuousBackups", theTable),
+		does(denied, "scheduler:DeleteScheduleGroup", "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/"+stackName),
 		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
 		does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "brakes"),
 		does(denied, "dynamodb:GetItem", theTable, "dynamodb:LeadingKeys", "incident#1"),
@@ -359,7 +373,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"notices":            {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
-				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore)})},
+				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore), does("Allowed FindBuckets", "s3:ListAllMyBuckets", "*")})},
 		"the keeper":    {"keeper", []string{"trail", made, "caseLock", "90"}, slices.Concat(madeForKeeper(), neverTheKeeper(), readingResults(askingAthena(theFiles, "AWSLogs/")))},
 		"every bucket":  {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 		"named buckets": {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},

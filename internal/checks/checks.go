@@ -12,6 +12,7 @@ import (
 
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/doctor/awsstack"
+	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/grant"
@@ -49,6 +50,10 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 	if err != nil {
 		return nil, err
 	}
+	metered, err := s3bucket.New(cfg)
+	if err != nil {
+		return nil, err
+	}
 	deployed := doctor.Once(reader)
 	subscriptions := func(ctx context.Context, arn string) ([]notify.Subscription, error) {
 		topic, err := sns.New(cfg, arn)
@@ -58,6 +63,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		return topic.Subscriptions(ctx)
 	}
 	all := []doctor.Check{
+		doctor.Buckets(deployed, metered, reader.Measured, d.Region, with(doctor.BucketsName)...),
 		doctor.Endpoints(deployed, subscriptions, with(doctor.EndpointsName)...),
 		doctor.Alarms(deployed, reader.Alarms, with(doctor.AlarmsName)...),
 		doctor.Thresholds(deployed, reader.Sizes, with(doctor.ThresholdsName)...),
@@ -66,7 +72,12 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Notices(d.Hearing, time.Now),
 		doctor.Delivery(d.Incidents, time.Now, grants[doctor.DeliveryName]...),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
-		doctor.Trail(deployed, trails, d.Account, d.Region, with(doctor.TrailName)...),
+		doctor.Rights(deployed, reader.Right, d.Account, d.Region, with(doctor.RightsName)...),
+		doctor.Functions(deployed, reader.Resource, with(doctor.FunctionsName)...),
+		doctor.TableOf(deployed, reader.Resource, with(doctor.TableName)...),
+		doctor.Schedules(deployed, reader.Resource, with(doctor.SchedulesName)...),
+		doctor.Storage(deployed, reader.Resource, with(doctor.StorageName)...),
+		doctor.Trail(deployed, trails, d.Account, d.Region, time.Now, with(doctor.TrailName)...),
 	}
 	sealed := func(ctx context.Context, location string, stated bool) (evidence.Seal, error) {
 		bucket, err := trailbucket.New(cfg, trailbucket.Settings{Location: location, Accounts: []string{d.Account}, Stated: stated})
@@ -112,12 +123,18 @@ func Proposals(ctx context.Context, cfg aws.Config, stack, filter string, watche
 // grants are the rights of each check, beside reading the stack. The team's topic and a second one are the stack's own.
 var grants = map[string][]grant.Grant{
 	doctor.EndpointsName:  onStack(sns.SubscriptionGrants(), "arn:${Partition}:sns:${Region}:${Account}:${Stack}-*"),
+	doctor.BucketsName:    s3bucket.ReadGrants(), // and those of thresholds
 	doctor.AlarmsName:     awsstack.AlarmGrants(),
 	doctor.ThresholdsName: awsstack.SizeGrants(),
 	doctor.QueuesName:     awsstack.QueueGrants(),
 	doctor.RulesName:      awsstack.RuleGrants(),
 	doctor.DeliveryName:   dynamo.DeliveryGrants(),
 	doctor.RolesName:      awsstack.RoleGrants(),
+	doctor.RightsName:     awsstack.RightGrants(),
+	doctor.FunctionsName:  awsstack.FunctionGrants(),
+	doctor.TableName:      awsstack.TableGrants(),
+	doctor.SchedulesName:  awsstack.GroupGrants(),
+	doctor.StorageName:    awsstack.BucketGrants(),
 	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
 	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
 }
@@ -136,7 +153,8 @@ func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants
 // Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
 func Grants(trail, store bool) []grant.Grant {
 	all := awsstack.StackGrants()
-	for _, name := range []string{doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.RolesName} {
+	for _, name := range []string{doctor.BucketsName, doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.RolesName,
+		doctor.RightsName, doctor.FunctionsName, doctor.TableName, doctor.SchedulesName, doctor.StorageName} {
 		all = append(all, grants[name]...)
 	}
 	if trail {

@@ -13,15 +13,23 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/encoding/cbor"
 
 	"nightlatch/internal/checks/checkstest"
 	"nightlatch/internal/doctor"
+	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
@@ -53,6 +61,17 @@ func (a *world) examine() []doctor.Report {
 	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Incidents: &a.incidents, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
 	a.do(err)
 	return doctor.Run(a.t.Context(), time.Now, list)
+}
+
+// buckets are S3 of moto's.
+func (a *world) buckets() *s3.Client {
+	return s3.NewFromConfig(a.Config, func(o *s3.Options) { o.UsePathStyle = true })
+}
+
+// functionThat is the responder's configuration as deployed, and something more.
+func (a *world) functionThat(more string) string {
+	return fmt.Sprintf(`{"FunctionName":%q,"Role":"arn:aws:iam::%s:role/%s","Handler":"bootstrap","Runtime":"provided.al2023","Timeout":900,"MemorySize":512,
+"Environment":{"Variables":{"NIGHTLATCH_TABLE":%q,"NIGHTLATCH_TOPIC":%q}},%s}`, a.Names["Responder"], a.ID, a.Names["ResponderRole"], checkstest.Table, a.Names["Topic"], more)
 }
 
 // engine takes every question but one.
@@ -87,7 +106,7 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"11 of 11 hold": {"", func(context.Context, *world) error { return nil }},
+		"17 of 17 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -177,6 +196,110 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			_, err := a.incidents.Open(ctx, incident.Record{ID: "i1", Opened: time.Now().Add(-time.Hour)})
 			return err
 		}},
+		"bucket exports has no request metrics with the id nightlatch": {"buckets", func(ctx context.Context, a *world) error {
+			metered, err := s3bucket.New(a.Config)
+			if err != nil {
+				return err
+			}
+			return metered.Withdraw(ctx, "exports", "nightlatch")
+		}},
+		"request metrics with the id nightlatch have a filter": {"buckets", func(_ context.Context, a *world) error {
+			a.Metrics.Put("exports", "nightlatch", "<Prefix>public/</Prefix>")
+			return nil
+		}},
+		`there is no such bucket`: {"buckets", func(_ context.Context, a *world) error { a.Metrics.Drop("exports"); return nil }},
+		"the bucket is in another region": {"buckets", func(_ context.Context, a *world) error {
+			a.Metrics.Drop("exports")
+			a.Metrics.Make("us-east-1", "exports")
+			return nil
+		}},
+		"of 1 bucket nothing was counted in the last two weeks, as where nobody reads: exports": {"", func(_ context.Context, a *world) error { a.CloudWatch["Measured"] = cbor.Map{}; return nil }},
+		"the organization's service control policies do not allow sns:Publish":                  {"rights", func(_ context.Context, a *world) error { a.Stopped = []string{"sns:Publish"}; return nil }},
+		"may do what it must never: s3:GetObject on arn:aws:s3:::exports/nightlatch-doctor":     {"rights", func(_ context.Context, a *world) error { a.Let = []string{"s3:GetObject"}; return nil }},
+		"is gone: nothing that calls it is done": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String(a.Names["Responder"])})
+			return err
+		}},
+		"its ReservedConcurrentExecutions is 0, and was deployed without": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String(a.Names["Responder"]), ReservedConcurrentExecutions: aws.Int32(0)})
+			return err
+		}},
+		"its variable NIGHTLATCH_TABLE is his, and was deployed as Nightlatch-incidents": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String(a.Names["Responder"]),
+				Environment: &lambdatypes.Environment{Variables: map[string]string{"NIGHTLATCH_TABLE": "his", "NIGHTLATCH_TOPIC": a.Names["Topic"]}}})
+			return err
+		}},
+		"its permission of {Service:lambda.alarms.cloudwatch.amazonaws.com} to lambda:InvokeFunction where": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).RemovePermission(ctx, &lambda.RemovePermissionInput{FunctionName: aws.String(a.Names["Responder"]), StatementId: aws.String("AlarmsInvoke")})
+			return err
+		}},
+		"is granted, and was deployed without": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).AddPermission(ctx, &lambda.AddPermissionInput{FunctionName: aws.String(a.Names["Responder"]), StatementId: aws.String("his"),
+				Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("444455556666")})
+			return err
+		}},
+		"event source mapping Taken is not enabled, but Disabled": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{UUID: aws.String(a.Names["Taken"]), Enabled: aws.Bool(false)})
+			return err
+		}},
+		"is not active, but Failed": {"functions", func(_ context.Context, a *world) error { // moto's are always active
+			a.Meddle = func(w http.ResponseWriter, operation string) bool {
+				if operation != "configuration" {
+					return false
+				}
+				io.WriteString(w, a.functionThat(`"State":"Failed","StateReason":"its key is disabled"`))
+				return true
+			}
+			return nil
+		}},
+		"its DeletionProtectionEnabled is false, and was deployed as true": {"table", func(ctx context.Context, a *world) error {
+			_, err := dynamodb.NewFromConfig(a.Config).UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: aws.String(checkstest.Table), DeletionProtectionEnabled: aws.Bool(false)})
+			return err
+		}},
+		"its PointInTimeRecoveryEnabled is false, and was deployed as true": {"table", func(ctx context.Context, a *world) error {
+			_, err := dynamodb.NewFromConfig(a.Config).UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{TableName: aws.String(checkstest.Table),
+				PointInTimeRecoverySpecification: &dynamotypes.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(false)}})
+			return err
+		}},
+		"its policy is nothing, and was deployed as": {"table", func(ctx context.Context, a *world) error {
+			_, err := dynamodb.NewFromConfig(a.Config).DeleteResourcePolicy(ctx, &dynamodb.DeleteResourcePolicyInput{ResourceArn: aws.String("arn:aws:dynamodb:eu-west-1:" + a.ID + ":table/" + checkstest.Table)})
+			return err
+		}},
+		"group of schedules Nightlatch is gone: no incident is followed up": {"schedules", func(ctx context.Context, a *world) error {
+			_, err := scheduler.NewFromConfig(a.Config).DeleteScheduleGroup(ctx, &scheduler.DeleteScheduleGroupInput{Name: aws.String("Nightlatch")})
+			return err
+		}},
+		"its versioning is Suspended, and was deployed as Enabled": {"storage", func(ctx context.Context, a *world) error {
+			_, err := a.buckets().PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: aws.String(a.Cases()), VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusSuspended}})
+			return err
+		}},
+		"its object lock is GOVERNANCE for 1 days, and was deployed as COMPLIANCE for 90 days": {"storage", func(ctx context.Context, a *world) error {
+			_, err := a.buckets().PutObjectLockConfiguration(ctx, &s3.PutObjectLockConfigurationInput{Bucket: aws.String(a.Cases()), ObjectLockConfiguration: &s3types.ObjectLockConfiguration{ObjectLockEnabled: s3types.ObjectLockEnabledEnabled,
+				Rule: &s3types.ObjectLockRule{DefaultRetention: &s3types.DefaultRetention{Mode: s3types.ObjectLockRetentionModeGovernance, Days: aws.Int32(1)}}}})
+			return err
+		}},
+		"its public access block is nothing, and was deployed as BlockPublicAcls": {"storage", func(ctx context.Context, a *world) error {
+			_, err := a.buckets().DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(a.Cases())})
+			return err
+		}},
+		`its policy is nothing, and was deployed as {"Statement"`: {"storage", func(ctx context.Context, a *world) error {
+			_, err := a.buckets().DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(a.Cases())})
+			return err
+		}},
+		"is gone: what is kept there is lost": {"storage", func(ctx context.Context, a *world) error {
+			_, err := a.buckets().DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(a.Cases())})
+			return err
+		}},
+		"has delivered no files since": {"trail", func(_ context.Context, a *world) error {
+			a.Meddle = func(w http.ResponseWriter, operation string) bool {
+				if operation != "GetTrailStatus" {
+					return false
+				}
+				fmt.Fprintf(w, `{"IsLogging":true,"LatestDeliveryTime":%d}`, time.Now().Add(-3*time.Hour).Unix())
+				return true
+			}
+			return nil
+		}},
 		"its policy responder is not as deployed": {"roles", func(ctx context.Context, a *world) error {
 			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder"),
 				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
@@ -248,14 +371,14 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 // Whoever may read nothing is told so of each check, and none of them holds.
 func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 	t.Parallel()
-	for _, denied := range []string{"GetTemplate", "ListSubscriptionsByTopic", "GetQueueAttributes", "GetRolePolicy", "GetTrailStatus", "DescribeRule", "GetItem"} {
+	for _, denied := range []string{"GetTemplate", "ListSubscriptionsByTopic", "GetQueueAttributes", "GetRolePolicy", "GetTrailStatus", "DescribeRule", "GetItem", "DescribeTable", "policy", "ListMetrics"} {
 		a := newWorld(t)
 		a.Meddle = func(w http.ResponseWriter, operation string) bool {
 			if operation != denied {
 				return false
 			}
 			w.WriteHeader(http.StatusForbidden)
-			if slices.Contains([]string{"GetTrailStatus", "GetQueueAttributes", "DescribeRule", "GetItem"}, denied) {
+			if slices.Contains([]string{"GetTrailStatus", "GetQueueAttributes", "DescribeRule", "GetItem", "DescribeTable", "policy"}, denied) {
 				io.WriteString(w, `{"__type":"AccessDeniedException","message":"User: x is not authorized to perform: it"}`)
 			} else {
 				io.WriteString(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x is not authorized to perform: it</Message></Error></ErrorResponse>`)
@@ -274,8 +397,8 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{"GetTemplate": {"endpoints", "alarms", "thresholds", "queues", "rules", "roles", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
-			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices"}}[denied]
+		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices"}, "DescribeTable": {"table"}, "policy": {"functions"}, "ListMetrics": {"buckets", "thresholds"}}[denied]
 		if !slices.Equal(unread, want) {
 			t.Errorf("%s: not read are %q", denied, unread)
 		}

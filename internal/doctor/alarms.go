@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"nightlatch/internal/grant"
@@ -52,16 +50,7 @@ const restoreAlarm = "CloudFormation does not see it by itself: deploy once with
 // differs is what of an alarm is not as it was deployed.
 func (a Alarm) differs(is Alarm) (all []Finding) {
 	name := "alarm " + prose.Safe(a.Name)
-	for _, setting := range slices.Sorted(maps.Keys(a.Settings)) {
-		if was, now := a.Settings[setting], is.Settings[setting]; !same(was, now) {
-			all = append(all, Finding{Says: fmt.Sprintf("%s: its %s is %s, and was deployed as %s", name, setting, shown(now), shown(was)), Mend: restoreAlarm})
-		}
-	}
-	for _, setting := range slices.Sorted(maps.Keys(is.Settings)) {
-		if _, deployed := a.Settings[setting]; !deployed {
-			all = append(all, Finding{Says: fmt.Sprintf("%s: its %s is %s, and was deployed without", name, setting, shown(is.Settings[setting])), Mend: restoreAlarm})
-		}
-	}
+	all = differences(name, a.Settings, is.Settings, restoreAlarm)
 	for _, why := range is.Idle {
 		all = append(all, Finding{Says: name + " " + why, Mend: "take that away, and see in CloudTrail who did it: " + command("aws", "cloudwatch", "describe-alarms", "--alarm-names", a.Name)})
 	}

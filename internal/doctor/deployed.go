@@ -20,12 +20,16 @@ type Deployed struct {
 	Roles  []Role
 	Queues []Queue
 	Rules  []Rule
+	// Resources are what else is held against the template, setting by setting.
+	Resources []Resource
 	// Trail and Store are the ARNs of the trail and the event data store that are asked; "" where there is none.
 	Trail, Store string
 	// Stated says that the deployer states that nobody but CloudTrail writes the trail's files.
 	Stated bool
 	// Buckets are the watched buckets by name; trail.Everything stands for all.
 	Buckets []string
+	// Filter is the id of the request-metrics configurations that the alarms read.
+	Filter string
 	// Heartbeat says that a sign of life is sent.
 	Heartbeat bool
 }
@@ -49,6 +53,8 @@ type Alarm struct {
 
 // Role is a role of the deployment's, as it was deployed or as it is. Documents are JSON in one form, as Canonical writes it.
 type Role struct {
+	// ID is its logical id in the template.
+	ID, ARN     string
 	Name, Trust string
 	// Policies are its inline policies by name.
 	Policies map[string]string

@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/prose"
@@ -16,8 +18,8 @@ type Trails interface {
 }
 
 // Trail checks that the evidence is still recorded: the trail logs, delivers and records the reads of the watched buckets, and so does the event
-// data store.
-func Trail(stack Stack, trails Trails, account, region string, grants ...grant.Grant) Check {
+// data store. A trail is not late; of a store, AWS does not say how far behind it is.
+func Trail(stack Stack, trails Trails, account, region string, now func() time.Time, grants ...grant.Grant) Check {
 	return onStack(TrailName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		if len(d.Buckets) == 0 || d.Trail == "" && d.Store == "" {
 			return unread(errors.New("the stack names no trail, no event data store, or no bucket; see whether it is Nightlatch's"))
@@ -25,6 +27,7 @@ func Trail(stack Stack, trails Trails, account, region string, grants ...grant.G
 		wish := trail.Wish{Account: account, Region: region, Buckets: d.Buckets}
 		var all []Finding
 		var err error
+		newest := "how far behind the event data store is, AWS does not say"
 		judge := func(read bool, wrong error) error {
 			if wrong != nil && !read && !errors.Is(wrong, trail.ErrGone) {
 				return wrong
@@ -36,7 +39,14 @@ func Trail(stack Stack, trails Trails, account, region string, grants ...grant.G
 		}
 		if d.Trail != "" {
 			t, wrong := trail.Look(ctx, trails, d.Trail, wish)
+			if wrong == nil {
+				wrong = t.Late(now())
+			}
 			err = judge(t.ARN != "", wrong)
+			newest = "no files of the trail have come yet"
+			if !t.Delivered.IsZero() {
+				newest = fmt.Sprintf("the trail's newest files came %s ago", now().Sub(t.Delivered).Round(time.Minute))
+			}
 		}
 		if d.Store != "" {
 			s, wrong := trail.LookStore(ctx, trails, d.Store, wish)
@@ -45,6 +55,6 @@ func Trail(stack Stack, trails Trails, account, region string, grants ...grant.G
 		if err != nil && len(all) == 0 {
 			return unread(err)
 		}
-		return found(all, "the evidence is recorded, with the reads of the watched buckets")
+		return found(all, "the evidence is recorded, with the reads of the watched buckets; %s", newest)
 	})
 }

@@ -43,9 +43,10 @@ var rooms = map[string][]string{
 	"cut":           {"policy", "containment"},                                                            // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                                                     // what the team is told of tampering
 	"report/html":   {"evidence", "incident", "report", "posture"},                                        // an incident as a page
+	"doctor/html":   {"doctor", "report/html"},                                                            // what the checks found as a page
 	"casefolder":    {"alarm", "evidence", "containment", "incident", "posture", "report", "report/html"}, // an incident as a folder
 	"posture":       nil,                                                                                  // the usual suspects; it knows no incident
-	"doctor":        append(slices.Clone(stages), "trail"),                                                // whether all of it would work; it reads what others read, and decides nothing
+	"doctor":        append(slices.Clone(stages), "trail", "enroll"),                                      // whether all of it would work; it reads what others read, and decides nothing
 }
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
@@ -82,20 +83,26 @@ var adapters = map[string]struct{ parent, client string }{
 // shared are the SDK clients that more than one adapter uses. CloudTrail is the service of trails and of CloudTrail Lake: one adapter reads how a
 // trail is configured, another asks what it has recorded. S3 knows what a metric counts: one adapter sets that up, another reads it; a third
 // reads who may write a trail's files, a fourth shuts somebody out of a bucket, and a fifth keeps case folders.
-// What the doctor compares with the deployed stack is alarms and roles, which others read for what they say of an incident.
+// What the doctor compares with the deployed stack is alarms, roles, functions, the table, the schedules and buckets, which others read or use for an
+// incident.
 var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation":    {"deployment", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":        {"alarm/cloudwatch", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types":  {"alarm/cloudwatch", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/iam":               {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/iam/types":         {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge":       {"notify/events", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types": {"notify/events", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/iam/types":         {"containment/awsaccount", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb":          {"incident/dynamo", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types":    {"incident/dynamo", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/lambda":            {"containment/cutter", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types":      {"containment/cutter", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/scheduler":         {"incident/scheduler", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/s3control":         {"posture/awsposture"}, // whose path begins as that of S3
 	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":  {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/s3/types":          {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 
@@ -130,7 +137,7 @@ var bans = []struct {
 	{"github.com/duckdb/", func(p string) bool { return p == "evidence/duck" }, "DuckDB is 60 MB of C++ that no Lambda should carry"},
 	{"github.com/cedar-policy/", func(p string) bool { return p == "policy" }, "Cedar is behind one package"},
 	{"github.com/alecthomas/kong", func(p string) bool { return p == "cmd/nightlatch" }, "the command line belongs to the command"},
-	{"html/template", func(p string) bool { return p == "report/html" || p == backtest }, "who writes no page carries no templates: the responder"},
+	{"html/template", func(p string) bool { return p == "report/html" || p == "doctor/html" || p == backtest }, "who writes no page carries no templates: the responder"},
 	{"time/tzdata", func(string) bool { return false }, "all times are UTC"},
 }
 
@@ -230,7 +237,7 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks || to == channels) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", checks, "report/html", "casefolder", "posture", "posture/awsposture"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", "doctor/html", checks, "report/html", "casefolder", "posture", "posture/awsposture"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
 		return to == "policy" || to == "containment" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"

@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nightlatch/internal/containment"
+	"nightlatch/internal/doctor"
+	doctorhtml "nightlatch/internal/doctor/html"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/pagestest"
@@ -77,6 +80,11 @@ func TestThePageInABrowser(t *testing.T) {
 	add("cut off", cutOff, taken, "customer-exports")
 	add("fifty", report.Filled("a name of usual length", 50), nil, "customer-exports")
 	add("nothing", incident.Record{}, nil, "")
+	checks, err := doctorhtml.Page("stack Nightlatch of account 111122223333, region eu-west-1", time.Date(2026, 3, 4, 1, 2, 0, 0, time.UTC), checked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = append(pages, seen{"doctor", string(checks), false})
 	i := 0
 	for name, text := range report.Hostile {
 		if i++; i%4 == 0 || os.Getenv("NIGHTLATCH_TESTS") == "all" {
@@ -86,6 +94,18 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	for _, w := range wrongIn(t, pages) {
 		t.Error(w)
+	}
+}
+
+// checked is what the doctor's checks found, of each kind.
+func checked() []doctor.Report {
+	long := strings.Repeat("arn:aws:cloudwatch:eu-west-1:111122223333:alarm:nightlatch-exports-1m,", 4)
+	return []doctor.Report{
+		{Name: "alarms", Answer: doctor.Answer{State: doctor.Broken, Found: []doctor.Finding{{Says: "Alarm nightlatch-exports-1m: its AlarmActions is " + long + " and was deployed as nothing",
+			Mend: "aws cloudwatch describe-alarms --alarm-names " + long}, {Says: "alarm nightlatch-exports-24h has its actions switched off", Mend: "deploy again"}}}},
+		{Name: "seal", Answer: doctor.Answer{State: doctor.Broken, Found: []doctor.Finding{{Says: "others than CloudTrail may write the trail's files", Mend: "add to the bucket's policy the statements", Weekly: true}}}},
+		{Name: "roles", Answer: doctor.Answer{Says: "may not call iam:GetRole on role Nightlatch-ResponderRole-x1"}, Mend: "read the sentence"},
+		{Name: "queues", Answer: doctor.Answer{State: doctor.Holds, Says: "2 queues as deployed, and no failed event waits"}},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/settings"
@@ -25,6 +26,8 @@ type Trail struct {
 	// Logging says that it records now. DeliveryError is S3's code for why the last files were not delivered, "" where they were.
 	Logging       bool
 	DeliveryError string
+	// Delivered is when files came into the bucket last, and Started when it was started last; zero where CloudTrail does not say so.
+	Delivered, Started time.Time
 	// Selectors choose the events that it records: those that any of them takes.
 	Selectors []Selector
 }
@@ -116,6 +119,29 @@ func (t Trail) Wrong(w Wish) error {
 	}
 	return t.lacks(name, w)
 }
+
+// lateAfter is how old the newest files of a trail may be that records management events: the responder alone starts a query every hour, and
+// CloudTrail delivers within minutes. https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+const lateAfter = 2 * time.Hour
+
+// Late is why the trail seems to deliver nothing any more, in one sentence; nil where that cannot be told: of a trail that records reads of objects
+// alone, no files may mean that nobody reads.
+func (t Trail) Late(now time.Time) error {
+	last := t.Delivered
+	if last.IsZero() {
+		last = t.Started
+	}
+	if last.IsZero() || now.Sub(last) <= lateAfter || !t.records(managementEvent("athena.amazonaws.com", false)) || !t.records(managementEvent("cloudtrail.amazonaws.com", false)) {
+		return nil
+	}
+	if t.Delivered.IsZero() {
+		return fmt.Errorf("trail %+q was started at %s UTC, and has delivered nothing since; see whether its bucket and key let CloudTrail write", t.ARN, t.Started.UTC().Format(minutes))
+	}
+	return fmt.Errorf("trail %+q has delivered no files since %s UTC, though Nightlatch itself makes calls every hour that it records; see what AWS says of it: aws cloudtrail get-trail-status --name %s",
+		t.ARN, t.Delivered.UTC().Format(minutes), t.ARN)
+}
+
+const minutes = "2006-01-02 15:04"
 
 // lacks says which reads a trail or store does not record.
 func (t Trail) lacks(name string, w Wish) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"nightlatch/internal/settings"
 )
@@ -93,6 +94,31 @@ func (r *reader) Read(_ context.Context, arn string) (Trail, error) {
 	r.reads++
 	r.trail.ARN = arn
 	return r.trail, nil
+}
+
+// A trail that records what Nightlatch itself does every hour has delivered lately, or something is wrong; of any other, nobody knows.
+func TestWhetherATrailIsLate(t *testing.T) {
+	now := time.Date(2026, 3, 4, 1, 0, 0, 0, time.UTC)
+	all := Basic{ReadWrite: "All", Management: true}.Selectors()
+	for name, c := range map[string]struct {
+		trail Trail
+		want  string
+	}{
+		"just now":           {Trail{Delivered: now.Add(-lateAfter), Selectors: all}, ""},
+		"long ago":           {Trail{Delivered: now.Add(-lateAfter - 1), Selectors: all}, "has delivered no files since 2026-03-03 22:59 UTC"},
+		"started just now":   {Trail{Started: now.Add(-time.Hour), Selectors: all}, ""},
+		"never":              {Trail{Started: now.Add(-3 * time.Hour), Selectors: all}, "was started at 2026-03-03 22:00 UTC, and has delivered nothing since"},
+		"not known":          {Trail{Selectors: all}, ""},
+		"reads of objects":   {Trail{Delivered: now.AddDate(0, 0, -3), Selectors: []Selector{data()}}, ""},
+		"without Athena's":   {Trail{Delivered: now.AddDate(0, 0, -3), Selectors: Basic{Management: true, Exclude: list("athena.amazonaws.com")}.Selectors()}, ""},
+		"reads, no writes":   {Trail{Delivered: now.AddDate(0, 0, -3), Selectors: Basic{ReadWrite: "ReadOnly", Management: true}.Selectors()}, ""},
+		"without CloudTrail": {Trail{Delivered: now.AddDate(0, 0, -3), Selectors: Basic{Management: true, Exclude: list("cloudtrail.amazonaws.com")}.Selectors()}, ""},
+	} {
+		c.trail.ARN = aTrail
+		if err := c.trail.Late(now); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
 }
 
 // Each is one sentence that names the trail, and says what to change.

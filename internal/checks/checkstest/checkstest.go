@@ -27,9 +27,9 @@ import (
 	"github.com/aws/smithy-go/encoding/cbor"
 
 	"nightlatch/internal/awstest"
+	"nightlatch/internal/enroll/s3bucket/s3test"
 	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/incident/dynamo"
-	"nightlatch/internal/incident/dynamo/dynamotest"
 	"nightlatch/internal/notices"
 )
 
@@ -47,11 +47,33 @@ const template = `{"Resources": {
     "Statistic": "Sum", "Dimensions": [{"Name": "FilterId", "Value": "nightlatch"}, {"Name": "BucketName", "Value": "exports"}], "Period": 60, "EvaluationPeriods": 5, "DatapointsToAlarm": 1,
     "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1073741824, "TreatMissingData": "notBreaching"}},
   "Rings": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": {"source": ["aws.cloudwatch"], "detail": {"alarmName": [{"prefix": "nightlatch-"}]}},
-    "Targets": [{"Id": "failed", "Arn": {"Fn::GetAtt": ["FailedEvents", "Arn"]}, "InputTransformer": {"InputTemplate": "{\"rule\":\"Rings\",\"event\":<aws.events.event.json>}"}}]}}%s
+    "Targets": [{"Id": "failed", "Arn": {"Fn::GetAtt": ["FailedEvents", "Arn"]}, "InputTransformer": {"InputTemplate": "{\"rule\":\"Rings\",\"event\":<aws.events.event.json>}"}}]}},
+  "Responder": {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": "provided.al2023", "Handler": "bootstrap", "Role": {"Fn::GetAtt": ["ResponderRole", "Arn"]}, "MemorySize": 512, "Timeout": 900,
+    "Code": {"ZipFile": "no code"}, "Environment": {"Variables": {"NIGHTLATCH_TABLE": "` + Table + `", "NIGHTLATCH_TOPIC": {"Ref": "Topic"}}}}},
+  "Taken": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"FunctionName": {"Ref": "Responder"}, "EventSourceArn": {"Fn::GetAtt": ["Notices", "Arn"]}, "BatchSize": 10}},
+  "Notices": {"Type": "AWS::SQS::Queue", "Properties": {}},
+  "Incidents": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "` + Table + `", "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}, {"AttributeName": "list", "AttributeType": "S"}, {"AttributeName": "opened", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "GlobalSecondaryIndexes": [{"IndexName": "lists", "KeySchema": [{"AttributeName": "list", "KeyType": "HASH"}, {"AttributeName": "opened", "KeyType": "RANGE"}],
+      "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version", "closed", "escalated", "subject"]}}],
+    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}, "StreamSpecification": {"StreamViewType": "KEYS_ONLY"}, "DeletionProtectionEnabled": true,
+    "ResourcePolicy": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Sid": "OnlyOursWrite", "Effect": "Deny", "Principal": "*", "Action": ["dynamodb:PutItem"], "Resource": "*",
+      "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [{"Fn::GetAtt": ["ResponderRole", "Arn"]}]}}}]}}}},
+  "Cases": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Fn::Join": ["", ["nightlatch-cases-", {"Ref": "AWS::AccountId"}]]}, "VersioningConfiguration": {"Status": "Enabled"}, "ObjectLockEnabled": true,
+    "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 90}}},
+    "PublicAccessBlockConfiguration": {"BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true}}}%s
 }, "Outputs": {"TableName": {"Value": "` + Table + `"}}}`
 
-// unmade are resources that moto would not make: a function, and what a function of ours provides. GetTemplate shows them.
+// unmade are resources that moto would not make as AWS does: functions in all their parts, and what a function of ours provides. GetTemplate shows them.
 const unmade = `,
+  "AlarmsInvoke": {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": {"Fn::GetAtt": ["Responder", "Arn"]}, "Principal": "lambda.alarms.cloudwatch.amazonaws.com",
+    "SourceAccount": {"Ref": "AWS::AccountId"}, "SourceArn": {"Fn::Join": ["", ["arn:aws:cloudwatch:eu-west-1:", {"Ref": "AWS::AccountId"}, ":alarm:nightlatch-*"]]}}},
+  "EventsInvoke": {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": {"Fn::GetAtt": ["Responder", "Arn"]}, "Principal": "events.amazonaws.com",
+    "SourceArn": {"Fn::GetAtt": ["Rings", "Arn"]}}},
+  "Wakes": {"Type": "AWS::Scheduler::ScheduleGroup", "Properties": {"Name": "Nightlatch"}},
+  "CasesPolicy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": {"Ref": "Cases"}, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Sid": "NobodyDeletes", "Effect": "Deny", "Principal": "*",
+    "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"], "Resource": {"Fn::Join": ["", [{"Fn::GetAtt": ["Cases", "Arn"]}, "/*"]]}}]}}},
   "Enroller": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"NIGHTLATCH_TRAIL":
     {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":cloudtrail:", {"Ref": "AWS::Region"}, ":", {"Ref": "AWS::AccountId"}, ":trail/main"]]},
     "NIGHTLATCH_EVENT_DATA_STORE": {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":cloudtrail:", {"Ref": "AWS::Region"}, ":", {"Ref": "AWS::AccountId"}, ":eventdatastore/" , "0b8a2a3e-1f0e-4b5a-9d0c-2f6a1c3b4d5e"]]}}}}},
@@ -70,10 +92,14 @@ type Account struct {
 	Front http.Handler
 	// Meddle, where it is set, answers a call itself, and says so.
 	Meddle func(w http.ResponseWriter, operation string) bool
+	// Metrics are the buckets' request metrics, which moto does not have.
+	Metrics *s3test.Server
 	// CloudWatch is what it answers, by operation, and Alarm the stack's alarm in it. StoreStatus is the event data store's.
 	CloudWatch  map[string]cbor.Map
 	Alarm       cbor.Map
 	StoreStatus string
+	// Stopped are the actions that the organization's service control policies do not allow, and Let those that a role may do beyond its policy.
+	Stopped, Let []string
 
 	t *testing.T
 }
@@ -103,7 +129,8 @@ func New(t *testing.T) *Account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &Account{t: t, Names: map[string]string{}, StoreStatus: "ENABLED"}
+	a := &Account{t: t, Names: map[string]string{}, StoreStatus: "ENABLED", Metrics: s3test.New("eu-west-1")}
+	t.Cleanup(a.Metrics.Close)
 	a.ID = fmt.Sprint(111122230000 + accounts.Add(1))
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(moto)
@@ -121,12 +148,24 @@ func New(t *testing.T) *Account {
 		}
 		switch {
 		case a.Meddle != nil && a.Meddle(w, operation):
+		case r.URL.Query().Has("metrics"):
+			a.Metrics.ServeHTTP(w, r)
+		case operation == "ListMetrics" && strings.Contains(string(body), "BytesDownloaded"): // what it does not list had no datapoint
+			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+			w.Write(cbor.Encode(a.CloudWatch["Measured"]))
+		case operation == "ListStackResources": // as AWS lists what moto does not make
+			answer := httptest.NewRecorder()
+			proxy.ServeHTTP(answer, r)
+			const group = "<member><LogicalResourceId>Wakes</LogicalResourceId><PhysicalResourceId>Nightlatch</PhysicalResourceId><ResourceType>AWS::Scheduler::ScheduleGroup</ResourceType></member>"
+			io.WriteString(w, strings.Replace(answer.Body.String(), "</StackResourceSummaries>", group+"</StackResourceSummaries>", 1))
 		case operation == "ListAlarmMuteRules", operation == "GetAlarmMuteRule", operation == "DescribeAlarms", operation == "ListMetrics", operation == "GetMetricData": // moto speaks an older protocol of CloudWatch's
 			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 			w.Write(cbor.Encode(a.CloudWatch[operation]))
 		case operation == "GetEventDataStore": // moto has none
 			fmt.Fprintf(w, `{"EventDataStoreArn":%q,"Status":%q,"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},
 {"Field":"resources.type","Equals":["AWS::S3::Object"]}]}]}`, a.StoreARN(), a.StoreStatus)
+		case operation == "SimulatePrincipalPolicy": // moto has none
+			a.simulate(w, string(body))
 		case operation == "GetTemplate":
 			io.WriteString(w, "<GetTemplateResponse><GetTemplateResult><TemplateBody>")
 			xml.EscapeText(w, fmt.Appendf(nil, template, unmade))
@@ -156,7 +195,8 @@ func New(t *testing.T) *Account {
 		"Dimensions": cbor.List{dimension("BucketName", "exports"), dimension("FilterId", "nightlatch")}, "StateValue": cbor.String("OK")}
 	a.CloudWatch = map[string]cbor.Map{"DescribeAlarms": {"MetricAlarms": cbor.List{a.Alarm}}, "ListAlarmMuteRules": {}, "GetAlarmMuteRule": {},
 		"ListMetrics": {"Metrics": cbor.List{cbor.Map{"Namespace": cbor.String("AWS/S3"), "MetricName": cbor.String("BucketSizeBytes"),
-			"Dimensions": cbor.List{dimension("StorageType", "StandardStorage"), dimension("BucketName", "exports")}}}}, "GetMetricData": Holding(7 << 30)}
+			"Dimensions": cbor.List{dimension("StorageType", "StandardStorage"), dimension("BucketName", "exports")}}}}, "GetMetricData": Holding(7 << 30),
+		"Measured": {"Metrics": cbor.List{cbor.Map{"Namespace": cbor.String("AWS/S3"), "MetricName": cbor.String("BytesDownloaded"), "Dimensions": cbor.List{dimension("BucketName", "exports"), dimension("FilterId", "nightlatch")}}}}}
 	topics := sns.NewFromConfig(a.Config)
 	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: aws.String(a.Names["Topic"]), Protocol: aws.String("email"), Endpoint: aws.String("soc@example.com")}) // moto has no AWS::SNS::Subscription
 	a.do(err)
@@ -180,7 +220,7 @@ func New(t *testing.T) *Account {
 	a.Record("arn:aws:s3:::exports/")
 	_, err = trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("main")})
 	a.do(err)
-	a.do(dynamotest.Table(t.Context(), a.Config, Table))
+	a.finish(buckets)
 	a.Hears(notices.State{Version: 1, Ticked: time.Now()})
 	return a
 }

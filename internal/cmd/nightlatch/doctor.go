@@ -3,16 +3,20 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"nightlatch/internal/checks"
+	"nightlatch/internal/deployment"
 	"nightlatch/internal/doctor"
+	"nightlatch/internal/doctor/html"
 )
 
 // doctorCmd runs the checks of the daily function.
 type doctorCmd struct {
 	place
-	JSON bool `name:"json" help:"Print the answers as nightlatch.doctor/1."`
+	JSON bool   `name:"json" help:"Print the answers as nightlatch.doctor/1."`
+	Page string `placeholder:"FILE" help:"Write the answers as one HTML file, too."`
 }
 
 // Run runs the checks with the human's own credentials. It changes nothing.
@@ -39,8 +43,26 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if _, err := s.out.Write(text); err != nil {
 		return err
 	}
+	if err := c.page(d, reports); err != nil {
+		return err
+	}
 	if doctor.Count(reports, doctor.Holds) < len(reports) {
 		return errors.New(doctor.Headline(reports))
+	}
+	return nil
+}
+
+// page writes the page, if a file is named for it.
+func (c *doctorCmd) page(d *deployment.Deployment, reports []doctor.Report) error {
+	if c.Page == "" {
+		return nil
+	}
+	text, err := html.Page(fmt.Sprintf("stack %s of account %s, region %s", c.Stack, d.Account, d.Region), time.Now(), reports)
+	if err != nil {
+		return err
+	}
+	if err := write(c.Page, text); err != nil {
+		return fmt.Errorf("writing the page: %w", err)
 	}
 	return nil
 }

@@ -6,8 +6,14 @@
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html,
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html,
-// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html and
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html,
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html,
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html,
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetPolicy.html,
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html,
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetResourcePolicy.html,
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_GetScheduleGroup.html and
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html.
 package awsstack
 
 import (
@@ -21,8 +27,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"nightlatch/internal/awserr"
@@ -45,6 +55,10 @@ type Reader struct {
 	iam       *iam.Client
 	queues    *sqs.Client
 	events    *eventbridge.Client
+	lambda    *lambda.Client
+	tables    *dynamodb.Client
+	schedules *scheduler.Client
+	buckets   *s3.Client
 }
 
 var _ doctor.Stack = (*Reader)(nil)
@@ -61,7 +75,9 @@ func New(cfg aws.Config, stack string) (*Reader, error) {
 	}
 	cfg = cfg.Copy()
 	cfg.Retryer = func() aws.Retryer { return awserr.Retries(attempts, backoff, backoff) }
-	return &Reader{stack, cfg.Region, cloudformation.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), iam.NewFromConfig(cfg), sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)}, nil
+	return &Reader{stack: stack, region: cfg.Region, formation: cloudformation.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg),
+		queues: sqs.NewFromConfig(cfg), events: eventbridge.NewFromConfig(cfg), lambda: lambda.NewFromConfig(cfg), tables: dynamodb.NewFromConfig(cfg),
+		schedules: scheduler.NewFromConfig(cfg), buckets: s3.NewFromConfig(cfg)}, nil
 }
 
 // StackGrants are the permissions that Deployed needs. Nested stacks are named as the stack is, and more.
@@ -139,7 +155,7 @@ func failed(action, on string, err error) error {
 		return fmt.Errorf("%s: AWS is throttling the account's calls; try again in a minute", doing)
 	}
 	switch code := refused.ErrorCode(); code {
-	case "AccessDenied", "AccessDeniedException":
+	case "AccessDenied", "AccessDeniedException", "AllAccessDisabled":
 		return grant.Denied(action, on, refused.ErrorMessage())
 	case "ValidationError": // the names are well formed, so that there is no such thing
 		return fmt.Errorf("%s: AWS knows no such thing (%+.200q); see the stack's name, the region and the credentials", doing, refused.ErrorMessage())

@@ -118,6 +118,10 @@ func (f filler) attribute(id, attribute string) any {
 		return "arn:" + f.world.part(1) + ":iam::" + f.world.part(4) + ":role/" + name
 	case "AWS::Lambda::Function.Arn":
 		return arn("lambda", "function:"+name)
+	case "AWS::Events::Rule.Arn":
+		return arn("events", "rule/"+name)
+	case "AWS::DynamoDB::Table.StreamArn": // which ends with the time at which the stream was switched on
+		return arn("dynamodb", "table/"+name+"/stream/"+doctor.Unknown)
 	case "AWS::SQS::Queue.Arn":
 		return arn("sqs", last)
 	case "AWS::SQS::Queue.QueueName":

@@ -14,7 +14,7 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// SizeGrants are the permissions that Sizes needs.
+// SizeGrants are the permissions that Sizes and Measured need.
 func SizeGrants() []grant.Grant {
 	return []grant.Grant{{Sid: "ReadSizes", Actions: []string{"cloudwatch:ListMetrics", "cloudwatch:GetMetricData"}, On: []string{"*"},
 		Why: "Neither call has a resource for S3's metrics (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html)."}}
@@ -65,6 +65,28 @@ func (r *Reader) Sizes(ctx context.Context) (map[string]int64, error) {
 		}
 	}
 	return sizes, nil
+}
+
+// Measured are the buckets whose request metric with the id filter had a datapoint in the last two weeks: CloudWatch lists no others.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
+func (r *Reader) Measured(ctx context.Context, filter string) ([]string, error) {
+	var all []string
+	pages := cloudwatch.NewListMetricsPaginator(r.metrics, &cloudwatch.ListMetricsInput{Namespace: aws.String("AWS/S3"), MetricName: aws.String("BytesDownloaded"),
+		Dimensions: []types.DimensionFilter{{Name: aws.String("FilterId"), Value: &filter}, {Name: aws.String("BucketName")}}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, failed("cloudwatch:ListMetrics", "the metric BytesDownloaded", err)
+		}
+		for _, m := range page.Metrics {
+			for _, d := range m.Dimensions {
+				if aws.ToString(d.Name) == "BucketName" {
+					all = append(all, aws.ToString(d.Value))
+				}
+			}
+		}
+	}
+	return all, nil
 }
 
 // largest reads the largest datapoint of each query, by its id.

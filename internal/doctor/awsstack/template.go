@@ -65,8 +65,11 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 	d.Queues = append(d.Queues, f.queues()...)
 	d.Rules = append(d.Rules, f.rules()...)
 	d.Topics = append(d.Topics, f.topics()...)
+	d.Resources = append(append(d.Resources, f.functions()...), f.storage()...)
 	for _, id := range t.of("Custom::RequestMetrics") {
-		names, _ := f.properties(id)["Buckets"].([]any)
+		p := f.properties(id)
+		d.Filter = text(p["Id"])
+		names, _ := p["Buckets"].([]any)
 		for _, n := range names {
 			d.Buckets = append(d.Buckets, text(n))
 		}
@@ -138,7 +141,7 @@ func (f filler) queues() (all []doctor.Queue) {
 
 func (f filler) role(id string) doctor.Role {
 	p := f.properties(id)
-	r := doctor.Role{Name: f.world.Names[id], Trust: canonical(p["AssumeRolePolicyDocument"]), Policies: map[string]string{}, Boundary: text(p["PermissionsBoundary"])}
+	r := doctor.Role{ID: id, ARN: text(f.attribute(id, "Arn")), Name: f.world.Names[id], Trust: canonical(p["AssumeRolePolicyDocument"]), Policies: map[string]string{}, Boundary: text(p["PermissionsBoundary"])}
 	policies, _ := p["Policies"].([]any)
 	for _, one := range policies {
 		policy, _ := one.(map[string]any)

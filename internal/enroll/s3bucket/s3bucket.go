@@ -70,6 +70,17 @@ func Grants() []grant.Grant {
 	}
 }
 
+// ReadGrants are the permissions that Buckets and Read need.
+func ReadGrants() []grant.Grant {
+	return []grant.Grant{
+		{Sid: "ReadRequestMetrics", Actions: []string{"s3:GetMetricsConfiguration"}, On: []string{"arn:${Partition}:s3:::*"},
+			When: map[string]map[string]string{"StringEquals": {"aws:ResourceAccount": "${Account}"}},
+			Why:  "Every bucket of the account may be watched, and those made later too."},
+		{Sid: "FindBuckets", Actions: []string{"s3:ListAllMyBuckets"}, On: []string{"*"},
+			Why: "The call takes no resource (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html)."},
+	}
+}
+
 // Buckets lists all buckets of the account. An answer to a call with a parameter, such as the page's size, names each bucket's region.
 func (b *Buckets) Buckets(ctx context.Context) ([]enroll.Bucket, error) {
 	var all []enroll.Bucket

@@ -42,6 +42,7 @@ func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error
 		TableName, IndexName string
 		Item, Key            map[string]struct{ S string }
 		TransactItems        []map[string]struct{ TableName string }
+		ResourceArn          string
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
@@ -51,6 +52,10 @@ func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error
 	}
 	target := r.Header.Get("X-Amz-Target")
 	switch action := target[strings.LastIndex(target, ".")+1:]; action {
+	case "DescribeTable", "DescribeContinuousBackups":
+		return []Call{on(action, in.TableName)}, nil
+	case "GetResourcePolicy":
+		return []Call{{Action: "dynamodb:GetResourcePolicy", Resource: in.ResourceArn}}, nil
 	case "GetItem", "PutItem", "Query":
 		c := on(action, in.TableName)
 		if in.IndexName != "" {
@@ -78,8 +83,12 @@ func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error
 	return nil, fmt.Errorf("there is no resource for %s here", target)
 }
 
-// scheduler reads the REST call that makes a schedule, and has its role passed. What a name has behind its dot is a time.
+// scheduler reads the REST call that makes a schedule, and has its role passed, and the one that reads a group. What a name has behind its dot is a
+// time.
 func (a *AWS) scheduler(region string, r *http.Request, body []byte) ([]Call, error) {
+	if group, ok := strings.CutPrefix(r.URL.Path, "/schedule-groups/"); ok && r.Method == http.MethodGet {
+		return []Call{{Action: "scheduler:GetScheduleGroup", Resource: fmt.Sprintf("arn:aws:scheduler:%s:%s:schedule-group/%s", region, a.Account, group)}}, nil
+	}
 	var in struct {
 		GroupName string
 		Target    struct{ RoleArn string }
@@ -119,6 +128,9 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 	case "sqs":
 		return a.sqs(region, r, body)
 	case "lambda":
+		if r.Method == http.MethodGet {
+			return a.lambda(region, r)
+		}
 		rest, function := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
 		name, invoked := strings.CutSuffix(rest, "/invocations")
 		if !function || !invoked || r.Method != http.MethodPost {
@@ -133,6 +145,22 @@ func (a *AWS) readOne(service, region string, r *http.Request, body []byte) (Cal
 		return Call{Action: "secretsmanager:GetSecretValue", Resource: in.SecretId}, err
 	}
 	return Call{}, fmt.Errorf("it is signed for the service %q", service)
+}
+
+// lambda reads the REST calls that read a function, or what brings it messages.
+func (a *AWS) lambda(region string, r *http.Request) (Call, error) {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	arn := fmt.Sprintf("arn:aws:lambda:%s:%s:", region, a.Account)
+	switch {
+	case len(parts) == 4 && parts[1] == "functions":
+		action := map[string]string{"configuration": "GetFunctionConfiguration", "concurrency": "GetFunctionConcurrency", "policy": "GetPolicy"}[parts[3]]
+		if action != "" {
+			return Call{Action: "lambda:" + action, Resource: arn + "function:" + parts[2]}, nil
+		}
+	case len(parts) == 3 && parts[1] == "event-source-mappings":
+		return Call{Action: "lambda:GetEventSourceMapping", Resource: arn + "event-source-mapping:" + parts[2]}, nil
+	}
+	return Call{}, fmt.Errorf("there is no resource for %s here", r.URL.Path)
 }
 
 // sqs reads AWS JSON: a queue is named by its URL, which ends with the account and the name.
@@ -175,6 +203,8 @@ func (a *AWS) query(service string, form url.Values) (Call, error) {
 	case form.Has("AccessKeyId"):
 		kind, name = "key", form.Get("AccessKeyId")
 	case c.Action == "iam:ListAccountAliases": // about the account
+	case form.Has("PolicySourceArn"):
+		c.Resource = form.Get("PolicySourceArn")
 	case form.Has("PolicyArn"):
 		c.Resource = form.Get("PolicyArn")
 	case form.Has("Arn"):

@@ -16,6 +16,12 @@ import (
 //go:embed page.html
 var pageHTML string
 
+//go:embed style.css
+var style string
+
+// Style is the style sheet of the page, for others that are to look alike.
+func Style() template.CSS { return template.CSS(style) }
+
 var pageTemplate = template.Must(template.New("page").Funcs(classes).Parse(pageHTML))
 
 // view is what the template lays out: an incident, and the usual suspects, where they were looked at.
@@ -26,8 +32,8 @@ type view struct {
 	Unread   int
 }
 
-// classes are how the answers about suspects are coloured.
-var classes = template.FuncMap{"class": func(a posture.Answer) string {
+// classes are how the answers about suspects are coloured, and the style sheet.
+var classes = template.FuncMap{"style": Style, "class": func(a posture.Answer) string {
 	return map[posture.Answer]string{posture.Stands: "bad", posture.Unread: "asked", posture.RuledOut: "done"}[a]
 }}
 

@@ -85,6 +85,7 @@ func (t *Trails) Read(ctx context.Context, arn string) (trail.Trail, error) {
 		return trail.Trail{}, failed("cloudtrail:GetTrailStatus", arn, err)
 	}
 	out.Logging, out.DeliveryError = aws.ToBool(status.IsLogging), aws.ToString(status.LatestDeliveryError)
+	out.Delivered, out.Started = aws.ToTime(status.LatestDeliveryTime), aws.ToTime(status.StartLoggingTime)
 	selectors, err := t.client.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: &arn})
 	if err != nil {
 		return trail.Trail{}, failed("cloudtrail:GetEventSelectors", arn, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
@@ -38,7 +39,7 @@ func TestATrailIsRead(t *testing.T) {
 	trails, fake := newTrails(t)
 	management := trail.Basic{Management: true}.Selectors()
 	objects := trail.Basic{Objects: []string{"arn:aws:s3"}}.Selectors()
-	want := trail.Trail{ARN: aTrail, Bucket: "files", MultiRegion: true, Logging: true, Selectors: append(management, objects...)}
+	want := trail.Trail{ARN: aTrail, Bucket: "files", MultiRegion: true, Logging: true, Delivered: time.Unix(1.7e9, 0).UTC(), Selectors: append(management, objects...)}
 	want.Selectors[0][1].NotEquals = []string{}
 	got, err := trails.Read(t.Context(), aTrail)
 	if diff := cmp.Diff(got, want); err != nil || diff != "" {
@@ -56,7 +57,7 @@ func TestATrailIsRead(t *testing.T) {
 			{"Field": "eventCategory", "Equals": []string{"Data"}}, {"Field": "resources.ARN", "StartsWith": []string{"a"}, "NotStartsWith": []string{"b"}, "EndsWith": []string{"c"},
 				"NotEndsWith": []string{"d"}, "NotEquals": []string{"e"}}}}}}
 	})
-	want = trail.Trail{ARN: aTrail, Bucket: "files", Prefix: "a/b", Organization: "o-exampleorg", Key: "arn:aws:kms:eu-west-1:111122223333:key/1", DeliveryError: "AccessDenied",
+	want = trail.Trail{ARN: aTrail, Bucket: "files", Prefix: "a/b", Organization: "o-exampleorg", Key: "arn:aws:kms:eu-west-1:111122223333:key/1", DeliveryError: "AccessDenied", Delivered: time.Unix(1.7e9, 0).UTC(),
 		Selectors: []trail.Selector{{{Field: "eventCategory", Equals: []string{"Data"}}, {Field: "resources.ARN", StartsWith: []string{"a"}, NotStartsWith: []string{"b"},
 			EndsWith: []string{"c"}, NotEndsWith: []string{"d"}, NotEquals: []string{"e"}}}}}
 	got, err = trails.Read(t.Context(), aTrail)
