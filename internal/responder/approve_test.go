@@ -158,6 +158,61 @@ func TestAnApprovedStepDoesNotWaitForTheNextInvocation(t *testing.T) {
 	}
 }
 
+// lingering is a trail that takes half a minute for a lineage.
+type lingering struct {
+	evidence.Trail
+	clock   *sandbox.Clock
+	between func()
+}
+
+func (l lingering) Ask(ctx context.Context, q evidence.Question) (evidence.Answer, error) {
+	if q.Name() == "lineage" {
+		l.clock.Wait(ctx, l.clock.Now().Add(30*time.Second))
+		l.between()
+	}
+	return l.Trail.Ask(ctx, q)
+}
+
+// Where credentials come from is asked for each incident, and a step that is approved meanwhile does not wait for all of them.
+func TestAnApprovedStepDoesNotWaitForTheLineageOfOthers(t *testing.T) {
+	w := asks()
+	var events [][]byte
+	for i := range 8 {
+		name, key, bucket := fmt.Sprint("user-", i), fmt.Sprintf("AKIAEXAMPLEMANY%05d", i), fmt.Sprint("bucket-", i)
+		w.account.AddUser(name, nil, sandbox.Key{ID: key, Status: "Active", Created: from.AddDate(-1, 0, 0)})
+		events = append(events, w.firedAt(bucket, 0))
+		w.trail.at[bucket] = []taker{{key: key, owner: name, bytes: 1_000_000, ip: elsewhere}}
+	}
+	approved := map[string]time.Time{}
+	w.Trail = lingering{w.Trail, w.clock, func() {
+		open, err := w.Store.Unclosed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range open {
+			rec, err := w.Store.Load(t.Context(), b.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(approved) > 0 || len(rec.Outcomes) == 0 || !rec.Outcomes[0].Approvable() {
+				continue
+			}
+			if _, err := w.approval().Approve(t.Context(), ops, shown(rec, 1)); err != nil {
+				t.Fatal(err)
+			}
+			approved[rec.ID] = w.clock.Now()
+		}
+	}}
+	for _, rec := range w.allAtOnce(t, events...) {
+		if at, is := approved[rec.ID]; is && (rec.Outcomes[0].State != containment.Done || rec.Outcomes[0].At.Sub(at) > 2*time.Minute) {
+			t.Errorf("the step that was approved at %v is %s since %v", at, rec.Outcomes[0].State, rec.Outcomes[0].At)
+		}
+	}
+	if len(approved) == 0 {
+		t.Error("nothing was approved")
+	}
+}
+
 // It reads what became of the step, where the responder is quick.
 func TestTheCallerIsAnsweredWhatBecameOfIt(t *testing.T) {
 	w := asks()

@@ -41,7 +41,11 @@ func (w *worker) next(now time.Time) (batch []task, at time.Time) {
 			if n := slices.IndexFunc(batch, func(t task) bool { return !t.rec.Alarm.Confirmed }); n > 0 {
 				batch = batch[:n]
 			}
-			if do != incident.Query { // what is found is acted on before the next are judged, and the lease does not end before the batch
+			switch do { // what is found is acted on before the next are judged, and the lease does not end before the batch
+			case incident.Query:
+			case incident.Enrich, incident.Follow: // each asks the trail, and a step that is approved meanwhile waits no longer than for one
+				batch = batch[:min(len(batch), max(w.Workers.Size, 1))]
+			default:
 				batch = batch[:min(len(batch), max(w.Workers.Size, 8))]
 			}
 			return batch, now
