@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,8 +46,14 @@ func wrongIn(t *testing.T, pages []seen) (wrong []string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("node", append([]string{"testdata/browser.mjs"}, strings.Fields(*pictures)...)...)
-	// It brings libraries that not every machine has, and unpacks them where it takes itself to be in Lambda.
-	cmd.Env = append(os.Environ(), "AWS_EXECUTION_ENV=AWS_Lambda_nodejs22.x", "TMPDIR="+t.TempDir())
+	// It brings libraries and fonts that not every machine has, and unpacks them where it takes itself to be in Lambda. Its own configuration looks for
+	// the fonts in /tmp alone, and a page without one has no text at all.
+	tmp := t.TempDir()
+	fonts := fmt.Sprintf("<fontconfig><dir>%[1]s/fonts</dir><cachedir>%[1]s/cache</cachedir></fontconfig>", tmp)
+	if err := os.WriteFile(filepath.Join(tmp, "fonts.conf"), []byte(fonts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "AWS_EXECUTION_ENV=AWS_Lambda_nodejs22.x", "TMPDIR="+tmp, "FONTCONFIG_FILE="+filepath.Join(tmp, "fonts.conf"))
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
