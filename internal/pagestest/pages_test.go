@@ -17,7 +17,7 @@ import (
 )
 
 // The pages that there are, beside the tests' events.
-var wanted = []string{"README.md", "infra/README.md", "lambdas/README.md", "internal/README.md", "internal/policy/README.md", "events/README.md",
+var wanted = []string{"README.md", "infra/README.md", "lambdas/README.md", "internal/README.md", "internal/policy/README.md", "internal/evidence/README.md", "events/README.md",
 	"SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"}
 
 func TestThePagesAreThere(t *testing.T) {
