@@ -33,6 +33,14 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	if got, err := settings.ParseApprover(environOf(t, tpl, "Approver")); err != nil || cmp.Diff(got, settings.Approver{Responder: want, Function: "Nightlatch-Responder-x1", Trusted: []string{settings.TrustIdentityCenter, settings.TrustSAML}}) != "" {
 		t.Errorf("the approver reads %+v, %v", got, err)
 	}
+	// When observing ends, the responder tells. The doctor reads it in the template.
+	tpl = synth(t, "mode", "observe", "observeUntil", "2026-12-31")
+	if got, err := settings.Parse(environOf(t, tpl, "Responder")); err != nil || got.ObserveUntil != "2026-12-31" {
+		t.Errorf("the responder reads %q, %v", got.ObserveUntil, err)
+	}
+	if _, err := settings.ParseApprover(environOf(t, tpl, "Approver")); err != nil {
+		t.Errorf("the approver: %v", err)
+	}
 }
 
 // What the stack itself makes is known to hold no more than it selects. What was there already may hold anything.
@@ -72,7 +80,7 @@ func environOf(t *testing.T, tpl template, function string) (environ []string) {
 func TestTheFullestEnvironmentFits(t *testing.T) {
 	full := func(arn string, n int) string { return arn + strings.Repeat("x", n-len(arn)) }
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
-	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe",
+	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe", "observeUntil", "2026-12-31",
 		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 30), "chat", full(topic+"2", 70),
 		"trail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aTrail), "evidence", "athena",
 		"topics", strings.Join([]string{full(topic, 200), full(topic+"1", maxTopics-201-160-2*longestARN-26-21)}, ","))

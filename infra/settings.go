@@ -55,6 +55,8 @@ type Settings struct {
 	PolicyText []byte
 	// Mode is observe, ask or act.
 	Mode string
+	// ObserveUntil is the last day of mode observe, "" where none is set.
+	ObserveUntil string
 	// Generation tells deployments apart: another one takes a mode up again that was lowered since.
 	Generation string
 	// Protected are the ARNs of users and roles that are never contained without a human.
@@ -136,6 +138,13 @@ func (s *Settings) fields() []field {
 			strconv.Itoa(maxTopics) + " characters and 4 topics", "", false, s.setWatchers},
 		{"policy", "the path of a Cedar policy file that fits internal/policy/schema.cedarschema", "", false, s.setPolicy},
 		{"mode", "observe, ask or act", "ask", false, func(v string) error { return match(v, mode, &s.Mode) }},
+		{"observeUntil", settings.AcceptedDay + ", with mode observe", "", false, func(v string) error {
+			if !settings.IsDay(v) {
+				return errNot
+			}
+			s.ObserveUntil = v
+			return nil
+		}},
 		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Generation) }},
 		{"protected", "ARNs of IAM users and roles of the deployment's account with commas between them, without *, ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
@@ -189,6 +198,9 @@ func Read(context map[string]any) (Settings, error) {
 	// Under a filter that others use too, buckets that are not watched would be added up as well.
 	if s.Total == nil && (s.Filter == settings.OwnFilterID || s.every()) {
 		s.Total = settings.DefaultTotal(s.Buckets)
+	}
+	if s.ObserveUntil != "" && s.Mode != "observe" && s.Mode != "" {
+		wrong = append(wrong, fmt.Errorf("observeUntil is %q, and mode is %q: it says when mode observe ends; leave it out", s.ObserveUntil, s.Mode))
 	}
 	if sources && s.Sealed != "" && s.Trail == "" {
 		wrong = append(wrong, errors.New("sealed is \"stated\", and no trail is given: it is about the bucket of a trail's files; leave it out"))

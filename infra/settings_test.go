@@ -140,6 +140,10 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"total", "1GiB/24h", "a day's sum"},
 		{"total", "much", `"much" is not a threshold`},
 		{"mode", "kill", "should be observe, ask or act"},
+		{"observeUntil", "2026-12-31", `observeUntil is "2026-12-31", and mode is "ask": it says when mode observe ends; leave it out`},
+		{"observeUntil", "31.12.2026", "should be a day, like 2026-12-31, with mode observe"},
+		{"observeUntil", "2026-02-30", "should be a day, like 2026-12-31, with mode observe"},
+		{"observeUntil", "", "should be a day"},
 		{"mode", "", "should be observe, ask or act"},
 		{"protected", "bob", `"bob" is not`},
 		{"protected", "arn:aws:iam::111122223333:user/*", `"arn:aws:iam::111122223333:user/*" is not`},
@@ -199,7 +203,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

@@ -62,6 +62,7 @@ func (a *Approval) Approve(ctx context.Context, c Caller, s Shown) (string, erro
 		}
 		o, now := &rec.Outcomes[i], a.Clock.Now()
 		if said == "" {
+			o.AskedAt = o.At
 			o.State, o.At, o.Attempts, o.Detail = containment.Intended, now, 0, ""
 			o.Runbook = nil
 			o.Step = o.Step.Renewed(now) // what was issued since it was asked is denied too

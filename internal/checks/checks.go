@@ -70,6 +70,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Queues(deployed, reader.Queue, with(doctor.QueuesName)...),
 		doctor.Rules(deployed, reader.Rule, with(doctor.RulesName)...),
 		doctor.Notices(d.Hearing, time.Now),
+		doctor.Observe(deployed, time.Now, with(doctor.ObserveName)...),
 		doctor.Delivery(d.Incidents, time.Now, grants[doctor.DeliveryName]...),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
 		doctor.Rights(deployed, reader.Right, d.Account, d.Region, with(doctor.RightsName)...),

@@ -72,6 +72,11 @@ type Outcome struct {
 	At        time.Time `json:"at"`
 	Attempts  int       `json:"attempts,omitempty"`
 	Throttled int       `json:"throttled,omitempty"`
+	// DoneAt is when it was seen done first; zero where it was not, or where a build before 0.10.0 did it.
+	DoneAt time.Time `json:"done_at,omitzero"`
+	// AskedAt is since when a human had been asked, of a step that he has answered: by an approval, or by doing it himself. It is zero of what a
+	// build before 0.10.0 asked.
+	AskedAt time.Time `json:"asked_at,omitzero"`
 	// Behind is who stands behind the actor, as far as the trail shows: who minted the session, who has ordered the reading.
 	Behind []Source `json:"behind,omitempty"`
 	// Approved is who approved a step that was asked; nil where nobody has.
@@ -93,6 +98,38 @@ func (o Outcome) Contained() bool { return o.State == Done || o.State == Unknown
 
 // Watched reports whether follow-ups check that the step holds: it was contained, or somebody else has done it.
 func (o Outcome) Watched() bool { return o.Contained() || o.State == Already }
+
+// SeenDone reports whether Nightlatch has done the step and seen it done, also where it was undone or changed since.
+func (o Outcome) SeenDone() bool {
+	return o.State == Done || o.State == Undone && o.Tried() || !o.DoneAt.IsZero()
+}
+
+// FirstDone is when it was seen done first; zero where it was not, or where that is not known any more.
+func (o Outcome) FirstDone() time.Time {
+	if o.DoneAt.IsZero() && o.State == Done {
+		return o.At
+	}
+	return o.DoneAt
+}
+
+// WasAsked reports whether a human was asked about the step, whether or not he has answered.
+func (o Outcome) WasAsked() bool { return o.Open() || o.Approved != nil || !o.AskedAt.IsZero() }
+
+// DoneByHand reports whether a human was asked about the step, and has done it himself.
+func (o Outcome) DoneByHand() bool {
+	return o.State == Already && o.Approved == nil && !o.AskedAt.IsZero()
+}
+
+// Answered is when a human has answered what he was asked; zero where he has not.
+func (o Outcome) Answered() time.Time {
+	switch {
+	case o.Approved != nil:
+		return o.Approved.At
+	case o.DoneByHand():
+		return o.At
+	}
+	return time.Time{}
+}
 
 // Tried reports whether Nightlatch itself has written the step, or tried to.
 func (o Outcome) Tried() bool { return o.Attempts+o.Throttled > 0 }
@@ -166,6 +203,9 @@ func (o Outcome) SameStep(p Outcome) bool {
 // ByHand is the outcome of a step that waited for a human, and now reads as it shall: somebody has done it, and not Nightlatch, whatever it
 // tried.
 func (o Outcome) ByHand(doc Doc, now time.Time) Outcome {
+	if o.Open() {
+		o.AskedAt = o.At
+	}
 	o.State, o.At, o.Attempts, o.Throttled, o.Undo, o.Runbook = Already, now, 0, 0, o.Step.Undo, nil
 	o.Detail = "it reads as " + o.Step.Reads(doc) + " now: somebody has done it by hand"
 	return o

@@ -30,6 +30,8 @@ type Deployed struct {
 	Buckets []string
 	// Filter is the id of the request-metrics configurations that the alarms read.
 	Filter string
+	// Mode is how far it goes by itself, and ObserveUntil the last day of mode observe, as 2026-12-31; "" where none is set.
+	Mode, ObserveUntil string
 	// Heartbeat says that a sign of life is sent.
 	Heartbeat bool
 }

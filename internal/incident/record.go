@@ -22,6 +22,8 @@ type Record struct {
 	Schema string           `json:"schema"`
 	ID     string           `json:"id"`
 	Mode   containment.Mode `json:"mode"`
+	// ObserveUntil is the day that the deployment has set as the last one of mode observe, as 2026-12-31, in UTC; "" where it has set none.
+	ObserveUntil string `json:"observe_until,omitempty"`
 	// Version counts the puts: a Store refuses a put of a version that is not the next.
 	Version int64 `json:"version"`
 	// Release is the version of the Nightlatch that opened it; "" where that was before 0.9.0.
@@ -124,6 +126,11 @@ func (r Record) Where() Place {
 		return r.Place
 	}
 	return Place{AccountID: r.Alarm.AccountID, Region: r.Alarm.Region}
+}
+
+// Overdue reports whether mode observe was to have ended when the incident was opened.
+func (r Record) Overdue() bool {
+	return r.ObserveUntil != "" && r.Opened.UTC().Format(time.DateOnly) > r.ObserveUntil
 }
 
 // Order puts first who took more. A copy has no size, so whoever made one comes before those who took less than a tenth of the alarmed bytes.

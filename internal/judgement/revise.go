@@ -43,7 +43,7 @@ func revise(rec *incident.Record, outcomes []containment.Outcome, verdicts []inc
 		case old.Open() && rec.Outcomes[i].State == containment.Already: // who has done it needs no message
 			rec.Outcomes[i] = old.ByHand(rec.Outcomes[i].Step.Before, rec.Outcomes[i].At)
 		default:
-			rec.Outcomes[i].Approved = old.Approved // who has answered is not forgotten: another incident had the step, and it is to be done here
+			rec.Outcomes[i].Approved, rec.Outcomes[i].AskedAt = old.Approved, old.AskedAt // who has answered is not forgotten: another incident had the step, and it is to be done here
 			if old.Approved != nil && old.Step.Order != nil {
 				rec.Outcomes[i].Step = old.Step // and not a later denial than he has approved
 			}

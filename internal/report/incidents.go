@@ -51,8 +51,8 @@ func Lowered(b incident.Brakes) string {
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.
 const IncidentsSchema = "nightlatch.incidents/1"
 
-// IncidentsJSON is the same as JSON, indented, in ASCII only.
-func IncidentsJSON(briefs []incident.Brief, brakes incident.Brakes) ([]byte, error) {
+// IncidentsJSON is the same as JSON, indented, in ASCII only, with the sums if there are any.
+func IncidentsJSON(briefs []incident.Brief, brakes incident.Brakes, sums *Summed) ([]byte, error) {
 	type line struct {
 		incident.Brief
 		State string `json:"state"`
@@ -61,7 +61,8 @@ func IncidentsJSON(briefs []incident.Brief, brakes incident.Brakes) ([]byte, err
 		Schema    string          `json:"schema"`
 		Incidents []line          `json:"incidents"`
 		Brakes    incident.Brakes `json:"brakes"`
-	}{IncidentsSchema, []line{}, brakes}
+		Sums      *Summed         `json:"sums,omitempty"`
+	}{IncidentsSchema, []line{}, brakes, sums}
 	for _, b := range briefs {
 		list.Incidents = append(list.Incidents, line{b, b.State()})
 	}

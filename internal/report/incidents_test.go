@@ -16,7 +16,7 @@ func TestAListObeysNobody(t *testing.T) {
 	briefs := []incident.Brief{{ID: evil, Opened: at, Subject: evil}, {ID: "first", Opened: at, Closed: at}}
 	brakes := incident.Brakes{Mode: evil, By: evil, At: at, Holds: []incident.Hold{{AccessKeyID: evil, Incident: evil, By: evil, Until: at, Origins: []string{evil}}}}
 	text := Incidents(briefs, brakes)
-	js, err := IncidentsJSON(briefs, brakes)
+	js, err := IncidentsJSON(briefs, brakes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestAListObeysNobody(t *testing.T) {
 	if err := json.Unmarshal(js, &back); err != nil || back.Schema != IncidentsSchema || back.Incidents[0].Subject != evil || back.Incidents[0].State != "open" || back.Incidents[1].State != "closed" {
 		t.Errorf("back: %+v, %v", back, err)
 	}
-	if js, err := IncidentsJSON(nil, incident.Brakes{}); err != nil || !strings.Contains(string(js), `"incidents": []`) {
+	if js, err := IncidentsJSON(nil, incident.Brakes{}, nil); err != nil || !strings.Contains(string(js), `"incidents": []`) {
 		t.Errorf("an empty list: %s, %v", js, err)
 	}
 }

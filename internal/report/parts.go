@@ -50,7 +50,7 @@ func Parts(m Message) (all []Part) {
 				all = append(all, Part{Text: strings.Join(lines, "\n")})
 			}
 		}
-		all = append(all, Part{Text: "Incident " + prose.Safe(r.ID) + ", mode " + prose.Safe(string(r.Mode)) + ". Times are UTC. All of it stands in the e-mail, and in nightlatch incident."})
+		all = append(all, Part{Text: "Incident " + prose.Safe(r.ID) + ", " + modeOf(r) + ". Times are UTC. All of it stands in the e-mail, and in nightlatch incident."})
 	}
 	return all
 }

@@ -61,7 +61,19 @@ func rest(b *writer, r incident.Record) {
 	}
 	timeline(b, r)
 	fmt.Fprintln(b)
-	b.lines(fmt.Sprintf("Incident %s, mode %s. Times are UTC.", prose.Safe(r.ID), prose.Safe(string(r.Mode))), 0)
+	b.lines(fmt.Sprintf("Incident %s, %s. Times are UTC.", prose.Safe(r.ID), modeOf(r)), 0)
+}
+
+// modeOf says in which mode an incident was, and when it was to end.
+func modeOf(r incident.Record) string {
+	text := "mode " + prose.Safe(string(r.Mode))
+	switch {
+	case r.Overdue():
+		text += ", WHICH WAS TO END ON " + prose.Safe(r.ObserveUntil)
+	case r.ObserveUntil != "":
+		text += " until " + prose.Safe(r.ObserveUntil)
+	}
+	return text
 }
 
 // columns is how wide a text is, and narrowest how wide at least.

@@ -204,7 +204,8 @@ func Page(fired []incident.Record) Message {
 	b.WriteString("\n")
 	b.lines("Nightlatch asks CloudTrail now who takes them; it is about five minutes behind. The answer follows, in fifteen minutes at the latest. "+
 		"Nothing was done yet.", 0)
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(fired[0].ID), prose.Safe(string(fired[0].Mode)))
+	b.WriteString("\n")
+	b.lines(fmt.Sprintf("Incident %s, %s. Times are UTC.", prose.Safe(fired[0].ID), modeOf(fired[0])), 0)
 	what := prose.List(fired[0].Alarm.Buckets)
 	if n := len(fired); n > 1 {
 		what = prose.Plural(int64(n), "alarm")
@@ -245,7 +246,7 @@ func Doubted(fired []incident.Record) Message {
 	list := strings.Join(append([]string{"nightlatch incidents"}, flags(fired[0].Where())...), " ")
 	b.lines("Whoever may invoke the function can make such alarms up: look who may, and who does. "+list+" lists them all. "+
 		"What CloudWatch confirms, or a human has to decide, is reported at once and by itself.", 0)
-	fmt.Fprintf(&b, "\nMode %s. Times are UTC.\n", prose.Safe(string(fired[0].Mode)))
+	fmt.Fprintf(&b, "\nIn %s. Times are UTC.\n", modeOf(fired[0]))
 	return Message{Subject: clipped("[nightlatch] " + what), Body: b.String(), Kind: incident.Answer, Of: fired}.In(fired[0].Where())
 }
 
@@ -313,7 +314,8 @@ func closing(r incident.Record) Message {
 	if link := linkLine(r); link != "" {
 		fmt.Fprintf(&b, "\n%s\n", link)
 	}
-	fmt.Fprintf(&b, "\nIncident %s, mode %s. Times are UTC.\n", prose.Safe(r.ID), prose.Safe(string(r.Mode)))
+	b.WriteString("\n")
+	b.lines(fmt.Sprintf("Incident %s, %s. Times are UTC.", prose.Safe(r.ID), modeOf(r)), 0)
 	return Message{Subject: subject(end+", "+headline(r), r), Body: b.String()}
 }
 

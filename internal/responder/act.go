@@ -185,6 +185,9 @@ func (w *worker) reached(ctx context.Context, rec *incident.Record, o *containme
 	if o.Contained() {
 		o.Undo = o.Step.Undo
 	}
+	if o.State == containment.Done && o.DoneAt.IsZero() {
+		o.DoneAt = o.At
+	}
 	if o.State == containment.Failed || o.State == containment.Unknown {
 		o.Runbook = o.Step.Runbook
 		w.Log.ErrorContext(ctx, "a step is not seen done", "incident", rec.ID, "action", string(o.Action), "target", o.Target,

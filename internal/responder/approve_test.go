@@ -117,6 +117,9 @@ func TestAnApprovedStepIsDoneByTheResponder(t *testing.T) {
 			if o.State != containment.Done || o.Approved == nil || o.Approved.By != who.ARN || o.Undo == "" || len(o.Runbook) > 0 {
 				t.Errorf("got %+v, want it done, and approved by %s", o, who.ARN)
 			}
+			if o.AskedAt.Before(r.Opened) || o.AskedAt.After(o.Approved.At) || o.DoneAt.Before(o.Approved.At) || o.DoneAt.After(o.At) {
+				t.Errorf("asked at %s, approved at %s, done at %s, opened at %s", o.AskedAt, o.Approved.At, o.DoneAt, r.Opened)
+			}
 			w.keys(t, "Inactive")
 			w.notified(t, "FIRED", "DECIDE", "APPROVED", "REVISED, CONTAINED", "QUIET, CONTAINED")
 			if !strings.HasPrefix(said, "approved; deactivate-key "+stolen+": ") {

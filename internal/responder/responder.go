@@ -64,6 +64,8 @@ type Responder struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	Mode     containment.Mode
+	// ObserveUntil is the last day of mode observe, for the messages; "" where none is set.
+	ObserveUntil string
 	// Generation tells deployments apart: the mode that was lowered in another one is not lowered any more.
 	Generation string
 	// Place is where the deployment is, for the messages; zero where there is none.
@@ -191,7 +193,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, Release: version.Release, Place: w.Place, Records: w.Records, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, ObserveUntil: w.ObserveUntil, Release: version.Release, Place: w.Place, Records: w.Records, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}

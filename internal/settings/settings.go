@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"nightlatch/internal/lazyregexp"
 )
@@ -20,6 +21,8 @@ const prefix = "NIGHTLATCH_"
 type Responder struct {
 	// Mode is observe, ask or act; "" is ask.
 	Mode string
+	// ObserveUntil is the last day of mode observe, in UTC, as 2026-12-31; "" where none is set.
+	ObserveUntil string
 	// Generation tells deployments apart: a mode that was lowered in another one is the deployment's again.
 	Generation string
 	// Evidence is Lake or Athena: which of the two is asked first. The other one, if it is there, is asked when that fails.
@@ -157,6 +160,25 @@ func list(name, accepts string, required bool, form *lazyregexp.Regexp, p *[]str
 	}, func() string { return strings.Join(*p, ",") }}
 }
 
+// AcceptedDay says what a day looks like.
+const AcceptedDay = "a day, like 2026-12-31"
+
+// IsDay reports whether a text is one.
+func IsDay(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
+}
+
+func day(name string, p *string) field {
+	return field{name, false, AcceptedDay, func(v string) error {
+		if !IsDay(v) {
+			return fmt.Errorf("is not")
+		}
+		*p = v
+		return nil
+	}, func() string { return *p }}
+}
+
 func logLevel(p *slog.Level) field {
 	return field{"LOG_LEVEL", false, "debug, info, warn or error", func(v string) error { return p.UnmarshalText([]byte(v)) },
 		func() string { return strings.ToLower(p.String()) }}
@@ -165,6 +187,7 @@ func logLevel(p *slog.Level) field {
 func (s *Responder) fields() []field {
 	return []field{
 		text("MODE", "observe, ask or act", false, lazyregexp.New(`^(observe|ask|act)$`), &s.Mode),
+		day("OBSERVE_UNTIL", &s.ObserveUntil),
 		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Generation),
 		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),
@@ -250,6 +273,9 @@ func (s *Responder) together(w *wrong) {
 	all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}
 	if !w.any("TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS") && slices.Contains(all[:], "") && all != [len(all)]string{} {
 		w.say("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
+	}
+	if s.ObserveUntil != "" && s.Mode != "observe" && !w.any("MODE", "OBSERVE_UNTIL") {
+		w.say("%[1]sOBSERVE_UNTIL is %[2]q, and %[1]sMODE is not observe: it says when that mode ends", prefix, s.ObserveUntil)
 	}
 	if s.Cutter != "" && s.Steps == nil && !w.any("STEPS") {
 		w.say("%[1]sCUTTER is %[2]q, and %[1]sSTEPS is missing: it does the steps that are enabled", prefix, s.Cutter)

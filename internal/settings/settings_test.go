@@ -52,6 +52,28 @@ func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	}
 }
 
+// The day on which mode observe ends belongs to that mode.
+func TestWhenObservingEnds(t *testing.T) {
+	for _, c := range []struct{ mode, until, wrong string }{
+		{"observe", "2026-12-31", ""},
+		{"ask", "2026-12-31", "and NIGHTLATCH_MODE is not observe"},
+		{"", "2026-12-31", "and NIGHTLATCH_MODE is not observe"},
+		{"observe", "2026-02-29", "should be a day, like 2026-12-31"},
+		{"observe", "2026-12-31T00:00Z", "should be a day, like 2026-12-31"},
+	} {
+		s := full
+		s.Mode, s.ObserveUntil = c.mode, c.until
+		got, err := Parse(environ(s.Environ()))
+		if c.wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("%+v: got %v", c, err)
+			}
+		} else if err != nil || got.ObserveUntil != c.until {
+			t.Errorf("%+v: got %q, %v", c, got.ObserveUntil, err)
+		}
+	}
+}
+
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for name, value := range map[string]string{
 		"MODE": "kill", "EPOCH": "a b", "EVENT_DATA_STORE": "0b8a2a3e", "EVIDENCE": "duck", "TRAIL_LOCATION": "s3://files/AWSLogs", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",

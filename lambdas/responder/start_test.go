@@ -124,7 +124,9 @@ func BenchmarkStart(b *testing.B) {
 			busy[name] = append(busy[name], float64(f.end().Microseconds())/1000)
 		}
 	}
-	at := func(all []float64, quarters int) float64 { return slices.Sorted(slices.Values(all))[(len(all)-1)*quarters/4] }
+	at := func(all []float64, quarters int) float64 {
+		return slices.Sorted(slices.Values(all))[(len(all)-1)*quarters/4]
+	}
 	for name := range binaries {
 		for quarters, of := range []string{1: "1st-quartile", 2: "median", 3: "3rd-quartile"} {
 			if of != "" {

@@ -95,6 +95,9 @@ func (w wanted) read(now time.Time) (filter, error) {
 	if f.since, err = since(w.Since, now); err != nil {
 		return f, badInput{err}
 	}
+	if f.since.After(now) {
+		return f, badInput{fmt.Errorf("--since %q is yet to come: no incident was opened since then", w.Since)}
+	}
 	return f, nil
 }
 
@@ -121,11 +124,11 @@ func since(text string, now time.Time) (time.Time, error) {
 // any reports whether every incident is wanted.
 func (f filter) any() bool { return f == filter{} }
 
-// list reads the latest n incidents that are wanted, newest first. all is false where older ones were not looked at.
+// list reads the latest n incidents that are wanted, newest first. all is false where older ones were not looked at: lookBack of them at most are.
 func (f filter) list(ctx context.Context, store incident.Store, n int) (found []incident.Brief, all bool, err error) {
 	if f.any() {
 		found, err = store.Recent(ctx, n)
-		return found, true, err
+		return found, n < lookBack || len(found) < n, err
 	}
 	briefs, err := store.Recent(ctx, lookBack)
 	if err != nil {
@@ -147,7 +150,7 @@ func (f filter) list(ctx context.Context, store incident.Store, n int) (found []
 				continue
 			}
 		}
-		if found = append(found, b); len(found) == n {
+		if found = append(found, b); len(found) == n && n < lookBack {
 			return found, true, nil
 		}
 	}

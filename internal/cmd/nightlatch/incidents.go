@@ -14,6 +14,7 @@ import (
 	"nightlatch/internal/posture"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
+	"nightlatch/internal/workers"
 )
 
 // incidentsCmd lists what a deployment has seen.
@@ -22,6 +23,7 @@ type incidentsCmd struct {
 	inTable
 	wanted
 	Number int  `short:"n" default:"20" help:"How many, the latest first (${default})."`
+	Sums   bool `help:"Add up what became of all of them, by account, bucket and state, too."`
 	JSON   bool `name:"json" help:"Print the list as nightlatch.incidents/1."`
 }
 
@@ -42,12 +44,25 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	briefs, all, err := f.list(ctx, store, c.Number)
+	looked := c.Number
+	if c.Sums {
+		looked = lookBack
+	}
+	briefs, all, err := f.list(ctx, store, looked)
 	if err != nil {
 		return err
 	}
 	if !all {
 		fmt.Fprintln(s.err, older)
+	}
+	var sums *report.Summed
+	if c.Sums {
+		records, err := loadAll(ctx, store, briefs)
+		if err != nil {
+			return err
+		}
+		sums = &report.Summed{Since: f.since, Whole: all, Tally: incident.Count(records)}
+		briefs = briefs[:min(len(briefs), c.Number)]
 	}
 	brakes, err := store.Brakes(ctx)
 	if err != nil {
@@ -55,15 +70,26 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	}
 	brakes = inForce(d, brakes)
 	if !c.JSON {
-		_, err = io.WriteString(s.out, report.Incidents(briefs, brakes))
+		text := report.Incidents(briefs, brakes)
+		if sums != nil {
+			text += "\n" + report.Sums(*sums, columnsOf(s.out))
+		}
+		_, err = io.WriteString(s.out, text)
 		return err
 	}
-	text, err := report.IncidentsJSON(briefs, brakes)
+	text, err := report.IncidentsJSON(briefs, brakes, sums)
 	if err != nil {
 		return err
 	}
 	_, err = s.out.Write(text)
 	return err
+}
+
+// loadAll reads the records of a list, some at once.
+func loadAll(ctx context.Context, store incident.Store, briefs []incident.Brief) ([]incident.Record, error) {
+	records, errs := make([]incident.Record, len(briefs)), make([]error, len(briefs))
+	workers.Pool{Size: 8}.Each(len(briefs), func(i int) { records[i], errs[i] = store.Load(ctx, briefs[i].ID) })
+	return records, errors.Join(errs...)
 }
 
 // inForce is what is left of lowered mode and holds in the deployment's generation, where that is known.

@@ -22,7 +22,7 @@ const (
 // Alarms that are too many for one stack stand in nested ones, which get what they refer to as parameters.
 func TestNestedStacksAreRead(t *testing.T) {
 	templates := map[string]string{
-		outer: `{"Resources":{"Responder":{"Type":"AWS::Lambda::Function"},"Alarms03":{"Type":"AWS::CloudFormation::Stack","Properties":{"Parameters":{"p":{"Fn::GetAtt":["Responder","Arn"]}}}},
+		outer: `{"Resources":{"Responder":{"Type":"AWS::Lambda::Function","Properties":{"Environment":{"Variables":{"NIGHTLATCH_MODE":"observe","NIGHTLATCH_OBSERVE_UNTIL":"2026-12-31"}}}},"Alarms03":{"Type":"AWS::CloudFormation::Stack","Properties":{"Parameters":{"p":{"Fn::GetAtt":["Responder","Arn"]}}}},
 			"Gone":{"Type":"AWS::CloudFormation::Stack"}}}`,
 		inner: `{"Parameters":{"p":{"Type":"String"}},"Resources":{"A":{"Type":"AWS::CloudWatch::Alarm","Properties":{"AlarmName":"nightlatch-a-1m-03","Threshold":1,"AlarmActions":[{"Ref":"p"},{"Ref":"Unheard"}],
 			"Metrics":[{"Id":"m","Expression":"SELECT","Period":60}]}}}}`,
@@ -60,6 +60,9 @@ func TestNestedStacksAreRead(t *testing.T) {
 		"Metrics": `[{"Id":"m","Expression":"SELECT","Period":60,"ReturnData":true}]`}}}
 	if diff := cmp.Diff(got.Alarms, want); err != nil || diff != "" {
 		t.Errorf("%v: got -, want +:\n%s", err, diff)
+	}
+	if got.Mode != "observe" || got.ObserveUntil != "2026-12-31" {
+		t.Errorf("mode %q until %q", got.Mode, got.ObserveUntil)
 	}
 	templates[inner] = "Resources:\n  A:\n"
 	if _, err := r.Deployed(t.Context()); err == nil || !strings.Contains(err.Error(), "it is not one of the CDK's, in JSON") {

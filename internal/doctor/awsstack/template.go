@@ -1,6 +1,7 @@
 package awsstack
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,6 +82,7 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		if v := environment["NIGHTLATCH_EVENT_DATA_STORE"]; v != "" {
 			d.Store = v
 		}
+		d.Mode, d.ObserveUntil = cmp.Or(environment["NIGHTLATCH_MODE"], d.Mode), cmp.Or(environment["NIGHTLATCH_OBSERVE_UNTIL"], d.ObserveUntil)
 		d.Stated = d.Stated || environment["NIGHTLATCH_SEALED"] == settings.SealStated
 		d.Heartbeat = d.Heartbeat || environment["NIGHTLATCH_HEARTBEAT"] != ""
 		for _, arn := range strings.FieldsFunc(environment["NIGHTLATCH_TOPICS"]+","+environment["NIGHTLATCH_WATCHERS"], func(r rune) bool { return r == ',' }) {
