@@ -104,6 +104,7 @@ type Server struct {
 	owner       string
 	spoils      []Spoil
 	elsewhere   *string
+	file        string
 }
 
 // New starts a fake that holds a table and whose queries are answered by answer. A query waits 100 ms and runs 1 s.

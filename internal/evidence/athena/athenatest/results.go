@@ -40,6 +40,13 @@ func (s *Server) Write(where string) {
 	s.elsewhere = &where
 }
 
+// File has every query answered by the rows in a file, which is as csv writes them: more than a test holds in memory.
+func (s *Server) File(path string) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.file = path
+}
+
 // getObject is S3's, in path style, for the objects with the rows of queries: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (s *Server) getObject(w http.ResponseWriter, r *http.Request) {
 	s.Mu.Lock()
@@ -48,7 +55,13 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) {
 	if len(s.spoils) > 0 {
 		spoil, s.spoils = s.spoils[0], s.spoils[1:]
 	}
+	file := s.file
 	s.Mu.Unlock()
+	if file != "" && refused.Code == "" {
+		w.Header().Set("ETag", `"afile"`)
+		http.ServeFile(w, r, file)
+		return
+	}
 	if spoil.Code != "" {
 		refused = spoil
 	}
