@@ -29,6 +29,9 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic, wa
 	if c != nil {
 		environment.Cutter = *c.function.Ref()
 	}
+	variables := environment.Environ()
+	// What its start makes is a little more than the 4 MB after which Go collects garbage first: https://pkg.go.dev/runtime#hdr-Environment_Variables
+	variables["GOGC"] = "200"
 	f, err := newFunction(scope, s, recipe{
 		id: "Responder", about: "Nightlatch: answers alarms on the bytes that leave S3 buckets", code: code, eventAge: eventAge, grants: grantsOf(s),
 		environment: environment.Environ(), names: withCutter(watchNames(watch), c), more: []statement{encryptForTheWatchers(s.Home, watch)},

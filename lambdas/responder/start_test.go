@@ -118,7 +118,7 @@ func BenchmarkStart(b *testing.B) {
 		for name, binary := range binaries {
 			api := newRuntimeAPI(b, 20*time.Second)
 			begin := time.Now()
-			f := start(b, api, binary, environment("LAMBDA_TASK_ROOT="+root)...)
+			f := start(b, api, binary, environment("LAMBDA_TASK_ROOT="+root, "GOGC=200")...)
 			f.invoke(b, okEvent)
 			took[name] = append(took[name], float64(time.Since(begin).Microseconds())/1000)
 			busy[name] = append(busy[name], float64(f.end().Microseconds())/1000)
