@@ -13,7 +13,10 @@ type Regexp struct {
 	compiled func() *regexp.Regexp
 }
 
-// New is the expression of a text. It panics when it is first used, where the text is none.
+// New is the expression of a text. It panics when it is first used, where the text is none. Inlined, it took a kilobyte and a half of the
+// responder for each expression.
+//
+//go:noinline
 func New(text string) *Regexp {
 	return &Regexp{text, sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })}
 }
