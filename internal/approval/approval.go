@@ -47,6 +47,8 @@ type Approval struct {
 	Trusts Trusts
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
+	// Remember keeps what became of a test of each channel; nil keeps nothing.
+	Remember func(context.Context, map[string]notify.Tried) error
 	// Name gives a put a writer that no other has; nil is a random one.
 	Name func() string
 }

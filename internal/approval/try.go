@@ -37,16 +37,24 @@ func (a *Approval) TestNotify(ctx context.Context, c Caller) (string, error) {
 	m.Kind, m.ID, m.Until = report.Test, fmt.Sprintf("test-%d", now.UnixMilli()), now.Add(tryEvery)
 	a.Log.InfoContext(ctx, "a test is sent", "by", c.ARN, "key", c.AccessKeyID)
 	var lines []string
+	tried := map[string]notify.Tried{}
 	for _, channel := range a.Channels {
 		line := "taken by " + prose.Safe(channel.Name())
 		err := channel.Send(ctx, m)
+		tried[channel.Name()] = notify.Tried{At: now}
 		switch {
 		case err != nil:
+			tried[channel.Name()] = notify.Tried{At: now, Refused: prose.Plain(err.Error())}
 			line = notify.NotTaken + prose.Safe(channel.Name()) + ": " + prose.Plain(err.Error())
 		case !incident.ForPeople(channel.Name()):
 			line += "; whether anybody hears of it, is not known here"
 		}
 		lines = append(lines, line)
+	}
+	if a.Remember != nil {
+		if err := a.Remember(ctx, tried); err != nil { // the test was sent, and the doctor will ask for another
+			a.Log.ErrorContext(ctx, "what became of the test is not remembered", "err", err)
+		}
 	}
 	return strings.Join(lines, "\n"), nil
 }

@@ -38,6 +38,11 @@ func TestEachChannelIsTried(t *testing.T) {
 	now := &still{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)}
 	team, chat, hook := &tried{name: "sns:a", err: notify.Elsewhere{By: []string{"sns:watch"}, Err: errors.New("nobody hears it")}}, &tried{name: "slack:b", err: errors.New("Slack says <no>\n")}, &tried{name: incident.WebhookChannel + "c"}
 	a := &Approval{Store: &incident.Memory{}, Channels: []notify.Channel{team, chat, hook}, Clock: now, Log: slog.New(slog.DiscardHandler), Ours: actor.Accounts("111122223333"), Place: incident.Place{AccountID: "111122223333", Region: "eu-west-1"}}
+	kept := map[string]notify.Tried{}
+	a.Remember = func(_ context.Context, tried map[string]notify.Tried) error {
+		kept = tried
+		return errors.New("the table is away")
+	}
 	olga := Caller{ARN: "arn:aws:iam::111122223333:user/olga", UserID: "AIDAEXAMPLEOLGA", AccessKeyID: "AKIAEXAMPLEOPSKEY001", AccountID: "111122223333"}
 	said, err := a.TestNotify(t.Context(), olga)
 	want := []string{"NOT TAKEN by sns:a: nobody hears it; [sns:watch] took the message in its place", `NOT TAKEN by slack:b: Slack says <no>\n`, "taken by webhook:c; whether anybody hears of it, is not known here"}
@@ -49,6 +54,9 @@ func TestEachChannelIsTried(t *testing.T) {
 		if len(c.sent) != 1 || !strings.HasPrefix(c.sent[0].Subject, "[nightlatch] TEST: nothing has happened") || c.sent[0].Kind != report.Test || !strings.Contains(c.sent[0].Body, "user/olga") || c.sent[0].Until.IsZero() || !strings.HasSuffix(c.sent[0].Subject, "(111122223333 eu-west-1)") {
 			t.Errorf("%s was sent %q", c.name, c.sent)
 		}
+	}
+	if len(kept) != 3 || kept["webhook:c"] != (notify.Tried{At: now.now}) || kept["slack:b"].Refused != `Slack says <no>\n` || kept["sns:a"].Refused == "" {
+		t.Errorf("kept is %+v", kept)
 	}
 	// A second one has to wait: an e-mail subscription that is flooded is switched off by AWS.
 	var refusal Refusal

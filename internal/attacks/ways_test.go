@@ -144,7 +144,7 @@ func (w *world) examine(t *testing.T) (reports []doctor.Report, beats bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := checks.Of(w.Config, checks.Deployment{Stack: "Nightlatch", Account: w.ID, Region: "eu-west-1", Memory: checks.Memory(table), Hearing: checks.Hearing(table), Incidents: table,
+	list, err := checks.Of(w.Config, checks.Deployment{Stack: "Nightlatch", Account: w.ID, Region: "eu-west-1", Memory: checks.Memory(table), Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table,
 		Engines: []evidence.Trail{w}, Minute: time.Now()})
 	if err != nil {
 		t.Fatal(err)

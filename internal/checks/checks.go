@@ -32,6 +32,8 @@ type Deployment struct {
 	Memory doctor.Memory
 	// Hearing reads what the function that tells of tampering has left behind.
 	Hearing doctor.HearingRead
+	// Tried reads what became of the last test of each channel.
+	Tried doctor.TriedRead
 	// Incidents are those of the deployment.
 	Incidents doctor.Incidents
 	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again: only the functions may
@@ -72,6 +74,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Notices(d.Hearing, time.Now),
 		doctor.Observe(deployed, time.Now, with(doctor.ObserveName)...),
 		doctor.Delivery(d.Incidents, time.Now, grants[doctor.DeliveryName]...),
+		doctor.Tests(deployed, d.Tried, time.Now, with(doctor.TestsName)...),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
 		doctor.Rights(deployed, reader.Right, d.Account, d.Region, with(doctor.RightsName)...),
 		doctor.Functions(deployed, reader.Resource, with(doctor.FunctionsName)...),
@@ -130,6 +133,7 @@ var grants = map[string][]grant.Grant{
 	doctor.QueuesName:     awsstack.QueueGrants(),
 	doctor.RulesName:      awsstack.RuleGrants(),
 	doctor.DeliveryName:   dynamo.DeliveryGrants(),
+	doctor.TestsName:      dynamo.TestsGrants(),
 	doctor.RolesName:      awsstack.RoleGrants(),
 	doctor.RightsName:     awsstack.RightGrants(),
 	doctor.FunctionsName:  awsstack.FunctionGrants(),
@@ -154,7 +158,7 @@ func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants
 // Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
 func Grants(trail, store bool) []grant.Grant {
 	all := awsstack.StackGrants()
-	for _, name := range []string{doctor.BucketsName, doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.RolesName,
+	for _, name := range []string{doctor.BucketsName, doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.TestsName, doctor.RolesName,
 		doctor.RightsName, doctor.FunctionsName, doctor.TableName, doctor.SchedulesName, doctor.StorageName} {
 		all = append(all, grants[name]...)
 	}
@@ -208,5 +212,20 @@ func Hearing(table *dynamo.Store) doctor.HearingRead {
 			return doctor.Hearing{}, fmt.Errorf("what is to be told: what is stored does not decode: %v", err)
 		}
 		return doctor.Hearing{Ticked: s.Ticked, Unsent: s.Unsent()}, nil
+	}
+}
+
+// Tried reads from the table of incidents what became of the last test of each channel.
+func Tried(table *dynamo.Store) doctor.TriedRead {
+	return func(ctx context.Context) (map[string]notify.Tried, error) {
+		body, err := table.Tests(ctx)
+		if err != nil || body == "" {
+			return nil, err
+		}
+		var tried map[string]notify.Tried
+		if err := json.Unmarshal([]byte(body), &tried); err != nil {
+			return nil, fmt.Errorf("what became of the channels' tests: what is stored does not decode: %v", err)
+		}
+		return tried, nil
 	}
 }

@@ -34,6 +34,7 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notices"
+	"nightlatch/internal/notify"
 )
 
 // world is an account, what its engine refuses, and what is remembered.
@@ -58,7 +59,7 @@ func (a *world) examine() []doctor.Report {
 	a.t.Helper()
 	table, err := dynamo.New(a.Config, checkstest.Table)
 	a.do(err)
-	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Incidents: &a.incidents, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
+	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Tried: Tried(table), Incidents: &a.incidents, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
 	a.do(err)
 	return doctor.Run(a.t.Context(), time.Now, list)
 }
@@ -106,7 +107,7 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"18 of 18 hold": {"", func(context.Context, *world) error { return nil }},
+		"19 of 19 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -300,6 +301,18 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			}
 			return nil
 		}},
+		"no test was ever sent to arn:aws:sns:eu-west-1:": {"tests", func(_ context.Context, a *world) error {
+			a.Tries(map[string]notify.Tried{"slack:x": {At: time.Now()}})
+			return nil
+		}},
+		"no test within a month was taken by sns:arn:aws:sns:eu-west-1:": {"tests", func(_ context.Context, a *world) error {
+			a.Tries(map[string]notify.Tried{"sns:" + a.Names["Topic"]: {At: time.Now().AddDate(0, 0, -32)}})
+			return nil
+		}},
+		`UTC: its key is \\x1b disabled`: {"tests", func(_ context.Context, a *world) error {
+			a.Tries(map[string]notify.Tried{"sns:" + a.Names["Topic"]: {At: time.Now(), Refused: "its key is \x1b disabled"}})
+			return nil
+		}},
 		"its policy responder is not as deployed": {"roles", func(ctx context.Context, a *world) error {
 			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder"),
 				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
@@ -397,8 +410,8 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "observe", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
-			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices"}, "DescribeTable": {"table"}, "policy": {"functions"}, "ListMetrics": {"buckets", "thresholds"}}[denied]
+		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "observe", "tests", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices", "tests"}, "DescribeTable": {"table"}, "policy": {"functions"}, "ListMetrics": {"buckets", "thresholds"}}[denied]
 		if !slices.Equal(unread, want) {
 			t.Errorf("%s: not read are %q", denied, unread)
 		}

@@ -32,6 +32,8 @@ type Deployed struct {
 	Filter string
 	// Mode is how far it goes by itself, and ObserveUntil the last day of mode observe, as 2026-12-31; "" where none is set.
 	Mode, ObserveUntil string
+	// Channels are what messages of incidents go to: topics, secrets, a bus, as the settings name them.
+	Channels []string
 	// Heartbeat says that a sign of life is sent.
 	Heartbeat bool
 }

@@ -61,7 +61,7 @@ func build(cfg aws.Config, environ []string) (*examiner, error) {
 	e := &examiner{memory: checks.Memory(table), place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, alias: account.Alias, now: time.Now,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	e.checks = func(minute time.Time) ([]doctor.Check, error) {
-		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Hearing: checks.Hearing(table), Incidents: table, Engines: asked, Minute: minute})
+		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table, Engines: asked, Minute: minute})
 	}
 	e.proposals = func(ctx context.Context, filter string, watched []settings.Bucket) ([]string, error) {
 		return checks.Proposals(ctx, cfg, s.Stack, filter, watched)

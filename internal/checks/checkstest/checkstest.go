@@ -31,6 +31,7 @@ import (
 	"nightlatch/internal/evidence/trailbucket"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notices"
+	"nightlatch/internal/notify"
 )
 
 // template is a small stack of each kind of resource that the checks read, as the CDK writes them.
@@ -52,7 +53,7 @@ const template = `{"Resources": {
     "Code": {"ZipFile": "no code"}, "Environment": {"Variables": {"NIGHTLATCH_TABLE": "` + Table + `", "NIGHTLATCH_TOPIC": {"Ref": "Topic"}}}}},
   "Taken": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"FunctionName": {"Ref": "Responder"}, "EventSourceArn": {"Fn::GetAtt": ["Notices", "Arn"]}, "BatchSize": 10}},
   "Notices": {"Type": "AWS::SQS::Queue", "Properties": {}},
-  "Incidents": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "` + Table + `", "BillingMode": "PAY_PER_REQUEST",
+  "Incidents": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": {"TableName": "` + Table + `", "BillingMode": "PAY_PER_REQUEST",
     "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}, {"AttributeName": "list", "AttributeType": "S"}, {"AttributeName": "opened", "AttributeType": "S"}],
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     "GlobalSecondaryIndexes": [{"IndexName": "lists", "KeySchema": [{"AttributeName": "list", "KeyType": "HASH"}, {"AttributeName": "opened", "KeyType": "RANGE"}],
@@ -60,7 +61,7 @@ const template = `{"Resources": {
     "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}, "StreamSpecification": {"StreamViewType": "KEYS_ONLY"}, "DeletionProtectionEnabled": true,
     "ResourcePolicy": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Sid": "OnlyOursWrite", "Effect": "Deny", "Principal": "*", "Action": ["dynamodb:PutItem"], "Resource": "*",
       "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [{"Fn::GetAtt": ["ResponderRole", "Arn"]}]}}}]}}}},
-  "Cases": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Fn::Join": ["", ["nightlatch-cases-", {"Ref": "AWS::AccountId"}]]}, "VersioningConfiguration": {"Status": "Enabled"}, "ObjectLockEnabled": true,
+  "Cases": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": {"Fn::Join": ["", ["nightlatch-cases-", {"Ref": "AWS::AccountId"}]]}, "VersioningConfiguration": {"Status": "Enabled"}, "ObjectLockEnabled": true,
     "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 90}}},
     "PublicAccessBlockConfiguration": {"BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true}}}%s
 }, "Outputs": {"TableName": {"Value": "` + Table + `"}}}`
@@ -222,6 +223,7 @@ func New(t *testing.T) *Account {
 	a.do(err)
 	a.finish(buckets)
 	a.Hears(notices.State{Version: 1, Ticked: time.Now()})
+	a.Tries(map[string]notify.Tried{"sns:" + a.Names["Topic"]: {At: time.Now().Add(-time.Hour)}})
 	return a
 }
 
@@ -233,6 +235,16 @@ func (a *Account) Hears(s notices.State) {
 	body, err := json.Marshal(s)
 	a.do(err)
 	a.do(table.SetNotices(a.t.Context(), s.Version, body))
+}
+
+// Tries has tests of channels leave behind what became of them.
+func (a *Account) Tries(tried map[string]notify.Tried) {
+	a.t.Helper()
+	table, err := dynamo.New(a.Config, Table)
+	a.do(err)
+	body, err := json.Marshal(tried)
+	a.do(err)
+	a.do(table.SetTests(a.t.Context(), string(body)))
 }
 
 func (a *Account) do(err error) {

@@ -29,7 +29,7 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	list, err := checks.Of(d.Config(), checks.Deployment{Stack: c.Stack, Account: d.Account, Region: d.Region, Memory: checks.Memory(table), Hearing: checks.Hearing(table), Incidents: table})
+	list, err := checks.Of(d.Config(), checks.Deployment{Stack: c.Stack, Account: d.Account, Region: d.Region, Memory: checks.Memory(table), Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table})
 	if err != nil {
 		return err
 	}

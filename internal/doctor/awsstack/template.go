@@ -85,6 +85,12 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		d.Mode, d.ObserveUntil = cmp.Or(environment["NIGHTLATCH_MODE"], d.Mode), cmp.Or(environment["NIGHTLATCH_OBSERVE_UNTIL"], d.ObserveUntil)
 		d.Stated = d.Stated || environment["NIGHTLATCH_SEALED"] == settings.SealStated
 		d.Heartbeat = d.Heartbeat || environment["NIGHTLATCH_HEARTBEAT"] != ""
+		for _, where := range strings.Split(environment["NIGHTLATCH_TOPIC"]+","+environment["NIGHTLATCH_TOPICS"], ",") {
+			d.AddChannel(where)
+		}
+		for _, name := range []string{"NIGHTLATCH_WEBHOOK", "NIGHTLATCH_SLACK", "NIGHTLATCH_EVENT_BUS", "NIGHTLATCH_CHAT"} {
+			d.AddChannel(environment[name])
+		}
 		for _, arn := range strings.FieldsFunc(environment["NIGHTLATCH_TOPICS"]+","+environment["NIGHTLATCH_WATCHERS"], func(r rune) bool { return r == ',' }) {
 			if !slices.ContainsFunc(d.Topics, func(t doctor.Topic) bool { return t.ARN == arn }) {
 				d.Topics = append(d.Topics, doctor.Topic{ARN: arn})

@@ -11,6 +11,7 @@
 //	notices         notices        version; the JSON of what is to be told of tampering
 //	brakes          brakes         version; the JSON of what holds the responder back
 //	doctor          doctor         version; the JSON of what the checks remember
+//	tests           tests          version; the JSON of what became of the last test of each channel
 //
 // The index "lists" (keys list and opened, both strings; projected: version, closed, escalated, subject) holds the records alone: list is
 // open.N or closed.N, N a hash of the id. One list of all incidents would be one partition, which takes 1,000 writes a second, and
