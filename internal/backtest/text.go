@@ -22,7 +22,7 @@ func Text(r Result) string {
 	if r.Since.After(r.From) {
 		fmt.Fprintf(&b, ", and the alarms are those since %s", r.Since.Format(stamp))
 	}
-	fmt.Fprintf(&b, ". %s in mode act.\n\n", capital(prose.Plural(int64(len(r.Series)), "bucket")+" watched"))
+	fmt.Fprintf(&b, ". %s in mode act.\n\n", prose.Capital(prose.Plural(int64(len(r.Series)), "bucket")+" watched"))
 	for n := range r.Policies {
 		if len(r.Policies) > 1 {
 			fmt.Fprintf(&b, "%s: ", prose.Safe(r.Policies[n]))
@@ -39,8 +39,6 @@ func Text(r Result) string {
 	}
 	return b.String()
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // Sum counts what one policy had made of all alarms.
 type Sum struct {
@@ -326,7 +324,7 @@ func (r Result) Limits() []string {
 		all = append(all, "Where something cannot be read, nothing is contained. Mend what follows or leave it out, and run this again.")
 	}
 	for _, lost := range r.Lost {
-		all = append(all, prose.Plain(capital(lost))+".")
+		all = append(all, prose.Plain(prose.Capital(lost))+".")
 	}
 	return all
 }

@@ -113,7 +113,7 @@ func write(bad, mended []Report, before Kept) report.Message {
 		}
 	}
 	for _, r := range mended {
-		fmt.Fprintf(&b, "\n%s holds again: %s\n", capital(r.Name), prose.Plain(r.Says))
+		fmt.Fprintf(&b, "\n%s holds again: %s\n", prose.Capital(r.Name), prose.Plain(r.Says))
 		for _, f := range before.Reports[r.Name].Found {
 			fmt.Fprintf(&b, "  It was: %s\n", prose.Plain(f.Says))
 		}

@@ -47,23 +47,16 @@ func (r Report) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s", strings.ToUpper(said[r.State]), r.Name)
 	if r.Says != "" {
-		fmt.Fprintf(&b, ". %s", capital(prose.Plain(r.Says)))
+		fmt.Fprintf(&b, ". %s", prose.Capital(prose.Plain(r.Says)))
 	}
 	b.WriteString("\n")
 	for _, f := range r.Found {
-		fmt.Fprintf(&b, "  %s\n    %s\n", capital(prose.Plain(f.Says)), prose.Plain(f.Mend))
+		fmt.Fprintf(&b, "  %s\n    %s\n", prose.Capital(prose.Plain(f.Says)), prose.Plain(f.Mend))
 	}
 	if r.State == Unread && r.Mend != "" {
 		fmt.Fprintf(&b, "    %s\n", prose.Plain(r.Mend))
 	}
 	return b.String()
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // Schema names the form of what JSON writes. Fields are only added.

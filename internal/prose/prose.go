@@ -87,6 +87,14 @@ func Window(from, to time.Time) string {
 	return from.Format("2006-01-02 15:04") + " to " + end + " UTC"
 }
 
+// Capital is a sentence with its first letter large, where that is one of ASCII.
+func Capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 // Plural writes a count: 1 object, 2 objects, 2 copies, 2 days.
 func Plural(n int64, one string) string {
 	if n != 1 {

@@ -25,7 +25,7 @@ func Answer(r incident.Record) string {
 	if a == nil {
 		return nobody(r) + " (" + prose.List(r.Alarm.Buckets) + ", " + window + ")" + around(r, nil)
 	}
-	return fmt.Sprintf("%s %s from %s, %s, %s%s", capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(r, *a), behind(r, *a)+around(r, a))
+	return fmt.Sprintf("%s %s from %s, %s, %s%s", prose.Capital(Who(*a)), took(r, *a), prose.List(bucketsOf(r, *a)), window, from(r, *a), behind(r, *a)+around(r, a))
 }
 
 // around says how much more left around the window than in it: the theft may lie there. "" where that is said of the lead already, or is less.
@@ -76,8 +76,6 @@ func took(r incident.Record, a evidence.Actor) string {
 	}
 	return t
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // nobody says why CloudTrail may show no one.
 func nobody(r incident.Record) string {

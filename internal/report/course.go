@@ -96,7 +96,7 @@ func courseIn(r incident.Record, slots []evidence.Slot) *course {
 			class = "bad key-" + fmt.Sprint(i)
 		}
 		colours[key] = class
-		c.Keys = append(c.Keys, keyOf{class, capital(Who(a))})
+		c.Keys = append(c.Keys, keyOf{class, prose.Capital(Who(a))})
 	}
 	for _, s := range slots {
 		y, rest := courseHigh, s.Bytes

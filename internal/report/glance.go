@@ -20,7 +20,7 @@ func glance(b *strings.Builder, r incident.Record) {
 	window := prose.Window(r.Alarm.From, r.Alarm.To)
 	var lines []string
 	if a := lead(r); a != nil {
-		lines = append(lines, capital(Who(*a))+behind(r, *a), capital(took(r, *a))+" from "+prose.List(bucketsOf(r, *a))+", "+window+around(r, a), capital(from(r, *a)))
+		lines = append(lines, prose.Capital(Who(*a))+behind(r, *a), prose.Capital(took(r, *a))+" from "+prose.List(bucketsOf(r, *a))+", "+window+around(r, a), prose.Capital(from(r, *a)))
 	} else {
 		lines = append(lines, nobody(r), prose.List(r.Alarm.Buckets)+", "+window+around(r, nil))
 	}

@@ -70,7 +70,7 @@ func viewsOf(nodes []evidence.Node, shown []bool) (views []nodeView) {
 		if !shown[i] {
 			continue
 		}
-		v := nodeView{Deep: min(deep[i], maxDeep), Took: n.Took, Says: capital(node(n))}
+		v := nodeView{Deep: min(deep[i], maxDeep), Took: n.Took, Says: prose.Capital(node(n))}
 		for _, m := range n.Made {
 			v.Made = append(v.Made, "by "+made(m))
 		}

@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/incident"
 	"nightlatch/internal/lazyregexp"
+	"nightlatch/internal/prose"
 )
 
 // Message is one report, ready to be sent.
@@ -72,7 +73,7 @@ func (m Message) In(p incident.Place) Message {
 		m.Subject = m.Subject[:most-3] + "..."
 	}
 	m.Subject += end
-	m.Body += capital(strings.Join(long, ", ")) + ".\n"
+	m.Body += prose.Capital(strings.Join(long, ", ")) + ".\n"
 	return m
 }
 

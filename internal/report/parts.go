@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"nightlatch/internal/containment"
-	"nightlatch/internal/prose"
 )
 
 // Part is a piece of a message for a chat: some lines, or one command as a whole.
@@ -50,7 +49,7 @@ func Parts(m Message) (all []Part) {
 				all = append(all, Part{Text: strings.Join(lines, "\n")})
 			}
 		}
-		all = append(all, Part{Text: "Incident " + prose.Safe(r.ID) + ", " + modeOf(r) + ". Times are UTC. All of it stands in the e-mail, and in nightlatch incident."})
+		all = append(all, Part{Text: signature(r) + " All of it stands in the e-mail, and in nightlatch incident."})
 	}
 	return all
 }

@@ -220,7 +220,7 @@ func explains(r incident.Record) []bar {
 			break
 		}
 		rest -= a.Bytes
-		add(capital(Who(a)), a.Bytes, cmp.Or(classOf(r, a), "known"))
+		add(prose.Capital(Who(a)), a.Bytes, cmp.Or(classOf(r, a), "known"))
 	}
 	if rest > 0 && len(actors)+int(e.Others.Actors) > mostBars {
 		add("All others", rest, "known")
@@ -257,7 +257,7 @@ func round(x float64) float64 { return math.Round(10*x) / 10 }
 
 // comparisonOf lays an actor beside its own two weeks.
 func comparisonOf(r incident.Record, a evidence.Actor) comparison {
-	c := comparison{Who: capital(Who(a)), Says: compared(r, a)}
+	c := comparison{Who: prose.Capital(Who(a)), Says: compared(r, a)}
 	c.Says = append([]string{"Calls: " + counts(a.Calls) + "."}, c.Says...)
 	if !a.FirstSeen.IsZero() {
 		c.Says = append([]string{"First seen " + moment(a.FirstSeen) + ", last seen " + moment(a.LastSeen) + " UTC."}, c.Says...)
@@ -307,7 +307,7 @@ func comparisonOf(r incident.Record, a evidence.Actor) comparison {
 		case "?":
 			usual = "not known how usual"
 		}
-		c.Places = append(c.Places, bar{Name: capital(place(o)) + ": " + usual, Amount: prose.Bytes(o.Bytes), Class: class, Width: part(o.Bytes, most)})
+		c.Places = append(c.Places, bar{Name: prose.Capital(place(o)) + ": " + usual, Amount: prose.Bytes(o.Bytes), Class: class, Width: part(o.Bytes, most)})
 	}
 	if h := a.Hours; h != nil && a.HistoryDays != nil && !a.FirstSeen.IsZero() && a.LastSeen.Sub(a.FirstSeen) < 12*time.Hour {
 		c.Hours = &hours{Says: fmt.Sprintf("Its owner read these buckets between %s and %s UTC on %d earlier days; now it came between %s and %s.", ofDay(h.From), ofDay(h.To),

@@ -61,7 +61,12 @@ func rest(b *writer, r incident.Record) {
 	}
 	timeline(b, r)
 	fmt.Fprintln(b)
-	b.lines(fmt.Sprintf("Incident %s, %s. Times are UTC.", prose.Safe(r.ID), modeOf(r)), 0)
+	b.lines(signature(r), 0)
+}
+
+// signature ends a text: which incident it is.
+func signature(r incident.Record) string {
+	return "Incident " + prose.Safe(r.ID) + ", " + modeOf(r) + ". Times are UTC."
 }
 
 // modeOf says in which mode an incident was, and when it was to end.

@@ -169,7 +169,7 @@ func Abuse(r incident.Record) (t Todo, any bool) {
 			". Say when, in UTC, and from which addresses, which stand in the trail's own records; say nothing of what was taken."
 	}
 	if len(endpoints) > 0 {
-		t.Says = strings.TrimSpace(t.Says + " " + capital(strings.Join(endpoints, ", ")) + " is inside AWS: see whether the account is one of yours. If not, " + aws + ".")
+		t.Says = strings.TrimSpace(t.Says + " " + prose.Capital(strings.Join(endpoints, ", ")) + " is inside AWS: see whether the account is one of yours. If not, " + aws + ".")
 	}
 	return t, t.Says != ""
 }

@@ -240,7 +240,7 @@ func compared(r incident.Record, a evidence.Actor) []string {
 	}
 	for i, o := range a.Origins {
 		if i < 3 && o.Days != nil && *o.Days > 0 && !isUsual(o) {
-			lines = append(lines, capital(place(o))+" was "+seen(o)+".")
+			lines = append(lines, prose.Capital(place(o))+" was "+seen(o)+".")
 		}
 	}
 	return lines

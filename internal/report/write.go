@@ -205,7 +205,7 @@ func Page(fired []incident.Record) Message {
 	b.lines("Nightlatch asks CloudTrail now who takes them; it is about five minutes behind. The answer follows, in fifteen minutes at the latest. "+
 		"Nothing was done yet.", 0)
 	b.WriteString("\n")
-	b.lines(fmt.Sprintf("Incident %s, %s. Times are UTC.", prose.Safe(fired[0].ID), modeOf(fired[0])), 0)
+	b.lines(signature(fired[0]), 0)
 	what := prose.List(fired[0].Alarm.Buckets)
 	if n := len(fired); n > 1 {
 		what = prose.Plural(int64(n), "alarm")
@@ -315,7 +315,7 @@ func closing(r incident.Record) Message {
 		fmt.Fprintf(&b, "\n%s\n", link)
 	}
 	b.WriteString("\n")
-	b.lines(fmt.Sprintf("Incident %s, %s. Times are UTC.", prose.Safe(r.ID), modeOf(r)), 0)
+	b.lines(signature(r), 0)
 	return Message{Subject: subject(end+", "+headline(r), r), Body: b.String()}
 }
 

@@ -203,9 +203,12 @@ func (w *worker) run(ctx context.Context) (time.Time, error) {
 }
 
 // stays reports whether this invocation has the time to wait until then, and for what is due then.
-func (w *worker) stays(ctx context.Context, at time.Time) bool {
+func (w *worker) stays(ctx context.Context, at time.Time) bool { return w.lasts(ctx, at.Add(handOver)) }
+
+// lasts reports whether this invocation goes on beyond a time.
+func (w *worker) lasts(ctx context.Context, at time.Time) bool {
 	until, ok := ctx.Deadline()
-	return w.Scheduler == nil || !ok || at.Add(handOver).Before(until)
+	return w.Scheduler == nil || !ok || at.Before(until)
 }
 
 // timeLeft reports whether any move that is begun now can come to its end.
@@ -214,8 +217,7 @@ func (w *worker) timeLeft(ctx context.Context) bool { return w.stays(ctx, w.Cloc
 // timeFor reports whether such a move can. A step that is due does not wait for the next invocation, which may be a minute and a half away, because
 // this one has no time for a query round.
 func (w *worker) timeFor(ctx context.Context, do incident.Do) bool {
-	until, ok := ctx.Deadline()
-	return w.timeLeft(ctx) || do == incident.Act && ok && w.Clock.Now().Add(actTime).Before(until)
+	return w.timeLeft(ctx) || do == incident.Act && w.lasts(ctx, w.Clock.Now().Add(actTime))
 }
 
 // list takes in what is open and was changed by somebody else, or is not known yet.

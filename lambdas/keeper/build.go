@@ -101,16 +101,12 @@ func (k keeper) handle(ctx context.Context, batch events.DynamoDBEvent) error {
 func (k keeper) draw(ctx context.Context, r incident.Record) ([]evidence.Slot, error) {
 	ctx, done := context.WithTimeout(ctx, k.drawTime)
 	defer done()
-	var rows []evidence.Row
-	_, err := k.each(ctx, report.CourseOf(r), func(row evidence.Row) error {
-		rows = append(rows, row)
-		return nil
-	})
+	answer, err := evidence.Collect(func(do func(evidence.Row) error) (evidence.Answer, error) { return k.each(ctx, report.CourseOf(r), do) })
 	if err != nil {
 		k.log.WarnContext(ctx, "the minutes of the page could not be asked for", "incident", r.ID, "err", err)
 		return nil, err
 	}
-	return evidence.ReadCourse(rows)
+	return evidence.ReadCourse(answer.Rows)
 }
 
 // suspects goes through the usual suspects of an incident.

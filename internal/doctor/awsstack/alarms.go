@@ -93,22 +93,22 @@ func alarmOf(m types.MetricAlarm) doctor.Alarm {
 		"ExtendedStatistic": aws.ToString(m.ExtendedStatistic), "TreatMissingData": aws.ToString(m.TreatMissingData), "Unit": string(m.Unit), "ThresholdMetricId": aws.ToString(m.ThresholdMetricId),
 		"AlarmActions": joined(m.AlarmActions), "OKActions": joined(m.OKActions), "InsufficientDataActions": joined(m.InsufficientDataActions),
 	} {
-		set(a, name, v)
+		put(a.Settings, name, v)
 	}
 	for name, n := range map[string]*int32{"Period": m.Period, "EvaluationPeriods": m.EvaluationPeriods, "DatapointsToAlarm": m.DatapointsToAlarm} {
 		if n != nil {
-			set(a, name, strconv.Itoa(int(*n)))
+			put(a.Settings, name, strconv.Itoa(int(*n)))
 		}
 	}
 	if m.Threshold != nil {
-		set(a, "Threshold", strconv.FormatFloat(*m.Threshold, 'f', -1, 64))
+		put(a.Settings, "Threshold", strconv.FormatFloat(*m.Threshold, 'f', -1, 64))
 	}
 	var queries []query
 	for _, q := range m.Metrics {
 		queries = append(queries, queryOf(q))
 	}
-	set(a, "Dimensions", inOrder(dimensionsOf(m.Dimensions)))
-	set(a, "Metrics", metrics(queries))
+	put(a.Settings, "Dimensions", inOrder(dimensionsOf(m.Dimensions)))
+	put(a.Settings, "Metrics", metrics(queries))
 	a.Idle = idle(m)
 	return a
 }
@@ -125,13 +125,6 @@ func idle(m types.MetricAlarm) (why []string) {
 		why = append(why, fmt.Sprintf("has a warm-up of %d minutes, and does nothing so long after each change", *m.WarmUpConfiguration.WarmUpPeriodDurationInMinutes))
 	}
 	return why
-}
-
-// set sets a setting that there is.
-func set(a doctor.Alarm, name, value string) {
-	if value != "" {
-		a.Settings[name] = value
-	}
 }
 
 // joined writes a list whose order means nothing.

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
-	"nightlatch/internal/awserr"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/grant"
 )
@@ -24,10 +23,7 @@ func RoleGrants() []grant.Grant {
 func (r *Reader) Role(ctx context.Context, name string) (doctor.Role, error) {
 	on := fmt.Sprintf("role %q", name)
 	fail := func(action string, err error) (doctor.Role, error) {
-		if refused, _ := awserr.Refusal(err); refused != nil && refused.ErrorCode() == "NoSuchEntity" {
-			return doctor.Role{}, fmt.Errorf("%s: %w", on, doctor.ErrGone)
-		}
-		return doctor.Role{}, failed(action, on, err)
+		return doctor.Role{}, missing(action, on, err)
 	}
 	got, err := r.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
 	if err == nil && got.Role == nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 
-	"nightlatch/internal/awserr"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/grant"
 )
@@ -24,10 +23,7 @@ func RuleGrants() []grant.Grant {
 func (r *Reader) Rule(ctx context.Context, name string) (doctor.Rule, error) {
 	on := fmt.Sprintf("rule %q", name)
 	fail := func(action string, err error) (doctor.Rule, error) {
-		if refused, _ := awserr.Refusal(err); refused != nil && refused.ErrorCode() == "ResourceNotFoundException" {
-			return doctor.Rule{}, fmt.Errorf("%s: %w", on, doctor.ErrGone)
-		}
-		return doctor.Rule{}, failed(action, on, err)
+		return doctor.Rule{}, missing(action, on, err)
 	}
 	got, err := r.events.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &name})
 	if err != nil {

@@ -172,16 +172,16 @@ func (f filler) alarm(id string) (doctor.Alarm, error) {
 	p := f.properties(id)
 	a := doctor.Alarm{Name: text(p["AlarmName"]), Settings: map[string]string{}}
 	for _, name := range alarmTexts {
-		set(a, name, text(p[name]))
+		put(a.Settings, name, text(p[name]))
 	}
 	for _, name := range alarmNumbers {
 		if p[name] != nil {
-			set(a, name, number(p[name]))
+			put(a.Settings, name, number(p[name]))
 		}
 	}
 	for _, name := range []string{"AlarmActions", "OKActions", "InsufficientDataActions"} {
 		list, _ := p[name].([]any)
-		set(a, name, joined(texts(list)))
+		put(a.Settings, name, joined(texts(list)))
 	}
 	var dimensions []dimension
 	var queries []query
@@ -190,7 +190,7 @@ func (f filler) alarm(id string) (doctor.Alarm, error) {
 			return a, fmt.Errorf("the %s of alarm %q: %v", name, id, err)
 		}
 	}
-	set(a, "Dimensions", inOrder(dimensions))
-	set(a, "Metrics", metrics(queries))
+	put(a.Settings, "Dimensions", inOrder(dimensions))
+	put(a.Settings, "Metrics", metrics(queries))
 	return a, nil
 }

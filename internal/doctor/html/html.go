@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"nightlatch/internal/doctor"
+	"nightlatch/internal/prose"
 	incident "nightlatch/internal/report/html"
 )
 
 //go:embed page.html
 var pageHTML string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"style": incident.Style, "command": command, "capital": capital}).Parse(pageHTML))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"style": incident.Style, "command": command, "capital": prose.Capital}).Parse(pageHTML))
 
 // view is what the template lays out.
 type view struct {
@@ -57,11 +58,3 @@ func Page(of string, at time.Time, reports []doctor.Report) ([]byte, error) {
 
 // command reports whether how something is mended is a line for a shell.
 func command(mend string) bool { return strings.HasPrefix(mend, "aws ") }
-
-// capital is a sentence with its first letter large.
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightlatch/internal/doctor"
+	"nightlatch/internal/prose"
 )
 
 // The answer comes first, and what others have chosen does nothing.
@@ -31,7 +32,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s: got %s", word, text)
 		}
 		for _, r := range reports {
-			for _, want := range []string{">" + r.Name + "</h3>", capital(r.Says)} {
+			for _, want := range []string{">" + r.Name + "</h3>", prose.Capital(r.Says)} {
 				if !strings.Contains(text, want) {
 					t.Errorf("%s: no %q", word, want)
 				}
