@@ -51,6 +51,8 @@ type invocation struct {
 	read map[containment.Ref]containment.Doc
 	// readAt is when AWS has answered what a setting is, last.
 	readAt map[containment.Ref]time.Time
+	// activeAt is when a key was last seen active, by whichever of its incidents: they read beside each other, and AWS's copies differ.
+	activeAt map[containment.Ref]time.Time
 	// unread are the incidents that were not loaded when it asked for them last: it knows nothing of what it has done in them.
 	unread map[string]bool
 	// brakesRead is when it has read the lowered mode and the holds last.
@@ -60,7 +62,7 @@ type invocation struct {
 func (w *world) invocation(kind string) *invocation {
 	w.invocations++
 	skew := w.between(-w.weather.skew, w.weather.skew)
-	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[containment.Ref]containment.Doc{}, readAt: map[containment.Ref]time.Time{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
+	return &invocation{world: w, name: fmt.Sprintf("%s%d", kind, w.invocations), generation: w.generation, read: map[containment.Ref]containment.Doc{}, readAt: map[containment.Ref]time.Time{}, activeAt: map[containment.Ref]time.Time{}, unread: map[string]bool{}, skew: skew, began: w.now.Add(skew)}
 }
 
 // pause lets time pass in the thread of it that runs.
@@ -549,6 +551,9 @@ var notRead = containment.Doc{Text: "not read"}
 // Read shows a change as soon as it has reached the copy of AWS's that answers.
 func (a simAccount) Read(_ context.Context, ref containment.Ref) (containment.Doc, error) {
 	doc, err := call(a.invocation, "account", "read "+ref.Name, func() (containment.Doc, error) { a.readAt[ref] = a.now; return a.answers(ref) })
+	if err == nil && doc.Text == containment.Active {
+		a.activeAt[ref] = a.now
+	}
 	switch {
 	case err != nil:
 		a.read[ref] = notRead

@@ -210,7 +210,7 @@ func (in *invocation) checkWrite(id string, ref containment.Ref, doc containment
 	read := in.read[ref]
 	for i = len(w.writes) - 1; i >= 0 && (w.writes[i].ref != ref || o.Approved != nil && w.writes[i].doc == doc && w.writes[i].incident == ""); i-- {
 	}
-	if i >= 0 && w.writes[i].doc == doc && read.Text != containment.Active && (read != notRead || w.writes[i].by == in.name && !in.unread[w.writes[i].incident]) {
+	if i >= 0 && w.writes[i].doc == doc && read.Text != containment.Active && !in.activeAt[ref].After(w.writes[i].at) && (read != notRead || w.writes[i].by == in.name && !in.unread[w.writes[i].incident]) {
 		w.breach(ruleOnce, "%s deactivates %s, which %s has done at %s", in.name, key, w.writes[i].by, w.writes[i].at.Format(time.TimeOnly))
 	}
 }
