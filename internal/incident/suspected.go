@@ -7,14 +7,23 @@ import (
 	"nightlatch/internal/containment"
 )
 
-// Suspected are the buckets of an incident, and the IAM users of ours that a step is about, each once: whose usual suspects are gone through.
-func (r Record) Suspected() (buckets, users []string) {
-	for _, a := range r.Evidence.Actors {
-		theft := slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Against(a) && o.State != containment.Skipped })
-		ours := a.Kind == actor.IAMUserKey || a.Kind == actor.IAMUserSession || a.Kind == actor.IAMUser
-		if ours && theft && a.UserName != "" && !slices.Contains(users, a.UserName) {
-			users = append(users, a.UserName)
+// Suspected are the buckets of an incident, and the IAM users and roles of ours that a step is about, each once: whose usual suspects are gone through.
+func (r Record) Suspected() (buckets, users, roles []string) {
+	add := func(names *[]string, name string) {
+		if name != "" && !slices.Contains(*names, name) {
+			*names = append(*names, name)
 		}
 	}
-	return slices.Clone(r.Alarm.Buckets), users
+	for _, a := range r.Evidence.Actors {
+		if !slices.ContainsFunc(r.Outcomes, func(o containment.Outcome) bool { return o.Against(a) && o.State != containment.Skipped }) {
+			continue
+		}
+		switch a.Kind {
+		case actor.IAMUserKey, actor.IAMUserSession, actor.IAMUser:
+			add(&users, a.UserName)
+		case actor.RoleSession, actor.Role, actor.IdentityCenter:
+			add(&roles, a.RoleName)
+		}
+	}
+	return slices.Clone(r.Alarm.Buckets), users, roles
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -21,7 +22,7 @@ type statement struct {
 	Principal, NotPrincipal json.RawMessage
 	Action, NotAction       oneOrMore[string]
 	Resource, NotResource   oneOrMore[string]
-	Condition               map[string]json.RawMessage
+	Condition               map[string]map[string]json.RawMessage
 }
 
 // oneOrMore is a list, or its only element.
@@ -52,77 +53,129 @@ func parse(text string) (d document, err error) {
 
 var twelve = regexp.MustCompile(`^(?:arn:aws[a-z-]*:(?:iam|sts)::)?([0-9]{12})(?::.*)?$`)
 
+// named is a principal of a policy: its kind, which is AWS, Service, Federated or CanonicalUser, and what it is called there.
+type named struct{ kind, name string }
+
+// of reports whether a principal is of an account.
+func (n named) of(account string) bool {
+	m := twelve.FindStringSubmatch(n.name)
+	return n.kind == "AWS" && m != nil && m[1] == account
+}
+
+// said is how a principal is spoken of, with a condition where there is one.
+func (n named) said(s statement) string {
+	name := n.name
+	if n.kind != "AWS" {
+		name = n.kind + " " + name
+	}
+	if len(s.Condition) > 0 {
+		name += " under a condition"
+	}
+	return name
+}
+
 // lets are those whom a bucket's policy lets in who are not of the account: everybody, other accounts, and what is no principal of an account. The
 // services of AWS are left out. What holds only under a condition is said to.
 func lets(text, account string) (who []string, err error) {
 	if text == "" {
 		return nil, nil
 	}
+	err = everyAllowed(text, func(s statement, n named) {
+		if said := n.said(s); n.kind != "Service" && !n.of(account) && !slices.Contains(who, said) {
+			who = append(who, said)
+		}
+	})
+	return who, err
+}
+
+// trust is whom a role's policy lets assume it.
+type trust struct {
+	// others are not of the account, open are federated providers of which everybody may, and ours are all else.
+	others, open, ours []string
+}
+
+func trusts(text, account string) (t trust, err error) {
+	err = everyAllowed(text, func(s statement, n named) {
+		list := &t.others
+		switch {
+		case n.kind == "Federated" && !s.narrows(n.name):
+			list = &t.open
+		case n.kind != "AWS" || n.of(account):
+			list = &t.ours
+		}
+		if said := n.said(s); !slices.Contains(*list, said) {
+			*list = append(*list, said)
+		}
+	})
+	return t, err
+}
+
+// narrows reports whether a statement that trusts a federated provider has a condition on who comes from there. Of a provider of SAML, which is the account's own and
+// vouches for its people, any will do; a token's audience says only for which service it was made, and not for whom.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
+func (s statement) narrows(provider string) bool {
+	for _, keys := range s.Condition {
+		for key := range keys {
+			if strings.Contains(provider, ":saml-provider/") || !strings.HasSuffix(strings.ToLower(key), ":aud") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// everyAllowed gives do each principal whom a policy allows something, with the statement.
+func everyAllowed(text string, do func(statement, named)) error {
 	d, err := parse(text)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, s := range d.Statement {
 		if s.Effect != "Allow" {
 			continue
 		}
-		names, err := s.principals()
+		all, err := s.principals()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, name := range names {
-			if m := twelve.FindStringSubmatch(name); m != nil && m[1] == account {
-				continue
-			}
-			if len(s.Condition) > 0 {
-				name += " under a condition"
-			}
-			if !slices.Contains(who, name) {
-				who = append(who, name)
-			}
+		for _, n := range all {
+			do(s, n)
 		}
 	}
-	return who, nil
+	return nil
 }
 
-// principals are whom a statement is about, without services.
-func (s statement) principals() ([]string, error) {
+// principals are whom a statement is about.
+func (s statement) principals() (all []named, err error) {
 	if s.NotPrincipal != nil {
-		return []string{"everybody but a few"}, nil
+		return []named{{"AWS", "everybody but a few"}}, nil
 	}
-	var all string
-	if json.Unmarshal(s.Principal, &all) == nil {
-		if all == "*" {
-			all = "everybody"
+	var one string
+	if json.Unmarshal(s.Principal, &one) == nil {
+		if one == "*" {
+			one = "everybody"
 		}
-		return []string{all}, nil
+		return []named{{"AWS", one}}, nil
 	}
 	var kinds map[string]oneOrMore[string]
 	if err := json.Unmarshal(s.Principal, &kinds); err != nil {
 		return nil, errors.New("a statement's principal is none")
 	}
-	var names []string
-	for kind, of := range kinds {
-		for _, name := range of {
-			switch {
-			case kind == "Service":
-				continue
-			case kind == "AWS" && name == "*":
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		for _, name := range kinds[kind] {
+			if kind == "AWS" && name == "*" {
 				name = "everybody"
-			case kind != "AWS":
-				name = kind + " " + name
 			}
-			names = append(names, name)
+			all = append(all, named{kind, name})
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	return all, nil
 }
 
-// escalates are calls by which whoever may make them on himself gives himself every right.
-var escalates = []string{"iam:AttachUserPolicy", "iam:PutUserPolicy", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:AddUserToGroup"}
+// escalates are calls by which whoever may make them on himself, or on a role that he may assume, gives himself every right.
+var escalates = []string{"iam:AttachUserPolicy", "iam:PutUserPolicy", "iam:AttachRolePolicy", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:AddUserToGroup"}
 
-// everything reports whether a policy allows every call on everything, or a call by which its user gets there, on whatever. Denials are not weighed.
+// everything reports whether a policy allows every call on everything, or a call by which its user or role gets there, on whatever. Denials are not weighed.
 func everything(d document) bool {
 	return slices.ContainsFunc(d.Statement, func(s statement) bool {
 		return s.allows("any-service:AnyCall") && s.onAll() || slices.ContainsFunc(escalates, s.allows)

@@ -1,5 +1,5 @@
 // Package posture goes through the usual suspects of an incident: how a bucket may be open to others, what is missing that would have helped, and
-// what the user of a credential may do. It decides nothing. What could not be read is never taken for good.
+// what the user or the role of a credential may do. It decides nothing. What could not be read is never taken for good.
 package posture
 
 import (
@@ -26,7 +26,7 @@ const (
 
 // Suspect is one usual reason why bytes leave, or why it was easy.
 type Suspect struct {
-	// Name is the suspect, and Of the bucket or the user; others chose Of.
+	// Name is the suspect, and Of the bucket or the user, or the role with that word before it; others chose Of.
 	Name   string `json:"suspect"`
 	Of     string `json:"of"`
 	Answer Answer `json:"answer"`
@@ -227,13 +227,13 @@ type Key struct {
 	Created, LastUsed time.Time
 }
 
-// Policy is a policy of a user, and by what it is the user's: attached, inline, or a group's name.
+// Policy is a policy of a user or a role, and by what it is theirs: attached, inline, or a group's name.
 type Policy struct{ Name, By, Text string }
 
-// Service is an AWS service that the policies of a user let it call, by the prefix of its actions.
+// Service is an AWS service that the policies of a user or a role let it call, by the prefix of its actions.
 type Service struct {
 	Name string
-	// Tried is when the user last called it, refused or not; zero where IAM knows of no call.
+	// Tried is when it was last called, refused or not; zero where IAM knows of no call.
 	Tried time.Time
 }
 
@@ -257,8 +257,8 @@ func (u User) Suspects(now time.Time) []Suspect {
 	line := func(words ...string) string {
 		return shellescape.QuoteCommand(append([]string{"aws", "iam"}, words...))
 	}
-	days := func(since time.Time) string { return prose.Plural(int64(now.Sub(since)/(24*time.Hour)), "day") }
-	return []Suspect{
+	days := daysBefore(now)
+	return append([]Suspect{
 		suspect(u.Name, "a key of it is old", "IAM.3", u.Keys, func(keys []Key) (string, bool) {
 			old, says := false, []string{}
 			for _, k := range keys {
@@ -286,23 +286,7 @@ func (u User) Suspects(now time.Time) []Suspect {
 			}
 			return "it has a console password, and no second factor", true
 		}, "give it a second factor, or take the password", line("delete-login-profile", "--user-name", u.Name)),
-		suspect(u.Name, "it may do everything, or give itself that", "IAM.1", u.Policies, func(all []Policy) (string, bool) {
-			return which(all, everything, "no policy allows everything, or the calls by which a user gets there")
-		}, "narrow these policies to what was used; nightlatch suspects with --trail says what that was in S3", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),
-		suspect(u.Name, "it may read every bucket", "IAM.21", u.Policies, func(all []Policy) (string, bool) {
-			return which(all, everyBucket, "no policy allows the reading of every bucket")
-		}, "narrow these policies to the buckets that it reads", line("list-attached-user-policies", "--user-name", u.Name), line("list-user-policies", "--user-name", u.Name)),
-		later(suspect(u.Name, "it may call services that it does not use", "", u.Services, func(all []Service) (string, bool) {
-			return unused(all, days)
-		}, "narrow its policies to the services that it tried, once you know which tries were the thief's; for the actions of each, have IAM write the report again, in detail",
-			line("generate-service-last-accessed-details", "--arn", u.ARN, "--granularity", "ACTION_LEVEL"), "aws iam get-service-last-accessed-details --job-id JOB_ID")),
-		later(suspect(u.Name, "no boundary holds it", "", u.Boundary, func(arn string) (string, bool) {
-			if arn != "" {
-				return "its boundary is " + prose.Safe(arn), false
-			}
-			return "it has no permissions boundary", true
-		}, "consider a boundary for users with keys", line("get-user", "--user-name", u.Name))),
-	}
+	}, reach(u.Name, "user", u.Name, u.ARN, u.Policies, u.Services, u.Boundary, days)...)
 }
 
 // rotation is how the old keys of a user are replaced without an outage, in order.
@@ -317,7 +301,38 @@ func (u User) rotation(now time.Time, line func(...string) string) []string {
 	return lines
 }
 
-// unused says which services a user has tried, and reports whether it may call others, too.
+// daysBefore says how many days before now something was.
+func daysBefore(now time.Time) func(time.Time) string {
+	return func(since time.Time) string { return prose.Plural(int64(now.Sub(since)/(24*time.Hour)), "day") }
+}
+
+// reach are the suspects that a user and a role have in common: how far their policies reach. The kind is the word for them in IAM's commands.
+func reach(of, kind, name, arn string, policies Read[[]Policy], services Read[[]Service], boundary Read[string], days func(time.Time) string) []Suspect {
+	line := func(verb string) string {
+		return shellescape.QuoteCommand([]string{"aws", "iam", verb, "--" + kind + "-name", name})
+	}
+	listed := []string{line("list-attached-" + kind + "-policies"), line("list-" + kind + "-policies")}
+	return []Suspect{
+		suspect(of, "it may do everything, or give itself that", "IAM.1", policies, func(all []Policy) (string, bool) {
+			return which(all, everything, "no policy allows everything, or the calls by which a "+kind+" gets there")
+		}, "narrow these policies to what was used"+map[string]string{"user": "; nightlatch suspects with --trail says what that was in S3"}[kind], listed...),
+		suspect(of, "it may read every bucket", "IAM.21", policies, func(all []Policy) (string, bool) {
+			return which(all, everyBucket, "no policy allows the reading of every bucket")
+		}, "narrow these policies to the buckets that it reads", listed...),
+		later(suspect(of, "it may call services that it does not use", "", services, func(all []Service) (string, bool) {
+			return unused(all, days)
+		}, "narrow its policies to the services that it tried, once you know which tries were the thief's; for the actions of each, have IAM write the report again, in detail",
+			shellescape.QuoteCommand([]string{"aws", "iam", "generate-service-last-accessed-details", "--arn", arn, "--granularity", "ACTION_LEVEL"}), "aws iam get-service-last-accessed-details --job-id JOB_ID")),
+		later(suspect(of, "no boundary holds it", "", boundary, func(arn string) (string, bool) {
+			if arn != "" {
+				return "its boundary is " + prose.Safe(arn), false
+			}
+			return "it has no permissions boundary", true
+		}, "consider a boundary for "+map[string]string{"user": "users with keys", "role": "roles that others than AWS may assume"}[kind], line("get-"+kind))),
+	}
+}
+
+// unused says which services somebody has tried, and reports whether it may call others, too.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GenerateServiceLastAccessedDetails.html
 func unused(all []Service, days func(time.Time) string) (string, bool) {
 	const most = 12 // of those that were tried: they are what a policy is narrowed to

@@ -132,6 +132,8 @@ func TestWhatAPolicyAllows(t *testing.T) {
 		`{"Effect":"Allow","NotAction":"s3:*","Resource":"*"}`:                                           {true, false},
 		`{"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::secret/*"}`:               {false, true},
 		`{"Effect":"Allow","Action":"iam:PutUserPolicy","Resource":"arn:aws:iam::111122223333:user/me"}`: {true, false},
+		`{"Effect":"Allow","Action":"iam:AttachRolePolicy","Resource":"*"}`:                              {true, false},
+		`{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}`:                                      {false, false},
 		`{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}`:                               {false, false},
 		`{"Effect":"Allow","Action":"s3:GetObject?","Resource":"*"}`:                                     {false, false},
 		`{"Effect":"Allow","Action":"s3:Get[O]bject","Resource":"*"}`:                                    {false, false},
@@ -221,7 +223,8 @@ func TestHostileNamesAmongTheSuspects(t *testing.T) {
 		Grantees: Read[[]string]{Is: []string{name}}, Replicates: Read[[]string]{Is: []string{name}}, AccessPoints: Read[[]AccessPoint]{Is: []AccessPoint{{name, true}}}, LogsTo: Read[string]{Is: name}, Encryption: Read[Encryption]{Is: Encryption{name, ""}}}
 	u := User{Name: name, Keys: Read[[]Key]{Is: []Key{{ID: name}}}, Policies: Read[[]Policy]{Is: []Policy{{name, name, "{"}}}, Boundary: Read[string]{Is: name}}
 	u.ARN, u.Services.Is = name, []Service{{name, time.Now()}, {name, time.Time{}}}
-	list := append(b.Suspects(), u.Suspects(time.Now())...)
+	e := Role{Name: name, Account: us, Trust: Read[string]{Is: `{"Statement":{"Effect":"Allow","Principal":{"AWS":"a\nRULED OUT: b","Federated":"c\nRULED OUT: b"}}}`}, LastUsed: Read[Use]{Is: Use{time.Now(), name}}, Boundary: Read[string]{Is: name}}
+	list := slices.Concat(b.Suspects(), u.Suspects(time.Now()), e.Suspects(time.Now()))
 	text := Text(list)
 	for i, c := range text {
 		if c < 0x20 && c != '\n' || c > 0x7e {

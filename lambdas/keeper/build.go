@@ -36,7 +36,7 @@ type keeper struct {
 	load  func(ctx context.Context, id string) (incident.Record, error)
 	shelf func(incident string) casefolder.Shelf
 	each  casefolder.Each
-	look  func(ctx context.Context, buckets, users []string) []posture.Suspect
+	look  func(ctx context.Context, buckets, users, roles []string) []posture.Suspect
 	// lookTime and drawTime are the constants, but in tests.
 	lookTime, drawTime time.Duration
 	log                *slog.Logger
@@ -113,8 +113,8 @@ func (k keeper) draw(ctx context.Context, r incident.Record) ([]evidence.Slot, e
 func (k keeper) suspects(ctx context.Context, r incident.Record) []posture.Suspect {
 	ctx, done := context.WithTimeout(ctx, k.lookTime)
 	defer done()
-	buckets, users := r.Suspected()
-	list := k.look(ctx, buckets, users)
+	buckets, users, roles := r.Suspected()
+	list := k.look(ctx, buckets, users, roles)
 	if n := posture.Count(list, posture.Unread); n > 0 {
 		k.log.WarnContext(ctx, "not all suspects could be read", "incident", r.ID, "unread", n, "of", len(list))
 	}

@@ -139,6 +139,9 @@ func newWorld(t *testing.T, id string, objects int) *world {
 		if kind == "key" {
 			name = lookedAt
 		}
+		if kind == "role" {
+			return "arn:aws:iam::" + ours + ":role/" + name, nil
+		}
 		return "arn:aws:iam::" + ours + ":user/" + name, nil
 	}
 	front := httptest.NewServer(w.aws)
@@ -426,16 +429,21 @@ func (w *world) suspects(incident string) map[string]posture.Suspect {
 	}
 	all := map[string]posture.Suspect{}
 	for _, s := range of.Suspects {
+		if strings.HasPrefix(s.Of, "role ") {
+			s.Name = "role: " + s.Name
+		}
 		all[s.Name] = s
 	}
 	return all
 }
 
-// suspected is an incident of a bucket and of a user with a key, told.
+// suspected is an incident of a bucket, of a user with a key and of a role, told.
 func suspected() incident.Record {
 	r := told(opened(theft))
 	r.Alarm.Buckets = []string{lookedAt}
 	r.Evidence.Actors[0].Kind, r.Evidence.Actors[0].UserName = actor.IAMUserKey, lookedAt
+	r.Evidence.Actors = append(r.Evidence.Actors, evidence.Actor{Kind: actor.RoleSession, AccessKeyID: "ASIAEXAMPLESESSION01", RoleName: "etl"})
+	r.Outcomes = append(r.Outcomes, containment.Outcome{Action: policy.DenyRoleSession, Target: "etl", AccessKeyID: "ASIAEXAMPLESESSION01", State: containment.Asked, At: noon.Add(10 * time.Minute)})
 	return r
 }
 
@@ -452,6 +460,8 @@ func looked(t *testing.T) []granttest.Call {
 	}
 	must(w.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: name, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}}))
 	must(users.CreateUser(ctx, &iam.CreateUserInput{UserName: name}))
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"ACCOUNT"},"Action":"sts:AssumeRole"}]}`
+	must(users.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("etl"), AssumeRolePolicyDocument: aws.String(strings.Replace(trust, "ACCOUNT", ours, 1))}))
 	r := w.put(suspected())
 	stage := func(deny string, want map[string]posture.Answer) {
 		t.Helper()
@@ -468,13 +478,15 @@ func looked(t *testing.T) []granttest.Call {
 		}
 		page := string(w.file(theft, "page.html", ""))
 		for suspect, answer := range want {
-			if got[suspect].Answer != answer || !strings.Contains(page, html.EscapeString(suspect)) {
-				t.Errorf("denied %q: %s: %+v, want %s; on the page: %t", deny, suspect, got[suspect], answer, strings.Contains(page, html.EscapeString(suspect)))
+			stands := strings.Contains(page, html.EscapeString(strings.TrimPrefix(suspect, "role: ")))
+			if got[suspect].Answer != answer || !stands {
+				t.Errorf("denied %q: %s: %+v, want %s; on the page: %t", deny, suspect, got[suspect], answer, stands)
 			}
 		}
 	}
 	stage("", map[string]posture.Answer{"its public access block is not whole": posture.Stands, "the policy lets other accounts in": posture.RuledOut, "access points lead to it": posture.RuledOut,
-		"what is overwritten or deleted is gone": posture.Stands, "a key of it is old": posture.RuledOut, "it may do everything, or give itself that": posture.RuledOut, "it may call services that it does not use": posture.RuledOut})
+		"what is overwritten or deleted is gone": posture.Stands, "a key of it is old": posture.RuledOut, "it may do everything, or give itself that": posture.RuledOut, "it may call services that it does not use": posture.RuledOut,
+		"role: others than this account may assume it": posture.RuledOut, "role: it may do everything, or give itself that": posture.RuledOut, "role: it may call services that it does not use": posture.RuledOut})
 
 	w.advisor.Services = append(w.advisor.Services, advisortest.Service{Namespace: "ec2"})
 	all := aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
@@ -489,9 +501,12 @@ func looked(t *testing.T) []granttest.Call {
 	must(users.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: name}))
 	must(users.AddUserToGroup(ctx, &iam.AddUserToGroupInput{GroupName: name, UserName: name}))
 	must(users.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{GroupName: name, PolicyName: aws.String("own"), PolicyDocument: all}))
+	must(users.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("etl"), PolicyName: aws.String("own"), PolicyDocument: all}))
+	must(users.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String("etl"), PolicyArn: made.Policy.Arn}))
+	must(users.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("etl"), PolicyDocument: aws.String(strings.Replace(trust, "ACCOUNT", "444455556666", 1))}))
 	r.FollowUps = []incident.FollowUp{{At: noon.Add(15 * time.Minute)}}
 	r = w.put(r)
-	stage("", map[string]posture.Answer{"its public access block is not whole": posture.RuledOut, "the policy lets other accounts in": posture.Stands, "it may do everything, or give itself that": posture.Stands, "it may call services that it does not use": posture.Stands})
+	stage("", map[string]posture.Answer{"role: others than this account may assume it": posture.Stands, "role: it may do everything, or give itself that": posture.Stands, "its public access block is not whole": posture.RuledOut, "the policy lets other accounts in": posture.Stands, "it may do everything, or give itself that": posture.Stands, "it may call services that it does not use": posture.Stands})
 
 	for i, c := range []struct {
 		deny string
@@ -503,6 +518,8 @@ func looked(t *testing.T) []granttest.Call {
 		{"iam:GetPolicyVersion", map[string]posture.Answer{"it may do everything, or give itself that": posture.Unread, "a key of it is old": posture.RuledOut}},
 		{"iam:GenerateServiceLastAccessedDetails", map[string]posture.Answer{"it may call services that it does not use": posture.Unread, "no boundary holds it": posture.Stands}},
 		{"iam:GetServiceLastAccessedDetails", map[string]posture.Answer{"it may call services that it does not use": posture.Unread}},
+		{"iam:GetRole", map[string]posture.Answer{"role: others than this account may assume it": posture.Unread, "role: it may do everything, or give itself that": posture.Stands}},
+		{"iam:GetRolePolicy", map[string]posture.Answer{"role: it may do everything, or give itself that": posture.Unread, "it may do everything, or give itself that": posture.Stands}},
 		{"iam:ListAccessKeys", map[string]posture.Answer{"a key of it is old": posture.Unread, "it may do everything, or give itself that": posture.Stands}},
 	} {
 		r.FollowUps = append(r.FollowUps, incident.FollowUp{At: noon.Add(time.Duration(16+i) * time.Minute)})

@@ -149,8 +149,8 @@ func (c *incidentCmd) write(ctx context.Context, d *deployment.Deployment, rec i
 	}
 	var suspects []posture.Suspect
 	if c.Suspects {
-		buckets, users := rec.Suspected()
-		suspects = readSuspects(ctx, d, buckets, users, s)
+		buckets, users, roles := rec.Suspected()
+		suspects = readSuspects(ctx, d, buckets, users, roles, s)
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -16,11 +16,12 @@ import (
 
 // suspectsCmd goes through the usual suspects.
 type suspectsCmd struct {
-	Incident string `arg:"" optional:"" placeholder:"INCIDENT" help:"The incident whose buckets and users are looked at: its id, the beginning of it, or latest."`
+	Incident string `arg:"" optional:"" placeholder:"INCIDENT" help:"The incident whose buckets, users and roles are looked at: its id, the beginning of it, or latest."`
 	place
 	inTable
 	Buckets []string `placeholder:"BUCKET,…" help:"These buckets, too."`
 	Users   []string `placeholder:"USER,…" help:"These IAM users, too."`
+	Roles   []string `placeholder:"ROLE,…" help:"These IAM roles, too, by name."`
 	Trail   []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them: a policy is printed for each user that allows what it did in S3 by them before the incident, and nothing else. May be given more than once."`
 	JSON    bool     `name:"json" help:"Print the answers as nightlatch.suspects/1."`
 
@@ -34,17 +35,17 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 			return badInput{fmt.Errorf("--buckets: %w", err)}
 		}
 	}
-	if c.Incident == "" && len(c.Buckets)+len(c.Users) == 0 {
-		return badInput{errors.New("nothing is named: give an incident, --buckets or --users")}
+	if c.Incident == "" && len(c.Buckets)+len(c.Users)+len(c.Roles) == 0 {
+		return badInput{errors.New("nothing is named: give an incident, --buckets, --users or --roles")}
 	}
 	if len(c.Trail) > 0 && (c.Incident == "" || c.JSON) {
 		return badInput{errors.New("--trail goes with an incident, as what a thief did narrows nothing, and without --json")}
 	}
-	d, buckets, users, err := c.named(ctx, s)
+	d, buckets, users, roles, err := c.named(ctx, s)
 	if err != nil {
 		return err
 	}
-	list := readSuspects(ctx, d, buckets, users, s)
+	list := readSuspects(ctx, d, buckets, users, roles, s)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -66,19 +67,19 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 	return nil
 }
 
-// named are the buckets and users of the incident, if one is given, and those of the flags.
-func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deployment, buckets, users []string, err error) {
+// named are the buckets, users and roles of the incident, if one is given, and those of the flags.
+func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deployment, buckets, users, roles []string, err error) {
 	if c.Incident == "" {
 		d, err = c.open(ctx, s, c.inTable, atURL{})
-		return d, c.Buckets, c.Users, err
+		return d, c.Buckets, c.Users, c.Roles, err
 	}
 	d, _, rec, err := c.openIncident(ctx, s, c.inTable, atURL{}, c.Incident)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	c.before = rec.Alarm.From
-	buckets, users = rec.Suspected()
-	return d, with(buckets, c.Buckets), with(users, c.Users), nil
+	buckets, users, roles = rec.Suspected()
+	return d, with(buckets, c.Buckets), with(users, c.Users), with(roles, c.Roles), nil
 }
 
 // with has more names, each once.
@@ -91,13 +92,16 @@ func with(names, more []string) []string {
 	return names
 }
 
-// readSuspects reads those of buckets and users, with the human's own credentials.
-func readSuspects(ctx context.Context, d *deployment.Deployment, buckets, users []string, s streams) []posture.Suspect {
+// readSuspects reads those of buckets, users and roles, with the human's own credentials.
+func readSuspects(ctx context.Context, d *deployment.Deployment, buckets, users, roles []string, s streams) []posture.Suspect {
 	for _, b := range buckets {
 		fmt.Fprintf(s.err, "reading bucket %s ...\n", prose.Safe(b))
 	}
 	for _, u := range users {
 		fmt.Fprintf(s.err, "reading user %s ...\n", prose.Safe(u))
 	}
-	return awsposture.New(d.Config(), d.Account).Suspects(ctx, buckets, users)
+	for _, r := range roles {
+		fmt.Fprintf(s.err, "reading role %s ...\n", prose.Safe(r))
+	}
+	return awsposture.New(d.Config(), d.Account).Suspects(ctx, buckets, users, roles)
 }

@@ -44,24 +44,27 @@ func New(cfg aws.Config, account string) *Reader {
 }
 
 const (
-	// timeout is how long all readings of one bucket or user take at most, callTime how long one call does, with what is tried again.
+	// timeout is how long all readings of one bucket, user or role take at most, callTime how long one call does, with what is tried again.
 	timeout, callTime = 30 * time.Second, 5 * time.Second
-	// advice is how long IAM may take to write a report on a user's services. Mostly it takes seconds.
+	// advice is how long IAM may take to write a report on the services of a user or a role. Mostly it takes seconds.
 	advice = 8 * time.Second
-	// atOnce is how many buckets and users are read at once, and how many policies of one: a slow one holds up no other.
+	// atOnce is how many buckets, users and roles are read at once, and how many policies of one: a slow one holds up no other.
 	atOnce = 10
 )
 
-// Suspects are those of some buckets and users, as they are now and in this order. Where ctx ends first, what was not read by then is unread.
-func (r *Reader) Suspects(ctx context.Context, buckets, users []string) []posture.Suspect {
-	lists := make([][]posture.Suspect, len(buckets)+len(users))
+// Suspects are those of some buckets, users and roles, as they are now and in this order. Where ctx ends first, what was not read by then is unread.
+func (r *Reader) Suspects(ctx context.Context, buckets, users, roles []string) []posture.Suspect {
+	lists := make([][]posture.Suspect, len(buckets)+len(users)+len(roles))
 	workers.Pool{Size: atOnce}.Each(len(lists), func(i int) {
 		of, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		if i < len(buckets) {
+		switch user, role := i-len(buckets), i-len(buckets)-len(users); {
+		case user < 0:
 			lists[i] = r.Bucket(of, buckets[i]).Suspects()
-		} else {
-			lists[i] = r.User(of, users[i-len(buckets)]).Suspects(time.Now())
+		case role < 0:
+			lists[i] = r.User(of, users[user]).Suspects(time.Now())
+		default:
+			lists[i] = r.Role(of, roles[role]).Suspects(time.Now())
 		}
 	})
 	return slices.Concat(lists...)
@@ -271,7 +274,7 @@ func (r *Reader) User(ctx context.Context, name string) posture.User {
 		return is, nil
 	})
 	u.ARN, u.Boundary = user.Is.ARN, posture.Read[string]{Is: user.Is.Boundary.Is, Err: user.Err}
-	advised := r.advised(ctx, user) // which IAM writes while the rest is read
+	advised := r.advised(ctx, posture.Read[string]{Is: user.Is.ARN, Err: user.Err}) // which IAM writes while the rest is read
 	var all sync.WaitGroup
 	all.Go(func() {
 		u.Keys = read("iam:ListAccessKeys", func() ([]posture.Key, error) { return r.keys(ctx, name) })
@@ -295,14 +298,44 @@ func (r *Reader) User(ctx context.Context, name string) posture.User {
 	return u
 }
 
-// advised has IAM write a report on the services that a user has tried, and returns what waits for it and reads it: it takes IAM some seconds. That
+// Role reads an IAM role of the account.
+func (r *Reader) Role(ctx context.Context, name string) posture.Role {
+	is := posture.Role{Name: name, Account: r.account}
+	role := read("iam:GetRole", func() (iamtypes.Role, error) {
+		out, err := r.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+		if err != nil || out.Role == nil {
+			return iamtypes.Role{}, whole(err)
+		}
+		return *out.Role, nil
+	})
+	is.ARN, is.Trust = aws.ToString(role.Is.Arn), posture.Read[string]{Is: decoded(role.Is.AssumeRolePolicyDocument), Err: role.Err}
+	is.Boundary.Err, is.LastUsed.Err = role.Err, role.Err
+	if held := role.Is.PermissionsBoundary; held != nil {
+		is.Boundary.Is = aws.ToString(held.PermissionsBoundaryArn)
+	}
+	if used := role.Is.RoleLastUsed; used != nil {
+		is.LastUsed.Is = posture.Use{At: aws.ToTime(used.LastUsedDate), Region: aws.ToString(used.Region)}
+	}
+	advised := r.advised(ctx, posture.Read[string]{Is: is.ARN, Err: role.Err})
+	is.Policies = read("the policies of the role", func() ([]posture.Policy, error) {
+		of, err := r.ofRole(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return texts(of)
+	})
+	is.Services = advised()
+	return is
+}
+
+// advised has IAM write a report on the services that a user or a role has tried, by its ARN, and returns what waits for it and reads it: it takes IAM some seconds. That
 // nothing else is changed by the report is why AWS calls both of its actions reading ones.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GenerateServiceLastAccessedDetails.html
-func (r *Reader) advised(ctx context.Context, user posture.Read[posture.User]) func() posture.Read[[]posture.Service] {
-	job := posture.Read[string]{Err: user.Err}
+func (r *Reader) advised(ctx context.Context, arn posture.Read[string]) func() posture.Read[[]posture.Service] {
+	job := posture.Read[string]{Err: arn.Err}
 	if job.Err == "" {
 		job = read("iam:GenerateServiceLastAccessedDetails", func() (string, error) {
-			out, err := r.iam.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: &user.Is.ARN})
+			out, err := r.iam.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: &arn.Is})
 			if err != nil || aws.ToString(out.JobId) == "" {
 				return "", whole(err)
 			}
@@ -359,65 +392,73 @@ func (r *Reader) services(ctx context.Context, job string, until time.Time) (all
 	}
 }
 
-func (r *Reader) keys(ctx context.Context, user string) (keys []posture.Key, err error) {
-	for pages := iam.NewListAccessKeysPaginator(r.iam, &iam.ListAccessKeysInput{UserName: &user}); pages.HasMorePages(); {
+// listed reads all pages of one of IAM's listings.
+func listed[Out, T any](ctx context.Context, pages interface {
+	HasMorePages() bool
+	NextPage(context.Context, ...func(*iam.Options)) (Out, error)
+}, on func(Out) []T) (all []T, err error) {
+	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range out.AccessKeyMetadata {
-			key := posture.Key{ID: aws.ToString(k.AccessKeyId), Active: k.Status == "Active", Created: aws.ToTime(k.CreateDate)}
-			used, err := r.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
-			if err != nil {
-				return nil, err
-			}
-			if used.AccessKeyLastUsed != nil {
-				key.LastUsed = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
-			}
-			keys = append(keys, key)
-		}
+		all = append(all, on(out)...)
 	}
-	return keys, nil
+	return all, nil
+}
+
+func (r *Reader) keys(ctx context.Context, user string) (keys []posture.Key, err error) {
+	all, err := listed(ctx, iam.NewListAccessKeysPaginator(r.iam, &iam.ListAccessKeysInput{UserName: &user}), func(out *iam.ListAccessKeysOutput) []iamtypes.AccessKeyMetadata { return out.AccessKeyMetadata })
+	for _, k := range all {
+		key := posture.Key{ID: aws.ToString(k.AccessKeyId), Active: k.Status == "Active", Created: aws.ToTime(k.CreateDate)}
+		used, err := r.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
+		if err != nil {
+			return nil, err
+		}
+		if used.AccessKeyLastUsed != nil {
+			key.LastUsed = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
+		}
+		keys = append(keys, key)
+	}
+	return keys, err
 }
 
 func (r *Reader) devices(ctx context.Context, user string) (n int, err error) {
-	for pages := iam.NewListMFADevicesPaginator(r.iam, &iam.ListMFADevicesInput{UserName: &user}); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return 0, err
-		}
-		n += len(out.MFADevices)
-	}
-	return n, nil
+	all, err := listed(ctx, iam.NewListMFADevicesPaginator(r.iam, &iam.ListMFADevicesInput{UserName: &user}), func(out *iam.ListMFADevicesOutput) []iamtypes.MFADevice { return out.MFADevices })
+	return len(all), err
 }
 
-// bound is a policy of a user, and what reads its text.
+// bound is a policy of a user or a role, and what reads its text.
 type bound struct {
 	name, by string
 	text     func() (string, error)
 }
 
-// policies are all of a user: its own, those attached to it, and those of its groups. There may be some hundred, so they are read beside each other.
+// policies are all of a user: its own, those attached to it, and those of its groups.
 func (r *Reader) policies(ctx context.Context, user string) ([]posture.Policy, error) {
-	names, err := r.groups(ctx, user)
+	groups, err := listed(ctx, iam.NewListGroupsForUserPaginator(r.iam, &iam.ListGroupsForUserInput{UserName: &user}), func(out *iam.ListGroupsForUserOutput) []iamtypes.Group { return out.Groups })
 	if err != nil {
 		return nil, err
 	}
-	lists := make([][]bound, 1+len(names))
+	lists := make([][]bound, 1+len(groups))
 	err = each(len(lists), func(i int) (err error) {
 		if i == 0 {
 			lists[i], err = r.ofUser(ctx, user)
 		} else {
-			lists[i], err = r.ofGroup(ctx, names[i-1])
+			lists[i], err = r.ofGroup(ctx, aws.ToString(groups[i-1].GroupName))
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	of := slices.Concat(lists...)
+	return texts(slices.Concat(lists...))
+}
+
+// texts reads policies. There may be some hundred, so they are read beside each other.
+func texts(of []bound) ([]posture.Policy, error) {
 	all := make([]posture.Policy, len(of))
-	err = each(len(of), func(i int) error {
+	err := each(len(of), func(i int) error {
 		text, err := of[i].text()
 		all[i] = posture.Policy{Name: of[i].name, By: of[i].by, Text: text}
 		return err
@@ -437,75 +478,63 @@ func each(n int, do func(i int) error) error {
 	return nil
 }
 
-// groups are those of a user.
-func (r *Reader) groups(ctx context.Context, user string) (names []string, err error) {
-	for pages := iam.NewListGroupsForUserPaginator(r.iam, &iam.ListGroupsForUserInput{UserName: &user}); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
+func (r *Reader) ofUser(ctx context.Context, user string) ([]bound, error) {
+	names, err := listed(ctx, iam.NewListUserPoliciesPaginator(r.iam, &iam.ListUserPoliciesInput{UserName: &user}), func(out *iam.ListUserPoliciesOutput) []string { return out.PolicyNames })
+	if err != nil {
+		return nil, err
+	}
+	attached, err := listed(ctx, iam.NewListAttachedUserPoliciesPaginator(r.iam, &iam.ListAttachedUserPoliciesInput{UserName: &user}), func(out *iam.ListAttachedUserPoliciesOutput) []iamtypes.AttachedPolicy { return out.AttachedPolicies })
+	return r.bind(ctx, "inline", "attached", names, attached, func(name *string) (*string, error) {
+		p, err := r.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &user, PolicyName: name})
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range out.Groups {
-			names = append(names, aws.ToString(g.GroupName))
-		}
-	}
-	return names, nil
+		return p.PolicyDocument, nil
+	}), err
 }
 
-func (r *Reader) ofUser(ctx context.Context, user string) (all []bound, err error) {
-	for pages := iam.NewListUserPoliciesPaginator(r.iam, &iam.ListUserPoliciesInput{UserName: &user}); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
+func (r *Reader) ofGroup(ctx context.Context, group string) ([]bound, error) {
+	names, err := listed(ctx, iam.NewListGroupPoliciesPaginator(r.iam, &iam.ListGroupPoliciesInput{GroupName: &group}), func(out *iam.ListGroupPoliciesOutput) []string { return out.PolicyNames })
+	if err != nil {
+		return nil, err
+	}
+	attached, err := listed(ctx, iam.NewListAttachedGroupPoliciesPaginator(r.iam, &iam.ListAttachedGroupPoliciesInput{GroupName: &group}), func(out *iam.ListAttachedGroupPoliciesOutput) []iamtypes.AttachedPolicy { return out.AttachedPolicies })
+	return r.bind(ctx, "group "+group, "group "+group, names, attached, func(name *string) (*string, error) {
+		p, err := r.iam.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: &group, PolicyName: name})
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range out.PolicyNames {
-			all = append(all, bound{name, "inline", func() (string, error) {
-				p, err := r.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &user, PolicyName: &name})
-				if err != nil {
-					return "", err
-				}
-				return decoded(p.PolicyDocument), nil
-			}})
-		}
-	}
-	for pages := iam.NewListAttachedUserPoliciesPaginator(r.iam, &iam.ListAttachedUserPoliciesInput{UserName: &user}); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range out.AttachedPolicies {
-			all = append(all, bound{aws.ToString(p.PolicyName), "attached", func() (string, error) { return r.managed(ctx, p.PolicyArn) }})
-		}
-	}
-	return all, nil
+		return p.PolicyDocument, nil
+	}), err
 }
 
-func (r *Reader) ofGroup(ctx context.Context, group string) (all []bound, err error) {
-	by := "group " + group
-	for pages := iam.NewListGroupPoliciesPaginator(r.iam, &iam.ListGroupPoliciesInput{GroupName: &group}); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
+func (r *Reader) ofRole(ctx context.Context, role string) ([]bound, error) {
+	names, err := listed(ctx, iam.NewListRolePoliciesPaginator(r.iam, &iam.ListRolePoliciesInput{RoleName: &role}), func(out *iam.ListRolePoliciesOutput) []string { return out.PolicyNames })
+	if err != nil {
+		return nil, err
+	}
+	attached, err := listed(ctx, iam.NewListAttachedRolePoliciesPaginator(r.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}), func(out *iam.ListAttachedRolePoliciesOutput) []iamtypes.AttachedPolicy { return out.AttachedPolicies })
+	return r.bind(ctx, "inline", "attached", names, attached, func(name *string) (*string, error) {
+		p, err := r.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: name})
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range out.PolicyNames {
-			all = append(all, bound{name, by, func() (string, error) {
-				p, err := r.iam.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: &group, PolicyName: &name})
-				if err != nil {
-					return "", err
-				}
-				return decoded(p.PolicyDocument), nil
-			}})
-		}
+		return p.PolicyDocument, nil
+	}), err
+}
+
+// bind are the inline policies of somebody, by their names, whose text own reads, and those attached, each with by what it is somebody's.
+func (r *Reader) bind(ctx context.Context, inline, attached string, names []string, managed []iamtypes.AttachedPolicy, own func(name *string) (*string, error)) (all []bound) {
+	for _, name := range names {
+		all = append(all, bound{name, inline, func() (string, error) {
+			document, err := own(&name)
+			return decoded(document), err
+		}})
 	}
-	for pages := iam.NewListAttachedGroupPoliciesPaginator(r.iam, &iam.ListAttachedGroupPoliciesInput{GroupName: &group}); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range out.AttachedPolicies {
-			all = append(all, bound{aws.ToString(p.PolicyName), by, func() (string, error) { return r.managed(ctx, p.PolicyArn) }})
-		}
+	for _, p := range managed {
+		all = append(all, bound{aws.ToString(p.PolicyName), attached, func() (string, error) { return r.managed(ctx, p.PolicyArn) }})
 	}
-	return all, nil
+	return all
 }
 
 // managed is the default version of a managed policy.

@@ -139,8 +139,34 @@ func TestSuspectsOnMoto(t *testing.T) {
 	of("it may read every bucket", posture.Stands, "managed (attached)")
 	of("no boundary holds it", posture.Stands, "")
 
+	role := aws.String("posture-etl")
+	trusting := func(principal string) *string {
+		return aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":"sts:AssumeRole"}]}`)
+	}
+	must[*iam.CreateRoleOutput](t)(users.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: trusting(`{"Service":"glue.amazonaws.com"}`)}))
+	in := func(suspect string, want posture.Answer, says string) {
+		t.Helper()
+		if got := answers(r.Role(ctx, *role).Suspects(time.Now()))[suspect]; got.Answer != want || !strings.Contains(got.Says, says) {
+			t.Errorf("%s: %s (%s), want %s (%s)", suspect, got.Answer, got.Says, want, says)
+		}
+	}
+	in("others than this account may assume it", posture.RuledOut, "Service glue.amazonaws.com")
+	in("it may read every bucket", posture.RuledOut, "")
+	in("no boundary holds it", posture.Stands, "")
+	in("nobody works with it any more", posture.Stands, "no use")
+	must[*iam.UpdateAssumeRolePolicyOutput](t)(users.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: role, PolicyDocument: trusting(`{"AWS":"arn:aws:iam::444455556666:root"}`)}))
+	in("others than this account may assume it", posture.Stands, "444455556666")
+	must[*iam.PutRolePolicyOutput](t)(users.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("all of it"), PolicyDocument: admin}))
+	in("it may do everything, or give itself that", posture.Stands, "all of it (inline)")
+	must[*iam.DeleteRolePolicyOutput](t)(users.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: role, PolicyName: aws.String("all of it")}))
+	in("it may do everything, or give itself that", posture.RuledOut, "")
+	must[*iam.AttachRolePolicyOutput](t)(users.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: managed.Policy.Arn}))
+	in("it may read every bucket", posture.Stands, "managed (attached)")
+	must[*iam.PutRolePermissionsBoundaryOutput](t)(users.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: role, PermissionsBoundary: managed.Policy.Arn}))
+	in("no boundary holds it", posture.RuledOut, "policy/managed")
+
 	// Who is not there is not in order.
-	for _, s := range append(r.Bucket(ctx, "posture-nowhere").Suspects(), r.User(ctx, "posture-nobody").Suspects(time.Now())...) {
+	for _, s := range slices.Concat(r.Bucket(ctx, "posture-nowhere").Suspects(), r.User(ctx, "posture-nobody").Suspects(time.Now()), r.Role(ctx, "posture-nothing").Suspects(time.Now())) {
 		if s.Answer == posture.RuledOut && !slices.Contains([]string{"the account's public access block is not whole", "its public access block is not whole", "access points lead to it"}, s.Name) {
 			t.Errorf("of what does not exist, %q is ruled out: %s", s.Name, s.Says)
 		}
@@ -156,6 +182,17 @@ func TestTheBoundaryOfAUser(t *testing.T) {
 	})), motoAccount)
 	if got := r.User(t.Context(), "mara").Boundary; got.Is != arn || got.Err != "" {
 		t.Errorf("the boundary is %+v", got)
+	}
+}
+
+// Moto does not know when a role was used.
+func TestTheLastUseOfARole(t *testing.T) {
+	t.Parallel()
+	r := New(beside(newServer(t, func(w http.ResponseWriter) {
+		w.Write([]byte(`<GetRoleResponse><GetRoleResult><Role><RoleName>etl</RoleName><RoleLastUsed><LastUsedDate>2026-03-04T12:00:00Z</LastUsedDate><Region>eu-west-1</Region></RoleLastUsed></Role></GetRoleResult></GetRoleResponse>`))
+	})), motoAccount)
+	if got, want := r.Role(t.Context(), "etl").LastUsed, (posture.Use{At: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), Region: "eu-west-1"}); got.Is != want || got.Err != "" {
+		t.Errorf("the last use is %+v", got)
 	}
 }
 
@@ -242,7 +279,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		cfg := beside(server)
 		cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 		r := New(cfg, motoAccount)
-		for _, s := range append(r.Bucket(t.Context(), "exports").Suspects(), r.User(t.Context(), "mara").Suspects(time.Now())...) {
+		for _, s := range slices.Concat(r.Bucket(t.Context(), "exports").Suspects(), r.User(t.Context(), "mara").Suspects(time.Now()), r.Role(t.Context(), "etl").Suspects(time.Now())) {
 			if s.Answer != posture.Unread || s.Says == "" {
 				t.Errorf("%s: %q %s (%s)", name, s.Name, s.Answer, s.Says)
 			}
@@ -272,7 +309,7 @@ func TestWhatIsSlow(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.given)
 				defer cancel()
 				begin := time.Now()
-				list := New(cfg, motoAccount).Suspects(ctx, []string{"slow", "quick"}, []string{"mara"})
+				list := New(cfg, motoAccount).Suspects(ctx, []string{"slow", "quick"}, []string{"mara"}, []string{"etl"})
 				if took := time.Since(begin); took != c.takes {
 					t.Errorf("it took %s, want %s", took, c.takes)
 				}
@@ -282,7 +319,7 @@ func TestWhatIsSlow(t *testing.T) {
 						t.Errorf("%s of %s: %s, %s", s.Name, s.Of, s.Answer, s.Says)
 					}
 				}
-				if len(list) == 0 || list[0].Of != "slow" || list[len(list)-1].Of != "mara" {
+				if len(list) == 0 || list[0].Of != "slow" || list[len(list)-1].Of != "role etl" {
 					t.Errorf("the list is %v", list)
 				}
 			})
@@ -336,7 +373,7 @@ func TestSuspectsAreThereInTime(t *testing.T) {
 			iam.ServeHTTP(w, r)
 		})}
 		begin := time.Now()
-		list := New(cfg, motoAccount).Suspects(t.Context(), []string{"one", "two", "three"}, []string{"mara"})
+		list := New(cfg, motoAccount).Suspects(t.Context(), []string{"one", "two", "three"}, []string{"mara"}, nil)
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("it took %s", took)
 		} else {

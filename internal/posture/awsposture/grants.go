@@ -4,7 +4,7 @@ import "nightlatch/internal/grant"
 
 // Grants are the permissions for the calls that a Reader makes. All of them read.
 func Grants() []grant.Grant {
-	const why = "Whose bucket or user it is shows only when an alarm fires; it is read, not changed."
+	const why = "Whose bucket, user or role it is shows only when an alarm fires; it is read, not changed."
 	return []grant.Grant{
 		{
 			Sid: "ReadHowBucketsStand",
@@ -24,6 +24,11 @@ func Grants() []grant.Grant {
 			On: []string{"arn:${Partition}:iam::${Account}:user/*"}, Why: why,
 		},
 		{
+			Sid:     "ReadHowRolesStand",
+			Actions: []string{"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GenerateServiceLastAccessedDetails"},
+			On:      []string{"arn:${Partition}:iam::${Account}:role/*"}, Why: why,
+		},
+		{
 			Sid: "ReadWhatUsersTried", Actions: []string{"iam:GetServiceLastAccessedDetails"}, On: []string{"*"},
 			Why: "IAM knows no resource for it (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html); a report is given only to whom it was made for.",
 		},
@@ -34,7 +39,7 @@ func Grants() []grant.Grant {
 		{
 			Sid: "ReadManagedPolicies", Actions: []string{"iam:GetPolicy", "iam:GetPolicyVersion"},
 			On:  []string{"arn:${Partition}:iam::${Account}:policy/*", "arn:${Partition}:iam::aws:policy/*"},
-			Why: "Which of them a user has shows only when an alarm fires; they are read, not changed.",
+			Why: "Which of them a user or a role has shows only when an alarm fires; they are read, not changed.",
 		},
 	}
 }
