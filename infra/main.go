@@ -76,7 +76,7 @@ func synthesize() error {
 		}
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(c.responder, "policy.cedar"), s.PolicyText, 0o644)
+		err = s.writePolicy(c.responder, c.doctor)
 	}
 	if err != nil {
 		return fmt.Errorf("writing what lies beside the functions: %v", err)
@@ -96,4 +96,17 @@ func synthesize() error {
 	}
 	app.Synth(nil)
 	return nil
+}
+
+// writePolicy puts the policy beside who decides by it, and beside who checks it with its cases.
+func (s Settings) writePolicy(responder, doctor string) error {
+	for _, dir := range []string{responder, doctor} {
+		if err := os.WriteFile(filepath.Join(dir, settings.PolicyFile), s.PolicyText, 0o644); err != nil {
+			return err
+		}
+	}
+	if s.PolicyCases == nil {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(doctor, settings.CasesFile), s.PolicyCases, 0o644)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nightlatch/internal/alarm"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/version"
 )
 
@@ -44,7 +47,8 @@ func TestTheTestEventWorksAsPrinted(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	tpl := synth(t)
-	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "WatchTopicArn": aWatch, "FailedEventsUrl": "Nightlatch-FailedEvents-x1", "Version": version.Release} {
+	for name, want := range map[string]string{"FunctionName": "Nightlatch-Responder-x1", "TopicArn": aTopic, "WatchTopicArn": aWatch, "FailedEventsUrl": "Nightlatch-FailedEvents-x1", "Version": version.Release,
+		"PolicySha256": fmt.Sprintf("%x", sha256.Sum256(policy.ShippedText()))} {
 		if got := tpl.output(t, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}

@@ -50,9 +50,9 @@ type Settings struct {
 	Chat string
 	// Watchers are the endpoints that hear the alarms on our own functions: https URLs, telephone numbers, ARNs of queues and of other topics.
 	Watchers []string
-	// Policy is the file of the Cedar policy, "" for the shipped one; PolicyText is what it says.
-	Policy     string
-	PolicyText []byte
+	// Policy is the file of the Cedar policy, "" for the shipped one. PolicyText is what it says, and PolicyCases its cases; nil where it has none.
+	Policy                  string
+	PolicyText, PolicyCases []byte
 	// Mode is observe, ask or act.
 	Mode string
 	// ObserveUntil is the last day of mode observe, "" where none is set.
@@ -178,7 +178,7 @@ func (s *Settings) fields() []field {
 // Read makes the settings of a CDK context. What is wrong is one sentence that names the field, what was given, and what is accepted; several
 // are several lines.
 func Read(context map[string]any) (Settings, error) {
-	s := Settings{PolicyText: policy.ShippedText()}
+	s := Settings{PolicyText: policy.ShippedText(), PolicyCases: policy.ShippedCases()}
 	wrong := s.unknown(context)
 	sources, steps := true, true // what says where the evidence is can be read, and what says which steps are done where
 	for _, f := range s.fields() {

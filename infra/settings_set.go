@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -83,17 +85,43 @@ func (s Settings) checkWatchers() error {
 	return nil
 }
 
-// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until an alarm fires.
+// setPolicy reads the policy now: one that does not load would make the responder ask about everything, in silence until an alarm fires. Its cases
+// stand beside it, where it has some.
 func (s *Settings) setPolicy(v string) error {
 	body, err := os.ReadFile(v)
 	if err != nil {
 		return err
 	}
-	if _, err := policy.Load(v, body); err != nil {
+	p, err := policy.Load(v, body)
+	if err != nil {
 		return err
 	}
-	s.Policy, s.PolicyText = v, body
+	file := policy.CasesFile(v)
+	cases, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		n, failed, err := p.Test(file, cases)
+		if err != nil {
+			return err
+		}
+		if len(failed) > 0 {
+			return fmt.Errorf("%d of its %d cases are decided otherwise: %s", len(failed), n, failed[0])
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	s.Policy, s.PolicyText, s.PolicyCases = v, body, cases
 	return nil
+}
+
+// policyDigest is policy.Digest as the template has it.
+func (s Settings) policyDigest() map[string]any {
+	p, err := policy.Load(s.Policy, s.PolicyText)
+	if err != nil {
+		panic(err) // Read has loaded it
+	}
+	d := policy.DigestOf(p, s.PolicyText)
+	return map[string]any{"SHA256": d.SHA256, "Rules": d.Rules}
 }
 
 // policyLacks says which rules of the shipped policy the team's own has none of by that name, and what else a check of it finds, one a line; ""

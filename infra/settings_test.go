@@ -17,8 +17,11 @@ import (
 func TestEverySettingIsRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "own.cedar")
 	own := `@id("never") @because("nothing is ever done") forbid (principal, action, resource);`
-	if err := os.WriteFile(file, []byte(own), 0o644); err != nil {
-		t.Fatal(err)
+	const ownCases = `{"facts": {"kind": "iam-user-key"}, "cases": [{"name": "a key", "expect": "leave", "rule": "never"}]}`
+	for name, text := range map[string]string{file: own, policy.CasesFile(file): ownCases} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got, err := Read(map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
@@ -47,7 +50,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Email:     []string{"soc@example.com", "a.b+c@mail.example.co"},
 		Topics:    []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
 		Watchers:  []string{"+4915123456789", "https://hooks.example.com/x", "arn:aws:sqs:eu-west-1:111122223333:ops", "arn:aws:sns:eu-west-1:444455556666:soc"},
-		Policy:    file, PolicyText: []byte(own), Mode: "act",
+		Policy:    file, PolicyText: []byte(own), PolicyCases: []byte(ownCases), Mode: "act",
 		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
 		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30, Webhook: "nightlatch/webhook", Slack: "nightlatch/slack", Events: "soc", Chat: "arn:aws:sns:eu-west-1:111122223333:chat", CaseLock: 90, Steps: []policy.Action{policy.QuarantineUser, policy.BlockOnBucket}, StepPaths: []string{"/team/", "/a/b/"},
@@ -64,7 +67,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	}
 	want := Settings{
 		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
-		EventDataStore: aStore, Evidence: "lake", Home: home, Approvers: []string{"identity-center", "saml"}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(),
+		EventDataStore: aStore, Evidence: "lake", Home: home, Approvers: []string{"identity-center", "saml"}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(), PolicyCases: policy.ShippedCases(),
 		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch", HeartbeatMinutes: 15,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
@@ -81,6 +84,13 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "broken.cedar")
 	if err := os.WriteFile(broken, []byte(`permit (`), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	otherwise, unread := filepath.Join(t.TempDir(), "otherwise.cedar"), filepath.Join(t.TempDir(), "unread.cedar")
+	for file, text := range map[string]string{otherwise: string(policy.ShippedText()), policy.CasesFile(otherwise): strings.Replace(string(policy.ShippedCases()), `"contain"`, `"leave"`, 1),
+		unread: string(policy.ShippedText()), policy.CasesFile(unread): "{}"} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct{ key, value, says string }{
 		{"bucket", "a-bucket", "bucket is not a setting (did you mean buckets?); the settings are buckets, "},
@@ -137,6 +147,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"policy", "/nowhere/own.cedar", "no such file"},
 		{"policy", bad, "root-kye"},
 		{"policy", broken, "the policy does not parse"},
+		{"policy", otherwise, "1 of its 38 cases are decided otherwise: "},
+		{"policy", unread, "the file holds no cases"},
 		{"total", "1GiB/24h", "a day's sum"},
 		{"total", "much", `"much" is not a threshold`},
 		{"mode", "kill", "should be observe, ask or act"},

@@ -100,7 +100,7 @@ func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack
 		t.Skip("node is not there, and the CDK runs in it")
 	}
 	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
-	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText),
+	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText), filepath.Join(c.doctor, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this",
 		filepath.Join(c.doctor, "bootstrap"): "nor that", filepath.Join(c.cutter, "bootstrap"): "nor the last", filepath.Join(c.keeper, "bootstrap"): "nor one more"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

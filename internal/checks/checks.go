@@ -34,6 +34,8 @@ type Deployment struct {
 	Hearing doctor.HearingRead
 	// Tried reads what became of the last test of each channel.
 	Tried doctor.TriedRead
+	// Policy reads the policy that is judged. Without it, the shipped one is, where that was deployed, or what the daily function found is said again.
+	Policy doctor.PolicyRead
 	// Incidents are those of the deployment.
 	Incidents doctor.Incidents
 	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again: only the functions may
@@ -82,6 +84,11 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Schedules(deployed, reader.Resource, with(doctor.SchedulesName)...),
 		doctor.Storage(deployed, reader.Resource, with(doctor.StorageName)...),
 		doctor.Trail(deployed, trails, d.Account, d.Region, time.Now, with(doctor.TrailName)...),
+	}
+	if d.Policy != nil {
+		all = append(all, doctor.Policy(deployed, d.Policy, with(doctor.PolicyName)...))
+	} else {
+		all = append(all, doctor.PolicyLately(deployed, d.Memory, time.Now, with(doctor.PolicyName)...))
 	}
 	sealed := func(ctx context.Context, location string, stated bool) (evidence.Seal, error) {
 		bucket, err := trailbucket.New(cfg, trailbucket.Settings{Location: location, Accounts: []string{d.Account}, Stated: stated})

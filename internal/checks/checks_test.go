@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notices"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
 )
 
 // world is an account, what its engine refuses, and what is remembered.
@@ -43,10 +45,13 @@ type world struct {
 	t         *testing.T
 	engine    engine
 	memory    remembered
+	policy    doctor.PolicyFile
 	incidents incident.Memory
 }
 
-func newWorld(t *testing.T) *world { return &world{Account: checkstest.New(t), t: t} }
+func newWorld(t *testing.T) *world {
+	return &world{Account: checkstest.New(t), t: t, policy: doctor.PolicyFile{Name: "own.cedar", Text: policy.ShippedText(), Cases: policy.ShippedCases()}}
+}
 
 func (a *world) do(err error) {
 	a.t.Helper()
@@ -59,7 +64,8 @@ func (a *world) examine() []doctor.Report {
 	a.t.Helper()
 	table, err := dynamo.New(a.Config, checkstest.Table)
 	a.do(err)
-	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Tried: Tried(table), Incidents: &a.incidents, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
+	own := func() (doctor.PolicyFile, error) { return a.policy, nil }
+	list, err := Of(a.Config, Deployment{Stack: "Nightlatch", Account: a.ID, Region: "eu-west-1", Memory: &a.memory, Hearing: Hearing(table), Tried: Tried(table), Incidents: &a.incidents, Policy: own, Engines: []evidence.Trail{&a.engine}, Minute: time.Now()})
 	a.do(err)
 	return doctor.Run(a.t.Context(), time.Now, list)
 }
@@ -103,11 +109,13 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		}
 	}
 	const pending = `<member><Protocol>email</Protocol><Endpoint>soc@example.com</Endpoint><SubscriptionArn>PendingConfirmation</SubscriptionArn></member>`
+	older := policy.DigestOf(policy.Shipped(), []byte("an older one"))
+	older.Rules["contain-stolen-key"] = "another"
 	for says, c := range map[string]struct {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"19 of 19 hold": {"", func(context.Context, *world) error { return nil }},
+		"20 of 20 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -313,6 +321,16 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			a.Tries(map[string]notify.Tried{"sns:" + a.Names["Topic"]: {At: time.Now(), Refused: "its key is \x1b disabled"}})
 			return nil
 		}},
+		"so that the responder asks about everything: the policy does not parse": {"policy", func(_ context.Context, a *world) error { a.policy.Text = []byte("permit (principal"); return nil }},
+		"is not the policy that was deployed": {"policy", func(_ context.Context, a *world) error {
+			a.policy.Text = append([]byte("// ours\n"), a.policy.Text...)
+			return nil
+		}},
+		"the rules differ that are called contain-stolen-key": {"policy", func(_ context.Context, a *world) error { a.Policy = older; return nil }},
+		"own.cedar decides 1 of 38 cases otherwise: own.cases.json": {"policy", func(_ context.Context, a *world) error {
+			a.policy.Cases = bytes.Replace(a.policy.Cases, []byte(`"contain"`), []byte(`"leave"`), 1)
+			return nil
+		}},
 		"its policy responder is not as deployed": {"roles", func(ctx context.Context, a *world) error {
 			_, err := iam.NewFromConfig(a.Config).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder"),
 				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
@@ -410,7 +428,7 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "observe", "tests", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "observe", "tests", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "policy", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
 			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices", "tests"}, "DescribeTable": {"table"}, "policy": {"functions"}, "ListMetrics": {"buckets", "thresholds"}}[denied]
 		if !slices.Equal(unread, want) {
 			t.Errorf("%s: not read are %q", denied, unread)

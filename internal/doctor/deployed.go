@@ -10,6 +10,7 @@ import (
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
 )
 
@@ -36,6 +37,8 @@ type Deployed struct {
 	Channels []string
 	// Heartbeat says that a sign of life is sent.
 	Heartbeat bool
+	// Policy is the policy that was deployed; the zero Digest where the template does not say.
+	Policy policy.Digest
 }
 
 // Topic is a topic to which the team's messages go.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -271,6 +272,23 @@ func sorted[M ~map[K]V, K ~string, V any](m M) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// CasesFile is where the cases of a policy's file stand: beside it, those of own.cedar in own.cases.json.
+func CasesFile(policy string) string {
+	return strings.TrimSuffix(policy, filepath.Ext(policy)) + ".cases.json"
+}
+
+// Test decides the cases of a file with the policy. It returns how many there are, and a sentence for each that is decided otherwise, with its place.
+// Its error is that of ReadCases.
+func (p *Policy) Test(name string, text []byte) (n int, failed []string, err error) {
+	cases, err := ReadCases(name, text)
+	for _, c := range cases {
+		if err := c.Check(p); err != nil {
+			failed = append(failed, fmt.Sprintf("%s:%d: %v", name, c.Line, err))
+		}
+	}
+	return len(cases), failed, err
 }
 
 // Check decides the case. Its error says what the policy decided where that is not what the case expects.

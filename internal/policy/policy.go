@@ -21,6 +21,9 @@ import (
 //go:embed shipped.cedar
 var shipped []byte
 
+//go:embed shipped.cases.json
+var shippedCases []byte
+
 // Policy is a set of policies that parsed and fits the schema. A nil *Policy asks about everything.
 type Policy struct {
 	set *cedar.PolicySet
@@ -32,6 +35,9 @@ type Policy struct {
 
 // ShippedText is the policy that Nightlatch ships with, as it is written.
 func ShippedText() []byte { return slices.Clone(shipped) }
+
+// ShippedCases are the cases of the shipped policy.
+func ShippedCases() []byte { return slices.Clone(shippedCases) }
 
 // Shipped is the policy that Nightlatch ships with.
 func Shipped() *Policy { return loaded() }

@@ -10,6 +10,18 @@ const (
 	ModeOutput = "Mode"
 	// VersionOutput is the version of Nightlatch that was deployed.
 	VersionOutput = "Version"
+	// PolicyOutput is the SHA-256 of the policy's file that was deployed.
+	PolicyOutput = "PolicySha256"
+)
+
+// DeployedKey is where the stack's template says, in the metadata of a function, what CloudFormation does not know of it: infra writes it, the
+// doctor reads it.
+const DeployedKey = "Nightlatch"
+
+// What lies beside a function's code: the policy, and its cases where it has some.
+const (
+	PolicyFile = "policy.cedar"
+	CasesFile  = "policy.cases.json"
 )
 
 // separator stands between a mode and its deployment generation: neither can have it in it.

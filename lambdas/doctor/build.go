@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,8 +40,21 @@ type examiner struct {
 	log       *slog.Logger
 }
 
-// build makes the function that the environment describes. It makes no call to AWS.
-func build(cfg aws.Config, environ []string) (*examiner, error) {
+// deployedPolicy reads the policy that was deployed, which lies in the directory root, too.
+func deployedPolicy(root string) (doctor.PolicyFile, error) {
+	f := doctor.PolicyFile{Name: settings.PolicyFile}
+	var err error
+	if f.Text, err = os.ReadFile(filepath.Join(root, settings.PolicyFile)); err != nil {
+		return f, fmt.Errorf("reading the policy: %w", err)
+	}
+	if f.Cases, err = os.ReadFile(filepath.Join(root, settings.CasesFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return f, fmt.Errorf("reading the policy's cases: %w", err)
+	}
+	return f, nil
+}
+
+// build makes the function that the environment describes, with what lies in the directory root. It makes no call to AWS.
+func build(cfg aws.Config, environ []string, root string) (*examiner, error) {
 	s, err := settings.ParseDoctor(environ)
 	if err != nil {
 		return nil, err
@@ -60,13 +77,14 @@ func build(cfg aws.Config, environ []string) (*examiner, error) {
 	}
 	e := &examiner{memory: checks.Memory(table), place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region}, alias: account.Alias, now: time.Now,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
+	policy := func() (doctor.PolicyFile, error) { return deployedPolicy(root) }
 	e.checks = func(minute time.Time) ([]doctor.Check, error) {
-		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table, Engines: asked, Minute: minute})
+		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table, Policy: policy, Engines: asked, Minute: minute})
 	}
 	e.proposals = func(ctx context.Context, filter string, watched []settings.Bucket) ([]string, error) {
 		return checks.Proposals(ctx, cfg, s.Stack, filter, watched)
 	}
-	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: os.Getenv("LAMBDA_TASK_ROOT"), Turns: table.Turns(notify.Interval)}
+	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: root, Turns: table.Turns(notify.Interval)}
 	channels, watchers, err := topics.Channels(cfg, clock.System{}, e.log)
 	if err != nil {
 		return nil, err

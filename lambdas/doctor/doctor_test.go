@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ import (
 	"nightlatch/internal/grant/granttest"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 )
 
@@ -44,6 +46,7 @@ type world struct {
 	aws *granttest.AWS
 	e   *examiner
 
+	root    string // where the policy lies
 	mu      sync.Mutex
 	refused string // a part of the SQL that Lake refuses
 	beat    error  // what becomes of a heartbeat
@@ -59,7 +62,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Account: checkstest.New(t), t: t, now: time.Now()}
+	w := &world{Account: checkstest.New(t), t: t, now: time.Now(), root: t.TempDir()}
 	table := athena.Table{Location: "s3://files-" + w.ID + "/AWSLogs/", Accounts: []string{w.ID}}
 	lake := laketest.New(func(sql string) ([]map[string]string, int64, error) {
 		w.mu.Lock()
@@ -93,8 +96,13 @@ func newWorld(t *testing.T) *world {
 		return aws.Credentials{AccessKeyID: w.aws.Caller, SecretAccessKey: "x", SessionToken: "x"}, nil
 	})
 	var err error
+	for file, text := range map[string][]byte{settings.PolicyFile: policy.ShippedText(), settings.CasesFile: policy.ShippedCases()} {
+		if err := os.WriteFile(filepath.Join(w.root, file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.e, err = build(cfg, []string{"NIGHTLATCH_TOPIC=" + w.Names["Topic"], "NIGHTLATCH_ACCOUNTS=" + w.ID, "NIGHTLATCH_TABLE=" + checkstest.Table, "NIGHTLATCH_EVENT_DATA_STORE=" + w.StoreARN(),
-		"NIGHTLATCH_TRAIL_LOCATION=" + table.Location, "NIGHTLATCH_STACK=" + w.StackID, "NIGHTLATCH_HEARTBEAT=" + w.secret()})
+		"NIGHTLATCH_TRAIL_LOCATION=" + table.Location, "NIGHTLATCH_STACK=" + w.StackID, "NIGHTLATCH_HEARTBEAT=" + w.secret()}, w.root)
 	if err != nil {
 		t.Fatal(err)
 	}

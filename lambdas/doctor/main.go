@@ -21,7 +21,7 @@ func main() {
 	}
 	var d *examiner
 	if err == nil {
-		d, err = build(cfg, os.Environ())
+		d, err = build(cfg, os.Environ(), os.Getenv("LAMBDA_TASK_ROOT"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting

@@ -78,7 +78,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 	if r.Trail, r.Second, err = engines.Of(cfg, s); err != nil {
 		return nil, err
 	}
-	r.Policy = sync.OnceValues(func() (*policy.Policy, error) { return readPolicy(filepath.Join(root, "policy.cedar")) })
+	r.Policy = sync.OnceValues(func() (*policy.Policy, error) { return readPolicy(filepath.Join(root, settings.PolicyFile)) })
 	r.Reach.Paths = s.StepPaths
 	if r.Watched, err = settings.ReadWatched(root); err != nil {
 		log.Error("copies cannot be looked for", "err", err)

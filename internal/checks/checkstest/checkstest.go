@@ -32,6 +32,8 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notices"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 )
 
 // template is a small stack of each kind of resource that the checks read, as the CDK writes them.
@@ -99,6 +101,8 @@ type Account struct {
 	CloudWatch  map[string]cbor.Map
 	Alarm       cbor.Map
 	StoreStatus string
+	// Policy is the policy that was deployed.
+	Policy policy.Digest
 	// Stopped are the actions that the organization's service control policies do not allow, and Let those that a role may do beyond its policy.
 	Stopped, Let []string
 
@@ -130,7 +134,7 @@ func New(t *testing.T) *Account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &Account{t: t, Names: map[string]string{}, StoreStatus: "ENABLED", Metrics: s3test.New("eu-west-1")}
+	a := &Account{t: t, Names: map[string]string{}, StoreStatus: "ENABLED", Metrics: s3test.New("eu-west-1"), Policy: policy.DigestOf(policy.Shipped(), policy.ShippedText())}
 	t.Cleanup(a.Metrics.Close)
 	a.ID = fmt.Sprint(111122230000 + accounts.Add(1))
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
@@ -169,7 +173,7 @@ func New(t *testing.T) *Account {
 			a.simulate(w, string(body))
 		case operation == "GetTemplate":
 			io.WriteString(w, "<GetTemplateResponse><GetTemplateResult><TemplateBody>")
-			xml.EscapeText(w, fmt.Appendf(nil, template, unmade))
+			xml.EscapeText(w, []byte(a.deployed()))
 			io.WriteString(w, "</TemplateBody></GetTemplateResult></GetTemplateResponse>")
 		default:
 			proxy.ServeHTTP(w, r)
@@ -211,9 +215,9 @@ func New(t *testing.T) *Account {
 		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
 	a.do(err)
 	files, itself := trailbucket.Denied()
-	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{a.onlyCloudTrail(files, "/*"), a.onlyCloudTrail(itself, "")}})
+	sealed, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{a.onlyCloudTrail(files, "/*"), a.onlyCloudTrail(itself, "")}})
 	a.do(err)
-	_, err = buckets.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("files-" + a.ID), Policy: aws.String(string(policy))})
+	_, err = buckets.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("files-" + a.ID), Policy: aws.String(string(sealed))})
 	a.do(err)
 	trails := cloudtrail.NewFromConfig(a.Config)
 	_, err = trails.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: aws.String("files-" + a.ID), IsMultiRegionTrail: aws.Bool(true)})
@@ -225,6 +229,14 @@ func New(t *testing.T) *Account {
 	a.Hears(notices.State{Version: 1, Ticked: time.Now()})
 	a.Tries(map[string]notify.Tried{"sns:" + a.Names["Topic"]: {At: time.Now().Add(-time.Hour)}})
 	return a
+}
+
+// deployed is the template as it was deployed, with what moto does not make and what the responder's function is known by.
+func (a *Account) deployed() string {
+	metadata, err := json.Marshal(map[string]any{settings.DeployedKey: map[string]any{"Policy": a.Policy}})
+	a.do(err)
+	const responder = `"Responder": {"Type": "AWS::Lambda::Function", `
+	return strings.Replace(fmt.Sprintf(template, unmade), responder, responder+`"Metadata": `+string(metadata)+`, `, 1)
 }
 
 // Hears has the function that tells of tampering leave a state behind.

@@ -4,19 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"nightlatch/internal/checks"
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/doctor/html"
+	"nightlatch/internal/policy"
 )
 
 // doctorCmd runs the checks of the daily function.
 type doctorCmd struct {
 	place
-	JSON bool   `name:"json" help:"Print the answers as nightlatch.doctor/1."`
-	Page string `placeholder:"FILE" help:"Write the answers as one HTML file, too."`
+	JSON   bool   `name:"json" help:"Print the answers as nightlatch.doctor/1."`
+	Page   string `placeholder:"FILE" help:"Write the answers as one HTML file, too."`
+	Policy string `placeholder:"FILE" help:"Judge this Cedar policy and its cases, and say whether it is the one that was deployed. Without it, the shipped one is judged, or what the doctor's function found is said again."`
 }
 
 // Run runs the checks with the human's own credentials. It changes nothing.
@@ -29,7 +34,11 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	list, err := checks.Of(d.Config(), checks.Deployment{Stack: c.Stack, Account: d.Account, Region: d.Region, Memory: checks.Memory(table), Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table})
+	policy, err := c.policy()
+	if err != nil {
+		return badInput{err}
+	}
+	list, err := checks.Of(d.Config(), checks.Deployment{Stack: c.Stack, Account: d.Account, Region: d.Region, Memory: checks.Memory(table), Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table, Policy: policy})
 	if err != nil {
 		return err
 	}
@@ -50,6 +59,22 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		return errors.New(doctor.Headline(reports))
 	}
 	return nil
+}
+
+// policy reads the file that is judged, with its cases where it has some. nil says that none is named.
+func (c *doctorCmd) policy() (doctor.PolicyRead, error) {
+	if c.Policy == "" {
+		return nil, nil
+	}
+	f := doctor.PolicyFile{Name: filepath.Base(c.Policy)}
+	var err error
+	if f.Text, err = os.ReadFile(c.Policy); err != nil {
+		return nil, fmt.Errorf("reading the policy: %w", err)
+	}
+	if f.Cases, err = os.ReadFile(policy.CasesFile(c.Policy)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the policy's cases: %w", err)
+	}
+	return func() (doctor.PolicyFile, error) { return f, nil }, nil
 }
 
 // page writes the page, if a file is named for it.

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"nightlatch/internal/checks/checkstest"
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/incident/dynamo"
+	"nightlatch/internal/policy"
 )
 
 // The answer comes first, and the exit code says it too.
@@ -32,7 +35,7 @@ func TestDoctorSaysTheAnswerFirst(t *testing.T) {
 	}
 	first := func(text string) string { line, _, _ := strings.Cut(text, "\n"); return line }
 	// What only the functions may ask is what they have said, and they have said nothing yet.
-	if got := examine(1); first(got) != "19 of 20 hold; 1 could not be read: questions" || !strings.Contains(got, "COULD NOT BE READ: questions. The doctor's function has not said anything of it yet\n") {
+	if got := examine(1); first(got) != "20 of 21 hold; 1 could not be read: questions" || !strings.Contains(got, "COULD NOT BE READ: questions. The doctor's function has not said anything of it yet\n") {
 		t.Error(got)
 	}
 	table, err := dynamo.New(a.Config, checkstest.Table)
@@ -43,11 +46,11 @@ func TestDoctorSaysTheAnswerFirst(t *testing.T) {
 	if err := checks.Memory(table).Save(t.Context(), doctor.Kept{Reports: map[string]doctor.Report{said.Name: said}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := examine(0); first(got) != "20 of 20 hold" {
+	if got := examine(0); first(got) != "21 of 21 hold" {
 		t.Error(got)
 	}
 	a.Alarm["Threshold"] = cbor.Float64(100 << 30)
-	if got := examine(1); first(got) != "19 of 20 hold; 1 broken: alarms" || !strings.Contains(got, "\nBROKEN: alarms\n  Alarm nightlatch-exports-1m: its Threshold is 107374182400, and was deployed as 1073741824\n    ") {
+	if got := examine(1); first(got) != "20 of 21 hold; 1 broken: alarms" || !strings.Contains(got, "\nBROKEN: alarms\n  Alarm nightlatch-exports-1m: its Threshold is 107374182400, and was deployed as 1073741824\n    ") {
 		t.Error(got)
 	}
 	var in struct {
@@ -55,9 +58,39 @@ func TestDoctorSaysTheAnswerFirst(t *testing.T) {
 		Holds, Broken, Unread int
 		Checks                []struct{ Name, State string }
 	}
-	if err := json.Unmarshal([]byte(examine(1, "--json")), &in); err != nil || in.Schema != "nightlatch.doctor/1" || in.Holds != 19 || in.Broken != 1 || in.Unread != 0 || len(in.Checks) != 20 {
+	if err := json.Unmarshal([]byte(examine(1, "--json")), &in); err != nil || in.Schema != "nightlatch.doctor/1" || in.Holds != 20 || in.Broken != 1 || in.Unread != 0 || len(in.Checks) != 21 {
 		t.Errorf("got %+v, %v", in, err)
 	}
+	a.Alarm["Threshold"] = cbor.Float64(1 << 30)
+	// A policy of one's own is judged with its cases, and held against the one that was deployed.
+	own := filepath.Join(t.TempDir(), "own.cedar")
+	keep := func(file string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep(own, policy.ShippedText())
+	if got := examine(0, "--policy", own); !strings.Contains(got, "Own.cedar was deployed, fits the schema, and has 35 rules; it has no cases\n") {
+		t.Error(got)
+	}
+	keep(strings.TrimSuffix(own, ".cedar")+".cases.json", []byte(`{"facts": {"kind": "root-key"}, "cases": [{"name": "n", "expect": "contain"}]}`))
+	if got := examine(1, "--policy", own); !strings.Contains(got, `Own.cedar decides 1 of 1 case otherwise: own.cases.json:1: "n": it is ask by`) {
+		t.Error(got)
+	}
+	if got := examine(0); !strings.Contains(got, "Shipped.cedar was deployed, fits the schema, and has 35 rules; 38 cases decided as expected\n") {
+		t.Error(got)
+	}
+	// Without a file, one that is not the shipped one is the function's to judge.
+	a.Policy = policy.Digest{SHA256: "another"}
+	if got := examine(1); !strings.Contains(got, "COULD NOT BE READ: policy. The doctor's function has not said anything of it yet\n") {
+		t.Error(got)
+	}
+	a.Policy = policy.Digest{}
+	if got := examine(1, "--policy", filepath.Join("..", "..", "policy", "shipped.cedar")); !strings.Contains(got, "COULD NOT BE READ: policy. The stack does not say which policy was deployed") {
+		t.Error(got)
+	}
+	examine(2, "--policy", "there-is-none.cedar")
 	examine(2, "--stack", "no stack")
 	examine(2, "--what")
 	examine(1, "--stack", "Other")

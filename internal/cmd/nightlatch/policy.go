@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"nightlatch/internal/policy"
 	"nightlatch/internal/prose"
@@ -58,27 +57,22 @@ func (c *policyTestCmd) Run(s streams) error {
 		return badInput{err}
 	}
 	if c.Cases == "" {
-		c.Cases = strings.TrimSuffix(c.File, filepath.Ext(c.File)) + ".cases.json"
+		c.Cases = policy.CasesFile(c.File)
 	}
 	text, err := os.ReadFile(c.Cases)
 	if err != nil {
 		return badInput{fmt.Errorf("reading the cases: %w", err)}
 	}
-	name := filepath.Base(c.Cases)
-	cases, err := policy.ReadCases(name, unmarked(text))
+	n, failed, err := p.Test(prose.Safe(filepath.Base(c.Cases)), unmarked(text))
 	if err != nil {
 		return badInput{err}
 	}
-	failed := 0
-	for _, one := range cases {
-		if err := one.Check(p); err != nil {
-			failed++
-			fmt.Fprintf(s.out, "%s:%d: %s\n", prose.Safe(name), one.Line, prose.Plain(err.Error()))
-		}
+	for _, one := range failed {
+		fmt.Fprintf(s.out, "%s\n", prose.Plain(one))
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %s failed", failed, prose.Plural(int64(len(cases)), "case"))
+	if len(failed) > 0 {
+		return fmt.Errorf("%d of %s failed", len(failed), prose.Plural(int64(n), "case"))
 	}
-	fmt.Fprintf(s.out, "%s, all decided as expected.\n", prose.Plural(int64(len(cases)), "case"))
+	fmt.Fprintf(s.out, "%s, all decided as expected.\n", prose.Plural(int64(n), "case"))
 	return nil
 }

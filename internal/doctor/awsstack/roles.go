@@ -33,7 +33,7 @@ func (r *Reader) Role(ctx context.Context, name string) (doctor.Role, error) {
 		return fail("iam:GetRole", err)
 	}
 	out := doctor.Role{Name: name, Policies: map[string]string{}}
-	if out.Trust, err = policy(got.Role.AssumeRolePolicyDocument); err != nil {
+	if out.Trust, err = decoded(got.Role.AssumeRolePolicyDocument); err != nil {
 		return fail("iam:GetRole", err)
 	}
 	if got.Role.PermissionsBoundary != nil {
@@ -48,7 +48,7 @@ func (r *Reader) Role(ctx context.Context, name string) (doctor.Role, error) {
 		for _, p := range page.PolicyNames {
 			document, err := r.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &name, PolicyName: &p})
 			if err == nil {
-				out.Policies[p], err = policy(document.PolicyDocument)
+				out.Policies[p], err = decoded(document.PolicyDocument)
 			}
 			if err != nil {
 				return fail("iam:GetRolePolicy", err)
@@ -68,8 +68,8 @@ func (r *Reader) Role(ctx context.Context, name string) (doctor.Role, error) {
 	return out, nil
 }
 
-// policy reads a document as IAM returns it, percent-encoded.
-func policy(document *string) (string, error) {
+// decoded reads a document as IAM returns it, percent-encoded.
+func decoded(document *string) (string, error) {
 	text, err := url.PathUnescape(aws.ToString(document))
 	var v any
 	if err != nil || json.Unmarshal([]byte(text), &v) != nil {

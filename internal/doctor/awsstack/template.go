@@ -9,6 +9,7 @@ import (
 
 	"nightlatch/internal/doctor"
 	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/settings"
 )
 
@@ -17,8 +18,12 @@ type Template struct {
 	Resources map[string]struct {
 		Type       string
 		Properties map[string]any
+		Metadata   struct{ Nightlatch metadata }
 	}
 }
+
+// metadata is what the template says of a function at settings.DeployedKey.
+type metadata struct{ Policy policy.Digest }
 
 // World is what fills a template in.
 type World struct {
@@ -73,6 +78,11 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		names, _ := p["Buckets"].([]any)
 		for _, n := range names {
 			d.Buckets = append(d.Buckets, text(n))
+		}
+	}
+	for _, id := range t.of("AWS::Lambda::Function") {
+		if p := t.Resources[id].Metadata.Nightlatch.Policy; p.SHA256 != "" {
+			d.Policy = p
 		}
 	}
 	for _, environment := range f.environments() {
