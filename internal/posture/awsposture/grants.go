@@ -20,13 +20,16 @@ func Grants() []grant.Grant {
 		{
 			Sid: "ReadHowUsersStand",
 			Actions: []string{"iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListMFADevices", "iam:GetUser", "iam:GetLoginProfile", "iam:ListUserPolicies", "iam:GetUserPolicy",
-				"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:GenerateServiceLastAccessedDetails"},
+				"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"},
 			On: []string{"arn:${Partition}:iam::${Account}:user/*"}, Why: why,
 		},
 		{
 			Sid:     "ReadHowRolesStand",
-			Actions: []string{"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GenerateServiceLastAccessedDetails"},
+			Actions: []string{"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"},
 			On:      []string{"arn:${Partition}:iam::${Account}:role/*"}, Why: why,
+		},
+		{
+			Sid: "HaveReportsWritten", Actions: []string{"iam:GenerateServiceLastAccessedDetails"}, On: []string{"arn:${Partition}:iam::${Account}:user/*", "arn:${Partition}:iam::${Account}:role/*"}, Why: why,
 		},
 		{
 			Sid: "ReadWhatUsersTried", Actions: []string{"iam:GetServiceLastAccessedDetails"}, On: []string{"*"},
