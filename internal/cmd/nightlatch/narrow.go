@@ -30,7 +30,7 @@ func (c *suspectsCmd) narrow(ctx context.Context, d *deployment.Deployment, user
 		return err
 	}
 	for _, user := range users {
-		answer, err := engine.Ask(ctx, evidence.Exercised{User: user, AccountID: d.Account, From: first, To: c.before})
+		answer, err := engine.Ask(ctx, evidence.Exercised{User: user, AccountID: d.Account, From: first, To: c.rec.Alarm.From})
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (c *suspectsCmd) narrow(ctx context.Context, d *deployment.Deployment, user
 		if err != nil {
 			return err
 		}
-		if err := printNarrowed(s.out, d, user, first, c.before, uses, partial, answer.Lost); err != nil {
+		if err := printNarrowed(s.out, d, user, first, c.rec.Alarm.From, uses, partial, answer.Lost); err != nil {
 			return err
 		}
 	}

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
-	"time"
 
 	"nightlatch/internal/deployment"
+	"nightlatch/internal/incident"
 	"nightlatch/internal/posture"
 	"nightlatch/internal/posture/awsposture"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/report"
 	"nightlatch/internal/settings"
 )
 
@@ -25,7 +27,7 @@ type suspectsCmd struct {
 	Trail   []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them: a policy is printed for each user that allows what it did in S3 by them before the incident, and nothing else. May be given more than once."`
 	JSON    bool     `name:"json" help:"Print the answers as nightlatch.suspects/1."`
 
-	before time.Time // when the incident's window begins
+	rec incident.Record // the incident; zero without one
 }
 
 // Run reads with the human's own credentials. It changes nothing.
@@ -58,6 +60,9 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 	if _, err := s.out.Write(text); err != nil {
 		return err
 	}
+	if !c.JSON {
+		printTodos(s.out, c.rec)
+	}
 	if err := c.narrow(ctx, d, users, s); err != nil {
 		return err
 	}
@@ -77,9 +82,26 @@ func (c *suspectsCmd) named(ctx context.Context, s streams) (d *deployment.Deplo
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
-	c.before = rec.Alarm.From
+	c.rec = rec
 	buckets, users, roles = rec.Suspected()
 	return d, with(buckets, c.Buckets), with(users, c.Users), with(roles, c.Roles), nil
+}
+
+// printTodos lists what an incident leaves to do beside what stands among the suspects, as its page does.
+func printTodos(out io.Writer, r incident.Record) {
+	all := report.Todos(r)
+	if abuse, any := report.Abuse(r); any {
+		all = append(all, abuse)
+	}
+	for i, t := range all {
+		if i == 0 {
+			fmt.Fprint(out, "\nWHAT TO DO NEXT, BESIDE WHAT STANDS ABOVE\n")
+		}
+		fmt.Fprint(out, "\n", report.Wrapped(prose.Plain(t.Says), columnsOf(out)))
+		for _, line := range t.Commands {
+			fmt.Fprintf(out, "    %s\n", line)
+		}
+	}
 }
 
 // with has more names, each once.
