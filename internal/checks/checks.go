@@ -38,8 +38,8 @@ type Deployment struct {
 	Policy doctor.PolicyRead
 	// Incidents are those of the deployment.
 	Incidents doctor.Incidents
-	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again: only the functions may
-	// ask.
+	// Engines are asked, over the minute that begins at Minute. Without any, what the daily function has found is said again, as only the functions
+	// may ask, and the users are gone through, which only a human may read.
 	Engines []evidence.Trail
 	Minute  time.Time
 }
@@ -99,7 +99,8 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 	}
 	all = append(all, doctor.Seal(deployed, trails, sealed, with(doctor.SealName)...))
 	if len(d.Engines) == 0 {
-		return append(all, doctor.Lately(doctor.QuestionsName, d.Memory, time.Now), doctor.Beats(deployed, d.Memory, time.Now)), nil
+		return append(all, doctor.Machines(deployed, reader.Users, reader.Tags, time.Now, with(doctor.MachinesName)...),
+			doctor.Lately(doctor.QuestionsName, d.Memory, time.Now), doctor.Beats(deployed, d.Memory, time.Now)), nil
 	}
 	return append(all, doctor.Questions(d.Engines, d.Minute)), nil
 }
@@ -147,6 +148,7 @@ var grants = map[string][]grant.Grant{
 	doctor.TableName:      awsstack.TableGrants(),
 	doctor.SchedulesName:  awsstack.GroupGrants(),
 	doctor.StorageName:    awsstack.BucketGrants(),
+	doctor.MachinesName:   awsstack.MachineGrants(), // the human's who runs the command, and not the function's
 	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
 	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -239,10 +240,15 @@ func (d Deployed) never(role Role, account string) []Right {
 
 // protectTag is the tag that keeps a principal from being changed, as the responder has it.
 func (d Deployed) protectTag() string {
+	return cmp.Or(d.variable("NIGHTLATCH_PROTECT_TAG"), settings.DefaultProtectTag)
+}
+
+// variable is a variable of the functions' environments; "" where none has it.
+func (d Deployed) variable(name string) string {
 	for _, r := range d.Resources {
-		if tag := r.Settings[Variable+"NIGHTLATCH_PROTECT_TAG"]; tag != "" {
-			return tag
+		if v := r.Settings[Variable+name]; v != "" {
+			return v
 		}
 	}
-	return settings.DefaultProtectTag
+	return ""
 }
