@@ -68,7 +68,7 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	defer os.RemoveAll(draft) // which is not there any more where all went well
 	r.Writer = ""             // one run has another name than the next, and says the same
 	m := Manifest{Schema: Schema, Incident: r.ID}
-	if err := m.texts(ctx, disk(draft), r, slots, nil); err != nil {
+	if err := m.texts(ctx, disk(draft), r, slots, nil, nil); err != nil {
 		return "", err
 	}
 	asked, err := m.list(ctx, ctx, disk(draft), r, each, Manifest{})
@@ -79,9 +79,9 @@ func Write(ctx context.Context, dir string, r incident.Record, slots []evidence.
 	return folder, errors.Join(err, asked)
 }
 
-// texts writes the page, the JSON and the log, and the minutes and the suspects, where there are any.
-func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) error {
-	page, err := html.Page(r, slots, suspects)
+// texts writes the page, the JSON and the log, and the minutes, the suspects and the narrowed policy, where there are any. The page has more to do, too.
+func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots []evidence.Slot, suspects []posture.Suspect, narrowed []byte, more ...report.Todo) error {
+	page, err := html.Page(r, slots, suspects, more...)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,9 @@ func (m *Manifest) texts(ctx context.Context, to Place, r incident.Record, slots
 			return err
 		}
 		texts = append(texts, text{"suspects.json", of})
+	}
+	if narrowed != nil {
+		texts = append(texts, text{narrowedName, narrowed})
 	}
 	for _, text := range texts {
 		err := m.write(ctx, to, text.name, func(w io.Writer) error { _, err := w.Write(text.of); return err })
@@ -168,7 +171,7 @@ func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record
 	m.Files[len(m.Files)-1].Rows = &l.rows
 	m.Files = slices.Insert(m.Files, len(m.Files)-1, earlier.lists()...)
 	taken.Sums = l.sums
-	m.Taken, m.Missing = taken, append(m.Missing, earlier.lacks(listOf, restOf)...)
+	m.Taken, m.Missing = taken, append(m.Missing, earlier.lacks(listOf, restOf, noMinutes, noNarrowed)...)
 	for _, what := range missing(r, q, answer.Lost) {
 		if !slices.Contains(m.Missing, what) {
 			m.Missing = append(m.Missing, what)

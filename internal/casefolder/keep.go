@@ -12,6 +12,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/posture"
+	"nightlatch/internal/report"
 )
 
 // Shelf is a place that keeps each version of a file: one incident's folder in a bucket.
@@ -33,7 +34,7 @@ type Look func(context.Context, incident.Record) []posture.Suspect
 
 // Keep keeps an incident on its shelf when a stage of it is over, and reports whether it wrote anything: of a stage that is kept already it writes
 // nothing, and asks nothing. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
-// nobody confirms and that asks nothing of anybody there is none. asking is the time for that, which must
+// nobody confirms and that asks nothing of anybody there is none. When it is closed, the policy is written that its principal's rights can be narrowed to. asking is the time for that, which must
 // end before ctx: a list that is not whole by then is kept as far as it goes, and there is an error: another Keep goes on behind it with a file of its
 // own, until it is whole. The manifest is written last, and says what is missing.
 //
@@ -62,12 +63,17 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, from Sour
 	r.Writer = "" // it is of no meaning here
 	closes := stage.Name == Closed && last.Stage != nil && last.Stage.Name != Closed
 	var suspects []posture.Suspect
-	var looking sync.WaitGroup
-	looking.Go(func() { suspects = from.Look(asking, r) })
+	var narrowed []byte
+	var todos []report.Todo
+	var unnarrowed string
+	var failed error
+	var beside sync.WaitGroup
+	beside.Go(func() { suspects = from.Look(asking, r) })
+	beside.Go(func() { narrowed, todos, unnarrowed, failed = last.narrowed(asking, shelf, r, stage, from.Each) })
 	slots, undrawn, err := last.drawn(asking, shelf, r, closes, from.Draw)
-	looking.Wait()
-	if err == nil {
-		err = m.texts(ctx, shelf, r, slots, suspects)
+	beside.Wait()
+	if err = errors.Join(err, failed); err == nil {
+		err = m.texts(ctx, shelf, r, slots, suspects, narrowed, todos...)
 	}
 	if err != nil {
 		return false, err
@@ -86,10 +92,14 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, from Sour
 		}
 		m.ListDue = asked != nil
 	default:
-		m.Missing = slices.DeleteFunc(last.Missing, func(line string) bool { return strings.HasPrefix(line, noMinutes) })
+		m.Missing = slices.DeleteFunc(last.Missing, func(line string) bool {
+			return strings.HasPrefix(line, noMinutes) || strings.HasPrefix(line, noNarrowed)
+		})
 	}
-	if undrawn != "" {
-		m.Missing = append(m.Missing, undrawn)
+	for _, line := range []string{undrawn, unnarrowed} {
+		if line != "" {
+			m.Missing = append(m.Missing, line)
+		}
 	}
 	if m.Taken == nil && last.Taken != nil { // it is there still
 		m.stays(last, earlier.Taken != nil)

@@ -34,6 +34,7 @@ func Asked(at time.Time) []evidence.Question {
 		evidence.Copied{Buckets: []string{bucket}, From: at, To: to},
 		evidence.Taken{Buckets: []string{bucket}, Callers: []actor.Credential{{AccessKeyID: key}}, From: at, To: to},
 		evidence.Course{Buckets: []string{bucket}, Keys: []string{key}, From: at, To: to},
+		evidence.Exercised{User: bucket, AccountID: "000000000000", From: at, To: to},
 		evidence.Trust{Role: bucket, From: at, To: to},
 		evidence.Tagged{User: bucket, Tag: "nightlatch:protect", From: at, To: to},
 	}

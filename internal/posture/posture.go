@@ -315,7 +315,7 @@ func reach(of, kind, name, arn string, policies Read[[]Policy], services Read[[]
 	return []Suspect{
 		suspect(of, "it may do everything, or give itself that", "IAM.1", policies, func(all []Policy) (string, bool) {
 			return which(all, everything, "no policy allows everything, or the calls by which a "+kind+" gets there")
-		}, "narrow these policies to what was used"+map[string]string{"user": "; nightlatch suspects with --trail says what that was in S3"}[kind], listed...),
+		}, "narrow these policies to what was used; nightlatch suspects with --trail says what that was in S3", listed...),
 		suspect(of, "it may read every bucket", "IAM.21", policies, func(all []Policy) (string, bool) {
 			return which(all, everyBucket, "no policy allows the reading of every bucket")
 		}, "narrow these policies to the buckets that it reads", listed...),

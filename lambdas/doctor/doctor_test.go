@@ -207,7 +207,7 @@ func TestEveryCallIsWrittenDown(t *testing.T) {
 	w.CloudWatch["ListAlarmMuteRules"] = cbor.Map{"AlarmMuteRuleSummaries": cbor.List{cbor.Map{
 		"AlarmMuteRuleArn": cbor.String("arn:aws:cloudwatch:eu-west-1:" + w.ID + ":alarm-mute-rule:theirs"), "Status": cbor.String("ACTIVE")}}}
 	w.CloudWatch["GetAlarmMuteRule"] = cbor.Map{"MuteTargets": cbor.Map{"AlarmNames": cbor.List{cbor.String("theirs")}}}
-	if sent := w.deploys(); len(sent) != 0 || w.answer.Status != "SUCCESS" || !strings.Contains(w.answer.Data["Questions"], "takes 13 questions") ||
+	if sent := w.deploys(); len(sent) != 0 || w.answer.Status != "SUCCESS" || !strings.Contains(w.answer.Data["Questions"], "takes 14 questions") ||
 		!strings.HasPrefix(w.answer.Data["Thresholds"], "bucket exports: in one period of 1m it sent 7.00 GiB at most") {
 		t.Errorf("got %+v, sent %q", w.answer, sent)
 	}

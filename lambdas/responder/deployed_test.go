@@ -282,7 +282,7 @@ func TestMidnightAsDeployed(t *testing.T) {
 	}
 
 	if o := d.outputs; o["EnrolledBuckets"] != "1" || o["RefusedBuckets"] != "none" || o["FunctionName"] != d.ids["Responder"] || o["TopicArn"] != d.ids["Topic"] ||
-		!strings.Contains(o["EngineQuestions"], "cloudtrail-lake takes 13 questions") {
+		!strings.Contains(o["EngineQuestions"], "cloudtrail-lake takes 14 questions") {
 		t.Errorf("the stack's outputs are %v", o)
 	}
 

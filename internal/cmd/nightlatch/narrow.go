@@ -4,20 +4,19 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
-	"time"
 
+	"nightlatch/internal/actor"
+	"nightlatch/internal/casefolder"
 	"nightlatch/internal/deployment"
 	"nightlatch/internal/evidence"
-	"nightlatch/internal/posture"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
 	"nightlatch/internal/sandbox"
 )
 
-// narrow prints a policy for each user that allows what it used of S3 before the incident, if a trail is given.
-func (c *suspectsCmd) narrow(ctx context.Context, d *deployment.Deployment, users []string, s streams) error {
-	if len(c.Trail) == 0 || len(users) == 0 {
+// narrow prints a policy for each user and role that allows what it used of S3 before the incident, if a trail is given.
+func (c *suspectsCmd) narrow(ctx context.Context, d *deployment.Deployment, users, roles []string, s streams) error {
+	if len(c.Trail) == 0 || len(users)+len(roles) == 0 {
 		return nil
 	}
 	engine, err := openTrail(ctx, c.Trail, false, s)
@@ -29,50 +28,39 @@ func (c *suspectsCmd) narrow(ctx context.Context, d *deployment.Deployment, user
 	if err != nil {
 		return err
 	}
+	print := func(user, role string) error {
+		q := evidence.Exercised{User: user, Role: role, AccountID: d.Account, From: first, To: c.rec.Alarm.From}
+		answer, err := engine.Ask(ctx, q)
+		if err != nil {
+			return err
+		}
+		n, err := casefolder.NarrowedOf(actor.Partition(d.Caller), q, answer)
+		if err != nil {
+			return err
+		}
+		printNarrowed(s.out, n)
+		return nil
+	}
 	for _, user := range users {
-		answer, err := engine.Ask(ctx, evidence.Exercised{User: user, AccountID: d.Account, From: first, To: c.rec.Alarm.From})
-		if err != nil {
+		if err := print(user, ""); err != nil {
 			return err
 		}
-		uses, partial, err := evidence.ReadExercised(answer.Rows)
-		if err != nil {
-			return err
-		}
-		if err := printNarrowed(s.out, d, user, first, c.rec.Alarm.From, uses, partial, answer.Lost); err != nil {
+	}
+	for _, role := range roles {
+		if err := print("", role); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printNarrowed prints one user's policy, and what is not in it.
-func printNarrowed(out io.Writer, d *deployment.Deployment, user string, from, to time.Time, recorded []evidence.S3Use, partial bool, lost []string) error {
-	var uses []posture.S3Use
-	for _, u := range recorded {
-		uses = append(uses, posture.S3Use{Call: u.Call, Bucket: u.Bucket, Folder: u.Folder, Source: u.Source, Version: u.Version})
+// printNarrowed prints a policy, and what is not in it.
+func printNarrowed(out io.Writer, n casefolder.Narrowed) {
+	fmt.Fprintf(out, "\nWHAT %s USED OF S3, AS A POLICY\n\n%s", prose.Safe(n.Of), report.Wrapped(n.Says, columnsOf(out)))
+	if len(n.Policy) > 0 {
+		fmt.Fprintf(out, "\n%s\n", n.Policy)
 	}
-	partition, _, _ := strings.Cut(strings.TrimPrefix(d.Caller, "arn:"), ":")
-	policy, left, err := posture.Narrow(partition, uses)
-	if err != nil {
-		return err
-	}
-	if partial {
-		left = append(left, "what comes after the first thousand calls, buckets and folders")
-	}
-	for _, l := range lost {
-		left = append(left, "what could not be read: "+prose.Safe(l))
-	}
-	text := "Only what was recorded, " + prose.Window(from, to) + ": it ends where the alarm's window begins. A thief who was there before stands in it, too. Not in it is what the trail does not record, " +
-		"such as reads of buckets that it leaves out, the keys of KMS, and every other service. Try it on a copy of the user first."
-	if policy == "" {
-		text = "Nothing that a policy could allow was recorded, " + prose.Window(from, to) + "."
-	}
-	fmt.Fprintf(out, "\nWHAT %s USED OF S3, AS A POLICY\n\n%s", prose.Safe(user), report.Wrapped(text, columnsOf(out)))
-	if policy != "" {
-		fmt.Fprintf(out, "\n%s\n", policy)
-	}
-	for _, l := range left {
+	for _, l := range n.NotInIt {
 		fmt.Fprintf(out, "  - not in it: %s\n", l)
 	}
-	return nil
 }

@@ -24,7 +24,7 @@ type suspectsCmd struct {
 	Buckets []string `placeholder:"BUCKET,…" help:"These buckets, too."`
 	Users   []string `placeholder:"USER,…" help:"These IAM users, too."`
 	Roles   []string `placeholder:"ROLE,…" help:"These IAM roles, too, by name."`
-	Trail   []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them: a policy is printed for each user that allows what it did in S3 by them before the incident, and nothing else. May be given more than once."`
+	Trail   []string `sep:"none" placeholder:"PATH" help:"A CloudTrail file or a folder of them: a policy is printed for each user and role that allows what it did in S3 by them before the incident, and nothing else. May be given more than once."`
 	JSON    bool     `name:"json" help:"Print the answers as nightlatch.suspects/1."`
 
 	rec incident.Record // the incident; zero without one
@@ -63,7 +63,7 @@ func (c *suspectsCmd) Run(ctx context.Context, s streams) error {
 	if !c.JSON {
 		printTodos(s.out, c.rec)
 	}
-	if err := c.narrow(ctx, d, users, s); err != nil {
+	if err := c.narrow(ctx, d, users, roles, s); err != nil {
 		return err
 	}
 	if n := posture.Count(list, posture.Unread); n > 0 {

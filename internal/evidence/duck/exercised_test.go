@@ -40,6 +40,11 @@ func TestWhatAUserExercised(t *testing.T) {
 		{Call: "GetObject", Bucket: bucket}, {Call: "GetObject", Bucket: bucket, Folder: "reports/"}, {Call: "GetObject", Bucket: bucket, Folder: "reports/", Version: true},
 		{Call: "ListObjects", Bucket: bucket, Folder: "reports/"}, {Call: "PutBucketTagging", Bucket: bucket}, {Call: "CopyObject", Bucket: "loot", Source: "exports/reports/d"},
 	})
+	byRole, _, err := evidence.ReadExercised(rows(t, trail(t, []record{call(before, session("s", "ASIAEXAMPLEWEB000001"), object("web/x"), id("1")), call(before, session("other", "ASIAEXAMPLEWEB000002"), object("web/y"), id("2")), call(before, object("reports/x"), id("3"))}),
+		evidence.Exercised{Role: "web", AccountID: account, From: noon.Add(-24 * time.Hour), To: noon}))
+	if err != nil || len(byRole) != 1 || byRole[0].Folder != "web/" {
+		t.Errorf("of the role there is %+v, %v", byRole, err)
+	}
 	if got := exercised(t, call(session("s", "ASIAEXAMPLEWEB000001"), before)); len(got) != 0 {
 		t.Errorf("of nothing there is %+v", got)
 	}

@@ -43,7 +43,7 @@ func (s about) questions() []evidence.Question {
 		evidence.Bystanders{Of: s.aims(buckets), Before: to},
 		evidence.Copied{Buckets: buckets, From: from, To: to}, evidence.Copied{From: from, To: to},
 		evidence.Minutes{From: from, To: to}, evidence.Course{Buckets: buckets, Keys: s.keys, From: from, To: to}, evidence.Refused{KeyIDs: s.keys, PrincipalIDs: s.ids, From: from, To: to}, evidence.Since{KeyIDs: s.keys, From: from, To: to}, evidence.Since{PrincipalIDs: s.ids, SessionIDs: []string{"AROAEXAMPLEWEB:x"}, From: from, To: to},
-		evidence.Exercised{User: "mara", AccountID: account, From: from.Add(-14 * 24 * time.Hour), To: to}, evidence.Tagged{User: "mara", Tag: "nightlatch:protect", From: from, To: to}, evidence.Tagged{Role: "web", Tag: "nightlatch:protect", From: from, To: to}}
+		evidence.Exercised{User: "mara", AccountID: account, From: from.Add(-14 * 24 * time.Hour), To: to}, evidence.Exercised{Role: "web", AccountID: account, From: from.Add(-14 * 24 * time.Hour), To: to}, evidence.Tagged{User: "mara", Tag: "nightlatch:protect", From: from, To: to}, evidence.Tagged{Role: "web", Tag: "nightlatch:protect", From: from, To: to}}
 	all = append(all, evidence.Trust{Role: "web", Provider: "arn:aws:iam::218007301253:saml-provider/idp", From: from, To: to}, evidence.Trust{Role: "other", From: from, To: to})
 	for _, calls := range [][]string{{"PutBucketReplication", "CreateJob"}, {"GetObject"}} {
 		all = append(all, evidence.Ordered{Buckets: buckets, Calls: calls, From: from, To: to})

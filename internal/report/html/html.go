@@ -38,8 +38,8 @@ var classes = template.FuncMap{"style": Style, "class": func(a posture.Answer) s
 }}
 
 // Page is one incident as one file, which needs nothing else, and runs no script. What others chose in it is harmless. The slots are what
-// report.CourseOf asks for; none where that was not asked. Where there are suspects, it has them, and what to do next, too.
-func Page(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) ([]byte, error) {
+// report.CourseOf asks for; none where that was not asked. Where there are suspects, it has them, and what to do next, too, with what is more to do.
+func Page(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect, more ...report.Todo) ([]byte, error) {
 	v := view{Sheet: report.SheetOf(r, slots), Suspects: posture.Groups(suspects), Unread: posture.Count(suspects, posture.Unread)}
 	if len(suspects) > 0 {
 		v.Next = report.Todos(r)
@@ -47,6 +47,7 @@ func Page(r incident.Record, slots []evidence.Slot, suspects []posture.Suspect) 
 	for _, s := range posture.Open(v.Suspects) {
 		v.Next = append(v.Next, report.Todo{Says: fmt.Sprintf("%s: %s (%s). To do: %s.", s.Of, s.Name, s.Says, s.Next), Commands: s.Commands})
 	}
+	v.Next = append(v.Next, more...)
 	if abuse, any := report.Abuse(r); any && len(suspects) > 0 {
 		v.Next = append(v.Next, abuse)
 	}
