@@ -157,16 +157,8 @@ func (e *examiner) tell(ctx context.Context, reports []doctor.Report, always boo
 		m.Body += "\n"
 		place := e.place
 		place.Alias = e.alias(ctx, e.log)
-		m = m.In(place)
-		var failures []error
-		for _, c := range e.channels {
-			if err := c.Send(ctx, m); err != nil && !errors.As(err, new(notify.Elsewhere)) {
-				e.log.ErrorContext(ctx, "notifying failed", "channel", c.Name(), "err", err)
-				failures = append(failures, err)
-			}
-		}
-		if len(failures) == len(e.channels) {
-			return fmt.Errorf("nobody was notified: %w", errors.Join(failures...))
+		if err := notify.All(ctx, e.channels, m.In(place), e.log); err != nil {
+			return err
 		}
 	}
 	if unread != nil {
