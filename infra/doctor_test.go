@@ -67,7 +67,7 @@ func TestTheDoctorsRole(t *testing.T) {
 // What the doctor reads of the stack's own templates: everything, and nothing that it does not know.
 func TestTheDoctorReadsTheStack(t *testing.T) {
 	for name, changes := range map[string][]string{
-		"named": nil, "athena": onlyAthena(made), "both": {"trail", aTrail, "topics", "arn:aws:sns:us-east-1:444455556666:soc"}, "every": {"buckets", "*", "mode", "act"}, "many": {"buckets", many(500, "")}, "steps": cutting,
+		"named": nil, "athena": onlyAthena(made), "both": {"trail", aTrail, "topics", "arn:aws:sns:us-east-1:444455556666:soc"}, "every": {"buckets", "*", "mode", "act"}, "many": {"buckets", many(500, "")}, "steps": cutting, "canary": rehearsing,
 	} {
 		s := read(t, changes...)
 		app, stack, _ := unsynthesized(t, s)

@@ -30,11 +30,12 @@ type recipe struct {
 	code        string // the directory of its bootstrap
 	grants      []grant.Grant
 	environment map[string]string
-	eventAge    int               // seconds after which an asynchronous event is given up; 0 where there are none
-	names       map[string]string // of the grants' placeholders, beside those of every function
-	timeout     int               // seconds; 0 is the longest
-	more        []statement       // of its role, for what AWS does with it
-	mute        bool              // it publishes to no topic
+	eventAge    int                                      // seconds after which an asynchronous event is given up; 0 where there are none
+	names       map[string]string                        // of the grants' placeholders, beside those of every function
+	timeout     int                                      // seconds; 0 is the longest
+	more        []statement                              // of its role, for what AWS does with it
+	mute        bool                                     // it publishes to no topic
+	network     *awslambda.CfnFunction_VpcConfigProperty // nil is Lambda's own
 }
 
 // lambda is one of the stack's Lambdas.
@@ -67,6 +68,7 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 		Role:       role.AttrArn(),
 		MemorySize: jsii.Number(s.MemoryMiB), Timeout: jsii.Number(cmp.Or(r.timeout, timeout)),
 		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: environment},
+		VpcConfig:     r.network,
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
 	})
 	if r.eventAge == 0 {

@@ -37,15 +37,19 @@ func stackID(stack awscdk.Stack) *string {
 	return awscdk.Fn_Select(jsii.Number(2), awscdk.Fn_Split(jsii.String("/"), stack.StackId(), nil))
 }
 
-// keep makes the table, to which only the functions write (three of them no more than their own items); the schedules' group; and the role with
-// which Scheduler calls the responder.
-func (i incidents) keep(r responder, a approver, e enroller, n teller, d examiner) awsdynamodb.CfnTable {
+// keep makes the table, to which only the functions write that notify (all but the responder and the approver no more than their own items); the
+// schedules' group; and the role with which Scheduler calls the responder.
+func (i incidents) keep(r responder, e enroller, others ...lambda) awsdynamodb.CfnTable {
 	text := func(name string) *awsdynamodb.CfnTable_AttributeDefinitionProperty {
 		return &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: jsii.String(name), AttributeType: jsii.String("S")}
 	}
 	keys := func(hash, sort string) *[]any {
 		return &[]any{&awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: jsii.String(hash), KeyType: jsii.String("HASH")},
 			&awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: jsii.String(sort), KeyType: jsii.String("RANGE")}}
+	}
+	roles := []*string{e.role.AttrArn()}
+	for _, f := range others {
+		roles = append(roles, f.role.AttrArn())
 	}
 	table := awsdynamodb.NewCfnTable(i.stack, jsii.String("Incidents"), &awsdynamodb.CfnTableProps{
 		TableName: jsii.String(i.name), BillingMode: jsii.String("PAY_PER_REQUEST"),
@@ -59,11 +63,11 @@ func (i incidents) keep(r responder, a approver, e enroller, n teller, d examine
 		StreamSpecification:       &awsdynamodb.CfnTable_StreamSpecificationProperty{StreamViewType: jsii.String("KEYS_ONLY")},
 		SseSpecification:          &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: true},
 		DeletionProtectionEnabled: true,
-		ResourcePolicy:            &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, r.role.AttrArn(), a.role.AttrArn(), e.role.AttrArn(), n.role.AttrArn(), d.role.AttrArn()))},
+		ResourcePolicy:            &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, roles...))},
 	})
-	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)                               // it is evidence, and outlives the stack
-	for _, f := range []awscdk.CfnResource{r.function, a.function, n.function, d.function} { // they name it, and do not refer to it
-		f.AddResourceDependency(table, nil)
+	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil) // it is evidence, and outlives the stack
+	for _, f := range others {                                 // they name it, and do not refer to it; what the enroller reads comes before it
+		f.function.AddResourceDependency(table, nil)
 	}
 	awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
 	awsiam.NewCfnRole(i.stack, jsii.String("WakesRole"), &awsiam.CfnRoleProps{

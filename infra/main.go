@@ -51,11 +51,15 @@ func synthesize() error {
 		return fmt.Errorf("making a directory for the functions' code: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor"), filepath.Join(dir, "cutter"), filepath.Join(dir, "keeper")}
+	c := code{filepath.Join(dir, "responder"), filepath.Join(dir, "approver"), filepath.Join(dir, "enroller"), filepath.Join(dir, "notices"), filepath.Join(dir, "doctor"), filepath.Join(dir, "cutter"), filepath.Join(dir, "keeper"), filepath.Join(dir, "rehearser"), filepath.Join(dir, "canary")}
 	fmt.Fprintln(os.Stderr, "Nightlatch: compiling the functions for arm64, a minute the first time")
 	packages, withBuckets := []string{"./lambdas/responder", "./lambdas/approver", "./lambdas/enroller", "./lambdas/notices", "./lambdas/doctor", "./lambdas/keeper"}, []string{c.enroller, c.responder, c.notices}
 	if s.cuts() {
 		packages, withBuckets = append(packages, "./lambdas/cutter"), append(withBuckets, c.cutter)
+	}
+	telling := []string{c.responder, c.approver, c.enroller, c.notices, c.doctor}
+	if s.Canary != "" {
+		packages, telling = append(packages, "./lambdas/rehearser", "./lambdas/canary"), append(telling, c.rehearser)
 	}
 	if err := build(".", dir, packages...); err != nil {
 		return err
@@ -69,7 +73,7 @@ func synthesize() error {
 	for file, addresses := range map[string][]string{notify.EndpointsFile: s.Email, notify.WatchersFile: s.watching()} {
 		heard, failed := json.Marshal(endpoints(addresses))
 		err = errors.Join(err, failed)
-		for _, beside := range []string{c.responder, c.approver, c.enroller, c.notices, c.doctor} {
+		for _, beside := range telling {
 			if err == nil {
 				err = os.WriteFile(filepath.Join(beside, file), heard, 0o644)
 			}

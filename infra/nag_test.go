@@ -53,6 +53,7 @@ func TestNagFindsNothingUnexplained(t *testing.T) {
 		"a new trail":   onlyAthena(made),
 		"both":          {"trail", aTrail, "evidence", "athena"},
 		"steps":         cutting,
+		"a canary":      rehearsing,
 		"act":           {"mode", "act", "protected", user + "ops/break-glass", "metricsFilter", "EntireBucket"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/notify/events"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/rehearsal"
 	"nightlatch/internal/settings"
 )
 
@@ -83,6 +84,10 @@ type Settings struct {
 	Records string
 	// CaseLock is for how many days nobody can delete a version of a case folder's file; 0 where Object Lock keeps none.
 	CaseLock int
+	// Canary is the name of the bucket that the stack makes for its canary; "" where there is none. It is among Buckets, too.
+	Canary string
+	// RehearseDays are those between two rehearsals that a schedule begins; 0 where it begins none. CanaryKey counts the canary's keys.
+	RehearseDays, CanaryKey int
 	// MadeStore: the stack makes the store.
 	MadeStore bool
 }
@@ -122,6 +127,13 @@ func (s *Settings) fields() []field {
 		{"buckets", settings.AcceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
 		{"total", "what may leave all watched buckets together in a minute and in an hour, like 2GiB/1m+50GiB/1h, or " + settings.NoTotal, "", false,
 			func(v string) (err error) { s.Total, err = settings.ParseTotal(v); return err }},
+		{"canary", "the name of a bucket that is not there yet, of lowercase letters, digits and hyphens: the stack makes it, for rehearsals", "", false, s.setCanary},
+		{"rehearseDays", acceptedDays, "", false,
+			func(v string) error {
+				return oneOf(v, func(n int) bool { return n >= rehearsal.LeastDays && n <= rehearsal.MostDays }, &s.RehearseDays)
+			}},
+		{"canaryKey", "a number, 1 or more; another one gives the canary another key", "1", false,
+			func(v string) error { return oneOf(v, func(n int) bool { return n >= 1 && n <= 10000 }, &s.CanaryKey) }},
 		{"eventDataStore", "the ARN of an existing CloudTrail Lake event data store, or create", "", false,
 			func(v string) error { return s.setSource("eventDataStore", v, storeARN, &s.EventDataStore) }},
 		{"trail", "the ARN of an existing CloudTrail trail, or create", "", false,
@@ -191,13 +203,13 @@ func Read(context map[string]any) (Settings, error) {
 	if steps {
 		wrong = append(wrong, s.checkSteps()...)
 	}
-	wrong = append(wrong, s.checkChannels())
+	wrong = append(wrong, s.checkChannels(), s.checkCanary())
 	if sources {
 		wrong = append(wrong, s.chooseEngine())
 	}
 	// Under a filter that others use too, buckets that are not watched would be added up as well.
 	if s.Total == nil && (s.Filter == settings.OwnFilterID || s.every()) {
-		s.Total = settings.DefaultTotal(s.Buckets)
+		s.Total = settings.DefaultTotal(s.withoutCanary())
 	}
 	if s.ObserveUntil != "" && s.Mode != "observe" && s.Mode != "" {
 		wrong = append(wrong, fmt.Errorf("observeUntil is %q, and mode is %q: it says when mode observe ends; leave it out", s.ObserveUntil, s.Mode))

@@ -30,7 +30,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
-		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
+		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "canary": "a-canary", "rehearseDays": float64(30), "canaryKey": float64(2), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	})
@@ -43,7 +43,9 @@ func TestEverySettingIsRead(t *testing.T) {
 			{Name: "logs", Thresholds: []settings.Threshold{{Bytes: 50 << 30, Period: settings.Minute}}},
 			{Name: "plain", Thresholds: []settings.Threshold{{Bytes: 1 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Day}}},
 			{Name: settings.EveryBucket, Thresholds: []settings.Threshold{{Bytes: 2 << 40, Period: settings.Minute}}},
+			{Name: "a-canary", Thresholds: []settings.Threshold{{Bytes: 16 << 20, Period: settings.Minute}}},
 		},
+		Canary: "a-canary", RehearseDays: 30, CanaryKey: 2,
 		Total:          []settings.Threshold{{Bytes: 7 << 30, Period: settings.Minute}, {Bytes: 90 << 30, Period: settings.Hour}},
 		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home, Sealed: "stated",
 		Approvers: []string{"identity-center", "arn:aws:iam::111122223333:saml-provider/idp", "token.actions.githubusercontent.com"},
@@ -68,7 +70,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	want := Settings{
 		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
 		EventDataStore: aStore, Evidence: "lake", Home: home, Approvers: []string{"identity-center", "saml"}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(), PolicyCases: policy.ShippedCases(),
-		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch", HeartbeatMinutes: 15,
+		Total: []settings.Threshold{{Bytes: 2 << 30, Period: settings.Minute}, {Bytes: 50 << 30, Period: settings.Hour}}, Mode: "ask", ProtectTag: "nightlatch:protect", RetentionDays: 365, MemoryMiB: 512, Filter: "nightlatch", HeartbeatMinutes: 15, CanaryKey: 1,
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -120,6 +122,14 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"trail", "arn:aws:s3:::files", "should be the ARN of an existing CloudTrail trail, or create"},
 		{"trail", strings.Replace(aTrail, account, "444455556666", 1), "it is in account 444455556666 and region eu-west-1, and the eventDataStore in 111122223333 and eu-west-1; they belong together"},
 		{"trail", strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), "it is in account 111122223333 and region us-east-1, and the eventDataStore in 111122223333 and eu-west-1; they belong together"},
+		{"canary", "A-canary", "should be the name of a bucket that is not there yet"},
+		{"canary", "a.canary", "should be the name of a bucket that is not there yet"},
+		{"canary", "ab", "is not the name of a bucket"},
+		{"canary", "a-bucket", "it stands among buckets, and the stack makes this one"},
+		{"rehearseDays", "30", "and canary is not: give -c canary=BUCKET"},
+		{"rehearseDays", "15", "should be a number of days, 16 to 365"},
+		{"canaryKey", "2", "and canary is not"},
+		{"canaryKey", "0", "should be a number, 1 or more"},
 		{"evidence", "duck", "should be lake or athena"},
 		{"evidence", "", "should be lake or athena"},
 		{"evidence", "athena", "and no trail is given: give -c trail=ARN or -c trail=create, or leave evidence out and CloudTrail Lake is asked"},
@@ -215,7 +225,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

@@ -20,6 +20,7 @@ type request struct {
 	Context   map[string]string `json:"context"`
 	Identity  any               `json:"identity"` // the caller's own policy
 	Policy    any               `json:"policy"`   // the resource's
+	Endpoint  any               `json:"endpoint"` // of the VPC endpoint through which it goes; nil where it goes through none
 
 	name, want string // want is as verdict.String has it
 }
@@ -94,6 +95,7 @@ var deployed = strings.NewReplacer("{TopicKey.Arn}", theKey, "{WatchKey.Arn}", t
 	"{CutterRole.Arn}", "arn:aws:iam::111122223333:role/Nightlatch-CutterRole-x1", "{Cutter.Arn}", theCutter, "{CutterLog.Arn}", theCuttersLog+":*",
 	"{Doctor.Arn}", theDoctor, "{DoctorLog.Arn}", theDoctorsLog+":*", "{DoctorDaily.Arn}", theDoctorDaily, "{ApproverLog.Arn}", theApproversLog+":*",
 	"{DailyLook.Arn}", theDailyLook, "{NewBucket.Arn}", theNewBucket,
+	"{CanaryUser.Arn}", theCanary, "{CanaryBucket.Arn}", theCanaryBucket, "{Canary.Arn}", theCanaryReads, "{CanaryLog.Arn}", theCanarysLog+":*", "{RehearserRole.Arn}", theRehearsersRole, "{RehearserLog.Arn}", theRehearsersLog+":*",
 	"{Rings.Arn}", theRule, "{Copies.Arn}", theCopiesRule, "{ResponderLog.Arn}", theLog+":*", "{EnrollerLog.Arn}", theEnrollersLog+":*")
 
 // policyOf is a policy of these statements, as deployed.

@@ -10,7 +10,9 @@ import (
 const stackName = "Nightlatch"
 
 // code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct{ responder, approver, enroller, notices, doctor, cutter, keeper string }
+type code struct {
+	responder, approver, enroller, notices, doctor, cutter, keeper, rehearser, canary string
+}
 
 // newStack puts everything together.
 //
@@ -70,18 +72,26 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	table := kept.keep(r, a, e, n, d)
+	re, err := newRehearser(stack, s, c, topic, watch, kept, queue.AttrArn(), e)
+	if err != nil {
+		return nil, err
+	}
+	notify := []lambda{r.lambda, a.lambda, n.lambda, d.lambda}
+	if re != nil {
+		notify = append(notify, re.lambda)
+	}
+	table := kept.keep(r, e, notify...)
 	k, err := newKeeper(stack, s, c.keeper, topic, kept, table, queue.AttrArn())
 	if err != nil {
 		return nil, err
 	}
-	needed := append(onlyOursPublish(stack, s, topic, watch, r.lambda, a.lambda, e.lambda, n.lambda, d.lambda), table)
+	needed := append(onlyOursPublish(stack, s, topic, watch, append(notify, e.lambda)...), table)
 	if s.Trail != "" {
 		needed = append(needed, keepResults(stack, s, r.lambda, a.lambda, d.lambda, k.lambda))
 	}
 	d.ask(stack, s, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
-	watchFunctions(stack, r, a, e, n, d, k, cut, s.watchingTopics(watch))
+	watchFunctions(stack, r, a, e, n, d, k, cut, re, s.watchingTopics(watch))
 	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, k.mapping, d.role.AttrArn()})
 	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
 	if makes.EventDataStore == made {

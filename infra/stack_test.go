@@ -99,10 +99,11 @@ func unsynthesized(t *testing.T, s Settings) (app awscdk.App, stack awscdk.Stack
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not there, and the CDK runs in it")
 	}
-	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
+	c := code{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
 	for file, text := range map[string]string{filepath.Join(c.responder, "bootstrap"): "not built", filepath.Join(c.responder, "policy.cedar"): string(s.PolicyText), filepath.Join(c.doctor, "policy.cedar"): string(s.PolicyText),
 		filepath.Join(c.approver, "bootstrap"): "not built", filepath.Join(c.enroller, "bootstrap"): "not built either", filepath.Join(c.notices, "bootstrap"): "nor this",
-		filepath.Join(c.doctor, "bootstrap"): "nor that", filepath.Join(c.cutter, "bootstrap"): "nor the last", filepath.Join(c.keeper, "bootstrap"): "nor one more"} {
+		filepath.Join(c.doctor, "bootstrap"): "nor that", filepath.Join(c.cutter, "bootstrap"): "nor the last", filepath.Join(c.keeper, "bootstrap"): "nor one more", filepath.Join(c.rehearser, "bootstrap"): "nor what rehearses",
+		filepath.Join(c.canary, "bootstrap"): "nor its canary"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +176,7 @@ func filled(t *testing.T, raw map[string]any) template {
 
 // deployment is what CloudFormation fills in, beside the names that it makes.
 var deployment = map[string]string{"Topic": aTopic, "Watch": aWatch, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
-	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1", "Cases": theCases}
+	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1", "Cases": theCases, "CanarySecret": theCanarySecret}
 
 // fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {

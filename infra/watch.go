@@ -23,7 +23,7 @@ const watchPrefix = "watch-nightlatch-"
 // watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, k keeper, c *lambda, topics []string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, k keeper, c *lambda, re *rehearser, topics []string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
 	approving := dimensions("FunctionName", *a.function.Ref())
 	enrolling, checking := dimensions("FunctionName", *e.function.Ref()), dimensions("FunctionName", *d.function.Ref())
@@ -53,6 +53,9 @@ func watchFunctions(scope constructs.Construct, r responder, a approver, e enrol
 	}
 	if c != nil {
 		all = append(all, watched{"cutter-errors", "AWS/Lambda", "Errors", "Sum", dimensions("FunctionName", *c.function.Ref()), 0, "The cutter failed: what was ordered of it may be done, and may not. See its log"})
+	}
+	if re != nil {
+		all = append(all, watched{"rehearser-errors", "AWS/Lambda", "Errors", "Sum", dimensions("FunctionName", *re.function.Ref()), 0, "The rehearser failed: a rehearsal may not be told, and the canary's key may stay off. See its log"})
 	}
 	for _, w := range all {
 		awscloudwatch.NewCfnAlarm(scope, jsii.String("Watch-"+w.name), &awscloudwatch.CfnAlarmProps{

@@ -7,13 +7,14 @@ import { readFileSync } from 'node:fs';
 const lists = ['aws:CalledVia', 'dynamodb:LeadingKeys'];
 const listed = (context) => Object.fromEntries(Object.entries(context).map(([key, value]) => [key, lists.includes(key) ? [value] : value]));
 
-async function judge({ principal, action, resource, account, context, identity, policy }) {
+async function judge({ principal, action, resource, account, context, identity, policy, endpoint }) {
   const simulation = {
     request: { principal, action, resource: { resource, accountId: account }, contextVariables: listed(context) },
     identityPolicies: identity ? [{ name: 'identity', policy: identity }] : [],
     resourcePolicy: policy ?? undefined,
     serviceControlPolicies: [],
     resourceControlPolicies: [],
+    vpcEndpointPolicies: endpoint ? [{ name: 'endpoint', policy: endpoint }] : undefined,
   };
   const run = await runSimulation(simulation, {});
   if (run.resultType === 'error') {

@@ -8,6 +8,8 @@ const (
 	ApproverOutput = "ApproverUrl"
 	// ModeOutput is what DeployedMode writes.
 	ModeOutput = "Mode"
+	// RehearserOutput is the name of the function that rehearses.
+	RehearserOutput = "RehearserFunction"
 	// VersionOutput is the version of Nightlatch that was deployed.
 	VersionOutput = "Version"
 	// PolicyOutput is the SHA-256 of the policy's file that was deployed.
