@@ -18,7 +18,8 @@ func called(t *testing.T, function string) []request { return calledBy(t, functi
 func calledBy(t *testing.T, function, file string) []request {
 	t.Helper()
 	fill := strings.NewReplacer("${EventDataStore}", aStore, "${Topic}", aTopic, "${Watch}", aWatch, "${Table}", theTable, "${ScheduleGroup}", stackName, "${ScheduleRole}", theScheduleRole, "${Trail}", aTrail, "${Account}", account, "${Region}", "eu-west-1",
-		":alarm:*", ":alarm:an alarm of the team's own", "alarm-mute-rule:*", "alarm-mute-rule:quiet", "${StackID}", theStack, "${Heartbeat}", aBeat, "${CaseBucket}", "arn:aws:s3:::"+theCases, "${ResultBucket}", theResults) // a call about all is about any
+		":alarm:*", ":alarm:an alarm of the team's own", "alarm-mute-rule:*", "alarm-mute-rule:quiet", "${StackID}", theStack, "${Heartbeat}", aBeat, "${CaseBucket}", "arn:aws:s3:::"+theCases, "${ResultBucket}", theResults,
+		"${CanaryUser}", theCanary, "${CanaryBucket}", theCanaryBucket, "${CanarySecret}", theCanarySecret, "${CanaryFunction}", theCanaryReads) // a call about all is about any
 	var out []request
 	for _, c := range granttest.Read(t, filepath.Join("..", "lambdas", function, "testdata", file)) {
 		r := does("", c.Action, fill.Replace(c.Resource))
@@ -375,12 +376,13 @@ func TestTheRoleIsJudged(t *testing.T) {
 			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
 				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore), does("Allowed FindBuckets", "s3:ListAllMyBuckets", "*")})},
 		"the keeper":    {"keeper", []string{"trail", made, "caseLock", "90"}, slices.Concat(madeForKeeper(), neverTheKeeper(), readingResults(askingAthena(theFiles, "AWSLogs/")))},
+		"the rehearser": {"rehearser", rehearsing, slices.Concat(madeForIt(theRehearsersLog), neverTheRehearser())},
 		"every bucket":  {"enroller", []string{"buckets", "*"}, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 		"named buckets": {"enroller", nil, slices.Concat(madeForIt(theEnrollersLog), neverTheEnroller())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tpl := synth(t, m.changes...)
-			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole", "cutter": "CutterRole", "keeper": "KeeperRole"}[m.function]
+			role := map[string]string{"responder": "ResponderRole", "approver": "ApproverRole", "enroller": "EnrollerRole", "notices": "TellerRole", "doctor": "DoctorRole", "cutter": "CutterRole", "keeper": "KeeperRole", "rehearser": "RehearserRole"}[m.function]
 			statements := at(t, tpl.named(t, "AWS::IAM::Role", role), "Policies", 0, "PolicyDocument", "Statement").([]any)
 			policies := map[string]any{
 				aTopic:      policyOf(t, at(t, tpl.named(t, "AWS::SNS::TopicPolicy", "TopicPolicy"), "PolicyDocument", "Statement")),

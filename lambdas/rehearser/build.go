@@ -27,8 +27,8 @@ type rehearser struct {
 	log      *slog.Logger
 }
 
-// build makes the rehearser that the environment describes. It makes no call to AWS.
-func build(cfg aws.Config, environ []string) (*rehearser, error) {
+// build makes the rehearser that the environment describes, with what the deployment put beside the code. It makes no call to AWS.
+func build(cfg aws.Config, environ []string, root string) (*rehearser, error) {
 	s, err := settings.ParseRehearser(environ)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func build(cfg aws.Config, environ []string) (*rehearser, error) {
 	}
 	r := &rehearser{canary: canary, table: table, place: incident.Place{AccountID: s.Account, Region: cfg.Region}, days: s.Days, now: time.Now,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
-	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: os.Getenv("LAMBDA_TASK_ROOT"), Turns: table.Turns(notify.Interval)}
+	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: root, Turns: table.Turns(notify.Interval)}
 	channels, watchers, err := topics.Channels(cfg, clock.System{}, r.log)
 	if err != nil {
 		return nil, err

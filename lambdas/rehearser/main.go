@@ -20,7 +20,7 @@ func main() {
 	}
 	var r *rehearser
 	if err == nil {
-		r, err = build(cfg, os.Environ())
+		r, err = build(cfg, os.Environ(), os.Getenv("LAMBDA_TASK_ROOT"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nightlatch:", strings.ReplaceAll(err.Error(), "\n", "\nnightlatch: ")) // a line for each setting
