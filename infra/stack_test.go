@@ -176,7 +176,7 @@ func filled(t *testing.T, raw map[string]any) template {
 
 // deployment is what CloudFormation fills in, beside the names that it makes.
 var deployment = map[string]string{"Topic": aTopic, "Watch": aWatch, "AWS::AccountId": account, "AWS::Region": "eu-west-1", "AWS::Partition": "aws",
-	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1", "Cases": theCases, "CanarySecret": theCanarySecret}
+	"AWS::StackId": theStack, "TrailFiles": "nightlatch-trailfiles-x1", "Results": "nightlatch-results-x1", "Cases": theCases, "CanarySecret": theCanarySecret, "CanaryBucket": "a-canary"}
 
 // fill replaces Ref, Fn::Sub, Fn::Select of Fn::Split, Fn::GetAtt and Fn::Join.
 func fill(node any) any {

@@ -45,6 +45,7 @@ var rooms = map[string][]string{
 	"report/html":   {"evidence", "incident", "report", "posture"},                                        // an incident as a page
 	"doctor/html":   {"doctor", "report/html"},                                                            // what the checks found as a page
 	"casefolder":    {"alarm", "evidence", "containment", "incident", "posture", "report", "report/html"}, // an incident as a folder
+	"rehearsal":     {"alarm", "evidence", "policy", "containment", "incident", "report"},                 // when a rehearsal is due, and what became of it
 	"posture":       nil,                                                                                  // the usual suspects; it knows no incident
 	"doctor":        append(slices.Clone(stages), "trail", "enroll"),                                      // whether all of it would work; it reads what others read, and decides nothing
 }
@@ -77,6 +78,7 @@ var adapters = map[string]struct{ parent, client string }{
 	"notify/events":          {"notify", "github.com/aws/aws-sdk-go-v2/service/eventbridge"},
 	outside:                  {"", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"doctor/awsstack":        {"doctor", "github.com/aws/aws-sdk-go-v2/service/sqs"},
+	"rehearsal/awscanary":    {"rehearsal", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 	"casefolder/casebucket":  {"casefolder", "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"},
 }
 
@@ -89,20 +91,21 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation":    {"deployment", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":        {"alarm/cloudwatch", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types":  {"alarm/cloudwatch", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/iam":               {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager":    {outside, "rehearsal/awscanary"},
+	"github.com/aws/aws-sdk-go-v2/service/iam":               {"containment/awsaccount", "doctor/awsstack", "posture/awsposture", "rehearsal/awscanary"},
 	"github.com/aws/aws-sdk-go-v2/service/iam/types":         {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge":       {"notify/events", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types": {"notify/events", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb":          {"incident/dynamo", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types":    {"incident/dynamo", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/lambda":            {"containment/cutter", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/lambda":            {"containment/cutter", "doctor/awsstack", "rehearsal/awscanary", "deployment"},
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types":      {"containment/cutter", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/scheduler":         {"incident/scheduler", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/s3control":         {"posture/awsposture"}, // whose path begins as that of S3
 	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":  {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket", "doctor/awsstack", "rehearsal/awscanary"},
 	"github.com/aws/aws-sdk-go-v2/service/s3/types":          {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 
@@ -237,10 +240,10 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks || to == channels) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", "doctor/html", checks, "report/html", "casefolder", "posture", "posture/awsposture"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", "doctor/html", "rehearsal", checks, "report/html", "casefolder", "posture", "posture/awsposture"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
-		return to == "policy" || to == "containment" || to == "notices" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
+		return to == "policy" || to == "containment" || to == "notices" || to == "rehearsal" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
 	}
 	return false, "it stands in no row of the table"
 }
@@ -312,7 +315,7 @@ func TestWhoAloneCalls(t *testing.T) {
 		call, why string
 		callers   []string
 	}{
-		{"containment.Undo(", "the responder locks and never unlocks: only a human at the command line takes a step back", []string{"cmd/nightlatch"}},
+		{"containment.Undo(", "the responder locks and never unlocks: only a human at the command line takes a step back, and the rehearser one on the canary's key", []string{"cmd/nightlatch", "rehearsal/awscanary"}},
 		{"retry.NewStandard(", "the SDK's own waits are over in a tenth of a second; awserr.Retries says how long ours are, and the store has its own", []string{awserr, "incident/dynamo"}},
 	} {
 		found := map[string]bool{}

@@ -323,7 +323,7 @@ func answered(rec incident.Record) time.Time {
 	return time.Time{}
 }
 
-// stages are the links that were seen to work, in the order of the chain.
+// stages are the links that were seen to work, each when it was seen first or last, in that order.
 func stages(begun time.Time, rec incident.Record, user, key string) []Stage {
 	all := []Stage{{"the canary took its bytes", begun}}
 	add := func(name string, at time.Time) {
@@ -349,6 +349,7 @@ func stages(begun time.Time, rec incident.Record, user, key string) []Stage {
 		add("a human was asked", o.At)
 	}
 	add("the team was told", answered(rec))
+	slices.SortStableFunc(all, func(x, y Stage) int { return x.At.Compare(y.At) })
 	return all
 }
 

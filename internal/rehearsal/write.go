@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -57,8 +58,9 @@ func (r Run) Text() string {
 	for _, s := range r.Stages {
 		fmt.Fprintf(&b, "%s  %s\n", r.After(s), s.Name)
 	}
+	b.WriteString("\n")
 	if r.Incident != "" {
-		fmt.Fprintf(&b, "\nnightlatch incident %s\n", r.Incident)
+		fmt.Fprintf(&b, "nightlatch incident %s\n", r.Incident)
 	}
 	switch {
 	case !r.Restored.IsZero():
@@ -78,4 +80,16 @@ func (r Run) Text() string {
 func (r Run) After(s Stage) string {
 	d := max(s.At.Sub(r.Begun).Round(time.Second), 0)
 	return fmt.Sprintf("%4d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// Schema names the JSON form of a rehearsal. Fields are only ever added.
+const Schema = "nightlatch.rehearsal/1"
+
+// JSON is the rehearsal for a machine.
+func (r Run) JSON() ([]byte, error) {
+	text, err := json.MarshalIndent(struct {
+		Schema string `json:"schema"`
+		Run
+	}{Schema, r}, "", "  ")
+	return append(text, '\n'), err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"nightlatch/internal/clock"
+	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/notify"
@@ -37,10 +38,11 @@ func build(cfg aws.Config, environ []string, root string) (*rehearser, error) {
 	if err != nil {
 		return nil, err
 	}
-	canary, err := awscanary.New(cfg, awscanary.Settings{User: s.User, Bucket: s.Bucket, Secret: s.Secret, Function: s.Function})
+	account, err := awsaccount.New(cfg, awsaccount.Settings{})
 	if err != nil {
 		return nil, err
 	}
+	canary := awscanary.New(cfg, account, awscanary.Settings{User: s.User, Bucket: s.Bucket, Secret: s.Secret, Function: s.Function})
 	r := &rehearser{canary: canary, table: table, place: incident.Place{AccountID: s.Account, Region: cfg.Region}, days: s.Days, now: time.Now,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: root, Turns: table.Turns(notify.Interval)}

@@ -53,6 +53,8 @@ type stage struct {
 	mu     sync.Mutex
 	calls  []string       // of the command, as a grant names them
 	faults map[string]int // by action: the call that fails, the first being 1
+	// rehearser are the next answers of the function that rehearses, and rehearsed what it was asked.
+	rehearser, rehearsed []string
 }
 
 // The scripts under testdata/deployed are what a human does at midnight with a deployed Nightlatch. Each has an account of its own in moto,
@@ -67,7 +69,7 @@ func TestDeployedStories(t *testing.T) {
 		Dir: "testdata/deployed",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"trail": trail, "alarm": alarmFile, "keep": keep, "brakes": brakes, "answer": answer, "requests": requests, "status": status, "called": called, "fail": fail,
-			"delete-key": deleteKey,
+			"delete-key": deleteKey, "rehearser": rehearser,
 		},
 		Setup: func(e *testscript.Env) error {
 			st := &stage{account: strconv.FormatInt(111122223000+accounts.Add(1), 10), faults: map[string]int{}}
@@ -103,6 +105,8 @@ func (st *stage) front(moto http.Handler) http.Handler {
 		action := r.Method + " " + r.Host
 		if _, target, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
 			action = "dynamodb:" + target
+		} else if r.URL.Path == "/2015-03-31/functions/Rehearser/invocations" {
+			action = "lambda:InvokeFunction"
 		} else if form, err := url.ParseQuery(string(body)); err == nil && strings.Contains(r.Header.Get("Authorization"), "Credential=") {
 			action = strings.Split(r.Header.Get("Authorization"), "/")[3] + ":" + form.Get("Action")
 		}
@@ -122,8 +126,41 @@ func (st *stage) front(moto http.Handler) http.Handler {
 				return
 			}
 		}
+		if action == "lambda:InvokeFunction" {
+			st.invoked(w, string(body))
+			return
+		}
 		moto.ServeHTTP(w, r)
 	})
+}
+
+// invoked answers as Lambda does for the function that rehearses: what is in braces is its answer, and all else its error.
+func (st *stage) invoked(w http.ResponseWriter, event string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.rehearsed = append(st.rehearsed, event)
+	if len(st.rehearser) == 0 {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	answer := st.rehearser[0]
+	st.rehearser = st.rehearser[1:]
+	if !strings.HasPrefix(answer, "{") {
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		answer = fmt.Sprintf(`{"errorMessage":%q}`, answer)
+	}
+	io.WriteString(w, answer)
+}
+
+// rehearser ANSWER … gives the stack a canary, and its function these answers.
+func rehearser(ts *testscript.TestScript, _ bool, args []string) {
+	st := on(ts)
+	template := fmt.Sprintf(`{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{%q:{"Value":%q},%q:{"Value":"Rehearser"}}}`, settings.TableOutput, table, settings.RehearserOutput)
+	_, err := cloudformation.NewFromConfig(st.config).UpdateStack(context.Background(), &cloudformation.UpdateStackInput{StackName: aws.String("Nightlatch"), TemplateBody: &template})
+	ts.Check(err)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.rehearser = args
 }
 
 // deploy makes what a deployment has for the commands: the stack's outputs and the table; and mara, with her key.

@@ -39,6 +39,8 @@ type cli struct {
 	Suspects  suspectsCmd  `cmd:"" help:"Go through the usual suspects of an incident: how its buckets may be open, what is missing, what its users may do. Reads with your own rights, and changes nothing."`
 	Doctor    doctorCmd    `cmd:"" help:"Say whether a deployed Nightlatch would work tonight: what is broken, what could not be read, and how each is mended. Changes nothing."`
 
+	Rehearse rehearseCmd `cmd:"" help:"Have a deployed Nightlatch rehearse: its canary takes enough for an alarm, the real chain answers, and the time of each stage is printed. Needs lambda:InvokeFunction on the function that rehearses. With --sandbox on this machine."`
+
 	Version versionCmd `cmd:"" help:"Print the version of this program. A deployment's stands in its stack's output Version."`
 }
 

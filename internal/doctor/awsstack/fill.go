@@ -116,6 +116,8 @@ func (f filler) attribute(id, attribute string) any {
 	switch f.Resources[id].Type + "." + attribute {
 	case "AWS::IAM::Role.Arn":
 		return "arn:" + f.world.part(1) + ":iam::" + f.world.part(4) + ":role/" + name
+	case "AWS::IAM::User.Arn":
+		return "arn:" + f.world.part(1) + ":iam::" + f.world.part(4) + ":user/" + name
 	case "AWS::Lambda::Function.Arn":
 		return arn("lambda", "function:"+name)
 	case "AWS::Events::Rule.Arn":

@@ -18,7 +18,6 @@ import (
 
 	"nightlatch/internal/awserr"
 	"nightlatch/internal/containment"
-	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/rehearsal"
 )
@@ -43,20 +42,16 @@ type Canary struct {
 	users    *iam.Client
 	objects  *s3.Client
 	lambda   *lambda.Client
-	account  *awsaccount.Account
+	account  containment.Account
 }
 
-// New makes a canary. It makes no call.
-func New(cfg aws.Config, s Settings) (*Canary, error) {
-	account, err := awsaccount.New(cfg, awsaccount.Settings{})
-	if err != nil {
-		return nil, err
-	}
+// New makes a canary of the account in which it is. It makes no call.
+func New(cfg aws.Config, account containment.Account, s Settings) *Canary {
 	return &Canary{s, cfg, secretsmanager.NewFromConfig(cfg), iam.NewFromConfig(cfg), s3.NewFromConfig(cfg),
-		lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} }), account}, nil
+		lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} }), account}
 }
 
-// Grants are the permissions that the package needs: of the canary alone, whose names are placeholders.
+// Grants are the permissions that the package needs, and what its account does for it: of the canary alone, whose names are placeholders.
 func Grants() []grant.Grant {
 	return []grant.Grant{
 		{Sid: "ReadTheCanarysKey", Actions: []string{"secretsmanager:GetSecretValue"}, On: []string{"${CanarySecret}"}},

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"nightlatch/internal/actor"
+	"nightlatch/internal/containment"
+	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
+	"nightlatch/internal/policy"
+	"nightlatch/internal/rehearsal"
+	"nightlatch/internal/responder"
+	"nightlatch/internal/sandbox"
+)
+
+// inSandbox rehearses in virtual time, with the real responder over DuckDB and an account in memory.
+func (c *rehearseCmd) inSandbox(ctx context.Context, s streams) error {
+	dir, err := s.tmp.dir()
+	if err != nil {
+		return err
+	}
+	world, err := sandbox.NewRehearsal(c.Seed, filepath.Join(dir, "trail"))
+	if err != nil {
+		return fmt.Errorf("writing the canary's trail: %w", err)
+	}
+	engine, err := openEngine(ctx, dir, false)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	place := incident.Place{}
+	place.AccountID, place.Region = world.Place()
+	r := responder.Responder{
+		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
+		Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}}, Clock: world.Clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler),
+		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Ready(policy.Shipped()), Place: place,
+	}
+	fmt.Fprintln(s.err, "In the sandbox, in virtual time: the responder, the shipped policy and the engine are real; AWS is played.")
+	run, said := world.Run, 0
+	handled, err := r.Handle(ctx, world.Event, func(rec incident.Record) {
+		run = run.See(world.Clock.Now(), rec, world.Canary, world.Stolen)
+		said = c.says(s, run, said)
+	})
+	if err != nil {
+		return err
+	}
+	run = run.See(world.Clock.Now(), handled.Record, world.Canary, world.Stolen)
+	if o, there := rehearsal.Step(handled.Record, world.Canary, world.Stolen); there && run.Outcome == rehearsal.Contained {
+		if state, err := containment.Undo(ctx, world.Account, o.Step); state != containment.Undone {
+			return fmt.Errorf("the canary's key is not seen on again: %w", err)
+		}
+		run.Restored = world.Clock.Now()
+	}
+	run.Incident = "" // which no command finds
+	return c.prints(s.out, run)
+}
