@@ -39,7 +39,7 @@ func stackID(stack awscdk.Stack) *string {
 
 // keep makes the table, to which only the functions write that notify (all but the responder and the approver no more than their own items); the
 // schedules' group; and the role with which Scheduler calls the responder.
-func (i incidents) keep(r responder, e enroller, others ...lambda) awsdynamodb.CfnTable {
+func (i incidents) keep(r responder, e enroller, writers ...lambda) awsdynamodb.CfnTable {
 	text := func(name string) *awsdynamodb.CfnTable_AttributeDefinitionProperty {
 		return &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: jsii.String(name), AttributeType: jsii.String("S")}
 	}
@@ -47,8 +47,8 @@ func (i incidents) keep(r responder, e enroller, others ...lambda) awsdynamodb.C
 		return &[]any{&awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: jsii.String(hash), KeyType: jsii.String("HASH")},
 			&awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: jsii.String(sort), KeyType: jsii.String("RANGE")}}
 	}
-	roles := []*string{e.role.AttrArn()}
-	for _, f := range others {
+	var roles []*string
+	for _, f := range writers {
 		roles = append(roles, f.role.AttrArn())
 	}
 	table := awsdynamodb.NewCfnTable(i.stack, jsii.String("Incidents"), &awsdynamodb.CfnTableProps{
@@ -66,8 +66,10 @@ func (i incidents) keep(r responder, e enroller, others ...lambda) awsdynamodb.C
 		ResourcePolicy:            &awsdynamodb.CfnTable_ResourcePolicyProperty{PolicyDocument: document(onlyOurs(i.tableARN, roles...))},
 	})
 	table.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil) // it is evidence, and outlives the stack
-	for _, f := range others {                                 // they name it, and do not refer to it; what the enroller reads comes before it
-		f.function.AddResourceDependency(table, nil)
+	for _, f := range writers {                                // they name it, and do not refer to it; what the enroller reads comes before it
+		if f.function != e.function {
+			f.function.AddResourceDependency(table, nil)
+		}
 	}
 	awsscheduler.NewCfnScheduleGroup(i.stack, jsii.String("Wakes"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(stackName)})
 	awsiam.NewCfnRole(i.stack, jsii.String("WakesRole"), &awsiam.CfnRoleProps{

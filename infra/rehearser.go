@@ -49,7 +49,7 @@ func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch t
 	e.enrolled.AddResourceDependency(bucket, nil)
 	user := newCanary(scope, *bucket.AttrArn())
 	key := awsiam.NewCfnAccessKey(scope, jsii.String("CanaryKey"), &awsiam.CfnAccessKeyProps{UserName: user.Ref(), Serial: jsii.Number(s.CanaryKey)})
-	secret := awssecretsmanager.NewCfnSecret(scope, jsii.String("CanarySecret"), &awssecretsmanager.CfnSecretProps{Description: jsii.String("Nightlatch: the key of the canary, which reads one bucket of zeros"),
+	secret := awssecretsmanager.NewCfnSecret(scope, jsii.String("CanarySecret"), &awssecretsmanager.CfnSecretProps{Name: jsii.String(canarySecret(kept)), Description: jsii.String("Nightlatch: the key of the canary, which reads one bucket of zeros"),
 		SecretString: jsii.String(fmt.Sprintf(`{"access_key_id":"%s","secret_access_key":"%s"}`, *key.Ref(), *key.AttrSecretAccessKey()))})
 	excuse(secret, finding{rule: "AwsSolutions-SMG4", reason: "The key opens one bucket of zeros, and its history is what a rehearsal needs: another key, by the setting canaryKey, begins a new one."})
 	reads, err := newFunction(scope, s, recipe{id: "Canary", about: "Nightlatch: reads as the canary, in the canary's own network", code: c.canary, timeout: 2 * 60, mute: true,
@@ -74,6 +74,9 @@ func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch t
 	awscdk.NewCfnOutput(scope, jsii.String(settings.RehearserOutput), &awscdk.CfnOutputProps{Value: f.function.Ref(), Description: jsii.String("The function that rehearses: nightlatch rehearse")})
 	return &rehearser{f, reads}, nil
 }
+
+// canarySecret is the name of the secret with the canary's key: a call may name it so, or by its ARN.
+func canarySecret(kept incidents) string { return kept.name + "-canary" }
 
 // rehearserGrants are the permissions that the function's code needs: the canary's alone, one item of the table, incidents to read, and to notify.
 func rehearserGrants(s Settings) []grant.Grant {

@@ -76,7 +76,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	notify := []lambda{r.lambda, a.lambda, n.lambda, d.lambda}
+	notify := []lambda{r.lambda, a.lambda, e.lambda, n.lambda, d.lambda}
 	if re != nil {
 		notify = append(notify, re.lambda)
 	}
@@ -85,14 +85,14 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	needed := append(onlyOursPublish(stack, s, topic, watch, append(notify, e.lambda)...), table)
+	needed := append(onlyOursPublish(stack, s, topic, watch, notify...), table)
 	if s.Trail != "" {
 		needed = append(needed, keepResults(stack, s, r.lambda, a.lambda, d.lambda, k.lambda))
 	}
 	d.ask(stack, s, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
 	watchFunctions(stack, r, a, e, n, d, k, cut, re, s.watchingTopics(watch))
-	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, k.mapping, d.role.AttrArn()})
+	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, k.mapping, d.role.AttrArn(), re})
 	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
 	if makes.EventDataStore == made {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),

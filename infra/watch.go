@@ -95,6 +95,7 @@ type belongings struct {
 	kept         incidents
 	stream       awslambda.CfnEventSourceMapping // by which the keeper is called
 	beats        *string                         // the ARN of the role that reads the heartbeat's secret
+	rehearses    *rehearser                      // nil where there is no canary
 }
 
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
@@ -167,6 +168,10 @@ func tamperings(s Settings, e enroller, n teller, o belongings) []tampering {
 			// Who knows the URL can send the sign of life himself. BatchGetSecretValue is recorded as this call for each secret:
 			// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
 			tampering{id: "HeartbeatRead", from: []string{"aws.secretsmanager"}, calls: []any{"GetSecretValue"}, about: secret, but: o.beats, reads: true})
+	}
+	if o.rehearses != nil { // who has the canary's key fires its alarm
+		all = append(all, tampering{id: "CanaryRead", from: []string{"aws.secretsmanager"}, calls: []any{"GetSecretValue"}, about: map[string]any{"secretId": contains(canarySecret(o.kept))},
+			but: o.rehearses.role.AttrArn(), reads: true})
 	}
 	if s.cuts() { // who calls a version of the cutter calls another resource than the one whose policy denies it
 		all = append(all, tampering{id: "FunctionVersion", rule: "Function", from: []string{"aws.lambda"}, calls: slices.Concat(startsWith("PublishVersion"), startsWith("CreateAlias"), startsWith("UpdateAlias")),

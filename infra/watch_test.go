@@ -291,10 +291,12 @@ func TestTamperingIsNotified(t *testing.T) {
 		{"aws.secretsmanager", "PutSecretValue", `{"secretId":"web"}`, ""},
 		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"nightlatch/heartbeat"}`, "HeartbeatRead"},
 		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"web"}`, ""},
+		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"` + kept + `-canary"}`, "CanaryRead"},
+		{"aws.secretsmanager", "GetSecretValue", `{"secretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:` + kept + `-canary-a1b2c3"}`, "CanaryRead"},
 		{"aws.iam", "PutRolePolicy", `{"roleName":"etl"}`, ""},
 		{"aws.iam", "UpdateAccessKey", `{"userName":"mara","status":"Inactive"}`, ""},
 	}
-	issuers := []string{"", "arn:aws:iam::111122223333:role/admin", deployment, cdk, "{EnrollerRole.Arn}", "{DoctorRole.Arn}"}
+	issuers := []string{"", "arn:aws:iam::111122223333:role/admin", deployment, cdk, "{EnrollerRole.Arn}", "{DoctorRole.Arn}", "{RehearserRole.Arn}"}
 	var events []map[string]any
 	untried := map[string][]string{} // the calls that a rule names and nothing here makes
 	for id, rule := range rules {
@@ -322,8 +324,8 @@ func TestTamperingIsNotified(t *testing.T) {
 	for i, c := range calls {
 		for j, issuer := range issuers {
 			want := strings.Fields(c.rule)
-			if j == 4 && c.rule == "Metrics" || j == 5 && c.rule == "HeartbeatRead" {
-				want = nil // the enroller's work, and the doctor's; to deploy is no exemption
+			if j == 4 && c.rule == "Metrics" || j == 5 && c.rule == "HeartbeatRead" || j == 6 && c.rule == "CanaryRead" {
+				want = nil // the enroller's work, the doctor's, and the rehearser's; to deploy is no exemption
 			}
 			ids := got[i*len(issuers)+j]
 			if len(ids) != len(want) || slices.ContainsFunc(want, func(rule string) bool { return !slices.ContainsFunc(ids, tampers(rule).MatchString) }) {
@@ -338,8 +340,8 @@ func tampers(name string) *regexp.Regexp {
 	return regexp.MustCompile("^Tampering" + name + "[0-9A-F]{8}$")
 }
 
-// hearing are the settings with which there are all rules: both engines, a heartbeat, a channel with a secret, and a cutter.
-var hearing = append([]string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack"}, cutting...)
+// hearing are the settings with which there are all rules: both engines, a heartbeat, a channel with a secret, a canary, and a cutter.
+var hearing = append([]string{"trail", aTrail, "canary", "a-canary", "heartbeat", "nightlatch/heartbeat", "webhook", "nightlatch/webhook", "slack", "nightlatch/slack"}, cutting...)
 
 // What hears, with all of it: the catalogue of attacks (internal/attacks) is played on it.
 func TestWhatHears(t *testing.T) {

@@ -44,6 +44,7 @@ func Rules() []Rule {
 		{"Channel", "CHANNEL'S SECRET CHANGED", "Messages of incidents may go elsewhere, or nowhere; the team's topic is another channel.", who + "Then see what the secret holds, put it back, and run nightlatch test-notify.", true},
 		{"Heartbeat", "HEARTBEAT'S SECRET CHANGED", "The sign of life may go elsewhere, so that nobody misses it.", who + "Then see what the secret holds, and put the URL back.", true},
 		{"HeartbeatRead", "HEARTBEAT'S SECRET READ", "Whoever knows the URL can send the sign of life himself, while Nightlatch is dead.", who + "Then put another URL into the secret.", true},
+		{"CanaryRead", "CANARY'S SECRET READ", "Whoever has the canary's key can have its alarm fire; it reads one bucket of zeros.", who + "Then give the canary another key: deploy with another canaryKey.", false},
 		{"CloudTrail", "CLOUDTRAIL CHANGED", "Calls may not be recorded any more, so that nobody is seen.", who + "Then see what records: aws cloudtrail get-trail-status, get-event-selectors.", false},
 		{"Alarms", "ALARMS DELETED OR SWITCHED OFF", "Downloads may go on without an alarm.", again, false},
 		{"Alarm", "ALARMS CHANGED", "An alarm may fire too late, never, or for nothing; one with a warm-up is silent for hours.", again, false},
