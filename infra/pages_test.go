@@ -39,7 +39,7 @@ func TestThePageNamesTheSettings(t *testing.T) {
 
 func TestThePageNamesTheOutputs(t *testing.T) {
 	outputs := map[string]any{}
-	for _, changes := range [][]string{onlyAthena(made), {"eventDataStore", made}} {
+	for _, changes := range [][]string{onlyAthena(made), {"eventDataStore", made}, {"canary", "a-canary"}} {
 		maps.Copy(outputs, synth(t, changes...)["Outputs"].(map[string]any))
 	}
 	page := pagestest.Read(t, "infra/README.md")
