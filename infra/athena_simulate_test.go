@@ -65,6 +65,9 @@ func askingAthena(files, folder string) []request {
 // readingResults are the calls of a function that reads answers in its own name, too.
 func readingResults(calls []request) []request {
 	for i, c := range calls {
+		if c.Action == "athena:GetQueryResults" { // which are pages
+			calls[i].want = denied
+		}
 		if strings.HasPrefix(c.Resource, theResults) && c.Context["aws:SecureTransport"] != "false" {
 			switch c.Action {
 			case "s3:GetObject":

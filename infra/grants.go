@@ -37,13 +37,16 @@ func grantsOf(s Settings) []grant.Grant {
 }
 
 // askGrants are for the engines that are asked.
-func askGrants(s Settings) []grant.Grant {
+func askGrants(s Settings) []grant.Grant { return engineGrants(s, athena.Grants()) }
+
+// engineGrants are for the engines that are asked, where Athena's are these.
+func engineGrants(s Settings, files []grant.Grant) []grant.Grant {
 	var ask []grant.Grant
 	if s.EventDataStore != "" {
 		ask = append(ask, lake.Grants()...)
 	}
 	if s.Trail != "" {
-		ask = append(ask, athena.Grants()...)
+		ask = append(ask, files...)
 	}
 	if s.Files.Key != "" {
 		ask = append(ask, athena.KeyGrants()...)

@@ -59,11 +59,7 @@ func newKeeper(scope constructs.Construct, s Settings, code string, topic team, 
 // keeperGrants are the permissions that the function's code needs: to be called by the stream, to read incidents, to ask, to go through the
 // usual suspects, and to write case folders.
 func keeperGrants(s Settings) []grant.Grant {
-	ask := askGrants(s)
-	if s.Trail != "" {
-		ask = append(ask, athena.EachGrants()...)
-	}
-	return slices.Concat(dynamo.StreamGrants(), dynamo.LoadGrants(), ask, awsposture.Grants(), casebucket.Grants())
+	return slices.Concat(dynamo.StreamGrants(), dynamo.LoadGrants(), engineGrants(s, athena.EachGrants()), awsposture.Grants(), casebucket.Grants())
 }
 
 // forKeeper are those of the responder's settings that the function reads.

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/evidence"
@@ -133,35 +134,53 @@ const (
 )
 
 // list writes the list of what was taken, or goes on with that of an earlier manifest, which is zero where there is none. asked is why the trail could
-// not be asked, or that there is more. asking is the time for that: a list whose rows come when it ends is cut off there, and says so.
+// not be asked, or that there is more. asking is the time for that: a list whose rows come when it ends is cut off there, and says so. Where not one row
+// comes in that time, half of the window is asked for at once from then on, part after part; where it is too much for the engine, at once.
 func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record, each Each, earlier Manifest) (asked, err error) {
 	if !listable(r) {
 		m.Missing = append(m.Missing, listOf+"of the alarm no bucket and no time is known")
 		return nil, nil
 	}
 	q := takenOf(r)
-	taken, name := takenIn(q), listName
+	taken, name, part := takenIn(q), listName, q
 	if earlier.Taken != nil {
-		name = taken.goOn(*earlier.Taken, &q)
+		name = taken.goOn(*earlier.Taken, &part)
 	}
-	var answer evidence.Answer
+	part.To = m.partEnd(part.From, q)
+	taken.Split = taken.Split || part.To.Before(q.To)
+	var lost []string
 	var l *list
 	cut := false
 	err = m.write(ctx, to, name, func(w io.Writer) (err error) {
-		if l, err = newList(w, taken.Sums, q); err != nil {
+		if l, err = newList(w, taken.Sums, part); err != nil {
 			return err
 		}
-		answer, err = each(asking, q, l.take)
-		cut = err != nil && l.failed == nil && ctx.Err() == nil && asking.Err() != nil && l.rows > 0
-		if err != nil && !cut {
-			if l.failed == nil && ctx.Err() == nil {
+		for first := true; ; {
+			answer, err := each(asking, l.q, l.take)
+			lost = append(lost, answer.Lost...)
+			ends := !l.q.To.Before(q.To)
+			switch ours := l.failed != nil || ctx.Err() != nil; {
+			case err == nil && ends:
+				return l.end()
+			case err == nil:
+				l.begin(evidence.Taken{Buckets: q.Buckets, Callers: q.Callers, From: l.q.To, To: m.partEnd(l.q.To, q)})
+				first = false
+				continue
+			case !ours && asking.Err() == nil && l.at == nil && errors.Is(err, evidence.ErrTooMuch) && m.halve(l.q):
+				l.q.To, taken.Split = m.partEnd(l.q.From, q), true
+				continue
+			case !ours && asking.Err() != nil && first && l.at == nil && m.halve(l.q):
+				asked = fmt.Errorf("no row came in time; when the function is called again it asks for %s at once, part by part: %w", time.Duration(m.ListStep)*time.Second, err)
+			case !ours && (asking.Err() != nil && l.rows > 0 || !first):
+				cut, asked = true, fmt.Errorf("the list of what was taken has %s so far, and goes on behind them when the function is called again: %w", prose.Plural(l.sums.Rows, "row"), err)
+				return l.end()
+			case !ours:
 				asked = err
 			}
 			return err
 		}
-		return l.end()
 	})
-	if asked != nil {
+	if asked != nil && !cut {
 		m.Missing = append(m.Missing, prose.Plain(listOf+asked.Error()))
 		return asked, nil
 	}
@@ -172,17 +191,40 @@ func (m *Manifest) list(ctx, asking context.Context, to Place, r incident.Record
 	m.Files = slices.Insert(m.Files, len(m.Files)-1, earlier.lists()...)
 	taken.Sums = l.sums
 	m.Taken, m.Missing = taken, append(m.Missing, earlier.lacks(listOf, restOf, noMinutes, noNarrowed)...)
-	for _, what := range missing(r, q, answer.Lost) {
+	for _, what := range missing(r, q, lost) {
 		if !slices.Contains(m.Missing, what) {
 			m.Missing = append(m.Missing, what)
 		}
 	}
 	if cut {
-		m.Missing = append(m.Missing, l.rest(r.ID))
 		taken.Cut, taken.After = true, l.place()
-		return fmt.Errorf("the list of what was taken has %s so far, and goes on behind them when the function is called again", prose.Plural(l.sums.Rows, "row")), nil
+		if taken.Split {
+			taken.Until = l.q.From.UTC()
+		}
+		m.Missing = append(m.Missing, taken.rest(l, r.ID))
 	}
-	return nil, nil
+	return asked, nil
+}
+
+// leastPart is the shortest part of a window that is asked for by itself.
+const leastPart = time.Minute
+
+// partEnd is where the part of a list's window ends that begins at from.
+func (m *Manifest) partEnd(from time.Time, q evidence.Taken) time.Time {
+	if end := from.Add(time.Duration(m.ListStep) * time.Second); m.ListStep > 0 && end.Before(q.To) {
+		return end
+	}
+	return q.To
+}
+
+// halve has half of a part asked for at once from now on, of which no row came, and reports whether there is a shorter one.
+func (m *Manifest) halve(part evidence.Taken) bool {
+	half := part.To.Sub(part.From) / 2
+	if half < leastPart {
+		return false
+	}
+	m.ListStep = int64(half / time.Second)
+	return true
 }
 
 // listable reports whether it is known what a list of what was taken would be of.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
@@ -36,7 +37,7 @@ type Look func(context.Context, incident.Record) []posture.Suspect
 // nothing, and asks nothing. The list of what was taken is written when the incident is answered, and again when it is closed; of an alarm that
 // nobody confirms and that asks nothing of anybody there is none. When it is closed, the policy is written that its principal's rights can be narrowed to. asking is the time for that, which must
 // end before ctx: a list that is not whole by then is kept as far as it goes, and there is an error: another Keep goes on behind it with a file of its
-// own, until it is whole. The manifest is written last, and says what is missing.
+// own, until it is whole. Of a list of which nothing came, another Keep asks for half of the time at once. The manifest is written last, and says what is missing.
 //
 // Where the trail cannot be asked, all else is kept, and there is an error: another Keep asks again.
 func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, from Sources) (wrote bool, err error) {
@@ -57,6 +58,7 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, from Sour
 	if err != nil {
 		return false, err
 	}
+	m.ListStep = last.ListStep
 	if last.Stage != nil && *last.Stage == stage && !last.ListDue {
 		return false, nil
 	}
@@ -101,8 +103,12 @@ func Keep(ctx, asking context.Context, shelf Shelf, r incident.Record, from Sour
 			m.Missing = append(m.Missing, line)
 		}
 	}
-	if m.Taken == nil && last.Taken != nil { // it is there still
+	switch {
+	case last.Taken == nil:
+	case m.Taken == nil: // it is there still
 		m.stays(last, earlier.Taken != nil)
+	default:
+		m.Taken.replaces(*last.Taken)
 	}
 	return true, errors.Join(m.put(ctx, shelf), asked)
 }
@@ -124,7 +130,7 @@ func (m *Manifest) stays(last Manifest, begun bool) {
 		m.Missing = append(m.Missing, last.lacks(listOf)...)
 	}
 	if !begun {
-		taken.After = nil
+		taken.After, taken.Until = nil, time.Time{}
 		m.Missing = append(m.Missing, sinceThen)
 	}
 }

@@ -85,6 +85,12 @@ func newList(w io.Writer, sums Sums, q evidence.Taken) (*list, error) {
 	return l, l.csv.Write(l.cells)
 }
 
+// begin has what is asked for by q come next: another part of the window, whose rows begin their order anew.
+func (l *list) begin(q evidence.Taken) {
+	l.q, l.at = q, nil
+	l.last.bucket, l.last.key, l.last.version = "", "", ""
+}
+
 // take takes a row of the answer, unless an earlier file has it.
 func (l *list) take(row evidence.Row) error {
 	place := l.q.Place(row)
@@ -129,10 +135,13 @@ func (l *list) add(t evidence.Taking) error {
 }
 
 // rest says, of a list that was cut off, how far it goes.
-func (l *list) rest(incident string) string {
+func (t *Taken) rest(l *list, incident string) string {
 	to := ""
 	if l.last.bucket != "" {
 		to = fmt.Sprintf(", up to %s in bucket %s", prose.Safe(l.last.key), prose.Safe(l.last.bucket))
+	}
+	if t.Split {
+		to += "; it is whole for the calls up to " + t.Until.Format(time.RFC3339) + ", and has none from " + l.q.To.UTC().Format(time.RFC3339) + " on"
 	}
 	return fmt.Sprintf(restOf+"the time ran out after %s%s; the function goes on there when it is called again, and nightlatch incident %s --case DIR --trail PATH writes all of it, with the trail's files of those days",
 		prose.Plural(l.sums.Rows, "row"), to, incident)

@@ -36,6 +36,8 @@ type Manifest struct {
 	Taken *Taken `json:"taken,omitempty"`
 	// ListDue says that the list has to be written again, because the trail could not be asked.
 	ListDue bool `json:"list_due,omitempty"`
+	// ListStep is how many seconds of its window the list is asked for at once, where no row of the whole came in time; 0 is all of it.
+	ListStep int64 `json:"list_step_seconds,omitempty"`
 	// Missing names, a sentence each, what is not in the folder and why.
 	Missing []string `json:"missing"`
 }
@@ -70,6 +72,12 @@ type Taken struct {
 	// Cut says that the time ran out before all rows had come. After is where it goes on then: the evidence.Place of the last one.
 	Cut   bool     `json:"cut_off,omitempty"`
 	After [][]byte `json:"after,omitempty"`
+	// Split says that it was asked for in parts of its window, one after the other: an object that was read in several has rows in each, and counts in each.
+	Split bool `json:"split_by_time,omitempty"`
+	// Until is where the part begins that a split list goes on with. Up to there it is whole.
+	Until time.Time `json:"whole_until,omitzero"`
+	// Stale are files beside this list that are of an earlier one, and no part of it.
+	Stale []string `json:"not_of_this_list,omitempty"`
 	// Parts are the files of the list in its order, where it is in more than one.
 	Parts []string `json:"parts,omitempty"`
 	Sums
@@ -138,7 +146,8 @@ func takenIn(q evidence.Taken) *Taken {
 
 // goesOn reports whether an earlier list is the beginning of this one, that of q.
 func (t *Taken) goesOn(earlier *Taken) bool {
-	return earlier != nil && len(earlier.After) == len(evidence.Taken{}.Place(nil)) && earlier.From.Equal(t.From) && earlier.To.Equal(t.To) && slices.Equal(earlier.Buckets, t.Buckets) && slices.Equal(earlier.Credentials, t.Credentials)
+	begun := earlier != nil && (len(earlier.After) == len(evidence.Taken{}.Place(nil)) || !earlier.Until.IsZero())
+	return begun && earlier.From.Equal(t.From) && earlier.To.Equal(t.To) && slices.Equal(earlier.Buckets, t.Buckets) && slices.Equal(earlier.Credentials, t.Credentials)
 }
 
 // goOn has the list go on with an earlier one, and the question q with its answer. It returns the name of the file for what comes.
@@ -146,13 +155,31 @@ func (t *Taken) goOn(earlier Taken, q *evidence.Taken) (name string) {
 	for _, column := range earlier.After {
 		q.After = append(q.After, string(column))
 	}
-	t.Sums, t.Parts = earlier.Sums, slices.Clone(earlier.Parts)
-	if t.Parts == nil {
-		t.Parts = []string{listName}
+	if !earlier.Until.IsZero() {
+		q.From = earlier.Until
 	}
+	t.Sums, t.Split, t.Parts = earlier.Sums, earlier.Split, earlier.files()
 	name = fmt.Sprintf("taken.%d.csv.gz", len(t.Parts)+1)
 	t.Parts = append(t.Parts, name)
 	return name
+}
+
+// files are the names of the list's files, in its order.
+func (t Taken) files() []string {
+	if t.Parts == nil {
+		return []string{t.Name}
+	}
+	return slices.Clone(t.Parts)
+}
+
+// replaces has the list know which files stand beside it of an earlier one. Nobody deletes in the folder.
+func (t *Taken) replaces(earlier Taken) {
+	t.Stale = nil
+	for _, name := range append(earlier.files(), earlier.Stale...) {
+		if !slices.Contains(t.files(), name) && !slices.Contains(t.Stale, name) {
+			t.Stale = append(t.Stale, name)
+		}
+	}
 }
 
 // missing says what an incident's list cannot hold, beside what the engine has lost.

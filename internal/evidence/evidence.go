@@ -63,5 +63,8 @@ func Collect(each func(do func(Row) error) (Answer, error)) (Answer, error) {
 // an attacker may fill the slots.
 var ErrBusy = errors.New("no query slot was free")
 
+// ErrTooMuch says that the engine ran out of resources or of its own time over the query: a shorter span of time can help.
+var ErrTooMuch = errors.New("too much at once for the engine")
+
 // ErrBudget says that the query was not run, or was stopped, because it would go over the budget of bytes scanned.
 var ErrBudget = errors.New("over the budget of bytes scanned")

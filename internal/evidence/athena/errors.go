@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
 
 	"nightlatch/internal/awserr"
+	"nightlatch/internal/evidence"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/patience"
@@ -116,30 +117,32 @@ var failures = []struct {
 	// says what is wrong and what to do; %s is where the trail's files lie.
 	says  string
 	again bool
+	// much says that a shorter span of time can help.
+	much bool
 }{
 	{[]int32{0, 1, 2, 3, 4, 5, 6, 7, 8}, []string{"exhausted resources"},
-		"athena ran out of resources for it, narrow its time span or ask again later", true},
+		"athena ran out of resources for it, narrow its time span or ask again later", true, true},
 	{[]int32{1400, 1401, 1403, 1404, 1405, 1406, 1602}, []string{"reduce your request rate", "slowdown", "throttlingexception"},
-		"other load slowed down what it needs, ask again later", true},
-	{[]int32{234}, lakeFormation, notGranted, false},
+		"other load slowed down what it needs, ask again later", true, false},
+	{[]int32{234}, lakeFormation, notGranted, false, false},
 	// The sql is tested, and the table is what it was deployed as: the column is more likely hidden than missing.
 	{nil, []string{"column_not_found"}, "a column of the table is not shown to the function's role, grant it SELECT on the whole table in lake formation; " +
-		"if that is granted, it is a defect of nightlatch: please report it", false},
-	{[]int32{206, 210}, []string{"query timeout", "timed out"}, "it ran out of athena's time, narrow its time span", false},
-	{[]int32{1306}, []string{"nosuchbucket", "bucket does not exist"}, "a bucket was not found, see that the trail's (%s) and the one for results are there", false},
-	{[]int32{238, 401, 402}, nil, "its result could not be written, see that the bucket for results is there", false},
-	{[]int32{1302}, []string{"nosuchkey", "key does not exist"}, "a file went away while it was read, see who deletes files under %s if it happens again", true},
+		"if that is granted, it is a defect of nightlatch: please report it", false, false},
+	{[]int32{206, 210}, []string{"query timeout", "timed out"}, "it ran out of athena's time, narrow its time span", false, true},
+	{[]int32{1306}, []string{"nosuchbucket", "bucket does not exist"}, "a bucket was not found, see that the trail's (%s) and the one for results are there", false, false},
+	{[]int32{238, 401, 402}, nil, "its result could not be written, see that the bucket for results is there", false, false},
+	{[]int32{1302}, []string{"nosuchkey", "key does not exist"}, "a file went away while it was read, see who deletes files under %s if it happens again", true, false},
 	{[]int32{1110, 1301}, []string{"table_not_found", "schema_not_found", "database_not_found"},
-		theTable + " or its database was not found, deploy again, and look in cloudtrail for glue's DeleteTable to see who deleted it", false},
+		theTable + " or its database was not found, deploy again, and look in cloudtrail for glue's DeleteTable to see who deleted it", false, false},
 	{[]int32{1006}, []string{"syntax_error", "function_not_found", "type_mismatch"},
-		"the sql was not accepted, which is a defect of nightlatch: please report it", false},
+		"the sql was not accepted, which is a defect of nightlatch: please report it", false, false},
 	{[]int32{1001, 1002, 1005, 1007}, []string{"hive_bad_data", "hive_cursor_error", "hive_cannot_open_split", "hive_unsupported_format", "not a valid json"},
-		"something under %s is not one of the trail's files, look in cloudtrail for PutObject to see who put it there, and move it away", false},
+		"something under %s is not one of the trail's files, look in cloudtrail for PutObject to see who put it there, and move it away", false, false},
 }
 
 // failure is the sentence about a query that failed: reason is Athena's text, in which others choose some of the words.
 func (t Table) failure(reason string, e *types.AthenaError) error {
-	kind, again := int32(-1), false
+	kind, again, much := int32(-1), false, false
 	if e != nil {
 		again = e.Retryable
 		if e.ErrorType != nil {
@@ -160,7 +163,7 @@ func (t Table) failure(reason string, e *types.AthenaError) error {
 	}
 	for _, f := range failures {
 		if kind >= 0 && slices.Contains(f.types, kind) || containsAny(plain, f.texts...) {
-			says, again = strings.ReplaceAll(f.says, "%s", t.Location), again || f.again
+			says, again, much = strings.ReplaceAll(f.says, "%s", t.Location), again || f.again, f.much
 			break
 		}
 	}
@@ -173,8 +176,13 @@ func (t Table) failure(reason string, e *types.AthenaError) error {
 	if reason != "" {
 		said = fmt.Sprintf(" (AWS: %s)", quoted(reason))
 	}
-	if again {
+	switch {
+	case again && much:
+		return fmt.Errorf("%s; %w, as it was %w%s", says, errAgain, evidence.ErrTooMuch, said)
+	case again:
 		return fmt.Errorf("%s; %w%s", says, errAgain, said)
+	case much:
+		return fmt.Errorf("%s, as it was %w%s", says, evidence.ErrTooMuch, said)
 	}
 	if strange && strings.HasPrefix(named, t.Location) && plainFile.MatchString(named[len(t.Location):]) {
 		return brokenFile{named, says + said}

@@ -1,6 +1,10 @@
 package athena
 
-import "nightlatch/internal/grant"
+import (
+	"slices"
+
+	"nightlatch/internal/grant"
+)
 
 // athenaAsks: the function itself reads no file and writes none; Athena does with the function's rights, and says so in this key:
 // https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html
@@ -87,12 +91,14 @@ func Grants() []grant.Grant {
 	}
 }
 
-// EachGrants are what Each needs beside Grants: it reads an answer's rows in its own name where Athena has written them. Who may not list is not told
-// that an object is gone. ${ResultBucket} is as in Grants.
+// EachGrants are for who calls Each alone, as Grants are for Ask: it reads an answer's rows in its own name where Athena has written them, and no page of Athena's. Who may
+// not list is not told that an object is gone.
 // https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html (Permissions)
 func EachGrants() []grant.Grant {
-	return []grant.Grant{
+	all := Grants()
+	all[0].Actions = slices.DeleteFunc(all[0].Actions, func(action string) bool { return action == "athena:GetQueryResults" })
+	return append(all, []grant.Grant{
 		{
 			Sid:     "ReadResults",
 			Actions: []string{"s3:GetObject"},
@@ -100,7 +106,7 @@ func EachGrants() []grant.Grant {
 			Why:     "The bucket holds the results of these queries and nothing else; Athena names each by the query's id.",
 		},
 		{Sid: "KnowWhichResultsAreGone", Actions: []string{"s3:ListBucket"}, On: []string{"${ResultBucket}"}},
-	}
+	}...)
 }
 
 // KeyGrants are for a trail whose files are encrypted with a KMS key, ${TrailKey} by its ARN; the key's own policy must allow it too.

@@ -286,6 +286,9 @@ func TestRunningAgainEnds(t *testing.T) {
 	f.End(athenatest.Exhausted, athenatest.Exhausted, athenatest.Exhausted)
 	_, err := f.Ask(t.Context(), ask(""))
 	says(t, err, "athena ran out of resources for it")
+	if !errors.Is(err, evidence.ErrTooMuch) {
+		t.Error("it is not said that less at once can help")
+	}
 	if got := len(f.Queries()); got != athena.MaxRuns {
 		t.Errorf("got %d runs, want %d", got, athena.MaxRuns)
 	}

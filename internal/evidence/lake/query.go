@@ -24,7 +24,7 @@ const (
 )
 
 // errExhausted marks the one failure of a query that running it again can cure.
-var errExhausted = errors.New("lake ran out of resources")
+var errExhausted = fmt.Errorf("lake ran out of resources, as it is %w", evidence.ErrTooMuch)
 
 // exhaustedText is how Lake says so. The API has no code for it, so this is the only failure known by its text:
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-limitations.html
@@ -133,7 +133,7 @@ func (q *query) fail(status types.QueryStatus, message string) error {
 	case types.QueryStatusCancelled:
 		return fmt.Errorf("the %s query %s was cancelled, and not by nightlatch: look for CancelQuery in cloudtrail to see by whom", q.name, q.id)
 	case types.QueryStatusTimedOut:
-		return fmt.Errorf("the %s query %s ran out of cloudtrail lake's time, its partial rows are not used: narrow its time span", q.name, q.id)
+		return fmt.Errorf("the %s query %s ran out of cloudtrail lake's time, as it is %w, its partial rows are not used: narrow its time span", q.name, q.id, evidence.ErrTooMuch)
 	}
 	q.ended = false
 	return fmt.Errorf("the %s query %s is in status %q, which nightlatch does not know: it counts as failed", q.name, q.id, status)

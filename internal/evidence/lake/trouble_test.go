@@ -191,7 +191,7 @@ func TestExhaustedIsRunAgain(t *testing.T) {
 func TestExhaustedEnds(t *testing.T) {
 	f := newFixture(t, Settings{})
 	f.End(laketest.Exhausted, laketest.Exhausted, laketest.Exhausted)
-	if _, err := f.Ask(t.Context(), ask("")); err == nil || !strings.Contains(err.Error(), "ran out of resources") {
+	if _, err := f.Ask(t.Context(), ask("")); !errors.Is(err, evidence.ErrTooMuch) || !strings.Contains(err.Error(), "ran out of resources") {
 		t.Errorf("got %v", err)
 	}
 	if got := len(f.Queries()); got != maxRuns {
