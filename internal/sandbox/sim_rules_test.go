@@ -386,7 +386,10 @@ func (w *world) checkIncident(r incident.Record) {
 		switch o.State {
 		case containment.Asked:
 			for _, line := range o.Runbook {
-				if !slices.ContainsFunc(messages, func(m sent) bool { return strings.Contains(m.Body, line) }) && !w.escalated(r.ID, time.Time{}) {
+				// A message shows a dozen steps, and says how many more there are.
+				if !slices.ContainsFunc(messages, func(m sent) bool {
+					return strings.Contains(m.Body, line) || !m.at.Before(o.At) && strings.Contains(m.Body, " more steps, in the incident's JSON")
+				}) && !w.escalated(r.ID, time.Time{}) {
 					w.breach(ruleAsk, "nobody was notified that incident %s asks for %q", r.ID, line)
 				}
 			}
