@@ -63,7 +63,7 @@ func doctorGrants(s Settings) []grant.Grant {
 // midnight. It proposes thresholds, too. It is asked again whenever the code is another, or what is asked.
 func (e *examiner) ask(scope constructs.Construct, s Settings, needed ...awscdk.CfnResource) {
 	asked := awscdk.NewCfnResource(scope, jsii.String("Questions"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Questions"), Properties: &map[string]any{
-		"ServiceToken": e.function.AttrArn(), "Code": *e.hash, "EventDataStore": s.EventDataStore, "Trail": s.Trail, "Buckets": s.measured(), "Others": max(len(s.Buckets)-maxMeasured, 0), "Id": s.Filter}})
+		"ServiceToken": e.function.AttrArn(), "Code": *e.hash, "EventDataStore": s.EventDataStore, "Trail": s.Trail, "Buckets": s.measured(), "Others": max(len(s.withoutCanary())-maxMeasured, 0), "Id": s.Filter}})
 	for _, n := range append(needed, e.role, e.retries) {
 		asked.AddResourceDependency(n, nil)
 	}
@@ -74,9 +74,10 @@ func (e *examiner) ask(scope constructs.Construct, s Settings, needed ...awscdk.
 // maxMeasured is of how many buckets the last weeks are read. CloudFormation hands them over in an event of 256 KB, after an update the old ones too.
 const maxMeasured = 200
 
-// measured are the first of the watched buckets with their thresholds, each as the setting has it.
+// measured are the first of the watched buckets with their thresholds, each as the setting has it. The canary's threshold is not the deployer's.
 func (s Settings) measured() (all []string) {
-	for _, b := range s.Buckets[:min(len(s.Buckets), maxMeasured)] {
+	buckets := s.withoutCanary()
+	for _, b := range buckets[:min(len(buckets), maxMeasured)] {
 		var texts []string
 		for _, t := range b.Thresholds {
 			texts = append(texts, t.String())

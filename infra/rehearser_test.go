@@ -55,6 +55,9 @@ func TestTheCanary(t *testing.T) {
 			t.Errorf("%s records no reads of the canary's", id)
 		}
 	}
+	if m := read(t, rehearsing...).measured(); len(m) != 2 || slices.ContainsFunc(m, func(entry string) bool { return strings.HasPrefix(entry, "a-canary") }) {
+		t.Errorf("thresholds are proposed for %v", m)
+	}
 	if diff := cmp.Diff(read(t, rehearsing...).Total, read(t).Total); diff != "" {
 		t.Errorf("with a canary -, without +:\n%s", diff)
 	}

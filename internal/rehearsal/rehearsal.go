@@ -21,8 +21,9 @@ const (
 	// that holds one Object.
 	Taken     = 64 << 20
 	Threshold = 16 << 20
-	// Object is how long the canary bucket's one object is, and Sip what is read of it for a day of history.
-	Object = 8 << 20
+	// Object is how long the canary bucket's one object is: longer than the threshold, as of any bucket that cannot be emptied without an alarm. Sip is
+	// what is read of it for a day of history.
+	Object = 32 << 20
 	Sip    = 1 << 20
 	// Key is the object's name.
 	Key = "canary"

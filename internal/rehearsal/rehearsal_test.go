@@ -256,3 +256,14 @@ The canary's key is turned on again when the incident is closed.
 		t.Errorf("got\n%s", run.Text())
 	}
 }
+
+// Whatever the minutes it falls into, what a rehearsal takes fires the alarm, and is above the floor that the shipped rules have for such a bucket.
+func TestTheAmountsFitTheRules(t *testing.T) {
+	if Taken < 2*Threshold+Object || Object <= Threshold {
+		t.Error("it may fall into two minutes, or the bucket can be emptied without an alarm")
+	}
+	floor := incident.Record{Alarm: alarm.Alarm{Stored: new(int64(Object))}}.Floor()
+	if Taken < floor || Taken < 3*DaysOfHistory*Sip {
+		t.Errorf("the floor is %d", floor)
+	}
+}
