@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"maps"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"nightlatch/internal/grant"
+	"nightlatch/internal/settings"
 )
 
 const (
@@ -35,6 +37,7 @@ type recipe struct {
 	timeout     int                                      // seconds; 0 is the longest
 	more        []statement                              // of its role, for what AWS does with it
 	mute        bool                                     // it publishes to no topic
+	deployed    map[string]any                           // what the template says of it, beside its code's hash, at settings.DeployedKey
 	network     *awslambda.CfnFunction_VpcConfigProperty // nil is Lambda's own
 }
 
@@ -60,7 +63,11 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 	for name, value := range r.environment {
 		environment[name] = jsii.String(value)
 	}
-	asset := awss3assets.NewAsset(scope, jsii.String(r.id+"Code"), &awss3assets.AssetProps{Path: jsii.String(r.code)})
+	archive, sum, err := pack(r.code)
+	if err != nil {
+		return lambda{}, err
+	}
+	asset := awss3assets.NewAsset(scope, jsii.String(r.id+"Code"), &awss3assets.AssetProps{Path: jsii.String(archive)})
 	f := awslambda.NewCfnFunction(scope, jsii.String(r.id), &awslambda.CfnFunctionProps{
 		Description: jsii.String(r.about),
 		Runtime:     jsii.String("provided.al2023"), Architectures: jsii.Strings("arm64"), Handler: jsii.String("bootstrap"),
@@ -71,6 +78,9 @@ func newFunction(scope constructs.Construct, s Settings, r recipe, topic team, k
 		VpcConfig:     r.network,
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
 	})
+	deployed := map[string]any{"CodeSha256": sum}
+	maps.Copy(deployed, r.deployed)
+	f.AddMetadata(jsii.String(settings.DeployedKey), deployed)
 	if r.eventAge == 0 {
 		return lambda{f, role, nil, logs, asset.AssetHash()}, nil
 	}

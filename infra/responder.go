@@ -35,12 +35,11 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic, wa
 	f, err := newFunction(scope, s, recipe{
 		id: "Responder", about: "Nightlatch: answers alarms on the bytes that leave S3 buckets", code: code, eventAge: eventAge, grants: grantsOf(s),
 		environment: variables, names: withCutter(watchNames(watch), c), more: []statement{encryptForTheWatchers(s.Home, watch)},
+		deployed: map[string]any{"Policy": s.policyDigest()},
 	}, topic, kept, queue.AttrArn())
 	if err != nil {
 		return responder{}, err
 	}
-	// Which policy lies in its code, the doctor could not tell otherwise.
-	f.function.AddMetadata(jsii.String(settings.DeployedKey), map[string]any{"Policy": s.policyDigest()})
 	twoWays(scope, s.Home, f.function)
 	// No alarm fires for a copy.
 	every(scope, s, "Copies", "Nightlatch: an hourly look for copies out of the watched buckets", "rate(1 hour)", "responder", `{"nightlatch":{"copies":{}}}`, f.function)

@@ -78,7 +78,8 @@ var hearing = []attack{
 		heard: ways{alarmed("watch-nightlatch-notices-wait", datum{"ApproximateAgeOfOldestMessage", "{Notices.QueueName}", 25 * 60}),
 			dailyAndHeartbeat("notices", "and not every five minutes: nobody hears of such calls", unticked)}},
 
-	{does: "replaces the responder's code", call: call{"lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Responder-x1"}`, ""}, told: true, heard: ways{both("FUNCTIONS CHANGED", "functionName=Nightlatch-Responder-x1")}},
+	{does: "replaces the responder's code", call: call{"lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Responder-x1"}`, ""}, told: true,
+		heard: ways{both("FUNCTIONS CHANGED", "functionName=Nightlatch-Responder-x1"), dailyAndHeartbeat("functions", "runs other code than was deployed", recode)}},
 	{does: "changes the responder's environment", call: call{"lambda", "UpdateFunctionConfiguration20150331v2", `{"functionName":"Nightlatch-Responder-x1"}`, ""}, told: true, heard: ways{both("FUNCTIONS CHANGED")}},
 	{does: "leaves the responder no concurrency", call: call{"lambda", "PutFunctionConcurrency20171031", `{"functionName":"Nightlatch-Responder-x1","reservedConcurrentExecutions":0}`, ""}, told: true,
 		heard: ways{both("FUNCTIONS CHANGED", "reservedConcurrentExecutions=0"), alarmed("watch-nightlatch-throttles", datum{"Throttles", "Nightlatch-Responder-x1", 1})}},
@@ -89,7 +90,7 @@ var hearing = []attack{
 	{does: "replaces the code of the function that tells by one that swallows what it is given", call: call{"lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Teller-x1"}`, ""}, dead: theWay,
 		heard: ways{dailyAndHeartbeat("notices", "and not every five minutes: nobody hears of such calls", unticked)}},
 	{does: "replaces it by code that notes each tick and tells nothing", call: call{"lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Teller-x1","dryRun":false}`, ""}, dead: theWay,
-		heard: ways{unheard("Code that notes each tick and tells nothing is not found.")}},
+		heard: ways{dailyAndHeartbeat("functions", "runs other code than was deployed", recode)}},
 	{does: "replaces the doctor's code", call: call{"lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Doctor-x1"}`, ""}, heard: ways{both("FUNCTIONS CHANGED", "functionName=Nightlatch-Doctor-x1")}},
 	{does: "replaces the cutter's code, to write what he likes with its role", call: call{"lambda", "UpdateFunctionCode20150331v2", `{"functionName":"Nightlatch-Cutter-x1"}`, ""}, heard: ways{both("FUNCTIONS CHANGED", "functionName=Nightlatch-Cutter-x1")}},
 	{does: "enables a step, or a path, by the cutter's environment", call: call{"lambda", "UpdateFunctionConfiguration20150331v2", `{"functionName":"Nightlatch-Cutter-x1"}`, ""}, heard: ways{both("FUNCTIONS CHANGED", "functionName=Nightlatch-Cutter-x1")}},

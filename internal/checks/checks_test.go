@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -78,7 +79,30 @@ func (a *world) buckets() *s3.Client {
 // functionThat is the responder's configuration as deployed, and something more.
 func (a *world) functionThat(more string) string {
 	return fmt.Sprintf(`{"FunctionName":%q,"Role":"arn:aws:iam::%s:role/%s","Handler":"bootstrap","Runtime":"provided.al2023","Timeout":900,"MemorySize":512,
-"Environment":{"Variables":{"NIGHTLATCH_TABLE":%q,"NIGHTLATCH_TOPIC":%q}},%s}`, a.Names["Responder"], a.ID, a.Names["ResponderRole"], checkstest.Table, a.Names["Topic"], more)
+"CodeSha256":%q,"Environment":{"Variables":{"NIGHTLATCH_TABLE":%q,"NIGHTLATCH_TOPIC":%q}},%s}`, a.Names["Responder"], a.ID, a.Names["ResponderRole"], a.Code, checkstest.Table, a.Names["Topic"], more)
+}
+
+// zipped is a function's code.
+func zipped(text string) []byte {
+	var b bytes.Buffer
+	archive := zip.NewWriter(&b)
+	if w, err := archive.Create("bootstrap"); err == nil {
+		io.WriteString(w, text)
+	}
+	archive.Close()
+	return b.Bytes()
+}
+
+// since answers that the stack has been in a state since then.
+func (a *world) since(then time.Time, state string) func(http.ResponseWriter, string) bool {
+	return func(w http.ResponseWriter, operation string) bool {
+		if operation != "DescribeStacks" {
+			return false
+		}
+		fmt.Fprintf(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>%s</StackId><StackName>Nightlatch</StackName><StackStatus>%s</StackStatus>
+<CreationTime>2026-01-01T00:00:00Z</CreationTime><LastUpdatedTime>%s</LastUpdatedTime></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, a.StackID, state, then.UTC().Format(time.RFC3339))
+		return true
+	}
 }
 
 // engine takes every question but one.
@@ -136,6 +160,10 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			a.Alarm["Threshold"] = cbor.Float64(100 << 30)
 			return nil
 		}},
+		"its AlarmActions is arn:aws:lambda:eu-west-1:444455556666:function:his, and was deployed as": {"alarms", func(_ context.Context, a *world) error {
+			a.Alarm["AlarmActions"] = cbor.List{cbor.String("arn:aws:lambda:eu-west-1:444455556666:function:his")}
+			return nil
+		}},
 		"has its actions switched off": {"alarms", func(_ context.Context, a *world) error { a.Alarm["ActionsEnabled"] = cbor.Bool(false); return nil }},
 		"is not evaluated as it should: EVALUATION_ERROR": {"alarms", func(_ context.Context, a *world) error {
 			a.Alarm["EvaluationState"] = cbor.String("EVALUATION_ERROR")
@@ -161,6 +189,11 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		}},
 		"is gone: events that fail are lost": {"queues", func(ctx context.Context, a *world) error {
 			_, err := sqs.NewFromConfig(a.Config).DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: aws.String(a.Names["FailedEvents"])})
+			return err
+		}},
+		"what becomes of messages that fail is": {"queues", func(ctx context.Context, a *world) error {
+			_, err := sqs.NewFromConfig(a.Config).SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: aws.String(a.Names["Notices"]),
+				Attributes: map[string]string{"RedrivePolicy": fmt.Sprintf(`{"maxReceiveCount":1,"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:%s:%s"}`, a.ID, a.Names["FailedEvents"][strings.LastIndex(a.Names["FailedEvents"], "/")+1:])}})
 			return err
 		}},
 		"is DISABLED, and was deployed as ENABLED": {"rules", func(ctx context.Context, a *world) error {
@@ -222,9 +255,10 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			a.Metrics.Make("us-east-1", "exports")
 			return nil
 		}},
-		"of 1 bucket nothing was counted in the last two weeks, as where nobody reads: exports": {"", func(_ context.Context, a *world) error { a.CloudWatch["Measured"] = cbor.Map{}; return nil }},
-		"the organization's service control policies do not allow sns:Publish":                  {"rights", func(_ context.Context, a *world) error { a.Stopped = []string{"sns:Publish"}; return nil }},
-		"may do what it must never: s3:GetObject on arn:aws:s3:::exports/nightlatch-doctor":     {"rights", func(_ context.Context, a *world) error { a.Let = []string{"s3:GetObject"}; return nil }},
+		"of 1 bucket nothing was counted in the last two weeks, as where nobody reads: exports":          {"", func(_ context.Context, a *world) error { a.CloudWatch["Measured"] = cbor.Map{}; return nil }},
+		"the organization's service control policies do not allow sns:Publish":                           {"rights", func(_ context.Context, a *world) error { a.Stopped = []string{"sns:Publish"}; return nil }},
+		"may not do what it must: the organization's service control policies do not allow s3:PutObject": {"rights", func(_ context.Context, a *world) error { a.Stopped = []string{"s3:PutObject"}; return nil }},
+		"may do what it must never: s3:GetObject on arn:aws:s3:::exports/nightlatch-doctor":              {"rights", func(_ context.Context, a *world) error { a.Let = []string{"s3:GetObject"}; return nil }},
 		"is gone: nothing that calls it is done": {"functions", func(ctx context.Context, a *world) error {
 			_, err := lambda.NewFromConfig(a.Config).DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String(a.Names["Responder"])})
 			return err
@@ -247,8 +281,26 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 				Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("444455556666")})
 			return err
 		}},
+		"event source mapping Taken is gone: its function does not get what waits for it": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: aws.String(a.Names["Taken"])})
+			return err
+		}},
 		"event source mapping Taken is not enabled, but Disabled": {"functions", func(ctx context.Context, a *world) error {
 			_, err := lambda.NewFromConfig(a.Config).UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{UUID: aws.String(a.Names["Taken"]), Enabled: aws.Bool(false)})
+			return err
+		}},
+		"runs other code than was deployed": {"functions", func(ctx context.Context, a *world) error {
+			_, err := lambda.NewFromConfig(a.Config).UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String(a.Names["Responder"]), ZipFile: zipped("his")})
+			return err
+		}},
+		"a deployment is going on, and how they are set is not compared": {"", func(ctx context.Context, a *world) error {
+			a.Meddle = a.since(time.Now().Add(-119*time.Minute), "UPDATE_IN_PROGRESS")
+			_, err := lambda.NewFromConfig(a.Config).UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String(a.Names["Responder"]), ZipFile: zipped("the next")})
+			return err
+		}},
+		"other code than was deployed": {"functions", func(ctx context.Context, a *world) error { // which a deployment without an end does not hide
+			a.Meddle = a.since(time.Now().Add(-2*time.Hour), "UPDATE_IN_PROGRESS")
+			_, err := lambda.NewFromConfig(a.Config).UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String(a.Names["Responder"]), ZipFile: zipped("his")})
 			return err
 		}},
 		"is not active, but Failed": {"functions", func(_ context.Context, a *world) error { // moto's are always active
@@ -345,6 +397,27 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			_, err := iam.NewFromConfig(a.Config).DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyName: aws.String("responder")})
 			return err
 		}},
+		"is gone: its function can do nothing": {"roles", func(ctx context.Context, a *world) error {
+			roles, name := iam.NewFromConfig(a.Config), aws.String(a.Names["KeeperRole"])
+			if _, err := roles.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: aws.String("keeper")}); err != nil {
+				return err
+			}
+			_, err := roles.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
+			return err
+		}},
+		"attached, which was not deployed": {"roles", func(ctx context.Context, a *world) error {
+			roles := iam.NewFromConfig(a.Config)
+			made, err := roles.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("his"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)})
+			if err != nil {
+				return err
+			}
+			_, err = roles.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]), PolicyArn: made.Policy.Arn})
+			return err
+		}},
+		"has the permissions boundary": {"roles", func(ctx context.Context, a *world) error {
+			_, err := iam.NewFromConfig(a.Config).PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(a.Names["ResponderRole"]), PermissionsBoundary: aws.String("arn:aws:iam::" + a.ID + ":policy/his")})
+			return err
+		}},
 		"can be assumed by others than was deployed": {"roles", func(ctx context.Context, a *world) error {
 			_, err := iam.NewFromConfig(a.Config).UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String(a.Names["ResponderRole"]),
 				PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}]}`)})
@@ -396,6 +469,26 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 				t.Logf("%s", text)
 			}
 		})
+	}
+}
+
+// Where the table is gone, nothing else is called broken: what stood in it could not be read.
+func TestATableThatIsGoneIsNamed(t *testing.T) {
+	t.Parallel()
+	a := newWorld(t)
+	tables, name := dynamodb.NewFromConfig(a.Config), aws.String(checkstest.Table)
+	_, err := tables.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: name, DeletionProtectionEnabled: aws.Bool(false)})
+	a.do(err)
+	_, err = tables.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: name})
+	a.do(err)
+	for _, r := range a.examine() {
+		want, named := map[string]doctor.State{"table": doctor.Broken, "notices": doctor.Unread, "tests": doctor.Unread}[r.Name]
+		if !named {
+			want = doctor.Holds
+		}
+		if r.State != want {
+			t.Errorf("%s is %v, want %v: %s %+v", r.Name, r.State, want, r.Says, r.Found)
+		}
 	}
 }
 

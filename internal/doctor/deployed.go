@@ -37,6 +37,8 @@ type Deployed struct {
 	Channels []string
 	// Heartbeat says that a sign of life is sent.
 	Heartbeat bool
+	// Changing says that a deployment is going on: what is there is between two templates.
+	Changing bool
 	// Policy is the policy that was deployed; the zero Digest where the template does not say.
 	Policy policy.Digest
 }

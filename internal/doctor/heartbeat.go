@@ -11,7 +11,7 @@ func Vital(all []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(all), func(c Check) bool { return !slices.Contains(vital, c.Name) })
 }
 
-var vital = []string{EndpointsName, AlarmsName, QueuesName, RulesName, NoticesName, DeliveryName}
+var vital = []string{EndpointsName, AlarmsName, QueuesName, RulesName, NoticesName, DeliveryName, FunctionsName}
 
 // Beat runs what a sign of life needs, sends it if all of that holds, and returns what was found.
 func Beat(ctx context.Context, now func() time.Time, all []Check, send func(context.Context) error) []Report {

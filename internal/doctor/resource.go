@@ -35,6 +35,9 @@ const (
 // Variable begins the names of those settings of a function that are variables of its environment.
 const Variable = "variable "
 
+// Code is that setting of a function that is its code's hash.
+const Code = "CodeSha256"
+
 // without is what comes of it where one is gone.
 var without = map[Kind]string{Function: "nothing that calls it is done", Mapping: "its function does not get what waits for it", Table: "no incident can be opened, and none be followed up",
 	Group: "no incident is followed up", Bucket: "what is kept there is lost, and nothing more can be"}
@@ -79,6 +82,7 @@ func asTemplate(name string, stack Stack, read ResourceRead, grants []grant.Gran
 	return onStack(name, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		var all []Finding
 		counted := map[Kind]int64{}
+		untold := false
 		for _, was := range d.Resources {
 			if !slices.Contains(kinds, was.Kind) {
 				continue
@@ -90,7 +94,11 @@ func asTemplate(name string, stack Stack, read ResourceRead, grants []grant.Gran
 				all = append(all, Finding{Says: fmt.Sprintf("%s %s is gone: %s", was.Kind, prose.Safe(was.Name), without[was.Kind]), Mend: restore})
 			case err != nil:
 				return unread(err)
+			case d.Changing:
+				was.Settings = is.Settings
+				fallthrough
 			default:
+				untold = untold || was.Settings[Code] == Unknown
 				all = append(all, was.differs(is)...)
 			}
 		}
@@ -102,6 +110,12 @@ func asTemplate(name string, stack Stack, read ResourceRead, grants []grant.Gran
 			if n := counted[k]; n > 0 {
 				said = append(said, counting(n, k))
 			}
+		}
+		switch {
+		case d.Changing:
+			well = "there; a deployment is going on, and how they are set is not compared before it is over"
+		case untold:
+			well += "; whether their code is the deployed one is not known, as the stack is of an earlier version"
 		}
 		return found(all, "%s %s", strings.Join(said, " and "), well)
 	})
@@ -118,10 +132,19 @@ func counting(n int64, k Kind) string {
 // restore says how what was changed by another way comes back: CloudFormation makes nothing again of which the template has not changed.
 const restore = "CloudFormation does not see it by itself: put it back as the stack's template has it (aws cloudformation get-template), and see in CloudTrail who did it"
 
+// restoreCode says what to do where a function's code was replaced.
+const restoreCode = "see in CloudTrail who called UpdateFunctionCode, and take it for an intrusion; its deployed code lies where the stack's template says, at Code: aws lambda update-function-code puts it back"
+
 // differs is what of a resource is not as it was deployed.
 func (r Resource) differs(is Resource) (all []Finding) {
 	name := string(r.Kind) + " " + prose.Safe(r.Name)
-	all = differences(name, r.Settings, is.Settings, restore)
+	if !same(r.Settings[Code], is.Settings[Code]) {
+		all = append(all, Finding{Says: name + " runs other code than was deployed", Mend: restoreCode})
+	}
+	deployed, now := maps.Clone(r.Settings), maps.Clone(is.Settings)
+	delete(deployed, Code)
+	delete(now, Code)
+	all = append(all, differences(name, deployed, now, restore)...)
 	for _, why := range is.Idle {
 		all = append(all, Finding{Says: name + " " + why, Mend: "see in CloudTrail who did it, or what AWS says of it, and deploy again"})
 	}

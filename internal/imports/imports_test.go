@@ -88,25 +88,26 @@ var adapters = map[string]struct{ parent, client string }{
 // What the doctor compares with the deployed stack is alarms, roles, functions, the table, the schedules and buckets, which others read or use for an
 // incident.
 var shared = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation":    {"deployment", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":        {"alarm/cloudwatch", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types":  {"alarm/cloudwatch", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager":    {outside, "rehearsal/awscanary"},
-	"github.com/aws/aws-sdk-go-v2/service/iam":               {"containment/awsaccount", "doctor/awsstack", "posture/awsposture", "rehearsal/awscanary"},
-	"github.com/aws/aws-sdk-go-v2/service/iam/types":         {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge":       {"notify/events", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types": {"notify/events", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb":          {"incident/dynamo", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types":    {"incident/dynamo", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/lambda":            {"containment/cutter", "doctor/awsstack", "rehearsal/awscanary", "deployment"},
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types":      {"containment/cutter", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/scheduler":         {"incident/scheduler", "doctor/awsstack"},
-	"github.com/aws/aws-sdk-go-v2/service/s3control":         {"posture/awsposture"}, // whose path begins as that of S3
-	"github.com/aws/aws-sdk-go-v2/service/s3control/types":   {"posture/awsposture"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":        {"evidence/lake", "trail/cloudtrail"},
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":  {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
-	"github.com/aws/aws-sdk-go-v2/service/s3":                {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket", "doctor/awsstack", "rehearsal/awscanary"},
-	"github.com/aws/aws-sdk-go-v2/service/s3/types":          {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation":       {"deployment", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types": {"doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch":           {"alarm/cloudwatch", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types":     {"alarm/cloudwatch", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager":       {outside, "rehearsal/awscanary"},
+	"github.com/aws/aws-sdk-go-v2/service/iam":                  {"containment/awsaccount", "doctor/awsstack", "posture/awsposture", "rehearsal/awscanary"},
+	"github.com/aws/aws-sdk-go-v2/service/iam/types":            {"containment/awsaccount", "doctor/awsstack", "posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge":          {"notify/events", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types":    {"notify/events", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb":             {"incident/dynamo", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types":       {"incident/dynamo", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/lambda":               {"containment/cutter", "doctor/awsstack", "rehearsal/awscanary", "deployment"},
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types":         {"containment/cutter", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/scheduler":            {"incident/scheduler", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/s3control":            {"posture/awsposture"}, // whose path begins as that of S3
+	"github.com/aws/aws-sdk-go-v2/service/s3control/types":      {"posture/awsposture"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail":           {"evidence/lake", "trail/cloudtrail"},
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types":     {"evidence/lake", "trail/cloudtrail"}, // whose selectors are read of a trail and of a store
+	"github.com/aws/aws-sdk-go-v2/service/s3":                   {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "evidence/athena", "containment/awsaccount", "posture/awsposture", "casefolder/casebucket", "doctor/awsstack", "rehearsal/awscanary"},
+	"github.com/aws/aws-sdk-go-v2/service/s3/types":             {"enroll/s3bucket", "alarm/cloudwatch", "evidence/trailbucket", "containment/awsaccount", "posture/awsposture"},
 }
 
 // engines puts the engines together for the functions that ask: it knows those adapters and the settings, and nothing of what is asked for.

@@ -223,7 +223,7 @@ func TestEveryCallIsWrittenDown(t *testing.T) {
 	names := []string{"arn:aws:dynamodb:eu-west-1:" + w.ID + ":table/" + checkstest.Table, "${Table}", w.Names["Topic"], "${Topic}", w.StoreARN(), "${EventDataStore}", w.StackID, "${StackID}",
 		w.secret(), "${Heartbeat}", "arn:aws:cloudtrail:eu-west-1:" + w.ID + ":trail/main", "${Trail}", w.Names["ResponderRole"], "Nightlatch-ResponderRole-x1", w.Names["Rings"], "Nightlatch-Rings-x1", "arn:aws:s3:::files-" + w.ID, "${TrailBucket}",
 		w.Names["FailedEvents"][strings.LastIndex(w.Names["FailedEvents"], "/")+1:], "Nightlatch-FailedEvents-x1",
-		w.Names["Notices"][strings.LastIndex(w.Names["Notices"], "/")+1:], "Nightlatch-Notices-x1", w.Names["Responder"], "Nightlatch-Responder-x1", w.Names["Taken"], "0c1d2e3f-0000-4000-8000-0123456789ab",
+		w.Names["Notices"][strings.LastIndex(w.Names["Notices"], "/")+1:], "Nightlatch-Notices-x1", w.Names["Responder"], "Nightlatch-Responder-x1", w.Names["KeeperRole"], "Nightlatch-KeeperRole-x1", w.Names["Taken"], "0c1d2e3f-0000-4000-8000-0123456789ab",
 		"arn:aws:s3:::" + w.Cases(), "${CaseBucket}", w.ID, "${Account}"}
 	granttest.Golden(t, filepath.Join("testdata", "calls.json"), *goldens, w.aws.Calls(names...))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"cmp"
 	"context"
@@ -209,18 +210,33 @@ func (d *deployment) environment(ctx context.Context, id string) []string {
 	return env
 }
 
-// code is the directory with what was published for a function.
+// code is a directory with what was published for a function, whose hash Lambda knows as the template names it.
 func (d *deployment) code(ctx context.Context, id string) string {
 	d.t.Helper()
 	template := d.template()
 	key := template.Resources[id].Properties["Code"].(map[string]any)["S3Key"].(string)
 	d.run(ctx, "aws s3 ls s3://cdk-hnb659fds-assets-"+motoAccount+"-eu-west-1/"+key)
-	return filepath.Join(d.assembly, "asset."+strings.TrimSuffix(key, ".zip"))
+	var function struct{ CodeSha256 string }
+	d.read(ctx, &function, "aws lambda get-function-configuration --function-name "+d.ids[id])
+	if want := template.Resources[id].Metadata.Nightlatch.CodeSha256; want == "" || function.CodeSha256 != want {
+		d.t.Errorf("the code of %s has the hash %q, and the template says %q", id, function.CodeSha256, want)
+	}
+	archive, err := zip.OpenReader(filepath.Join(d.assembly, "asset."+key))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer archive.Close()
+	dir := d.t.TempDir()
+	if err := os.CopyFS(dir, archive); err != nil {
+		d.t.Fatal(err)
+	}
+	return dir
 }
 
 type resource struct {
 	Type       string
 	Properties map[string]any
+	Metadata   struct{ Nightlatch struct{ CodeSha256 string } }
 }
 
 func (d *deployment) template() (t struct{ Resources map[string]resource }) {

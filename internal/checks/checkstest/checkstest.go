@@ -46,6 +46,10 @@ const template = `{"Resources": {
     "Policies": [{"PolicyName": "responder", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
       {"Sid": "TellTheTeam", "Effect": "Allow", "Action": ["sns:Publish"], "Resource": [{"Ref": "Topic"}]},
       {"Sid": "KeepFailedEvents", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["FailedEvents", "Arn"]}}]}}]}},
+  "KeeperRole": {"Type": "AWS::IAM::Role", "Properties": {
+    "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}]},
+    "Policies": [{"PolicyName": "keeper", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+      {"Sid": "WriteCases", "Effect": "Allow", "Action": ["s3:PutObject"], "Resource": {"Fn::Join": ["", [{"Fn::GetAtt": ["Cases", "Arn"]}, "/*"]]}}]}}]}},
   "Bytes": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "nightlatch-exports-1m", "AlarmActions": [{"Ref": "Topic"}], "Namespace": "AWS/S3", "MetricName": "BytesDownloaded",
     "Statistic": "Sum", "Dimensions": [{"Name": "FilterId", "Value": "nightlatch"}, {"Name": "BucketName", "Value": "exports"}], "Period": 60, "EvaluationPeriods": 5, "DatapointsToAlarm": 1,
     "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1073741824, "TreatMissingData": "notBreaching"}},
@@ -105,6 +109,8 @@ type Account struct {
 	Policy policy.Digest
 	// Stopped are the actions that the organization's service control policies do not allow, and Let those that a role may do beyond its policy.
 	Stopped, Let []string
+	// Code is the hash of the responder's code, as moto has it.
+	Code string
 
 	t *testing.T
 }
@@ -210,6 +216,9 @@ func New(t *testing.T) *Account {
 		PolicyDocument: aws.String(`{"Statement":[{"Sid":"TellTheTeam","Effect":"Allow","Action":"sns:Publish","Resource":"` + a.Names["Topic"] + `"},
 {"Sid":"KeepFailedEvents","Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:eu-west-1:` + a.ID + `:` + a.Names["FailedEvents"][strings.LastIndex(a.Names["FailedEvents"], "/")+1:] + `"}],"Version":"2012-10-17"}`)})
 	a.do(err)
+	_, err = iam.NewFromConfig(a.Config).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String(a.Names["KeeperRole"]), PolicyName: aws.String("keeper"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Sid":"WriteCases","Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::` + a.Cases() + `/*"}}`)})
+	a.do(err)
 	buckets := s3.NewFromConfig(a.Config, func(o *s3.Options) { o.UsePathStyle = true })
 	_, err = buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("files-" + a.ID),
 		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
@@ -233,7 +242,7 @@ func New(t *testing.T) *Account {
 
 // deployed is the template as it was deployed, with what moto does not make and what the responder's function is known by.
 func (a *Account) deployed() string {
-	metadata, err := json.Marshal(map[string]any{settings.DeployedKey: map[string]any{"Policy": a.Policy}})
+	metadata, err := json.Marshal(map[string]any{settings.DeployedKey: map[string]any{"Policy": a.Policy, "CodeSha256": a.Code}})
 	a.do(err)
 	const responder = `"Responder": {"Type": "AWS::Lambda::Function", `
 	return strings.Replace(fmt.Sprintf(template, unmade), responder, responder+`"Metadata": `+string(metadata)+`, `, 1)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -25,6 +26,9 @@ func (a *Account) finish(buckets *s3.Client) {
 	a.Metrics.Make("eu-west-1", "exports")
 	a.Metrics.Put("exports", "nightlatch", "")
 	functions := lambda.NewFromConfig(a.Config)
+	responder, err := functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(a.Names["Responder"])})
+	a.do(err)
+	a.Code = *responder.CodeSha256
 	for _, p := range []lambda.AddPermissionInput{
 		{StatementId: aws.String("AlarmsInvoke"), Principal: aws.String("lambda.alarms.cloudwatch.amazonaws.com"), SourceAccount: &a.ID, SourceArn: aws.String("arn:aws:cloudwatch:eu-west-1:" + a.ID + ":alarm:nightlatch-*")},
 		{StatementId: aws.String("EventsInvoke"), Principal: aws.String("events.amazonaws.com"), SourceArn: aws.String("arn:aws:events:eu-west-1:" + a.ID + ":rule/" + a.Names["Rings"])},
@@ -33,7 +37,7 @@ func (a *Account) finish(buckets *s3.Client) {
 		_, err := functions.AddPermission(ctx, &p)
 		a.do(err)
 	}
-	_, err := scheduler.NewFromConfig(a.Config).CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: aws.String("Nightlatch")})
+	_, err = scheduler.NewFromConfig(a.Config).CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: aws.String("Nightlatch")})
 	a.do(err)
 	tables := dynamodb.NewFromConfig(a.Config)
 	_, err = tables.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{TableName: aws.String(Table),
@@ -56,14 +60,23 @@ func (a *Account) finish(buckets *s3.Client) {
 	a.do(err)
 }
 
-// simulate answers as IAM's simulator does about the responder's role, which may publish and send.
+// simulate answers as IAM's simulator does about the responder's role, which may publish and send, and about the keeper's, which may write cases.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 func (a *Account) simulate(w http.ResponseWriter, body string) {
 	form, err := url.ParseQuery(body)
-	if err != nil || form.Get("PolicySourceArn") != "arn:aws:iam::"+a.ID+":role/"+a.Names["ResponderRole"] || form.Get("ResourceArns.member.2") != "" {
+	role := strings.TrimPrefix(form.Get("PolicySourceArn"), "arn:aws:iam::"+a.ID+":role/")
+	if err != nil || role != a.Names["ResponderRole"] && role != a.Names["KeeperRole"] || form.Get("ResourceArns.member.2") != "" {
 		a.t.Errorf("the simulator is asked %v: %v", form, err)
 	}
-	may := append([]string{"sns:Publish", "sqs:SendMessage"}, a.Let...)
+	may := []string{"sns:Publish", "sqs:SendMessage"}
+	if role == a.Names["KeeperRole"] {
+		may = nil
+		if strings.HasPrefix(form.Get("ResourceArns.member.1"), "arn:aws:s3:::"+a.Cases()+"/") {
+			may = []string{"s3:PutObject"}
+		}
+	} else {
+		may = append(may, a.Let...)
+	}
 	fmt.Fprint(w, "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>")
 	for i := 1; form.Has(fmt.Sprintf("ActionNames.member.%d", i)); i++ {
 		action, decision := form.Get(fmt.Sprintf("ActionNames.member.%d", i)), "implicitDeny"

@@ -21,11 +21,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -128,6 +130,7 @@ func (r *Reader) add(ctx context.Context, d *doctor.Deployed, stack string) erro
 	if w.StackID = aws.ToString(described.Stacks[0].StackId); len(strings.Split(w.StackID, ":")) < 6 {
 		return failed("cloudformation:DescribeStacks", on, errStrange)
 	}
+	d.Changing = d.Changing || changing(described.Stacks[0])
 	if err := t.Read(w, d); err != nil {
 		return fmt.Errorf("reading the template of %s: %v", on, err)
 	}
@@ -137,6 +140,19 @@ func (r *Reader) add(ctx context.Context, d *doctor.Deployed, stack string) erro
 		}
 	}
 	return nil
+}
+
+// maxChange is how long a deployment may go on: what lasts longer hides nothing.
+const maxChange = 2 * time.Hour
+
+// changing reports whether a stack is being deployed. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+func changing(s types.Stack) bool {
+	began := s.CreationTime
+	if s.LastUpdatedTime != nil {
+		began = s.LastUpdatedTime
+	}
+	going := []types.StackStatus{types.StackStatusCreateInProgress, types.StackStatusUpdateInProgress, types.StackStatusRollbackInProgress, types.StackStatusUpdateRollbackInProgress}
+	return slices.Contains(going, s.StackStatus) && began != nil && time.Since(*began) < maxChange
 }
 
 // errStrange is an answer that AWS does not give.

@@ -1,6 +1,7 @@
 package awsstack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,7 +39,8 @@ func (r *Reader) function(ctx context.Context, name string) (doctor.Resource, er
 	if err != nil {
 		return out, missing("lambda:GetFunctionConfiguration", on, err)
 	}
-	for setting, v := range map[string]string{"Role": aws.ToString(got.Role), "Handler": aws.ToString(got.Handler), "Runtime": string(got.Runtime), "KmsKeyArn": aws.ToString(got.KMSKeyArn)} {
+	for setting, v := range map[string]string{"Role": aws.ToString(got.Role), "Handler": aws.ToString(got.Handler), "Runtime": string(got.Runtime), "KmsKeyArn": aws.ToString(got.KMSKeyArn),
+		doctor.Code: aws.ToString(got.CodeSha256)} {
 		put(out.Settings, setting, v)
 	}
 	for setting, n := range map[string]*int32{"Timeout": got.Timeout, "MemorySize": got.MemorySize} {
@@ -155,6 +157,7 @@ func (f filler) functions() (all []doctor.Resource) {
 		for _, setting := range []string{"Role", "Handler", "Runtime", "KmsKeyArn"} {
 			put(r.Settings, setting, text(p[setting]))
 		}
+		r.Settings[doctor.Code] = cmp.Or(f.Resources[id].Metadata.Nightlatch.CodeSha256, doctor.Unknown) // which an earlier version's does not say
 		for _, setting := range []string{"Timeout", "MemorySize", "ReservedConcurrentExecutions"} {
 			if p[setting] != nil {
 				r.Settings[setting] = number(p[setting])

@@ -23,7 +23,11 @@ type Template struct {
 }
 
 // metadata is what the template says of a function at settings.DeployedKey.
-type metadata struct{ Policy policy.Digest }
+type metadata struct {
+	// CodeSha256 is the hash of its code, as Lambda says it.
+	CodeSha256 string
+	Policy     policy.Digest
+}
 
 // World is what fills a template in.
 type World struct {
