@@ -51,6 +51,9 @@ func doctorGrants(s Settings) []grant.Grant {
 		if look[i].Sid == "ReadSubscriptions" {
 			look[i].On = append(slices.Clone(look[i].On), slices.Concat(s.Topics, s.watchersTopics())...)
 		}
+		if look[i].Sid == "ReadItsBuckets" && s.Canary != "" { // whose name is the deployer's
+			look[i].On = append(slices.Clone(look[i].On), "arn:${Partition}:s3:::"+s.Canary)
+		}
 	}
 	all := slices.Concat(look, askGrants(s), dynamo.DoctorGrants(), dynamo.TurnGrants(), notifyGrants(s), []grant.Grant{awsaccount.AliasGrant()})
 	if s.Heartbeat != "" {

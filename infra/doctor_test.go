@@ -153,3 +153,20 @@ func around(text string) (all []string) {
 	}
 	return all
 }
+
+// The canary's bucket is the stack's, whatever the deployer calls it, and is read as the others are.
+func TestTheDoctorReadsTheCanarysBucket(t *testing.T) {
+	on := func(changes ...string) []string {
+		for _, g := range doctorGrants(read(t, changes...)) {
+			if g.Sid == "ReadItsBuckets" {
+				return g.On
+			}
+		}
+		t.Fatal("no bucket is read")
+		return nil
+	}
+	own := on()
+	if got := on("canary", "zeros"); !slices.Equal(got, append(slices.Clip(own), "arn:${Partition}:s3:::zeros")) {
+		t.Errorf("got %q beside %q", got, own)
+	}
+}

@@ -22,12 +22,13 @@ const (
 // Alarms that are too many for one stack stand in nested ones, which get what they refer to as parameters.
 func TestNestedStacksAreRead(t *testing.T) {
 	templates := map[string]string{
-		outer: `{"Resources":{"Responder":{"Type":"AWS::Lambda::Function","Properties":{"Environment":{"Variables":{"NIGHTLATCH_MODE":"observe","NIGHTLATCH_OBSERVE_UNTIL":"2026-12-31"}}}},"Alarms03":{"Type":"AWS::CloudFormation::Stack","Properties":{"Parameters":{"p":{"Fn::GetAtt":["Responder","Arn"]}}}},
+		outer: `{"Resources":{"Responder":{"Type":"AWS::Lambda::Function","Properties":{"Environment":{"Variables":{"NIGHTLATCH_MODE":"observe","NIGHTLATCH_OBSERVE_UNTIL":"2026-12-31"}},
+			"VpcConfig":{"SubnetIds":[{"Ref":"Subnet"},"subnet-1"],"SecurityGroupIds":["sg-1"]}}},"Subnet":{"Type":"AWS::EC2::Subnet"},"Alarms03":{"Type":"AWS::CloudFormation::Stack","Properties":{"Parameters":{"p":{"Fn::GetAtt":["Responder","Arn"]}}}},
 			"Gone":{"Type":"AWS::CloudFormation::Stack"}}}`,
 		inner: `{"Parameters":{"p":{"Type":"String"}},"Resources":{"A":{"Type":"AWS::CloudWatch::Alarm","Properties":{"AlarmName":"nightlatch-a-1m-03","Threshold":1,"AlarmActions":[{"Ref":"p"},{"Ref":"Unheard"}],
 			"Metrics":[{"Id":"m","Expression":"SELECT","Period":60}]}}}}`,
 	}
-	resources := map[string]string{outer: member("Responder", "Nightlatch-Responder-x1") + member("Alarms03", inner), inner: member("A", "nightlatch-a-1m-03")}
+	resources := map[string]string{outer: member("Responder", "Nightlatch-Responder-x1") + member("Subnet", "subnet-2") + member("Alarms03", inner), inner: member("A", "nightlatch-a-1m-03")}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
@@ -60,6 +61,9 @@ func TestNestedStacksAreRead(t *testing.T) {
 		"Metrics": `[{"Id":"m","Expression":"SELECT","Period":60,"ReturnData":true}]`}}}
 	if diff := cmp.Diff(got.Alarms, want); err != nil || diff != "" {
 		t.Errorf("%v: got -, want +:\n%s", err, diff)
+	}
+	if len(got.Resources) != 1 || got.Resources[0].Settings["SubnetIds"] != "subnet-1, subnet-2" || got.Resources[0].Settings[doctor.Code] != doctor.Unknown {
+		t.Errorf("the functions are %+v", got.Resources)
 	}
 	if got.Mode != "observe" || got.ObserveUntil != "2026-12-31" {
 		t.Errorf("mode %q until %q", got.Mode, got.ObserveUntil)

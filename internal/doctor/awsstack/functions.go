@@ -168,6 +168,8 @@ func (f filler) functions() (all []doctor.Resource) {
 		for name, value := range values {
 			put(r.Settings, doctor.Variable+name, text(value))
 		}
+		subnets, _ := within(p, "VpcConfig", "SubnetIds").([]any)
+		put(r.Settings, "SubnetIds", joined(texts(subnets)))
 		for _, c := range f.permissions(text(f.attribute(id, "Arn"))) {
 			r.Settings[c] = granted
 		}
