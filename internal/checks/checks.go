@@ -20,6 +20,7 @@ import (
 	"nightlatch/internal/notices"
 	"nightlatch/internal/notify"
 	"nightlatch/internal/notify/sns"
+	"nightlatch/internal/rehearsal"
 	"nightlatch/internal/settings"
 	"nightlatch/internal/trail/cloudtrail"
 )
@@ -34,6 +35,8 @@ type Deployment struct {
 	Hearing doctor.HearingRead
 	// Tried reads what became of the last test of each channel.
 	Tried doctor.TriedRead
+	// Rehearsed reads what the rehearsals remember.
+	Rehearsed doctor.RehearsalRead
 	// Policy reads the policy that is judged. Without it, the shipped one is, where that was deployed, or what the daily function found is said again.
 	Policy doctor.PolicyRead
 	// Incidents are those of the deployment.
@@ -77,6 +80,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		doctor.Observe(deployed, time.Now, with(doctor.ObserveName)...),
 		doctor.Delivery(d.Incidents, time.Now, grants[doctor.DeliveryName]...),
 		doctor.Tests(deployed, d.Tried, time.Now, with(doctor.TestsName)...),
+		doctor.Rehearsal(deployed, d.Rehearsed, time.Now, with(doctor.RehearsalName)...),
 		doctor.Roles(deployed, reader.Role, with(doctor.RolesName)...),
 		doctor.Rights(deployed, reader.Right, d.Account, d.Region, with(doctor.RightsName)...),
 		doctor.Functions(deployed, reader.Resource, with(doctor.FunctionsName)...),
@@ -142,6 +146,7 @@ var grants = map[string][]grant.Grant{
 	doctor.RulesName:      awsstack.RuleGrants(),
 	doctor.DeliveryName:   dynamo.DeliveryGrants(),
 	doctor.TestsName:      dynamo.TestsGrants(),
+	doctor.RehearsalName:  dynamo.SeeRehearsalGrants(),
 	doctor.RolesName:      awsstack.RoleGrants(),
 	doctor.RightsName:     awsstack.RightGrants(),
 	doctor.FunctionsName:  awsstack.FunctionGrants(),
@@ -167,7 +172,7 @@ func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants
 // Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
 func Grants(trail, store bool) []grant.Grant {
 	all := awsstack.StackGrants()
-	for _, name := range []string{doctor.BucketsName, doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.TestsName, doctor.RolesName,
+	for _, name := range []string{doctor.BucketsName, doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.TestsName, doctor.RehearsalName, doctor.RolesName,
 		doctor.RightsName, doctor.FunctionsName, doctor.TableName, doctor.SchedulesName, doctor.StorageName} {
 		all = append(all, grants[name]...)
 	}
@@ -236,5 +241,20 @@ func Tried(table *dynamo.Store) doctor.TriedRead {
 			return nil, fmt.Errorf("what became of the channels' tests: what is stored does not decode: %v", err)
 		}
 		return tried, nil
+	}
+}
+
+// Rehearsed reads from the table of incidents what the rehearsals remember.
+func Rehearsed(table *dynamo.Store) doctor.RehearsalRead {
+	return func(ctx context.Context) (rehearsal.State, error) {
+		body, _, err := table.Rehearsal(ctx)
+		if err != nil || body == "" {
+			return rehearsal.State{}, err
+		}
+		var s rehearsal.State
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			return rehearsal.State{}, fmt.Errorf("what the rehearsals remember: what is stored does not decode: %v", err)
+		}
+		return s, nil
 	}
 }

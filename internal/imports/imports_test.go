@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"casefolder":    {"alarm", "evidence", "containment", "incident", "posture", "report", "report/html"}, // an incident as a folder
 	"rehearsal":     {"alarm", "evidence", "policy", "containment", "incident", "report"},                 // when a rehearsal is due, and what became of it
 	"posture":       nil,                                                                                  // the usual suspects; it knows no incident
-	"doctor":        append(slices.Clone(stages), "trail", "enroll"),                                      // whether all of it would work; it reads what others read, and decides nothing
+	"doctor":        append(slices.Clone(stages), "trail", "enroll", "rehearsal"),                         // whether all of it would work; it reads what others read, and decides nothing
 }
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
@@ -226,7 +226,7 @@ func may(from, to string) (bool, string) {
 	case from == channels:
 		return to == "notify" || strings.HasPrefix(to, "notify/"), "the channels are put together of themselves alone"
 	case from == checks:
-		return to == "doctor" || to == "notices" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
+		return to == "doctor" || to == "notices" || to == "rehearsal" || slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter && to != "evidence/duck" && to != "deployment", "the checks are put together of the doctor and the adapters that read for it"
 	case isLambda(from):
 		switch {
 		case to == "responder" && from == "lambdas/approver":

@@ -87,6 +87,9 @@ func Window(from, to time.Time) string {
 	return from.Format("2006-01-02 15:04") + " to " + end + " UTC"
 }
 
+// Minute is a time to the minute, in UTC, which whoever prints it has to say.
+func Minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
 // Capital is a sentence with its first letter large, where that is one of ASCII.
 func Capital(s string) string {
 	if s == "" {

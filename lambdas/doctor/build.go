@@ -79,7 +79,7 @@ func build(cfg aws.Config, environ []string, root string) (*examiner, error) {
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	policy := func() (doctor.PolicyFile, error) { return deployedPolicy(root) }
 	e.checks = func(minute time.Time) ([]doctor.Check, error) {
-		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Hearing: checks.Hearing(table), Tried: checks.Tried(table), Incidents: table, Policy: policy, Engines: asked, Minute: minute})
+		return checks.Of(cfg, checks.Deployment{Stack: s.Stack, Account: s.Accounts[0], Region: cfg.Region, Memory: e.memory, Hearing: checks.Hearing(table), Tried: checks.Tried(table), Rehearsed: checks.Rehearsed(table), Incidents: table, Policy: policy, Engines: asked, Minute: minute})
 	}
 	e.proposals = func(ctx context.Context, filter string, watched []settings.Bucket) ([]string, error) {
 		return checks.Proposals(ctx, cfg, s.Stack, filter, watched)

@@ -20,6 +20,12 @@ func RehearsalGrants() []grant.Grant {
 			When: map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": rehearsalKey}}})
 }
 
+// SeeRehearsalGrants are the permissions that Rehearsal needs alone.
+func SeeRehearsalGrants() []grant.Grant {
+	return []grant.Grant{{Sid: "SeeRehearsals", Actions: []string{"dynamodb:GetItem"}, On: []string{"${Table}"},
+		When: map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": rehearsalKey}}}}
+}
+
 // Rehearsal is what the rehearsals remember, and its version; nothing and 0 before the first SetRehearsal.
 func (s *Store) Rehearsal(ctx context.Context) (body string, version int64, err error) {
 	return s.kept(ctx, rehearsalKey, aboutRehearsal)
