@@ -65,7 +65,8 @@ func (c *rehearseCmd) Run(ctx context.Context, s streams) error {
 	if !c.Look {
 		fmt.Fprintf(s.err, "The canary has taken %s. The real chain runs; a rehearsal takes about 10 minutes. It goes on without this command: nightlatch rehearse --look\n", prose.Bytes(a.Run.Bytes))
 	}
-	said := c.says(s, *a.Run, 0)
+	said := map[string]bool{}
+	c.says(s, *a.Run, said)
 	for !c.Look && a.Run.Outcome == "" {
 		select {
 		case <-ctx.Done():
@@ -78,20 +79,19 @@ func (c *rehearseCmd) Run(ctx context.Context, s streams) error {
 		if a.Run == nil {
 			return errors.New("the rehearsal is not remembered any more; see the log of the function that rehearses")
 		}
-		said = c.says(s, *a.Run, said)
+		c.says(s, *a.Run, said)
 	}
 	return c.prints(s.out, *a.Run)
 }
 
-// says names the stages that were not said yet, as they are reached.
-func (c *rehearseCmd) says(s streams, r rehearsal.Run, said int) int {
-	if c.Look {
-		return 0
+// says names each stage once, as it is reached: one that comes later may have been earlier.
+func (c *rehearseCmd) says(s streams, r rehearsal.Run, said map[string]bool) {
+	for _, stage := range r.Stages {
+		if !c.Look && !said[stage.Name] {
+			fmt.Fprintf(s.err, "%s  %s\n", r.After(stage), stage.Name)
+			said[stage.Name] = true
+		}
 	}
-	for _, stage := range r.Stages[min(said, len(r.Stages)):] {
-		fmt.Fprintf(s.err, "%s  %s\n", r.After(stage), stage.Name)
-	}
-	return max(said, len(r.Stages))
 }
 
 // wrapped is a text whose paragraphs fit a terminal, and whose stages stand as they are.

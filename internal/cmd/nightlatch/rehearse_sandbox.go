@@ -39,10 +39,10 @@ func (c *rehearseCmd) inSandbox(ctx context.Context, s streams) error {
 		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Ready(policy.Shipped()), Place: place,
 	}
 	fmt.Fprintln(s.err, "In the sandbox, in virtual time: the responder, the shipped policy and the engine are real; AWS is played.")
-	run, said := world.Run, 0
+	run, said := world.Run, map[string]bool{}
 	handled, err := r.Handle(ctx, world.Event, func(rec incident.Record) {
 		run = run.See(world.Clock.Now(), rec, world.Canary, world.Stolen)
-		said = c.says(s, run, said)
+		c.says(s, run, said)
 	})
 	if err != nil {
 		return err
