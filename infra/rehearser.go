@@ -158,9 +158,12 @@ func (s Settings) withoutCanary() []settings.Bucket {
 
 // checkCanary finds what a canary does not go with.
 func (s *Settings) checkCanary() error {
+	const without = "%s is \"%d\", and canary is not given: give -c canary=BUCKET, the name of the bucket that the stack makes for it, or leave it out"
 	switch {
-	case s.Canary == "" && (s.RehearseDays > 0 || s.CanaryKey != 1):
-		return errors.New("rehearseDays or canaryKey is given, and canary is not: give -c canary=BUCKET, the name of the bucket that the stack makes for it, or leave them out")
+	case s.Canary == "" && s.RehearseDays > 0:
+		return fmt.Errorf(without, "rehearseDays", s.RehearseDays)
+	case s.Canary == "" && s.CanaryKey > 1:
+		return fmt.Errorf(without, "canaryKey", s.CanaryKey)
 	case s.Canary != "" && s.Mode == "observe":
 		return fmt.Errorf("canary is %q, and mode is \"observe\", in which nobody is asked and nothing done: a rehearsal needs ask or act; leave it out", s.Canary)
 	}

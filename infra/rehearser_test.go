@@ -88,9 +88,9 @@ func TestTheCanary(t *testing.T) {
 
 func TestACanaryThatDoesNotGoWithTheRest(t *testing.T) {
 	for says, changes := range map[string][]string{
-		`canary is "a-canary", and mode is "observe"`: {"canary", "a-canary", "mode", "observe"},
-		"rehearseDays or canaryKey is given":          {"rehearseDays", "30"},
-		"it stands among buckets":                     {"canary", "b-bucket"},
+		`canary is "a-canary", and mode is "observe"`:   {"canary", "a-canary", "mode", "observe"},
+		`rehearseDays is "30", and canary is not given`: {"rehearseDays", "30"},
+		"it stands among buckets":                       {"canary", "b-bucket"},
 	} {
 		if _, err := Read(given(changes...)); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: got %v", changes, err)
