@@ -45,7 +45,7 @@ func Delivery(incidents Incidents, now func() time.Time, grants ...grant.Grant) 
 				return unread(err)
 			}
 			if !r.Heard() && (r.Paged() || age >= answerWithin) {
-				all = append(all, Finding{Says: fmt.Sprintf("nobody was notified of incident %s, which waits since %s UTC", prose.Safe(r.ID), r.Opened.UTC().Format("2006-01-02 15:04")),
+				all = append(all, Finding{Says: fmt.Sprintf("nobody was notified of incident %s, which waits since %s UTC", prose.Safe(r.ID), prose.Minute(r.Opened)),
 					Mend: "the responder's log says why no topic takes a message: its key, or its policy; what waits is sent as soon as one does"})
 			}
 		}

@@ -109,7 +109,7 @@ func write(bad, mended []Report, before Kept) report.Message {
 	for _, r := range bad {
 		b.WriteString(r.text())
 		if told, was := before.Told[r.Name]; was {
-			fmt.Fprintf(&b, "  So since %s UTC.\n", told.Since.UTC().Format("2006-01-02 15:04"))
+			fmt.Fprintf(&b, "  So since %s UTC.\n", prose.Minute(told.Since))
 		}
 	}
 	for _, r := range mended {
@@ -146,9 +146,9 @@ func Lately(name string, memory Memory, now func() time.Time) Check {
 		case !there:
 			return unread(errors.New("the doctor's function has not said anything of it yet"))
 		case now().Sub(r.At) > stale:
-			return unread(fmt.Errorf("the function said it last at %s UTC", r.At.UTC().Format("2006-01-02 15:04")))
+			return unread(fmt.Errorf("the function said it last at %s UTC", prose.Minute(r.At)))
 		}
-		r.Says = strings.TrimSuffix(r.Says, ".") + " (at " + r.At.UTC().Format("2006-01-02 15:04") + " UTC)"
+		r.Says = strings.TrimSuffix(r.Says, ".") + " (at " + prose.Minute(r.At) + " UTC)"
 		return r.Answer
 	}}
 }

@@ -44,7 +44,7 @@ func Tests(stack Stack, read TriedRead, now func() time.Time, grants ...grant.Gr
 			case !found:
 				never = append(never, where)
 			case t.Refused != "":
-				all = append(all, Finding{Says: fmt.Sprintf("channel %s did not take the test of %s UTC: %s", prose.Safe(name), t.At.UTC().Format("2006-01-02 15:04"), prose.Plain(t.Refused)),
+				all = append(all, Finding{Says: fmt.Sprintf("channel %s did not take the test of %s UTC: %s", prose.Safe(name), prose.Minute(t.At), prose.Plain(t.Refused)),
 					Mend: "mend what the sentence says, and send another: " + sendTest})
 			case now().Sub(t.At) > testEvery:
 				old = append(old, name)

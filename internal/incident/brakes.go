@@ -122,5 +122,5 @@ func (b Brakes) HoldingAll(r Record, o containment.Outcome, now time.Time) (hold
 // Why says why the key is held.
 func (h Hold) Why() string {
 	return prose.Safe(h.By) + " restored this key after incident " + prose.Safe(h.Incident) + " and cleared these origins until " +
-		h.Until.UTC().Format("2006-01-02 15:04")
+		prose.Minute(h.Until)
 }

@@ -14,7 +14,7 @@ import (
 const NotShown = "Not shown by it: other buckets, whose metrics, alarms and records are their own; other kinds of credential; " +
 	"that a neighbour's key stays on; a thief who is slow, or comes from a place that is known. nightlatch doctor and nightlatch judge look at those."
 
-// Before is told before a rehearsal that no human has begun: whoever is woken should know.
+// Before is told before a rehearsal: whoever is woken should know.
 func Before(bucket string) report.Message {
 	return report.Message{Subject: "[nightlatch] A REHEARSAL begins: an alarm of the canary bucket follows",
 		Body: fmt.Sprintf("The canary takes %s of bucket %s. Its alarm and what is said of it are of the rehearsal, and real: the key is deactivated, or you are asked. "+

@@ -43,9 +43,9 @@ func Incidents(briefs []incident.Brief, brakes incident.Brakes) string {
 func Lowered(b incident.Brakes) string {
 	until := "until a deployment of another generation raises it"
 	if !b.Until.IsZero() {
-		until = "until " + b.Until.UTC().Format("2006-01-02 15:04") + " UTC, or " + until
+		until = "until " + prose.Minute(b.Until) + " UTC, or " + until
 	}
-	return fmt.Sprintf("lowered to %s by %s at %s UTC, %s", prose.Safe(string(b.Mode)), prose.Safe(b.By), b.At.UTC().Format("2006-01-02 15:04"), until)
+	return fmt.Sprintf("lowered to %s by %s at %s UTC, %s", prose.Safe(string(b.Mode)), prose.Safe(b.By), prose.Minute(b.At), until)
 }
 
 // IncidentsSchema names the JSON form of a list. Fields are only ever added.

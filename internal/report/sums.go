@@ -27,7 +27,7 @@ func Sums(s Summed, wide int) string {
 	b := writer{columns: fitting(cmp.Or(wide, columns))}
 	b.WriteString("SUMS")
 	if !s.Since.IsZero() {
-		b.WriteString(" since " + s.Since.UTC().Format("2006-01-02 15:04") + " UTC")
+		b.WriteString(" since " + prose.Minute(s.Since) + " UTC")
 	}
 	b.WriteString("\n")
 	sums(&b, s.All)

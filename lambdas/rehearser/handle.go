@@ -98,9 +98,6 @@ func (r *rehearser) tick(ctx context.Context, n *night) error {
 	case n.state.Going(now):
 		return r.look(ctx, n)
 	case n.state.Due(now, r.days) && n.state.NotYet(now, n.seen) == "":
-		if err := r.tell(ctx, rehearsal.Before(r.canary.Bucket()).In(r.place)); err != nil {
-			return err // nobody would know that it is a rehearsal
-		}
 		return r.take(ctx, n, true)
 	case n.state.Lays(now, n.seen):
 		return r.lay(ctx, n)
@@ -118,7 +115,11 @@ func (r *rehearser) begin(ctx context.Context, n *night) error {
 	return r.take(ctx, n, false)
 }
 
+// take begins a rehearsal. The team is told before: it must know that it is one, whoever had it begin.
 func (r *rehearser) take(ctx context.Context, n *night, scheduled bool) error {
+	if err := r.tell(ctx, rehearsal.Before(r.canary.Bucket()).In(r.place)); err != nil {
+		return err
+	}
 	if err := r.save(ctx, n, n.state.Begin(r.now(), scheduled)); err != nil {
 		return err
 	}

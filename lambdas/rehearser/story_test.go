@@ -286,6 +286,9 @@ func TestARehearsal(t *testing.T) {
 	}
 	y.must(a, err)
 	begun := y.now
+	if said := y.heard(); strings.Count(said, "] A REHEARSAL begins") != 1 {
+		t.Errorf("before it the team heard\n%s", said)
+	}
 	if a.Run == nil || a.Run.Bytes != rehearsal.Taken || a.Run.Outcome != "" {
 		t.Fatalf("got %+v", a.Run)
 	}

@@ -183,7 +183,7 @@ func step(o containment.Outcome) string {
 
 // show says which step of which incident is meant, before anything is done about it.
 func show(s streams, rec incident.Record, number int, o containment.Outcome) {
-	fmt.Fprintf(s.err, "Incident %s, opened %s UTC, mode %s, %s: %s.\n", rec.ID, rec.Opened.UTC().Format("2006-01-02 15:04"), prose.Safe(string(rec.Mode)),
+	fmt.Fprintf(s.err, "Incident %s, opened %s UTC, mode %s, %s: %s.\n", rec.ID, prose.Minute(rec.Opened), prose.Safe(string(rec.Mode)),
 		rec.Brief().State(), report.Answer(rec))
 	fmt.Fprintf(s.err, "Step %d: %s, %s at %s UTC.\n", number, step(o), prose.Safe(string(o.State)), o.At.UTC().Format("2006-01-02 15:04:05"))
 	if hits := report.Hits(rec, o); hits != "" && o.Approvable() {
