@@ -51,6 +51,7 @@ func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch t
 	key := awsiam.NewCfnAccessKey(scope, jsii.String("CanaryKey"), &awsiam.CfnAccessKeyProps{UserName: user.Ref(), Serial: jsii.Number(s.CanaryKey)})
 	secret := awssecretsmanager.NewCfnSecret(scope, jsii.String("CanarySecret"), &awssecretsmanager.CfnSecretProps{Name: jsii.String(canarySecret(kept)), Description: jsii.String("Nightlatch: the key of the canary, which reads one bucket of zeros"),
 		SecretString: jsii.String(fmt.Sprintf(`{"access_key_id":"%s","secret_access_key":"%s"}`, *key.Ref(), *key.AttrSecretAccessKey()))})
+	secret.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	excuse(secret, finding{rule: "AwsSolutions-SMG4", reason: "The key opens one bucket of zeros, and its history is what a rehearsal needs: another key, by the setting canaryKey, begins a new one."})
 	reads, err := newFunction(scope, s, recipe{id: "Canary", about: "Nightlatch: reads as the canary, in the canary's own network", code: c.canary, timeout: 2 * 60, mute: true,
 		network: newCanaryNetwork(scope, s, user, *bucket.AttrArn()), more: haveAnAddress(s.Home)}, topic, kept, nil)

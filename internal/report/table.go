@@ -133,7 +133,7 @@ func details(b *writer, r incident.Record, a evidence.Actor) {
 	}
 	if a.LastUsed != nil && a.MostBytesInADay != nil {
 		b.lines(fmt.Sprintf("On earlier days its owner read these buckets last at %s, and at most %s in a day.",
-			prose.Minute(a.LastUsed), prose.Bytes(*a.MostBytesInADay)), 0)
+			prose.Minute(*a.LastUsed), prose.Bytes(*a.MostBytesInADay)), 0)
 	}
 	for _, c := range compared(r, a) {
 		b.lines(inPast(r, c), 0)

@@ -65,7 +65,7 @@ func (w *worker) copied(ctx context.Context) (open []string, err error) {
 	}
 	if more {
 		err = fmt.Errorf("looking for copies: objects of the watched buckets were copied to more new places than the %d that one look opens incidents for; "+
-			"see CopyObject and UploadPartCopy in the trail since %s", maxCopied, prose.Minute(q.From))
+			"see CopyObject and UploadPartCopy in the trail since %s", maxCopied, q.From.UTC().Format("2006-01-02 15:04"))
 	}
 	return open, err
 }
