@@ -20,7 +20,6 @@ import (
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/lazyregexp"
-	"nightlatch/internal/notify/sns"
 	"nightlatch/internal/rehearsal"
 	"nightlatch/internal/rehearsal/awscanary"
 	"nightlatch/internal/settings"
@@ -52,12 +51,16 @@ func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch t
 	secret := awssecretsmanager.NewCfnSecret(scope, jsii.String("CanarySecret"), &awssecretsmanager.CfnSecretProps{Name: jsii.String(canarySecret(kept)), Description: jsii.String("Nightlatch: the key of the canary, which reads one bucket of zeros"),
 		SecretString: jsii.String(fmt.Sprintf(`{"access_key_id":"%s","secret_access_key":"%s"}`, *key.Ref(), *key.AttrSecretAccessKey()))})
 	secret.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
-	excuse(secret, finding{rule: "AwsSolutions-SMG4", reason: "The key opens one bucket of zeros, and its history is what a rehearsal needs: another key, by the setting canaryKey, begins a new one."})
+	excuse(secret, finding{rule: "AwsSolutions-SMG4", reason: "The key opens one bucket of zeros, and a rehearsal turns it off. The setting canaryKey gives the canary another."})
+	network := newCanaryNetwork(scope, s, user, *bucket.AttrArn())
 	reads, err := newFunction(scope, s, recipe{id: "Canary", about: "Nightlatch: reads as the canary, in the canary's own network", code: c.canary, timeout: 2 * 60, mute: true,
-		network: newCanaryNetwork(scope, s, user, *bucket.AttrArn()), more: haveAnAddress(s.Home)}, topic, kept, nil)
+		network: network.of(), more: haveAnAddress(s.Home)}, topic, kept, nil)
 	if err != nil {
 		return nil, err
 	}
+	// Lambda takes the function's address away with its role, long after the function is gone: the role goes last.
+	network.subnet.AddResourceDependency(reads.role, nil)
+	network.group.AddResourceDependency(reads.role, nil)
 	excuse(reads.role, finding{rule: "AwsSolutions-IAM5", on: "Resource::*", reason: "HaveAnAddress: Lambda's interfaces have no names before they are made; the function itself is denied all of it."})
 	names := map[string]string{"CanaryUser": *user.AttrArn(), "CanaryBucket": *bucket.AttrArn(), "CanarySecret": *secret.Ref(), "CanaryFunction": *reads.function.AttrArn()}
 	maps.Copy(names, watchNames(watch))
@@ -81,13 +84,15 @@ func canarySecret(kept incidents) string { return kept.name + "-canary" }
 
 // rehearserGrants are the permissions that the function's code needs: the canary's alone, one item of the table, incidents to read, and to notify.
 func rehearserGrants(s Settings) []grant.Grant {
-	return slices.Concat(awscanary.Grants(), dynamo.RehearsalGrants(), dynamo.TurnGrants(), notifyGrants(s), sns.SubscriptionGrants())
+	return slices.Concat(awscanary.Grants(), dynamo.RehearsalGrants(), dynamo.TurnGrants(), notifyGrants(s), hearingGrants())
 }
 
-// newCanaryBucket makes the bucket that the canary reads. It holds one object of zeros, which goes by itself a month after the last rehearsal.
+// newCanaryBucket makes the bucket that the canary reads. It holds one object of zeros, which goes by itself a month after it was put last. The bucket
+// outlives the stack, but not a deployment that failed: it would be in the way of the next.
 func newCanaryBucket(scope constructs.Construct, s Settings) awss3.CfnBucket {
 	const days = 30
 	bucket := newBucket(scope, "CanaryBucket", days, false)
+	bucket.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE, nil)
 	bucket.SetBucketName(jsii.String(s.Canary))
 	bucket.SetMetricsConfigurations(&[]any{&awss3.CfnBucket_MetricsConfigurationProperty{Id: jsii.String(s.Filter)}})
 	awss3.NewCfnBucketPolicy(scope, jsii.String("CanaryBucketPolicy"), &awss3.CfnBucketPolicyProps{Bucket: bucket.Ref(),
@@ -110,7 +115,7 @@ func newCanary(scope constructs.Construct, bucket string) awsiam.CfnUser {
 // newCanaryNetwork makes the place where the canary always works: a network whose one way out is a gateway endpoint of S3, for the canary and its
 // bucket. It costs nothing. Lambda's own addresses are others each day, and who always comes from new networks is asked about, and not contained.
 // https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-s3.html
-func newCanaryNetwork(scope constructs.Construct, s Settings, canary awsiam.CfnUser, bucket string) *awslambda.CfnFunction_VpcConfigProperty {
+func newCanaryNetwork(scope constructs.Construct, s Settings, canary awsiam.CfnUser, bucket string) place {
 	vpc := awsec2.NewCfnVPC(scope, jsii.String("CanaryNetwork"), &awsec2.CfnVPCProps{CidrBlock: jsii.String(canaryNetwork), EnableDnsSupport: true, EnableDnsHostnames: true})
 	excuse(vpc, finding{rule: "AwsSolutions-VPC7", reason: "One function reads through one endpoint there, and the trail records each reading."})
 	subnet := awsec2.NewCfnSubnet(scope, jsii.String("CanarySubnet"), &awsec2.CfnSubnetProps{VpcId: vpc.Ref(), CidrBlock: jsii.String(canaryNetwork)})
@@ -122,7 +127,17 @@ func newCanaryNetwork(scope constructs.Construct, s Settings, canary awsiam.CfnU
 			"Condition": map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": canary.AttrArn()}}})})
 	group := awsec2.NewCfnSecurityGroup(scope, jsii.String("CanaryGroup"), &awsec2.CfnSecurityGroupProps{VpcId: vpc.Ref(), GroupDescription: jsii.String("Nightlatch: the canary reads by https, and nothing comes in"),
 		SecurityGroupEgress: &[]any{&awsec2.CfnSecurityGroup_EgressProperty{IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(443), ToPort: jsii.Number(443), CidrIp: jsii.String("0.0.0.0/0"), Description: jsii.String("S3, by the one route that there is")}}})
-	return &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &[]*string{subnet.Ref()}, SecurityGroupIds: &[]*string{group.AttrGroupId()}}
+	return place{subnet, group}
+}
+
+// place is where a function is in a network.
+type place struct {
+	subnet awsec2.CfnSubnet
+	group  awsec2.CfnSecurityGroup
+}
+
+func (p place) of() *awslambda.CfnFunction_VpcConfigProperty {
+	return &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &[]*string{p.subnet.Ref()}, SecurityGroupIds: &[]*string{p.group.AttrGroupId()}}
 }
 
 // haveAnAddress is what Lambda needs of the function's role to put it into a network, and what keeps the function's code from it.

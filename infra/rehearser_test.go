@@ -78,6 +78,15 @@ func TestTheCanary(t *testing.T) {
 	if alarm := tpl.named(t, "AWS::CloudWatch::Alarm", "Watchrehearsererrors"); at(t, alarm, "Dimensions", 0, "Value") != "Nightlatch-Rehearser-x1" {
 		t.Errorf("got %v", alarm)
 	}
+	// The role goes after the network, in which Lambda has an address for a while; the bucket stays, but not of a deployment that failed.
+	for _, id := range []string{"CanarySubnet", "CanaryGroup"} {
+		if d := at(t, map[string]any(tpl), "Resources", id, "DependsOn").([]any); !slices.Contains(d, any("CanaryRole")) {
+			t.Errorf("%s depends on %v", id, d)
+		}
+	}
+	if got := at(t, map[string]any(tpl), "Resources", "CanaryBucket", "DeletionPolicy"); got != "RetainExceptOnCreate" {
+		t.Errorf("the bucket's deletion policy is %v", got)
+	}
 	// A network without a way out but S3's: no gateway, no address, no other route.
 	for _, kind := range []string{"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::EC2::Route", "AWS::EC2::EgressOnlyInternetGateway"} {
 		if n := len(tpl.resources(kind)); n > 0 {

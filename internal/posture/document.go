@@ -111,17 +111,34 @@ func trusts(text, account string) (t trust, err error) {
 }
 
 // narrows reports whether a statement that trusts a federated provider has a condition on who comes from there. Of a provider of SAML, which is the account's own and
-// vouches for its people, any will do; a token's audience says only for which service it was made, and not for whom.
+// vouches for its people, any will do. Of any other it is one on the token's subject that names somebody: its audience says only for which service it was
+// made, and what is not so, or may be anything, names nobody.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
 func (s statement) narrows(provider string) bool {
-	for _, keys := range s.Condition {
-		for key := range keys {
-			if strings.Contains(provider, ":saml-provider/") || !strings.HasSuffix(strings.ToLower(key), ":aud") {
+	for operator, keys := range s.Condition {
+		for key, value := range keys {
+			if strings.Contains(provider, ":saml-provider/") {
+				return true
+			}
+			if positive.MatchString(operator) && strings.HasSuffix(strings.ToLower(key), ":sub") && naming(value) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// positive are the operators that let in what they name, and nothing where the key is missing.
+var positive = regexp.MustCompile(`(?i)^(ForAnyValue:)?String(Equals|EqualsIgnoreCase|Like)$`)
+
+// anySubject is a subject that may be anybody's: a star from the beginning, or after the word that begins all of a provider's, such as GitHub's repo:*.
+var anySubject = regexp.MustCompile(`^([a-z_]*:)?\*`)
+
+// naming reports whether each of a condition's values names somebody.
+func naming(value json.RawMessage) bool {
+	var all oneOrMore[string]
+	err := json.Unmarshal(value, &all)
+	return err == nil && len(all) > 0 && !slices.ContainsFunc(all, func(v string) bool { return v == "" || anySubject.MatchString(v) })
 }
 
 // everyAllowed gives do each principal whom a policy allows something, with the statement.

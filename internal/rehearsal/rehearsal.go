@@ -2,13 +2,14 @@
 // the bucket's alarm to fire. The real responder answers, knowing nothing of it, and what became of it is told stage by stage. This package decides
 // what is due, and writes what is told; it calls nothing.
 //
-// It may import the leaves, containment, incident and report. It must not import an adapter.
+// It may import the leaves, evidence, containment, incident and report. It must not import an adapter.
 package rehearsal
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"nightlatch/internal/containment"
@@ -70,8 +71,11 @@ type Answer struct {
 type State struct {
 	// Version counts the writes, as a Record's does.
 	Version int64 `json:"version"`
-	// Laid is when the canary read a little from its usual network, the latest last.
+	// Laid is when the canary read a little from its usual network, the latest last. Used is when Nightlatch used the key last, or tried to.
 	Laid []time.Time `json:"laid,omitempty"`
+	Used time.Time   `json:"used,omitzero"`
+	// Trouble is what is wrong with the canary, as the last call has found it: others use its key, or it is off. "" is nothing.
+	Trouble string `json:"trouble,omitempty"`
 	// Last is the latest rehearsal; nil before the first.
 	Last *Run `json:"last,omitempty"`
 }
@@ -79,6 +83,8 @@ type State struct {
 // Run is one rehearsal.
 type Run struct {
 	Begun time.Time `json:"begun"`
+	// Key is the canary's key that it is about.
+	Key string `json:"access_key_id"`
 	// Scheduled: no human has asked for it.
 	Scheduled bool `json:"scheduled,omitempty"`
 	// Bytes is what was taken, and TakeError why it was not all.
@@ -92,6 +98,8 @@ type Run struct {
 	Why     string  `json:"why,omitempty"`
 	// Told: the team was told of the outcome.
 	Told bool `json:"told,omitempty"`
+	// Left names steps of its incident that stand on the canary beside the one on its key; nothing here takes them back.
+	Left string `json:"left,omitempty"`
 	// Closed is when its incident was, and Restored when the canary's key was seen active after it.
 	Closed   time.Time `json:"closed,omitzero"`
 	Restored time.Time `json:"restored,omitzero"`
@@ -131,21 +139,9 @@ func (s State) Going(now time.Time) bool {
 	case r.Outcome == "" || !r.Told:
 		return true
 	case r.Incident == "":
-		return now.Sub(r.Begun) < lateIncident
+		return r.Bytes > 0 && now.Sub(r.Begun) < lateIncident
 	}
 	return r.Restored.IsZero()
-}
-
-// used is when Nightlatch itself has used the key last.
-func (s State) used() time.Time {
-	var last time.Time
-	if n := len(s.Laid); n > 0 {
-		last = s.Laid[n-1]
-	}
-	if s.Last != nil && s.Last.Begun.After(last) {
-		last = s.Last.Begun
-	}
-	return last
 }
 
 // days counts the days of history that are within reach of the questions.
@@ -159,9 +155,13 @@ func (s State) days(now time.Time) int {
 	return len(days)
 }
 
-// Due reports whether a rehearsal is due by a schedule of so many days; 0 is none.
+// Due reports whether a rehearsal is due by a schedule of so many days; 0 is none. One in which nothing was taken is tried again the next day.
 func (s State) Due(now time.Time, every int) bool {
-	return every > 0 && (s.Last == nil || now.Sub(s.Last.Begun) >= time.Duration(every)*24*time.Hour)
+	wait := time.Duration(every) * 24 * time.Hour
+	if s.Last != nil && s.Last.Bytes == 0 {
+		wait = 24 * time.Hour
+	}
+	return every > 0 && (s.Last == nil || now.Sub(s.Last.Begun) >= wait)
 }
 
 // Lays reports whether a day of the canary's history is due. It is daily until there is enough, and then every third day, so that a rehearsal, which
@@ -181,40 +181,64 @@ func (s State) Lays(now time.Time, seen Seen) bool {
 	return now.Sub(s.Laid[n-1]) >= wait
 }
 
-// Lay is the state after a day of history was laid.
+// Lay is the state before a day of history is laid, and NotLaid after that has failed: the key may have been used all the same.
 func (s State) Lay(now time.Time) State {
+	s.Used = now
 	s.Laid = append(slices.DeleteFunc(slices.Clone(s.Laid), func(t time.Time) bool { return now.Sub(t) >= history }), now)
+	return s
+}
+
+// NotLaid is the state after a day of history could not be laid.
+func (s State) NotLaid() State {
+	s.Laid = slices.Clone(s.Laid[:len(s.Laid)-1])
 	return s
 }
 
 // strange says that somebody else has used the canary's key; "" where nobody is seen to have.
 func (s State) strange(seen Seen) string {
-	if seen.Used.Sub(s.used()) <= late {
+	if seen.Used.Sub(s.Used) <= late {
 		return ""
 	}
 	return fmt.Sprintf("somebody else has used the canary's key, at %s UTC as IAM says, and Nightlatch used it last at %s: whoever can read its secret can. "+
-		"See who read the secret, and give the canary another key (infra/README.md says how)", stamp(seen.Used), stamp(s.used()))
+		"See who read the secret, and give the canary another key (infra/README.md says how)", stamp(seen.Used), stamp(s.Used))
+}
+
+// Wrong says what is wrong with the canary while no rehearsal goes on; "" where nothing is.
+func (s State) Wrong(now time.Time, seen Seen) string {
+	if s.Going(now) {
+		return ""
+	}
+	if !seen.Active {
+		return "the canary's key is off, and nothing here has turned it off; see who did, and turn it on again: aws iam update-access-key"
+	}
+	return s.strange(seen)
+}
+
+// Again is from when on another rehearsal can begin, as far as the last one matters.
+func (s State) Again() time.Time {
+	if s.Last == nil || s.Last.Bytes == 0 {
+		return time.Time{}
+	}
+	return s.Last.Begun.Add(another)
 }
 
 // NotYet says why no rehearsal can begin now; "" where one can.
 func (s State) NotYet(now time.Time, seen Seen) string {
-	switch why := s.strange(seen); {
+	switch why := s.Wrong(now, seen); {
 	case s.Going(now):
 		return fmt.Sprintf("not yet: the rehearsal of %s UTC is not over%s", stamp(s.Last.Begun), whereof(s.Last))
 	case why != "":
 		return why
-	case !seen.Active:
-		return "not yet: the canary's key is off, and nothing here has turned it off; see who did, and turn it on again"
 	case len(seen.Open) > 0:
 		return fmt.Sprintf("not yet: incident %s is open, and nobody should have to tell the two apart; wait until it is closed", seen.Open[0])
-	case s.Last != nil && now.Sub(s.Last.Begun) < another:
-		return fmt.Sprintf("not yet: what the rehearsal of %s UTC took is usual for the canary until %s UTC", stamp(s.Last.Begun), stamp(s.Last.Begun.Add(another)))
+	case now.Before(s.Again()):
+		return fmt.Sprintf("not yet: what the rehearsal of %s UTC took is usual for the canary until %s UTC", stamp(s.Last.Begun), stamp(s.Again()))
 	}
-	rested := s.used().Add(inUse)
+	rested := s.Used.Add(inUse)
 	if n := s.days(now); n < DaysOfHistory {
 		return fmt.Sprintf("not yet: the canary has %d of the %d days of history that the shipped rules are shown with; one is added a day", n, DaysOfHistory)
 	} else if now.Before(rested) {
-		return fmt.Sprintf("not yet: the canary read at %s UTC, and the shipped rules ask about a key that was in use within a day; from %s UTC on", stamp(s.used()), stamp(rested))
+		return fmt.Sprintf("not yet: the canary read at %s UTC, and the shipped rules ask about a key that was in use within a day; from %s UTC on", stamp(s.Used), stamp(rested))
 	}
 	return ""
 }
@@ -229,16 +253,20 @@ func whereof(r *Run) string {
 	return "; its key is turned on again when incident " + r.Incident + " is closed"
 }
 
-// Begin is the state before the canary takes anything.
-func (s State) Begin(now time.Time, scheduled bool) State {
-	s.Last = &Run{Begun: now, Scheduled: scheduled}
+// Begin is the state before the canary takes anything with its key.
+func (s State) Begin(now time.Time, key string, scheduled bool) State {
+	s.Used, s.Last = now, &Run{Begun: now, Key: key, Scheduled: scheduled}
 	return s
 }
 
-// Took is the run after the canary has taken so much, and failed if err says so: what came may make the alarm fire all the same.
+// Took is the run after the canary has taken so much, and not all if err says so. What came may make the alarm fire all the same; where nothing came it
+// has failed.
 func (r Run) Took(bytes int64, err error) Run {
 	if r.Bytes = bytes; err != nil {
 		r.TakeError = err.Error()
+	}
+	if bytes == 0 {
+		r.Outcome, r.Why = Failed, "nothing was taken: "+r.TakeError
 	}
 	return r
 }
@@ -268,28 +296,36 @@ func Step(rec incident.Record, user, key string) (containment.Outcome, bool) {
 	return containment.Outcome{}, false
 }
 
-// See is the run after a look at its incident; the zero record where there is none yet.
-func (r Run) See(now time.Time, rec incident.Record, user, key string) Run {
+// See is the run after a look at its incident; the zero record where there is none yet. An ask is its outcome when the evidence is complete: until then
+// later evidence may have the key deactivated.
+func (r Run) See(now time.Time, rec incident.Record, user string) Run {
 	if r.Incident, r.Closed = rec.ID, rec.Closed; r.Outcome != "" {
 		return r
 	}
-	r.Stages = stages(r.Begun, rec, user, key)
-	over := now.Sub(r.Begun) >= Patience
-	o, there := Step(rec, user, key)
+	r.Stages = stages(r.Begun, rec, user, r.Key)
+	over := now.Sub(r.Begun) >= Patience || !rec.Closed.IsZero()
+	o, there := Step(rec, user, r.Key)
 	told := answered(rec)
 	switch {
 	case rec.ID == "" && over && r.TakeError != "":
-		r.Outcome, r.Why = Failed, r.TakeError
+		r.Outcome, r.Why = Failed, "no incident was opened, and not all was taken: "+r.TakeError
+	case rec.ID == "" && over && r.Bytes == 0:
+		r.Outcome, r.Why = Failed, "nothing was taken, as the function was ended before; see its log"
 	case rec.ID == "" && over:
 		r.Outcome, r.Why = Failed, fmt.Sprintf("no incident was opened within %.0f minutes: the bucket's request metrics, its alarm, or what the alarm calls; nightlatch doctor says which", Patience.Minutes())
 	case there && !o.DoneAt.IsZero() && !told.IsZero():
-		r.Outcome, r.Why = Contained, reasons(rec, key)
-	case there && o.State == containment.Asked && !told.IsZero():
-		r.Outcome, r.Why = Asked, reasons(rec, key)
-	case rec.ID != "" && (over || !rec.Closed.IsZero()):
+		r.Outcome, r.Why = Contained, reasons(rec, r.Key)
+	case there && asked(o) && !told.IsZero() && (over || rec.Evidence.Complete || rec.Mode != containment.ModeAct || o.State != containment.Asked):
+		r.Outcome, r.Why = Asked, reasons(rec, r.Key)
+	case rec.ID != "" && over:
 		r.Outcome, r.Why = Failed, unfinished(rec, o, there, told)
 	}
 	return r
+}
+
+// asked reports whether a human was asked about a step, and not because a write of it failed.
+func asked(o containment.Outcome) bool {
+	return o.State == containment.Asked || o.Approved != nil || !o.AskedAt.IsZero()
 }
 
 // unfinished says what is missing of an incident whose time is over.
@@ -325,6 +361,20 @@ func answered(rec incident.Record) time.Time {
 	return time.Time{}
 }
 
+// What ends the chain, as its stage is called.
+const seenOff, seenAsked = "the key was seen off", "a human was asked"
+
+// Leaves names the steps of an incident that stand on the canary or its bucket beside the one on its key; "" where none does.
+func Leaves(rec incident.Record, user, bucket, key string) string {
+	var left []string
+	for _, o := range rec.Outcomes {
+		if o.Contained() && o.Target != key && (o.Step.Ref.Owner == user || o.Step.Ref.Owner == bucket || o.Step.Ref.Name == bucket) {
+			left = append(left, o.Name())
+		}
+	}
+	return strings.Join(left, ", ")
+}
+
 // stages are the links that were seen to work, each when it was seen first or last, in that order.
 func stages(begun time.Time, rec incident.Record, user, key string) []Stage {
 	all := []Stage{{"the canary took its bytes", begun}}
@@ -346,9 +396,13 @@ func stages(begun time.Time, rec incident.Record, user, key string) []Stage {
 	}
 	add("the policy decided", rec.Judged)
 	if o, there := Step(rec, user, key); there && !o.DoneAt.IsZero() {
-		add("the key was seen off", o.DoneAt)
-	} else if there && o.State == containment.Asked {
-		add("a human was asked", o.At)
+		add(seenOff, o.DoneAt)
+	} else if there && asked(o) {
+		at := o.AskedAt
+		if at.IsZero() {
+			at = o.At
+		}
+		add(seenAsked, at)
 	}
 	add("the team was told", answered(rec))
 	slices.SortStableFunc(all, func(x, y Stage) int { return x.At.Compare(y.At) })

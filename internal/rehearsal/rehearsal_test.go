@@ -20,7 +20,7 @@ const user, key, bucket = "Nightlatch-CanaryUser-1", "AKIAIOSFODNN7CANARY1", "a-
 // days is the state after history was laid so long ago.
 func laid(ago ...time.Duration) (s State) {
 	for _, d := range ago {
-		s.Laid = append(s.Laid, noon.Add(-d))
+		s.Laid, s.Used = append(s.Laid, noon.Add(-d)), noon.Add(-d)
 	}
 	return s
 }
@@ -31,8 +31,12 @@ func TestWhenARehearsalCanBegin(t *testing.T) {
 	rested := laid(8*day, 5*day, 2*day)
 	ran := func(ago time.Duration, r Run) State {
 		s := rested
-		r.Begun = noon.Add(-ago)
-		s.Last = &r
+		if r.Begun = noon.Add(-ago); r.Why == "" {
+			r.Bytes = Taken
+		}
+		if s.Last = &r; r.Begun.After(s.Used) {
+			s.Used = r.Begun
+		}
 		return s
 	}
 	over := Run{Outcome: Contained, Told: true, Incident: "x", Restored: noon.Add(-day)}
@@ -58,6 +62,8 @@ func TestWhenARehearsalCanBegin(t *testing.T) {
 		"one was not told":                       {ran(20*day, Run{Outcome: Failed}), Seen{Active: true}, "is not over"},
 		"one failed, and an incident may come":   {ran(2*time.Hour, Run{Outcome: Failed, Told: true}), Seen{Active: true}, "is not over"},
 		"one failed two days ago":                {ran(2*day, Run{Outcome: Failed, Told: true}), Seen{Active: true}, "is usual for the canary until 2026-03-17 13:00 UTC"},
+		"one in which nothing was taken":         {ran(2*day, Run{Outcome: Failed, Why: "nothing was taken", Told: true}), Seen{Active: true}, ""},
+		"a day could not be laid, and IAM knows": {rested.Lay(noon.Add(-26 * time.Hour)).NotLaid(), Seen{Active: true, Used: noon.Add(-26 * time.Hour)}, ""},
 		"one within the history":                 {ran(15*day, over), Seen{Active: true}, "is usual for the canary"},
 		"one beyond it":                          {ran(15*day+2*time.Hour, over), Seen{Active: true}, ""},
 		"what was taken is not somebody's theft": {ran(15*day+2*time.Hour, over), Seen{Active: true, Used: noon.Add(-2 * day)}, ""},
@@ -76,7 +82,7 @@ func TestAYear(t *testing.T) {
 		var first time.Time
 		free, ticks, rehearsed, laid := 0, 0, 0, 0
 		for now := noon; now.Before(noon.AddDate(1, 0, 0)); now = now.Add(15 * time.Minute) {
-			seen := Seen{Active: true, Used: s.used()}
+			seen := Seen{Active: true, Used: s.Used}
 			ticks++
 			if s.NotYet(now, seen) == "" {
 				free++
@@ -88,8 +94,8 @@ func TestAYear(t *testing.T) {
 			case s.Going(now):
 				t.Fatal("nothing is under way")
 			case s.Due(now, every) && s.NotYet(now, seen) == "":
-				s, rehearsed = s.Begin(now, true), rehearsed+1
-				s.Last.Outcome, s.Last.Told, s.Last.Incident, s.Last.Restored = Contained, true, "x", now
+				s, rehearsed = s.Begin(now, key, true), rehearsed+1
+				s.Last.Bytes, s.Last.Outcome, s.Last.Told, s.Last.Incident, s.Last.Restored = Taken, Contained, true, "x", now
 			case s.Lays(now, seen):
 				s, laid = s.Lay(now), laid+1
 			}
@@ -116,7 +122,7 @@ func TestHistoryIsNotLaid(t *testing.T) {
 		t.Error("it is due")
 	}
 	going := due
-	going.Last = &Run{Begun: noon.Add(-time.Hour)}
+	going.Last = &Run{Begun: noon.Add(-time.Hour), Bytes: Taken}
 	for name, is := range map[string]bool{
 		"the key is off": due.Lays(noon, Seen{}), "somebody else used the key": due.Lays(noon, Seen{Active: true, Used: noon}), "a rehearsal goes on": going.Lays(noon, Seen{Active: true}),
 		"it was two days ago": laid(8*day, 5*day, 2*day).Lays(noon, Seen{Active: true}), "it was today": laid(19*time.Hour).Lays(noon, Seen{Active: true}),
@@ -156,9 +162,21 @@ func TestWhatBecameOfIt(t *testing.T) {
 		outcome Outcome
 		says    string
 	}{
-		"contained":                          {record(), 11 * time.Minute, Contained, "contained 10m0s after the first byte"},
-		"contained, and taken back by hand":  {record(func(r *incident.Record) { r.Outcomes[0].State = containment.Undone }), 11 * time.Minute, Contained, "the key was seen off"},
-		"asked":                              {record(asked), 11 * time.Minute, Asked, "By the policy's: ask-company"},
+		"contained":                             {record(), 11 * time.Minute, Contained, "contained 9m0s after the first byte"},
+		"contained, and taken back by hand":     {record(func(r *incident.Record) { r.Outcomes[0].State = containment.Undone }), 11 * time.Minute, Contained, "the key was seen off"},
+		"asked":                                 {record(asked), 11 * time.Minute, Asked, "By the policy's: ask-company"},
+		"asked, and the evidence may change it": {record(asked, func(r *incident.Record) { r.Mode = containment.ModeAct }), 11 * time.Minute, "", "goes on"},
+		"asked on all of the evidence":          {record(asked, func(r *incident.Record) { r.Mode, r.Evidence.Complete = containment.ModeAct, true }), 11 * time.Minute, Asked, "asked 9m0s"},
+		"asked, and the time is over":           {record(asked, func(r *incident.Record) { r.Mode = containment.ModeAct }), time.Hour, Asked, "asked 9m0s"},
+		"asked, and done by hand at once": {record(asked, func(r *incident.Record) {
+			r.Outcomes[0].State, r.Outcomes[0].AskedAt, r.Outcomes[0].At = containment.Already, noon.Add(8*time.Minute), noon.Add(11*time.Minute)
+		}), 15 * time.Minute, Asked, "asked 8m0s"},
+		"asked, and left by hand": {record(asked, func(r *incident.Record) {
+			r.Outcomes[0].State, r.Outcomes[0].AskedAt = containment.Skipped, noon.Add(8*time.Minute)
+		}), 15 * time.Minute, Asked, "asked 8m0s"},
+		"another key since": {record(func(r *incident.Record) {
+			r.Outcomes[0].Target, r.Outcomes[0].Step.Ref.Name = "AKIAIOSFODNN7CANARY2", "AKIAIOSFODNN7CANARY2"
+		}), time.Hour, Failed, "nothing against the canary's key"},
 		"no incident yet":                    {incident.Record{}, 59 * time.Minute, "", "goes on"},
 		"no incident":                        {incident.Record{}, time.Hour, Failed, "no incident was opened within 60 minutes"},
 		"not decided yet":                    {record(func(r *incident.Record) { r.Judged, r.Outcomes, r.Notified = time.Time{}, nil, nil }), 30 * time.Minute, "", "goes on"},
@@ -175,29 +193,51 @@ func TestWhatBecameOfIt(t *testing.T) {
 			asked(r)
 			r.Outcomes[0].State, r.Outcomes[0].Detail = containment.Failed, "AccessDenied"
 		}), time.Hour, Failed, "AccessDenied"},
-		"the metric did not confirm it":        {record(func(r *incident.Record) { asked(r); r.Alarm.Confirmed = false }), 11 * time.Minute, Asked, "asked 10m0s"},
+		"the metric did not confirm it":        {record(func(r *incident.Record) { asked(r); r.Alarm.Confirmed = false }), 11 * time.Minute, Asked, "asked 9m0s"},
 		"contained, and no channel has it yet": {record(func(r *incident.Record) { r.Notified = r.Notified[:2] }), 11 * time.Minute, "", "goes on"},
 	} {
-		run := Run{Begun: noon}.See(noon.Add(c.after), c.rec, user, key)
+		run := Run{Begun: noon, Key: key, Bytes: Taken}.See(noon.Add(c.after), c.rec, user)
 		if run.Outcome != c.outcome || !strings.Contains(run.Text(), c.says) || run.Incident != c.rec.ID {
 			t.Errorf("%s: outcome %q, want %q, and %q in\n%s", name, run.Outcome, c.outcome, c.says, run.Text())
 		}
 	}
-	failed := Run{Begun: noon}.Took(3, errors.New("reading bucket: AccessDenied")).See(noon.Add(time.Hour), incident.Record{}, user, key)
-	if failed.Outcome != Failed || failed.Why != "reading bucket: AccessDenied" {
-		t.Errorf("what was not taken: %+v", failed)
+	for why, run := range map[string]Run{
+		"no incident was opened, and not all was taken: reading bucket: AccessDenied": Run{Begun: noon, Key: key}.Took(3, errors.New("reading bucket: AccessDenied")),
+		"nothing was taken: reading bucket: AccessDenied":                             Run{Begun: noon, Key: key}.Took(0, errors.New("reading bucket: AccessDenied")),
+		"nothing was taken, as the function was ended before; see its log":            {Begun: noon, Key: key},
+	} {
+		if got := run.See(noon.Add(time.Hour), incident.Record{}, user); got.Outcome != Failed || got.Why != why {
+			t.Errorf("got %+v, want %s", got, why)
+		}
 	}
 }
 
 // What was told stays: later evidence is the incident's own, and an incident that came late is still waited for, because it turns the key off.
 func TestWhatWasToldStays(t *testing.T) {
-	run := Run{Begun: noon, Outcome: Failed, Why: "no incident"}.See(noon.Add(2*time.Hour), record(), user, key)
+	run := Run{Begun: noon, Key: key, Bytes: Taken, Outcome: Failed, Why: "no incident"}.See(noon.Add(2*time.Hour), record(), user)
 	if run.Outcome != Failed || run.Why != "no incident" || run.Incident != "20260304-1" {
 		t.Errorf("got %+v", run)
 	}
 	s := State{Last: &run}
 	if s.Last.Told = true; !s.Going(noon.Add(48 * time.Hour)) {
 		t.Error("its key is off, and nobody waits for the close")
+	}
+}
+
+// What else stands on the canary is named: nothing here takes it back.
+func TestWhatIsLeftOnTheCanary(t *testing.T) {
+	fence := containment.Outcome{Action: policy.FenceOrigin, Target: "arn:aws:iam::111122223333:user/" + user, State: containment.Done, Step: containment.Step{Ref: containment.Ref{Owner: user, Name: "nightlatch-fence"}}}
+	asked, others := fence, fence
+	asked.State, others.Step.Ref.Owner = containment.Asked, "mara"
+	rec := record(func(r *incident.Record) { r.Outcomes = append(r.Outcomes, fence, asked, others) })
+	if got := Leaves(rec, user, bucket, key); got != fence.Name() {
+		t.Errorf("got %q", got)
+	}
+	if got := (Run{Left: fence.Name(), Incident: "20260304-1", Outcome: Contained}).Text(); !strings.Contains(got, "Take it back: nightlatch restore 20260304-1") {
+		t.Error(got)
+	}
+	if got := Leaves(record(), user, bucket, key); got != "" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -221,9 +261,9 @@ func TestWhichIncidentItIs(t *testing.T) {
 
 // On a phone: short lines, the answer first, the time of each stage, and nothing of the record that is not escaped.
 func TestTheText(t *testing.T) {
-	run := Run{Begun: noon, Bytes: Taken}.See(noon.Add(11*time.Minute), record(), user, key)
+	run := Run{Begun: noon, Key: key, Bytes: Taken}.See(noon.Add(11*time.Minute), record(), user)
 	m := run.Message()
-	want := `REHEARSED: contained 10m0s after the first byte.
+	want := `REHEARSED: contained 9m0s after the first byte.
 By the policy's: contain-stolen-key: one long-term key took most of the bytes.
 
    0:00  the canary took its bytes
@@ -239,7 +279,7 @@ nightlatch incident 20260304-1
 The canary's key is turned on again when the incident is closed.
 
 ` + NotShown + "\n"
-	if run.Text() != want || m.Subject != "[nightlatch] REHEARSED: contained 10m0s after the first byte" {
+	if run.Text() != want || m.Subject != "[nightlatch] REHEARSED: contained 9m0s after the first byte" {
 		t.Errorf("got %q and\n%s", m.Subject, run.Text())
 	}
 	for _, hostile := range []string{"<script>", "a\x1b[31mb", "a\nb: c"} {

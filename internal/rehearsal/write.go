@@ -39,12 +39,14 @@ func (r Run) headline() string {
 	return "The rehearsal goes on"
 }
 
-// took is from the beginning to the last stage.
+// took is from the beginning to the key that is off, or to the ask.
 func (r Run) took() string {
-	if len(r.Stages) == 0 {
-		return "an unknown time"
+	for _, s := range r.Stages {
+		if s.Name == seenOff || s.Name == seenAsked {
+			return s.At.Sub(r.Begun).Round(time.Second).String()
+		}
 	}
-	return r.Stages[len(r.Stages)-1].At.Sub(r.Begun).Round(time.Second).String()
+	return "an unknown time"
 }
 
 // Text says what became of a rehearsal: the answer first, then the time of each stage.
@@ -69,6 +71,9 @@ func (r Run) Text() string {
 		b.WriteString("The canary's key is turned on again when the incident is closed.\n")
 	case r.Outcome == Asked:
 		b.WriteString("Whoever is on call answers it as any other: approve, or turn the canary's key off by hand, or leave it.\n")
+	}
+	if r.Left != "" {
+		fmt.Fprintf(&b, "Of the incident there stands on the canary: %s. Take it back: nightlatch restore %s\n", prose.Safe(r.Left), r.Incident)
 	}
 	if r.Outcome == Contained || r.Outcome == Asked {
 		fmt.Fprintf(&b, "\n%s\n", NotShown)

@@ -47,7 +47,7 @@ func NewRehearsal(seed uint64, dir string) (*Rehearsal, error) {
 			break
 		}
 	}
-	state = state.Begin(now, false)
+	state = state.Begin(now, s.Stolen, false)
 	for taken := 0; taken < rehearsal.Taken; taken += rehearsal.Object {
 		s.night = append(s.night, takes(away, now.Add(time.Duration(len(s.night))*time.Second), rehearsal.Object))
 	}

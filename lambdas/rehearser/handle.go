@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"nightlatch/internal/containment"
@@ -104,6 +105,11 @@ func (r *rehearser) tick(ctx context.Context, n *night) error {
 	}
 	n.why = n.state.NotYet(now, n.seen)
 	r.log.InfoContext(ctx, "nothing is due", "not_yet", n.why)
+	if wrong := n.state.Wrong(now, n.seen); wrong != n.state.Trouble { // which the doctor tells
+		next := n.state
+		next.Trouble = wrong
+		return r.save(ctx, n, next)
+	}
 	return nil
 }
 
@@ -115,42 +121,44 @@ func (r *rehearser) begin(ctx context.Context, n *night) error {
 	return r.take(ctx, n, false)
 }
 
-// take begins a rehearsal. The team is told before: it must know that it is one, whoever had it begin.
+// take begins a rehearsal. It is remembered first, so that of two calls one begins. Then the team is told, which must know that it is one, whoever
+// had it begin; where nobody hears it, nothing is taken.
 func (r *rehearser) take(ctx context.Context, n *night, scheduled bool) error {
-	if err := r.tell(ctx, rehearsal.Before(r.canary.Bucket()).In(r.place)); err != nil {
+	if err := r.save(ctx, n, n.state.Begin(r.now(), n.order.AccessKeyID, scheduled)); err != nil {
 		return err
 	}
-	if err := r.save(ctx, n, n.state.Begin(r.now(), scheduled)); err != nil {
-		return err
+	var took int64
+	unheard := r.tell(ctx, rehearsal.Before(r.canary.Bucket()).In(r.place))
+	err := unheard
+	if unheard == nil {
+		took, err = r.canary.Take(ctx, n.order)
 	}
-	took, err := r.canary.Take(ctx, n.order)
 	r.log.InfoContext(ctx, "the canary has taken", "bytes", took, "err", err)
 	next := n.state
 	run := next.Last.Took(took, err)
 	next.Last = &run
-	if err := r.save(ctx, n, next); err != nil {
-		return err
-	}
-	return err
+	// What failed otherwise stands in the run, and is told with it.
+	return errors.Join(unheard, r.save(ctx, n, next))
 }
 
 // lay lays a day of history down. What could not be laid is not remembered as laid.
 func (r *rehearser) lay(ctx context.Context, n *night) error {
-	before := n.state
 	if err := r.canary.Put(ctx); err != nil {
 		return err
 	}
-	if err := r.save(ctx, n, n.state.Lay(r.now())); err != nil {
+	next := n.state.Lay(r.now())
+	next.Trouble = ""
+	if err := r.save(ctx, n, next); err != nil {
 		return err
 	}
 	if err := r.canary.Sip(ctx, n.order); err != nil {
-		return errors.Join(err, r.save(ctx, n, before))
+		return errors.Join(err, r.save(ctx, n, n.state.NotLaid()))
 	}
 	r.log.InfoContext(ctx, "a day of history is laid", "days", len(n.state.Laid))
 	return nil
 }
 
-// look sees how far a rehearsal is, tells its outcome once, and turns the key on again when its incident is closed.
+// look sees how far a rehearsal is, tells its outcome, and turns the key on again when its incident is closed.
 func (r *rehearser) look(ctx context.Context, n *night) error {
 	if !n.state.Going(r.now()) {
 		return nil
@@ -159,22 +167,24 @@ func (r *rehearser) look(ctx context.Context, n *night) error {
 	if err != nil {
 		return err
 	}
-	run := n.state.Last.See(r.now(), rec, r.canary.User(), n.order.AccessKeyID)
+	run := n.state.Last.See(r.now(), rec, r.canary.User())
 	var failures []error
 	if run.Outcome != "" && !run.Told {
 		err := r.tell(ctx, run.Message().In(r.place))
 		run.Told, failures = err == nil, append(failures, err)
 	}
+	next := n.state
 	if !run.Closed.IsZero() && run.Restored.IsZero() {
-		err := r.restore(ctx, n, rec)
-		if failures = append(failures, err); err == nil {
-			run.Restored = r.now()
+		var on bool
+		on, next.Trouble, err = r.restore(ctx, n, rec)
+		if failures = append(failures, err); on {
+			run.Restored, run.Left = r.now(), rehearsal.Leaves(rec, r.canary.User(), r.canary.Bucket(), run.Key)
 		}
 	}
-	next := n.state
-	next.Last = &run
-	if err := r.save(ctx, n, next); err != nil && !errors.Is(err, incident.ErrConflict) { // another call looks at the same
-		failures = append(failures, err)
+	if next.Last = &run; !reflect.DeepEqual(next, n.state) { // another call may look at the same
+		if err := r.save(ctx, n, next); err != nil && !errors.Is(err, incident.ErrConflict) {
+			failures = append(failures, err)
+		}
 	}
 	return errors.Join(failures...)
 }
@@ -202,20 +212,23 @@ func (r *rehearser) find(ctx context.Context, run rehearsal.Run) (incident.Recor
 	return rec, nil
 }
 
-// restore turns the canary's key on again.
-func (r *rehearser) restore(ctx context.Context, n *night, rec incident.Record) error {
-	if n.seen.Active {
-		return nil
+// restore turns the canary's key on again, and reports whether it is seen on. Where it must not, it says what is wrong.
+func (r *rehearser) restore(ctx context.Context, n *night, rec incident.Record) (on bool, wrong string, err error) {
+	key := n.state.Last.Key
+	if n.seen.Active || key != n.order.AccessKeyID { // or the canary has another key since
+		return true, "", nil
 	}
-	o, there := rehearsal.Step(rec, r.canary.User(), n.order.AccessKeyID)
+	o, there := rehearsal.Step(rec, r.canary.User(), key)
 	if !there {
-		return fmt.Errorf("the canary's key is off, and incident %s does not say that Nightlatch turned it off; see who did", rec.ID)
+		return false, fmt.Sprintf("the canary's key is off, and incident %s has no step on it; see who turned it off, and turn it on again: aws iam update-access-key", rec.ID), nil
 	}
-	switch state, err := r.canary.Restore(ctx, n.order.AccessKeyID, o); state {
+	switch state, err := r.canary.Restore(ctx, key, o); state {
 	case containment.Undone, containment.Already:
-		return nil
+		return true, "", nil
+	case containment.Unknown: // IAM shows a change late: the next call sees it
+		return false, "", nil
 	default:
-		return fmt.Errorf("the canary's key is not seen on again: %w", err)
+		return false, "", fmt.Errorf("the canary's key is not seen on again: %w", err)
 	}
 }
 

@@ -304,7 +304,7 @@ func TestARehearsal(t *testing.T) {
 	if a, err := y.calls(rehearsal.Look); err != nil || a.Run.Outcome != rehearsal.Contained || a.Run.Incident != rec.ID || len(a.Run.Stages) != 8 || !a.Run.Told {
 		t.Fatalf("got %+v, %v", a.Run, err)
 	}
-	if said := y.heard(); !strings.HasPrefix(said, "[nightlatch] REHEARSED: contained 10m0s after the first byte ("+ours+" eu-west-1)\n") || !strings.Contains(said, "   9:00  the key was seen off") {
+	if said := y.heard(); !strings.HasPrefix(said, "[nightlatch] REHEARSED: contained 9m0s after the first byte ("+ours+" eu-west-1)\n") || !strings.Contains(said, "   9:00  the key was seen off") {
 		t.Errorf("the team heard\n%s", said)
 	}
 	y.now = y.now.Add(15 * time.Minute)
@@ -361,11 +361,12 @@ func TestNobodyIsSurprised(t *testing.T) {
 		}
 		y.now = y.now.Add(3 * time.Hour)
 	}
-	if said == 0 {
-		t.Error("it was never due")
+	if s := y.r.state(t); said == 0 || s.Last == nil || s.Last.Bytes != 0 || s.Last.Outcome != rehearsal.Failed {
+		t.Errorf("%d errors, and it began as %+v", said, s.Last)
 	}
-	if s := y.r.state(t); s.Last != nil {
-		t.Errorf("got %+v", s.Last)
+	y.refused = false
+	if y.tick(); !strings.Contains(y.heard(), "THE REHEARSAL FAILED") {
+		t.Error("what became of it is not told when it can be")
 	}
 }
 
@@ -392,7 +393,7 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 		t.Errorf("nobody was told: %v", err)
 	}
 	y.refused, y.now = false, y.now.Add(15*time.Minute)
-	if y.tick(); !strings.Contains(y.heard(), "REHEARSED: contained 10m0s") {
+	if y.tick(); !strings.Contains(y.heard(), "REHEARSED: contained 9m0s") {
 		t.Error("it is not told when it can be")
 	}
 	y.closes(rec)

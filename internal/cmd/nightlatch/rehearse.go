@@ -18,7 +18,7 @@ import (
 type rehearseCmd struct {
 	place
 	Look    bool   `help:"Begin nothing: say how far the last rehearsal is, or what became of it."`
-	Sandbox bool   `help:"Rehearse on this machine, in virtual time, with measured delays. Nothing outside it is touched."`
+	Sandbox bool   `help:"Rehearse on this machine, in virtual time, with the delays that AWS names. Nothing outside it is touched."`
 	Seed    uint64 `default:"1" help:"With --sandbox: another seed has other delays."`
 	JSON    bool   `name:"json" help:"Print the rehearsal as nightlatch.rehearsal/1."`
 }

@@ -41,13 +41,13 @@ func (c *rehearseCmd) inSandbox(ctx context.Context, s streams) error {
 	fmt.Fprintln(s.err, "In the sandbox, in virtual time: the responder, the shipped policy and the engine are real; AWS is played.")
 	run, said := world.Run, map[string]bool{}
 	handled, err := r.Handle(ctx, world.Event, func(rec incident.Record) {
-		run = run.See(world.Clock.Now(), rec, world.Canary, world.Stolen)
+		run = run.See(world.Clock.Now(), rec, world.Canary)
 		c.says(s, run, said)
 	})
 	if err != nil {
 		return err
 	}
-	run = run.See(world.Clock.Now(), handled.Record, world.Canary, world.Stolen)
+	run = run.See(world.Clock.Now(), handled.Record, world.Canary)
 	if o, there := rehearsal.Step(handled.Record, world.Canary, world.Stolen); there && run.Outcome == rehearsal.Contained {
 		if state, err := containment.Undo(ctx, world.Account, o.Step); state != containment.Undone {
 			return fmt.Errorf("the canary's key is not seen on again: %w", err)

@@ -142,10 +142,13 @@ func (c *Canary) Take(ctx context.Context, o Order) (int64, error) {
 	return Take(ctx, c.cfg, o)
 }
 
-// Restore takes a step on the canary's key back, and reads it back; nothing else's is touched, whatever a record says.
+// Restore turns the canary's key on again, of which its incident has a step, and reads it back. Nothing else's is touched, whatever a record says. A key
+// that a human turned off before the responder could is turned on, too: the rehearsal is over.
 func (c *Canary) Restore(ctx context.Context, key string, o containment.Outcome) (containment.State, error) {
 	if o.Step.Ref != (containment.Ref{Type: containment.KeyStatus, Owner: c.settings.User, Name: key}) {
 		return containment.Failed, fmt.Errorf("the step is on %q, which is not the canary's key", o.Target)
 	}
-	return containment.Undo(ctx, c.account, o.Step)
+	step := o.Step
+	step.Before, step.After = containment.Doc{Text: containment.Active}, containment.Doc{Text: containment.Inactive}
+	return containment.Undo(ctx, c.account, step)
 }
