@@ -25,12 +25,6 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// rehearser is the function that rehearses, and the one in the canary's own network.
-type rehearser struct {
-	lambda
-	reads lambda
-}
-
 const (
 	// rehearseEvery is how often what is due is done, and rehearserEventAge how late that is still of use.
 	rehearseEvery     = "rate(15 minutes)"
@@ -40,7 +34,7 @@ const (
 )
 
 // newRehearser makes the canary, its bucket and its network, and the function that rehearses with it. Nil where no canary is wanted.
-func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch team, kept incidents, queue *string, e enroller) (*rehearser, error) {
+func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch team, kept incidents, queue *string, e enroller) (*lambda, error) {
 	if s.Canary == "" {
 		return nil, nil
 	}
@@ -76,7 +70,7 @@ func newRehearser(scope constructs.Construct, s Settings, c code, topic, watch t
 	}
 	every(scope, s, "Rehearse", "Nightlatch: what is due of its rehearsals", rehearseEvery, "rehearser", `{"nightlatch":{"rehearse":"`+rehearsal.Tick+`"}}`, f.function)
 	awscdk.NewCfnOutput(scope, jsii.String(settings.RehearserOutput), &awscdk.CfnOutputProps{Value: f.function.Ref(), Description: jsii.String("The function that rehearses: nightlatch rehearse")})
-	return &rehearser{f, reads}, nil
+	return &f, nil
 }
 
 // canarySecret is the name of the secret with the canary's key: a call may name it so, or by its ARN.

@@ -78,7 +78,7 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	}
 	notify := []lambda{r.lambda, a.lambda, e.lambda, n.lambda, d.lambda}
 	if re != nil {
-		notify = append(notify, re.lambda)
+		notify = append(notify, *re)
 	}
 	table := kept.keep(r, e, notify...)
 	k, err := newKeeper(stack, s, c.keeper, topic, kept, table, queue.AttrArn())

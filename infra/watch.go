@@ -23,7 +23,7 @@ const watchPrefix = "watch-nightlatch-"
 // watchFunctions makes alarms that fire when a function fails, is throttled, or has left events behind:
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
-func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, k keeper, c *lambda, re *rehearser, topics []string) {
+func watchFunctions(scope constructs.Construct, r responder, a approver, e enroller, n teller, d examiner, k keeper, c *lambda, re *lambda, topics []string) {
 	function, queue := dimensions("FunctionName", *r.function.Ref()), dimensions("QueueName", *r.queue.AttrQueueName())
 	approving := dimensions("FunctionName", *a.function.Ref())
 	enrolling, checking := dimensions("FunctionName", *e.function.Ref()), dimensions("FunctionName", *d.function.Ref())
@@ -95,7 +95,7 @@ type belongings struct {
 	kept         incidents
 	stream       awslambda.CfnEventSourceMapping // by which the keeper is called
 	beats        *string                         // the ARN of the role that reads the heartbeat's secret
-	rehearses    *rehearser                      // nil where there is no canary
+	rehearses    *lambda                         // nil where there is no canary
 }
 
 // tamperings are the calls that EventBridge can see: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html

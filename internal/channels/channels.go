@@ -24,11 +24,10 @@ func Of(cfg aws.Config, s settings.Responder, dir string, turns notify.Turns, no
 	if turns != nil {
 		topics.Watchers = s.Watchers
 	}
-	all, watchers, err := topics.Channels(cfg, now, log)
+	all, err := topics.Teams(cfg, now, log)
 	if err != nil {
 		return nil, err
 	}
-	all[0] = notify.OrElse(all[0], watchers, log)
 	var more []notify.Channel
 	add := func(c notify.Channel, failed error) {
 		more, err = append(more, c), errors.Join(err, failed)

@@ -247,14 +247,10 @@ func Tried(table *dynamo.Store) doctor.TriedRead {
 // Rehearsed reads from the table of incidents what the rehearsals remember.
 func Rehearsed(table *dynamo.Store) doctor.RehearsalRead {
 	return func(ctx context.Context) (rehearsal.State, error) {
-		body, _, err := table.Rehearsal(ctx)
-		if err != nil || body == "" {
+		body, version, err := table.Rehearsal(ctx)
+		if err != nil {
 			return rehearsal.State{}, err
 		}
-		var s rehearsal.State
-		if err := json.Unmarshal([]byte(body), &s); err != nil {
-			return rehearsal.State{}, fmt.Errorf("what the rehearsals remember: what is stored does not decode: %v", err)
-		}
-		return s, nil
+		return rehearsal.Decode(body, version)
 	}
 }

@@ -7,6 +7,7 @@ package rehearsal
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,6 +79,18 @@ type State struct {
 	Trouble string `json:"trouble,omitempty"`
 	// Last is the latest rehearsal; nil before the first.
 	Last *Run `json:"last,omitempty"`
+}
+
+// Decode reads a state as it is stored, of that version; "" is before the first. What does not decode is an error: were it taken for nothing, the key of
+// a rehearsal would stay off.
+func Decode(body string, version int64) (s State, err error) {
+	if body != "" {
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			return State{}, fmt.Errorf("what the rehearsals remember: what is stored does not decode: %v", err)
+		}
+	}
+	s.Version = version
+	return s, nil
 }
 
 // Run is one rehearsal.

@@ -85,12 +85,9 @@ func build(cfg aws.Config, environ []string, root string) (*examiner, error) {
 		return checks.Proposals(ctx, cfg, s.Stack, filter, watched)
 	}
 	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: root, Turns: table.Turns(notify.Interval)}
-	channels, watchers, err := topics.Channels(cfg, clock.System{}, e.log)
-	if err != nil {
+	if e.channels, err = topics.Teams(cfg, clock.System{}, e.log); err != nil {
 		return nil, err
 	}
-	channels[0] = notify.OrElse(channels[0], watchers, e.log)
-	e.channels = channels
 	if s.Heartbeat != "" {
 		beat, err := heartbeat.New(cfg, s.Heartbeat)
 		if err != nil {

@@ -46,11 +46,6 @@ func build(cfg aws.Config, environ []string, root string) (*rehearser, error) {
 	r := &rehearser{canary: canary, table: table, place: incident.Place{AccountID: s.Account, Region: cfg.Region}, days: s.Days, now: time.Now,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	topics := sns.Deployment{Team: s.Topic, Others: s.Topics, Watchers: s.Watchers, Dir: root, Turns: table.Turns(notify.Interval)}
-	channels, watchers, err := topics.Channels(cfg, clock.System{}, r.log)
-	if err != nil {
-		return nil, err
-	}
-	channels[0] = notify.OrElse(channels[0], watchers, r.log)
-	r.channels = channels
-	return r, nil
+	r.channels, err = topics.Teams(cfg, clock.System{}, r.log)
+	return r, err
 }

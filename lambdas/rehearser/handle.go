@@ -55,13 +55,9 @@ func (r *rehearser) open(ctx context.Context) (*night, error) {
 	if err != nil {
 		return nil, err
 	}
-	if body != "" {
-		// Were it taken for nothing, the key of a rehearsal would stay off.
-		if err := json.Unmarshal([]byte(body), &n.state); err != nil {
-			return nil, fmt.Errorf("what the rehearsals remember does not decode: %v", err)
-		}
+	if n.state, err = rehearsal.Decode(body, version); err != nil {
+		return nil, err
 	}
-	n.state.Version = version
 	if n.order, err = r.canary.Key(ctx); err != nil {
 		return nil, err
 	}

@@ -51,11 +51,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	defer engine.Close()
 
 	channel := &sandbox.Channel{}
-	r := responder.Responder{
-		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
-		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler),
-		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Ready(policy.Shipped()),
-	}
+	r := playing(world, engine, channel)
 	say("Mode act. CloudTrail is two to ten minutes behind; the times are the story's.\n\n")
 	before := world.Account.Statuses()
 	shown := 0
@@ -83,6 +79,15 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 		say("\n---- message %d of %d, as it was sent ----\nSubject: %s\n\n%s", i+1, len(sent), m.Subject, m.Body)
 	}
 	return keysAfter(s.out, world, before)
+}
+
+// playing is the real responder, in mode act with the shipped policy, in a world whose trail lags.
+func playing(world *sandbox.Midnight, engine localEngine, channel notify.Channel) responder.Responder {
+	return responder.Responder{
+		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
+		Store: &incident.Memory{}, Channels: []notify.Channel{channel}, Clock: world.Clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler),
+		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Ready(policy.Shipped()),
+	}
 }
 
 // keysAfter shows what became of the keys: one is off, and its neighbours are on.

@@ -3,16 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 
-	"nightlatch/internal/actor"
 	"nightlatch/internal/containment"
 	"nightlatch/internal/incident"
-	"nightlatch/internal/notify"
-	"nightlatch/internal/policy"
 	"nightlatch/internal/rehearsal"
-	"nightlatch/internal/responder"
 	"nightlatch/internal/sandbox"
 )
 
@@ -31,13 +26,8 @@ func (c *rehearseCmd) inSandbox(ctx context.Context, s streams) error {
 		return err
 	}
 	defer engine.Close()
-	place := incident.Place{}
-	place.AccountID, place.Region = world.Place()
-	r := responder.Responder{
-		Meter: world.Meter, Trail: &sandbox.Lagging{Engine: engine, Clock: world.Clock, Files: world.Files}, Account: world.Account,
-		Store: &incident.Memory{}, Channels: []notify.Channel{&sandbox.Channel{}}, Clock: world.Clock, Scheduler: &sandbox.Scheduler{}, Log: slog.New(slog.DiscardHandler),
-		Mode: containment.ModeAct, Ours: actor.Accounts(world.Account.ID), Policy: policy.Ready(policy.Shipped()), Place: place,
-	}
+	r := playing(world.Midnight, engine, &sandbox.Channel{})
+	r.Place.AccountID, r.Place.Region = world.Place()
 	fmt.Fprintln(s.err, "In the sandbox, in virtual time: the responder, the shipped policy and the engine are real; AWS is played.")
 	run, said := world.Run, map[string]bool{}
 	handled, err := r.Handle(ctx, world.Event, func(rec incident.Record) {

@@ -13,13 +13,9 @@ const doctor = "doctor"
 const aboutDoctor = "what the checks remember"
 
 // DoctorGrants are the permissions that Doctor and SetDoctor need, and Notices: two items, of which one is only read, and no incident.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
 func DoctorGrants() []grant.Grant {
-	key := func(name string) map[string]map[string]string {
-		return map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": name}}
-	}
-	return []grant.Grant{{Sid: "RememberChecks", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, On: []string{"${Table}"}, When: key(doctor)},
-		{Sid: "SeeThatNoticesCome", Actions: []string{"dynamodb:GetItem"}, On: []string{"${Table}"}, When: key(noticesKey)}}
+	return []grant.Grant{{Sid: "RememberChecks", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, On: []string{"${Table}"}, When: onItem(doctor)},
+		{Sid: "SeeThatNoticesCome", Actions: []string{"dynamodb:GetItem"}, On: []string{"${Table}"}, When: onItem(noticesKey)}}
 }
 
 // Doctor is what the checks remember, and its version; nothing and 0 before the first SetDoctor.

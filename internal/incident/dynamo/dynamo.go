@@ -128,8 +128,19 @@ func New(cfg aws.Config, table string) (*Store, error) {
 func Grants() []grant.Grant {
 	return []grant.Grant{
 		{Sid: "KeepIncidents", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, On: []string{"${Table}"}},
-		{Sid: "ListIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}/index/" + Index}},
+		listGrant(),
 	}
+}
+
+// listGrant is the permission that Unclosed and Recent need.
+func listGrant() grant.Grant {
+	return grant.Grant{Sid: "ListIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}/index/" + Index}}
+}
+
+// onItem is the condition of a permission on the one item that has a key of its own.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+func onItem(key string) map[string]map[string]string {
+	return map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": key}}
 }
 
 // LoadGrants are the permissions that Load needs, and no more: incidents alone.

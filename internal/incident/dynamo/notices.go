@@ -12,18 +12,16 @@ const noticesKey = "notices"
 
 // NoticeGrants are the permissions of who tells of tampering: its own item, its turns, and to read the open incidents.
 func NoticeGrants() []grant.Grant {
-	return slices.Concat(TurnGrants(), []grant.Grant{{Sid: "KeepNotices", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, On: []string{"${Table}"}, When: ofNotices}}, readGrants())
+	return slices.Concat(TurnGrants(), []grant.Grant{{Sid: "KeepNotices", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, On: []string{"${Table}"}, When: onItem(noticesKey)}}, readGrants())
 }
 
 // DeliveryGrants are the permissions of who looks whether somebody was notified: to read the open incidents.
 func DeliveryGrants() []grant.Grant { return readGrants() }
 
-var ofNotices = map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": noticesKey}}
-
 // readGrants are to read the open incidents.
 func readGrants() []grant.Grant {
 	return []grant.Grant{{Sid: "ReadIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}"}},
-		{Sid: "ListIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}/index/" + Index}}}
+		listGrant()}
 }
 
 // aboutNotices names it in sentences.

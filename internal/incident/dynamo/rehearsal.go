@@ -15,15 +15,15 @@ const aboutRehearsal = "what the rehearsals remember"
 // RehearsalGrants are the permissions that Rehearsal and SetRehearsal need, and Load, Unclosed and Recent: one item, and incidents that are only read.
 func RehearsalGrants() []grant.Grant {
 	return append(LoadGrants(),
-		grant.Grant{Sid: "ListIncidents", Actions: []string{"dynamodb:Query"}, On: []string{"${Table}/index/" + Index}},
+		listGrant(),
 		grant.Grant{Sid: "RememberRehearsals", Actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, On: []string{"${Table}"},
-			When: map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": rehearsalKey}}})
+			When: onItem(rehearsalKey)})
 }
 
 // SeeRehearsalGrants are the permissions that Rehearsal needs alone.
 func SeeRehearsalGrants() []grant.Grant {
 	return []grant.Grant{{Sid: "SeeRehearsals", Actions: []string{"dynamodb:GetItem"}, On: []string{"${Table}"},
-		When: map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": rehearsalKey}}}}
+		When: onItem(rehearsalKey)}}
 }
 
 // Rehearsal is what the rehearsals remember, and its version; nothing and 0 before the first SetRehearsal.

@@ -15,7 +15,7 @@ const aboutTests = "what became of the last test of each channel"
 // TestsGrants are the permissions that Tests needs.
 func TestsGrants() []grant.Grant {
 	return []grant.Grant{{Sid: "SeeThatChannelsAreTried", Actions: []string{"dynamodb:GetItem"}, On: []string{"${Table}"},
-		When: map[string]map[string]string{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": testsKey}}}}
+		When: onItem(testsKey)}}
 }
 
 // Tests is what became of the last tests; "" before the first.

@@ -134,6 +134,16 @@ func (d Deployment) Channels(cfg aws.Config, now clock.Clock, log *slog.Logger) 
 	return team, watchers, nil
 }
 
+// Teams are the channels of the team, of which the watchers take what its topic does not.
+func (d Deployment) Teams(cfg aws.Config, now clock.Clock, log *slog.Logger) ([]notify.Channel, error) {
+	team, watchers, err := d.Channels(cfg, now, log)
+	if err != nil {
+		return nil, err
+	}
+	team[0] = notify.OrElse(team[0], watchers, log)
+	return team, nil
+}
+
 // Grants are the permissions that the package needs.
 func Grants() []grant.Grant {
 	return []grant.Grant{{Sid: "TellTheTeam", Actions: []string{"sns:Publish"}, On: []string{"${Topic}"}}}
