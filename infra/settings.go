@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -90,7 +91,14 @@ type Settings struct {
 	RehearseDays, CanaryKey int
 	// MadeStore: the stack makes the store.
 	MadeStore bool
+	// Given are the settings as they were given, by their names.
+	Given map[string]any
+	// Stack is what the CDK's command line calls the stack; "" is stackName.
+	Stack string
 }
+
+// name is what the CDK's command line calls the stack. In its account and region each is called stackName.
+func (s Settings) name() string { return cmp.Or(s.Stack, stackName) }
 
 // field is one setting: its context key, what it accepts in words, its default, and how it is read.
 type field struct {
@@ -190,12 +198,27 @@ func (s *Settings) fields() []field {
 // Read makes the settings of a CDK context. What is wrong is one sentence that names the field, what was given, and what is accepted; several
 // are several lines.
 func Read(context map[string]any) (Settings, error) {
-	s := Settings{PolicyText: policy.ShippedText(), PolicyCases: policy.ShippedCases()}
+	s, wrong := readFor(Home{}, context)
+	return s, errors.Join(wrong...)
+}
+
+// misset is what is wrong with one setting.
+type misset struct {
+	key string
+	error
+}
+
+// readFor is Read for a stack whose home is known, with each mistake for itself.
+func readFor(home Home, context map[string]any) (Settings, []error) {
+	s := Settings{PolicyText: policy.ShippedText(), PolicyCases: policy.ShippedCases(), Home: home, Given: map[string]any{}}
 	wrong := s.unknown(context)
 	sources, steps := true, true // what says where the evidence is can be read, and what says which steps are done where
 	for _, f := range s.fields() {
+		if value, ok := context[f.key]; ok {
+			s.Given[f.key] = value
+		}
 		if err := f.read(context); err != nil {
-			wrong = append(wrong, err)
+			wrong = append(wrong, misset{f.key, err})
 			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "evidence"}, f.key)
 			steps = steps && !slices.Contains([]string{"steps", "stepPaths", "buckets", "mode"}, f.key)
 		}
@@ -217,8 +240,8 @@ func Read(context map[string]any) (Settings, error) {
 	if sources && s.Sealed != "" && s.Trail == "" {
 		wrong = append(wrong, errors.New("sealed is \"stated\", and no trail is given: it is about the bucket of a trail's files; leave it out"))
 	}
-	if err := errors.Join(wrong...); err != nil {
-		return Settings{}, err
+	if wrong = slices.DeleteFunc(wrong, func(err error) bool { return err == nil }); len(wrong) > 0 {
+		return Settings{}, wrong
 	}
 	return s, nil
 }
@@ -232,7 +255,7 @@ func (s *Settings) unknown(context map[string]any) (wrong []error) {
 	for _, key := range slices.Sorted(maps.Keys(context)) {
 		// The CDK's own keys have a colon or a slash in them, but for the one that `cdk acknowledge` writes.
 		if !slices.Contains(known, key) && !strings.ContainsAny(key, ":/") && key != "acknowledged-issue-numbers" {
-			wrong = append(wrong, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, known), strings.Join(known, ", ")))
+			wrong = append(wrong, misset{key, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, append(known, deploymentsKey)), strings.Join(known, ", "))})
 		}
 	}
 	return wrong
@@ -241,7 +264,7 @@ func (s *Settings) unknown(context map[string]any) (wrong []error) {
 // read sets one setting from a context.
 func (f field) read(context map[string]any) error {
 	given, there := context[f.key]
-	v, ok := text(given)
+	v, ok := settings.Text(given)
 	switch {
 	case !there && f.required:
 		return fmt.Errorf("%s is missing: give -c %s=…, %s", f.key, f.key, f.accepts)

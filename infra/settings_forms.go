@@ -55,27 +55,6 @@ func distance(a, b string) int {
 // errNot says that a value is not what is accepted, and that there is no more to say.
 var errNot = fmt.Errorf("is not")
 
-// text reads a value of the context: -c gives strings; cdk.json may have numbers and lists.
-func text(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	case []any:
-		var parts []string
-		for _, e := range v {
-			s, ok := e.(string)
-			if !ok {
-				return "", false
-			}
-			parts = append(parts, s)
-		}
-		return strings.Join(parts, ","), true
-	}
-	return "", false
-}
-
 func match(v string, form *lazyregexp.Regexp, p *string) error {
 	if !form.MatchString(v) {
 		return errNot

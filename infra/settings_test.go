@@ -23,7 +23,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := Read(map[string]any{
+	all := map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"watchers":   "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
@@ -33,10 +33,20 @@ func TestEverySettingIsRead(t *testing.T) {
 		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "canary": "a-canary", "rehearseDays": float64(30), "canaryKey": float64(2), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
-	})
+	}
+	got, err := Read(all)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for key, value := range got.Given {
+		if !cmp.Equal(value, all[key]) {
+			t.Errorf("%s was given as %v, and is kept as %v", key, all[key], value)
+		}
+	}
+	if len(got.Given) != len(all)-3 {
+		t.Errorf("of %d settings %d are kept", len(all)-3, len(got.Given))
+	}
+	got.Given = nil
 	want := Settings{
 		Buckets: []settings.Bucket{
 			{Name: "customer-exports", Thresholds: []settings.Threshold{{Bytes: 1 << 30, Period: settings.Minute}, {Bytes: 20 << 30, Period: settings.Day}}},
@@ -67,6 +77,7 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	got.Given = nil
 	want := Settings{
 		Buckets:        []settings.Bucket{{Name: "a-bucket", Thresholds: settings.DefaultThresholds("a-bucket")}, {Name: "b-bucket", Thresholds: settings.DefaultThresholds("b-bucket")}},
 		EventDataStore: aStore, Evidence: "lake", Home: home, Approvers: []string{"identity-center", "saml"}, Email: []string{"soc@example.com"}, PolicyText: policy.ShippedText(), PolicyCases: policy.ShippedCases(),

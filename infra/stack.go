@@ -4,24 +4,23 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"nightlatch/internal/settings"
 )
 
 // stackName begins the name of everything that CloudFormation names: the role, the function, the rules.
 const stackName = "Nightlatch"
 
-// code are the directories with the functions' bootstraps; the responder's holds the policy too.
-type code struct {
-	responder, approver, enroller, notices, doctor, cutter, keeper, rehearser, canary string
-}
-
 // newStack puts everything together.
 //
 // The resources are CloudFormation's own (CDK's level 1): what they may do is written here in full, and nothing is granted by the way.
 func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error) {
-	stack := awscdk.NewStack(app, jsii.String(stackName), &awscdk.StackProps{
+	stack := awscdk.NewStack(app, jsii.String(s.name()), &awscdk.StackProps{
+		StackName:   jsii.String(stackName),
 		Description: jsii.String("Nightlatch: answers alarms on the bytes that leave S3 buckets"),
 		Env:         s.Home.environment(),
 	})
+	stack.AddMetadata(jsii.String(settings.DeployedKey), map[string]any{settings.GivenKey: settings.Given(s.Given)})
 	s.Home = s.Home.in(stack)
 	makes := s // what there is to make is still to be seen in it
 	s.Records = recorded(makes)

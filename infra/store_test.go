@@ -46,6 +46,7 @@ func TestANewStoreIsUsedLikeAGivenOne(t *testing.T) {
 			t.Errorf("the responder's environment is %v", environment)
 		}
 		delete(environment, "NIGHTLATCH_RECORDS")
+		at(t, map[string]any(got), "Metadata", "Nightlatch", "Settings").(map[string]any)["eventDataStore"] = aStore
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("account %q: got -, want +:\n%s", caller, diff)
 		}

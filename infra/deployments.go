@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nightlatch/internal/deployments"
+)
+
+// plan are the stacks of one synthesis.
+type plan []Settings
+
+// deploymentsKey is the context's key for a file of deployments.
+const deploymentsKey = "deployments"
+
+// planned is what a CDK context asks for: one stack by its settings, for the account and the region of the caller's credentials where those are
+// known, or by -c deployments=FILE one for each account and region in the file. What is wrong is a line for each mistake.
+func planned(context map[string]any, account, region string) (plan, error) {
+	file, ok := context[deploymentsKey]
+	if !ok {
+		s, err := Read(context)
+		if err != nil {
+			return nil, err
+		}
+		return plan{s}, s.deployTo(account, region)
+	}
+	name, _ := file.(string)
+	if name == "" {
+		return nil, fmt.Errorf("deployments is %v, and should be the path of a file that lists deployments", file)
+	}
+	var s Settings
+	for _, f := range s.fields() {
+		if _, beside := context[f.key]; beside {
+			return nil, fmt.Errorf("%s is given beside deployments=%s: put it into that file, for one deployment or for all as shared", f.key, name)
+		}
+	}
+	rest := maps.Clone(context)
+	delete(rest, deploymentsKey)
+	if wrong := s.unknown(rest); len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the deployments: %v", err)
+	}
+	return planFile(name, text)
+}
+
+// commandLine makes of what is said for a command line what holds for a file.
+var commandLine = strings.NewReplacer("give -c ", "give ", "or -c ", "or ")
+
+// planFile makes the stacks of a file of deployments. Paths in it are seen from its folder.
+func planFile(name string, text []byte) (plan, error) {
+	f, err := deployments.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	var all plan
+	var mistakes []error
+	said := map[string]bool{}
+	for i, d := range f.Deployments {
+		context := maps.Clone(d.Settings)
+		if path, ok := context["policy"].(string); ok && !filepath.IsAbs(path) {
+			context["policy"] = filepath.Join(filepath.Dir(name), path)
+		}
+		s, wrong := readFor(Home{partitionOf(d.Region), d.Region, d.Account}, context)
+		s.Stack = stackName + "-" + d.Account + "-" + d.Region
+		s.Given = d.Settings // with paths as they stand there
+		all = append(all, s)
+		for _, err := range wrong {
+			var m misset
+			key := ""
+			if errors.As(err, &m) {
+				key = m.key
+			}
+			text := commandLine.Replace(err.Error())
+			line := fmt.Sprintf("%s: %s", d.Place(key), text)
+			if !d.Shared(key) {
+				line = fmt.Sprintf("%s: deployments[%d] (%s): %s", d.Place(key), i, d.Name(), text)
+			}
+			if !said[line] { // what all share is wrong once
+				mistakes = append(mistakes, errors.New(line))
+			}
+			said[line] = true
+		}
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
+	}
+	return all, nil
+}
+
+// partitions are those of regions by how their names begin; all others are of aws.
+var partitions = map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+
+func partitionOf(region string) string {
+	for begins, partition := range partitions {
+		if strings.HasPrefix(region, begins) {
+			return partition
+		}
+	}
+	return "aws"
+}
+
+// warn says what is worth a second look before any of the stacks is deployed, each sentence once, with the stacks that it is about.
+func (p plan) warn(out io.Writer) {
+	var said []string
+	about := map[string][]string{}
+	for _, s := range p {
+		without := ""
+		if len(s.Watchers) == 0 {
+			without = noWatchers
+		}
+		for _, text := range []string{s.policyLacks(), without, s.administrates()} {
+			if text == "" {
+				continue
+			}
+			if about[text] == nil {
+				said = append(said, text)
+			}
+			about[text] = append(about[text], s.name())
+		}
+	}
+	for _, text := range said {
+		fmt.Fprintln(out, text)
+		if stacks := about[text]; len(p) > 1 && len(stacks) < len(p) {
+			slices.Sort(stacks)
+			fmt.Fprintf(out, "Nightlatch: this is about %s\n", strings.Join(stacks, ", "))
+		}
+	}
+}
