@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"nightlatch/internal/deployments"
+	"nightlatch/internal/settings"
 )
 
 // plan are the stacks of one synthesis.
@@ -69,7 +70,7 @@ func planFile(name string, text []byte) (plan, error) {
 		if path, ok := context["policy"].(string); ok && !filepath.IsAbs(path) {
 			context["policy"] = filepath.Join(filepath.Dir(name), path)
 		}
-		s, wrong := readFor(Home{partitionOf(d.Region), d.Region, d.Account}, context)
+		s, wrong := readFor(Home{settings.PartitionOf(d.Region), d.Region, d.Account}, context)
 		s.Stack = stackName + "-" + d.Account + "-" + d.Region
 		s.Given = d.Settings // with paths as they stand there
 		all = append(all, s)
@@ -94,18 +95,6 @@ func planFile(name string, text []byte) (plan, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	return all, nil
-}
-
-// partitions are those of regions by how their names begin; all others are of aws.
-var partitions = map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
-
-func partitionOf(region string) string {
-	for begins, partition := range partitions {
-		if strings.HasPrefix(region, begins) {
-			return partition
-		}
-	}
-	return "aws"
 }
 
 // warn says what is worth a second look before any of the stacks is deployed, each sentence once, with the stacks that it is about.

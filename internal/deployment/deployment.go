@@ -44,6 +44,9 @@ type Settings struct {
 	Region, Profile string
 	// Table and URL are the table's name and the approver's URL. What is given here is not read from the stack.
 	Table, URL string
+	// Account is the deployment's, where it is known, and Role the name of a role in it that is assumed with what the AWS configuration says;
+	// "" for none.
+	Account, Role string
 	// Token asks the human for a code of his MFA device, where a profile wants one.
 	Token func() (string, error)
 }
@@ -117,6 +120,11 @@ func Open(ctx context.Context, s Settings) (*Deployment, error) {
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, unsigned(err)
 	}
+	if s.Role != "" {
+		if err := s.assume(ctx, &cfg); err != nil {
+			return nil, err
+		}
+	}
 	d := &Deployment{Region: cfg.Region, cfg: cfg, settings: s}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -127,7 +135,25 @@ func Open(ctx context.Context, s Settings) (*Deployment, error) {
 	if d.Account, d.Caller = aws.ToString(me.Account), aws.ToString(me.Arn); !accountID.MatchString(d.Account) || d.Caller == "" {
 		return nil, fmt.Errorf("sts:GetCallerIdentity named no principal (%q in account %q); see whether its endpoint is AWS's", d.Caller, d.Account)
 	}
+	if s.Account != "" && d.Account != s.Account {
+		return nil, fmt.Errorf("your credentials are of account %s, and nothing was asked of account %s; give that deployment a profile, or a role that you may assume there", d.Account, s.Account)
+	}
 	return d, nil
+}
+
+// assume takes the role, with the credentials that the configuration has.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func (s Settings) assume(ctx context.Context, cfg *aws.Config) error {
+	arn := "arn:" + settings.PartitionOf(cfg.Region) + ":iam::" + s.Account + ":role/" + s.Role
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(*cfg), arn, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = "nightlatch"
+	}))
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return failed(call{"sts:AssumeRole", arn}, err)
+	}
+	return nil
 }
 
 // unsigned says why there are no credentials to sign with.
@@ -184,14 +210,14 @@ func (d *Deployment) describe(ctx context.Context, flag string) error {
 	// The name is well formed, so that only a stack that does not exist fails the validation:
 	// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html#API_DescribeStacks_Errors
 	if code(err) == "ValidationError" || err == nil && len(out.Stacks) == 0 {
+		if d.settings.Account != "" {
+			return fmt.Errorf("there is no stack %q in account %s, region %s; deploy it, or take it out of the file", d.settings.Stack, d.Account, d.Region)
+		}
 		return fmt.Errorf("there is no stack %q in account %s, region %s; give --stack, --region or --profile, or %s", d.settings.Stack, d.Account, d.Region, flag)
 	}
 	if err != nil {
 		return failed(call{"cloudformation:DescribeStacks", fmt.Sprintf("stack %q", d.settings.Stack)}, err)
 	}
-	d.outputs = map[string]string{}
-	for _, o := range out.Stacks[0].Outputs {
-		d.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
-	}
+	d.took(out.Stacks[0])
 	return nil
 }

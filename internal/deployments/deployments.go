@@ -207,3 +207,31 @@ func (p *parser) deployment(what string, n, shared node) Deployment {
 	}
 	return d
 }
+
+// Difference is a setting that two readings of the settings do not have alike; nil is one that is not given.
+type Difference struct {
+	Key            string
+	File, Deployed *string
+}
+
+// Differences are the settings in which a file and a deployment differ, both as settings.Given has them.
+func Differences(file, deployed map[string]string) (all []Difference) {
+	keys := slices.Sorted(maps.Keys(file))
+	for key := range deployed {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	at := func(m map[string]string, key string) *string {
+		if v, ok := m[key]; ok {
+			return &v
+		}
+		return nil
+	}
+	for _, key := range slices.Compact(keys) {
+		f, d := at(file, key), at(deployed, key)
+		if f == nil || d == nil || *f != *d {
+			all = append(all, Difference{key, f, d})
+		}
+	}
+	return all
+}

@@ -51,7 +51,7 @@ var rooms = map[string][]string{
 }
 
 // deploying is what goes on while a stack is deployed, and knows nothing of incidents.
-var deploying = []string{"enroll", "trail"}
+var deploying = []string{"enroll", "trail", "deployments"}
 
 // adapters have a parent, whose interface they implement, and the SDK clients that they alone may use. Two have no parent. The deployment finds
 // what was deployed and speaks to its approver, for a human at the command line. It knows nothing of incidents. The proof is what these two say
@@ -241,10 +241,10 @@ func may(from, to string) (bool, string) {
 		return (slices.Contains(stages, to) || slices.Contains(deploying, to) || toAdapter || rooms[to] != nil || to == engines || to == checks || to == channels) && to != "evidence/duck" && to != "deployment",
 			"a Lambda carries no sandbox and no DuckDB, and speaks for no human"
 	case from == "cmd/nightlatch":
-		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", "doctor/html", "rehearsal", checks, "report/html", "casefolder", "posture", "posture/awsposture"}, to),
+		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", "doctor/html", "rehearsal", checks, "report/html", "casefolder", "posture", "posture/awsposture", "deployments"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
-		return to == "policy" || to == "containment" || to == "notices" || to == "rehearsal" || to == "notify" || toAdapter || to == checks, "infra knows settings, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
+		return to == "policy" || to == "containment" || to == "notices" || to == "rehearsal" || to == "notify" || to == "deployments" || toAdapter || to == checks, "infra knows settings, the file of deployments, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
 	}
 	return false, "it stands in no row of the table"
 }

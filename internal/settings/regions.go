@@ -1,6 +1,9 @@
 package settings
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // withoutURLs are the regions in which Lambda has no function URLs, so that a deployment there has no approver that could be called:
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
@@ -16,3 +19,17 @@ func HasFunctionPolicies(region string) bool { return !slices.Contains(withoutPo
 
 // HasFunctionURLs reports whether Lambda has function URLs in a region, as far as that is known.
 func HasFunctionURLs(region string) bool { return !slices.Contains(withoutURLs, region) }
+
+// partitions are those of regions by how their names begin; all others are of aws.
+// https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+var partitions = map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+
+// PartitionOf is the partition of a region.
+func PartitionOf(region string) string {
+	for begins, partition := range partitions {
+		if strings.HasPrefix(region, begins) {
+			return partition
+		}
+	}
+	return "aws"
+}

@@ -63,6 +63,7 @@ type modeCmd struct {
 	place
 	inTable
 	atURL
+	everywhere
 }
 
 // Run has the approver lower the mode at once.
@@ -73,6 +74,9 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 		return badInput{fmt.Errorf("mode %q is none of observe and ask", c.Mode)}
 	case mode == containment.ModeAct:
 		return badInput{fmt.Errorf("the mode can only be lowered here, to ask or observe; to raise it, deploy with -c mode=act")}
+	}
+	if c.All != "" {
+		return c.lowerAll(ctx, s, mode)
 	}
 	d, url, err := c.openApprover(ctx, s, c.inTable, c.atURL)
 	if err != nil {

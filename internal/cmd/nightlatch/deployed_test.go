@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,8 +31,10 @@ import (
 	"nightlatch/internal/incident"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/incident/dynamo/dynamotest"
+	"nightlatch/internal/policy"
 	"nightlatch/internal/posture/awsposture/advisortest"
 	"nightlatch/internal/settings"
+	"nightlatch/internal/version"
 )
 
 const (
@@ -49,6 +52,7 @@ type stage struct {
 	store        *dynamo.Store
 	iam          *iam.Client
 	approver     *approvertest.Approver
+	second       *approvertest.Approver // of a company
 
 	mu     sync.Mutex
 	calls  []string       // of the command, as a grant names them
@@ -69,16 +73,21 @@ func TestDeployedStories(t *testing.T) {
 		Dir: "testdata/deployed",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"trail": trail, "alarm": alarmFile, "keep": keep, "brakes": brakes, "answer": answer, "requests": requests, "status": status, "called": called, "fail": fail,
-			"delete-key": deleteKey, "rehearser": rehearser,
+			"delete-key": deleteKey, "rehearser": rehearser, "company": company,
 		},
 		Setup: func(e *testscript.Env) error {
 			st := &stage{account: strconv.FormatInt(111122223000+accounts.Add(1), 10), faults: map[string]int{}}
 			front := httptest.NewServer(st.front(&advisortest.IAM{Services: []advisortest.Service{{Namespace: "ec2"}}, Next: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(moto)
-				r.Out.Header.Set("X-Moto-Account-Id", st.account) // https://docs.getmoto.org/en/latest/docs/multi_account.html
+				switch key := keyOf(r.In); {
+				case strings.HasPrefix(key, stagehand+"-"):
+					r.Out.Header.Set("X-Moto-Account-Id", strings.TrimPrefix(key, stagehand+"-")) // https://docs.getmoto.org/en/latest/docs/multi_account.html
+				case key == theHuman || key == stagehand || key == "":
+					r.Out.Header.Set("X-Moto-Account-Id", st.account)
+				} // else of a role, which is of an account
 			}}}))
 			e.Defer(front.Close)
-			e.Values["stage"] = st
+			e.Values["stage"], e.Values["t"] = st, t
 			st.approver = approvertest.New(t, secret, st.account+"/eu-west-1/"+table)
 			st.approver.Answer(200, `{"said":"Noted."}`)
 			st.config = aws.Config{Region: "eu-west-1", BaseEndpoint: &front.URL, Credentials: credentials.NewStaticCredentialsProvider(stagehand, "test", "")}
@@ -97,6 +106,13 @@ func TestDeployedStories(t *testing.T) {
 	})
 }
 
+// keyOf is the access key id with which a request is signed; "" where it is not.
+func keyOf(r *http.Request) string {
+	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	key, _, _ := strings.Cut(rest, "/")
+	return key
+}
+
 // front notes the command's calls on their way to moto, and fails those that are to fail.
 func (st *stage) front(moto http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +126,7 @@ func (st *stage) front(moto http.Handler) http.Handler {
 		} else if form, err := url.ParseQuery(string(body)); err == nil && strings.Contains(r.Header.Get("Authorization"), "Credential=") {
 			action = strings.Split(r.Header.Get("Authorization"), "/")[3] + ":" + form.Get("Action")
 		}
-		if !strings.Contains(r.Header.Get("Authorization"), "Credential="+stagehand+"/") {
+		if !strings.HasPrefix(keyOf(r), stagehand) {
 			st.mu.Lock()
 			st.calls = append(st.calls, action)
 			n, planned := st.faults[action]
@@ -166,12 +182,7 @@ func rehearser(ts *testscript.TestScript, _ bool, args []string) {
 // deploy makes what a deployment has for the commands: the stack's outputs and the table; and mara, with her key.
 func (st *stage) deploy(t *testing.T) error {
 	ctx := t.Context()
-	template := fmt.Sprintf(`{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{%q:{"Value":%q},%q:{"Value":%q},%q:{"Value":%q}}}`,
-		settings.TableOutput, table, settings.ApproverOutput, st.approver.URL, settings.ModeOutput, settings.DeployedMode("act", "two"))
-	if _, err := cloudformation.NewFromConfig(st.config).CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("Nightlatch"), TemplateBody: &template}); err != nil {
-		return err
-	}
-	if err := dynamotest.Table(ctx, st.config, table); err != nil {
+	if err := stacked(ctx, st.config, map[string]string{settings.TableOutput: table, settings.ApproverOutput: st.approver.URL, settings.ModeOutput: settings.DeployedMode("act", "two")}, nil); err != nil {
 		return err
 	}
 	st.iam = iam.NewFromConfig(st.config)
@@ -185,6 +196,69 @@ func (st *stage) deploy(t *testing.T) error {
 	st.key = *key.AccessKey.AccessKeyId
 	st.store, err = dynamo.New(st.config, table)
 	return err
+}
+
+// stacked makes a stack with these outputs, made with these settings, and its table.
+func stacked(ctx context.Context, config aws.Config, outputs map[string]string, given map[string]any) error {
+	type object = map[string]any
+	all := object{}
+	for key, value := range outputs {
+		all[key] = object{"Value": value}
+	}
+	template, err := json.Marshal(object{"Resources": object{"Queue": object{"Type": "AWS::SQS::Queue"}}, "Outputs": all, "Metadata": object{settings.DeployedKey: object{settings.GivenKey: settings.Given(given)}}})
+	if err != nil {
+		return err
+	}
+	if _, err := cloudformation.NewFromConfig(config).CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("Nightlatch"), TemplateBody: aws.String(string(template))}); err != nil {
+		return err
+	}
+	return dynamotest.Table(ctx, config, table)
+}
+
+// company makes three deployments more, and a file of five: the stage's own; one in another region; one in another account, into which a role leads; one
+// that was not deployed; and one in an account into which nothing leads. A sixth region is not even bootstrapped.
+func company(ts *testscript.TestScript, _ bool, args []string) {
+	st, ctx := on(ts), context.Background()
+	other := "4444" + st.account[4:]
+	t := ts.Value("t").(*testing.T)
+	second := approvertest.New(t, secret, st.account+"/us-east-1/"+table)
+	second.Answer(200, `{"said":"The mode is ask now; it was act."}`)
+	bundle := ts.MkAbs("bundle.pem")
+	var all []byte
+	for _, a := range []*approvertest.Approver{st.approver, second} {
+		text, err := os.ReadFile(a.CA)
+		ts.Check(err)
+		all = append(all, text...)
+	}
+	ts.Check(os.WriteFile(bundle, all, 0o600))
+	ts.Setenv("AWS_CA_BUNDLE", bundle)
+	at := func(account, region string) aws.Config {
+		c := st.config.Copy()
+		c.Region, c.Credentials = region, credentials.NewStaticCredentialsProvider(stagehand+"-"+account, "test", "")
+		return c
+	}
+	shipped, err := policy.Load("", policy.ShippedText())
+	ts.Check(err)
+	digest := policy.DigestOf(shipped, policy.ShippedText()).SHA256
+	ts.Check(stacked(ctx, at(st.account, "us-east-1"), map[string]string{settings.TableOutput: table, settings.ApproverOutput: second.URL, settings.ModeOutput: "act",
+		settings.VersionOutput: version.Release, settings.PolicyOutput: digest}, map[string]any{"buckets": "exports", "email": "soc@example.com", "mode": "act"}))
+	ts.Check(stacked(ctx, at(other, "eu-west-1"), map[string]string{settings.TableOutput: table, settings.ModeOutput: "ask",
+		settings.VersionOutput: "0.1.0", settings.PolicyOutput: digest}, map[string]any{"buckets": "old\u202e", "email": "soc@example.com", "total": "none"}))
+	_, err = iam.NewFromConfig(at(other, "eu-west-1")).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("OnCall"), AssumeRolePolicyDocument: aws.String("{}")})
+	ts.Check(err)
+	toolkit := `{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}}}`
+	_, err = cloudformation.NewFromConfig(at(other, "us-west-2")).CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("CDKToolkit"), TemplateBody: &toolkit})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), fmt.Appendf(nil, `{"shared": {"email": "soc@example.com"}, "deployments": [
+{"account": %[1]q, "region": "eu-west-1", "buckets": "exports", "mode": "act"},
+{"account": %[1]q, "region": "us-east-1", "buckets": "exports", "mode": "act"},
+{"account": %[2]q, "region": "eu-west-1", "buckets": "exports", "role": "OnCall"},
+{"account": %[2]q, "region": "us-west-2", "buckets": "exports", "role": "OnCall"},
+{"account": %[2]q, "region": "eu-north-1", "buckets": "exports", "role": "OnCall"},
+{"account": "999911112222", "region": "eu-west-1", "buckets": "exports"}]}`, st.account, other), 0o600))
+	ts.Setenv("OTHER", other)
+	ts.Setenv("VERSION", version.Release)
+	st.second = second
 }
 
 func on(ts *testscript.TestScript) *stage { return ts.Value("stage").(*stage) }

@@ -22,6 +22,7 @@ type incidentsCmd struct {
 	place
 	inTable
 	wanted
+	everywhere
 	Number int  `short:"n" default:"20" help:"How many, the latest first (${default})."`
 	Sums   bool `help:"Add up what became of all of them, by account, bucket and state, too."`
 	JSON   bool `name:"json" help:"Print the list as nightlatch.incidents/1."`
@@ -32,57 +33,104 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	if c.Number < 1 || c.Number > 1000 {
 		return badInput{fmt.Errorf("--number is %d; give 1 to 1000", c.Number)}
 	}
-	f, err := c.read(time.Now())
+	f, err := c.wanted.read(time.Now())
 	if err != nil {
 		return err
+	}
+	if c.All != "" {
+		return c.runAll(ctx, s, f)
 	}
 	d, err := c.open(ctx, s, c.inTable, atURL{})
 	if err != nil {
 		return err
 	}
-	store, err := kept(ctx, d)
+	l, err := c.look(ctx, d, f)
 	if err != nil {
 		return err
 	}
-	looked := c.Number
-	if c.Sums {
-		looked = lookBack
-	}
-	briefs, all, err := f.list(ctx, store, looked)
-	if err != nil {
-		return err
-	}
-	if !all {
+	if !l.all {
 		fmt.Fprintln(s.err, older)
 	}
-	var sums *report.Summed
-	if c.Sums {
-		records, err := loadAll(ctx, store, briefs)
-		if err != nil {
-			return err
-		}
-		sums = &report.Summed{Since: f.since, Whole: all, Tally: incident.Count(records)}
-		briefs = briefs[:min(len(briefs), c.Number)]
-	}
-	brakes, err := store.Brakes(ctx)
-	if err != nil {
-		return err
-	}
-	brakes = inForce(d, brakes)
-	if !c.JSON {
-		text := report.Incidents(briefs, brakes)
-		if sums != nil {
-			text += "\n" + report.Sums(*sums, columnsOf(s.out))
-		}
-		_, err = io.WriteString(s.out, text)
-		return err
-	}
-	text, err := report.IncidentsJSON(briefs, brakes, sums)
+	text, err := l.write(c.JSON, columnsOf(s.out))
 	if err != nil {
 		return err
 	}
 	_, err = s.out.Write(text)
 	return err
+}
+
+// listed are the incidents of a deployment.
+type listed struct {
+	briefs []incident.Brief
+	all    bool // that there are
+	sums   *report.Summed
+	brakes incident.Brakes
+}
+
+// write writes the list as text or as JSON.
+func (l listed) write(asJSON bool, columns int) ([]byte, error) {
+	if asJSON {
+		return report.IncidentsJSON(l.briefs, l.brakes, l.sums)
+	}
+	text := report.Incidents(l.briefs, l.brakes)
+	if l.sums != nil {
+		text += "\n" + report.Sums(*l.sums, columns)
+	}
+	return []byte(text), nil
+}
+
+// runAll lists those of every deployment of the file.
+func (c *incidentsCmd) runAll(ctx context.Context, s streams, f filter) error {
+	if c.Table != "" {
+		return badInput{errors.New("--all goes with no --table: each deployment's stack names its own")}
+	}
+	return c.visits(ctx, s, c.place, c.JSON, func(ctx context.Context, d *deployment.Deployment, v *visit) error {
+		l, err := c.look(ctx, d, f)
+		if err != nil {
+			return err
+		}
+		if v.object, err = l.write(true, 0); err != nil {
+			return err
+		}
+		v.line = prose.Plural(int64(len(l.briefs)), "incident")
+		if !l.all {
+			v.line += ", and older ones that were not looked at"
+		}
+		if len(l.briefs) == 0 && l.brakes.Mode == "" && len(l.brakes.Holds) == 0 && l.sums == nil {
+			v.line = "no incidents"
+			return nil
+		}
+		text, err := l.write(false, columnsOf(s.out))
+		v.text = string(text)
+		return err
+	})
+}
+
+// look reads the list of a deployment.
+func (c *incidentsCmd) look(ctx context.Context, d *deployment.Deployment, f filter) (listed, error) {
+	store, err := kept(ctx, d)
+	if err != nil {
+		return listed{}, err
+	}
+	looked := c.Number
+	if c.Sums {
+		looked = lookBack
+	}
+	var l listed
+	if l.briefs, l.all, err = f.list(ctx, store, looked); err != nil {
+		return listed{}, err
+	}
+	if c.Sums {
+		records, err := loadAll(ctx, store, l.briefs)
+		if err != nil {
+			return listed{}, err
+		}
+		l.sums = &report.Summed{Since: f.since, Whole: l.all, Tally: incident.Count(records)}
+		l.briefs = l.briefs[:min(len(l.briefs), c.Number)]
+	}
+	brakes, err := store.Brakes(ctx)
+	l.brakes = inForce(d, brakes)
+	return l, err
 }
 
 // loadAll reads the records of a list, some at once.

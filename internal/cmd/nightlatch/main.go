@@ -30,14 +30,15 @@ type cli struct {
 
 	Policy policyCmd `cmd:"" help:"Check and test a policy file. Nothing outside this machine is touched."`
 
-	Incidents incidentsCmd `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
-	Incident  incidentCmd  `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
-	Approve   approveCmd   `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
-	Restore   restoreCmd   `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
-	Mode      modeCmd      `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
-	Notify    notifyCmd    `cmd:"" name:"test-notify" help:"Send a message that is marked as a test to every channel of a deployed Nightlatch, and say of each whether it took it."`
-	Suspects  suspectsCmd  `cmd:"" help:"Go through the usual suspects of an incident: how its buckets may be open, what is missing, what its users may do. Reads with your own rights, and changes nothing."`
-	Doctor    doctorCmd    `cmd:"" help:"Say whether a deployed Nightlatch would work tonight: what is broken, what could not be read, and how each is mended. Changes nothing."`
+	Incidents   incidentsCmd   `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
+	Deployments deploymentsCmd `cmd:"" help:"List the deployments of a file with version, mode, and how each differs from the file. Changes nothing."`
+	Incident    incidentCmd    `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
+	Approve     approveCmd     `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
+	Restore     restoreCmd     `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
+	Mode        modeCmd        `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
+	Notify      notifyCmd      `cmd:"" name:"test-notify" help:"Send a message that is marked as a test to every channel of a deployed Nightlatch, and say of each whether it took it."`
+	Suspects    suspectsCmd    `cmd:"" help:"Go through the usual suspects of an incident: how its buckets may be open, what is missing, what its users may do. Reads with your own rights, and changes nothing."`
+	Doctor      doctorCmd      `cmd:"" help:"Say whether a deployed Nightlatch would work tonight: what is broken, what could not be read, and how each is mended. Changes nothing."`
 
 	Rehearse rehearseCmd `cmd:"" help:"Have a deployed Nightlatch rehearse: its canary takes enough for an alarm, the real chain answers, and the time of each stage is printed. Needs lambda:InvokeFunction on the function that rehearses. With --sandbox on this machine."`
 
