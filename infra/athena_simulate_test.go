@@ -52,6 +52,9 @@ func askingAthena(files, folder string) []request {
 		does(denied, "glue:CreateTable", theCatalog+"table/nightlatch/other"),
 		does(denied, "s3:GetObject", theResults+"/x.csv"),
 		via(denied, "s3:GetObject", files+"/other/x.json.gz"),
+		via(denied, "s3:GetObject", strings.Replace(oneFile, "111122223333", "999988887777", 1)), // another account's of the organization
+		via(denied, "s3:GetObject", strings.Replace(oneFile, "/CloudTrail/", "/CloudTrail-Digest/", 1)),
+		via(denied, "s3:ListBucket", files, "s3:prefix", folder),
 		via(denied, "s3:ListBucket", files, "s3:prefix", "other/"),
 		via(denied, "s3:GetObject", "arn:aws:s3:::a-bucket/key"),
 		via(denied, "s3:DeleteObject", theResults+"/x.csv"),
@@ -78,6 +81,22 @@ func readingResults(calls []request) []request {
 			case "s3:ListBucket":
 				calls[i].want = "Allowed KnowWhichResultsAreGone ListResults"
 			}
+		}
+	}
+	return calls
+}
+
+// readingByItself are the calls of a function that tries to read the files in its own name, too.
+func readingByItself(calls []request) []request {
+	for i, c := range calls {
+		if c.want == denied && c.Action == "s3:GetObject" && strings.Contains(c.Resource, "/111122223333/CloudTrail/") {
+			calls[i].want = "Allowed TryToReadTheTrailsFiles"
+		}
+		if strings.HasPrefix(c.want, "Allowed ReadTheTrailsFiles") {
+			calls[i].want += " TryToReadTheTrailsFiles"
+		}
+		if strings.HasPrefix(c.want, "Allowed ListTheTrailsFiles") {
+			calls[i].want += " TryToListTheTrailsFiles"
 		}
 	}
 	return calls

@@ -231,10 +231,15 @@ func (s Settings) checkSteps() (wrong []error) {
 	case buckets != "" && n > maxStepNames:
 		wrong = append(wrong, fmt.Errorf("steps is %q, and the ARNs of the buckets that are named have %d characters together, of which the cutter's role holds %d: name fewer, or leave the step out", buckets, n, maxStepNames))
 	}
-	if s.cuts() && !settings.HasFunctionPolicies(s.Home.Region) {
-		wrong = append(wrong, fmt.Errorf("steps is %q, and CloudFormation makes no policy of a function in %s, which lets nobody but the responder call the cutter: leave it out", strings.Join(s.stepNames(), ","), s.Home.Region))
-	}
 	return wrong
+}
+
+// checkRegion finds the region in which no step can be done.
+func (s Settings) checkRegion() error {
+	if s.cuts() && !settings.HasFunctionPolicies(s.Home.Region) {
+		return fmt.Errorf("steps is %q, and CloudFormation makes no policy of a function in %s, which lets nobody but the responder call the cutter: leave it out", strings.Join(s.stepNames(), ","), s.Home.Region)
+	}
+	return nil
 }
 
 // setSteps reads the steps that are enabled.

@@ -59,13 +59,17 @@ func TestStepsThatCannotBeDoneAreRefused(t *testing.T) {
 			[]string{"steps", "block-public-access", "buckets", many(100, "")}},
 		{`CloudFormation makes no policy of a function in us-gov-west-1`, []string{"steps", "block-on-bucket", "eventDataStore", gov}},
 	} {
-		if _, err := Read(given(c.changes...)); err == nil || !strings.Contains(err.Error(), c.says) {
+		s, err := Read(given(c.changes...))
+		if err == nil {
+			err = s.deployTo("", "")
+		}
+		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v: got %.400v, want %s", c.changes, err, c.says)
 		}
 	}
 	for _, changes := range [][]string{{"steps", "block-on-bucket", "buckets", "*,a-bucket"}, {"steps", "fence-origin", "stepPaths", "/", "buckets", "*"},
 		{"steps", "block-on-bucket", "mode", "observe", "eventDataStore", gov}} {
-		if _, err := Read(given(changes...)); err != nil {
+		if s, err := Read(given(changes...)); err != nil || s.deployTo("", "") != nil {
 			t.Errorf("%v: got %v", changes, err)
 		}
 	}

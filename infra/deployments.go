@@ -106,7 +106,11 @@ func (p plan) warn(out io.Writer) {
 		if len(s.Watchers) == 0 {
 			without = noWatchers
 		}
-		for _, text := range []string{s.policyLacks(), without, s.administrates()} {
+		elsewhere := ""
+		if len(p) == 1 { // a file says where each stack goes
+			elsewhere = s.elsewhere()
+		}
+		for _, text := range []string{s.policyLacks(), without, elsewhere, s.administrates()} {
 			if text == "" {
 				continue
 			}

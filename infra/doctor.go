@@ -46,7 +46,7 @@ func newDoctor(scope constructs.Construct, s Settings, code string, topic, watch
 
 // doctorGrants are the permissions that the doctor's code needs: to read, to ask the engines, to notify, and to remember what it told.
 func doctorGrants(s Settings) []grant.Grant {
-	look := checks.Grants(s.Trail != "", s.EventDataStore != "")
+	look := checks.Grants(checks.Evidence{Store: s.EventDataStore != "", Files: s.Trail != "", Trail: s.Trail != "" && !s.FilesGiven, Access: s.Trail != "" && !s.MadeTrail})
 	for i := range look {
 		if look[i].Sid == "ReadSubscriptions" {
 			look[i].On = append(slices.Clone(look[i].On), slices.Concat(s.Topics, s.watchersTopics())...)

@@ -1,13 +1,23 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Home is where the stack goes: to the event data store or the trail that it is given, or where the caller's credentials deploy to. It is
-// empty where nobody knows yet, and CloudFormation fills it in.
+// Home is where the stack goes: where the caller's credentials deploy to, or, where there are none, to the event data store or the trail that it
+// is given. It is empty where nobody knows yet, and CloudFormation fills it in.
 type Home struct{ Partition, Region, Account string }
+
+// homeOf is where an event data store or a trail is, by its ARN; empty of one that the stack makes, and of none.
+func homeOf(arn string) Home {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return Home{parts[1], parts[3], parts[4]}
+	}
+	return Home{}
+}
 
 // environment says the home to the CDK. That account and region are known now makes every name and ARN plain text.
 // https://docs.aws.amazon.com/cdk/v2/guide/environments.html

@@ -42,6 +42,7 @@ func TestThePageNamesTheOutputs(t *testing.T) {
 	for _, changes := range [][]string{onlyAthena(made), {"eventDataStore", made}, {"canary", "a-canary"}} {
 		maps.Copy(outputs, synth(t, changes...)["Outputs"].(map[string]any))
 	}
+	maps.Copy(outputs, abroad(t)["Outputs"].(map[string]any))
 	page := pagestest.Read(t, "infra/README.md")
 	pagestest.Same(t, page.Path+", outputs", page.Column("output"), slices.Collect(maps.Keys(outputs)))
 }

@@ -373,7 +373,7 @@ func TestTheRoleIsJudged(t *testing.T) {
 		"the cutter":         {"cutter", cutting, ordered()},
 		"notices":            {"notices", nil, slices.Concat(madeForTeller(), neverTheTeller())},
 		"the doctor": {"doctor", []string{"trail", aTrail, "heartbeat", "nightlatch/heartbeat"}, slices.Concat(madeForIt(theDoctorsLog), neverTheDoctor(),
-			askingAthena("arn:aws:s3:::files", lookedUp["Folder"]), underAKey(lookedUp["Key"]), []request{
+			readingByItself(askingAthena("arn:aws:s3:::files", lookedUp["Folder"])), underAKey(lookedUp["Key"]), []request{
 				does("Allowed SeeRehearsals", "dynamodb:GetItem", theTable, "dynamodb:LeadingKeys", "rehearsal"), // of a stack with a canary
 				does(denied, "dynamodb:PutItem", theTable, "dynamodb:LeadingKeys", "rehearsal"),
 				does("Allowed KnowTheOrganization", "organizations:DescribeOrganization", "*"), does("Allowed AskCloudTrailLake", "cloudtrail:CancelQuery", aStore), does("Allowed FindBuckets", "s3:ListAllMyBuckets", "*")})},

@@ -28,8 +28,10 @@ type Settings struct {
 	EventDataStore string
 	// Trail is the same of a CloudTrail trail, whose files Athena is asked about.
 	Trail string
-	// Files are the trail's, as soon as the stack knows them.
+	// Files are the trail's: as they are given, or as soon as the stack knows them.
 	Files Files
+	// FilesGiven: where the files lie is given, and is not looked up.
+	FilesGiven bool
 	// Evidence is lake or athena: which of the two is asked first. The other one, where it is there, is asked when that fails.
 	Evidence string
 	// Approvers is whom the approver trusts of those who sign in outside IAM.
@@ -89,8 +91,8 @@ type Settings struct {
 	Canary string
 	// RehearseDays are those between two rehearsals that a schedule begins; 0 where it begins none. CanaryKey counts the canary's keys.
 	RehearseDays, CanaryKey int
-	// MadeStore: the stack makes the store.
-	MadeStore bool
+	// MadeStore: the stack makes the store; MadeTrail: it makes the trail.
+	MadeStore, MadeTrail bool
 	// Given are the settings as they were given, by their names.
 	Given map[string]any
 	// Stack is what the CDK's command line calls the stack; "" is stackName.
@@ -115,6 +117,7 @@ const maxProtected, maxTopics = 1750, 700
 var (
 	storeARN  = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	trailARN  = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):trail/[A-Za-z0-9._-]{3,128}$`)
+	keyARN    = lazyregexp.New(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$`)
 	engine    = lazyregexp.New(`^(` + settings.Lake + `|` + settings.Athena + `)$`)
 	seal      = lazyregexp.New(`^` + settings.SealStated + `$`)
 	address   = lazyregexp.New(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
@@ -146,6 +149,8 @@ func (s *Settings) fields() []field {
 			func(v string) error { return s.setSource("eventDataStore", v, storeARN, &s.EventDataStore) }},
 		{"trail", "the ARN of an existing CloudTrail trail, or create", "", false,
 			func(v string) error { return s.setSource("trail", v, trailARN, &s.Trail) }},
+		{"trailLocation", settings.AcceptedLocation + ", of a trail that cannot be looked up from the deployment's account", "", false, s.setLocation},
+		{"trailKey", "the ARN of the KMS key that encrypts the files of trailLocation", "", false, func(v string) error { return match(v, keyARN, &s.Files.Key) }},
 		{"evidence", "lake or athena", "", false, func(v string) error { return match(v, engine, &s.Evidence) }},
 		{"sealed", settings.SealStated + ", or nothing", "", false, func(v string) error { return match(v, seal, &s.Sealed) }},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
@@ -219,16 +224,19 @@ func readFor(home Home, context map[string]any) (Settings, []error) {
 		}
 		if err := f.read(context); err != nil {
 			wrong = append(wrong, misset{f.key, err})
-			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "evidence"}, f.key)
+			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "trailLocation", "trailKey", "evidence"}, f.key)
 			steps = steps && !slices.Contains([]string{"steps", "stepPaths", "buckets", "mode"}, f.key)
 		}
 	}
 	if steps {
 		wrong = append(wrong, s.checkSteps()...)
 	}
+	if home != (Home{}) {
+		wrong = append(wrong, s.wrongHere()...)
+	}
 	wrong = append(wrong, s.checkChannels(), s.checkCanary())
 	if sources {
-		wrong = append(wrong, s.chooseEngine())
+		wrong = append(wrong, s.chooseEngine(), s.checkLocation())
 	}
 	// Under a filter that others use too, buckets that are not watched would be added up as well.
 	if s.Total == nil && (s.Filter == settings.OwnFilterID || s.every()) {
@@ -314,28 +322,36 @@ func (s *Settings) chooseEngine() error {
 // made is the value of a store or a trail that the stack makes.
 const made = "create"
 
-// deployTo takes the account and region to which the caller's credentials deploy; "" is unknown. An existing store or trail must be there,
-// and a new one will be.
+// deployTo takes the account and region to which the caller's credentials deploy; "" is unknown, and then the stack goes to its evidence. A store or a
+// trail may be elsewhere: it is asked, or read, where it is. What must be of the stack's own account and region is checked here.
 func (s *Settings) deployTo(account, region string) error {
-	switch {
-	case account == "":
-		return nil
-	case s.Home == Home{}:
-		s.Home.Account, s.Home.Region = account, region
-		if err := s.checkProtected(); err != nil {
-			return fmt.Errorf("protected is %q, and should be ARNs of the account that is deployed to: %v", strings.Join(s.Protected, ","), err)
-		}
-		if err := s.checkWatchers(); err != nil {
-			return fmt.Errorf("watchers is %q: %v", strings.Join(s.Watchers, ","), err)
-		}
-		return errors.Join(s.checkSteps()...)
-	case account != s.Home.Account || region != s.Home.Region:
-		key, arn, word := "eventDataStore", s.EventDataStore, "store"
-		if arn == "" || arn == made {
-			key, arn, word = "trail", s.Trail, "trail"
-		}
-		return fmt.Errorf("%s is %q, in account %s and region %s, and should be in those of the deployment, %s and %s: "+
-			"the alarms, the keys and the %s belong together", key, arn, s.Home.Account, s.Home.Region, account, region, word)
+	if account != "" {
+		s.Home = Home{s.Home.Partition, region, account}
 	}
-	return nil
+	return errors.Join(s.wrongHere()...)
+}
+
+// wrongHere are the settings that cannot be of the account and region to which the stack goes.
+func (s Settings) wrongHere() (wrong []error) {
+	if err := s.checkProtected(); err != nil {
+		wrong = append(wrong, misset{"protected", fmt.Errorf("protected is %q, and should be ARNs of the account that is deployed to: %v", cut(strings.Join(s.Protected, ",")), err)})
+	}
+	if err := s.checkWatchers(); err != nil {
+		wrong = append(wrong, misset{"watchers", fmt.Errorf("watchers is %q: %v", cut(strings.Join(s.Watchers, ",")), err)})
+	}
+	if err := s.checkRegion(); err != nil {
+		wrong = append(wrong, misset{"steps", err})
+	}
+	return wrong
+}
+
+// elsewhere says of each source of evidence that is not of the stack's account and region where it is; "" where there is none.
+func (s Settings) elsewhere() string {
+	var lines []string
+	for _, source := range []struct{ key, arn, where string }{{"trail", s.Trail, "its files are read where they lie"}, {"eventDataStore", s.EventDataStore, "it is asked there"}} {
+		if at := homeOf(source.arn); at != (Home{}) && (at.Account != s.Home.Account || at.Region != s.Home.Region) {
+			lines = append(lines, fmt.Sprintf("Nightlatch: the stack goes to account %s and region %s; %s is of account %s and region %s, and %s", s.Home.Account, s.Home.Region, source.key, at.Account, at.Region, source.where))
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // setSource reads the ARN of an event data store or a trail, or that one is made. It comes after the buckets, whose reads one that is made
-// must hold. What exists says where the stack goes.
+// must hold. Where nobody says where the stack goes, it goes to the first that exists.
 func (s *Settings) setSource(key, v string, form *lazyregexp.Regexp, p *string) error {
 	m := form.FindStringSubmatch(v)
 	switch {
@@ -29,14 +29,33 @@ func (s *Settings) setSource(key, v string, form *lazyregexp.Regexp, p *string) 
 		}
 	case m == nil:
 		return errNot
-	default:
-		home := Home{m[1], m[2], m[3]}
-		if s.Home != (Home{}) && s.Home != home {
-			return fmt.Errorf("it is in account %s and region %s, and the eventDataStore in %s and %s; they belong together", home.Account, home.Region, s.Home.Account, s.Home.Region)
-		}
-		s.Home = home
+	case s.Home == Home{}:
+		s.Home = homeOf(v)
+	case m[1] != s.Home.Partition:
+		return fmt.Errorf("it is of the partition %s, and the eventDataStore of %s", m[1], s.Home.Partition)
 	}
 	*p = v
+	return nil
+}
+
+// setLocation reads where the files of a trail lie.
+func (s *Settings) setLocation(v string) error {
+	m := settings.Location.FindStringSubmatch(v)
+	if m == nil {
+		return errNot
+	}
+	s.Files.Bucket, s.Files.Folder, s.FilesGiven = m[1], m[2], true
+	return nil
+}
+
+// checkLocation finds the location of no trail, and the key of no location.
+func (s *Settings) checkLocation() error {
+	switch {
+	case s.FilesGiven && (s.Trail == "" || s.Trail == made):
+		return fmt.Errorf("trailLocation is %q, and trail names none: give -c trail=ARN, the trail whose files these are, or leave it out", s.Files.location())
+	case s.Files.Key != "" && !s.FilesGiven:
+		return fmt.Errorf("trailKey is %q, and trailLocation is not given: a trail that is looked up says its key itself; leave it out", s.Files.Key)
+	}
 	return nil
 }
 
@@ -72,7 +91,7 @@ func (s *Settings) setWatchers(v string) error {
 	if topics > 4 {
 		return fmt.Errorf("these are %d topics", topics)
 	}
-	return s.checkWatchers()
+	return nil
 }
 
 // checkWatchers finds the topic of another region, as soon as the region is known: an alarm calls none.
@@ -144,18 +163,14 @@ func (s Settings) policyLacks() string {
 	return strings.Join(lines, "\n")
 }
 
-// setProtected comes after the home is known: a principal of another account can never be met, so its ARN is a mistake that protects nobody.
 func (s *Settings) setProtected(v string) error {
 	if len(v) > maxProtected {
 		return fmt.Errorf("these are %d characters; use the tag instead", len(v))
 	}
-	if err := list(v, principal, &s.Protected); err != nil {
-		return err
-	}
-	return s.checkProtected()
+	return list(v, principal, &s.Protected)
 }
 
-// checkProtected finds the principal of another account, as soon as the account is known.
+// checkProtected finds the principal of another account: it can never be met, so its ARN is a mistake that protects nobody.
 func (s Settings) checkProtected() error {
 	for _, arn := range s.Protected {
 		if account := principal.FindStringSubmatch(arn)[1]; s.Home.Account != "" && account != s.Home.Account {

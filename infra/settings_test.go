@@ -25,6 +25,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 	all := map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
+		"trailLocation": "s3://aws-controltower-logs-444455556666-eu-west-1/o-exampleorg/AWSLogs/o-exampleorg/", "trailKey": "arn:aws:kms:eu-west-1:444455556666:key/mrk-0a1b2c3d000040008000012345678901",
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"watchers":   "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
 		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
@@ -57,7 +58,8 @@ func TestEverySettingIsRead(t *testing.T) {
 		},
 		Canary: "a-canary", RehearseDays: 30, CanaryKey: 2,
 		Total:          []settings.Threshold{{Bytes: 7 << 30, Period: settings.Minute}, {Bytes: 90 << 30, Period: settings.Hour}},
-		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home, Sealed: "stated",
+		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home, Sealed: "stated", FilesGiven: true,
+		Files:     Files{Bucket: "aws-controltower-logs-444455556666-eu-west-1", Folder: "o-exampleorg/AWSLogs/o-exampleorg/", Key: "arn:aws:kms:eu-west-1:444455556666:key/mrk-0a1b2c3d000040008000012345678901"},
 		Approvers: []string{"identity-center", "arn:aws:iam::111122223333:saml-provider/idp", "token.actions.githubusercontent.com"},
 		Email:     []string{"soc@example.com", "a.b+c@mail.example.co"},
 		Topics:    []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
@@ -131,8 +133,17 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"trail", "main", "should be the ARN of an existing CloudTrail trail, or create"},
 		{"trail", aStore, "should be the ARN of an existing CloudTrail trail, or create"},
 		{"trail", "arn:aws:s3:::files", "should be the ARN of an existing CloudTrail trail, or create"},
-		{"trail", strings.Replace(aTrail, account, "444455556666", 1), "it is in account 444455556666 and region eu-west-1, and the eventDataStore in 111122223333 and eu-west-1; they belong together"},
-		{"trail", strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), "it is in account 111122223333 and region us-east-1, and the eventDataStore in 111122223333 and eu-west-1; they belong together"},
+		{"trail", strings.Replace(aTrail, "arn:aws:", "arn:aws-cn:", 1), "it is of the partition aws-cn, and the eventDataStore of aws"},
+		{"trailLocation", "s3://files/AWSLogs/", `trailLocation is "s3://files/AWSLogs/", and trail names none: give -c trail=ARN, the trail whose files these are, or leave it out`},
+		{"trailLocation", "s3://files/AWSLogs/111122223333/", "should be where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]"},
+		{"trailLocation", "s3://files/AWSLogs", "should be where a trail's files lie"},
+		{"trailLocation", "s3://files/${day}/AWSLogs/", "should be where a trail's files lie"},
+		{"trailLocation", "https://files.s3.amazonaws.com/AWSLogs/", "should be where a trail's files lie"},
+		{"trailLocation", "s3://files/AWSLogs/o-EXAMPLE/", "should be where a trail's files lie"},
+		{"trailLocation", "s3://" + strings.Repeat("x", 900) + "/AWSLogs/", "should be where a trail's files lie"},
+		{"trailKey", lookedUp["Key"], "and trailLocation is not given: a trail that is looked up says its key itself; leave it out"},
+		{"trailKey", "alias/trail", "should be the ARN of the KMS key that encrypts the files of trailLocation"},
+		{"trailKey", "arn:aws:kms:eu-west-1:444455556666:alias/trail", "should be the ARN of the KMS key"},
 		{"canary", "A-canary", "should be the name of a bucket that is not there yet"},
 		{"canary", "a.canary", "should be the name of a bucket that is not there yet"},
 		{"canary", "ab", "is not the name of a bucket"},
@@ -202,6 +213,9 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"logLevel", "info+2", "debug, info, warn or error"},
 	} {
 		got, err := Read(given(c.key, c.value))
+		if err == nil { // what is of the stack's own account and region is found where these are known
+			err, got = got.deployTo("", ""), Settings{}
+		}
 		if err == nil || !strings.HasPrefix(err.Error(), c.key+" is ") || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s=%s: got %v, want a sentence with %q", c.key, c.value, err, c.says)
 		}
@@ -236,7 +250,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},
@@ -313,27 +327,28 @@ func TestWhichEvidenceIsAsked(t *testing.T) {
 	}
 }
 
-func TestTheStackGoesToItsEvidence(t *testing.T) {
-	const elsewhere = "eventDataStore is \"" + aStore + "\", in account 111122223333 and region eu-west-1, and should be in those of the deployment, "
-	const elsewhereToo = "trail is \"" + aTrail + "\", in account 111122223333 and region eu-west-1, and should be in those of the deployment, "
+// The stack goes to where the credentials deploy, and without any to its evidence. A trail or a store may be elsewhere, which is said.
+func TestWhereTheStackGoes(t *testing.T) {
 	const bob = "arn:aws:iam::444455556666:user/bob"
+	there := Home{"aws", "us-east-1", "444455556666"}
 	for _, c := range []struct {
 		store, trail, protected, account, region string
 		want                                     Home
+		elsewhere                                string
 		says                                     string
 	}{
-		{aStore, "", "", "", "us-east-1", home, ""}, // no credentials: the command line's region means nothing
-		{aStore, "", "", account, "eu-west-1", home, ""},
-		{aStore, "", "", account, "eu-central-1", Home{}, elsewhere + "111122223333 and eu-central-1: the alarms, the keys and the store belong together"},
-		{aStore, "", "", "444455556666", "eu-west-1", Home{}, elsewhere + "444455556666 and eu-west-1: the alarms, the keys and the store belong together"},
-		{made, "", bob, "", "us-east-1", Home{}, ""},
-		{made, "", bob, "444455556666", "eu-west-1", Home{Account: "444455556666", Region: "eu-west-1"}, ""},
-		{made, "", bob, account, "eu-west-1", Home{}, `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
-		{"", aTrail, "", account, "eu-west-1", home, ""},
-		{"", aTrail, "", account, "us-east-1", Home{}, elsewhereToo + "111122223333 and us-east-1: the alarms, the keys and the trail belong together"},
-		{made, aTrail, "", "444455556666", "eu-west-1", Home{}, elsewhereToo + "444455556666 and eu-west-1: the alarms, the keys and the trail belong together"},
-		{"", made, "", account, "us-east-1", Home{Account: account, Region: "us-east-1"}, ""},
-		{aStore, made, "", "", "", home, ""},
+		{aStore, "", "", "", "us-east-1", home, "", ""}, // no credentials: the command line's region means nothing
+		{aStore, "", "", account, "eu-west-1", home, "", ""},
+		{aStore, "", "", there.Account, there.Region, there, "Nightlatch: the stack goes to account 444455556666 and region us-east-1; eventDataStore is of account 111122223333 and region eu-west-1, and it is asked there", ""},
+		{made, "", bob, "", "us-east-1", Home{}, "", ""},
+		{made, "", bob, "444455556666", "eu-west-1", Home{Account: "444455556666", Region: "eu-west-1"}, "", ""},
+		{made, "", bob, account, "eu-west-1", Home{}, "", `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
+		{"", aTrail, bob, there.Account, there.Region, there, "Nightlatch: the stack goes to account 444455556666 and region us-east-1; trail is of account 111122223333 and region eu-west-1, and its files are read where they lie", ""},
+		{"", aTrail, bob, "", "", Home{}, "", `protected is "` + bob + `", and should be ARNs of the account that is deployed to: "` + bob + `" is not of account 111122223333`},
+		{"", aTrail, "", account, "eu-west-1", home, "", ""},
+		{"", aTrail, "", account, "us-east-1", Home{"aws", "us-east-1", account}, "Nightlatch: the stack goes to account 111122223333 and region us-east-1; trail is of account 111122223333 and region eu-west-1, and its files are read where they lie", ""},
+		{"", made, "", account, "us-east-1", Home{Account: account, Region: "us-east-1"}, "", ""},
+		{aStore, made, "", "", "", home, "", ""},
 	} {
 		context := given()
 		for key, v := range map[string]string{"eventDataStore": c.store, "trail": c.trail, "protected": c.protected} {
@@ -349,8 +364,8 @@ func TestTheStackGoesToItsEvidence(t *testing.T) {
 		switch {
 		case c.says != "" && (err == nil || err.Error() != c.says):
 			t.Errorf("%+v: got %v", c, err)
-		case c.says == "" && (err != nil || s.Home != c.want):
-			t.Errorf("%+v: got %+v, %v", c, s.Home, err)
+		case c.says == "" && (err != nil || s.Home != c.want || s.elsewhere() != c.elsewhere):
+			t.Errorf("%+v: got %+v, %q, %v", c, s.Home, s.elsewhere(), err)
 		}
 	}
 }

@@ -27,13 +27,13 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if s.MadeStore = makes.EventDataStore == made; s.MadeStore {
 		s.EventDataStore = newStore(stack, s.Buckets)
 	}
-	if makes.Trail == made {
+	if s.MadeTrail = makes.Trail == made; s.MadeTrail {
 		s.Trail, s.Files = newTrail(stack, s)
 	}
 	topic, watch := newTopic(stack, s), newWatch(stack, s)
 	kept := newIncidents(stack, s)
 	queue := newQueue(stack)
-	looksUp := s.Trail != "" && makes.Trail != made
+	looksUp := s.Trail != "" && !s.MadeTrail && !s.FilesGiven
 	e, err := newEnroller(stack, s, looksUp, c.enroller, topic, kept, queue.AttrArn())
 	if err != nil {
 		return nil, err
@@ -85,19 +85,21 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 		return nil, err
 	}
 	needed := append(onlyOursPublish(stack, s, topic, watch, notify...), table)
+	asking := []lambda{r.lambda, a.lambda, d.lambda, k.lambda}
 	if s.Trail != "" {
-		needed = append(needed, keepResults(stack, s, r.lambda, a.lambda, d.lambda, k.lambda))
+		needed = append(needed, keepResults(stack, s, asking...))
 	}
 	d.ask(stack, s, needed...)
 	newAlarms(stack, s, r.function.AttrArn())
 	watchFunctions(stack, r, a, e, n, d, k, cut, re, s.watchingTopics(watch))
 	watchTampering(stack, s, e, n, belongings{topic, watch, queue, kept, k.mapping, d.role.AttrArn(), re})
 	newOutputs(stack, s, r, a, e, d, topic, watch, kept)
-	if makes.EventDataStore == made {
+	newAccess(stack, s, e, d, asking...)
+	if s.MadeStore {
 		awscdk.NewCfnOutput(stack, jsii.String("EventDataStoreArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.EventDataStore),
 			Description: jsii.String("The event data store; it outlives the stack, and another stack takes it as eventDataStore")})
 	}
-	if makes.Trail == made {
+	if s.MadeTrail {
 		awscdk.NewCfnOutput(stack, jsii.String("TrailArn"), &awscdk.CfnOutputProps{Value: jsii.String(s.Trail),
 			Description: jsii.String("The trail; it and its files outlive the stack, and another stack takes it as trail")})
 	}

@@ -103,10 +103,33 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 	}
 	all = append(all, doctor.Seal(deployed, trails, sealed, with(doctor.SealName)...))
 	if len(d.Engines) == 0 {
-		return append(all, doctor.Machines(deployed, reader.Users, reader.Tags, time.Now, with(doctor.MachinesName)...),
+		return append(all, doctor.Lately(doctor.AccessName, d.Memory, time.Now), doctor.Machines(deployed, reader.Users, reader.Tags, time.Now, with(doctor.MachinesName)...),
 			doctor.Lately(doctor.QuestionsName, d.Memory, time.Now), doctor.Beats(deployed, d.Memory, time.Now)), nil
 	}
-	return append(all, doctor.Questions(d.Engines, d.Minute)), nil
+	return append(all, doctor.Access(deployed, trails, access(cfg, d), d.Account, time.Now, with(doctor.AccessName)...), doctor.Questions(d.Engines, d.Minute)), nil
+}
+
+// access tries to read a trail's files, and says what their owner has to add where that is refused.
+func access(cfg aws.Config, d Deployment) doctor.AccessRead {
+	return func(ctx context.Context, location, partition string, roles []string) (doctor.Read, error) {
+		bucket, err := trailbucket.New(cfg, trailbucket.Settings{Location: location, Accounts: []string{d.Account}})
+		if err != nil {
+			return doctor.Read{}, err
+		}
+		found := settings.Location.FindStringSubmatch(location)
+		reader := trailbucket.Reader{Partition: partition, Account: d.Account, Roles: roles, Bucket: "arn:" + partition + ":s3:::" + found[1], Folder: found[2], Accounts: []string{d.Account}}
+		files, err := bucket.Access(ctx, d.Region, time.Now())
+		return doctor.Read{Files: files, OfBucket: statements(reader.OfBucket()), OfKey: statements(reader.OfKey())}, err
+	}
+}
+
+// statements is a list of statements as it goes into a policy.
+func statements(all []trailbucket.Statement) string {
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic(err) // it is lists of texts
+	}
+	return string(text)
 }
 
 // Proposals are doctor.Proposals of what S3's metrics say now of the watched buckets, whose request metrics have the id filter.
@@ -156,6 +179,7 @@ var grants = map[string][]grant.Grant{
 	doctor.MachinesName:   awsstack.MachineGrants(), // the human's who runs the command, and not the function's
 	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
 	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
+	doctor.AccessName:     slices.Concat(cloudtrail.Grants(), trailbucket.AccessGrants()),
 }
 
 // onStack puts grants on the stack's own resources, whose names begin as its.
@@ -169,18 +193,24 @@ func onStack(all []grant.Grant, pattern string) []grant.Grant {
 // with are a check's rights.
 func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants(), grants[name]) }
 
-// Grants are the rights of all checks, each once, for a deployment that asks a trail, a store or both.
-func Grants(trail, store bool) []grant.Grant {
+// Evidence says what of a deployment's evidence there is to read: a trail and a store, the bucket of the trail's files, and whether it is tried to read
+// them, as of a bucket that the stack has not made.
+type Evidence struct{ Trail, Store, Files, Access bool }
+
+// Grants are the rights of all checks, each once.
+func Grants(e Evidence) []grant.Grant {
 	all := awsstack.StackGrants()
 	for _, name := range []string{doctor.BucketsName, doctor.EndpointsName, doctor.AlarmsName, doctor.ThresholdsName, doctor.QueuesName, doctor.RulesName, doctor.DeliveryName, doctor.TestsName, doctor.RehearsalName, doctor.RolesName,
 		doctor.RightsName, doctor.FunctionsName, doctor.TableName, doctor.SchedulesName, doctor.StorageName} {
 		all = append(all, grants[name]...)
 	}
-	if trail {
-		all = append(all, slices.Concat(cloudtrail.Grants(), trailbucket.Grants())...)
-	}
-	if store {
-		all = append(all, cloudtrail.StoreGrants()...)
+	for _, of := range []struct {
+		is     bool
+		grants []grant.Grant
+	}{{e.Trail, cloudtrail.Grants()}, {e.Files, trailbucket.Grants()}, {e.Access, trailbucket.AccessGrants()}, {e.Store, cloudtrail.StoreGrants()}} {
+		if of.is {
+			all = append(all, of.grants...)
+		}
 	}
 	return all
 }

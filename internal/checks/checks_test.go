@@ -121,6 +121,18 @@ type remembered struct{ kept doctor.Kept }
 func (m *remembered) Load(context.Context) (doctor.Kept, error)   { return m.kept, nil }
 func (m *remembered) Save(_ context.Context, k doctor.Kept) error { m.kept = k; return nil }
 
+// denies is S3 that refuses an operation, or what is asked of a key whose last part it is.
+func denies(what, says string) func(http.ResponseWriter, string) bool {
+	return func(w http.ResponseWriter, operation string) bool {
+		if operation != what {
+			return false
+		}
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `<Error><Code>AccessDenied</Code><Message>%s</Message></Error>`, says)
+		return true
+	}
+}
+
 // Each link that is broken is named, and no other.
 func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 	subscriptions := func(listed string) func(http.ResponseWriter, string) bool {
@@ -139,7 +151,7 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 		check string
 		wreck func(context.Context, *world) error
 	}{
-		"21 of 21 hold": {"", func(context.Context, *world) error { return nil }},
+		"22 of 22 hold": {"", func(context.Context, *world) error { return nil }},
 		"is gone: nobody hears what is sent to it": {"endpoints", func(ctx context.Context, a *world) error {
 			_, err := sns.NewFromConfig(a.Config).DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String(a.Names["Topic"])})
 			return err
@@ -444,6 +456,15 @@ func TestExactlyWhatIsBrokenIsNamed(t *testing.T) {
 			}
 			return nil
 		}},
+		"its owner adds to the bucket's policy: [{": {"access", func(_ context.Context, a *world) error { a.Meddle = denies("ListObjectsV2", "no"); return nil }},
+		"as the policy of their bucket does not let us in: the function's role may not call s3:GetObject on bucket": {"access", func(_ context.Context, a *world) error {
+			a.Meddle = denies(checkstest.TrailFile, "no")
+			return nil
+		}},
+		"its owner adds to the key's policy: [{": {"access", func(_ context.Context, a *world) error {
+			a.Meddle = denies(checkstest.TrailFile, "User: x is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext")
+			return nil
+		}},
 		"there is no such trail": {"trail", func(ctx context.Context, a *world) error {
 			_, err := cloudtrail.NewFromConfig(a.Config).DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: aws.String("main")})
 			return err
@@ -521,8 +542,8 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "observe", "tests", "rehearsal", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "policy", "seal"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
-			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal"}, "DescribeRule": {"rules"}, "GetItem": {"notices", "tests"}, "DescribeTable": {"table"}, "policy": {"functions"}, "ListMetrics": {"buckets", "thresholds"}}[denied]
+		want := map[string][]string{"GetTemplate": {"buckets", "endpoints", "alarms", "thresholds", "queues", "rules", "observe", "tests", "rehearsal", "roles", "rights", "functions", "table", "schedules", "storage", "trail", "policy", "seal", "access"}, "ListSubscriptionsByTopic": {"endpoints"}, "GetQueueAttributes": {"queues"},
+			"GetRolePolicy": {"roles"}, "GetTrailStatus": {"trail", "seal", "access"}, "DescribeRule": {"rules"}, "GetItem": {"notices", "tests"}, "DescribeTable": {"table"}, "policy": {"functions"}, "ListMetrics": {"buckets", "thresholds"}}[denied]
 		if !slices.Equal(unread, want) {
 			t.Errorf("%s: not read are %q", denied, unread)
 		}

@@ -25,6 +25,9 @@ type Deployed struct {
 	Resources []Resource
 	// Trail and Store are the ARNs of the trail and the event data store that are asked; "" where there is none.
 	Trail, Store string
+	// MadeTrail says that the stack has made the trail. Location is where its files lie; it holds Unknown where that was looked up.
+	MadeTrail bool
+	Location  string
 	// Stated says that the deployer states that nobody but CloudTrail writes the trail's files.
 	Stated bool
 	// Buckets are the watched buckets by name; trail.Everything stands for all.

@@ -24,6 +24,7 @@ const (
 	NoticesName   = "notices"
 	TrailName     = "trail"
 	SealName      = "seal"
+	AccessName    = "access"
 	QuestionsName = "questions"
 	HeartbeatName = "heartbeat"
 )

@@ -24,14 +24,14 @@ func Seal(stack Stack, trails trail.Reader, read SealRead, grants ...grant.Grant
 		case d.Trail == "":
 			return holds("nobody writes into an event data store but CloudTrail")
 		}
-		t, err := trails.Read(ctx, d.Trail)
+		location, err := d.files(ctx, trails)
 		switch {
 		case errors.Is(err, trail.ErrGone): // which is the check of the trail's to say
 			return holds("there is no trail whose files somebody could write")
 		case err != nil:
 			return unread(err)
 		}
-		seal, err := read(ctx, t.Location(), d.Stated)
+		seal, err := read(ctx, location, d.Stated)
 		why := prose.Plain(strings.Join(seal.Why, "; "))
 		switch {
 		case err != nil:
@@ -41,7 +41,7 @@ func Seal(stack Stack, trails trail.Reader, read SealRead, grants ...grant.Grant
 		case seal.Sealed == evidence.Stated:
 			return holds("the deployer states that nobody writes the trail's files but CloudTrail; not proved: %s", why)
 		}
-		return Answer{Found: []Finding{{Weekly: true, Says: fmt.Sprintf("others than CloudTrail may write the trail's files in bucket %s, so that what is contained otherwise is asked about: %s", prose.Safe(t.Bucket), why),
+		return Answer{Found: []Finding{{Weekly: true, Says: fmt.Sprintf("others than CloudTrail may write the trail's files under %s, so that what is contained otherwise is asked about: %s", prose.Safe(location), why),
 			Mend: "add to the bucket's policy the statements that the synthesis prints"}}}
 	})
 }

@@ -37,14 +37,19 @@ func Trail(stack Stack, trails Trails, account, region string, now func() time.T
 			}
 			return nil
 		}
-		if d.Trail != "" {
+		switch {
+		case d.Trail != "" && d.given():
+			newest = fmt.Sprintf("trail %s is given, not looked up: that it records the reads of the watched buckets is taken on trust", prose.Safe(d.Trail))
+		case d.Trail != "":
 			t, wrong := trail.Look(ctx, trails, d.Trail, wish)
 			if wrong == nil {
 				wrong = t.Late(now())
 			}
 			err = judge(t.ARN != "", wrong)
 			newest = "no files of the trail have come yet"
-			if !t.Delivered.IsZero() {
+			if t.Hidden != "" {
+				newest = prose.Plain(t.Hidden) + "; that it records the reads of the watched buckets is taken on trust"
+			} else if !t.Delivered.IsZero() {
 				newest = fmt.Sprintf("the trail's newest files came %s ago", now().Sub(t.Delivered).Round(time.Minute))
 			}
 		}

@@ -17,6 +17,8 @@ const (
 	RehearserOutput = "RehearserFunction"
 	// VersionOutput is the version of Nightlatch that was deployed.
 	VersionOutput = "Version"
+	// TrailAccessOutput and StoreAccessOutput are what the owners of the evidence add to their policies.
+	TrailAccessOutput, StoreAccessOutput = "TrailAccess", "StoreAccess"
 	// PolicyOutput is the SHA-256 of the policy's file that was deployed.
 	PolicyOutput = "PolicySha256"
 )

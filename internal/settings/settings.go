@@ -105,6 +105,9 @@ var Approvers = lazyregexp.New(`^(` + TrustIdentityCenter + `|` + TrustSAML + `|
 // AcceptedApprovers says what the setting takes.
 const AcceptedApprovers = TrustIdentityCenter + ", " + TrustSAML + ", ARNs of identity providers and names of OpenID Connect issuers, with commas between them"
 
+// AcceptedLocation says what a location looks like.
+const AcceptedLocation = "where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]"
+
 // SealStated is the one value of the setting Sealed.
 const SealStated = "stated"
 
@@ -113,22 +116,24 @@ const SealStated = "stated"
 const OwnFilterID = "nightlatch"
 
 var (
-	store   = lazyregexp.New(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
-	trail   = lazyregexp.New(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128}$`)
-	engine  = lazyregexp.New(`^(` + Lake + `|` + Athena + `)$`)
-	files   = lazyregexp.New(`^s3://` + BucketName + `/([A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$`)
-	topic   = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
-	account = lazyregexp.New(`^[0-9]{12}$`)
-	iamARN  = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
-	tagKey  = lazyregexp.New(`^[\w .:/=+@-]{1,128}$`)
-	filter  = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
-	records = lazyregexp.New(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
-	seal    = lazyregexp.New(`^` + SealStated + `$`)
-	table   = lazyregexp.New(`^[A-Za-z0-9_.-]{3,255}$`)
-	group   = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
-	roleARN = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
-	bus     = lazyregexp.New(`^[A-Za-z0-9._-]{1,256}$`)
-	queue   = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
+	store  = lazyregexp.New(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:eventdatastore/[0-9a-f-]{36}$`)
+	trail  = lazyregexp.New(`^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128}$`)
+	engine = lazyregexp.New(`^(` + Lake + `|` + Athena + `)$`)
+	// Location is what the location of a trail's files looks like, with the bucket and what its keys begin with as groups. Control Tower's prefix is the
+	// organization's id, which stands behind AWSLogs again: https://docs.aws.amazon.com/controltower/latest/userguide/logging-and-monitoring.html
+	Location = lazyregexp.New(`^s3://(` + BucketName + `)/((?:[A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?)$`)
+	topic    = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	account  = lazyregexp.New(`^[0-9]{12}$`)
+	iamARN   = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
+	tagKey   = lazyregexp.New(`^[\w .:/=+@-]{1,128}$`)
+	filter   = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
+	records  = lazyregexp.New(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
+	seal     = lazyregexp.New(`^` + SealStated + `$`)
+	table    = lazyregexp.New(`^[A-Za-z0-9_.-]{3,255}$`)
+	group    = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
+	roleARN  = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
+	bus      = lazyregexp.New(`^[A-Za-z0-9._-]{1,256}$`)
+	queue    = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 )
 
 // field is one setting: how it is read, and how it is written.
@@ -191,7 +196,7 @@ func (s *Responder) fields() []field {
 		text("EPOCH", "up to 64 letters, digits, dots, hyphens and underscores", false, filter, &s.Generation),
 		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),
-		text("TRAIL_LOCATION", "where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", false, files, &s.TrailLocation),
+		text("TRAIL_LOCATION", AcceptedLocation, false, Location, &s.TrailLocation),
 		text("SEALED", "stated, or not there", false, seal, &s.Sealed),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),

@@ -30,6 +30,9 @@ type Trail struct {
 	Delivered, Started time.Time
 	// Selectors choose the events that it records: those that any of them takes.
 	Selectors []Selector
+	// Hidden is why its status or its selectors could not be read, one sentence; "" where they were. It is of an organization's trail alone, of
+	// which AWS shows its members a part. What was not read is taken on trust.
+	Hidden string
 }
 
 // Reader reads a trail by its ARN. Every error is one sentence that names the trail and what to do; errors.Is finds ErrGone in it.
@@ -45,7 +48,7 @@ type StoreReader interface {
 // ErrGone says that there is no such trail, or no such event data store.
 var ErrGone = errors.New("there is no such trail")
 
-// Wish is what a deployment needs of a trail: to be of its account and region, and the reads of these buckets; Everything stands for all.
+// Wish is what a deployment in an account and region needs of a trail: the reads of these buckets; Everything stands for all.
 type Wish struct {
 	Account, Region string
 	Buckets         []string
@@ -54,14 +57,23 @@ type Wish struct {
 // Everything is the entry that stands for every bucket.
 const Everything = "*"
 
-// Look reads a trail, and says why it cannot be asked who read the buckets, in one sentence that says what to change.
+// Look reads a trail, and says why it cannot be asked who read the buckets, in one sentence that says what to change. It may be another region's, or
+// one of the organization's of which this account is a member.
 func Look(ctx context.Context, r Reader, arn string, w Wish) (Trail, error) {
-	if err := w.place(arn); err != nil {
-		return Trail{}, err
+	m := form.FindStringSubmatch(arn)
+	if m == nil {
+		return Trail{}, fmt.Errorf("%+q is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME", arn)
 	}
+	ours := m[3] == w.Account
 	t, err := r.Read(ctx, arn)
-	if err != nil {
+	switch {
+	case err != nil && ours:
 		return Trail{}, err
+	case err != nil:
+		return Trail{}, fmt.Errorf("%w; it is of account %s, and the deployment is of %s, which can look up a trail of its own or of its organization's: "+
+			"where it is neither, give -c trailLocation=s3://BUCKET/[PREFIX/]AWSLogs/[o-ORGANIZATION/]", err, m[3], w.Account)
+	case t.Hidden != "" && ours:
+		return Trail{}, errors.New(t.Hidden)
 	}
 	return t, t.Wrong(w)
 }
@@ -73,20 +85,10 @@ var form = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12})
 // folder is a prefix that can stand in the table's location, where $ and { begin a partition.
 var folder = lazyregexp.New(`^[A-Za-z0-9!_./=+:@-]*$`)
 
-// place refuses a trail of another account or region: what was made elsewhere cannot be read from here.
-func (w Wish) place(arn string) error {
-	switch m := form.FindStringSubmatch(arn); {
-	case m == nil:
-		return fmt.Errorf("%+q is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME", arn)
-	case m[3] != w.Account:
-		return fmt.Errorf("trail %+q is of another account than the deployment, %s; deploy with the trail's account, or give a trail of this one", arn, w.Account)
-	case m[2] != w.Region:
-		return fmt.Errorf("trail %+q was made in another region than the deployment's, %s; deploy there, or give a trail that was made here", arn, w.Region)
-	}
-	return nil
-}
-
 func (t Trail) partition() string { return strings.Split(t.ARN+":", ":")[1] }
+
+// home is the region in which it was made.
+func (t Trail) home() string { return strings.Split(t.ARN+":::", ":")[3] }
 
 // Location is where the accounts' folders lie, with the slash at its end: s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/].
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
@@ -112,6 +114,10 @@ func (t Trail) Wrong(w Wish) error {
 		return fmt.Errorf("%s: there is no such bucket as its %+q; make it, or give the trail another", name, t.Bucket)
 	case !folder.MatchString(t.Prefix):
 		return fmt.Errorf("%s puts its files under the prefix %+q, which cannot stand in Athena's table; give the trail a prefix of letters, digits and !_./=+:@-", name, t.Prefix)
+	case !t.MultiRegion && t.home() != w.Region:
+		return fmt.Errorf("%s records its own region alone, and the buckets are in %s; give a trail of that region, or make it a multi-region trail", name, w.Region)
+	case t.Hidden != "":
+		return nil
 	case !t.Logging:
 		return fmt.Errorf("%s is stopped, and records nothing; start it: aws cloudtrail start-logging --name %s", name, t.ARN)
 	case t.DeliveryError != "":
@@ -167,6 +173,9 @@ func (t Trail) Warnings() []string {
 	var all []string
 	warn := func(format string, a ...any) {
 		all = append(all, fmt.Sprintf("trail %+q "+format, append([]any{t.ARN}, a...)...))
+	}
+	if t.Hidden != "" {
+		return []string{t.Hidden + "; that it logs the reads of the watched buckets, copies and management events is taken on trust"}
 	}
 	if !t.MultiRegion {
 		warn("records one region: IAM's, STS's and sign-in's calls are recorded elsewhere, so that what a thief does next is not seen; make it a multi-region trail")

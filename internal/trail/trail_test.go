@@ -2,6 +2,7 @@ package trail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -87,11 +88,14 @@ func TestWhichBucketsATrailRecords(t *testing.T) {
 // reader has one trail.
 type reader struct {
 	trail Trail
+	err   error
 	reads int
 }
 
 func (r *reader) Read(_ context.Context, arn string) (Trail, error) {
-	r.reads++
+	if r.reads++; r.err != nil {
+		return Trail{}, r.err
+	}
 	r.trail.ARN = arn
 	return r.trail, nil
 }
@@ -133,10 +137,12 @@ func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
 		{aTrail, good, ""},
 		{"main", good, `"main" is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME`},
 		{strings.Replace(aTrail, "trail/", "eventdatastore/", 1), good, `"arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/main" is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME`},
-		{strings.Replace(aTrail, "111122223333", "444455556666", 1), good,
-			`trail "arn:aws:cloudtrail:eu-west-1:444455556666:trail/main" is of another account than the deployment, 111122223333; deploy with the trail's account, or give a trail of this one`},
-		{strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), good,
-			`trail "arn:aws:cloudtrail:us-east-1:111122223333:trail/main" was made in another region than the deployment's, eu-west-1; deploy there, or give a trail that was made here`},
+		{strings.Replace(aTrail, "111122223333", "444455556666", 1), good, ""},
+		{strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), good, ""},
+		{strings.Replace(aTrail, "eu-west-1", "us-east-1", 1), with(func(t *Trail) { t.MultiRegion = false }),
+			`trail "arn:aws:cloudtrail:us-east-1:111122223333:trail/main" records its own region alone, and the buckets are in eu-west-1; give a trail of that region, or make it a multi-region trail`},
+		{strings.Replace(aTrail, "111122223333", "444455556666", 1), with(func(t *Trail) { t.Hidden, t.Logging, t.Selectors = "it is hidden", false, nil }), ""},
+		{aTrail, with(func(t *Trail) { t.Hidden = "it is hidden" }), "it is hidden"},
 		{aTrail, with(func(t *Trail) { t.Logging = false }),
 			`trail "` + aTrail + `" is stopped, and records nothing; start it: aws cloudtrail start-logging --name ` + aTrail},
 		{aTrail, with(func(t *Trail) { t.DeliveryError = "NoSuchBucket" }), `trail "` + aTrail + `": there is no such bucket as its "files"; make it, or give the trail another`},
@@ -156,11 +162,18 @@ func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
 		if got := fmt.Sprint(err); got != c.want && !(c.want == "" && err == nil) {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
-		if elsewhere := c.arn != aTrail; elsewhere != (r.reads == 0) {
+		if none := strings.HasSuffix(c.want, "is not the ARN of a trail, arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME"); none != (r.reads == 0) {
 			t.Errorf("%s was read %d times", c.arn, r.reads)
 		}
 	}
-	_, err := Look(t.Context(), &reader{trail: Trail{Bucket: "files", Logging: true}}, aTrail, Wish{"111122223333", "eu-west-1", list("*", "logs")})
+	refused := &reader{err: errors.New("trail: not for you")}
+	for arn, want := range map[string]string{aTrail: "trail: not for you", strings.Replace(aTrail, "111122223333", "444455556666", 1): "trail: not for you; it is of account 444455556666, and the deployment is of 111122223333, " +
+		"which can look up a trail of its own or of its organization's: where it is neither, give -c trailLocation=s3://BUCKET/[PREFIX/]AWSLogs/[o-ORGANIZATION/]"} {
+		if got, err := Look(t.Context(), refused, arn, Wish{"111122223333", "eu-west-1", list("logs")}); err == nil || err.Error() != want || got.ARN != "" {
+			t.Errorf("got %+v, %v, want %s", got, err, want)
+		}
+	}
+	_, err := Look(t.Context(), &reader{trail: Trail{Bucket: "files", Logging: true, MultiRegion: true}}, aTrail, Wish{"111122223333", "eu-west-1", list("*", "logs")})
 	if want := `trail "` + aTrail + `" does not record the reads of every bucket; select S3 data events of all buckets, or name the watched buckets`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -207,6 +220,7 @@ func TestWhatATrailLeavesOutIsWarnedOf(t *testing.T) {
 		"parts of copies":   {Trail{MultiRegion: true, Selectors: append(all(data(Condition{Field: "eventName", Equals: list("CopyObject")})), management...)}, list("does not record UploadPartCopy")},
 		"management events": {Trail{MultiRegion: true, Selectors: all(copies)}, list("every management event of iam.amazonaws.com")},
 		"writes only":       {Trail{MultiRegion: true, Selectors: append(all(copies), Basic{ReadWrite: "WriteOnly", Management: true}.Selectors()...)}, list("every management event of iam.amazonaws.com")},
+		"what is hidden":    {Trail{Hidden: `trail "` + aTrail + `" says nothing`}, list("says nothing; that it logs the reads of the watched buckets, copies and management events is taken on trust")},
 		"all of it":         {Trail{}, list("records one region", "does not record CopyObject", "every management event")},
 	} {
 		c.trail.ARN = aTrail
@@ -232,6 +246,8 @@ func TestWhereTheFilesLie(t *testing.T) {
 		{Trail{Bucket: "files"}, "s3://files/AWSLogs/", "AWSLogs/"},
 		{Trail{Bucket: "files", Prefix: "a/b"}, "s3://files/a/b/AWSLogs/", "a/b/AWSLogs/"},
 		{Trail{Bucket: "files", Prefix: "a", Organization: "o-exampleorg"}, "s3://files/a/AWSLogs/o-exampleorg/", "a/AWSLogs/o-exampleorg/"},
+		{Trail{Bucket: "aws-controltower-logs-444455556666-eu-west-1", Prefix: "o-exampleorg", Organization: "o-exampleorg"},
+			"s3://aws-controltower-logs-444455556666-eu-west-1/o-exampleorg/AWSLogs/o-exampleorg/", "o-exampleorg/AWSLogs/o-exampleorg/"},
 	} {
 		if got := c.trail.Location(); got != c.location {
 			t.Errorf("got %s, want %s", got, c.location)

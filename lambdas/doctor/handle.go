@@ -80,8 +80,9 @@ func (e *examiner) heartbeat(ctx context.Context) error {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 const maxData = 1500
 
-// deployed asks each engine each question while the stack is deployed, and answers what became of it, and which thresholds would suit the watched
-// buckets better. It fails no deployment: what an engine refuses is said, and told.
+// deployed tries to read the trail's files and asks each engine each question while the stack is deployed, and answers what became of it, and which
+// thresholds would suit the watched buckets better. It fails no deployment: what is refused is said, and told. The owner of the files may need the
+// roles' names to let them in.
 func (e *examiner) deployed(ctx context.Context, request cfn.Event) (id string, data map[string]any, err error) {
 	const resource = "nightlatch-questions"
 	if request.RequestType == cfn.RequestDelete {
@@ -91,16 +92,22 @@ func (e *examiner) deployed(ctx context.Context, request cfn.Event) (id string, 
 	if err != nil {
 		return resource, nil, err
 	}
-	all = slices.DeleteFunc(all, func(c doctor.Check) bool { return c.Name != doctor.QuestionsName })
+	all = slices.DeleteFunc(all, func(c doctor.Check) bool { return c.Name != doctor.AccessName && c.Name != doctor.QuestionsName })
 	reports := doctor.Run(ctx, e.now, all)
 	if err := e.tell(ctx, reports, true); err != nil {
 		e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 	}
-	said := []string{reports[0].Says}
-	for _, f := range reports[0].Found {
-		said = append(said, f.Says)
+	var said []string
+	for _, r := range reports {
+		if r.Name == doctor.QuestionsName || r.State != doctor.Holds {
+			said = append(said, r.Says)
+		}
+		for _, f := range r.Found {
+			said = append(said, f.Says)
+		}
 	}
-	return resource, map[string]any{"Questions": e.output("questions", strings.Trim(strings.Join(said, "; "), "; ")), "Thresholds": e.output("thresholds", e.thresholds(ctx, request.ResourceProperties))}, nil
+	said = slices.DeleteFunc(said, func(text string) bool { return text == "" })
+	return resource, map[string]any{"Questions": e.output("questions", strings.Join(said, "; ")), "Thresholds": e.output("thresholds", e.thresholds(ctx, request.ResourceProperties))}, nil
 }
 
 // output is a text as the stack shows it. All of it goes to the log.

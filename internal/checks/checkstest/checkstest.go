@@ -89,6 +89,9 @@ const unmade = `,
 // accounts counts them: each test has its own.
 var accounts atomic.Int64
 
+// TrailFile is the name of today's one file of the trail.
+const TrailFile = "today.json.gz"
+
 // Account is an account of moto's with that stack in it, and what is in the way to it. What it answers may be changed between two runs.
 type Account struct {
 	// ID is the account's, StackID the stack's; Config reaches it, and Names are the physical ids of the stack's resources by their logical ones.
@@ -157,6 +160,9 @@ func New(t *testing.T) *Account {
 		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
 			operation = form.Get("Action")
 		}
+		if r.URL.Query().Has("list-type") {
+			operation = "ListObjectsV2"
+		}
 		switch {
 		case a.Meddle != nil && a.Meddle(w, operation):
 		case r.URL.Query().Has("metrics"):
@@ -222,6 +228,9 @@ func New(t *testing.T) *Account {
 	buckets := s3.NewFromConfig(a.Config, func(o *s3.Options) { o.UsePathStyle = true })
 	_, err = buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("files-" + a.ID),
 		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
+	a.do(err)
+	_, err = buckets.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("files-" + a.ID), Body: strings.NewReader("{}"),
+		Key: aws.String("AWSLogs/" + a.ID + "/CloudTrail/eu-west-1/" + time.Now().UTC().Format("2006/01/02") + "/" + TrailFile)})
 	a.do(err)
 	files, itself := trailbucket.Denied()
 	sealed, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{a.onlyCloudTrail(files, "/*"), a.onlyCloudTrail(itself, "")}})

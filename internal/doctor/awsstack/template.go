@@ -89,6 +89,7 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 			d.Policy = p
 		}
 	}
+	d.MadeTrail = d.MadeTrail || len(t.of("AWS::CloudTrail::Trail")) > 0
 	for _, environment := range f.environments() {
 		if v := environment["NIGHTLATCH_TRAIL"]; v != "" {
 			d.Trail = v
@@ -96,6 +97,7 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		if v := environment["NIGHTLATCH_EVENT_DATA_STORE"]; v != "" {
 			d.Store = v
 		}
+		d.Location = cmp.Or(environment["NIGHTLATCH_TRAIL_LOCATION"], d.Location)
 		d.Mode, d.ObserveUntil = cmp.Or(environment["NIGHTLATCH_MODE"], d.Mode), cmp.Or(environment["NIGHTLATCH_OBSERVE_UNTIL"], d.ObserveUntil)
 		d.Stated = d.Stated || environment["NIGHTLATCH_SEALED"] == settings.SealStated
 		d.Heartbeat = d.Heartbeat || environment["NIGHTLATCH_HEARTBEAT"] != ""

@@ -17,6 +17,10 @@ func athenaAsks(also map[string]map[string]string) map[string]map[string]string 
 	return when
 }
 
+// ownFolder holds the files of the deployment's own account: in an organization's bucket those of all others lie beside it. No partition of the table
+// is elsewhere.
+const ownFolder = "${TrailPrefix}${Account}/CloudTrail/*"
+
 // Grants are the permissions for the calls that a Trail makes, and for what Athena does for it with its caller's rights. Athena reads the table's
 // definition in the Glue Data Catalog and the trail's files, and writes and reads results. A deployment gives the placeholders their values:
 //
@@ -59,15 +63,15 @@ func Grants() []grant.Grant {
 		{
 			Sid:     "ReadTheTrailsFiles",
 			Actions: []string{"s3:GetObject"},
-			On:      []string{"${TrailBucket}/${TrailPrefix}*"},
-			Why:     "A trail's files are below one prefix, under names that are known only when they are written.",
+			On:      []string{"${TrailBucket}/" + ownFolder},
+			Why:     "A trail's files are below one folder, under names that are known only when they are written.",
 			When:    athenaAsks(nil),
 		},
 		{
 			Sid:     "ListTheTrailsFiles",
 			Actions: []string{"s3:ListBucket"},
 			On:      []string{"${TrailBucket}"},
-			When:    athenaAsks(map[string]map[string]string{"StringLike": {"s3:prefix": "${TrailPrefix}*"}}),
+			When:    athenaAsks(map[string]map[string]string{"StringLike": {"s3:prefix": ownFolder}}),
 		},
 		{
 			Sid:     "FindTheBuckets",

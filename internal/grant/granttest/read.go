@@ -352,8 +352,11 @@ func Decode(r *http.Request, body []byte) (cbor.Map, error) {
 // is no object, and not told that there is none.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions, https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func ofObject(r *http.Request, bucket, key string) ([]Call, error) {
-	c := Call{Action: "s3:PutObject", Resource: "arn:aws:s3:::" + bucket + "/" + key}
+	c := Call{Action: "s3:PutObject", Resource: "arn:aws:s3:::" + bucket + "/" + anyDay(key)}
 	switch {
+	case r.Method == http.MethodGet && strings.Contains(key, "/CloudTrail/"): // a trail's file, which was listed before
+		c.Action = "s3:GetObject"
+		return []Call{c}, nil
 	case r.Method == http.MethodGet && !r.URL.Query().Has("uploadId"):
 		c.Action = "s3:GetObject"
 		return []Call{c, {Action: "s3:ListBucket", Resource: "arn:aws:s3:::" + bucket}}, nil
@@ -366,6 +369,12 @@ func ofObject(r *http.Request, bucket, key string) ([]Call, error) {
 	return nil, fmt.Errorf("there is no resource for %s of an object here", r.Method)
 }
 
+// days are the folders of a trail's files.
+var days = regexp.MustCompile(`/[0-9]{4}/[0-9]{2}/[0-9]{2}/`)
+
+// anyDay is a key of a trail's file with one day, whatever day it is of.
+func anyDay(key string) string { return days.ReplaceAllString(key, "/2026/03/04/") }
+
 // s3 reads the REST calls about request metrics, about who may write into a trail's bucket, and about what denies and closes one. To delete a configuration takes the permission to put one.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html
 func (a *AWS) s3(r *http.Request) (Call, error) {
@@ -373,6 +382,10 @@ func (a *AWS) s3(r *http.Request) (Call, error) {
 	switch {
 	case bucket == "" && r.Method == http.MethodGet:
 		return Call{Action: "s3:ListAllMyBuckets", Resource: "*"}, nil
+	case bucket != "" && r.Method == http.MethodGet && r.URL.Query().Has("list-type"):
+		c := Call{Action: "s3:ListBucket", Resource: "arn:aws:s3:::" + bucket}
+		c.set("s3:prefix", anyDay(r.URL.Query().Get("prefix")))
+		return c, nil
 	case bucket != "" && r.URL.Query().Has("metrics"):
 		c := Call{Action: "s3:PutMetricsConfiguration", Resource: "arn:aws:s3:::" + bucket}
 		c.set("aws:ResourceAccount", a.Account)

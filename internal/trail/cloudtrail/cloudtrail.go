@@ -26,7 +26,7 @@ const callTimeout = 15 * time.Second
 // backoff bounds the wait between two attempts.
 const backoff = time.Second
 
-// Trails are the trails of one account and region. It is safe for use by several goroutines.
+// Trails are the trails that one account sees, of any region: its own, and those of its organization. It is safe for use by several goroutines.
 type Trails struct {
 	client        *cloudtrail.Client
 	organizations *organizations.Client
@@ -37,7 +37,7 @@ var (
 	_ trail.StoreReader = (*Trails)(nil)
 )
 
-// New reaches the trails of cfg's region with cfg's credentials.
+// New reaches the trails with cfg's credentials, each in its own region.
 func New(cfg aws.Config) (*Trails, error) {
 	switch {
 	case cfg.Credentials == nil:
@@ -66,12 +66,16 @@ func Grants() []grant.Grant {
 	}
 }
 
-// Read reads a trail, as it is configured and as it is doing.
+// Read reads a trail, as it is configured and as it is doing. The calls go to the region in which it was made: in others it is a shadow of itself
+// (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html). A member account sees its organization's trails by their
+// ARNs (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html); that AWS hides their selectors from it is
+// known from others' code alone, and what it refuses of an organization's trail is Hidden.
 func (t *Trails) Read(ctx context.Context, arn string) (trail.Trail, error) {
 	out := trail.Trail{ARN: arn}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	got, err := t.client.GetTrail(ctx, &cloudtrail.GetTrailInput{Name: &arn})
+	home := func(o *cloudtrail.Options) { o.Region = strings.Split(arn+":::", ":")[3] }
+	got, err := t.client.GetTrail(ctx, &cloudtrail.GetTrailInput{Name: &arn}, home)
 	if err == nil && got.Trail == nil {
 		err = errStrange
 	}
@@ -80,18 +84,14 @@ func (t *Trails) Read(ctx context.Context, arn string) (trail.Trail, error) {
 	}
 	out.Bucket, out.Prefix, out.Key = aws.ToString(got.Trail.S3BucketName), aws.ToString(got.Trail.S3KeyPrefix), aws.ToString(got.Trail.KmsKeyId)
 	out.MultiRegion = aws.ToBool(got.Trail.IsMultiRegionTrail)
-	status, err := t.client.GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: &arn})
-	if err != nil {
-		return trail.Trail{}, failed("cloudtrail:GetTrailStatus", arn, err)
+	ofOrganization := aws.ToBool(got.Trail.IsOrganizationTrail)
+	if err := t.working(ctx, &out, home); err != nil {
+		if !ofOrganization || !hidden(err) {
+			return trail.Trail{}, err
+		}
+		out.Hidden = err.Error()
 	}
-	out.Logging, out.DeliveryError = aws.ToBool(status.IsLogging), aws.ToString(status.LatestDeliveryError)
-	out.Delivered, out.Started = aws.ToTime(status.LatestDeliveryTime), aws.ToTime(status.StartLoggingTime)
-	selectors, err := t.client.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: &arn})
-	if err != nil {
-		return trail.Trail{}, failed("cloudtrail:GetEventSelectors", arn, err)
-	}
-	out.Selectors = selectorsOf(selectors)
-	if !aws.ToBool(got.Trail.IsOrganizationTrail) {
+	if !ofOrganization {
 		return out, nil
 	}
 	org, err := t.organizations.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
@@ -103,6 +103,22 @@ func (t *Trails) Read(ctx context.Context, arn string) (trail.Trail, error) {
 	}
 	out.Organization = *org.Organization.Id
 	return out, nil
+}
+
+// working reads how a trail is doing, and what it selects.
+func (t *Trails) working(ctx context.Context, out *trail.Trail, home func(*cloudtrail.Options)) error {
+	status, err := t.client.GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: &out.ARN}, home)
+	if err != nil {
+		return failed("cloudtrail:GetTrailStatus", out.ARN, err)
+	}
+	out.Logging, out.DeliveryError = aws.ToBool(status.IsLogging), aws.ToString(status.LatestDeliveryError)
+	out.Delivered, out.Started = aws.ToTime(status.LatestDeliveryTime), aws.ToTime(status.StartLoggingTime)
+	selectors, err := t.client.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: &out.ARN}, home)
+	if err != nil {
+		return failed("cloudtrail:GetEventSelectors", out.ARN, err)
+	}
+	out.Selectors = selectorsOf(selectors)
+	return nil
 }
 
 // ReadStore reads an event data store, which may be another region's or account's.

@@ -83,7 +83,7 @@ func TestEachFailureIsASentence(t *testing.T) {
 	} {
 		trails, fake := newTrails(t)
 		fake.Join("o-exampleorg")
-		fake.Change(aTrail, func(tr *trailtest.Trail) { tr.Trail["IsOrganizationTrail"] = true })
+		fake.Change(aTrail, func(tr *trailtest.Trail) { tr.Trail["IsOrganizationTrail"] = c.operation == "DescribeOrganization" })
 		fake.Fail(func(operation string) awstest.Fault {
 			if operation == c.operation {
 				return awstest.Fault{Code: c.code, Message: c.message}
@@ -120,6 +120,39 @@ func TestEachFailureIsASentence(t *testing.T) {
 	for _, cfg := range []aws.Config{{Region: "eu-west-1"}, {Credentials: awstest.Config("").Credentials}} {
 		if got, err := New(cfg); err == nil || got != nil {
 			t.Errorf("%+v: got %v, %v", cfg, got, err)
+		}
+	}
+}
+
+// Each trail is read in the region in which it was made. Of an organization's, AWS may refuse a member how it is doing: the rest is known. What is
+// out of reach is no such answer.
+func TestATrailOfTheOrganizationIsRead(t *testing.T) {
+	const theirs = "arn:aws:cloudtrail:us-east-1:444455556666:trail/organization"
+	for _, operation := range []string{"", "GetTrailStatus", "GetEventSelectors"} {
+		for _, code := range []string{"AccessDeniedException", "TrailNotFoundException", "UnsupportedOperationException", "ThrottlingException"} {
+			trails, fake := newTrails(t)
+			fake.Make(theirs, "archive")
+			fake.Join("o-exampleorg")
+			fake.Change(theirs, func(tr *trailtest.Trail) {
+				tr.Trail["IsOrganizationTrail"], tr.Trail["S3KeyPrefix"] = true, "o-exampleorg"
+			})
+			fake.Fail(func(asked string) awstest.Fault {
+				if asked == operation {
+					return awstest.Fault{Code: code, Message: "no\x1b"}
+				}
+				return awstest.Fault{}
+			})
+			got, err := trails.Read(t.Context(), theirs)
+			if operation != "" && code == "ThrottlingException" {
+				if err == nil || cmp.Diff(got, trail.Trail{}) != "" {
+					t.Errorf("%s: got %+v, %v", operation, got, err)
+				}
+				continue
+			}
+			hidden := strings.HasPrefix(got.Hidden, `trail "`+theirs+`": `) && !strings.ContainsAny(got.Hidden, "\n\x1b")
+			if err != nil || got.Location() != "s3://archive/o-exampleorg/AWSLogs/o-exampleorg/" || hidden != (operation != "") || (len(got.Selectors) > 0) != (operation == "") {
+				t.Errorf("%s %s: got %+v, %v", operation, code, got, err)
+			}
 		}
 	}
 }

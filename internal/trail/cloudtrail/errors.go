@@ -19,6 +19,14 @@ type gone struct{ error }
 // Is implements errors.Is.
 func (gone) Is(target error) bool { return target == trail.ErrGone }
 
+// refusal is an answer of AWS's to a call, which it will give again.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// hidden reports whether AWS has refused a call, and was not only out of reach.
+func hidden(err error) bool { _, is := errors.AsType[refusal](err); return is }
+
 // failed makes the one sentence about a call that failed. The codes are those of
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrail.html#API_GetTrail_Errors and
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html#API_DescribeOrganization_Errors.
@@ -40,12 +48,12 @@ func failed(action, arn string, err error) error {
 	case "EventDataStoreNotFoundException", "EventDataStoreARNInvalidException", "InactiveEventDataStoreException":
 		return gone{fmt.Errorf("%s: there is no such store; correct the setting eventDataStore, or ask a trail", on)}
 	case "TrailNotFoundException", "InvalidTrailNameException", "CloudTrailARNInvalidException":
-		return fmt.Errorf("%s: %w; correct the setting trail, or let one be made: -c trail=create", on, trail.ErrGone)
+		return refusal{fmt.Errorf("%s: %w; correct the setting trail, or let one be made: -c trail=create", on, trail.ErrGone)}
 	case "AccessDenied", "AccessDeniedException":
-		return fmt.Errorf("%s: %w", on, grant.Denied(action, "it", refused.ErrorMessage()))
+		return refusal{fmt.Errorf("%s: %w", on, grant.Denied(action, "it", refused.ErrorMessage()))}
 	case "AWSOrganizationsNotInUseException":
 		return fmt.Errorf("%s records an organization, and its account is in none any more; make it a trail of the account, or give another", on)
 	default:
-		return fmt.Errorf("%s: AWS refused %s with %s (%+q); see the errors of that call in the API reference", on, action, code, refused.ErrorMessage())
+		return refusal{fmt.Errorf("%s: AWS refused %s with %s (%+q); see the errors of that call in the API reference", on, action, code, refused.ErrorMessage())}
 	}
 }

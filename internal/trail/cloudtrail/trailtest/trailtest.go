@@ -126,6 +126,9 @@ func (s *Server) do(r awstest.Request) (any, error) {
 	if err := json.Unmarshal(r.Body, &in); err != nil {
 		return nil, awstest.Fault{Code: "SerializationException", Message: err.Error()}
 	}
+	if home := strings.Split(in.Name+in.TrailName+":::", ":")[3]; home != "" && home != r.Region { // nothing is asked of a shadow
+		return nil, awstest.Fault{Code: "InvalidHomeRegionException", Message: "The trail's home is " + home + ", and not " + r.Region}
+	}
 	if r.Operation == "GetEventDataStore" {
 		if store := s.stores[in.EventDataStore]; store != nil {
 			return store, nil
