@@ -62,6 +62,9 @@ func covers(st map[string]any, c request) bool {
 			}
 		}
 	}
+	if strings.HasPrefix(c.Resource, "${TrailBucket}") && (c.Action == "s3:GetObject" || c.Action == "s3:ListBucket") { // what Athena reads is no call of the function's
+		return strings.HasPrefix(st["Sid"].(string), "TryTo")
+	}
 	if c.Action == "s3:GetBucketPolicy" && !strings.HasPrefix(c.Resource, "arn:aws:s3:::"+theCases) { // the doctor reads that of its stack's buckets, too
 		return st["Sid"] != "ReadItsBuckets"
 	}
@@ -407,7 +410,10 @@ func TestTheRoleIsJudged(t *testing.T) {
 				if slices.Contains(m.changes, aTrail) {
 					files = "arn:aws:s3:::files"
 				}
-				recorded[i].Resource = strings.Replace(c.Resource, "${TrailBucket}", files, 1)
+				recorded[i].Resource = strings.NewReplacer("${TrailBucket}", files, "/AWSLogs/", "/"+lookedUp["Folder"]).Replace(c.Resource)
+				if prefix := c.Context["s3:prefix"]; prefix != "" {
+					recorded[i].Context["s3:prefix"] = strings.Replace(prefix, "AWSLogs/", lookedUp["Folder"], 1)
+				}
 				switch { // what the others do, this deployment has no right to
 				case name == "observe" && c.Action == "iam:UpdateAccessKey",
 					service == "cloudtrail" && m.function != "enroller" && slices.Contains(m.changes, without),

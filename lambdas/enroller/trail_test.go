@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/awstest"
 	"nightlatch/internal/trail/cloudtrail/trailtest"
 )
 
@@ -59,6 +60,33 @@ func TestATrailIsLookedUp(t *testing.T) {
 	}
 }
 
+// A trail of the organization, of another account and region, of which the member is shown no selectors: the team is told what is taken on trust.
+func TestATrailOfTheOrganizationIsLookedUp(t *testing.T) {
+	w := newWorld(t)
+	theirs := strings.NewReplacer(ours, "444455556666", region, "us-east-1").Replace(aTrail)
+	w.aws.Make(theirs, "archive")
+	w.aws.Join("o-exampleorg")
+	w.aws.Change(theirs, func(t *trailtest.Trail) { t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"] = true, "o-exampleorg" })
+	w.aws.Fail(func(operation string) awstest.Fault {
+		if operation == "GetEventSelectors" {
+			return awstest.Fault{Code: "AccessDeniedException", Message: "no"}
+		}
+		return awstest.Fault{}
+	})
+	got := w.request(t.Context(), create, wantTrail(theirs, "logs"), nil)
+	data := map[string]any{"Bucket": "archive", "Folder": "o-exampleorg/AWSLogs/o-exampleorg/", "Key": "arn:aws:kms:us-east-1:444455556666:key/none", "Records": "some"}
+	if got.Status != cfn.StatusSuccess || cmp.Diff(got.Data, data) != "" {
+		t.Errorf("got %+v", got)
+	}
+	if len(w.team.sent) != 1 || !strings.Contains(w.team.sent[0].Body, "that it logs the reads of the watched buckets, copies and management events is taken on trust") {
+		t.Errorf("the team was notified of %q", w.team.sent)
+	}
+	w.aws.Change(theirs, func(t *trailtest.Trail) { t.Trail["IsMultiRegionTrail"] = false })
+	if got := w.request(t.Context(), create, wantTrail(theirs, "logs"), nil); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "records its own region alone, and the buckets are in eu-west-1") {
+		t.Errorf("one region: got %+v", got)
+	}
+}
+
 // Each stops the deployment with one sentence.
 func TestATrailThatCannotBeAskedFailsTheDeployment(t *testing.T) {
 	for _, c := range []struct {
@@ -66,8 +94,8 @@ func TestATrailThatCannotBeAskedFailsTheDeployment(t *testing.T) {
 		change func(*trailtest.Trail)
 		says   string
 	}{
-		{wantTrail(strings.Replace(aTrail, ours, "444455556666", 1), "logs"), nil, "is of another account than the deployment, 111122223333"},
-		{wantTrail(strings.Replace(aTrail, region, "us-east-1", 1), "logs"), nil, "was made in another region than the deployment's, eu-west-1"},
+		{wantTrail(strings.Replace(aTrail, ours, "444455556666", 1), "logs"), nil, "it is of account 444455556666, and the deployment is of 111122223333, which can look up a trail of its own or of its organization's: where it is neither, give -c trailLocation=s3://"},
+		{wantTrail(strings.Replace(aTrail, region, "us-east-1", 1), "logs"), nil, "there is no such trail"},
 		{wantTrail(aTrail+"-2", "logs"), nil, "there is no such trail"},
 		{wantTrail(aTrail, "logs"), stopped, "is stopped, and records nothing"},
 		{wantTrail(aTrail, "logs"), func(t *trailtest.Trail) { t.Status["LatestDeliveryError"] = "NoSuchBucket" }, `there is no such bucket as its "files"`},

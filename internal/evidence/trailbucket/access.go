@@ -61,7 +61,9 @@ func (b *Bucket) first(ctx context.Context, folder string) (key string, err erro
 
 func (b *Bucket) get(ctx context.Context, key string) error {
 	return b.call(func(region func(*s3.Options)) error {
-		out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: aws.String("bytes=0-0")}, region)
+		out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: aws.String("bytes=0-0")}, region, func(o *s3.Options) {
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // a checksum is the whole file's
+		})
 		if err != nil {
 			return err
 		}
