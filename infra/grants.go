@@ -92,6 +92,9 @@ func channelGrants(s Settings) (all []grant.Grant) {
 	if s.Events != "" {
 		all = append(all, events.Grants()...)
 	}
+	if s.Hub != "" {
+		all = append(all, events.HubGrants()...)
+	}
 	if s.Chat != "" {
 		all = append(all, sns.ChatGrants()...)
 	}

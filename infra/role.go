@@ -41,7 +41,7 @@ func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents, mo
 	values := map[string]string{
 		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
 		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
-		"Stack": stackName, "StackID": *awscdk.Aws_STACK_ID(), "Heartbeat": s.secretGranted(s.Heartbeat), "Webhook": s.secretGranted(s.Webhook), "Slack": s.secretGranted(s.Slack), "EventBus": s.Events, "Chat": s.Chat, "Table": kept.tableARN, "CaseBucket": s.bucketARN(kept.cases), "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
+		"Stack": stackName, "StackID": *awscdk.Aws_STACK_ID(), "Heartbeat": s.secretGranted(s.Heartbeat), "Webhook": s.secretGranted(s.Webhook), "Slack": s.secretGranted(s.Slack), "EventBus": s.Events, "Hub": s.Hub, "Chat": s.Chat, "Table": kept.tableARN, "CaseBucket": s.bucketARN(kept.cases), "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
 	}
 	maps.Copy(values, more)
 	var statements []statement

@@ -35,6 +35,9 @@ func (s *Settings) checkChannels() error {
 	if s.Events != "" {
 		n += len(s.Events) + len(`"NIGHTLATCH_EVENT_BUS":"",`)
 	}
+	if s.Hub != "" {
+		n += len(s.Hub) + len(`"NIGHTLATCH_HUB":"",`)
+	}
 	if s.Chat != "" {
 		n += len(s.Chat) + len(`"NIGHTLATCH_CHAT":"",`)
 	}
@@ -42,7 +45,7 @@ func (s *Settings) checkChannels() error {
 		return fmt.Errorf("chat and topics both name %q, and a chat shows nothing but a form that nobody reads in an e-mail: give the chat a topic of its own", s.Chat)
 	}
 	if n > maxTopics {
-		return fmt.Errorf("topics, webhook, slack, events and chat take %d characters together, a secret %d beside its name, and a function's environment has %d for them: send to one topic, and from there to the others, or shorten a secret's name",
+		return fmt.Errorf("topics, webhook, slack, events, hub and chat take %d characters together, a secret %d beside its name, and a function's environment has %d for them: send to one topic, and from there to the others, or shorten a secret's name",
 			n, longestARN, maxTopics)
 	}
 	return nil

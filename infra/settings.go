@@ -50,6 +50,8 @@ type Settings struct {
 	Slack string
 	// Events is the name of the event bus that gets each message as an event, "" for none.
 	Events string
+	// Hub is the ARN of the event bus of the security account's hub, "" for none.
+	Hub string
 	// Chat is the ARN of the SNS topic of which Amazon Q Developer in chat applications shows each message, "" for none.
 	Chat string
 	// Watchers are the endpoints that hear the alarms on our own functions: https URLs, telephone numbers, ARNs of queues and of other topics.
@@ -158,6 +160,7 @@ func (s *Settings) fields() []field {
 		{"webhook", "the name or the ARN of a secret in Secrets Manager", "", false, func(v string) error { return setSecret(v, &s.Webhook) }},
 		{"slack", "the name or the ARN of a secret in Secrets Manager", "", false, func(v string) error { return setSecret(v, &s.Slack) }},
 		{"events", "the name of an event bus of the deployment's account and region, such as default", "", false, func(v string) error { return match(v, events.BusName, &s.Events) }},
+		{"hub", "the ARN of the event bus of a hub, such as arn:aws:events:eu-west-1:111122223333:event-bus/NightlatchHub", "", false, func(v string) error { return match(v, settings.HubARN, &s.Hub) }},
 		{"chat", "the ARN of a standard SNS topic", "", false, func(v string) error { return match(v, topicARN, &s.Chat) }},
 		{"watchers", "https URLs, telephone numbers like +4915123456789, and ARNs of SQS queues and of standard SNS topics of the deployment's region, with commas between them, up to " +
 			strconv.Itoa(maxTopics) + " characters and 4 topics", "", false, s.setWatchers},

@@ -239,7 +239,7 @@ func TestChannelsThatDoNotFitAreRefused(t *testing.T) {
 	}
 	delete(fits, "chat")
 	fits["webhook"] = fits["webhook"].(string) + "x"
-	if _, err := Read(fits); err == nil || !strings.Contains(err.Error(), "topics, webhook, slack, events and chat take 701 characters together") || strings.Contains(err.Error(), "\n") {
+	if _, err := Read(fits); err == nil || !strings.Contains(err.Error(), "topics, webhook, slack, events, hub and chat take 701 characters together") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
 }

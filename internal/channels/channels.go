@@ -1,5 +1,5 @@
 // Package channels makes the channels of incidents, as a function's environment says: the team's topic with what takes its place, other topics, Slack,
-// the webhook, an event bus, and the topic of a chat.
+// the webhook, an event bus, the topic of a chat, and the hub.
 package channels
 
 import (
@@ -49,6 +49,13 @@ func Of(cfg aws.Config, s settings.Responder, dir string, turns notify.Turns, no
 	}
 	if turns != nil {
 		more = notify.Paced(more, turns, now, log)
+	}
+	if s.Hub != "" { // the last, and without turns: nothing waits for it, and it bears more than people do
+		hub, err := events.NewHub(cfg, s.Hub)
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, hub)
 	}
 	return append(all, more...), nil
 }

@@ -21,6 +21,7 @@ const (
 	Query      Do = "look"        // ask the trail: a query round
 	Follow     Do = "follow-up"   // a check after the verdict
 	Remind     Do = "remind"      // repeat what is asked, or escalate it
+	TellHub    Do = "tell-hub"    // tell the hub, whenever nothing else is due
 	Close      Do = "close"       // nothing is left to do: write that down
 	Wait       Do = "wait"        // nothing before Move.At
 	Nothing    Do = "nothing"     // closed
@@ -28,7 +29,7 @@ const (
 
 // Urgency lists the moves that have an effect, the most urgent first.
 func Urgency() []Do {
-	return []Do{Act, Verify, Judge, ReadMetric, Enrich, Notify, Query, Follow, Remind, Close}
+	return []Do{Act, Verify, Judge, ReadMetric, Enrich, Notify, Query, Follow, Remind, TellHub, Close}
 }
 
 // Move is what to do now, or when to come back.
@@ -36,7 +37,7 @@ type Move struct {
 	Do Do
 	// At is until when to wait; set for Wait.
 	At time.Time
-	// Outcome is the index of the outcome that Act and Verify are about, Notice the one that Notify is about.
+	// Outcome is the index of the outcome that Act and Verify are about, Notice the one that Notify and TellHub are about.
 	Outcome, Notice int
 }
 
@@ -79,7 +80,7 @@ func (r Record) Next(now time.Time) Move {
 	if r.enrichDue() {
 		return Move{Do: Enrich}
 	}
-	if m, ok := r.nextNotice(&later); ok {
+	if m, ok := r.nextNotice(Notify, &later); ok {
 		return m
 	}
 	judged := !r.Judged.IsZero()
@@ -90,6 +91,9 @@ func (r Record) Next(now time.Time) Move {
 		if m, ok := r.nextFollowUp(&later); ok {
 			return m
 		}
+	}
+	if m, ok := r.nextNotice(TellHub, &later); ok {
+		return m
 	}
 	if !later.at.IsZero() {
 		return Move{Do: Wait, At: later.at}

@@ -327,7 +327,7 @@ func TestUndelivered(t *testing.T) {
 		"the page was delivered, not the answer": {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 5, Error: "x"}}, true},
 		"the closing was delivered":              {[]Notice{{Kind: Page, Tries: 1}, {Kind: Answer, Tries: 5, Error: "x"}, {Kind: Closing, Tries: 1}}, false},
 		"one of two was delivered":               {[]Notice{{Tries: 5, Error: "x"}, {Tries: 2}}, false},
-		"only programs have it":                  {[]Notice{{Tries: 5, Error: "x"}, {Channel: WebhookChannel + "a", Tries: 1}, {Channel: EventsChannel + "a", Tries: 1}, {Channel: ChatChannel + "a", Tries: 1}}, true},
+		"only programs have it":                  {[]Notice{{Tries: 5, Error: "x"}, {Channel: WebhookChannel + "a", Tries: 1}, {Channel: EventsChannel + "a", Tries: 1}, {Channel: ChatChannel + "a", Tries: 1}, {Channel: HubChannel + "a", Tries: 1}}, true},
 		"people have it, and a program has not":  {[]Notice{{Tries: 1}, {Channel: WebhookChannel + "a", Tries: 5, Error: "x"}}, false},
 	} {
 		if got := (Record{Notified: c.notified}).Undelivered(); got != c.want {

@@ -13,16 +13,18 @@ import (
 // more often than many.
 const PageCooldown = time.Minute
 
-// nextNotice is the first message that is due. A channel that fails does not hold up the next one. What reports steps waits for them.
-func (r Record) nextNotice(later *soonest) (Move, bool) {
+// nextNotice is the first message that is due, of those to the hub or of all others, by the move that sends it. A channel that fails does not hold up
+// the next one. What reports steps waits for them. The hub gets one try where a human waits for the incident's close.
+func (r Record) nextNotice(do Do, later *soonest) (Move, bool) {
 	pending := r.pending()
 	for i, n := range r.Notified {
 		switch {
-		case n.Settled(), n.Kind != Page && pending:
+		case ForHub(n.Channel) != (do == TellHub), n.Settled(), n.Kind != Page && pending:
+		case do == TellHub && r.Once && n.Tries > 0:
 		case n.Tries == 0 && later.than(n.NotBefore):
 		case n.Tries > 0 && later.than(n.At.Add(5*time.Second<<n.Tries)):
 		default:
-			return Move{Do: Notify, Notice: i}, true
+			return Move{Do: do, Notice: i}, true
 		}
 	}
 	return Move{}, false
@@ -41,11 +43,29 @@ const (
 	WebhookChannel = "webhook:"
 	EventsChannel  = "events:"
 	ChatChannel    = "chat:"
+	HubChannel     = "hub:"
 )
 
 // ForPeople reports whether people read a channel. That a program has taken a message says of nobody that he has heard.
 func ForPeople(channel string) bool {
-	return !slices.ContainsFunc([]string{WebhookChannel, EventsChannel, ChatChannel}, func(begins string) bool { return strings.HasPrefix(channel, begins) })
+	return !slices.ContainsFunc([]string{WebhookChannel, EventsChannel, ChatChannel, HubChannel}, func(begins string) bool { return strings.HasPrefix(channel, begins) })
+}
+
+// ForHub reports whether a channel is the bus of the security account's hub. Nothing waits for it.
+func ForHub(channel string) bool { return strings.HasPrefix(channel, HubChannel) }
+
+// HubUnheard is the last message that the hub was given, where it has not accepted it; nil where it has, and where there is no hub.
+func (r Record) HubUnheard() *Notice {
+	var last *Notice
+	for i, n := range r.Notified {
+		if ForHub(n.Channel) && n.Tries > 0 && (last == nil || !n.At.Before(last.At)) {
+			last = &r.Notified[i]
+		}
+	}
+	if last == nil || last.Error == "" {
+		return nil
+	}
+	return last
 }
 
 // heard reports whether a channel that people read has accepted the message.

@@ -58,16 +58,17 @@ type eventIncident struct {
 	Answer   string           `json:"answer"`
 	// Page is where its page is kept, in the console: who opens it signs in, and it may not be there yet.
 	Page      string       `json:"page,omitempty"`
-	Alarm     eventAlarm   `json:"alarm"`
+	Alarm     EventAlarm   `json:"alarm"`
 	Explained *float64     `json:"explained,omitempty"`
 	Complete  bool         `json:"complete"`
-	Actors    []eventActor `json:"actors"`
+	Actors    []EventActor `json:"actors"`
 	Others    int64        `json:"actors_more,omitempty"`
 	Steps     []eventStep  `json:"steps"`
 	MoreSteps int          `json:"steps_more,omitempty"`
 }
 
-type eventAlarm struct {
+// EventAlarm is what fired, in an event.
+type EventAlarm struct {
 	Name      string    `json:"name,omitempty"`
 	Buckets   []string  `json:"buckets"`
 	More      int       `json:"buckets_more,omitempty"`
@@ -78,7 +79,8 @@ type eventAlarm struct {
 	Confirmed bool      `json:"confirmed"`
 }
 
-type eventActor struct {
+// EventActor is who took bytes, in an event. Suspected: a step is about him.
+type EventActor struct {
 	Kind         string   `json:"kind"`
 	AccessKeyID  string   `json:"access_key_id,omitempty"`
 	PrincipalARN string   `json:"principal_arn,omitempty"`
@@ -106,15 +108,7 @@ type eventStep struct {
 // says so: the end of the text, the commands, steps and actors, then the last incidents.
 func Event(m Message, now time.Time) ([]byte, error) {
 	e := event{Schema: EventSchema, ID: m.Name(now), Kind: cmp.Or(m.Kind, Announcement), Time: now.UTC().Truncate(time.Second), Subject: m.Subject, Text: cutText(m.Body, maxEventText), Incidents: []eventIncident{}}
-	if plainPlace.MatchString(m.Place.AccountID) {
-		e.Account = m.Place.AccountID
-	}
-	if plainAlias.MatchString(m.Place.Alias) {
-		e.Alias = m.Place.Alias
-	}
-	if plainPlace.MatchString(m.Place.Region) {
-		e.Region = m.Place.Region
-	}
+	e.Account, e.Alias, e.Region = placed(m.Place)
 	e.Cut = e.Text != m.Body
 	for i, r := range m.Of {
 		e.WaitsForHuman = e.WaitsForHuman || waits(r)
@@ -133,7 +127,7 @@ func Event(m Message, now time.Time) ([]byte, error) {
 			for i := range e.Incidents {
 				in := &e.Incidents[i]
 				in.Others, in.MoreSteps = in.Others+int64(len(in.Actors)), in.MoreSteps+len(in.Steps)
-				in.Actors, in.Steps = []eventActor{}, []eventStep{}
+				in.Actors, in.Steps = []EventActor{}, []eventStep{}
 			}
 		},
 	}
@@ -177,8 +171,8 @@ func waits(r incident.Record) bool {
 func eventOf(r incident.Record) eventIncident {
 	a := r.Alarm
 	e := eventIncident{ID: prose.Safe(r.ID), Mode: containment.Mode(prose.Safe(string(r.Mode))), Opened: r.Opened.UTC(), Headline: headline(r), Answer: cutLine(Answer(r)+".", maxAnswer), Page: pageLink(r), Explained: r.Evidence.Explained, Complete: r.Evidence.Complete,
-		Alarm:  eventAlarm{Name: prose.Safe(a.Name), Buckets: []string{}, From: a.From.UTC(), To: a.To.UTC(), Bytes: a.Bytes, Threshold: a.Threshold, Confirmed: a.Confirmed},
-		Actors: []eventActor{}, Steps: []eventStep{}}
+		Alarm:  EventAlarm{Name: prose.Safe(a.Name), Buckets: []string{}, From: a.From.UTC(), To: a.To.UTC(), Bytes: a.Bytes, Threshold: a.Threshold, Confirmed: a.Confirmed},
+		Actors: []EventActor{}, Steps: []eventStep{}}
 	for _, b := range a.Buckets[:min(len(a.Buckets), maxListed)] {
 		e.Alarm.Buckets = append(e.Alarm.Buckets, prose.Safe(b))
 	}
@@ -187,7 +181,7 @@ func eventOf(r incident.Record) eventIncident {
 		if len(e.Actors) == maxListed {
 			break
 		}
-		e.Actors = append(e.Actors, eventActor{Kind: prose.Safe(string(x.Kind)), AccessKeyID: prose.Safe(x.AccessKeyID), PrincipalARN: prose.Safe(x.PrincipalARN), AccountID: prose.Safe(x.AccountID),
+		e.Actors = append(e.Actors, EventActor{Kind: prose.Safe(string(x.Kind)), AccessKeyID: prose.Safe(x.AccessKeyID), PrincipalARN: prose.Safe(x.PrincipalARN), AccountID: prose.Safe(x.AccountID),
 			Bytes: x.Bytes, Share: x.Share, Suspected: suspectedOf(r, x)})
 	}
 	e.Others = int64(len(r.Evidence.Actors)-len(e.Actors)) + r.Evidence.Others.Actors

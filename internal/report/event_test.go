@@ -122,6 +122,10 @@ func paths(v reflect.Type, under string) (all []string) {
 	case v.Kind() == reflect.Struct && v != reflect.TypeFor[time.Time]():
 		for i := range v.NumField() {
 			name, _, _ := strings.Cut(v.Field(i).Tag.Get("json"), ",")
+			if v.Field(i).Anonymous {
+				all = append(all, paths(v.Field(i).Type, under)...)
+				continue
+			}
 			all = append(all, paths(v.Field(i).Type, strings.TrimPrefix(under+"."+name, "."))...)
 		}
 		return all
@@ -131,11 +135,17 @@ func paths(v reflect.Type, under string) (all []string) {
 
 // The page names each field, and no other.
 func TestThePageNamesTheFields(t *testing.T) {
+	for section, fields := range map[string]reflect.Type{"The message as JSON": reflect.TypeFor[event](), "The event to a hub": reflect.TypeFor[HubEvent]()} {
+		namesTheFields(t, section, fields)
+	}
+}
+
+func namesTheFields(t *testing.T, heading string, of reflect.Type) {
 	page, err := os.ReadFile("../../lambdas/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(page), "\n## The message as JSON\n")
+	_, section, _ := strings.Cut(string(page), "\n## "+heading+"\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var named []string
 	for _, row := range regexp.MustCompile(`(?m)^\| (.*?) \|`).FindAllStringSubmatch(section, -1) {
@@ -143,7 +153,7 @@ func TestThePageNamesTheFields(t *testing.T) {
 			named = append(named, field[1])
 		}
 	}
-	if want := paths(reflect.TypeFor[event](), ""); !slices.Equal(slices.Sorted(slices.Values(named)), slices.Sorted(slices.Values(want))) {
-		t.Errorf("the page names\n%q, and there are\n%q", named, want)
+	if want := paths(of, ""); !slices.Equal(slices.Sorted(slices.Values(named)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("%s: the page names\n%q, and there are\n%q", heading, named, want)
 	}
 }

@@ -61,7 +61,16 @@ func rest(b *writer, r incident.Record) {
 	}
 	timeline(b, r)
 	fmt.Fprintln(b)
+	hub(b, r)
 	b.lines(signature(r), 0)
+}
+
+// hub says that the hub has not heard, where it has not.
+func hub(b *writer, r incident.Record) {
+	if line := hubLine(r); line != "" {
+		b.lines(line, 0)
+		fmt.Fprintln(b)
+	}
 }
 
 // signature ends a text: which incident it is.

@@ -315,6 +315,7 @@ func closing(r incident.Record) Message {
 		fmt.Fprintf(&b, "\n%s\n", link)
 	}
 	b.WriteString("\n")
+	hub(&b, r)
 	b.lines(signature(r), 0)
 	return Message{Subject: subject(end+", "+headline(r), r), Body: b.String()}
 }

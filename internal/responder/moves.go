@@ -77,7 +77,7 @@ func (w *worker) do(ctx context.Context, batch []task) {
 	case incident.Judge:
 		w.each(ctx, batch, func(t task) { w.judge(ctx, t.rec) })
 		w.mergeAll(ctx, batch)
-	case incident.Notify:
+	case incident.Notify, incident.TellHub:
 		w.notifyAll(ctx, batch)
 	default:
 		page := w.nextPage()

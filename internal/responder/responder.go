@@ -76,6 +76,8 @@ type Responder struct {
 	Watched []string
 	// Alias says what the account is called; "" where that is not known. The first message asks it, and a decision never does. nil is none.
 	Alias func(context.Context, *slog.Logger) string
+	// Remember keeps what became of a test of a channel; nil keeps nothing.
+	Remember func(context.Context, map[string]notify.Tried) error
 	// Ours are the accounts that are ours.
 	Ours actor.Ours
 	// Scheduler calls the responder again. Where it is nil nothing does: an invocation waits for what comes next, and closes an incident as
@@ -128,7 +130,8 @@ func (r *Responder) Handle(ctx context.Context, event []byte, watch Watch) (Hand
 	case parsed.Ignored != "":
 		r.Log.InfoContext(ctx, "event ignored", "reason", parsed.Ignored)
 		return Handled{Ignored: parsed.Ignored}, nil
-	case parsed.Copies:
+	case parsed.Copies: // once an hour
+		r.tryHub(ctx)
 		open, err := w.copied(ctx)
 		if len(open) == 0 {
 			return Handled{Ignored: "nothing was copied out of the watched buckets to where it was not before"}, err

@@ -11,7 +11,7 @@ func TestTheDoctorsSettings(t *testing.T) {
 	all := Doctor{Responder: full, Stack: "arn:aws:cloudformation:eu-west-1:111122223333:stack/Nightlatch/8d6f2a40-0000-11f1-9c1c-0a1b2c3d4e5f",
 		Heartbeat: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:nightlatch/heartbeat-a1b2c3"}
 	all.Mode, all.Generation, all.Protected, all.ProtectTag, all.FilterID, all.Records, all.ScheduleGroup, all.ScheduleRole, all.DeadLetters = "", "", nil, "", "", "", "", "", ""
-	all.Steps, all.Cutter = nil, ""
+	all.Steps, all.Cutter, all.Hub = nil, "", ""
 	got, err := ParseDoctor(environ(all.Environ()))
 	if err != nil {
 		t.Fatal(err)

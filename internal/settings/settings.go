@@ -43,6 +43,8 @@ type Responder struct {
 	Slack string
 	// EventBus is the name of the event bus of the function's account and region that gets each message as an event; "" where none does.
 	EventBus string
+	// Hub is the ARN of the event bus of the security account's hub, in any account and region; "" where there is none.
+	Hub string
 	// Chat is the ARN of the SNS topic of which Amazon Q Developer in chat applications shows each message; "" where there is none.
 	Chat string
 	// Watchers are the ARNs of the topics that are notified where the team's takes nothing.
@@ -136,6 +138,9 @@ var (
 	queue    = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 )
 
+// HubARN is the ARN of an event bus: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+var HubARN = lazyregexp.New(`^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._-]{1,256}$`)
+
 // field is one setting: how it is read, and how it is written.
 type field struct {
 	name     string
@@ -203,6 +208,7 @@ func (s *Responder) fields() []field {
 		text("WEBHOOK", "the ARN of a secret", false, secret, &s.Webhook),
 		text("SLACK", "the ARN of a secret", false, secret, &s.Slack),
 		text("EVENT_BUS", "the name of an event bus", false, bus, &s.EventBus),
+		text("HUB", "the ARN of an event bus", false, HubARN, &s.Hub),
 		text("CHAT", "the ARN of an SNS topic", false, topic, &s.Chat),
 		list("WATCHERS", "ARNs of SNS topics, with commas between them", false, topic, &s.Watchers),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),

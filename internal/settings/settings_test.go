@@ -22,6 +22,7 @@ var full = Responder{
 	Protected: []string{"arn:aws:iam::111122223333:user/ops/break-glass"}, ProtectTag: "team:protect", ScanBudget: 1 << 30,
 	Table: "Nightlatch-incidents", ScheduleGroup: "nightlatch", ScheduleRole: "arn:aws:iam::111122223333:role/Nightlatch-wakes",
 	DeadLetters: "arn:aws:sqs:eu-west-1:111122223333:failed", FilterID: "nightlatch", Records: "reads", LogLevel: slog.LevelWarn,
+	Hub:   "arn:aws:events:us-east-1:999988887777:event-bus/NightlatchHub",
 	Steps: []string{"deny-user-sessions", "block-on-bucket"}, StepPaths: []string{"/team/"}, Cutter: "Nightlatch-Cutter-x1",
 }
 
@@ -38,7 +39,7 @@ func TestWhatInfraWritesTheFunctionReads(t *testing.T) {
 func TestLeftOutIsTheHarmlessDefault(t *testing.T) {
 	env := full.Environ()
 	for _, optional := range []string{"MODE", "EPOCH", "EVIDENCE", "TRAIL_LOCATION", "TOPICS", "WATCHERS", "PROTECTED", "PROTECT_TAG", "SCAN_BUDGET", "FILTER_ID", "RECORDS", "STEP_PATHS", "LOG_LEVEL",
-		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS", "STEPS", "CUTTER"} {
+		"TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS", "STEPS", "CUTTER", "HUB"} {
 		delete(env, prefix+optional)
 	}
 	got, err := Parse(environ(env))
@@ -79,7 +80,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		"MODE": "kill", "EPOCH": "a b", "EVENT_DATA_STORE": "0b8a2a3e", "EVIDENCE": "duck", "TRAIL_LOCATION": "s3://files/AWSLogs", "TOPIC": "arn:aws:sqs:eu-west-1:111122223333:team", "TOPICS": "team", "ACCOUNTS": "1111",
 		"PROTECTED": "bob", "PROTECT_TAG": "a\nb", "SCAN_BUDGET": "-1", "LOG_LEVEL": "loud", "FILTER_ID": "a b", "RECORDS": "everything", "MOOD": "act",
 		"TABLE": "arn:aws:dynamodb:eu-west-1:111122223333:table/incidents", "SCHEDULE_GROUP": "a b", "SCHEDULE_ROLE": "arn:aws:iam::111122223333:user/bob",
-		"DEAD_LETTERS": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed", "STEPS": "deactivate-key", "CUTTER": "a b",
+		"DEAD_LETTERS": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed", "STEPS": "deactivate-key", "CUTTER": "a b", "HUB": "NightlatchHub",
 	} {
 		env := full.Environ()
 		env[prefix+name] = value

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"log/slog"
 	"os"
 
@@ -54,13 +52,7 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 		return approver{}, err
 	}
 	a.Store = store
-	a.Remember = func(ctx context.Context, tried map[string]notify.Tried) error {
-		body, err := json.Marshal(tried)
-		if err != nil {
-			return err
-		}
-		return store.SetTests(ctx, string(body))
-	}
+	a.Remember = notify.Remember(store.Tests, store.SetTests)
 	if a.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters, Function: s.Function}); err != nil {
 		return approver{}, err
 	}

@@ -51,6 +51,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 			return nil, err
 		}
 		r.Store, turns = store, store.Turns(notify.Interval)
+		r.Remember = notify.Remember(store.Tests, store.SetTests)
 		if r.Scheduler, err = scheduler.New(cfg, now.Now, scheduler.Settings{Group: s.ScheduleGroup, Role: s.ScheduleRole, DeadLetters: s.DeadLetters,
 			Function: own(environ)}); err != nil {
 			return nil, err

@@ -104,7 +104,7 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 		for _, where := range strings.Split(environment["NIGHTLATCH_TOPIC"]+","+environment["NIGHTLATCH_TOPICS"], ",") {
 			d.AddChannel(where)
 		}
-		for _, name := range []string{"NIGHTLATCH_WEBHOOK", "NIGHTLATCH_SLACK", "NIGHTLATCH_EVENT_BUS", "NIGHTLATCH_CHAT"} {
+		for _, name := range []string{"NIGHTLATCH_WEBHOOK", "NIGHTLATCH_SLACK", "NIGHTLATCH_EVENT_BUS", "NIGHTLATCH_HUB", "NIGHTLATCH_CHAT"} {
 			d.AddChannel(environment[name])
 		}
 		for _, arn := range strings.FieldsFunc(environment["NIGHTLATCH_TOPICS"]+","+environment["NIGHTLATCH_WATCHERS"], func(r rune) bool { return r == ',' }) {
