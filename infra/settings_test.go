@@ -250,7 +250,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},
