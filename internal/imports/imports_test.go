@@ -42,6 +42,7 @@ var rooms = map[string][]string{
 	"responder":     append(slices.Clone(stages), "investigation", "judgement"),                           // the sequence
 	"cut":           {"policy", "containment"},                                                            // what the cutter does with an order
 	"notices":       {"incident", "report", "notify"},                                                     // what the team is told of tampering
+	"hub":           {"alarm", "containment", "incident", "report", "notify"},                             // what one team is told of many accounts
 	"report/html":   {"evidence", "incident", "report", "posture"},                                        // an incident as a page
 	"doctor/html":   {"doctor", "report/html"},                                                            // what the checks found as a page
 	"casefolder":    {"alarm", "evidence", "containment", "incident", "posture", "report", "report/html"}, // an incident as a folder
@@ -273,7 +274,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, channels, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter", "lambdas/keeper"}) {
+	for _, name := range slices.Concat(leaves, stages, deploying, slices.Collect(maps.Keys(rooms)), []string{"sandbox", "sandbox/scenarios", backtest, "deployment", proof, engines, checks, channels, "cmd/nightlatch", "lambdas/responder", "lambdas/approver", "lambdas/enroller", "lambdas/notices", "lambdas/doctor", "lambdas/cutter", "lambdas/keeper", "lambdas/hub"}) {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the table names %s, which does not exist", name)
 		}

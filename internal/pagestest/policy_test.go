@@ -93,7 +93,7 @@ var variable = regexp.MustCompile(`NIGHTLATCH_[A-Z_]*[A-Z]`)
 func TestTheEnvironment(t *testing.T) {
 	const path = "infra/README.md"
 	var code []string
-	for _, s := range []interface{ Environ() map[string]string }{&settings.Responder{}, &settings.Approver{}, &settings.Enroller{}, &settings.Notices{}, &settings.Doctor{}, &settings.Cutter{}, &settings.Rehearser{}} {
+	for _, s := range []interface{ Environ() map[string]string }{&settings.Responder{}, &settings.Approver{}, &settings.Enroller{}, &settings.Notices{}, &settings.Doctor{}, &settings.Cutter{}, &settings.Hub{}, &settings.Rehearser{}} {
 		fill(reflect.ValueOf(s).Elem())
 		for name := range s.Environ() {
 			if !slices.Contains(code, name) {

@@ -1,0 +1,467 @@
+package hub
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightlatch/internal/incident"
+	"nightlatch/internal/prose"
+	"nightlatch/internal/report"
+)
+
+const (
+	// maxTold threads of a message are told in full, of each so many places, and so many incidents of a place. The rest is counted.
+	maxTold, maxPlaces, maxOfPlace = 8, 20, 3
+	// maxNames is how many credentials and networks are named.
+	maxNames = 4
+)
+
+// claimed is what a run has said it would tell.
+type claimed struct {
+	threads []Thread
+	wrongs []Wrong
+	silent []Heard
+}
+
+func (r Record) claimed(version int64) (c claimed) {
+	for _, t := range r.Threads {
+		if t.Claim == version {
+			c.threads = append(c.threads, t)
+		}
+	}
+	for _, w := range r.Wrongs {
+		if w.Claim == version {
+			c.wrongs = append(c.wrongs, w)
+		}
+	}
+	for _, h := range r.Heard {
+		if h.Claim == version {
+			c.silent = append(c.silent, h)
+		}
+	}
+	slices.SortStableFunc(c.threads, func(x, y Thread) int { return cmp.Compare(y.weight(), x.weight()) })
+	return c
+}
+
+func (c claimed) empty() bool { return len(c.threads)+len(c.wrongs)+len(c.silent) == 0 }
+
+// hearing reports whether it is about what may keep the hub from hearing.
+func (c claimed) hearing() bool { return len(c.wrongs)+len(c.silent) > 0 }
+
+// split says which threads are told in full: the first, and of the others those in which somebody has to decide, which CloudWatch confirms, or which
+// are in several accounts.
+func (c claimed) split() (full, more []Thread) {
+	for _, t := range c.threads {
+		if len(full) == 0 || len(full) < maxTold && t.weight() >= 1<<59 {
+			full = append(full, t)
+		} else {
+			more = append(more, t)
+		}
+	}
+	return full, more
+}
+
+// weight is that of its heaviest incident; a thread in many accounts weighs more.
+func (t Thread) weight() (w int64) {
+	for _, p := range t.Places {
+		for _, in := range p.Incidents {
+			w = max(w, in.weight())
+		}
+	}
+	if len(t.accounts()) > 1 {
+		w += 1 << 61
+	}
+	return w
+}
+
+func (t Thread) accounts() (all []string) {
+	for _, p := range t.Places {
+		if len(p.Incidents) > 0 && !slices.Contains(all, p.Account) {
+			all = append(all, p.Account)
+		}
+	}
+	return all
+}
+
+// sums are what a message counts.
+type sums struct {
+	incidents, waits, escalated, contained, searching, closed int
+	bytes                                                     int64
+	unknown                                                   int // whose bytes are not known
+}
+
+func (s *sums) add(in Incident) {
+	s.incidents++
+	switch {
+	case in.State == Closed:
+		s.closed++
+	case in.State == Escalated:
+		s.escalated++
+	case in.Waits:
+		s.waits++
+	case in.State == Contained:
+		s.contained++
+	case in.State == Searching:
+		s.searching++
+	}
+	if in.Bytes == nil {
+		s.unknown++
+	} else {
+		s.bytes += min(max(*in.Bytes, 0), 1<<56)
+	}
+}
+
+func (t Thread) sums() (s sums) {
+	for _, p := range t.Places {
+		for _, in := range p.Incidents {
+			s.add(in)
+		}
+	}
+	return s
+}
+
+// verdict is how a thread stands, the worst first.
+func (s sums) verdict() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		text string
+	}{{s.escalated, "%d NOT ANSWERED"}, {s.waits, "%d TO DECIDE"}, {s.contained, "%d contained"}, {s.searching, "%d searching"}, {s.closed, "%d closed"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf(p.text, p.n))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to decide"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s sums) taken() string {
+	text := prose.Bytes(s.bytes)
+	if s.unknown == s.incidents {
+		return "an unknown number of bytes"
+	}
+	if s.unknown > 0 {
+		text += " and more"
+	}
+	return text
+}
+
+// message is one message about all that is claimed: the answer first, then where and who decides, then by what it is one thief's, then what is not known.
+// here is the hub's own place.
+func message(c claimed, here incident.Place) report.Message {
+	var b strings.Builder
+	full, more := c.split()
+	if len(c.threads) > 1 || c.hearing() && len(c.threads) > 0 {
+		for _, t := range full {
+			fmt.Fprintf(&b, "- %s\n", t.headline())
+		}
+		if len(more) > 0 {
+			fmt.Fprintf(&b, "- and %d more, below\n", len(more))
+		}
+		b.WriteString("\n")
+	}
+	for _, t := range full {
+		b.WriteString(t.section())
+		b.WriteString("\n")
+	}
+	if len(more) > 0 {
+		b.WriteString(rest(more))
+		b.WriteString("\n")
+	}
+	for _, w := range c.wrongs {
+		b.WriteString(w.section())
+		b.WriteString("\n")
+	}
+	if len(c.silent) > 0 {
+		b.WriteString(silence(c.silent))
+		b.WriteString("\n")
+	}
+	if len(c.threads) > 0 {
+		b.WriteString("Who decides: whoever has rights in that account. The hub has none, and knows no more than the deployments say.\n")
+	}
+	fmt.Fprintf(&b, "Told by the hub in account %s, region %s. Times are UTC.\n", prose.Safe(here.AccountID), prose.Safe(here.Region))
+	return report.Message{Subject: subject(c), Body: b.String(), Place: here}
+}
+
+func subject(c claimed) string {
+	var s string
+	switch {
+	case len(c.threads) > 0:
+		s = c.threads[0].headline()
+		if n := len(c.threads) - 1; n > 0 {
+			s = fmt.Sprintf("(+%d) ", n) + s
+		}
+	case len(c.wrongs) > 0:
+		s = c.wrongs[0].headline()
+	default:
+		s = prose.Plural(int64(len(c.silent)), "DEPLOYMENT") + " NOT HEARD"
+	}
+	s = "[nightlatch hub] " + s
+	if len(s) > 99 { // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+		s = s[:96] + "..."
+	}
+	return s
+}
+
+// headline is a thread in a line.
+func (t Thread) headline() string {
+	s, accounts := t.sums(), t.accounts()
+	if s.incidents == 0 {
+		return fmt.Sprintf("thread %d: what was known of it is not kept any more", t.Number)
+	}
+	where := ""
+	for _, p := range t.Places {
+		if len(p.Incidents) > 0 && where == "" {
+			where = p.name()
+		}
+	}
+	what := "ALARM in " + where
+	if len(accounts) > 1 {
+		what = fmt.Sprintf("ONE THIEF IN %d ACCOUNTS", len(accounts))
+	} else if len(t.Places) > 1 {
+		what = fmt.Sprintf("ONE THIEF in %d regions of %s", len(t.Places), accounts[0])
+	}
+	return fmt.Sprintf("%s: %s, %s", what, s.verdict(), s.taken())
+}
+
+func (p Place) name() string {
+	return strings.Join(slices.DeleteFunc([]string{prose.Safe(p.Account), prose.Safe(p.Alias), prose.Safe(p.Region)}, func(s string) bool { return s == "" }), " ")
+}
+
+// section is what is said of one thread.
+func (t Thread) section() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", t.headline())
+	if !t.At.IsZero() {
+		fmt.Fprintf(&b, "Thread %d, told before at %s. What is new since is marked NEW.\n", t.Number, t.At.UTC().Format(time.TimeOnly))
+	} else {
+		fmt.Fprintf(&b, "Thread %d.\n", t.Number)
+	}
+	places := slices.Clone(t.Places)
+	for i := range places {
+		places[i].Incidents = slices.Clone(places[i].Incidents)
+		slices.SortStableFunc(places[i].Incidents, func(x, y Incident) int { return cmp.Compare(y.weight(), x.weight()) })
+	}
+	places = slices.DeleteFunc(places, func(p Place) bool { return len(p.Incidents) == 0 })
+	slices.SortStableFunc(places, func(x, y Place) int { return cmp.Compare(y.Incidents[0].weight(), x.Incidents[0].weight()) })
+	for i, p := range places {
+		if i == maxPlaces {
+			fmt.Fprintf(&b, "\nand %s more: %s\n", prose.Plural(int64(len(places)-i), "place"), names(places[i:]))
+			break
+		}
+		b.WriteString("\n")
+		b.WriteString(p.section(t.At))
+	}
+	b.WriteString("\n")
+	if t.Lost > 0 {
+		fmt.Fprintf(&b, "%s of it is not kept any more.\n", prose.Plural(int64(t.Lost), "incident"))
+	}
+	if why := t.ties(); why != "" {
+		fmt.Fprintf(&b, "One thief because: %s.\n", why)
+	}
+	if len(t.With) > 0 {
+		var with []string
+		for _, n := range t.With {
+			with = append(with, fmt.Sprint(n))
+		}
+		fmt.Fprintf(&b, "Told before as thread %s too.\n", prose.List(with))
+	}
+	return b.String()
+}
+
+// section is a place: its state, what was taken there, what was done, and the line that shows it.
+func (p Place) section(told time.Time) string {
+	var b strings.Builder
+	var s sums
+	for _, in := range p.Incidents {
+		s.add(in)
+	}
+	mark := ""
+	if !told.IsZero() && slices.ContainsFunc(p.Incidents, func(in Incident) bool { return in.First.After(told) }) {
+		mark = "NEW "
+	}
+	fmt.Fprintf(&b, "%s%s: %s\n", mark, p.name(), s.verdict())
+	for i, in := range p.Incidents {
+		if i == maxOfPlace {
+			fmt.Fprintf(&b, "and %s more there: %s\n", prose.Plural(int64(len(p.Incidents)-i), "incident"), p.list())
+			break
+		}
+		b.WriteString(in.line())
+		fmt.Fprintf(&b, "nightlatch incident %s%s\n", in.ID, p.flags())
+		if in.Page != "" {
+			fmt.Fprintf(&b, "%s\n", in.Page)
+		}
+	}
+	return b.String()
+}
+
+// flags are what a printed command needs, so that it finds the deployment from any machine.
+func (p Place) flags() string {
+	if p.Region == "" {
+		return ""
+	}
+	return " --region " + p.Region
+}
+
+func (p Place) list() string { return "nightlatch incidents" + p.flags() }
+
+// line is an incident: what was taken, and what was done.
+func (in Incident) line() string {
+	what := "an unknown number of bytes"
+	if in.Bytes != nil {
+		what = prose.Bytes(max(*in.Bytes, 0))
+	}
+	if len(in.Buckets) > 0 {
+		what += " of " + prose.List(in.Buckets)
+	}
+	if in.MoreBuckets > 0 {
+		what += fmt.Sprintf(" and %s more", prose.Plural(int64(in.MoreBuckets), "bucket"))
+	}
+	if in.Confirmed {
+		what += ", confirmed"
+	} else {
+		what += ", NOT CONFIRMED"
+	}
+	var steps []string
+	for _, s := range in.Steps {
+		steps = append(steps, prose.Safe(s.State)+": "+prose.Safe(s.Action)+" "+prose.Safe(s.Target))
+	}
+	if in.MoreSteps > 0 {
+		steps = append(steps, prose.Plural(int64(in.MoreSteps), "step")+" more")
+	}
+	switch {
+	case in.State == Searching:
+		what += ". It fired, and NO ANSWER came"
+	case len(steps) > 0:
+		what += ". " + strings.Join(steps, "; ")
+	case in.Waits:
+		what += ". Who took them is NOT KNOWN, and somebody has to find out"
+	}
+	return what + "\n"
+}
+
+// ties says by what the incidents are one thief's.
+func (t Thread) ties() string {
+	if len(t.Places) < 2 && t.sums().incidents < 2 {
+		return ""
+	}
+	var parts []string
+	if len(t.Keys) > 0 {
+		parts = append(parts, "they suspect "+some(t.Keys))
+	}
+	if len(t.Networks) > 0 {
+		parts = append(parts, "who is suspected called from "+some(t.Networks)+", which two thieves may share")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// some names the first of several.
+func some(all []string) string {
+	var names []string
+	for _, s := range all[:min(len(all), maxNames)] {
+		names = append(names, prose.Safe(s))
+	}
+	text := strings.Join(names, ", ")
+	if n := len(all) - len(names); n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
+}
+
+// names are places by account.
+func names(places []Place) string {
+	var all []string
+	for _, p := range places {
+		all = append(all, p.name())
+	}
+	return some(all)
+}
+
+// rest counts the threads that are not told in full, by place.
+func rest(threads []Thread) string {
+	var places []Place
+	for _, t := range threads {
+		for _, p := range t.Places {
+			i := slices.IndexFunc(places, func(o Place) bool { return o.Account == p.Account && o.Region == p.Region })
+			if i < 0 {
+				i = len(places)
+				places = append(places, Place{Account: p.Account, Region: p.Region, Alias: p.Alias})
+			}
+			places[i].Incidents = append(places[i].Incidents, p.Incidents...)
+		}
+	}
+	slices.SortStableFunc(places, func(x, y Place) int { return cmp.Compare(len(y.Incidents), len(x.Incidents)) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d more, which nothing ties to these:\n", len(threads))
+	for i, p := range places {
+		if i == 2*maxPlaces {
+			fmt.Fprintf(&b, "- and %s more\n", prose.Plural(int64(len(places)-i), "place"))
+			break
+		}
+		var s sums
+		for _, in := range p.Incidents {
+			s.add(in)
+		}
+		fmt.Fprintf(&b, "- %s: %s, %s, %s. %s\n", p.name(), prose.Plural(int64(s.incidents), "incident"), s.verdict(), s.taken(), p.list())
+	}
+	return b.String()
+}
+
+// headline is what was not believed, in a line.
+func (w Wrong) headline() string {
+	from := ""
+	if w.Account != "" {
+		from = " OF ACCOUNT " + w.Account
+	}
+	switch w.What {
+	case forged:
+		return "FORGED EVENT" + from
+	case uninvited:
+		return "EVENT OF A STRANGER" + from
+	}
+	return "EVENT CANNOT BE READ" + from
+}
+
+// section says what was not believed, what that means, and what to do.
+func (w Wrong) section() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", w.headline())
+	what := prose.Plural(int64(w.Count), "event")
+	if w.Count > 1 {
+		what += ", since " + prose.Minute(w.Since) + " UTC"
+	}
+	fmt.Fprintf(&b, "What: %s. %s\n", what, prose.Safe(w.Shown))
+	switch w.What {
+	case forged:
+		b.WriteString("Means: whoever has the role of that account's responder or approver writes what is not true of another account. Nothing of it was believed.\n" +
+			"Do: take that account for broken into. See who used those roles, in its CloudTrail, and what its own incidents say.\n")
+	case uninvited:
+		b.WriteString("Means: the bus took an event of an account that is not among the hub's, so its policy is not the hub's any more. Nothing of it was believed.\n" +
+			"Do: deploy the hub again, and see in CloudTrail who called PutPermission or UpdateEventBus.\n")
+	default:
+		b.WriteString("Means: it may say of an incident what nobody hears here. A deployment that is newer than the hub, or somebody who has one's role, wrote it.\n" +
+			"Do: deploy the hub with the newest version; the event waits in the queue of failed events.\n")
+	}
+	return b.String()
+}
+
+// silence says who is not heard any more.
+func silence(all []Heard) string {
+	var b strings.Builder
+	b.WriteString("NOT HEARD FOR HOURS\n")
+	for i, h := range all {
+		if i == 2*maxPlaces {
+			fmt.Fprintf(&b, "- and %d more\n", len(all)-i)
+			break
+		}
+		p := Place{Account: h.Account, Region: h.Region}
+		fmt.Fprintf(&b, "- %s, last at %s UTC: nightlatch doctor%s\n", p.name(), prose.Minute(h.Last), p.flags())
+	}
+	b.WriteString("Means: a deployment tells the hub each hour that it is there. It was removed, fails, or somebody keeps it from telling.\n")
+	return b.String()
+}
