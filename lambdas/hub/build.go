@@ -66,7 +66,7 @@ func (k kept) Load(ctx context.Context) (hub.Record, error) {
 // Put implements hub.Store.
 func (k kept) Put(ctx context.Context, r hub.Record) error {
 	body, err := pack(r)
-	for err == nil && len(body) > largest && len(r.Thefts) > 1 {
+	for err == nil && len(body) > largest && len(r.Threads) > 1 {
 		r = r.Smaller()
 		body, err = pack(r)
 	}
