@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -87,7 +88,10 @@ func TestWhatAHubAnswers(t *testing.T) {
 		"throttled":       {refuses("ThrottlingException"), "EventBridge is throttling"},
 		"broken":          {entry("InternalFailure"), "EventBridge refused it with \"InternalFailure\""},
 		"a proxy":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }, "see whether a proxy stands between"},
-		"silent":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "EventBridge did not answer in time"},
+		"silent": {func(_ http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body) // before that the server does not see that the client has gone
+			<-r.Context().Done()
+		}, "EventBridge did not answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
