@@ -225,6 +225,9 @@ func (s Settings) checkSteps() (wrong []error) {
 	case iam == "" && s.StepPaths != nil:
 		wrong = append(wrong, fmt.Errorf("stepPaths is %q, and no step is enabled that changes users or roles: leave it out, or give -c steps=…", strings.Join(s.StepPaths, ",")))
 	}
+	if i := slices.IndexFunc(s.Protected, func(arn string) bool { return strings.Contains(resourceOf(arn), "*") }); i >= 0 && slices.Contains(s.Steps, policy.BlockOnBucket) {
+		wrong = append(wrong, fmt.Errorf("steps is %q, and protected has %q: who is shut out of a bucket is known by his id alone, which no pattern covers; name them, or leave the step out", policy.BlockOnBucket, s.Protected[i]))
+	}
 	switch {
 	case buckets != "" && n == 0:
 		wrong = append(wrong, fmt.Errorf("steps is %q, and buckets names none: such a step is done on buckets that are named, beside * or without it", buckets))

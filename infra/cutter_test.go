@@ -57,6 +57,7 @@ func TestStepsThatCannotBeDoneAreRefused(t *testing.T) {
 		{`steps is "block-on-bucket", and buckets names none`, []string{"steps", "block-on-bucket", "buckets", "*"}},
 		{`steps is "block-public-access", and the ARNs of the buckets that are named have 7900 characters together, of which the cutter's role holds 3500`,
 			[]string{"steps", "block-public-access", "buckets", many(100, "")}},
+		{`steps is "block-on-bucket", and protected has "arn:aws:iam::*:user/ops-*": who is shut out of a bucket is known by his id alone`, []string{"steps", "block-on-bucket", "protected", "arn:aws:iam::*:user/ops-*"}},
 		{`CloudFormation makes no policy of a function in us-gov-west-1`, []string{"steps", "block-on-bucket", "eventDataStore", gov}},
 	} {
 		s, err := Read(given(c.changes...))

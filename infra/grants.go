@@ -137,10 +137,12 @@ func denyProtected(writes []grant.Grant, protected []string) []grant.Grant {
 // resourceOf is the last part of an ARN, user/ops/break-glass; partition and account are the deployment's in all of them.
 func resourceOf(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
 
-// reaches reports whether a pattern with a star at its end holds a resource.
+// reaches reports whether a pattern with a star at its end holds a resource, or some of those that a pattern stands for: one that is denied
+// in vain is no harm.
 func reaches(pattern, resource string) bool {
 	prefix, star := strings.CutSuffix(pattern, "*")
-	return star && strings.HasPrefix(resource, prefix) || pattern == resource
+	begins, _, open := strings.Cut(resource, "*")
+	return star && strings.HasPrefix(begins, prefix) || open && strings.HasPrefix(prefix, begins) || pattern == resource
 }
 
 // render writes a grant as a statement, with the deployment's values for the placeholders. A placeholder without a value is an

@@ -53,7 +53,7 @@ func (s Settings) forResponder(topic, watch team, kept incidents, queue *string)
 		location, sealed = s.Files.location(), s.Sealed
 	}
 	return settings.Responder{
-		Mode: s.Mode, ObserveUntil: s.ObserveUntil, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Sealed: sealed, Topic: *topic.arn, Topics: s.Topics, Webhook: s.secretARN(s.Webhook), Slack: s.secretARN(s.Slack), EventBus: s.Events, Hub: s.Hub, Chat: s.Chat, Watchers: []string{*watch.arn}, Accounts: []string{s.Home.Account},
+		Unit: s.Unit, Mode: s.Mode, ObserveUntil: s.ObserveUntil, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Sealed: sealed, Topic: *topic.arn, Topics: s.Topics, Webhook: s.secretARN(s.Webhook), Slack: s.secretARN(s.Slack), EventBus: s.Events, Hub: s.Hub, Chat: s.Chat, Watchers: []string{*watch.arn}, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, Records: s.Records, LogLevel: s.LogLevel,
 		Steps: s.stepNames(), StepPaths: s.StepPaths, Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
 	}

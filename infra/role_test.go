@@ -149,4 +149,16 @@ func TestDenyProtected(t *testing.T) {
 	if diff := cmp.Diff(denyProtected(writes, []string{user, role}), want); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
+	// A pattern is denied where any that it stands for is reached.
+	for pattern, want := range map[string]string{"user/*-ci": "Users Bob Team", "user/team/*": "Users Team", "user/te*/x": "Users Team", "user/ops/*": "Users", "role/*": "Roles", "user/b*": "Users Bob", "user/c*": "Users"} {
+		var got []string
+		for _, g := range denyProtected(append(writes, grant.Grant{Sid: "Team", On: []string{"arn:${Partition}:iam::${Account}:user/team/*"}}), []string{"arn:aws:iam::*:" + pattern}) {
+			if slices.Contains(g.On, "arn:aws:iam::*:"+pattern) {
+				got = append(got, strings.TrimSuffix(g.Sid, "NotOfNamed"))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s is denied to %q, want %s", pattern, got, want)
+		}
+	}
 }

@@ -65,7 +65,9 @@ type Settings struct {
 	ObserveUntil string
 	// Generation tells deployments apart: another one takes a mode up again that was lowered since.
 	Generation string
-	// Protected are the ARNs of users and roles that are never contained without a human.
+	// Unit is the account's organizational unit, as the deployer names it.
+	Unit string
+	// Protected are the ARNs of users and roles that are never contained without a human; a * stands for any text.
 	Protected []string
 	// ProtectTag is the tag whose presence protects a user or role.
 	ProtectTag string
@@ -126,7 +128,7 @@ var (
 	topicARN  = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	watcher   = lazyregexp.New(`^(https://[^\s,"<>@]{4,400}|\+[1-9][0-9]{6,14}|arn:aws[a-z-]*:s[nq]s:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256})$`)
 	mode      = lazyregexp.New(`^(observe|ask|act)$`)
-	principal = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/[\x21-\x23\x25-\x29\x2b-\x3e\x40-\x7e]+$`) // no *, ? or $: IAM would expand them
+	principal = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}|\*):(user|role)/[\x21-\x23\x25-\x3e\x40-\x7e]+$`) // no ? and $: IAM would expand them
 	filterID  = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
 	tagKey    = lazyregexp.New(`^[\w.:/=+@-]{1,128}$`)
 )
@@ -174,8 +176,9 @@ func (s *Settings) fields() []field {
 			return nil
 		}},
 		{"epoch", "up to 64 letters, digits, dots, hyphens and underscores", "", false, func(v string) error { return match(v, filterID, &s.Generation) }},
-		{"protected", "ARNs of IAM users and roles of the deployment's account with commas between them, without *, ? and $, up to " +
+		{"protected", "ARNs of IAM users and roles of the deployment's account with commas between them, in which a * stands for any text, without ? and $, up to " +
 			strconv.Itoa(maxProtected) + " characters", "", false, s.setProtected},
+		{"unit", settings.AcceptedUnit, "", false, func(v string) error { return match(v, settings.Unit, &s.Unit) }},
 		{"approvers", settings.AcceptedApprovers + ", up to " + strconv.Itoa(maxTopics) + " characters", settings.DefaultApprovers, false, s.setApprovers},
 		{"protectTag", "a tag key", settings.DefaultProtectTag, false, func(v string) error { return match(v, tagKey, &s.ProtectTag) }},
 		{"steps", settings.AcceptedSteps, "", false, s.setSteps},

@@ -173,7 +173,7 @@ func (s *Settings) setProtected(v string) error {
 // checkProtected finds the principal of another account: it can never be met, so its ARN is a mistake that protects nobody.
 func (s Settings) checkProtected() error {
 	for _, arn := range s.Protected {
-		if account := principal.FindStringSubmatch(arn)[1]; s.Home.Account != "" && account != s.Home.Account {
+		if account := principal.FindStringSubmatch(arn)[1]; s.Home.Account != "" && account != s.Home.Account && account != "*" {
 			return fmt.Errorf("%q is not of account %s", arn, s.Home.Account)
 		}
 	}

@@ -27,8 +27,8 @@ func TestEverySettingIsRead(t *testing.T) {
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
 		"trailLocation": "s3://aws-controltower-logs-444455556666-eu-west-1/o-exampleorg/AWSLogs/o-exampleorg/", "trailKey": "arn:aws:kms:eu-west-1:444455556666:key/mrk-0a1b2c3d000040008000012345678901",
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
-		"watchers":   "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
-		"protected":  "arn:aws:iam::111122223333:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
+		"watchers": "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
+		"unit":     "Workloads/Prod", "protected": "arn:aws:iam::*:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
 		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "canary": "a-canary", "rehearseDays": float64(30), "canaryKey": float64(2), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
@@ -65,7 +65,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Topics:    []string{"arn:aws:sns:us-east-1:444455556666:soc", "arn:aws:sns:eu-west-1:111122223333:ops"},
 		Watchers:  []string{"+4915123456789", "https://hooks.example.com/x", "arn:aws:sqs:eu-west-1:111122223333:ops", "arn:aws:sns:eu-west-1:444455556666:soc"},
 		Policy:    file, PolicyText: []byte(own), PolicyCases: []byte(ownCases), Mode: "act",
-		Protected:  []string{"arn:aws:iam::111122223333:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
+		Unit: "Workloads/Prod", Protected: []string{"arn:aws:iam::*:user/ops/break-glass", "arn:aws:iam::111122223333:role/admin"},
 		ProtectTag: "team:protect", RetentionDays: 30, MemoryMiB: 1024, LogLevel: slog.LevelDebug, Filter: "EntireBucket",
 		Heartbeat: "nightlatch/heartbeat", HeartbeatMinutes: 30, Webhook: "nightlatch/webhook", Slack: "nightlatch/slack", Events: "soc", Chat: "arn:aws:sns:eu-west-1:111122223333:chat", CaseLock: 90, Steps: []policy.Action{policy.QuarantineUser, policy.BlockOnBucket}, StepPaths: []string{"/team/", "/a/b/"},
 	}
@@ -190,7 +190,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"observeUntil", "", "should be a day"},
 		{"mode", "", "should be observe, ask or act"},
 		{"protected", "bob", `"bob" is not`},
-		{"protected", "arn:aws:iam::111122223333:user/*", `"arn:aws:iam::111122223333:user/*" is not`},
+		{"protected", "arn:aws:iam::*2223333:user/x", `"arn:aws:iam::*2223333:user/x" is not`},
+		{"unit", "Prod<b>", `unit is "Prod<b>", and should be up to 128 letters`},
 		{"protected", "arn:aws:iam::111122223333:user/${aws:username}", "is not"},
 		{"protected", "arn:aws:iam::444455556666:user/bob", "is not of account 111122223333"},
 		{"protected", strings.Repeat("arn:aws:iam::111122223333:user/bob,", 80), "use the tag instead"},
@@ -250,7 +251,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, unit, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

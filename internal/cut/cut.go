@@ -114,6 +114,8 @@ func (c Cutter) leaveProtected(ctx context.Context, userID string) error {
 		who := actor.Credential{AccountID: c.Allowed.Account, PrincipalID: id}
 		name := arn[strings.LastIndex(arn, "/")+1:]
 		switch {
+		case strings.Contains(arn[strings.LastIndex(arn, ":")+1:], "*"):
+			return fmt.Errorf("whether it is one whom %q protects cannot be found out by an id: a human has to decide", arn)
 		case strings.HasPrefix(id, "AIDA") && strings.Contains(arn, ":user/"):
 			who.Kind, who.UserName = actor.IAMUser, name
 		case strings.HasPrefix(id, "AROA") && strings.Contains(arn, ":role/"):
@@ -157,7 +159,7 @@ type Allowed struct {
 	Paths []string
 	// Buckets may be changed.
 	Buckets []string
-	// Protected are the ARNs of users and roles that must not be touched.
+	// Protected are the ARNs of users and roles that must not be touched; a * stands for any text.
 	Protected []string
 	// Stack is the stack's name, with which the names of our roles begin.
 	Stack string

@@ -221,8 +221,15 @@ func TestWhatIsNotAllowedIsRefusedBeforeAnyWrite(t *testing.T) {
 			t.Errorf("%s, not enabled: got %+v", name, got)
 		}
 	}
+	// No pattern covers an id: nobody is shut out where one protects others by name.
+	a := newAccount()
+	c := cutter(a)
+	c.Allowed.Protected = []string{"arn:aws:iam::*:role/ops-*"}
+	if got := c.Cut(t.Context(), event(t, orders()["a block"])); got.State != containment.CutNotDone || !strings.Contains(got.Detail, "cannot be found out by an id") || len(a.writes) > 0 {
+		t.Errorf("by a pattern: got %+v", got)
+	}
 	// The path / is all.
-	c := cutter(newAccount())
+	c = cutter(newAccount())
 	c.Allowed.Paths = []string{"/"}
 	if got := c.Cut(t.Context(), user("lee")); got.State != containment.CutDone {
 		t.Errorf("in all paths: got %+v", got)

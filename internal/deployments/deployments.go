@@ -29,7 +29,7 @@ type Deployment struct {
 	// Profile is the profile of the AWS configuration with which the command reaches it, and Role the name of the role that the command assumes
 	// there; "" where the human's own credentials do. The CDK uses neither: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 	Profile, Role string
-	// Settings are the settings by their names, those that all share among them: texts, numbers, truths and lists of texts.
+	// Settings are the settings by their names, those that all share and those of its unit among them: texts, numbers and lists of texts.
 	Settings map[string]any
 
 	line  int
@@ -46,7 +46,7 @@ func (d Deployment) Place(setting string) string {
 	return fmt.Sprintf("%s:%d", d.file, cmp.Or(d.lines[setting], d.line))
 }
 
-// Shared reports whether a setting is one that all share.
+// Shared reports whether a setting is one that others have from the same place.
 func (d Deployment) Shared(setting string) bool { return d.lines[setting] > 0 && !d.own[setting] }
 
 // Accounts are the accounts of the deployments, each once, in order.
@@ -62,7 +62,8 @@ func (f File) Accounts() []string {
 // What stands beside a deployment's settings.
 const (
 	accountKey, regionKey, profileKey, roleKey = "account", "region", "profile", "role"
-	sharedKey, hubKey, deploymentsKey          = "shared", "hub", "deployments"
+	sharedKey, unitsKey, unitKey               = "shared", "units", "unit"
+	hubKey, deploymentsKey                     = "hub", "deployments"
 )
 
 var (
@@ -80,14 +81,13 @@ func Parse(name string, text []byte) (File, error) {
 		return File{}, err
 	}
 	p := parser{name: name, mistakes: twice}
-	p.only(root, "the file", sharedKey, hubKey, deploymentsKey)
-	shared := p.object(root, sharedKey)
-	for _, key := range []string{accountKey, regionKey} {
-		if m, ok := shared.members[key]; ok {
-			p.wrong(m.line, "%s stands in shared: each deployment has its own", key)
-			delete(shared.members, key)
-		}
+	p.only(root, "the file", sharedKey, unitsKey, hubKey, deploymentsKey)
+	shared := p.common(p.object(root, sharedKey), sharedKey)
+	units := p.object(root, unitsKey)
+	for _, name := range slices.Sorted(maps.Keys(units.members)) {
+		units.members[name] = p.common(p.object(units, name), "unit "+prose.Safe(name))
 	}
+	used := map[string]bool{}
 	var f File
 	list, ok := root.members[deploymentsKey]
 	switch {
@@ -102,7 +102,14 @@ func Parse(name string, text []byte) (File, error) {
 			p.wrong(item.line, "deployments[%d] should be an object with account, region and settings", i)
 			continue
 		}
-		d := p.deployment(fmt.Sprintf("deployments[%d]", i), item, shared)
+		unit := node{}
+		if name, ok := item.members[unitKey].value.(string); ok && len(units.members) > 0 {
+			if unit, ok = units.members[name]; !ok {
+				p.wrong(item.members[unitKey].line, "deployments[%d] is of unit %+.100q, and units has none of that name", i, name)
+			}
+			used[name] = true
+		}
+		d := p.deployment(fmt.Sprintf("deployments[%d]", i), item, shared, unit)
 		if before, twice := first[d.Name()]; twice && d.Account != "" && d.Region != "" {
 			p.wrong(item.line, "account %s has region %s twice, first in line %d: one deployment watches all buckets of an account in a region; put them together", d.Account, d.Region, before)
 		} else {
@@ -110,8 +117,13 @@ func Parse(name string, text []byte) (File, error) {
 		}
 		f.Deployments = append(f.Deployments, d)
 	}
+	for _, name := range slices.Sorted(maps.Keys(units.members)) {
+		if !used[name] {
+			p.wrong(units.members[name].line, "no deployment is of unit %s", prose.Safe(name))
+		}
+	}
 	if _, ok := root.members[hubKey]; ok {
-		hub := p.deployment(hubKey, p.object(root, hubKey), node{kind: objectKind})
+		hub := p.deployment(hubKey, p.object(root, hubKey))
 		f.Hub = &hub
 	}
 	if err := errors.Join(p.mistakes...); err != nil {
@@ -151,14 +163,25 @@ func (p *parser) object(n node, key string) node {
 	return m
 }
 
-// deployment reads one deployment over what all share. A null leaves a shared setting out.
-func (p *parser) deployment(what string, n, shared node) Deployment {
+// common finds what only a deployment itself can have among settings of several.
+func (p *parser) common(n node, what string) node {
+	for _, key := range []string{accountKey, regionKey, unitKey} {
+		if m, ok := n.members[key]; ok {
+			p.wrong(m.line, "%s stands in %s: each deployment has its own", key, what)
+			delete(n.members, key)
+		}
+	}
+	return n
+}
+
+// deployment reads one deployment over what it shares with others, of which the later counts more. A null leaves a setting out.
+func (p *parser) deployment(what string, n node, common ...node) Deployment {
 	d := Deployment{Settings: map[string]any{}, line: n.line, lines: map[string]int{}, own: map[string]bool{}, file: p.name}
-	for i, from := range []node{shared, n} {
+	for i, from := range append(common, n) {
 		for _, key := range slices.Sorted(maps.Keys(from.members)) {
 			m := from.members[key]
 			delete(d.Settings, key)
-			if d.lines[key], d.own[key] = m.line, i == 1; m.kind == nullKind {
+			if d.lines[key], d.own[key] = m.line, i == len(common); m.kind == nullKind {
 				continue
 			}
 			value, ok := m.setting()

@@ -59,6 +59,31 @@ func TestAFileIsRead(t *testing.T) {
 	}
 }
 
+// What a unit shares counts more than what all share, and less than a deployment's own.
+func TestSettingsOfAUnit(t *testing.T) {
+	f, err := Parse("f", []byte(`{"shared": {"mode": "ask", "email": "soc@example.com", "retention": 30},
+"units": {"Prod": {"mode": "act", "protected": "arn:aws:iam::*:user/break-glass-*", "retention": null},
+"Sandbox": {"mode": "observe"}},
+"deployments": [{"account": "111122223333", "region": "eu-west-1", "unit": "Prod"},
+{"account": "111122223333", "region": "eu-west-2", "unit": "Prod", "mode": "ask"},
+{"account": "444455556666", "region": "eu-west-1", "unit": "Sandbox"},
+{"account": "444455556666", "region": "eu-west-2"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const email, protected = "soc@example.com", "arn:aws:iam::*:user/break-glass-*"
+	for i, want := range []map[string]any{
+		{"mode": "act", "email": email, "protected": protected, "unit": "Prod"}, {"mode": "ask", "email": email, "protected": protected, "unit": "Prod"},
+		{"mode": "observe", "email": email, "unit": "Sandbox", "retention": 30.0}, {"mode": "ask", "email": email, "retention": 30.0}} {
+		if diff := cmp.Diff(f.Deployments[i].Settings, want); diff != "" {
+			t.Errorf("deployment %d: got -, want +:\n%s", i, diff)
+		}
+	}
+	if d := f.Deployments[0]; d.Place("mode") != "f:2" || !d.Shared("mode") || d.Shared("unit") {
+		t.Errorf("the mode stands at %s", d.Place("mode"))
+	}
+}
+
 // Every mistake is a line with its place, and all of them are told at once.
 func TestWhatIsWrongInAFile(t *testing.T) {
 	const one = `{"account": "111122223333", "region": "eu-west-1"}`
@@ -78,16 +103,19 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 			"f:2: deployments[0] has no account: give an account id of 12 digits", "f:2: deployments[0] has no region: give an AWS region",
 			`f:3: account of deployments[1] is "1.11122223333e+11", and should be an account id of 12 digits, in quotation marks`,
 			`f:3: region of deployments[1] is "Ireland", and should be an AWS region`,
-			"f:5: the file has no share; it has shared, hub, deployments"},
+			"f:5: the file has no share; it has shared, units, hub, deployments"},
 		"{\"shared\": {\"account\": \"111122223333\",\n\"x\": {}, \"y\": true, \"z\": [1]},\n\"deployments\": [" + one + "," + strings.Replace(one, "eu-west-1", "eu-west-2", 1) + "]}": {
 			"f:1: account stands in shared: each deployment has its own", "f:2: x should be a text, a number, or a list of texts",
 			"f:2: y should be a text", "f:2: z should be a text"},
 		"{\"deployments\": [{\"account\": \"111122223333\", \"account\": \"111122223333\",\n\"region\": \"eu-west-1\", \"profile\": \"a b\", \"role\": \"arn:aws:iam::1:role/x\"}]}": {
 			"f:1: account stands there twice, first in line 1", `f:2: profile of deployments[0] is "a b", and should be`, `f:2: role of deployments[0] is "arn:aws:iam::1:role/x", and should be`},
 		`{"deployments": [{"account": "111122223333", "region": "eu-west-1", "profile": "a", "role": "b"}]}`: {"f:1: deployments[0] has a profile and a role"},
-		`{"hub": 1, "deployments": [` + one + `]}`:                                                           {"f:1: hub should be an object"},
-		`{"deployments": [{"account": "1\u202e", "region": "<b>"}]}`:                                         {`"1\u202e"`, `"<b>"`},
-		`{"deployments": [` + one + `], "a\nb\u001b[31m": 1}`:                                                {`f:1: the file has no a\nb\x1b[31m`},
+		"{\"units\": {\"A\": {\"unit\": \"B\"},\n\"B\": {}}, \"deployments\": [{\"account\": \"111122223333\",\n\"region\": \"eu-west-1\", \"unit\": \"C\\u202e\"}]}": {
+			"f:1: unit stands in unit A: each deployment", `f:3: deployments[0] is of unit "C\u202e", and units has none of that name`, "f:1: no deployment is of unit A", "f:2: no deployment is of unit B"},
+		`{"units": {"A": 1}, "deployments": [` + one + `]}`:          {"f:1: A should be an object"},
+		`{"hub": 1, "deployments": [` + one + `]}`:                   {"f:1: hub should be an object"},
+		`{"deployments": [{"account": "1\u202e", "region": "<b>"}]}`: {`"1\u202e"`, `"<b>"`},
+		`{"deployments": [` + one + `], "a\nb\u001b[31m": 1}`:        {`f:1: the file has no a\nb\x1b[31m`},
 	} {
 		_, err := Parse("f", []byte(text))
 		for _, says := range want {

@@ -116,6 +116,8 @@ type Place struct {
 	// Alias is what IAM calls the account; "" where it has none, or where that is not known. It is others' text.
 	Alias  string `json:"alias,omitempty"`
 	Region string `json:"region,omitempty"`
+	// Unit is the account's organizational unit, as the deployment names it; "" where it names none.
+	Unit string `json:"unit,omitempty"`
 	// Cases is the bucket of the deployment's case folders; "" where none keeps any.
 	Cases string `json:"case_bucket,omitempty"`
 }

@@ -32,6 +32,8 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		Company: a.Company, OwnEndpoint: a.OwnEndpoint, SignedIn: a.SignedIn,
 		SeesAll: seesAll(r), LookedRound: lookedRound(a), RefusedBefore: refusedBefore(a), NewAgent: a.OtherAgent, OddHour: oddHour(a),
 		OriginsSeen: a.AllOrigins && e.Weight(a) == a.Bytes, // what left around the window is not compared
+
+		Account: r.Where().AccountID, Unit: r.Where().Unit, Principal: a.PrincipalARN,
 	}
 	wouldBreak(&f, r, a)
 	if all.day != nil {

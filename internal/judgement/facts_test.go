@@ -65,6 +65,11 @@ func TestFactsOf(t *testing.T) {
 			r.Evidence.Explained, a.MarginBytes, r.Evidence.Bytes = new(0.5), 1, 500
 		}, func(f *policy.Facts) { f.Explained, f.OriginsSeen = new(int64(50)), false }},
 		"of a deployment": {func(r *incident.Record, _ *evidence.Actor) { r.Place.Region = "eu-west-1" }, func(f *policy.Facts) { f.OfFloor = new(int64(0)) }},
+		"of an account in a unit": {func(r *incident.Record, a *evidence.Actor) {
+			r.Place, a.PrincipalARN = incident.Place{AccountID: "111122223333", Region: "eu-west-1", Unit: "Prod"}, "arn:aws:iam::111122223333:user/mara"
+		}, func(f *policy.Facts) {
+			f.OfFloor, f.Account, f.Unit, f.Principal = new(int64(0)), "111122223333", "Prod", "arn:aws:iam::111122223333:user/mara"
+		}},
 		"of a small bucket": {func(r *incident.Record, a *evidence.Actor) {
 			r.Place.Region, r.Alarm.Stored, a.DayBytes = "eu-west-1", new(int64(60<<20)), new(int64(45<<20))
 		}, func(f *policy.Facts) {

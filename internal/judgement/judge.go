@@ -204,6 +204,7 @@ func (j *judging) actor(a evidence.Actor, facts policy.Facts, p plan) (noAction 
 		facts := facts
 		facts.UsedElsewhere, facts.UsedUnrecorded = usedElsewhere(*rec, s.Target), usedUnrecorded(*rec, a, s.Target)
 		facts.HitsOthers = hitsOthers(*rec, s, of)
+		facts.Principal = cmp.Or(s.Target.OwnerARN, facts.Principal)
 		holder, root := a, s.Planned() && s.Ref == p.root.Ref
 		made, another := p.made[s.Ref]
 		if root || another {

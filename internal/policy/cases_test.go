@@ -77,7 +77,7 @@ func TestReadCasesRefuses(t *testing.T) {
 		"a name that is a number":       {strings.Replace(one("\"facts\": {}"), `"n"`, `3`, 1), `mine.json:2: name is 3, and a text is expected`},
 		"no kind":                       {one("\"facts\": {}"), `mine.json:2: the case "n" has no fact "kind"`},
 		"an unknown kind":               {one("\"facts\": {\"kind\":\n \"root-kye\"}"), `mine.json:3: kind is "root-kye", and is one of iam-user-key, `},
-		"an unknown fact":               {facts(`"complet": true`), `mine.json:3: there is no fact "complet"; there are alarm_share, `},
+		"an unknown fact":               {facts(`"complet": true`), `mine.json:3: there is no fact "complet"; there are account, alarm_share, `},
 		"what is no fact of the case":   {facts(`"approved": true`), `mine.json:3: there is no fact "approved"`},
 		"a fact in other letters":       {facts(`"Complete": true`), `mine.json:3: there is no fact "Complete"`},
 		"a text for a truth":            {facts(`"complete": "yes"`), `mine.json:3: complete is "yes", and true or false is expected`},

@@ -192,8 +192,10 @@ func (f Facts) context(approved bool) cedar.Record {
 		"origins_seen": cedar.Boolean(f.OriginsSeen),
 		"minted":       cedar.Boolean(f.Minted),
 	}
-	if f.Via != "" {
-		m["via"] = cedar.String(f.Via)
+	for name, text := range map[cedar.String]string{"via": f.Via, "account": f.Account, "unit": f.Unit, "principal": f.Principal} {
+		if text != "" {
+			m[name] = cedar.String(text)
+		}
 	}
 	for name, is := range map[cedar.String]*bool{"familiar_active": f.FamiliarActive, "in_use": f.InUse, "company": f.Company,
 		"own_endpoint": f.OwnEndpoint, "signed_in": f.SignedIn, "used_elsewhere": f.UsedElsewhere, "used_unrecorded": f.UsedUnrecorded, "sees_all": f.SeesAll,

@@ -85,6 +85,7 @@ func TestEnumsAndActionsAreThoseOfTheCode(t *testing.T) {
 func full() Facts {
 	f := stolen()
 	f.Via, f.MintedOthers = "athena.amazonaws.com", new(false)
+	f.Account, f.Unit, f.Principal = "111122223333", "Prod", "arn:aws:iam::111122223333:user/mara"
 	return f
 }
 

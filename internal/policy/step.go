@@ -194,6 +194,10 @@ type Facts struct {
 	HitsOthers *int64
 	// OriginsSeen: every origin of the actor was compared with its history.
 	OriginsSeen bool
+	// Account is the id of the account that is watched, and Unit its organizational unit as the deployment names it; "" where that is not known.
+	Account, Unit string
+	// Principal is the ARN of the user or role that the step is against, or whose credential took the bytes; "" where that is not known.
+	Principal string
 }
 
 // Verdict is the answer for one step.

@@ -17,7 +17,7 @@ type Cutter struct {
 	Steps []string
 	// Paths are the IAM paths in which users and roles may be changed; none where no step changes any.
 	Paths []string
-	// Protected are the ARNs of users and roles that must not be touched.
+	// Protected are the ARNs of users and roles that must not be touched; a * stands for any text, as Covers has it.
 	Protected []string
 	// ProtectTag is the tag key whose presence protects a user or role.
 	ProtectTag string

@@ -51,7 +51,9 @@ type Responder struct {
 	Watchers []string
 	// Accounts are the account ids that are ours.
 	Accounts []string
-	// Protected are the ARNs of users and roles that are never contained without a human.
+	// Unit is the account's organizational unit, as the deployment names it; "" where it names none.
+	Unit string
+	// Protected are the ARNs of users and roles that are never contained without a human; a * stands for any text, as Covers has it.
 	Protected []string
 	// ProtectTag is the tag key whose presence protects a user or role.
 	ProtectTag string
@@ -126,7 +128,7 @@ var (
 	Location = lazyregexp.New(`^s3://(` + BucketName + `)/((?:[A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?)$`)
 	topic    = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 	account  = lazyregexp.New(`^[0-9]{12}$`)
-	iamARN   = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[\x21-\x7e]+$`)
+	iamARN   = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}|\*):(user|role)/[\x21-\x7e]+$`)
 	tagKey   = lazyregexp.New(`^[\w .:/=+@-]{1,128}$`)
 	filter   = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
 	records  = lazyregexp.New(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
@@ -212,6 +214,7 @@ func (s *Responder) fields() []field {
 		text("CHAT", "the ARN of an SNS topic", false, topic, &s.Chat),
 		list("WATCHERS", "ARNs of SNS topics, with commas between them", false, topic, &s.Watchers),
 		list("ACCOUNTS", "12-digit account ids, with commas between them", true, account, &s.Accounts),
+		text("UNIT", AcceptedUnit, false, Unit, &s.Unit),
 		list("PROTECTED", "ARNs of IAM users and roles, with commas between them", false, iamARN, &s.Protected),
 		text("PROTECT_TAG", "a tag key", false, tagKey, &s.ProtectTag),
 		text("FILTER_ID", "the id of a request-metrics configuration", false, filter, &s.FilterID),

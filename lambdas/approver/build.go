@@ -35,7 +35,7 @@ func build(cfg aws.Config, environ []string) (approver, error) {
 		return approver{}, err
 	}
 	now := clock.System{}
-	a := &approval.Approval{Clock: now, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region, Cases: settings.CaseBucket(s.Table)}, Ours: actor.Accounts(s.Accounts...), Trusts: s.Trusted,
+	a := &approval.Approval{Clock: now, Mode: mode, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region, Unit: s.Unit, Cases: settings.CaseBucket(s.Table)}, Ours: actor.Accounts(s.Accounts...), Trusts: s.Trusted,
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: s.LogLevel}))}
 	account, err := awsaccount.New(cfg, awsaccount.Settings{Protected: s.Protected, ProtectTag: s.ProtectTag})
 	if err != nil {

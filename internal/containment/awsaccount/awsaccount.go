@@ -47,7 +47,7 @@ const (
 
 // Settings are what a deployment decides.
 type Settings struct {
-	// Protected are the ARNs of users and roles that are not touched without a human. They match exactly, path included.
+	// Protected are the ARNs of users and roles that are not touched without a human, path included. A * stands for any text: settings.Covers.
 	Protected []string
 	// ProtectTag is the key of the tag that protects a user or role, whatever its value; "" switches tags off.
 	ProtectTag string
@@ -76,7 +76,7 @@ type Account struct {
 
 var _ containment.Account = (*Account)(nil)
 
-var principalARN = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:(?:user|role)/[\x21-\x7e]+$`)
+var principalARN = lazyregexp.New(`^arn:aws[a-z-]*:iam::(?:[0-9]{12}|\*):(?:user|role)/[\x21-\x7e]+$`)
 
 // New makes the account that cfg's credentials belong to.
 func New(cfg aws.Config, s Settings) (*Account, error) {

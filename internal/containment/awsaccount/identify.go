@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +12,7 @@ import (
 
 	"nightlatch/internal/actor"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 )
 
 // Identify finds what a credential acts for.
@@ -229,8 +229,13 @@ func tagMap(tags []types.Tag) map[string]string {
 // protected says why a target must not be touched without a human; "" if nothing protects it.
 func (a *Account) protected(t policy.Target) (reason, tag string) {
 	var why []string
-	if slices.Contains(a.settings.Protected, t.OwnerARN) {
-		why = append(why, "named in the deployment's protected principals")
+	for _, pattern := range a.settings.Protected {
+		switch {
+		case pattern == t.OwnerARN:
+			why = append(why, "named in the deployment's protected principals")
+		case settings.Covers(pattern, t.OwnerARN):
+			why = append(why, "covered by "+pattern+" of the deployment's protected principals")
+		}
 	}
 	for key, value := range t.Tags {
 		// IAM's tag keys are the same in any case, and a user has a key once.

@@ -195,6 +195,13 @@ func TestIdentify(t *testing.T) {
 			in:       stolen, want: target(stolenKey, func(x *policy.Target) { x.Protected = "named in the deployment's protected principals" }),
 			calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
 		},
+		"protected by a pattern": {
+			settings: Settings{Protected: []string{"arn:aws:iam::*:user/*-exports"}},
+			in:       stolen, want: target(stolenKey, func(x *policy.Target) {
+				x.Protected = "covered by arn:aws:iam::*:user/*-exports of the deployment's protected principals"
+			}),
+			calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
+		},
 		"a namesake on another path is protected": {
 			settings: Settings{Protected: []string{"arn:aws:iam::111122223333:user/backup-exports"}},
 			in:       stolen, want: stolenKey, calls: map[string]int{"GetAccessKeyLastUsed": 1, "GetUser": 1},
