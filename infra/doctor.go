@@ -12,6 +12,7 @@ import (
 	"nightlatch/internal/checks"
 	"nightlatch/internal/containment/awsaccount"
 	"nightlatch/internal/doctor/heartbeat"
+	"nightlatch/internal/enroll/s3bucket"
 	"nightlatch/internal/grant"
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/settings"
@@ -56,6 +57,9 @@ func doctorGrants(s Settings) []grant.Grant {
 		}
 	}
 	all := slices.Concat(look, askGrants(s), dynamo.DoctorGrants(), dynamo.TurnGrants(), notifyGrants(s), []grant.Grant{awsaccount.AliasGrant()})
+	if s.WatchTag != "" {
+		all = append(all, s3bucket.TagGrants()...)
+	}
 	if s.Heartbeat != "" {
 		all = append(all, heartbeat.Grants()...)
 	}

@@ -30,6 +30,9 @@ const enrollerEventAge = 30 * 60 // seconds
 // that is not its own, nor one that reads a trail which is there already (looksUp). https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
 func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code string, topic team, kept incidents, queue *string) (enroller, error) {
 	grants := append(slices.Concat(s3bucket.Grants(), sns.Grants(), sns.SubscriptionGrants(), dynamo.TurnGrants()), awsaccount.AliasGrant())
+	if s.WatchTag != "" {
+		grants = append(grants, s3bucket.TagGrants()...)
+	}
 	if looksUp {
 		grants = append(grants, cloudtrail.Grants()...)
 	}
@@ -92,6 +95,10 @@ func (s Settings) readsStore() bool {
 // checkDaily calls the enroller once a day: it makes a configuration again that somebody took away. Where every bucket is watched,
 // it finds new ones so, and sooner where a trail records them.
 func checkDaily(scope constructs.Construct, s Settings, function awslambda.CfnFunction, enrolled awscdk.CfnResource) {
+	made := []string{"CreateBucket"}
+	if s.WatchTag != "" {
+		made = append(made, "PutBucketTagging")
+	}
 	target := &[]any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("enroller"), Arn: function.AttrArn()}}
 	for _, r := range []struct {
 		id    string
@@ -101,7 +108,7 @@ func checkDaily(scope constructs.Construct, s Settings, function awslambda.CfnFu
 			ScheduleExpression: jsii.String("rate(1 day)"), Targets: target}},
 		{"NewBucket", awsevents.CfnRuleProps{Description: jsii.String("Nightlatch: a bucket was made"), Targets: target,
 			EventPattern: map[string]any{"source": []string{"aws.s3"}, "detail-type": []string{"AWS API Call via CloudTrail"},
-				"detail": map[string]any{"eventSource": []string{"s3.amazonaws.com"}, "eventName": []string{"CreateBucket"}}}}},
+				"detail": map[string]any{"eventSource": []string{"s3.amazonaws.com"}, "eventName": made}}}},
 	} {
 		if r.id == "NewBucket" && !s.every() {
 			continue
@@ -122,7 +129,11 @@ func (s Settings) watched() map[string]any {
 	for _, b := range s.Buckets {
 		names = append(names, b.Name)
 	}
-	return map[string]any{"Buckets": names, "Id": s.Filter}
+	watched := map[string]any{"Buckets": names, "Id": s.Filter}
+	if s.WatchTag != "" {
+		watched["Tag"] = s.WatchTag
+	}
+	return watched
 }
 
 // every reports whether every bucket is watched.

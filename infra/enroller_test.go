@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,14 +15,25 @@ func TestTheEnroller(t *testing.T) {
 	for _, c := range []struct {
 		changes []string
 		buckets []any
-		id      string
+		id, tag string
 		every   bool
 	}{
-		{nil, []any{"a-bucket", "b-bucket"}, "nightlatch", false},
-		{[]string{"buckets", "*,logs=50GiB/1m", "metricsFilter", "EntireBucket"}, []any{"*", "logs"}, "EntireBucket", true},
+		{nil, []any{"a-bucket", "b-bucket"}, "nightlatch", "", false},
+		{[]string{"buckets", "*,logs=50GiB/1m", "metricsFilter", "EntireBucket"}, []any{"*", "logs"}, "EntireBucket", "", true},
+		{[]string{"buckets", "*", "watchTag", "data class=secret"}, []any{"*"}, "nightlatch", "data class=secret", true},
 	} {
 		tpl := synth(t, c.changes...)
 		want := map[string]any{"ServiceToken": "{Enroller.Arn}", "Buckets": c.buckets, "Id": c.id}
+		if c.tag != "" {
+			want["Tag"] = c.tag
+			statements := fmt.Sprint(at(t, tpl.named(t, "AWS::IAM::Role", "EnrollerRole"), "Policies"), at(t, tpl.named(t, "AWS::IAM::Role", "DoctorRole"), "Policies"))
+			if strings.Count(statements, "s3:GetBucketTagging") != 2 {
+				t.Error("the enroller and the doctor may not read tags")
+			}
+			if got := at(t, tpl.named(t, "AWS::Events::Rule", "NewBucket"), "EventPattern", "detail", "eventName"); !cmp.Equal(got, []any{"CreateBucket", "PutBucketTagging"}) {
+				t.Errorf("the rule of new buckets matches %v", got)
+			}
+		}
 		if diff := cmp.Diff(tpl.named(t, "Custom::RequestMetrics", "RequestMetrics"), want); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
 		}

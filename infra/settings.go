@@ -63,6 +63,8 @@ type Settings struct {
 	Mode string
 	// ObserveUntil is the last day of mode observe, "" where none is set.
 	ObserveUntil string
+	// WatchTag is the tag that a bucket needs to be watched by *; "" where it needs none.
+	WatchTag string
 	// Generation tells deployments apart: another one takes a mode up again that was lowered since.
 	Generation string
 	// Unit is the account's organizational unit, as the deployer names it.
@@ -142,6 +144,7 @@ func (s *Settings) fields() []field {
 		{"buckets", settings.AcceptedBuckets, "", true, func(v string) (err error) { s.Buckets, err = parseBuckets(v); return err }},
 		{"total", "what may leave all watched buckets together in a minute and in an hour, like 2GiB/1m+50GiB/1h, or " + settings.NoTotal, "", false,
 			func(v string) (err error) { s.Total, err = settings.ParseTotal(v); return err }},
+		{"watchTag", settings.AcceptedBucketTag + ", with buckets=*", "", false, func(v string) error { return match(v, settings.BucketTag, &s.WatchTag) }},
 		{"canary", "the name of a bucket that is not there yet, of lowercase letters, digits and hyphens: the stack makes it, for rehearsals", "", false, s.setCanary},
 		{"rehearseDays", acceptedDays, "", false,
 			func(v string) error {
@@ -247,6 +250,9 @@ func readFor(home Home, context map[string]any) (Settings, []error) {
 	// Under a filter that others use too, buckets that are not watched would be added up as well.
 	if s.Total == nil && (s.Filter == settings.OwnFilterID || s.every()) {
 		s.Total = settings.DefaultTotal(s.withoutCanary())
+	}
+	if s.WatchTag != "" && s.Buckets != nil && !s.every() {
+		wrong = append(wrong, misset{"watchTag", fmt.Errorf("watchTag is %q, and buckets has no *: it says which buckets beside those that are named; leave it out, or add *", s.WatchTag)})
 	}
 	if s.ObserveUntil != "" && s.Mode != "observe" && s.Mode != "" {
 		wrong = append(wrong, fmt.Errorf("observeUntil is %q, and mode is %q: it says when mode observe ends; leave it out", s.ObserveUntil, s.Mode))

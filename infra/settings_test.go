@@ -31,7 +31,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"unit":     "Workloads/Prod", "protected": "arn:aws:iam::*:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
 		"protectTag": "team:protect", "retention": float64(30), "memory": "1024", "logLevel": "debug", "metricsFilter": "EntireBucket", "total": "7GiB/1m+90GiB/1h",
 		"sealed": "stated", "approvers": "identity-center,arn:aws:iam::111122223333:saml-provider/idp,token.actions.githubusercontent.com",
-		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "canary": "a-canary", "rehearseDays": float64(30), "canaryKey": float64(2), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
+		"heartbeat": "nightlatch/heartbeat", "heartbeatMinutes": "30", "webhook": "nightlatch/webhook", "slack": "nightlatch/slack", "events": "soc", "chat": "arn:aws:sns:eu-west-1:111122223333:chat", "caseLock": float64(90), "watchTag": "class=secret", "canary": "a-canary", "rehearseDays": float64(30), "canaryKey": float64(2), "steps": "quarantine-user,block-on-bucket", "stepPaths": "/team/,/a/b/",
 		// These are not ours, and nothing is said about them.
 		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:version-reporting": false, "acknowledged-issue-numbers": []any{float64(34892)},
 	}
@@ -56,7 +56,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			{Name: settings.EveryBucket, Thresholds: []settings.Threshold{{Bytes: 2 << 40, Period: settings.Minute}}},
 			{Name: "a-canary", Thresholds: []settings.Threshold{{Bytes: 16 << 20, Period: settings.Minute}}},
 		},
-		Canary: "a-canary", RehearseDays: 30, CanaryKey: 2,
+		WatchTag: "class=secret", Canary: "a-canary", RehearseDays: 30, CanaryKey: 2,
 		Total:          []settings.Threshold{{Bytes: 7 << 30, Period: settings.Minute}, {Bytes: 90 << 30, Period: settings.Hour}},
 		EventDataStore: aStore, Trail: aTrail, Evidence: "athena", Home: home, Sealed: "stated", FilesGiven: true,
 		Files:     Files{Bucket: "aws-controltower-logs-444455556666-eu-west-1", Folder: "o-exampleorg/AWSLogs/o-exampleorg/", Key: "arn:aws:kms:eu-west-1:444455556666:key/mrk-0a1b2c3d000040008000012345678901"},
@@ -191,6 +191,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"mode", "", "should be observe, ask or act"},
 		{"protected", "bob", `"bob" is not`},
 		{"protected", "arn:aws:iam::*2223333:user/x", `"arn:aws:iam::*2223333:user/x" is not`},
+		{"watchTag", "a=b", `watchTag is "a=b", and buckets has no *`},
+		{"watchTag", "a,b", `watchTag is "a,b", and should be a tag of buckets, KEY or KEY=VALUE, with buckets=*`},
 		{"unit", "Prod<b>", `unit is "Prod<b>", and should be up to 128 letters`},
 		{"protected", "arn:aws:iam::111122223333:user/${aws:username}", "is not"},
 		{"protected", "arn:aws:iam::444455556666:user/bob", "is not of account 111122223333"},
@@ -251,7 +253,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, unit, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, watchTag, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, unit, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

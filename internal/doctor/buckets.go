@@ -21,6 +21,7 @@ const BucketsName = "buckets"
 type Metered interface {
 	Buckets(context.Context) ([]enroll.Bucket, error)
 	Read(ctx context.Context, bucket, id string) (enroll.State, error)
+	Tags(ctx context.Context, bucket string) (map[string]string, error)
 }
 
 // MeasuredRead are the buckets of which the request metric with the id filter had a datapoint in the last two weeks. Errors are one sentence.
@@ -36,7 +37,7 @@ func Buckets(stack Stack, metered Metered, measured MeasuredRead, region string,
 		if len(d.Buckets) == 0 || d.Filter == "" {
 			return unread(errors.New("the stack names no bucket; see whether it is Nightlatch's"))
 		}
-		wish := enroll.Wish{Buckets: d.Buckets, Filter: d.Filter}
+		wish := enroll.Wish{Buckets: d.Buckets, Filter: d.Filter, Tag: d.BucketTag, Named: settings.Named(d.Buckets)}
 		var all []enroll.Bucket
 		if slices.Contains(d.Buckets, settings.EveryBucket) {
 			var err error
@@ -46,7 +47,8 @@ func Buckets(stack Stack, metered Metered, measured MeasuredRead, region string,
 		}
 		plan := enroll.Make(wish, enroll.Wish{}, all, region)
 		names := append(plan.Enrol, plan.Check...)
-		findings, unreadable := unmetered(ctx, metered, names, d.Filter)
+		findings, untagged, unreadable := unmetered(ctx, metered, names, plan)
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(untagged, name) })
 		if unreadable != nil && len(findings) == 0 {
 			return unread(unreadable)
 		}
@@ -64,16 +66,29 @@ func Buckets(stack Stack, metered Metered, measured MeasuredRead, region string,
 		if n := len(silent); n > 0 {
 			says += fmt.Sprintf("; of %s nothing was counted in the last two weeks, as where nobody reads: %s", prose.Plural(int64(n), "bucket"), prose.List(silent))
 		}
+		if n := len(untagged); n > 0 {
+			says += fmt.Sprintf("; %s not watched, for want of the tag %s", prose.Plural(int64(n), "bucket"), prose.Safe(d.BucketTag))
+		}
 		return found(findings, "%s", says)
 	})
 }
 
-// unmetered is what is wrong with the buckets' request metrics, and why one could not be read.
-func unmetered(ctx context.Context, metered Metered, names []string, filter string) (all []Finding, unreadable error) {
+// unmetered is what is wrong with the buckets' request metrics, which of them need none for want of a tag, and why one could not be read.
+func unmetered(ctx context.Context, metered Metered, names []string, plan enroll.Plan) (all []Finding, untagged []string, unreadable error) {
+	filter := plan.Filter
 	found := make([]*Finding, len(names))
 	var mu sync.Mutex
 	workers.Pool{Size: bucketsAtOnce}.Each(len(names), func(i int) {
 		state, err := metered.Read(ctx, names[i], filter)
+		if err == nil && state == enroll.Absent && plan.Wants(names[i]) {
+			var tags map[string]string
+			if tags, err = metered.Tags(ctx, names[i]); err == nil && !enroll.Tagged(plan.Tag, tags) {
+				mu.Lock()
+				untagged = append(untagged, names[i])
+				mu.Unlock()
+				return
+			}
+		}
 		bucket := "bucket " + prose.Safe(names[i])
 		switch {
 		case errors.Is(err, enroll.ErrGone), errors.Is(err, enroll.ErrElsewhere):
@@ -95,5 +110,6 @@ func unmetered(ctx context.Context, metered Metered, names []string, filter stri
 			all = append(all, *f)
 		}
 	}
-	return all, unreadable
+	slices.Sort(untagged)
+	return all, untagged, unreadable
 }

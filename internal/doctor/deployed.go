@@ -34,6 +34,8 @@ type Deployed struct {
 	Buckets []string
 	// Filter is the id of the request-metrics configurations that the alarms read.
 	Filter string
+	// BucketTag is the tag that buckets need to be watched without a name in the setting; "" where they need none.
+	BucketTag string
 	// Mode is how far it goes by itself, and ObserveUntil the last day of mode observe, as 2026-12-31; "" where none is set.
 	Mode, ObserveUntil string
 	// Channels are what messages of incidents go to: topics, secrets, a bus, as the settings name them.

@@ -27,6 +27,7 @@ type Result struct {
 	Enrolled  []string  // were not, and are now
 	Already   []string  // are as they shall be, and were
 	Withdrawn []string  // had a configuration of ours, and have none now
+	Untagged  []string  // are not enrolled, for want of the tag
 	Refused   []Refusal // are not enrolled
 	Left      []Refusal // still have a configuration of ours that is not wanted any more
 	Elsewhere []Bucket  // are not watched from this region
@@ -41,6 +42,7 @@ const (
 	enrolled
 	already
 	withdrawn
+	untagged
 )
 
 // Reconcile makes the account as wanted, where before was wanted until now. One bucket that refuses does not stop the others. The
@@ -64,13 +66,13 @@ func Reconcile(ctx context.Context, m Metrics, region string, wanted, before Wis
 // Do carries a plan out. What is wanted comes first, so that no bucket is unwatched for a moment that need not be.
 func Do(ctx context.Context, m Metrics, p Plan) Result {
 	r := Result{Elsewhere: p.Elsewhere}
-	r.each(ctx, &r.Refused, p.Enrol, func(b string) (change, error) { return enrol(ctx, m, b) })
-	r.each(ctx, &r.Refused, p.Check, func(b string) (change, error) { return check(ctx, m, b, p.Filter) })
+	r.each(ctx, &r.Refused, p.Enrol, func(b string) (change, error) { return enrol(ctx, m, b, p) })
+	r.each(ctx, &r.Refused, p.Check, func(b string) (change, error) { return check(ctx, m, b, p) })
 	r.each(ctx, &r.Left, p.Withdraw, func(b string) (change, error) { return withdraw(ctx, m, b) })
 	for _, list := range [][]Refusal{r.Refused, r.Left} {
 		slices.SortFunc(list, func(a, b Refusal) int { return cmp.Compare(a.Bucket, b.Bucket) })
 	}
-	for _, list := range [][]string{r.Enrolled, r.Already, r.Withdrawn, r.Unreached} {
+	for _, list := range [][]string{r.Enrolled, r.Already, r.Withdrawn, r.Untagged, r.Unreached} {
 		slices.Sort(list)
 	}
 	return r
@@ -122,11 +124,15 @@ func (r *Result) note(bucket string, c change) {
 		r.Already = append(r.Already, bucket)
 	case withdrawn:
 		r.Withdrawn = append(r.Withdrawn, bucket)
+	case untagged:
+		r.Untagged = append(r.Untagged, bucket)
 	}
 }
 
 // enrol makes a configuration of ours where there is none. Where writing fails, what stands there afterwards decides.
-func enrol(ctx context.Context, m Metrics, bucket string) (change, error) {
+//
+// What is enrolled stays so, whatever tag it has lost: whoever may write tags would have a bucket emptied unseen.
+func enrol(ctx context.Context, m Metrics, bucket string, p Plan) (change, error) {
 	const id = settings.OwnFilterID
 	switch state, err := m.Read(ctx, bucket, id); {
 	case err != nil:
@@ -137,6 +143,13 @@ func enrol(ctx context.Context, m Metrics, bucket string) (change, error) {
 		return nothing, fmt.Errorf("bucket %q: its request-metrics configuration %q has a filter, so that Nightlatch did not make it and leaves it alone; "+
 			"delete it, and the bucket can be enrolled", bucket, id)
 	}
+	if p.Wants(bucket) {
+		if tags, err := m.Tags(ctx, bucket); err != nil {
+			return nothing, err
+		} else if !Tagged(p.Tag, tags) {
+			return untagged, nil
+		}
+	}
 	if err := m.Enrol(ctx, bucket, id); err != nil {
 		if state, readErr := m.Read(ctx, bucket, id); readErr != nil || state != Whole {
 			return nothing, err
@@ -146,10 +159,18 @@ func enrol(ctx context.Context, m Metrics, bucket string) (change, error) {
 }
 
 // check sees whether somebody else's configuration does what the alarms need.
-func check(ctx context.Context, m Metrics, bucket, id string) (change, error) {
+func check(ctx context.Context, m Metrics, bucket string, p Plan) (change, error) {
+	id := p.Filter
 	switch state, err := m.Read(ctx, bucket, id); {
 	case err != nil:
 		return nothing, err
+	case state == Absent && p.Wants(bucket):
+		if tags, err := m.Tags(ctx, bucket); err != nil {
+			return nothing, err
+		} else if !Tagged(p.Tag, tags) {
+			return untagged, nil
+		}
+		fallthrough
 	case state == Absent:
 		return nothing, fmt.Errorf("bucket %q: it has no request-metrics configuration %q, and Nightlatch makes only its own; "+
 			"create it, or let the deployment use %q", bucket, id, settings.OwnFilterID)

@@ -43,6 +43,8 @@ type Metrics interface {
 	Buckets(context.Context) ([]Bucket, error)
 	// Read reads what a bucket has under an id.
 	Read(ctx context.Context, bucket, id string) (State, error)
+	// Tags are a bucket's tags by their keys, none where it has none.
+	Tags(ctx context.Context, bucket string) (map[string]string, error)
 	// Enrol puts a configuration without a filter, over whatever has that id.
 	Enrol(ctx context.Context, bucket, id string) error
 	// Withdraw takes the configuration away; that it is not there is no error.

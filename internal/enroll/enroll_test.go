@@ -18,7 +18,7 @@ const ours, theirs, here, there = "nightlatch", "EntireBucket", "eu-west-1", "us
 
 func TestThePlan(t *testing.T) {
 	all := []Bucket{{"c", here}, {"a", here}, {"far", there}, {"dim", ""}}
-	w := func(filter string, buckets ...string) Wish { return Wish{buckets, filter} }
+	w := func(filter string, buckets ...string) Wish { return Wish{Buckets: buckets, Filter: filter} }
 	for name, c := range map[string]struct {
 		wanted, before Wish
 		want           Plan
@@ -50,6 +50,7 @@ func TestThePlan(t *testing.T) {
 type account struct {
 	mu     sync.Mutex
 	states map[string]State // bucket/id
+	tags   map[string]map[string]string
 	fail   func(call, bucket string, after bool) error
 	calls  []string
 }
@@ -91,6 +92,11 @@ func (a *account) Read(_ context.Context, bucket, id string) (s State, err error
 	return s, nil
 }
 
+func (a *account) Tags(_ context.Context, bucket string) (tags map[string]string, err error) {
+	err = a.do("tags", bucket, func() { tags = a.tags[bucket] })
+	return tags, err
+}
+
 func (a *account) Enrol(_ context.Context, bucket, id string) error {
 	return a.do("enrol", bucket, func() { a.states[bucket+"/"+id] = Whole })
 }
@@ -106,20 +112,50 @@ func names(refusals []Refusal) (all []string) {
 	return all
 }
 
+// Of all buckets those are enrolled that have the tag. What has a name of its own needs none, and what is enrolled stays so.
+func TestATagChooses(t *testing.T) {
+	a := &account{states: map[string]State{"secret/": Unknown, "plain/": Unknown, "named/": Unknown, "was/" + ours: Whole, "other/": Unknown, "dim/": Unknown},
+		tags: map[string]map[string]string{"secret": {"class": "secret", "x": "y"}, "other": {"class": "Secret"}, "dim": {"class": "secret"}}}
+	a.fail = func(call, bucket string, _ bool) error {
+		if call == "tags" && bucket == "dim" {
+			return errDenied
+		}
+		return nil
+	}
+	wanted := Wish{Buckets: []string{"named", Everything}, Filter: ours, Tag: "class=secret", Named: []string{"named"}}
+	r, err := Reconcile(t.Context(), a, here, wanted, Wish{})
+	if err != nil || !slices.Equal(r.Enrolled, []string{"named", "secret"}) || !slices.Equal(r.Already, []string{"was"}) || !slices.Equal(r.Untagged, []string{"other", "plain"}) || !slices.Equal(names(r.Refused), []string{"dim"}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if slices.Contains(a.calls, "tags named") || slices.Contains(a.calls, "tags was") {
+		t.Errorf("the calls are %q", a.calls)
+	}
+	// Under somebody else's configuration too: one that counts is there, or is not needed.
+	r = Do(t.Context(), a, Make(Wish{Buckets: []string{"plain", "secret"}, Filter: theirs, Tag: "class"}, Wish{}, nil, here))
+	if !slices.Equal(r.Untagged, []string{"plain"}) || !slices.Equal(names(r.Refused), []string{"secret"}) {
+		t.Errorf("theirs: got %+v", r)
+	}
+	for tag, want := range map[string]bool{"class": true, "class=secret": true, "class=": false, "Class": false, "class=Secret": false, "x": true, "y": false} {
+		if Tagged(tag, a.tags["secret"]) != want {
+			t.Errorf("%s: %t", tag, !want)
+		}
+	}
+}
+
 func TestWhatIsNotOursIsNeverTouched(t *testing.T) {
 	before := map[string]State{"whole/" + theirs: Whole, "part/" + theirs: Part, "odd/" + ours: Part, "odd/" + theirs: Whole}
 	buckets := []string{"whole", "part", "odd", "none"}
 	a := &account{states: maps.Clone(before)}
-	r := Do(t.Context(), a, Make(Wish{buckets, theirs}, Wish{}, nil, here))
+	r := Do(t.Context(), a, Make(Wish{Buckets: buckets, Filter: theirs}, Wish{}, nil, here))
 	if !slices.Equal(r.Already, []string{"odd", "whole"}) || !slices.Equal(names(r.Refused), []string{"none", "part"}) || !maps.Equal(a.states, before) {
 		t.Errorf("checking: got %+v and %v", r, a.states)
 	}
-	r = Do(t.Context(), a, Make(Wish{}, Wish{buckets, theirs}, nil, here))
+	r = Do(t.Context(), a, Make(Wish{}, Wish{Buckets: buckets, Filter: theirs}, nil, here))
 	if len(a.calls) != len(buckets) || !maps.Equal(a.states, before) {
 		t.Errorf("going: got %+v after %q", r, a.calls)
 	}
 	// Under our own id, a filter means that somebody else made it.
-	for _, plan := range []Plan{Make(Wish{[]string{"odd"}, ours}, Wish{}, nil, here), Make(Wish{}, Wish{[]string{"odd"}, ours}, nil, here)} {
+	for _, plan := range []Plan{Make(Wish{Buckets: []string{"odd"}, Filter: ours}, Wish{}, nil, here), Make(Wish{}, Wish{Buckets: []string{"odd"}, Filter: ours}, nil, here)} {
 		if r := Do(t.Context(), a, plan); len(r.Enrolled)+len(r.Withdrawn) > 0 || !maps.Equal(a.states, before) {
 			t.Errorf("a filter under our id: got %+v and %v", r, a.states)
 		}
@@ -142,7 +178,7 @@ func TestOneThatRefusesDoesNotStopTheRest(t *testing.T) {
 		}
 		return nil
 	}}
-	r := Do(t.Context(), a, Make(Wish{buckets, ours}, Wish{}, nil, here))
+	r := Do(t.Context(), a, Make(Wish{Buckets: buckets, Filter: ours}, Wish{}, nil, here))
 	if got := names(r.Refused); !slices.Equal(got, []string{"b03", "b04", "b06"}) {
 		t.Errorf("refused: got %q", got)
 	}
@@ -167,7 +203,7 @@ func TestWithdrawing(t *testing.T) {
 	for _, b := range []string{"plain", "vanishes", "denied", "unanswered"} {
 		a.states[b+"/"+ours] = Whole
 	}
-	r := Do(t.Context(), a, Make(Wish{}, Wish{buckets, ours}, nil, here))
+	r := Do(t.Context(), a, Make(Wish{}, Wish{Buckets: buckets, Filter: ours}, nil, here))
 	want := Result{Withdrawn: []string{"plain", "unanswered", "vanishes"}}
 	if got := names(r.Left); !slices.Equal(got, []string{"denied"}) || !slices.Equal(r.Withdrawn, want.Withdrawn) || len(r.Refused) > 0 {
 		t.Errorf("got %+v, want %+v and denied left", r, want)
@@ -181,12 +217,12 @@ func TestWithoutTheList(t *testing.T) {
 		}
 		return nil
 	}
-	everything := Wish{[]string{Everything}, ours}
+	everything := Wish{Buckets: []string{Everything}, Filter: ours}
 	a := &account{states: map[string]State{}, fail: broken}
 	if r, err := Reconcile(t.Context(), a, here, everything, Wish{}); err == nil || len(a.calls) != 1 {
 		t.Errorf("wanted: got %+v, %v after %q, want an error and nothing done", r, err, a.calls)
 	}
-	r, err := Reconcile(t.Context(), a, here, Wish{[]string{"a"}, ours}, everything)
+	r, err := Reconcile(t.Context(), a, here, Wish{Buckets: []string{"a"}, Filter: ours}, everything)
 	if err != nil || !slices.Equal(r.Enrolled, []string{"a"}) || !slices.Equal(names(r.Left), []string{Everything}) {
 		t.Errorf("wanted no longer: got %+v, %v, want the named one enrolled, and what is left named", r, err)
 	}
@@ -194,7 +230,7 @@ func TestWithoutTheList(t *testing.T) {
 		t.Errorf("deleted: got %+v, %v", r, err)
 	}
 	a = &account{states: map[string]State{}, fail: broken}
-	if r, err := Reconcile(t.Context(), a, here, Wish{}, Wish{[]string{Everything}, theirs}); err != nil || len(a.calls) > 0 {
+	if r, err := Reconcile(t.Context(), a, here, Wish{}, Wish{Buckets: []string{Everything}, Filter: theirs}); err != nil || len(a.calls) > 0 {
 		t.Errorf("theirs, deleted: got %+v, %v after %q, want no call at all", r, err, a.calls)
 	}
 }

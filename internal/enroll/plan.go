@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"slices"
+	"strings"
 
 	"nightlatch/internal/settings"
 )
@@ -11,6 +12,9 @@ import (
 type Wish struct {
 	Buckets []string
 	Filter  string
+	// Tag narrows Everything to the buckets that have it, KEY or KEY=VALUE; "" is all. Named are those that are wanted whatever they have.
+	Tag   string
+	Named []string
 }
 
 // Ours reports whether the configurations of this wish are Nightlatch's to make and to take away.
@@ -22,6 +26,8 @@ func (w Wish) everything() bool { return slices.Contains(w.Buckets, Everything) 
 // Withdraw, but that one which goes over to a filter of somebody else's is checked and then withdrawn from.
 type Plan struct {
 	Filter    string   // under which Enrol and Check; Withdraw is from ours alone
+	Tag       string   // that those of Enrol and Check have which are not in Named, and are not enrolled yet; "" for none
+	Named     []string // see Wish
 	Enrol     []string // shall have a configuration of ours
 	Check     []string // shall have one that somebody else makes
 	Withdraw  []string // shall have none of ours any more
@@ -32,7 +38,7 @@ type Plan struct {
 // for everything; region is the one that configurations can be made in.
 func Make(wanted, before Wish, all []Bucket, region string) Plan {
 	here, elsewhere := split(all, region)
-	p := Plan{Filter: wanted.Filter}
+	p := Plan{Filter: wanted.Filter, Tag: wanted.Tag, Named: wanted.Named}
 	names := wanted.expand(here)
 	if wanted.Ours() {
 		p.Enrol = names
@@ -47,6 +53,17 @@ func Make(wanted, before Wish, all []Bucket, region string) Plan {
 		p.Elsewhere = slices.DeleteFunc(elsewhere, func(b Bucket) bool { return slices.Contains(names, b.Name) })
 	}
 	return p
+}
+
+// Wants reports whether a bucket of the plan needs a tag.
+func (p Plan) Wants(bucket string) bool { return p.Tag != "" && !slices.Contains(p.Named, bucket) }
+
+// Tagged reports whether a bucket's tags have one, KEY or KEY=VALUE. S3's keys and values are the same in the same letters only:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html
+func Tagged(tag string, tags map[string]string) bool {
+	key, value, given := strings.Cut(tag, "=")
+	is, there := tags[key]
+	return there && (!given || is == value)
 }
 
 // expand writes Everything out.

@@ -48,7 +48,7 @@ func (e *enroller) handle(ctx context.Context, raw json.RawMessage) error {
 		event.Source, event.DetailType)
 }
 
-// newBucket is the bucket that a CloudTrail record says was made, or why there is none.
+// newBucket is the bucket that a CloudTrail record says was made, or given tags, or why there is none.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 func newBucket(raw json.RawMessage) (name, why string) {
 	var event struct {
@@ -64,10 +64,10 @@ func newBucket(raw json.RawMessage) (name, why string) {
 		return "", "its detail cannot be read"
 	}
 	switch d := event.Detail; {
-	case d.EventName != "CreateBucket":
-		return "", fmt.Sprintf("it is %q, not CreateBucket", d.EventName)
+	case d.EventName != "CreateBucket" && d.EventName != "PutBucketTagging":
+		return "", fmt.Sprintf("it is %q, not CreateBucket or PutBucketTagging", d.EventName)
 	case d.ErrorCode != "":
-		return "", "it was refused, and made nothing"
+		return "", "it was refused, and did nothing"
 	}
 	bucket := event.Detail.RequestParameters.BucketName
 	if err := settings.CheckBucket(bucket); err != nil {

@@ -81,6 +81,34 @@ func TestANewBucketIsEnrolled(t *testing.T) {
 	}
 }
 
+// Where a tag chooses, a bucket is watched as soon as it has it, and stays so. One that is named needs none.
+func TestABucketIsEnrolledByItsTag(t *testing.T) {
+	w := newWorld(t, "secret", "plain", "named")
+	wish := want("nightlatch", "*", "named")
+	wish["Tag"] = "class=secret"
+	w.watches(wish)
+	for _, event := range []json.RawMessage{made("CreateBucket", "secret", ""), json.RawMessage(scheduled)} {
+		if err := w.handle(t.Context(), event); err != nil {
+			t.Error(err)
+		}
+	}
+	w.has("named/nightlatch")
+	w.s3.Tag("secret", map[string]string{"class": "secret", "<b>": "\u202e"})
+	if err := w.handle(t.Context(), made("PutBucketTagging", "secret", "")); err != nil {
+		t.Error(err)
+	}
+	w.s3.Tag("secret", nil)
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err != nil {
+		t.Error(err)
+	}
+	w.has("named/nightlatch", "secret/nightlatch")
+	wish["Tag"] = "a=b,c"
+	w.watches(wish)
+	if err := w.handle(t.Context(), json.RawMessage(scheduled)); err == nil || !strings.Contains(err.Error(), `the property Tag is "a=b,c", and should be a tag of buckets`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestACheckUnderTheirFilterMakesNothing(t *testing.T) {
 	w := newWorld(t, "has", "lacks")
 	w.s3.Put("has", "EntireBucket", "")

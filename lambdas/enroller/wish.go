@@ -33,12 +33,18 @@ func wish(properties map[string]any) (enroll.Wish, error) {
 			if w.Buckets, err = buckets(value); err != nil {
 				return enroll.Wish{}, err
 			}
+		case "Tag":
+			w.Tag, _ = value.(string)
+			if !settings.BucketTag.MatchString(w.Tag) {
+				return enroll.Wish{}, fmt.Errorf("the property Tag is %q, and should be %s", value, settings.AcceptedBucketTag)
+			}
 		default:
 			if !slices.Contains(given, name) {
-				return enroll.Wish{}, fmt.Errorf("the property %s is not one of Buckets and Id", name)
+				return enroll.Wish{}, fmt.Errorf("the property %s is not one of Buckets, Id and Tag", name)
 			}
 		}
 	}
+	w.Named = settings.Named(w.Buckets)
 	switch {
 	case w.Filter == "":
 		return enroll.Wish{}, errors.New("the property Id is missing: it is the id of a request-metrics configuration")

@@ -78,7 +78,7 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 	d.Resources = append(append(d.Resources, f.functions()...), f.storage()...)
 	for _, id := range t.of("Custom::RequestMetrics") {
 		p := f.properties(id)
-		d.Filter = text(p["Id"])
+		d.Filter, d.BucketTag = text(p["Id"]), text(p["Tag"])
 		names, _ := p["Buckets"].([]any)
 		for _, n := range names {
 			d.Buckets = append(d.Buckets, text(n))

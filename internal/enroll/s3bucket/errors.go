@@ -36,6 +36,12 @@ func absent(err error) bool {
 	return code == "NoSuchConfiguration"
 }
 
+// untagged reports whether a bucket has no tags, which is an error in S3.
+func untagged(err error) bool {
+	code, _ := answer(err)
+	return code == "NoSuchTagSet"
+}
+
 // strange is an answer that S3 does not give.
 func strange(action, bucket string) error {
 	return fmt.Errorf("%s %s: the answer is not S3's; see whether a proxy stands between", about(bucket), action)

@@ -70,6 +70,13 @@ func Grants() []grant.Grant {
 	}
 }
 
+// TagGrants are the permission that Tags needs beside the others.
+func TagGrants() []grant.Grant {
+	return []grant.Grant{{Sid: "ReadBucketTags", Actions: []string{"s3:GetBucketTagging"}, On: []string{"arn:${Partition}:s3:::*"},
+		When: map[string]map[string]string{"StringEquals": {"aws:ResourceAccount": "${Account}"}},
+		Why:  "Which buckets have the tag is not known before they are asked."}}
+}
+
 // ReadGrants are the permissions that Buckets and Read need.
 func ReadGrants() []grant.Grant {
 	return []grant.Grant{
@@ -119,6 +126,24 @@ func (b *Buckets) Read(ctx context.Context, bucket, id string) (enroll.State, er
 		return enroll.Part, nil
 	}
 	return enroll.Whole, nil
+}
+
+// Tags reads a bucket's tags. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html
+func (b *Buckets) Tags(ctx context.Context, bucket string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	out, err := b.client.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &bucket})
+	if untagged(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failed("s3:GetBucketTagging", bucket, err)
+	}
+	tags := map[string]string{}
+	for _, t := range out.TagSet {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags, nil
 }
 
 // Enrol puts a configuration without a filter.

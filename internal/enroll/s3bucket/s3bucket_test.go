@@ -212,6 +212,21 @@ func TestATroubleThatPassesIsRiddenOut(t *testing.T) {
 }
 
 // Every call needs a permission that is granted, and every permission granted is needed.
+func TestTagsAreRead(t *testing.T) {
+	s, b := fake(t, "logs")
+	if tags, err := b.Tags(t.Context(), "logs"); err != nil || len(tags) > 0 {
+		t.Errorf("got %q, %v", tags, err)
+	}
+	s.Tag("logs", map[string]string{"class": "secret", "<b>": "x=y"})
+	if tags, err := b.Tags(t.Context(), "logs"); err != nil || len(tags) != 2 || tags["<b>"] != "x=y" || tags["class"] != "secret" {
+		t.Errorf("got %q, %v", tags, err)
+	}
+	s.Fail(func(s3test.Call) s3test.Fault { return s3test.Fault{Code: "AccessDenied"} })
+	if _, err := b.Tags(t.Context(), "logs"); err == nil || !strings.Contains(err.Error(), "s3:GetBucketTagging") || !slices.Equal(TagGrants()[0].Actions, []string{"s3:GetBucketTagging"}) {
+		t.Errorf("denied: got %v", err)
+	}
+}
+
 func TestGrantsAreWhatIsCalled(t *testing.T) {
 	var got []string
 	for _, g := range Grants() {

@@ -40,6 +40,7 @@ type bucket struct {
 	configs map[string]string // id -> what stands in <Filter>, "" for none
 	policy  string            // "" for none
 	block   string            // its public access block as XML, "" for none
+	tags    map[string]string
 }
 
 // Server is S3 in one region, which is that of the requests' signatures.
@@ -81,6 +82,13 @@ func (s *Server) Put(name, id, filter string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buckets[name].configs[id] = filter
+}
+
+// Tag gives a bucket tags; none takes them away.
+func (s *Server) Tag(name string, tags map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buckets[name].tags = tags
 }
 
 // PolicyOf is a bucket's policy, "" where it has none, and whether it may not be public.
@@ -144,6 +152,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		call.Op = map[string]string{"GET": "Get", "PUT": "Put"}[r.Method] + "BucketPolicy"
 	case (r.Method == http.MethodGet || r.Method == http.MethodPut) && r.URL.Query().Has("publicAccessBlock"):
 		call.Op = map[string]string{"GET": "Get", "PUT": "Put"}[r.Method] + "PublicAccessBlock"
+	case r.Method == http.MethodGet && r.URL.Query().Has("tagging"):
+		call.Op = "GetBucketTagging"
 	case r.Method == http.MethodGet && r.URL.Query().Has("lifecycle"):
 		call.Op = "GetBucketLifecycleConfiguration"
 	default:
@@ -245,6 +255,20 @@ func (s *Server) configuration(w http.ResponseWriter, c Call, body []byte) {
 		io.WriteString(w, b.block)
 	case "PutPublicAccessBlock":
 		b.block = string(body)
+	case "GetBucketTagging":
+		if len(b.tags) == 0 {
+			refuse(w, 404, "NoSuchTagSet")
+			return
+		}
+		var set strings.Builder
+		for _, key := range slices.Sorted(maps.Keys(b.tags)) {
+			set.WriteString("<Tag><Key>")
+			xml.EscapeText(&set, []byte(key))
+			set.WriteString("</Key><Value>")
+			xml.EscapeText(&set, []byte(b.tags[key]))
+			set.WriteString("</Value></Tag>")
+		}
+		fmt.Fprintf(w, `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet>%s</TagSet></Tagging>`, set.String())
 	case "GetBucketLifecycleConfiguration":
 		refuse(w, 404, "NoSuchLifecycleConfiguration")
 	case "GetBucketMetricsConfiguration":
