@@ -21,7 +21,10 @@ import (
 type nagLine struct{ RuleID, ResourceID, Compliance, ExceptionReason, RuleInfo string }
 
 // nag puts an app to cdk-nag's AwsSolutions pack, and returns what does not simply comply.
-func nag(t *testing.T, app awscdk.App) []nagLine {
+func nag(t *testing.T, app awscdk.App) []nagLine { t.Helper(); return nagOf(t, app, stackName) }
+
+// nagOf is nag of a stack.
+func nagOf(t *testing.T, app awscdk.App, stackName string) []nagLine {
 	t.Helper()
 	pack := cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{ReportFormats: &[]cdknag.NagReportFormat{cdknag.NagReportFormat_JSON}})
 	awscdk.Aspects_Of(app).Add(pack, nil)
@@ -77,6 +80,12 @@ func TestNagFindsNothingUnexplained(t *testing.T) {
 
 // explained counts the reasons in the template, by resource and rule.
 func explained(t *testing.T, app awscdk.App) map[string]int {
+	t.Helper()
+	return explainedOf(t, app, stackName)
+}
+
+// explainedOf is explained of a stack.
+func explainedOf(t *testing.T, app awscdk.App, stackName string) map[string]int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(*app.Outdir(), stackName+".template.json"))
 	if err != nil {

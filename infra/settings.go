@@ -267,15 +267,20 @@ func readFor(home Home, context map[string]any) (Settings, []error) {
 }
 
 // unknown finds the keys of a context that are no settings.
-func (s *Settings) unknown(context map[string]any) (wrong []error) {
+func (s *Settings) unknown(context map[string]any) []error {
+	return unknown(s.fields(), context, deploymentsKey)
+}
+
+// unknown finds the keys of a context that are none of the fields; also are others that may have been meant.
+func unknown(fields []field, context map[string]any, also ...string) (wrong []error) {
 	var known []string
-	for _, f := range s.fields() {
+	for _, f := range fields {
 		known = append(known, f.key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(context)) {
 		// The CDK's own keys have a colon or a slash in them, but for the one that `cdk acknowledge` writes.
 		if !slices.Contains(known, key) && !strings.ContainsAny(key, ":/") && key != "acknowledged-issue-numbers" {
-			wrong = append(wrong, misset{key, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, append(known, deploymentsKey)), strings.Join(known, ", "))})
+			wrong = append(wrong, misset{key, fmt.Errorf("%s is not a setting%s; the settings are %s", key, meant(key, append(slices.Clone(known), also...)), strings.Join(known, ", "))})
 		}
 	}
 	return wrong

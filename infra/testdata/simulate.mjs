@@ -3,8 +3,8 @@
 import { getDenialReasons, getGrantReasons, runSimulation, runUnsafeSimulation } from '@cloud-copilot/iam-simulate';
 import { readFileSync } from 'node:fs';
 
-// The services through which a call came, and the keys of a table's items, are lists: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-const lists = ['aws:CalledVia', 'dynamodb:LeadingKeys'];
+// The services through which a call came, the keys of a table's items, and the sources and types of events are lists: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+const lists = ['aws:CalledVia', 'dynamodb:LeadingKeys', 'events:source', 'events:detail-type'];
 const listed = (context) => Object.fromEntries(Object.entries(context).map(([key, value]) => [key, lists.includes(key) ? [value] : value]));
 
 async function judge({ principal, action, resource, account, context, identity, policy, endpoint }) {

@@ -40,7 +40,7 @@ const (
 	// Claim is how long a run has to send what it said it would; after that another does. No run lives as long.
 	Claim = 4 * time.Minute
 	// maxIncidents and maxThreads bound what is kept. maxOrdinary, maxHeard, maxWrongs and maxSeen bound the rest.
-	maxIncidents, maxThreads                   = 2000, 1000
+	maxIncidents, maxThreads                  = 2000, 1000
 	maxOrdinary, maxHeard, maxWrongs, maxSeen = 500, 1000, 50, 20
 	// maxTies is how many credentials and networks a thread has, and maxDetailed how many of a place's incidents are kept with what they say.
 	maxTies, maxDetailed = 60, 6
@@ -54,7 +54,7 @@ type Record struct {
 	Version int64 `json:"version"`
 	// Threads are in the order in which they were found; Number counts them.
 	Threads []Thread `json:"threads,omitempty"`
-	Number int     `json:"number,omitempty"`
+	Number  int      `json:"number,omitempty"`
 	// Ordinary are networks from which somebody worked whom no incident suspects: nothing is merged by them.
 	Ordinary []string `json:"ordinary,omitempty"`
 	// Heard are the deployments, and when each was heard last.

@@ -231,7 +231,7 @@ func TestWhatStaysApart(t *testing.T) {
 	base := says{account: prod, region: "eu-west-1", id: "a", kind: incident.Answer, key: stolen, network: thiefs, step: "asked"}
 	for name, c := range map[string]struct {
 		one, two says
-		threads   int
+		threads  int
 	}{
 		"another key and another network":      {base, says{account: test, id: "b", key: other, network: "192.0.2.0/24"}, 2},
 		"the same key":                         {base, says{account: test, id: "b", key: stolen, network: "192.0.2.0/24"}, 1},

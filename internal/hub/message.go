@@ -22,8 +22,8 @@ const (
 // claimed is what a run has said it would tell.
 type claimed struct {
 	threads []Thread
-	wrongs []Wrong
-	silent []Heard
+	wrongs  []Wrong
+	silent  []Heard
 }
 
 func (r Record) claimed(version int64) (c claimed) {

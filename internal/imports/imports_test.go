@@ -245,7 +245,7 @@ func may(from, to string) (bool, string) {
 		return slices.Contains(stages, to) || slices.Contains([]string{"responder", "sandbox", "sandbox/scenarios", backtest, "evidence/duck", "deployment", "incident/dynamo", "containment/awsaccount", "doctor", "doctor/html", "rehearsal", checks, "report/html", "casefolder", "posture", "posture/awsposture", "deployments"}, to),
 			"the command talks to AWS to find a deployment, read its incidents and take a step back; the SDK stays in the adapters that do it, and demo and respond use none of them"
 	case isInfra(from):
-		return to == "policy" || to == "containment" || to == "notices" || to == "rehearsal" || to == "notify" || to == "deployments" || toAdapter || to == checks, "infra knows settings, the file of deployments, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
+		return to == "policy" || to == "containment" || to == "notices" || to == "hub" || to == "report" || to == "rehearsal" || to == "notify" || to == "deployments" || toAdapter || to == checks, "infra knows settings, the file of deployments, the policy, which steps are ordered, the rules' words, who is to hear, and the adapters' grants"
 	}
 	return false, "it stands in no row of the table"
 }

@@ -62,7 +62,7 @@ func (a *AWS) dynamo(region string, r *http.Request, body []byte) ([]Call, error
 			c.Resource += "/index/" + in.IndexName
 		}
 		// What only some functions may do to only some items; an incident's key is another one each time.
-		if key := in.Item["pk"].S + in.Key["pk"].S; strings.HasPrefix(key, "turn#") || key == "notices" || key == "doctor" || key == "tests" || key == "rehearsal" {
+		if key := in.Item["pk"].S + in.Key["pk"].S; strings.HasPrefix(key, "turn#") || key == "notices" || key == "doctor" || key == "tests" || key == "rehearsal" || key == "hub" {
 			c.set("dynamodb:LeadingKeys", key)
 		}
 		return []Call{c}, nil

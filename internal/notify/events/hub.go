@@ -54,7 +54,7 @@ func NewHub(cfg aws.Config, arn string) (*Hub, error) {
 // HubGrants are the permissions that a hub's Send needs: no other event of anybody's.
 func HubGrants() []grant.Grant {
 	return []grant.Grant{{Sid: "TellTheHub", Actions: []string{"events:PutEvents"}, On: []string{"${Hub}"},
-		When: map[string]map[string]string{"StringEquals": {"events:detail-type": report.HubDetailType}, "ForAllValues:StringEquals": {"events:source": Source}}}}
+		When: map[string]map[string]string{"ForAllValues:StringEquals": {"events:source": Source, "events:detail-type": report.HubDetailType}}}}
 }
 
 // Name says which bus this is.
