@@ -315,7 +315,6 @@ func (r *Record) take(e event, u update, now time.Time) {
 			t.Places = append(t.Places, Place{Account: e.account, Region: e.region})
 		}
 		u.First = now
-		j = len(t.Places[p].Incidents)
 		t.Places[p].Incidents = append(t.Places[p].Incidents, u.Incident)
 		t.Changed = now
 		if u.State != Searching {
