@@ -21,6 +21,9 @@ const (
 	gbOfZippedReads                           = 0.2 // a trail's files are zipped; those that we have take 131 to 232 bytes a record
 	// ownAlarms are on Nightlatch itself.
 	ownAlarms = 11
+	// hubAlarms are on the hub, and perQueue is for a queue that Lambda asks all the time, where the free tier is used up.
+	hubAlarms, perQueue = 4, 0.26
+	hubCost             = keys*perKey + hubAlarms*perAlarm + perQueue
 )
 
 // A month has ten fired alarms, and each bucket a million reads.
@@ -112,7 +115,7 @@ func (p plan) costs() string {
 	var text strings.Builder
 	var all float64
 	var open bool
-	for _, s := range p {
+	for _, s := range p.stacks {
 		fixed, each := s.monthly()
 		all, open = all+fixed, open || each > 0
 		fmt.Fprintf(&text, "Nightlatch: %s, mode %s: about %s a month", s.name(), s.Mode, dollars(fixed))
@@ -121,8 +124,13 @@ func (p plan) costs() string {
 		}
 		text.WriteString("\n")
 	}
-	if len(p) > 1 {
-		fmt.Fprintf(&text, "Nightlatch: %d stacks: about %s a month", len(p), dollars(all))
+	n := len(p.stacks)
+	if p.hub != nil {
+		n, all = n+1, all+hubCost
+		fmt.Fprintf(&text, "Nightlatch: %s: about %s a month\n", hubName, dollars(hubCost))
+	}
+	if n > 1 {
+		fmt.Fprintf(&text, "Nightlatch: %d stacks: about %s a month", n, dollars(all))
 		if open {
 			text.WriteString(", and what * watches")
 		}

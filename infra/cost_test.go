@@ -42,6 +42,9 @@ func TestTheReadmeSaysWhatAMonthCosts(t *testing.T) {
 	if text := fmt.Sprintf("For all ten alarms that is %s with Lake and %s with Athena for 1,000 buckets", dollars(lake), dollars(files)); !strings.Contains(strings.Join(strings.Fields(string(readme)), " "), text) {
 		t.Errorf("infra/README.md does not say %q", text)
 	}
+	if text := fmt.Sprintf("It costs about %s a month: two keys, four alarms, and a queue", dollars(hubCost)); !strings.Contains(string(readme), text) {
+		t.Errorf("infra/README.md does not say %q", text)
+	}
 	for engine, own := range map[string][]row{
 		"CloudTrail Lake": {
 			{fmt.Sprintf("events into CloudTrail Lake | %.1f GB a million reads; $%.2f a GB", gbOfAMillionReads, perIngestedGB), ingestCost},

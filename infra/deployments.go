@@ -14,8 +14,11 @@ import (
 	"nightlatch/internal/settings"
 )
 
-// plan are the stacks of one synthesis.
-type plan []Settings
+// plan are the stacks of one synthesis, and the hub's, nil where there is none.
+type plan struct {
+	stacks []Settings
+	hub    *Hub
+}
 
 // deploymentsKey is the context's key for a file of deployments.
 const deploymentsKey = "deployments"
@@ -27,28 +30,28 @@ func planned(context map[string]any, account, region string) (plan, error) {
 	if !ok {
 		s, err := Read(context)
 		if err != nil {
-			return nil, err
+			return plan{}, err
 		}
-		return plan{s}, s.deployTo(account, region)
+		return plan{stacks: []Settings{s}}, s.deployTo(account, region)
 	}
 	name, _ := file.(string)
 	if name == "" {
-		return nil, fmt.Errorf("deployments is %v, and should be the path of a file that lists deployments", file)
+		return plan{}, fmt.Errorf("deployments is %v, and should be the path of a file that lists deployments", file)
 	}
 	var s Settings
 	for _, f := range s.fields() {
 		if _, beside := context[f.key]; beside {
-			return nil, fmt.Errorf("%s is given beside deployments=%s: put it into that file, for one deployment or for all as shared", f.key, name)
+			return plan{}, fmt.Errorf("%s is given beside deployments=%s: put it into that file, for one deployment or for all as shared", f.key, name)
 		}
 	}
 	rest := maps.Clone(context)
 	delete(rest, deploymentsKey)
 	if wrong := s.unknown(rest); len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
+		return plan{}, errors.Join(wrong...)
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading the deployments: %v", err)
+		return plan{}, fmt.Errorf("reading the deployments: %v", err)
 	}
 	return planFile(name, text)
 }
@@ -60,20 +63,12 @@ var commandLine = strings.NewReplacer("give -c ", "give ", "or -c ", "or ")
 func planFile(name string, text []byte) (plan, error) {
 	f, err := deployments.Parse(name, text)
 	if err != nil {
-		return nil, err
+		return plan{}, err
 	}
-	var all plan
+	var p plan
 	var mistakes []error
 	said := map[string]bool{}
-	for i, d := range f.Deployments {
-		context := maps.Clone(d.Settings)
-		if path, ok := context["policy"].(string); ok && !filepath.IsAbs(path) {
-			context["policy"] = filepath.Join(filepath.Dir(name), path)
-		}
-		s, wrong := readFor(Home{settings.PartitionOf(d.Region), d.Region, d.Account}, context)
-		s.Stack = stackName + "-" + d.Account + "-" + d.Region
-		s.Given = d.Settings // with paths as they stand there
-		all = append(all, s)
+	say := func(d deployments.Deployment, what string, wrong []error) {
 		for _, err := range wrong {
 			var m misset
 			key := ""
@@ -83,31 +78,52 @@ func planFile(name string, text []byte) (plan, error) {
 			text := commandLine.Replace(err.Error())
 			line := fmt.Sprintf("%s: %s", d.Place(key), text)
 			if !d.Shared(key) {
-				line = fmt.Sprintf("%s: deployments[%d] (%s): %s", d.Place(key), i, d.Name(), text)
+				line = fmt.Sprintf("%s: %s (%s %s): %s", d.Place(key), what, d.Account, d.Region, text)
 			}
-			if !said[line] { // what all share is wrong once
+			if !said[line] { // what several share is wrong once
 				mistakes = append(mistakes, errors.New(line))
 			}
 			said[line] = true
 		}
 	}
-	if len(mistakes) > 0 {
-		return nil, errors.Join(mistakes...)
+	for i, d := range f.Deployments {
+		context := maps.Clone(d.Settings)
+		if path, ok := context["policy"].(string); ok && !filepath.IsAbs(path) {
+			context["policy"] = filepath.Join(filepath.Dir(name), path)
+		}
+		s, wrong := readFor(homeIn(d), context)
+		s.Stack = stackName + "-" + d.Account + "-" + d.Region
+		s.Given = d.Settings // with paths as they stand there
+		p.stacks = append(p.stacks, s)
+		say(d, fmt.Sprintf("deployments[%d]", i), wrong)
 	}
-	return all, nil
+	if d := f.Hub; d != nil {
+		h, wrong := readHub(homeIn(*d), d.Settings, f.Accounts())
+		p.hub = &h
+		say(*d, "hub", wrong)
+	}
+	if len(mistakes) > 0 {
+		return plan{}, errors.Join(mistakes...)
+	}
+	return p, nil
+}
+
+// homeIn is where a deployment of a file goes.
+func homeIn(d deployments.Deployment) Home {
+	return Home{settings.PartitionOf(d.Region), d.Region, d.Account}
 }
 
 // warn says what is worth a second look before any of the stacks is deployed, each sentence once, with the stacks that it is about.
 func (p plan) warn(out io.Writer) {
 	var said []string
 	about := map[string][]string{}
-	for _, s := range p {
+	for _, s := range p.stacks {
 		without := ""
 		if len(s.Watchers) == 0 {
 			without = noWatchers
 		}
 		elsewhere := ""
-		if len(p) == 1 { // a file says where each stack goes
+		if len(p.stacks) == 1 { // a file says where each stack goes
 			elsewhere = s.elsewhere()
 		}
 		for _, text := range []string{s.policyLacks(), without, elsewhere, s.administrates()} {
@@ -122,7 +138,7 @@ func (p plan) warn(out io.Writer) {
 	}
 	for _, text := range said {
 		fmt.Fprintln(out, text)
-		if stacks := about[text]; len(p) > 1 && len(stacks) < len(p) {
+		if stacks := about[text]; len(p.stacks) > 1 && len(stacks) < len(p.stacks) {
 			slices.Sort(stacks)
 			fmt.Fprintf(out, "Nightlatch: this is about %s\n", strings.Join(stacks, ", "))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,11 +40,11 @@ func TestAFileOfDeploymentsIsStacks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p) != 2 || p[0].Home != home || p[0].name() != "Nightlatch-111122223333-eu-west-1" || p[0].Mode != "act" || p[0].RetentionDays != 30 || p[0].Policy != own || len(p[0].Buckets) != 2 {
-		t.Errorf("the first is %+v", p[0])
+	if len(p.stacks) != 2 || p.stacks[0].Home != home || p.stacks[0].name() != "Nightlatch-111122223333-eu-west-1" || p.stacks[0].Mode != "act" || p.stacks[0].RetentionDays != 30 || p.stacks[0].Policy != own || len(p.stacks[0].Buckets) != 2 {
+		t.Errorf("the first is %+v", p.stacks[0])
 	}
-	if p[1].Home != (Home{"aws-us-gov", "us-gov-west-1", "444455556666"}) || p[1].Mode != "ask" || p[1].Policy != "" || !p[1].every() {
-		t.Errorf("the second is %+v", p[1])
+	if p.stacks[1].Home != (Home{"aws-us-gov", "us-gov-west-1", "444455556666"}) || p.stacks[1].Mode != "ask" || p.stacks[1].Policy != "" || !p.stacks[1].every() {
+		t.Errorf("the second is %+v", p.stacks[1])
 	}
 	var said strings.Builder
 	p.warn(&said)
@@ -62,7 +63,9 @@ func TestEveryMistakeOfTheDeploymentsIsTold(t *testing.T) {
  "protected": "arn:aws:iam::444455556666:user/x"},
 {"account": "444455556666", "region": "us-east-1", "bucket": "aaa"},
 {"account": "444455556666", "region": "eu-west-1", "buckets": "aaa", "trail": null},
-{"account": "444455556666", "region": "eu-west-3", "buckets": "aaa", "policy": "none.cedar"}]}`)
+{"account": "444455556666", "region": "eu-west-3", "buckets": "aaa", "policy": "none.cedar"}],
+"hub": {"account": "999900000000", "region": "eu-west-1", "emial": "soc@example.com",
+ "organization": "r-1"}}`)
 	_, err := planned(map[string]any{deploymentsKey: file}, "", "")
 	if err == nil {
 		t.Fatal("got no error")
@@ -73,12 +76,13 @@ func TestEveryMistakeOfTheDeploymentsIsTold(t *testing.T) {
 		`:6: deployments[1] (111122223333 us-east-1): protected is`, `:7: deployments[2] (444455556666 us-east-1): bucket is not a setting (did you mean buckets?)`,
 		`:7: deployments[2] (444455556666 us-east-1): buckets is missing`, `:8: deployments[3] (444455556666 eu-west-1): neither trail nor eventDataStore is given, and Nightlatch asks one of them who read the buckets: give trail=ARN or trail=create (`,
 		`:9: deployments[4] (444455556666 eu-west-3): policy is "` + filepath.Dir(file) + `/none.cedar"`,
+		`:10: hub (999900000000 eu-west-1): emial is not a setting (did you mean email?)`, `:10: hub (999900000000 eu-west-1): email is missing: give email=…`, `:11: hub (999900000000 eu-west-1): organization is "r-1"`,
 	} {
 		if !strings.Contains(err.Error(), "company.json"+want) {
 			t.Errorf("it does not say %s", want)
 		}
 	}
-	if n := strings.Count(err.Error(), "email is"); n != 1 || strings.Count(err.Error(), "\n") != 8 {
+	if n := strings.Count(err.Error(), `email is "nobody"`); n != 1 || strings.Count(err.Error(), "\n") != 11 {
 		t.Errorf("what is shared is told %d times:\n%v", n, err)
 	}
 	for given, want := range map[string]map[string]any{
@@ -95,7 +99,7 @@ func TestEveryMistakeOfTheDeploymentsIsTold(t *testing.T) {
 func built(t testing.TB, size int) string {
 	t.Helper()
 	dir := t.TempDir()
-	for i, name := range functionsOf(plan{{Canary: "x", Mode: "act", Steps: []policy.Action{policy.BlockOnBucket}}}) {
+	for i, name := range functionsOf(plan{stacks: []Settings{{Canary: "x", Mode: "act", Steps: []policy.Action{policy.BlockOnBucket}}}, hub: &Hub{}}) {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -126,16 +130,15 @@ func fleet(accounts, regions int) string {
 
 // Each stack of a file has a template of its own, all are called Nightlatch where they go, and what is the same in two is kept once.
 func TestTheStacksOfAFileAreSynthesized(t *testing.T) {
-	p, err := planned(map[string]any{deploymentsKey: company(t, fleet(1, 2))}, "", "")
+	file := strings.Replace(fleet(1, 2), "{", `{"hub": {"account": "999900000000", "region": "eu-central-1", "email": "soc@example.com"},`, 1)
+	p, err := planned(map[string]any{deploymentsKey: company(t, file)}, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir, code := t.TempDir(), built(t, 1000)
 	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(dir)})
-	for _, s := range p {
-		if err := synthesizeOne(app, s, code); err != nil {
-			t.Fatal(err)
-		}
+	if err := p.into(app, code, io.Discard); err != nil {
+		t.Fatal(err)
 	}
 	app.Synth(nil)
 	var manifest struct {
@@ -148,7 +151,7 @@ func TestTheStacksOfAFileAreSynthesized(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(text, &manifest)
 	}
-	for _, s := range p {
+	for _, s := range p.stacks {
 		a := manifest.Artifacts[s.name()]
 		if err != nil || a.Environment != "aws://"+s.Home.Account+"/"+s.Home.Region || a.Properties.StackName != stackName {
 			t.Errorf("%s is %+v, %v", s.name(), a, err)
@@ -162,16 +165,19 @@ func TestTheStacksOfAFileAreSynthesized(t *testing.T) {
 		if err == nil {
 			err = json.Unmarshal(text, &template)
 		}
-		if got := template.Metadata.Nightlatch.Settings; err != nil || got["buckets"] != s.Buckets[0].Name || got["trail"] != "create" || len(got) != 3 {
+		if got := template.Metadata.Nightlatch.Settings; err != nil || got["buckets"] != s.Buckets[0].Name || got["trail"] != "create" || len(got) != 4 || got["hub"] != "arn:aws:events:eu-central-1:999900000000:event-bus/NightlatchHub" {
 			t.Errorf("%s was made with %v, %v", s.name(), got, err)
 		}
 	}
 	archives, _ := filepath.Glob(filepath.Join(dir, "asset.*.zip"))
-	// Three of six functions have the buckets beside them.
-	if len(archives) != 6+3 {
+	if a := manifest.Artifacts[hubName]; a.Environment != "aws://999900000000/eu-central-1" || a.Type != "aws:cloudformation:stack" {
+		t.Errorf("the hub is %+v", a)
+	}
+	// Three of six functions have the buckets beside them, and the hub has one.
+	if len(archives) != 6+3+1 {
 		t.Errorf("the two have %d archives", len(archives))
 	}
-	if left, _ := os.ReadDir(filepath.Join(code, p[0].name())); len(left) > 0 {
+	if left, _ := os.ReadDir(filepath.Join(code, p.stacks[0].name())); len(left) > 0 {
 		t.Errorf("%v are left", left)
 	}
 }
@@ -181,13 +187,13 @@ func TestWhatTheStacksCost(t *testing.T) {
 	p, err := planFile("f", []byte(`{"shared": {"email": "soc@example.com"}, "deployments": [
 {"account": "111122223333", "region": "eu-west-1", "buckets": "0aa,1aa,2aa,3aa,4aa,5aa,6aa,7aa,8aa,9aa", "trail": "create"},
 {"account": "111122223333", "region": "us-east-1", "buckets": "0aa,1aa,2aa,3aa,4aa,5aa,6aa,7aa,8aa,9aa", "eventDataStore": "create"},
-{"account": "111122223333", "region": "us-east-2", "buckets": "a-bucket=1GiB/1m,*=1GiB/1m", "total": "none", "trail": "arn:aws:cloudtrail:us-east-2:111122223333:trail/main", "metricsFilter": "EntireBucket"}]}`))
+{"account": "111122223333", "region": "us-east-2", "buckets": "a-bucket=1GiB/1m,*=1GiB/1m", "total": "none", "trail": "arn:aws:cloudtrail:us-east-2:111122223333:trail/main", "metricsFilter": "EntireBucket"}], "hub": {"account": "999900000000", "region": "eu-west-1", "email": "soc@example.com"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The first two are the table's, in README.md.
 	for _, want := range []string{"Nightlatch-111122223333-eu-west-1, mode ask: about $66.26 a month\n", "Nightlatch-111122223333-us-east-1, mode ask: about $70.73 a month\n",
-		"us-east-2, mode ask: about $3.32 a month, and $0.16 for each bucket that * watches\n", "Nightlatch: 3 stacks: about $140.31 a month, and what * watches\n"} {
+		"us-east-2, mode ask: about $3.32 a month, and $0.16 for each bucket that * watches\n", "NightlatchHub: about $2.66 a month\n", "Nightlatch: 4 stacks: about $142.97 a month, and what * watches\n"} {
 		if got := p.costs(); !strings.Contains(got, want) {
 			t.Errorf("got\n%s\nwithout %q", got, want)
 		}
@@ -216,8 +222,9 @@ func BenchmarkSynthesis(b *testing.B) {
 		app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(dir)})
 		begun := cpu()
 		var first time.Duration
-		for i, s := range p {
-			if err := synthesizeOne(app, s, code); err != nil {
+		rest := p.stacks[1:]
+		for i, part := range []plan{{stacks: p.stacks[:1]}, {stacks: rest, hub: p.hub}} {
+			if err := part.into(app, code, io.Discard); err != nil {
 				b.Fatal(err)
 			}
 			if i == 0 {
@@ -228,7 +235,7 @@ func BenchmarkSynthesis(b *testing.B) {
 		all := cpu() - begun
 		b.ReportMetric(first.Seconds(), "cpu-s/first")
 		b.ReportMetric(all.Seconds(), "cpu-s/all")
-		b.ReportMetric((all-first).Seconds()/float64(len(p)-1), "cpu-s/further")
+		b.ReportMetric((all-first).Seconds()/float64(len(p.stacks)-1), "cpu-s/further")
 		b.ReportMetric(float64(nodePeak(b))/(1<<20), "MiB/node")
 	}
 }

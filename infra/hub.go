@@ -24,8 +24,8 @@ import (
 	"nightlatch/internal/version"
 )
 
-// hubName is the name of the hub's stack and of its bus: so the bus's ARN is known before there is one.
-const hubName = "NightlatchHub"
+// hubName is the name of the hub's stack and of its bus.
+const hubName = settings.HubName
 
 // hearsName is the name of the rule on that bus.
 const hearsName = hubName + "-Hears"

@@ -7,6 +7,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,28 +52,49 @@ func synthesize() error {
 	plan.warn(os.Stderr)
 	fmt.Fprint(os.Stderr, plan.costs())
 	fmt.Fprintln(os.Stderr, "Nightlatch: writing the templates")
-	said := time.Now()
-	for i, s := range plan {
-		if now := time.Now(); i > 0 && now.Sub(said) > 2*time.Second {
-			fmt.Fprintf(os.Stderr, "Nightlatch: %d of %d are written\n", i, len(plan))
-			said = now
-		}
-		if err := synthesizeOne(app, s, dir); err != nil {
-			return err
-		}
+	if err := plan.into(app, dir, os.Stderr); err != nil {
+		return err
 	}
 	app.Synth(nil)
 	return nil
 }
 
-// synthesizeOne puts one stack into the app, with code that lies for as long as that takes in a directory of its own.
-func synthesizeOne(app awscdk.App, s Settings, built string) error {
-	dir := filepath.Join(built, s.name())
-	defer os.RemoveAll(dir)
-	c, err := s.code(built, dir)
-	if err != nil {
-		return fmt.Errorf("writing what lies beside the functions: %v", err)
+// into puts the stacks into the app, with the code that was built, and says how far it is.
+func (p plan) into(app awscdk.App, built string, progress io.Writer) error {
+	said := time.Now()
+	for i, s := range p.stacks {
+		if now := time.Now(); now.Sub(said) > 2*time.Second {
+			fmt.Fprintf(progress, "Nightlatch: %d of %d are written\n", i, len(p.stacks))
+			said = now
+		}
+		if err := within(built, s.name(), func(dir string) error {
+			c, err := s.code(built, dir)
+			if err == nil {
+				_, err = newStack(app, s, c)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
 	}
-	_, err = newStack(app, s, c)
-	return err
+	if p.hub == nil {
+		return nil
+	}
+	return within(built, hubName, func(dir string) error {
+		c, err := p.hub.code(built, dir)
+		if err == nil {
+			_, err = newHub(app, *p.hub, c)
+		}
+		return err
+	})
+}
+
+// within lends a stack a directory for its functions' code, for as long as the CDK takes to copy it.
+func within(built, stack string, do func(dir string) error) error {
+	dir := filepath.Join(built, stack)
+	defer os.RemoveAll(dir)
+	if err := do(dir); err != nil {
+		return fmt.Errorf("writing the stack %s: %v", stack, err)
+	}
+	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // stackName begins the name of everything that CloudFormation names: the role, the function, the rules.
-const stackName = "Nightlatch"
+const stackName = settings.StackName
 
 // newStack puts everything together.
 //

@@ -12,18 +12,21 @@ import (
 	"strings"
 
 	"nightlatch/internal/prose"
+	"nightlatch/internal/settings"
 )
 
 // File is what such a file says.
 type File struct {
 	// Deployments are in the file's order, at least one, and no two of one account and region.
 	Deployments []Deployment
-	// Hub are the settings of the hub's stack, nil where the file has none.
+	// Hub is the hub's stack, nil where the file has none. Where it has one, each deployment has the setting hub, unless it says otherwise.
 	Hub *Deployment
 }
 
 // Deployment is one stack: where it goes, and with which settings.
 type Deployment struct {
+	// Stack is what CloudFormation calls the stack there.
+	Stack string
 	// Account is an account id, and Region a region of the same partition.
 	Account, Region string
 	// Profile is the profile of the AWS configuration with which the command reaches it, and Role the name of the role that the command assumes
@@ -39,7 +42,12 @@ type Deployment struct {
 }
 
 // Name is the deployment in a few words.
-func (d Deployment) Name() string { return d.Account + " " + d.Region }
+func (d Deployment) Name() string {
+	if d.Stack == settings.HubName {
+		return "the hub in " + d.Account + " " + d.Region
+	}
+	return d.Account + " " + d.Region
+}
 
 // Place is where a setting stands in the file, as a compiler says it; where it stands nowhere, and for "", where the deployment does.
 func (d Deployment) Place(setting string) string {
@@ -124,7 +132,13 @@ func Parse(name string, text []byte) (File, error) {
 	}
 	if _, ok := root.members[hubKey]; ok {
 		hub := p.deployment(hubKey, p.object(root, hubKey))
+		hub.Stack = settings.HubName
 		f.Hub = &hub
+		for i, d := range f.Deployments {
+			if d.lines[hubKey] == 0 { // or it has another, or null
+				f.Deployments[i].Settings[hubKey] = "arn:" + settings.PartitionOf(hub.Region) + ":events:" + hub.Region + ":" + hub.Account + ":event-bus/" + settings.HubName
+			}
+		}
 	}
 	if err := errors.Join(p.mistakes...); err != nil {
 		return File{}, err
@@ -176,7 +190,7 @@ func (p *parser) common(n node, what string) node {
 
 // deployment reads one deployment over what it shares with others, of which the later counts more. A null leaves a setting out.
 func (p *parser) deployment(what string, n node, common ...node) Deployment {
-	d := Deployment{Settings: map[string]any{}, line: n.line, lines: map[string]int{}, own: map[string]bool{}, file: p.name}
+	d := Deployment{Stack: settings.StackName, Settings: map[string]any{}, line: n.line, lines: map[string]int{}, own: map[string]bool{}, file: p.name}
 	for i, from := range append(common, n) {
 		for _, key := range slices.Sorted(maps.Keys(from.members)) {
 			m := from.members[key]

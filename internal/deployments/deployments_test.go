@@ -38,11 +38,12 @@ func TestAFileIsRead(t *testing.T) {
 	of := func(d Deployment) read {
 		return read{d.Account, d.Region, d.Profile, d.Role, d.Settings, d.Place("email"), d.Place("mode"), d.Place("")}
 	}
+	const hub = "arn:aws:events:eu-west-1:999900000000:event-bus/NightlatchHub"
 	email, trail := []any{"soc@example.com", "lead@example.com"}, "arn:aws:cloudtrail:eu-west-1:999900000000:trail/all"
 	want := []read{
-		{"111122223333", "eu-west-1", "", "SecurityOnCall", map[string]any{"email": email, "trail": trail, "slack": "nightlatch/slack", "buckets": "exports,logs=50GiB/1m", "mode": "act"},
+		{"111122223333", "eu-west-1", "", "SecurityOnCall", map[string]any{"email": email, "trail": trail, "slack": "nightlatch/slack", "buckets": "exports,logs=50GiB/1m", "mode": "act", "hub": hub},
 			"company.json:3", "company.json:11", "company.json:11"},
-		{"111122223333", "us-east-1", "prod-us", "", map[string]any{"email": email, "trail": trail, "buckets": "*", "mode": "ask", "retention": 30.0},
+		{"111122223333", "us-east-1", "prod-us", "", map[string]any{"email": email, "trail": trail, "buckets": "*", "mode": "ask", "retention": 30.0, "hub": hub},
 			"company.json:3", "company.json:5", "company.json:12"},
 	}
 	if diff := cmp.Diff([]read{of(f.Deployments[0]), of(f.Deployments[1])}, want); diff != "" {
@@ -51,11 +52,25 @@ func TestAFileIsRead(t *testing.T) {
 	if d := f.Deployments[0]; !d.Shared("email") || d.Shared("mode") || d.Shared("buckets") || d.Shared("") {
 		t.Error("what is shared is not told from what is its own")
 	}
-	if f.Hub == nil || f.Hub.Account != "999900000000" || len(f.Hub.Settings) != 1 || f.Hub.Role != "" {
+	if f.Hub == nil || f.Hub.Stack != "NightlatchHub" || f.Hub.Name() != "the hub in 999900000000 eu-west-1" || f.Hub.Account != "999900000000" || len(f.Hub.Settings) != 1 || f.Hub.Role != "" {
 		t.Errorf("the hub is %+v", f.Hub)
 	}
 	if got := f.Accounts(); len(got) != 1 || got[0] != "111122223333" {
 		t.Errorf("the accounts are %q", got)
+	}
+}
+
+func TestADeploymentMayHaveAnotherHub(t *testing.T) {
+	const other = "arn:aws:events:us-east-1:999900000000:event-bus/Other"
+	f, err := Parse("f", []byte(`{"hub": {"account": "999900000000", "region": "us-gov-west-1"}, "deployments": [
+{"account": "111122223333", "region": "eu-west-1"}, {"account": "111122223333", "region": "eu-west-2", "hub": null}, {"account": "111122223333", "region": "eu-west-3", "hub": "`+other+`"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []any{"arn:aws-us-gov:events:us-gov-west-1:999900000000:event-bus/NightlatchHub", nil, other} {
+		if got := f.Deployments[i].Settings["hub"]; got != want {
+			t.Errorf("deployment %d has the hub %v, want %v", i, got, want)
+		}
 	}
 }
 

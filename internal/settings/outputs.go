@@ -23,6 +23,12 @@ const (
 	PolicyOutput = "PolicySha256"
 )
 
+// StackName is what the stack of a deployment is called, and HubName the hub's and its bus: so the bus's ARN is known before there is one.
+const (
+	StackName = "Nightlatch"
+	HubName   = "NightlatchHub"
+)
+
 // DeployedKey is where the stack's template says, in the metadata of a function, what CloudFormation does not know of it: infra writes it, the
 // doctor reads it.
 const DeployedKey = "Nightlatch"

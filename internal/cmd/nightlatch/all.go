@@ -48,7 +48,12 @@ func (e everywhere) visits(ctx context.Context, s streams, p place, asJSON bool,
 	if err != nil {
 		return err
 	}
-	all, done := make([]visit, len(f.Deployments)), make([]chan struct{}, len(f.Deployments))
+	return e.visit(ctx, s, p, asJSON, f.Deployments, ask)
+}
+
+// visit is visits of some of the file's stacks.
+func (e everywhere) visit(ctx context.Context, s streams, p place, asJSON bool, stacks []deployments.Deployment, ask visitor) error {
+	all, done := make([]visit, len(stacks)), make([]chan struct{}, len(stacks))
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
@@ -57,13 +62,16 @@ func (e everywhere) visits(ctx context.Context, s streams, p place, asJSON bool,
 	go workers.Pool{Size: atOnce}.Each(len(all), func(i int) {
 		defer close(done[i])
 		v := &all[i]
-		v.d = f.Deployments[i]
-		there := deployment.Settings{Stack: p.Stack, Region: v.d.Region, Profile: v.d.Profile, Account: v.d.Account, Role: v.d.Role, Token: func() (string, error) {
+		v.d = stacks[i]
+		there := deployment.Settings{Stack: v.d.Stack, Region: v.d.Region, Profile: v.d.Profile, Account: v.d.Account, Role: v.d.Role, Token: func() (string, error) {
 			asking.Lock()
 			defer asking.Unlock()
 			fmt.Fprintf(s.err, "Code of your MFA device, for %s: ", v.d.Name())
 			return readLine(quiet.in)
 		}}
+		if p.Stack != defaultStack {
+			there.Stack = p.Stack
+		}
 		if v.err = there.Check(); v.err != nil {
 			return
 		}

@@ -16,10 +16,11 @@ import (
 	"nightlatch/internal/incident/dynamo"
 	"nightlatch/internal/prose"
 	"nightlatch/internal/report"
+	"nightlatch/internal/settings"
 )
 
 // defaultStack is the name that the stack has.
-const defaultStack = "Nightlatch"
+const defaultStack = settings.StackName
 
 // place says where a deployment is.
 type place struct {
@@ -40,14 +41,14 @@ type atURL struct {
 
 // open finds out who the human is to AWS, and says so before anything is asked or changed.
 func (p place) open(ctx context.Context, s streams, table inTable, approver atURL) (*deployment.Deployment, error) {
-	settings := deployment.Settings{Stack: p.Stack, Region: p.Region, Profile: p.Profile, Table: table.Table, URL: approver.URL, Token: func() (string, error) {
+	there := deployment.Settings{Stack: p.Stack, Region: p.Region, Profile: p.Profile, Table: table.Table, URL: approver.URL, Token: func() (string, error) {
 		fmt.Fprint(s.err, "Code of your MFA device: ")
 		return readLine(s.in)
 	}}
-	if err := settings.Check(); err != nil {
+	if err := there.Check(); err != nil {
 		return nil, badInput{err}
 	}
-	d, err := deployment.Open(ctx, settings)
+	d, err := deployment.Open(ctx, there)
 	if err != nil {
 		return nil, err
 	}

@@ -241,9 +241,12 @@ func company(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	digest := policy.DigestOf(shipped, policy.ShippedText()).SHA256
 	ts.Check(stacked(ctx, at(st.account, "us-east-1"), map[string]string{settings.TableOutput: table, settings.ApproverOutput: second.URL, settings.ModeOutput: "act",
-		settings.VersionOutput: version.Release, settings.PolicyOutput: digest}, map[string]any{"buckets": "exports", "email": "soc@example.com", "mode": "act"}))
+		settings.VersionOutput: version.Release, settings.PolicyOutput: digest}, map[string]any{"buckets": "exports", "email": "soc@example.com", "mode": "act", "hub": "arn:aws:events:eu-west-1:" + other + ":event-bus/NightlatchHub"}))
 	ts.Check(stacked(ctx, at(other, "eu-west-1"), map[string]string{settings.TableOutput: table, settings.ModeOutput: "ask",
-		settings.VersionOutput: "0.1.0", settings.PolicyOutput: digest}, map[string]any{"buckets": "old\u202e", "email": "soc@example.com", "total": "none"}))
+		settings.VersionOutput: "0.1.0", settings.PolicyOutput: digest}, map[string]any{"buckets": "old\u202e", "email": "soc@example.com", "total": "none", "hub": "arn:aws:events:eu-west-1:" + other + ":event-bus/NightlatchHub"}))
+	hub := fmt.Sprintf(`{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{%q:{"Value":%q}},"Metadata":{%q:{%q:{"email":"old@example.com"}}}}`, settings.VersionOutput, version.Release, settings.DeployedKey, settings.GivenKey)
+	_, err = cloudformation.NewFromConfig(at(other, "eu-west-1")).CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String(settings.HubName), TemplateBody: &hub})
+	ts.Check(err)
 	_, err = iam.NewFromConfig(at(other, "eu-west-1")).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("OnCall"), AssumeRolePolicyDocument: aws.String("{}")})
 	ts.Check(err)
 	toolkit := `{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}}}`
@@ -255,7 +258,8 @@ func company(ts *testscript.TestScript, _ bool, args []string) {
 {"account": %[2]q, "region": "eu-west-1", "buckets": "exports", "role": "OnCall"},
 {"account": %[2]q, "region": "us-west-2", "buckets": "exports", "role": "OnCall"},
 {"account": %[2]q, "region": "eu-north-1", "buckets": "exports", "role": "OnCall"},
-{"account": "999911112222", "region": "eu-west-1", "buckets": "exports"}]}`, st.account, other), 0o600))
+{"account": "999911112222", "region": "eu-west-1", "buckets": "exports"}],
+"hub": {"account": %[2]q, "region": "eu-west-1", "role": "OnCall", "email": "soc@example.com"}}`, st.account, other), 0o600))
 	ts.Setenv("OTHER", other)
 	ts.Setenv("VERSION", version.Release)
 	st.second = second

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"nightlatch/internal/containment"
@@ -50,7 +51,10 @@ func (c *deploymentsCmd) Run(ctx context.Context, s streams) error {
 			return err
 		}
 		st := standing{Deployed: stack.There, Bootstrapped: stack.Bootstrapped, Version: stack.Version, Mode: stack.Mode, Status: stack.Status, Drift: stack.Drift, DriftChecked: stack.DriftChecked, Differs: []string{}}
-		if stack.There {
+		switch {
+		case stack.There && v.d.Stack == settings.HubName: // it has no mode and no policy
+			st.Differs = differs(stack, v.d, "")
+		case stack.There:
 			brakes, err := lowered(ctx, d)
 			if err != nil {
 				return err
@@ -75,7 +79,11 @@ func (c *deploymentsCmd) Run(ctx context.Context, s streams) error {
 			return badInput{fmt.Errorf("%s: %v", d.Place("policy"), err)}
 		}
 	}
-	return e.visits(ctx, s, place{Stack: defaultStack}, c.JSON, ask)
+	stacks := f.Deployments
+	if f.Hub != nil {
+		stacks = append(slices.Clone(stacks), *f.Hub)
+	}
+	return e.visit(ctx, s, place{Stack: defaultStack}, c.JSON, stacks, ask)
 }
 
 // lowered is what holds a deployment back.
@@ -147,9 +155,16 @@ func (st standing) line(d deployments.Deployment, file string) string {
 	case !st.Deployed && !st.Bootstrapped:
 		return fmt.Sprintf("NOT DEPLOYED, and no stack CDKToolkit is there: npx cdk bootstrap aws://%s/%s", d.Account, d.Region)
 	case !st.Deployed:
-		return fmt.Sprintf("NOT DEPLOYED: npx cdk deploy %s-%s-%s -c deployments=%s", defaultStack, d.Account, d.Region, prose.Safe(file))
+		stack := d.Stack
+		if stack == defaultStack { // as the CDK's command line has it
+			stack += "-" + d.Account + "-" + d.Region
+		}
+		return fmt.Sprintf("NOT DEPLOYED: npx cdk deploy %s -c deployments=%s", stack, prose.Safe(file))
 	}
-	line := fmt.Sprintf("version %s, mode %s", or(st.Version, "unknown"), or(st.Mode, "unknown"))
+	line := "version " + or(st.Version, "unknown")
+	if d.Stack != settings.HubName {
+		line += ", mode " + or(st.Mode, "unknown")
+	}
 	if st.Lowered != "" {
 		line += ", lowered to " + prose.Safe(st.Lowered)
 	}
