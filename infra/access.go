@@ -25,11 +25,20 @@ func newAccess(scope constructs.Construct, s Settings, e enroller, d examiner, a
 		}
 		awscdk.NewCfnOutput(scope, jsii.String(id), &awscdk.CfnOutputProps{Value: jsii.String(string(text)), Description: jsii.String(about)})
 	}
-	if s.Trail != "" && !s.MadeTrail {
-		r := trailbucket.Reader{Partition: s.Home.Partition, Account: s.Home.Account, Roles: roles, Bucket: s.bucketARN(s.Files.Bucket), Folder: s.Files.Folder, Accounts: []string{s.Home.Account}}
-		print(settings.TrailAccessOutput, "What the policy of the bucket with the trail's files has to have where the bucket is of another account, so that Nightlatch may read its own account's", r.OfBucket())
-		if s.Files.Key != "" {
-			print("TrailKeyAccess", "The same of the policy of the key that encrypts the files", r.OfKey())
+	for _, of := range []struct {
+		is      bool
+		f       Files
+		id, key string
+		what    string
+	}{{s.Trail != "" && !s.MadeTrail, s.Files, settings.TrailAccessOutput, "TrailKeyAccess", "the trail's files"},
+		{s.managed(), s.Management, "ManagementAccess", "ManagementKeyAccess", "the files of the trail that has the management events"}} {
+		if !of.is {
+			continue
+		}
+		r := trailbucket.Reader{Partition: s.Home.Partition, Account: s.Home.Account, Roles: roles, Bucket: s.bucketARN(of.f.Bucket), Folder: of.f.Folder, Accounts: []string{s.Home.Account}}
+		print(of.id, "What the policy of the bucket with "+of.what+" has to have where the bucket is of another account, so that Nightlatch may read its own account's", r.OfBucket())
+		if of.f.Key != "" {
+			print(of.key, "The same of the policy of the key that encrypts them", r.OfKey())
 		}
 	}
 	if at := homeOf(s.EventDataStore); !s.MadeStore && s.EventDataStore != "" && at.Account != s.Home.Account {

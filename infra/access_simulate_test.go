@@ -110,7 +110,7 @@ func TestReadingAnotherAccountsEvidenceIsJudged(t *testing.T) {
 		identity := policyOf(t, at(t, tpl.named(t, "AWS::IAM::Role", of+"Role"), "Policies", 0, "PolicyDocument", "Statement"))
 		reads, lists, byItself, listsItself := "ReadTheTrailsFiles", "ListTheTrailsFiles", denied, denied
 		if of == "Doctor" {
-			reads, lists = reads+" TryToReadTheTrailsFiles", lists+" TryToListTheTrailsFiles"
+			reads, lists = "TryToReadTheTrailsFiles", "TryToListTheTrailsFiles"
 			byItself, listsItself = "Allowed NightlatchReads TryToReadTheTrailsFiles", "Allowed NightlatchLists TryToListTheTrailsFiles"
 		}
 		for _, c := range []request{
@@ -196,6 +196,53 @@ func TestTheOrganizationsOneStatementIsJudged(t *testing.T) {
 			call.Context["aws:PrincipalArn"] = "arn:aws:iam::" + m[1] + ":role/" + m[2]
 		}
 		calls = append(calls, call)
+	}
+	judge(t, calls)
+}
+
+// besideAnother is a stack with a trail of its own, which has no management events, beside another account's, which has them.
+func besideAnother() []string {
+	return onlyAthena(made, "managementTrail", theirLocation, "managementKey", theirKey, "mode", "act")
+}
+
+// The same of a second trail, which has the management events.
+func TestReadingASecondTrailIsJudged(t *testing.T) {
+	tpl := synth(t, besideAnother()...)
+	ofBucket, ofKey := printed(t, tpl, "ManagementAccess"), printed(t, tpl, "ManagementKeyAccess")
+	var calls []request
+	for _, of := range []string{"Responder", "Approver", "Doctor", "Keeper", "Enroller"} {
+		identity := policyOf(t, at(t, tpl.named(t, "AWS::IAM::Role", of+"Role"), "Policies", 0, "PolicyDocument", "Statement"))
+		file := theirBucket + "/" + theirFolder + account + "/CloudTrail/us-east-1/2026/03/04/x.json.gz"
+		prefix := theirFolder + account + "/CloudTrail/us-east-1/2026/03/04/"
+		allowed := func(sids string) string {
+			if of == "Enroller" {
+				return denied
+			}
+			if of == "Doctor" {
+				sids = strings.NewReplacer("ReadTheTrailsFiles", "ReadTheTrailsFiles TryToReadTheTrailsFiles", "ListTheManagementFiles", "TryToListTheManagementFiles").Replace(sids)
+			}
+			return "Allowed " + strings.Join(sorted(sids), " ")
+		}
+		for _, c := range []request{
+			does(allowed("ReadTheTrailsTable"), "glue:GetTable", theCatalog+"table/nightlatch/management"),
+			does(allowed("NightlatchReads ReadTheTrailsFiles"), "s3:GetObject", file, "aws:CalledVia", "athena.amazonaws.com"),
+			does(allowed("ListTheManagementFiles NightlatchLists"), "s3:ListBucket", theirBucket, "aws:CalledVia", "athena.amazonaws.com", "s3:prefix", prefix),
+			does(allowed("FindTheBuckets NightlatchFindsTheBucket"), "s3:GetBucketLocation", theirBucket, "aws:CalledVia", "athena.amazonaws.com"),
+			does(allowed("DecryptTheTrailsFiles NightlatchDecrypts"), "kms:Decrypt", theirKey, "kms:ViaService", "s3.us-east-1.amazonaws.com"),
+			does(denied, "s3:GetObject", strings.Replace(file, account, "999988887777", 1), "aws:CalledVia", "athena.amazonaws.com"),
+			does(denied, "s3:ListBucket", theirBucket, "aws:CalledVia", "athena.amazonaws.com", "s3:prefix", theirFolder),
+			does(denied, "s3:PutObject", file, "aws:CalledVia", "athena.amazonaws.com"),
+		} {
+			c.name, c.Principal, c.Identity, c.Policy = of, "arn:aws:sts::111122223333:assumed-role/Nightlatch-"+of+"Role-x1/x", identity, ofBucket
+			c.Context["aws:PrincipalArn"] = "arn:aws:iam::111122223333:role/Nightlatch-" + of + "Role-x1"
+			if strings.HasPrefix(c.Action, "kms:") {
+				c.Policy = ofKey
+			}
+			if strings.HasPrefix(c.Action, "glue:") {
+				c.Policy = nil
+			}
+			calls = append(calls, c)
+		}
 	}
 	judge(t, calls)
 }

@@ -36,20 +36,26 @@ func newAthena(scope constructs.Construct, s Settings) Files {
 	})
 	database := awsglue.NewCfnDatabase(scope, jsii.String("Database"), &awsglue.CfnDatabaseProps{CatalogId: jsii.String(s.Home.Account),
 		DatabaseInput: &awsglue.CfnDatabase_DatabaseInputProperty{Name: jsii.String(athena.Database), Description: jsii.String("Nightlatch: CloudTrail's files")}})
-	for id, of := range map[string]struct {
+	type made struct {
 		name    string
+		of      athena.Table
 		columns []athena.Column
-	}{recordsTable: {athena.TableName, s.table().Columns()}, "Table": {athena.EarlierTable, s.table().EarlierColumns()}} {
-		newTable(scope, s, id, of.name, of.columns).AddResourceDependency(database, nil)
+	}
+	tables := map[string]made{recordsTable: {athena.TableName, s.table(), s.table().Columns()}, "Table": {athena.EarlierTable, s.table(), s.table().EarlierColumns()}}
+	if s.managed() {
+		table := athena.Table{Location: s.Management.location(), Accounts: s.table().Accounts}
+		tables[managementTable] = made{athena.ManagementTable, table, table.Columns()}
+	}
+	for id, t := range tables {
+		newTable(scope, s, id, t.name, t.of, t.columns).AddResourceDependency(database, nil)
 	}
 	return f
 }
 
-// recordsTable is the logical id of the table that is asked.
-const recordsTable = "Records"
+// recordsTable and managementTable are the logical ids of the tables that are asked.
+const recordsTable, managementTable = "Records", "ManagementRecords"
 
-func newTable(scope constructs.Construct, s Settings, id, name string, fields []athena.Column) awsglue.CfnTable {
-	table := s.table()
+func newTable(scope constructs.Construct, s Settings, id, name string, table athena.Table, fields []athena.Column) awsglue.CfnTable {
 	return awsglue.NewCfnTable(scope, jsii.String(id), &awsglue.CfnTableProps{CatalogId: jsii.String(s.Home.Account), DatabaseName: jsii.String(athena.Database),
 		TableInput: &awsglue.CfnTable_TableInputProperty{
 			Name: jsii.String(name), TableType: jsii.String("EXTERNAL_TABLE"), Parameters: table.Parameters(), PartitionKeys: columns(table.Partitions()),
@@ -68,6 +74,9 @@ func keepResults(scope constructs.Construct, s Settings, asking ...lambda) awscd
 	for _, f := range asking { // they ask the table by its name, which must be there when they change
 		roles = append(roles, f.role.AttrArn())
 		f.function.AddResourceDependency(scope.Node().FindChild(jsii.String(recordsTable)).(awscdk.CfnResource), nil)
+		if s.managed() {
+			f.function.AddResourceDependency(scope.Node().FindChild(jsii.String(managementTable)).(awscdk.CfnResource), nil)
+		}
 	}
 	bucket := s.bucketARN(s.Files.Results)
 	return awss3.NewCfnBucketPolicy(scope, jsii.String("ResultsPolicy"), &awss3.CfnBucketPolicyProps{Bucket: jsii.String(s.Files.Results), PolicyDocument: document(

@@ -47,7 +47,7 @@ func newDoctor(scope constructs.Construct, s Settings, code string, topic, watch
 
 // doctorGrants are the permissions that the doctor's code needs: to read, to ask the engines, to notify, and to remember what it told.
 func doctorGrants(s Settings) []grant.Grant {
-	look := checks.Grants(checks.Evidence{Store: s.EventDataStore != "", Files: s.Trail != "", Trail: s.Trail != "" && !s.FilesGiven, Access: s.Trail != "" && !s.MadeTrail})
+	look := checks.Grants(checks.Evidence{Store: s.EventDataStore != "", Files: s.Trail != "", Trail: s.Trail != "" && !s.FilesGiven, Access: s.Trail != "" && !s.MadeTrail, Management: s.managed(), ManagementTrail: s.ManagementTrail != ""})
 	for i := range look {
 		if look[i].Sid == "ReadSubscriptions" {
 			look[i].On = append(slices.Clone(look[i].On), slices.Concat(s.Topics, s.watchersTopics())...)
@@ -56,7 +56,11 @@ func doctorGrants(s Settings) []grant.Grant {
 			look[i].On = append(slices.Clone(look[i].On), "arn:${Partition}:s3:::"+s.Canary)
 		}
 	}
-	all := slices.Concat(look, askGrants(s), dynamo.DoctorGrants(), dynamo.TurnGrants(), notifyGrants(s), []grant.Grant{awsaccount.AliasGrant()})
+	ask := slices.DeleteFunc(askGrants(s), func(g grant.Grant) bool { // which it may whoever asks
+		own := s.Trail != "" && !s.MadeTrail
+		return own && (g.Sid == "ReadTheTrailsFiles" || g.Sid == "ListTheTrailsFiles") || g.Sid == "ListTheManagementFiles"
+	})
+	all := slices.Concat(look, ask, dynamo.DoctorGrants(), dynamo.TurnGrants(), notifyGrants(s), []grant.Grant{awsaccount.AliasGrant()})
 	if s.WatchTag != "" {
 		all = append(all, s3bucket.TagGrants()...)
 	}

@@ -36,13 +36,19 @@ func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code stri
 	if looksUp {
 		grants = append(grants, cloudtrail.Grants()...)
 	}
+	if s.ManagementTrail != "" {
+		if !looksUp {
+			grants = append(grants, cloudtrail.Grants()...)
+		}
+		grants = alsoOn(grants, "${Trail}", "${ManagementTrail}")
+	}
 	if s.readsStore() {
 		grants = append(grants, cloudtrail.StoreGrants()...)
 	}
 	f, err := newFunction(scope, s, recipe{
 		id: "Enroller", about: "Nightlatch: switches request metrics on for the watched buckets", code: code, eventAge: enrollerEventAge,
 		grants:      grants,
-		environment: settings.Enroller{Topic: *topic.arn, Trail: s.Trail, Table: kept.name, LogLevel: s.LogLevel}.Environ(),
+		environment: settings.Enroller{Topic: *topic.arn, Trail: s.Trail, ManagementTrail: s.ManagementTrail, Table: kept.name, LogLevel: s.LogLevel}.Environ(),
 	}, topic, kept, queue)
 	if err != nil {
 		return enroller{}, err
@@ -61,13 +67,24 @@ func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code stri
 }
 
 // lookUp has the enroller read a trail that is there already, while the stack is deployed: where its files lie, and whether they hold
-// the reads of the watched buckets. It answers what else the trail records of S3, too. An earlier version's answer did not have that, and Answers
-// has CloudFormation ask again.
-func (e enroller) lookUp(scope constructs.Construct, s Settings) (files Files, records string) {
-	trail := awscdk.NewCfnResource(scope, jsii.String("Trail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"),
-		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"], "Answers": "Records"}})
+// the reads of the watched buckets. It answers what else the trail records of S3, and of management events, too. An earlier version's answer did not have
+// that, and Answers has CloudFormation ask again.
+func (e enroller) lookUp(scope constructs.Construct, s Settings) (files Files, records, deeds string) {
+	properties := map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.Trail, "Buckets": s.watched()["Buckets"], "Answers": "Records and Management"}
+	if s.managed() {
+		properties["Beside"] = "managementTrail"
+	}
+	trail := awscdk.NewCfnResource(scope, jsii.String("Trail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"), Properties: &properties})
 	is := e.after(trail)
-	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}, is("Records")
+	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}, is("Records"), is("Management")
+}
+
+// lookUpManagement has the enroller read the trail that has the management events: where its files lie, and whether they hold them.
+func (e enroller) lookUpManagement(scope constructs.Construct, s Settings) Files {
+	trail := awscdk.NewCfnResource(scope, jsii.String("ManagementTrail"), &awscdk.CfnResourceProps{Type: jsii.String("Custom::Trail"),
+		Properties: &map[string]any{"ServiceToken": e.function.AttrArn(), "Trail": s.ManagementTrail, "Management": "all"}})
+	is := e.after(trail)
+	return Files{Bucket: is("Bucket"), Folder: is("Folder"), Key: is("Key")}
 }
 
 // lookUpStore has the enroller read what an event data store that is there already records of S3.

@@ -45,19 +45,44 @@ func engineGrants(s Settings, files []grant.Grant) []grant.Grant {
 	if s.EventDataStore != "" {
 		ask = append(ask, lake.Grants()...)
 	}
+	if s.managed() {
+		files = athena.Beside(files)
+	}
 	if s.Trail != "" {
 		ask = append(ask, files...)
 	}
-	if s.Files.Key != "" {
-		ask = append(ask, athena.KeyGrants()...)
+	var keys []string
+	for _, k := range []struct{ key, placeholder string }{{s.Files.Key, "${TrailKey}"}, {s.Management.Key, "${ManagementKey}"}} {
+		if k.key != "" {
+			keys = append(keys, k.placeholder)
+		}
+	}
+	if keys != nil {
+		decrypt := athena.KeyGrants()
+		decrypt[0].On = keys
+		ask = append(ask, decrypt...)
 	}
 	return ask
+}
+
+// alsoOn adds a resource to the grants that are on another.
+func alsoOn(grants []grant.Grant, on, also string) []grant.Grant {
+	grants = slices.Clone(grants)
+	for i, g := range grants {
+		if slices.Contains(g.On, on) {
+			grants[i].On = append(slices.Clone(g.On), also)
+		}
+	}
+	return grants
 }
 
 // sealGrants are for reading who may write the trail's files. The approver decides nothing on them.
 func sealGrants(s Settings) []grant.Grant {
 	if s.Trail == "" {
 		return nil
+	}
+	if s.managed() {
+		return alsoOn(trailbucket.Grants(), "${TrailBucket}", "${ManagementBucket}")
 	}
 	return trailbucket.Grants()
 }

@@ -68,6 +68,9 @@ func (s Settings) forKeeper(kept incidents) settings.Responder {
 	if s.Trail != "" {
 		k.TrailLocation = s.Files.location()
 	}
+	if s.managed() {
+		k.ManagementLocation = s.Management.location()
+	}
 	return k
 }
 

@@ -43,6 +43,7 @@ func TestThePageNamesTheOutputs(t *testing.T) {
 		maps.Copy(outputs, synth(t, changes...)["Outputs"].(map[string]any))
 	}
 	maps.Copy(outputs, abroad(t)["Outputs"].(map[string]any))
+	maps.Copy(outputs, synth(t, besideAnother()...)["Outputs"].(map[string]any))
 	page := pagestest.Read(t, "infra/README.md")
 	pagestest.Same(t, page.Path+", outputs", page.Column("output"), slices.Collect(maps.Keys(outputs)))
 }

@@ -48,12 +48,15 @@ func newResponder(scope constructs.Construct, s Settings, code string, topic, wa
 
 // forResponder is what the function reads with the same code.
 func (s Settings) forResponder(topic, watch team, kept incidents, queue *string) settings.Responder {
-	var location, sealed string
+	var location, sealed, management string
 	if s.Trail != "" {
 		location, sealed = s.Files.location(), s.Sealed
 	}
+	if s.managed() {
+		management = s.Management.location()
+	}
 	return settings.Responder{
-		Unit: s.Unit, Mode: s.Mode, ObserveUntil: s.ObserveUntil, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, Sealed: sealed, Topic: *topic.arn, Topics: s.Topics, Webhook: s.secretARN(s.Webhook), Slack: s.secretARN(s.Slack), EventBus: s.Events, Hub: s.Hub, Chat: s.Chat, Watchers: []string{*watch.arn}, Accounts: []string{s.Home.Account},
+		Unit: s.Unit, Mode: s.Mode, ObserveUntil: s.ObserveUntil, Generation: s.Generation, Evidence: s.Evidence, EventDataStore: s.EventDataStore, TrailLocation: location, ManagementLocation: management, Management: s.Deeds, Sealed: sealed, Topic: *topic.arn, Topics: s.Topics, Webhook: s.secretARN(s.Webhook), Slack: s.secretARN(s.Slack), EventBus: s.Events, Hub: s.Hub, Chat: s.Chat, Watchers: []string{*watch.arn}, Accounts: []string{s.Home.Account},
 		Protected: s.Protected, ProtectTag: s.ProtectTag, ScanBudget: settings.DefaultScanBudget, FilterID: s.Filter, Records: s.Records, LogLevel: s.LogLevel,
 		Steps: s.stepNames(), StepPaths: s.StepPaths, Table: kept.name, ScheduleGroup: stackName, ScheduleRole: kept.scheduleRoleARN, DeadLetters: *queue,
 	}

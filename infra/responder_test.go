@@ -80,13 +80,22 @@ func environOf(t *testing.T, tpl template, function string) (environ []string) {
 func TestTheFullestEnvironmentFits(t *testing.T) {
 	full := func(arn string, n int) string { return arn + strings.Repeat("x", n-len(arn)) }
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
-	tpl := synth(t, "eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe", "observeUntil", "2026-12-31",
-		"protected", full(user, maxProtected), "protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 30), "chat", full(topic+"2", 70),
-		"trail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aTrail), "evidence", "athena",
-		"topics", strings.Join([]string{full(topic, 200), full(topic+"1", maxTopics-201-160-2*longestARN-26-21)}, ","))
-	for _, function := range []string{"Responder", "Approver"} {
+	fullest := func(more ...string) template {
+		return synth(t, append([]string{"eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe", "observeUntil", "2026-12-31",
+			"protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 30), "chat", full(topic+"2", 70),
+			"trail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aTrail), "evidence", "athena",
+			"topics", strings.Join([]string{full(topic, 200), full(topic+"1", maxTopics-201-160-2*longestARN-26-21)}, ",")}, more...)...)
+	}
+	for _, c := range []struct {
+		function string
+		trails   int // whose locations are in it
+		tpl      template
+	}{{"Responder", 1, fullest("protected", full(user, maxProtected))}, {"Approver", 1, fullest("protected", full(user, maxProtected))},
+		{"Responder", 2, fullest("protected", full(user, maxProtected-managementRoom), "managementTrail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(theirTrail))},
+		{"Approver", 2, fullest("protected", full(user, maxProtected-managementRoom), "managementTrail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(theirTrail))}} {
+		function, tpl := c.function, c.tpl
 		// The longest bucket, prefix and organization: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
-		n := 63 + 200 + len("/o-") + 32 - len("files/a")
+		n := c.trails * (63 + 200 + len("/o-") + 32 - len("files/a"))
 		n += len(full(topic, 120)) - len(aTopic) + 2*len("us-gov-") // and the queue's and the role's are of that partition
 		for _, pair := range environOf(t, tpl, function) {
 			n += len(pair) + len(`"":"",`) - 1

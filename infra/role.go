@@ -40,7 +40,7 @@ func newRole(scope constructs.Construct, s Settings, r recipe, topic team, kept 
 func (s Settings) renderAll(grants []grant.Grant, topic team, kept incidents, more map[string]string) ([]statement, error) {
 	values := map[string]string{
 		"Account": s.Home.Account, "Region": s.Home.Region, "Partition": s.Home.Partition, "EventDataStore": s.EventDataStore, "Topic": *topic.arn,
-		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ResultBucket": s.bucketARN(s.Files.Results),
+		"Trail": s.Trail, "TrailBucket": s.bucketARN(s.Files.Bucket), "TrailPrefix": s.Files.Folder, "TrailKey": s.Files.Key, "ManagementTrail": s.ManagementTrail, "ManagementBucket": s.bucketARN(s.Management.Bucket), "ManagementPrefix": s.Management.Folder, "ManagementKey": s.Management.Key, "ResultBucket": s.bucketARN(s.Files.Results),
 		"Stack": stackName, "StackID": *awscdk.Aws_STACK_ID(), "Heartbeat": s.secretGranted(s.Heartbeat), "Webhook": s.secretGranted(s.Webhook), "Slack": s.secretGranted(s.Slack), "EventBus": s.Events, "Hub": s.Hub, "Chat": s.Chat, "Table": kept.tableARN, "CaseBucket": s.bucketARN(kept.cases), "ScheduleGroup": stackName, "ScheduleRole": kept.scheduleRoleARN,
 	}
 	maps.Copy(values, more)

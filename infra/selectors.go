@@ -52,7 +52,12 @@ func selectorsFor(partition string, buckets []settings.Bucket) []selector {
 // trailSelectors are those of a trail, which can choose no service whose management events it takes, and leave out KMS's and the RDS data
 // API's only. KMS's are many, and say nothing of S3. The other's can be left out only in a region that has that API, and where it has not, the
 // trail could not be made: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
-func trailSelectors(partition string, buckets []settings.Bucket) []selector {
+//
+// Where another trail has the management events it takes none: AWS bills each copy after the first.
+func trailSelectors(partition string, buckets []settings.Bucket, management bool) []selector {
+	if !management {
+		return objectSelectors(partition, buckets)
+	}
 	return append(objectSelectors(partition, buckets), did(condition{field: "eventSource", is: differs, values: []string{"kms.amazonaws.com"}}))
 }
 

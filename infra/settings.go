@@ -30,6 +30,11 @@ type Settings struct {
 	Trail string
 	// Files are the trail's: as they are given, or as soon as the stack knows them.
 	Files Files
+	// ManagementTrail is the ARN of another trail, which has the management events; "" where there is none, or where it is given by Management, its files.
+	ManagementTrail string
+	Management      Files
+	// Deeds is what the evidence holds of management events, as settings.Responder.Management has it.
+	Deeds string
 	// FilesGiven: where the files lie is given, and is not looked up.
 	FilesGiven bool
 	// Evidence is lake or athena: which of the two is asked first. The other one, where it is there, is asked when that fails.
@@ -118,7 +123,9 @@ type field struct {
 
 // maxProtected and maxTopics bound the characters of these ARNs: a function's whole environment holds 4 KB
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
-const maxProtected, maxTopics = 1750, 700
+//
+// managementRoom is what the location of a second trail takes of it, at its longest.
+const maxProtected, maxTopics, managementRoom = 1730, 700, 63 + 200 + 60 + len(`"NIGHTLATCH_MANAGEMENT_LOCATION":"s3://",`)
 
 var (
 	storeARN  = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
@@ -158,6 +165,8 @@ func (s *Settings) fields() []field {
 			func(v string) error { return s.setSource("trail", v, trailARN, &s.Trail) }},
 		{"trailLocation", settings.AcceptedLocation + ", of a trail that cannot be looked up from the deployment's account", "", false, s.setLocation},
 		{"trailKey", "the ARN of the KMS key that encrypts the files of trailLocation", "", false, func(v string) error { return match(v, keyARN, &s.Files.Key) }},
+		{"managementTrail", "the ARN of another trail, which records the management events of IAM, STS and sign-in, or " + settings.AcceptedLocation, "", false, s.setManagement},
+		{"managementKey", "the ARN of the KMS key that encrypts the files of managementTrail, where that is a location", "", false, func(v string) error { return match(v, keyARN, &s.Management.Key) }},
 		{"evidence", "lake or athena", "", false, func(v string) error { return match(v, engine, &s.Evidence) }},
 		{"sealed", settings.SealStated + ", or nothing", "", false, func(v string) error { return match(v, seal, &s.Sealed) }},
 		{"email", "e-mail addresses with commas between them", "", true, func(v string) error { return list(v, address, &s.Email) }},
@@ -233,7 +242,7 @@ func readFor(home Home, context map[string]any) (Settings, []error) {
 		}
 		if err := f.read(context); err != nil {
 			wrong = append(wrong, misset{f.key, err})
-			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "trailLocation", "trailKey", "evidence"}, f.key)
+			sources = sources && !slices.Contains([]string{"eventDataStore", "trail", "trailLocation", "trailKey", "managementTrail", "managementKey", "evidence"}, f.key)
 			steps = steps && !slices.Contains([]string{"steps", "stepPaths", "buckets", "mode"}, f.key)
 		}
 	}

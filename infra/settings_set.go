@@ -22,7 +22,7 @@ func (s *Settings) setSource(key, v string, form *lazyregexp.Regexp, p *string) 
 	case v == made:
 		selectors := selectorsFor("aws", s.Buckets)
 		if key == "trail" {
-			selectors = trailSelectors("aws", s.Buckets)
+			selectors = trailSelectors("aws", s.Buckets, true)
 		}
 		if n := values(selectors); n > maxValues {
 			return fmt.Errorf("the %d buckets are %d more than its selectors hold; watch *, or give the ARN of one that you have made", len(s.Buckets), n-maxValues)
@@ -48,9 +48,42 @@ func (s *Settings) setLocation(v string) error {
 	return nil
 }
 
-// checkLocation finds the location of no trail, and the key of no location.
+// setManagement reads another trail, by its ARN or by where its files lie.
+func (s *Settings) setManagement(v string) error {
+	if m := settings.Location.FindStringSubmatch(v); m != nil {
+		s.Management.Bucket, s.Management.Folder = m[1], m[2]
+		return nil
+	}
+	return match(v, trailARN, &s.ManagementTrail)
+}
+
+// managed reports whether another trail has the management events.
+func (s Settings) managed() bool { return s.ManagementTrail != "" || s.Management.Bucket != "" }
+
+// deeds is what the evidence holds of management events, where a trail that is looked up answers so.
+func (s Settings) deeds(answered string) string {
+	switch {
+	case s.Trail == "":
+		return ""
+	case s.managed():
+		return settings.ManagementAll
+	case s.MadeTrail:
+		return settings.ManagementSome
+	}
+	return answered
+}
+
+// checkLocation finds the location of no trail, the key of no location, and another trail that is none.
 func (s *Settings) checkLocation() error {
 	switch {
+	case s.managed() && s.Trail == "":
+		return errors.New("managementTrail is given, and trail is not: it is asked beside it; give -c trail=ARN or -c trail=create, or leave it out")
+	case s.managed() && (s.ManagementTrail == s.Trail || s.FilesGiven && s.Management.location() == s.Files.location()):
+		return errors.New("managementTrail is the same as trail: a trail that has the management events needs no other; leave it out")
+	case s.managed() && len(strings.Join(s.Protected, ",")) > maxProtected-managementRoom:
+		return fmt.Errorf("protected has %d characters, and with managementTrail a function's environment has room for %d: use the tag instead", len(strings.Join(s.Protected, ",")), maxProtected-managementRoom)
+	case s.Management.Key != "" && s.Management.Bucket == "":
+		return fmt.Errorf("managementKey is %q, and managementTrail is no location: a trail that is looked up says its key itself; leave it out", s.Management.Key)
 	case s.FilesGiven && (s.Trail == "" || s.Trail == made):
 		return fmt.Errorf("trailLocation is %q, and trail names none: give -c trail=ARN, the trail whose files these are, or leave it out", s.Files.location())
 	case s.Files.Key != "" && !s.FilesGiven:

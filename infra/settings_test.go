@@ -26,6 +26,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	all := map[string]any{
 		"buckets": "customer-exports=1GiB/1m+20GiB/24h,logs=50GiB/1m,plain,*=2TiB/1m", "eventDataStore": aStore, "trail": aTrail, "evidence": "athena",
 		"trailLocation": "s3://aws-controltower-logs-444455556666-eu-west-1/o-exampleorg/AWSLogs/o-exampleorg/", "trailKey": "arn:aws:kms:eu-west-1:444455556666:key/mrk-0a1b2c3d000040008000012345678901",
+		"managementTrail": "s3://archive/AWSLogs/", "managementKey": theirKey,
 		"email": []any{"soc@example.com", "a.b+c@mail.example.co"}, "policy": file, "mode": "act", "topics": "arn:aws:sns:us-east-1:444455556666:soc,arn:aws:sns:eu-west-1:111122223333:ops",
 		"watchers": "+4915123456789,https://hooks.example.com/x,arn:aws:sqs:eu-west-1:111122223333:ops,arn:aws:sns:eu-west-1:444455556666:soc",
 		"unit":     "Workloads/Prod", "protected": "arn:aws:iam::*:user/ops/break-glass,arn:aws:iam::111122223333:role/admin",
@@ -144,6 +145,9 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"trailKey", lookedUp["Key"], "and trailLocation is not given: a trail that is looked up says its key itself; leave it out"},
 		{"trailKey", "alias/trail", "should be the ARN of the KMS key that encrypts the files of trailLocation"},
 		{"trailKey", "arn:aws:kms:eu-west-1:444455556666:alias/trail", "should be the ARN of the KMS key"},
+		{"managementTrail", "main", "should be the ARN of another trail, which records the management events of IAM, STS and sign-in, or where a trail's files lie, s3://"},
+		{"managementTrail", theirTrail, "managementTrail is given, and trail is not: it is asked beside it"},
+		{"managementKey", theirKey, "and managementTrail is no location: a trail that is looked up says its key itself; leave it out"},
 		{"canary", "A-canary", "should be the name of a bucket that is not there yet"},
 		{"canary", "a.canary", "should be the name of a bucket that is not there yet"},
 		{"canary", "ab", "is not the name of a bucket"},
@@ -228,6 +232,15 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	}
 }
 
+// A trail that has the management events is none beside itself.
+func TestAnotherTrailIsAnotherOne(t *testing.T) {
+	for _, c := range [][]string{{"trail", aTrail, "managementTrail", aTrail}, {"trail", aTrail, "trailLocation", theirLocation, "managementTrail", theirLocation}} {
+		if _, err := Read(given(c...)); err == nil || err.Error() != "managementTrail is the same as trail: a trail that has the management events needs no other; leave it out" {
+			t.Errorf("%q: got %v", c, err)
+		}
+	}
+}
+
 // A function's environment has so much room for all channels.
 func TestChannelsThatDoNotFitAreRefused(t *testing.T) {
 	topic := "arn:aws:sns:us-east-1:444455556666:" + strings.Repeat("x", 100)
@@ -253,7 +266,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("permit ("), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const all = "the settings are buckets, total, watchTag, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, unit, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
+	const all = "the settings are buckets, total, watchTag, canary, rehearseDays, canaryKey, eventDataStore, trail, trailLocation, trailKey, managementTrail, managementKey, evidence, sealed, email, topics, webhook, slack, events, hub, chat, watchers, policy, mode, observeUntil, epoch, protected, unit, approvers, protectTag, steps, stepPaths, retention, memory, caseLock, metricsFilter, heartbeat, heartbeatMinutes, logLevel"
 	for _, c := range []struct{ key, value, says string }{
 		{"buckets", "Lo gs", `buckets is "Lo gs", and should be ` + settings.AcceptedBuckets + `: "Lo gs" is not the name of a bucket`},
 		{"buckets", "logs,exports,logs", `buckets is "logs,exports,logs", and should be ` + settings.AcceptedBuckets + `: "logs" stands there twice`},

@@ -38,12 +38,17 @@ func newStack(app constructs.Construct, s Settings, c code) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
+	deeds := ""
 	if looksUp {
 		var records string
-		if s.Files, records = e.lookUp(stack, s); s.EventDataStore == "" {
+		if s.Files, records, deeds = e.lookUp(stack, s); s.EventDataStore == "" {
 			s.Records = records // of two that are asked, either may answer
 		}
 	}
+	if s.ManagementTrail != "" {
+		s.Management = e.lookUpManagement(stack, s)
+	}
+	s.Deeds = s.deeds(deeds)
 	if s.readsStore() {
 		s.Records = e.lookUpStore(stack, s)
 	}

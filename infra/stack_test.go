@@ -38,7 +38,7 @@ var home = Home{"aws", "eu-west-1", account}
 
 // lookedUp is what the enroller answers about aTrail.
 var lookedUp = map[string]string{"Bucket": "files", "Folder": "a/AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-0123456789ab",
-	"Records": settings.AllEvents}
+	"Records": settings.AllEvents, "Management": settings.ManagementAll}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -198,7 +198,7 @@ func fill(node any) any {
 			switch att[0] {
 			case "EventDataStore":
 				return aStore
-			case "Trail", "Store":
+			case "Trail", "Store", "ManagementTrail":
 				return lookedUp[att[1].(string)]
 			case "TrailFiles", "Results", "Cases":
 				return "arn:aws:s3:::" + deployment[att[0].(string)]

@@ -67,7 +67,9 @@ func TestTheSelectorsHoldTheBuckets(t *testing.T) {
 	for key, c := range map[string]struct {
 		most int
 		of   func(string, []settings.Bucket) []selector
-	}{"eventDataStore": {487, selectorsFor}, "trail": {491, trailSelectors}} {
+	}{"eventDataStore": {487, selectorsFor}, "trail": {491, func(partition string, buckets []settings.Bucket) []selector {
+		return trailSelectors(partition, buckets, true)
+	}}} {
 		for _, n := range []int{c.most, c.most + 3} {
 			s, err := Read(given("buckets", many(n, ""), key, made))
 			says := fmt.Sprintf(`%s is "create", and should be the ARN of an existing CloudTrail`, key)

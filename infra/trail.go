@@ -30,8 +30,9 @@ const (
 	spareDays = 30
 )
 
-// newTrail makes a trail of every region and its bucket, and returns the trail's ARN. Both are evidence, and outlive the stack. The trail's
-// name has the stack's id in it, because the one that an earlier stack left behind keeps its own.
+// newTrail makes a trail of the stack's region and its bucket, and returns the trail's ARN. Both are evidence, and outlive the stack. The trail's
+// name has the stack's id in it, because the one that an earlier stack left behind keeps its own. A region holds five trails, and one of all regions
+// counts in each: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
 func newTrail(stack awscdk.Stack, s Settings) (string, Files) {
 	name := stackName + "-" + *stackID(stack)
 	arn := s.Home.arn("cloudtrail", "trail/"+name)
@@ -41,7 +42,7 @@ func newTrail(stack awscdk.Stack, s Settings) (string, Files) {
 	})
 	policy.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil) // or the trail, which goes on, could write no more
 	var selectors []any
-	for _, sel := range trailSelectors(s.Home.Partition, s.Buckets) {
+	for _, sel := range trailSelectors(s.Home.Partition, s.Buckets, !s.managed()) {
 		var fields []any
 		for _, c := range sel.conditions {
 			fields = append(fields, &awscloudtrail.CfnTrail_AdvancedFieldSelectorProperty{Field: jsii.String(c.field),
@@ -51,8 +52,7 @@ func newTrail(stack awscdk.Stack, s Settings) (string, Files) {
 	}
 	trail := awscloudtrail.NewCfnTrail(stack, jsii.String("TheTrail"), &awscloudtrail.CfnTrailProps{
 		TrailName: jsii.String(name), S3BucketName: bucket.Ref(), IsLogging: true, AdvancedEventSelectors: selectors,
-		// IAM, STS and sign-in record in us-east-1, and a thief works in any region.
-		IsMultiRegionTrail: true, IncludeGlobalServiceEvents: true, EnableLogFileValidation: true,
+		IsMultiRegionTrail: false, IncludeGlobalServiceEvents: true, EnableLogFileValidation: true,
 	})
 	trail.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
 	trail.AddResourceDependency(policy, nil)

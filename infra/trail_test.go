@@ -6,13 +6,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nightlatch/internal/settings"
 	"nightlatch/internal/trail"
 )
 
 // The trail that the stack makes is one that the enroller finds nothing wrong with, nor anything that it leaves out.
 func TestANewTrailRecordsWhatIsAsked(t *testing.T) {
 	for buckets, wanted := range map[string][]string{"a-bucket,b-bucket": {"a-bucket", "b-bucket"}, "*": {"*"}, "*,logs": {"*", "logs"}} {
-		tpl := synth(t, onlyAthena(made, "buckets", buckets)...)
+		tpl := synth(t, onlyAthena(made, "buckets", buckets, "managementTrail", theirLocation)...)
+		if alone := synth(t, onlyAthena(made, "buckets", buckets)...).one(t, "AWS::CloudTrail::Trail"); len(alone["AdvancedEventSelectors"].([]any)) != len(tpl.one(t, "AWS::CloudTrail::Trail")["AdvancedEventSelectors"].([]any))+1 {
+			t.Errorf("%s: alone it selects %v", buckets, alone["AdvancedEventSelectors"])
+		}
 		props := tpl.one(t, "AWS::CloudTrail::Trail")
 		read := trail.Trail{ARN: theTrail, Bucket: props["S3BucketName"].(string), MultiRegion: props["IsMultiRegionTrail"] == true, Logging: props["IsLogging"] == true}
 		for _, s := range props["AdvancedEventSelectors"].([]any) {
@@ -29,7 +33,8 @@ func TestANewTrailRecordsWhatIsAsked(t *testing.T) {
 			}
 			read.Selectors = append(read.Selectors, one)
 		}
-		if err := read.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: wanted}); err != nil || len(read.Warnings()) > 0 {
+		// It is of its region, and another has the management events.
+		if err := read.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: wanted}); err != nil || len(read.Warnings()) != 1 || !strings.Contains(read.Warnings()[0], "records one region") {
 			t.Errorf("%s: %v, %q", buckets, err, read.Warnings())
 		}
 		if got := read.Wrong(trail.Wish{Account: account, Region: "eu-west-1", Buckets: []string{"z-bucket"}}); (got == nil) != strings.Contains(buckets, "*") {
@@ -37,6 +42,42 @@ func TestANewTrailRecordsWhatIsAsked(t *testing.T) {
 		}
 		if props["EnableLogFileValidation"] != true || read.Location() != "s3://nightlatch-trailfiles-x1/AWSLogs/" {
 			t.Errorf("%s: the trail is %v", buckets, props)
+		}
+	}
+}
+
+// What the functions know of the management events, and where they are asked for, by each way to give them.
+func TestWhoHasTheManagementEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		changes         []string
+		deeds, location string
+		looked          int
+	}{
+		"a store":                    {nil, "", "", 0},
+		"made":                       {onlyAthena(made), "some", "", 0},
+		"made, beside a location":    {onlyAthena(made, "managementTrail", theirLocation), "all", theirLocation, 0},
+		"made, beside a trail":       {onlyAthena(made, "managementTrail", theirTrail), "all", "s3://files/a/AWSLogs/", 1},
+		"there":                      {onlyAthena(aTrail), lookedUp["Management"], "", 1},
+		"there, beside a trail":      {onlyAthena(aTrail, "managementTrail", theirTrail), "all", "s3://files/a/AWSLogs/", 2},
+		"given":                      {onlyAthena(aTrail, "trailLocation", theirLocation), "", "", 0},
+		"given, beside another":      {onlyAthena(aTrail, "trailLocation", theirLocation, "managementTrail", "s3://archive/AWSLogs/o-exampleorg/"), "all", "s3://archive/AWSLogs/o-exampleorg/", 0},
+		"both engines, and it's not": {[]string{"trail", made}, "some", "", 0},
+	} {
+		tpl := synth(t, c.changes...)
+		got, err := settings.Parse(environOf(t, tpl, "Responder"))
+		if err != nil || got.Management != c.deeds || got.ManagementLocation != c.location {
+			t.Errorf("%s: the responder reads %q, %q, %v", name, got.Management, got.ManagementLocation, err)
+		}
+		keeper, err := settings.ParseKeeper(environOf(t, tpl, "Keeper"))
+		if err != nil || keeper.ManagementLocation != c.location {
+			t.Errorf("%s: the keeper reads %+v, %v", name, keeper, err)
+		}
+		if looked := len(tpl.resources("Custom::Trail")); looked != c.looked {
+			t.Errorf("%s: %d trails are looked up", name, looked)
+		}
+		table, is := tpl["Resources"].(map[string]any)[managementTable]
+		if is != (c.location != "") || is && at(t, table, "Properties", "TableInput", "StorageDescriptor", "Location") != c.location {
+			t.Errorf("%s: the table of management events is %v", name, table)
 		}
 	}
 }

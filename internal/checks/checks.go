@@ -106,7 +106,7 @@ func Of(cfg aws.Config, d Deployment) ([]doctor.Check, error) {
 		return append(all, doctor.Lately(doctor.AccessName, d.Memory, time.Now), doctor.Machines(deployed, reader.Users, reader.Tags, time.Now, with(doctor.MachinesName)...),
 			doctor.Lately(doctor.QuestionsName, d.Memory, time.Now), doctor.Beats(deployed, d.Memory, time.Now)), nil
 	}
-	return append(all, doctor.Access(deployed, trails, access(cfg, d), d.Account, time.Now, with(doctor.AccessName)...), doctor.Questions(d.Engines, d.Minute)), nil
+	return append(all, doctor.Access(deployed, trails, access(cfg, d), d.Account, with(doctor.AccessName)...), doctor.Questions(d.Engines, d.Minute)), nil
 }
 
 // access tries to read a trail's files, and says what their owner has to add where that is refused.
@@ -179,7 +179,7 @@ var grants = map[string][]grant.Grant{
 	doctor.MachinesName:   awsstack.MachineGrants(), // the human's who runs the command, and not the function's
 	doctor.TrailName:      slices.Concat(cloudtrail.Grants(), cloudtrail.StoreGrants()),
 	doctor.SealName:       slices.Concat(cloudtrail.Grants(), trailbucket.Grants()),
-	doctor.AccessName:     slices.Concat(cloudtrail.Grants(), trailbucket.AccessGrants()),
+	doctor.AccessName:     slices.Concat(cloudtrail.Grants(), trailbucket.AccessGrants(true, false)),
 }
 
 // onStack puts grants on the stack's own resources, whose names begin as its.
@@ -194,8 +194,9 @@ func onStack(all []grant.Grant, pattern string) []grant.Grant {
 func with(name string) []grant.Grant { return slices.Concat(awsstack.StackGrants(), grants[name]) }
 
 // Evidence says what of a deployment's evidence there is to read: a trail and a store, the bucket of the trail's files, and whether it is tried to read
-// them, as of a bucket that the stack has not made.
-type Evidence struct{ Trail, Store, Files, Access bool }
+// them, as of a bucket that the stack has not made. Management says that there is another trail, with the management events, and ManagementTrail that it
+// is looked up.
+type Evidence struct{ Trail, Store, Files, Access, Management, ManagementTrail bool }
 
 // Grants are the rights of all checks, each once.
 func Grants(e Evidence) []grant.Grant {
@@ -204,10 +205,17 @@ func Grants(e Evidence) []grant.Grant {
 		doctor.RightsName, doctor.FunctionsName, doctor.TableName, doctor.SchedulesName, doctor.StorageName} {
 		all = append(all, grants[name]...)
 	}
+	trails, seals := cloudtrail.Grants(), trailbucket.Grants()
+	if e.ManagementTrail {
+		trails[0].On = append(trails[0].On, "${ManagementTrail}")
+	}
+	if e.Management {
+		seals[0].On = append(seals[0].On, "${ManagementBucket}")
+	}
 	for _, of := range []struct {
 		is     bool
 		grants []grant.Grant
-	}{{e.Trail, cloudtrail.Grants()}, {e.Files, trailbucket.Grants()}, {e.Access, trailbucket.AccessGrants()}, {e.Store, cloudtrail.StoreGrants()}} {
+	}{{e.Trail || e.ManagementTrail, trails}, {e.Files, seals}, {true, trailbucket.AccessGrants(e.Access, e.Management)}, {e.Store, cloudtrail.StoreGrants()}} {
 		if of.is {
 			all = append(all, of.grants...)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/prose"
@@ -27,22 +26,13 @@ type AccessRead func(ctx context.Context, location, partition string, roles []st
 var asking = []string{"ResponderRole", "ApproverRole", "DoctorRole", "KeeperRole"}
 
 // Access checks that a trail's files can be read where they lie, by reading: their bucket and key may be of another account, whose policies decide.
-func Access(stack Stack, trails trail.Reader, read AccessRead, account string, now func() time.Time, grants ...grant.Grant) Check {
+func Access(stack Stack, trails trail.Reader, read AccessRead, account string, grants ...grant.Grant) Check {
 	return onStack(AccessName, stack, grants, func(ctx context.Context, d Deployed) Answer {
 		switch {
 		case d.Trail == "" && d.Store == "":
 			return unread(errors.New("the stack names no trail and no event data store; see whether it is Nightlatch's"))
 		case d.Trail == "":
 			return holds("there are no files to read: an event data store is asked")
-		case d.MadeTrail:
-			return holds("the trail's files lie in the stack's own bucket")
-		}
-		location, err := d.files(ctx, trails)
-		switch {
-		case errors.Is(err, trail.ErrGone): // which is the check of the trail's to say
-			return holds("there is no trail whose files could be read")
-		case err != nil:
-			return unread(err)
 		}
 		var roles []string
 		for _, id := range asking {
@@ -52,37 +42,48 @@ func Access(stack Stack, trails trail.Reader, read AccessRead, account string, n
 				}
 			}
 		}
-		got, err := read(ctx, location, strings.Split(d.Trail, ":")[1], roles)
-		denial, denied := errors.AsType[grant.Denial](err)
-		switch {
-		case denied && denial.Action == "kms:Decrypt":
-			return Answer{Found: []Finding{{Says: fmt.Sprintf("the trail's files under %s cannot be read, as the policy of their key does not let us in: %s", prose.Safe(location), prose.Plain(err.Error())),
-				Mend: "its owner adds to the key's policy: " + got.OfKey}}}
-		case denied:
-			return Answer{Found: []Finding{{Says: fmt.Sprintf("the trail's files under %s cannot be read, as the policy of their bucket does not let us in: %s", prose.Safe(location), prose.Plain(err.Error())),
-				Mend: "its owner adds to the bucket's policy: " + got.OfBucket}}}
-		case err != nil:
-			return unread(err)
-		case !got.Files && d.given():
-			return Answer{Found: []Finding{{Says: fmt.Sprintf("under %s there is no file of account %s and this region from today or yesterday: nobody may be found when an alarm fires", prose.Safe(location), account),
-				Mend: "see whether trailLocation is where the trail's files lie, and whether the trail records this account and region"}}}
-		case !got.Files:
-			return holds("the trail's files can be listed; there is none of today or yesterday to read")
+		var all []Finding
+		var well []string
+		for _, f := range d.files() {
+			if f.made {
+				well = append(well, f.what+" lie in the stack's own bucket")
+				continue
+			}
+			location, err := f.at(ctx, trails)
+			switch {
+			case errors.Is(err, trail.ErrGone): // which is the check of the trail's to say
+				well = append(well, "there is no trail whose files could be read")
+				continue
+			case err != nil:
+				return unread(err)
+			}
+			got, err := read(ctx, location, strings.Split(d.Trail, ":")[1], roles)
+			found, says, err := f.tried(got, err, location, account)
+			if err != nil {
+				return unread(err)
+			}
+			all, well = append(all, found...), append(well, says)
 		}
-		return holds("the trail's files can be listed and read")
+		return found(all, "%s", strings.Join(well, "; "))
 	})
 }
 
-// given reports whether where the trail's files lie was given with the deployment: the trail cannot be looked up.
-func (d Deployed) given() bool {
-	return d.Location != "" && !d.MadeTrail && !strings.Contains(d.Location, Unknown)
-}
-
-// files is where the trail's files lie: as given, or as CloudTrail says.
-func (d Deployed) files(ctx context.Context, trails trail.Reader) (string, error) {
-	if d.given() {
-		return d.Location, nil
+// tried is what came of trying to read files: what is broken, or a sentence that says what holds. An error is that it is not known.
+func (f files) tried(got Read, err error, location, account string) ([]Finding, string, error) {
+	denial, denied := errors.AsType[grant.Denial](err)
+	where := f.what + " under " + prose.Safe(location)
+	switch {
+	case denied && denial.Action == "kms:Decrypt":
+		return []Finding{{Says: fmt.Sprintf("%s cannot be read, as the policy of their key does not let us in: %s", where, prose.Plain(err.Error())), Mend: "its owner adds to the key's policy: " + got.OfKey}}, "", nil
+	case denied:
+		return []Finding{{Says: fmt.Sprintf("%s cannot be read, as the policy of their bucket does not let us in: %s", where, prose.Plain(err.Error())), Mend: "its owner adds to the bucket's policy: " + got.OfBucket}}, "", nil
+	case err != nil:
+		return nil, "", err
+	case !got.Files && f.given():
+		return []Finding{{Says: fmt.Sprintf("of %s there is none of account %s and this region from today or yesterday: nobody may be found when an alarm fires", where, account),
+			Mend: "see whether " + f.setting + " is where they lie, and whether the trail records this account and region"}}, "", nil
+	case !got.Files:
+		return nil, f.what + " can be listed; there is none of today or yesterday to read", nil
 	}
-	t, err := trails.Read(ctx, d.Trail)
-	return t.Location(), err
+	return nil, f.what + " can be listed and read", nil
 }

@@ -28,6 +28,9 @@ type Deployed struct {
 	// MadeTrail says that the stack has made the trail. Location is where its files lie; it holds Unknown where that was looked up.
 	MadeTrail bool
 	Location  string
+	// ManagementTrail and ManagementLocation are those of another trail, which has the management events; "" where there is none, and the ARN is "" where
+	// the location is given. Deeds is what the evidence holds of them, as settings.Responder.Management has it.
+	ManagementTrail, ManagementLocation, Deeds string
 	// Stated says that the deployer states that nobody but CloudTrail writes the trail's files.
 	Stated bool
 	// Buckets are the watched buckets by name; trail.Everything stands for all.

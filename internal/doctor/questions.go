@@ -95,12 +95,12 @@ func ask(ctx context.Context, engine evidence.Trail, name string, at time.Time) 
 			said.busy = fmt.Errorf("the question %s to %s: %v", q.Name(), name, err)
 		default:
 			why[err.Error()] = true
-			said.refused = append(said.refused, Finding{Says: fmt.Sprintf("%s does not take the question %s: %s", name, q.Name(), prose.Plain(err.Error())), Mend: means(q.Name())})
+			said.refused = append(said.refused, Finding{Says: fmt.Sprintf("%s does not take the question %s: %s", name, q.Name(), prose.Plain(err.Error())), Mend: means(q.Name()) + letIn(err)})
 		}
 	}
 	if len(said.refused) == len(all) && len(why) == 1 { // it is the engine, and no question
 		for words := range why {
-			said.refused = []Finding{{Says: fmt.Sprintf("%s takes no question: %s", name, prose.Plain(words)), Mend: means(all[0].Name())}}
+			said.refused = []Finding{{Says: fmt.Sprintf("%s takes no question: %s", name, prose.Plain(words)), Mend: said.refused[0].Mend}}
 		}
 	}
 	if taken == 0 {
@@ -108,6 +108,14 @@ func ask(ctx context.Context, engine evidence.Trail, name string, at time.Time) 
 	}
 	said.took = fmt.Sprintf("%s takes %s (%s scanned)", prose.Safe(name), prose.Plural(int64(taken), "question"), prose.Bytes(scanned))
 	return said
+}
+
+// letIn says who mends it where a right is missing that another account's policies may have to give; "" where it is something else.
+func letIn(err error) string {
+	if _, denied := errors.AsType[grant.Denial](err); !denied {
+		return ""
+	}
+	return "; where the evidence is of another account, its owner adds to his policies what the stack's outputs TrailAccess, ManagementAccess and StoreAccess print"
 }
 
 // means says what is missing at midnight where a question is refused, and what to do.

@@ -24,24 +24,31 @@ func Seal(stack Stack, trails trail.Reader, read SealRead, grants ...grant.Grant
 		case d.Trail == "":
 			return holds("nobody writes into an event data store but CloudTrail")
 		}
-		location, err := d.files(ctx, trails)
-		switch {
-		case errors.Is(err, trail.ErrGone): // which is the check of the trail's to say
-			return holds("there is no trail whose files somebody could write")
-		case err != nil:
-			return unread(err)
+		var all []Finding
+		var well []string
+		for _, f := range d.files() {
+			location, err := f.at(ctx, trails)
+			switch {
+			case errors.Is(err, trail.ErrGone): // which is the check of the trail's to say
+				well = append(well, "there is no trail whose files somebody could write")
+				continue
+			case err != nil:
+				return unread(err)
+			}
+			seal, err := read(ctx, location, d.Stated)
+			why := prose.Plain(strings.Join(seal.Why, "; "))
+			switch {
+			case err != nil:
+				return unread(err)
+			case seal.Sealed == evidence.Proved:
+				well = append(well, "nobody writes "+f.what+" but CloudTrail")
+			case seal.Sealed == evidence.Stated:
+				well = append(well, fmt.Sprintf("the deployer states that nobody writes %s but CloudTrail; not proved: %s", f.what, why))
+			default:
+				all = append(all, Finding{Weekly: true, Says: fmt.Sprintf("others than CloudTrail may write %s under %s, so that what is contained otherwise is asked about: %s", f.what, prose.Safe(location), why),
+					Mend: "add to the bucket's policy the statements that the synthesis prints"})
+			}
 		}
-		seal, err := read(ctx, location, d.Stated)
-		why := prose.Plain(strings.Join(seal.Why, "; "))
-		switch {
-		case err != nil:
-			return unread(err)
-		case seal.Sealed == evidence.Proved:
-			return holds("nobody writes the trail's files but CloudTrail")
-		case seal.Sealed == evidence.Stated:
-			return holds("the deployer states that nobody writes the trail's files but CloudTrail; not proved: %s", why)
-		}
-		return Answer{Found: []Finding{{Weekly: true, Says: fmt.Sprintf("others than CloudTrail may write the trail's files under %s, so that what is contained otherwise is asked about: %s", prose.Safe(location), why),
-			Mend: "add to the bucket's policy the statements that the synthesis prints"}}}
+		return found(all, "%s", strings.Join(well, "; "))
 	})
 }

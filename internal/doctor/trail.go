@@ -8,6 +8,7 @@ import (
 
 	"nightlatch/internal/grant"
 	"nightlatch/internal/prose"
+	"nightlatch/internal/settings"
 	"nightlatch/internal/trail"
 )
 
@@ -37,8 +38,12 @@ func Trail(stack Stack, trails Trails, account, region string, now func() time.T
 			}
 			return nil
 		}
+		own := files{}
+		if all := d.files(); len(all) > 0 {
+			own = all[0]
+		}
 		switch {
-		case d.Trail != "" && d.given():
+		case own.given():
 			newest = fmt.Sprintf("trail %s is given, not looked up: that it records the reads of the watched buckets is taken on trust", prose.Safe(d.Trail))
 		case d.Trail != "":
 			t, wrong := trail.Look(ctx, trails, d.Trail, wish)
@@ -52,6 +57,14 @@ func Trail(stack Stack, trails Trails, account, region string, now func() time.T
 			} else if !t.Delivered.IsZero() {
 				newest = fmt.Sprintf("the trail's newest files came %s ago", now().Sub(t.Delivered).Round(time.Minute))
 			}
+		}
+		if d.ManagementTrail != "" {
+			t, wrong := trail.Look(ctx, trails, d.ManagementTrail, trail.Wish{Account: account, Region: region, Management: true})
+			err = errors.Join(err, judge(t.ARN != "", wrong))
+		}
+		if d.Deeds == settings.ManagementSome {
+			all = append(all, Finding{Weekly: true, Says: "the evidence does not hold all management events of IAM, STS and sign-in: that nobody works with a key, or has signed in, is not known, and every step waits for a human",
+				Mend: "deploy with managementTrail, a multi-region trail that has them, or with such a trail as trail"})
 		}
 		if d.Store != "" {
 			s, wrong := trail.LookStore(ctx, trails, d.Store, wish)

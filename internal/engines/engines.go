@@ -33,11 +33,11 @@ func Of(cfg aws.Config, s settings.Responder) (first, second Trail, err error) {
 	if s.TrailLocation == "" {
 		return first, nil, nil
 	}
-	bucket, err := trailbucket.New(cfg, trailbucket.Settings{Location: s.TrailLocation, Accounts: s.Accounts, Stated: s.Sealed != ""})
+	seal, err := sealOf(cfg, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	files, err := athena.New(cfg, athena.Settings{Table: athena.Table{Location: s.TrailLocation, Accounts: s.Accounts}, Budget: s.ScanBudget, Seal: bucket.Seal})
+	files, err := athena.New(cfg, athena.Settings{Table: athena.Table{Location: s.TrailLocation, Accounts: s.Accounts}, Management: s.ManagementLocation, Budget: s.ScanBudget, Seal: seal})
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -47,6 +47,26 @@ func Of(cfg aws.Config, s settings.Responder) (first, second Trail, err error) {
 		return files, first, nil
 	}
 	return first, files, nil
+}
+
+// sealOf reads the seal of the files that a verdict stands on: of two trails' the weaker one.
+func sealOf(cfg aws.Config, s settings.Responder) (func(context.Context) evidence.Seal, error) {
+	of := func(location string) (*trailbucket.Bucket, error) {
+		return trailbucket.New(cfg, trailbucket.Settings{Location: location, Accounts: s.Accounts, Stated: s.Sealed != ""})
+	}
+	files, err := of(s.TrailLocation)
+	if err != nil || s.ManagementLocation == "" {
+		return files.Seal, err
+	}
+	management, err := of(s.ManagementLocation)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) evidence.Seal {
+		other := make(chan evidence.Seal, 1)
+		go func() { other <- management.Seal(ctx) }()
+		return files.Seal(ctx).And(<-other)
+	}, nil
 }
 
 // Each asks the first engine, and where it has given no row, the second.

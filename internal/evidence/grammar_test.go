@@ -112,7 +112,8 @@ func questions(buckets ...string) map[string]Question {
 func TestEveryQueryIsTrino(t *testing.T) {
 	var names, statements []string
 	for name, q := range questions("customer-exports", hostile) {
-		names, statements = append(names, name, name+", of files"), append(statements, q.SQL(Schema{Table: "events"}), q.SQL(Schema{Table: `"nightlatch"."records"`, Files: true}))
+		names, statements = append(names, name, name+", of files", name+", of two trails"), append(statements, q.SQL(Schema{Table: "events"}), q.SQL(Schema{Table: `"nightlatch"."records"`, Files: true}),
+			q.SQL(Schema{Table: `"nightlatch"."records"`, Files: true, Also: `"nightlatch"."management"`}))
 	}
 	// What is not Trino is refused, or the test above could not fail.
 	names = append(names, "not SQL", "a literal that does not end")

@@ -16,6 +16,9 @@ type Schema struct {
 	// text; a time and a flag are text. The table has a partition for each account, region and day of delivery, the last in a column "day",
 	// written 2026/03/04. https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
 	Files bool
+	// Also is a second table of Files, over those of another trail, which has the events that Table's trail does not record; "" for none. What both
+	// have is one record twice, as any may be.
+	Also string
 	// Without are files that are not read, by their addresses, s3://BUCKET/KEY; only of Files.
 	Without []string
 	// Records knows where the records of a time stand; nil where they stand in Table, as all do.
@@ -80,13 +83,27 @@ func (s Schema) records(from, to time.Time) string {
 		return s.Table
 	}
 	first, last := Days(from, to)
-	return fmt.Sprintf(`(
+	const columns = `
   select eventid, sharedeventid, recipientaccountid, requestid, addendum, try(cast(from_iso8601_timestamp(eventtime) at time zone 'UTC' as timestamp)) as eventtime, eventsource, eventname, awsregion, useridentity,
     sourceipaddress, useragent, errorcode, requestparameters, responseelements, additionaleventdata, resources, vpcendpointid, vpcendpointaccountid,
     eventcategory, readonly = 'true' as readonly, managementevent = 'true' as managementevent
   from %s
-  where day between %s and %s%s
-) as records`, s.Table, quote(first), quote(last), s.without())
+  where day between %s and %s%s`
+	files := fmt.Sprintf(columns, s.Table, quote(first), quote(last), s.without())
+	if s.Also != "" {
+		files += "\n  union all" + fmt.Sprintf(columns, s.Also, quote(first), quote(last), s.without())
+	}
+	return "(" + files + "\n) as records"
+}
+
+// OfData reports whether a question is about S3's data events alone, so that the management events' table need not be read for it: who moved the bytes
+// is known where that one cannot be read.
+func OfData(q Question) bool {
+	switch q.(type) {
+	case Bytes, Copied, Taken, Minutes, Course:
+		return true
+	}
+	return false
 }
 
 // without leaves files out by the hidden column that names each row's: https://docs.aws.amazon.com/athena/latest/ug/querying-glue-catalog.html

@@ -32,6 +32,8 @@ type Record struct {
 	Place Place `json:"deployed_in,omitzero"`
 	// Records is what the trail holds of S3: settings.WatchedReads or AllReads; "" is not known.
 	Records string `json:"trail_records,omitempty"`
+	// Management is what it holds of the management events of IAM, STS and sign-in: settings.ManagementAll or ManagementSome; "" is not known.
+	Management string `json:"trail_management,omitempty"`
 	// Writer is who put this version: one invocation has one name.
 	Writer string `json:"writer,omitempty"`
 

@@ -36,6 +36,9 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		Account: r.Where().AccountID, Unit: r.Where().Unit, Principal: a.PrincipalARN,
 	}
 	wouldBreak(&f, r, a)
+	if r.Management == settings.ManagementSome {
+		unheard(&f)
+	}
 	if all.day != nil {
 		f.OfFloor = percent(*all.day, r.Floor(), down)
 	}
@@ -53,6 +56,16 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		}
 	}
 	return f
+}
+
+// unheard leaves out what the evidence cannot deny, where it does not hold all calls of IAM, STS and sign-in: that nobody worked with the credential, that
+// its owner did not sign in, that nobody of ours was there.
+func unheard(f *policy.Facts) {
+	for _, fact := range []**bool{&f.InUse, &f.SignedIn, &f.Company, &f.LookedRound, &f.RefusedBefore, &f.MintedOthers} {
+		if *fact != nil && !**fact {
+			*fact = nil
+		}
+	}
 }
 
 // held is an actor as it is where IAM was asked about its user's sign-in. One with a password or a device that is younger than the history is none:

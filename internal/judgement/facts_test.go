@@ -43,16 +43,22 @@ func TestFactsOf(t *testing.T) {
 		change func(*incident.Record, *evidence.Actor)
 		want   func(*policy.Facts)
 	}{
-		"everything is known":     {func(*incident.Record, *evidence.Actor) {}, func(*policy.Facts) {}},
-		"a manual event":          {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Source = alarm.Manual }, func(f *policy.Facts) { f.Manual = true }},
-		"no source is no alarm":   {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Source = "" }, func(f *policy.Facts) { f.Manual = true }},
-		"not confirmed":           {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Confirmed = false }, func(f *policy.Facts) { f.Confirmed, f.Settled = false, false }},
-		"not complete":            {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Complete = false }, func(f *policy.Facts) { f.Complete, f.Settled = false, false }},
-		"evidence was lost":       {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Lost = []string{"a file"} }, func(f *policy.Facts) { f.Lost, f.Settled = true, false }},
-		"the metric is not known": {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = nil, nil }, func(f *policy.Facts) { f.Settled, f.Explained, f.AlarmShare, f.Unfamiliar = false, nil, nil, nil }},
-		"the metric is zero":      {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = new(int64(0)), nil }, func(f *policy.Facts) { f.Settled, f.Explained, f.AlarmShare, f.Unfamiliar = false, nil, nil, nil }},
-		"no object data":          {func(r *incident.Record, a *evidence.Actor) { r.Evidence.ObjectBytes, a.ObjectBytes = 0, 0 }, func(f *policy.Facts) { f.ObjectShare = nil }},
-		"the actor took nothing":  {func(_ *incident.Record, a *evidence.Actor) { a.Bytes, a.Origins = 0, nil }, func(f *policy.Facts) { f.AlarmShare, f.Presigned = new(int64(0)), nil }},
+		"everything is known":                   {func(*incident.Record, *evidence.Actor) {}, func(*policy.Facts) {}},
+		"a manual event":                        {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Source = alarm.Manual }, func(f *policy.Facts) { f.Manual = true }},
+		"no source is no alarm":                 {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Source = "" }, func(f *policy.Facts) { f.Manual = true }},
+		"not confirmed":                         {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Confirmed = false }, func(f *policy.Facts) { f.Confirmed, f.Settled = false, false }},
+		"not complete":                          {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Complete = false }, func(f *policy.Facts) { f.Complete, f.Settled = false, false }},
+		"evidence was lost":                     {func(r *incident.Record, _ *evidence.Actor) { r.Evidence.Lost = []string{"a file"} }, func(f *policy.Facts) { f.Lost, f.Settled = true, false }},
+		"the metric is not known":               {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = nil, nil }, func(f *policy.Facts) { f.Settled, f.Explained, f.AlarmShare, f.Unfamiliar = false, nil, nil, nil }},
+		"the metric is zero":                    {func(r *incident.Record, _ *evidence.Actor) { r.Alarm.Bytes, r.Evidence.Explained = new(int64(0)), nil }, func(f *policy.Facts) { f.Settled, f.Explained, f.AlarmShare, f.Unfamiliar = false, nil, nil, nil }},
+		"not all calls of IAM, STS and sign-in": {func(r *incident.Record, _ *evidence.Actor) { r.Management = settings.ManagementSome }, func(f *policy.Facts) { f.InUse, f.SignedIn = nil, nil }},
+		"what they show is known all the same": {func(r *incident.Record, a *evidence.Actor) {
+			r.Management, a.InUse, a.SignedIn, a.ListedFirst = settings.ManagementSome, new(true), new(true), true
+		},
+			func(f *policy.Facts) { f.InUse, f.SignedIn, f.LookedRound = new(true), new(true), new(true) }},
+		"all of them":            {func(r *incident.Record, _ *evidence.Actor) { r.Management = settings.ManagementAll }, func(*policy.Facts) {}},
+		"no object data":         {func(r *incident.Record, a *evidence.Actor) { r.Evidence.ObjectBytes, a.ObjectBytes = 0, 0 }, func(f *policy.Facts) { f.ObjectShare = nil }},
+		"the actor took nothing": {func(_ *incident.Record, a *evidence.Actor) { a.Bytes, a.Origins = 0, nil }, func(f *policy.Facts) { f.AlarmShare, f.Presigned = new(int64(0)), nil }},
 		"the history is not known": {func(_ *incident.Record, a *evidence.Actor) {
 			a.HistoryDays, a.UnfamiliarBytes, a.FamiliarActive = nil, nil, nil
 		}, func(f *policy.Facts) { f.HistoryDays, f.Unfamiliar, f.FamiliarActive = nil, nil, nil }},

@@ -10,6 +10,7 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 )
 
 // minting is how the trail shows an actor's session to come from a long-term key, where Nightlatch acts in all accounts on the way; false
@@ -70,6 +71,9 @@ func mintedFacts(r incident.Record, f policy.Facts, session evidence.Actor, m ev
 	}
 	if all := seesAll(r); all != nil && *all {
 		f.UsedUnrecorded = new(false)
+	}
+	if r.Management == settings.ManagementSome {
+		unheard(&f)
 	}
 	return f
 }

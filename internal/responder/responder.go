@@ -72,6 +72,8 @@ type Responder struct {
 	Place incident.Place
 	// Records is what the trail holds of S3, for the messages: settings.WatchedReads or AllReads; "" is not known.
 	Records string
+	// Management is what it holds of the management events of IAM, STS and sign-in: settings.ManagementAll or ManagementSome; "" is not known.
+	Management string
 	// Watched are the names of the watched buckets, settings.EveryBucket among them where all others are; none where that is not known.
 	Watched []string
 	// Alias says what the account is called; "" where that is not known. The first message asks it, and a decision never does. nil is none.
@@ -196,7 +198,7 @@ func (w *worker) newRecord(ctx context.Context, a alarm.Alarm) incident.Record {
 		deadline = until.Add(-reserve)
 	}
 	rec := incident.Record{
-		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, ObserveUntil: w.ObserveUntil, Release: version.Release, Place: w.Place, Records: w.Records, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once,
+		Schema: incident.Schema, ID: a.ID(), Mode: w.Mode, ObserveUntil: w.ObserveUntil, Release: version.Release, Place: w.Place, Records: w.Records, Management: w.Management, Writer: w.name, Opened: now, Deadline: deadline, Alarm: a, Once: once,
 		Evidence: evidence.Reconcile(a, evidence.Tally{}, nil),
 		Rounds:   []incident.QueryRound{}, Verdicts: []incident.Verdict{}, Outcomes: []containment.Outcome{}, Notified: []incident.Notice{},
 	}

@@ -16,7 +16,7 @@ type Approver struct {
 }
 
 // notApprovers are the responder's settings that no approval reads.
-var notApprovers = []string{"OBSERVE_UNTIL", "FILTER_ID", "RECORDS", "STEPS", "STEP_PATHS", "CUTTER"}
+var notApprovers = []string{"OBSERVE_UNTIL", "FILTER_ID", "RECORDS", "MANAGEMENT", "STEPS", "STEP_PATHS", "CUTTER"}
 
 func (s *Approver) fields() []field {
 	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return slices.Contains(notApprovers, f.name) })

@@ -22,7 +22,7 @@ var (
 )
 
 // notDoctors are the responder's settings that no check reads.
-var notDoctors = []string{"MODE", "OBSERVE_UNTIL", "EPOCH", "PROTECTED", "PROTECT_TAG", "FILTER_ID", "RECORDS", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS", "STEPS", "CUTTER", "WEBHOOK", "SLACK", "EVENT_BUS", "HUB", "CHAT"}
+var notDoctors = []string{"MODE", "OBSERVE_UNTIL", "EPOCH", "PROTECTED", "PROTECT_TAG", "FILTER_ID", "RECORDS", "MANAGEMENT", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS", "STEPS", "CUTTER", "WEBHOOK", "SLACK", "EVENT_BUS", "HUB", "CHAT"}
 
 func (s *Doctor) fields() []field {
 	fields := slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return slices.Contains(notDoctors, f.name) })

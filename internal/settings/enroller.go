@@ -9,6 +9,8 @@ type Enroller struct {
 	Topic string
 	// Trail is the ARN of the trail whose files are asked; "" where there is none. The doctor's checks find it there.
 	Trail string
+	// ManagementTrail is the ARN of the trail that has the management events; "" where there is no other, or where it is not looked up.
+	ManagementTrail string
 	// Table is the name of the DynamoDB table in which the functions take turns to notify; "" where they do not.
 	Table string
 	// LogLevel is debug, info, warn or error.
@@ -19,6 +21,7 @@ func (s *Enroller) fields() []field {
 	return []field{
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		text("TRAIL", "the ARN of a trail", false, trail, &s.Trail),
+		text("MANAGEMENT_TRAIL", "the ARN of a trail", false, trail, &s.ManagementTrail),
 		text("TABLE", "the name of a DynamoDB table", false, table, &s.Table),
 		logLevel(&s.LogLevel),
 	}

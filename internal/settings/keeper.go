@@ -11,7 +11,7 @@ import (
 type Keeper struct{ Responder }
 
 // keepers are the responder's settings that it reads.
-var keepers = []string{"EVIDENCE", "EVENT_DATA_STORE", "TRAIL_LOCATION", "ACCOUNTS", "SCAN_BUDGET", "TABLE", "LOG_LEVEL"}
+var keepers = []string{"EVIDENCE", "EVENT_DATA_STORE", "TRAIL_LOCATION", "MANAGEMENT_LOCATION", "ACCOUNTS", "SCAN_BUDGET", "TABLE", "LOG_LEVEL"}
 
 func (s *Keeper) fields() []field {
 	return slices.DeleteFunc(s.Responder.fields(), func(f field) bool { return !slices.Contains(keepers, f.name) })

@@ -31,6 +31,10 @@ type Responder struct {
 	EventDataStore string
 	// TrailLocation is where a trail's files lie, s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]; "" where Athena is not asked.
 	TrailLocation string
+	// ManagementLocation is where the files of another trail lie, which has the management events; "" where there is no other.
+	ManagementLocation string
+	// Management is what the evidence holds of the management events of IAM, STS and sign-in: ManagementAll or ManagementSome; "" where that is not known.
+	Management string
 	// Sealed is SealStated where the deployer says that nobody but CloudTrail can write there; "" where only what is read counts.
 	Sealed string
 	// Topic is the ARN of the team's SNS topic.
@@ -96,6 +100,10 @@ const Lake, Athena = "lake", "athena"
 // Of what was there already it is known whether it takes every data event, or some.
 const WatchedReads, AllReads, AllEvents, SomeEvents = "watched", "reads", "all", "some"
 
+// What the evidence can hold of the management events of IAM, STS and sign-in, which record in us-east-1 or where they are called: all of every region,
+// or some. Of some, that nobody did a thing is not known.
+const ManagementAll, ManagementSome = "all", "some"
+
 // Whom the approver trusts, beside identity providers by name: IAM Identity Center, and any SAML provider. DefaultApprovers is both.
 const (
 	TrustIdentityCenter, TrustSAML = "identity-center", "saml"
@@ -125,19 +133,20 @@ var (
 	engine = lazyregexp.New(`^(` + Lake + `|` + Athena + `)$`)
 	// Location is what the location of a trail's files looks like, with the bucket and what its keys begin with as groups. Control Tower's prefix is the
 	// organization's id, which stands behind AWSLogs again: https://docs.aws.amazon.com/controltower/latest/userguide/logging-and-monitoring.html
-	Location = lazyregexp.New(`^s3://(` + BucketName + `)/((?:[A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?)$`)
-	topic    = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
-	account  = lazyregexp.New(`^[0-9]{12}$`)
-	iamARN   = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}|\*):(user|role)/[\x21-\x7e]+$`)
-	tagKey   = lazyregexp.New(`^[\w .:/=+@-]{1,128}$`)
-	filter   = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
-	records  = lazyregexp.New(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
-	seal     = lazyregexp.New(`^` + SealStated + `$`)
-	table    = lazyregexp.New(`^[A-Za-z0-9_.-]{3,255}$`)
-	group    = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
-	roleARN  = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
-	bus      = lazyregexp.New(`^[A-Za-z0-9._-]{1,256}$`)
-	queue    = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
+	Location   = lazyregexp.New(`^s3://(` + BucketName + `)/((?:[A-Za-z0-9!_./=+:@-]{1,200}/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?)$`)
+	topic      = lazyregexp.New(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	account    = lazyregexp.New(`^[0-9]{12}$`)
+	iamARN     = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}|\*):(user|role)/[\x21-\x7e]+$`)
+	tagKey     = lazyregexp.New(`^[\w .:/=+@-]{1,128}$`)
+	filter     = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}$`)
+	records    = lazyregexp.New(`^(` + WatchedReads + `|` + AllReads + `|` + AllEvents + `|` + SomeEvents + `)$`)
+	management = lazyregexp.New(`^(` + ManagementAll + `|` + ManagementSome + `)$`)
+	seal       = lazyregexp.New(`^` + SealStated + `$`)
+	table      = lazyregexp.New(`^[A-Za-z0-9_.-]{3,255}$`)
+	group      = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
+	roleARN    = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
+	bus        = lazyregexp.New(`^[A-Za-z0-9._-]{1,256}$`)
+	queue      = lazyregexp.New(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$`)
 )
 
 // HubARN is the ARN of an event bus: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
@@ -204,6 +213,8 @@ func (s *Responder) fields() []field {
 		text("EVIDENCE", "lake or athena", false, engine, &s.Evidence),
 		text("EVENT_DATA_STORE", "the ARN of an event data store", false, store, &s.EventDataStore),
 		text("TRAIL_LOCATION", AcceptedLocation, false, Location, &s.TrailLocation),
+		text("MANAGEMENT_LOCATION", AcceptedLocation, false, Location, &s.ManagementLocation),
+		text("MANAGEMENT", "all or some", false, management, &s.Management),
 		text("SEALED", "stated, or not there", false, seal, &s.Sealed),
 		text("TOPIC", "the ARN of an SNS topic", true, topic, &s.Topic),
 		list("TOPICS", "ARNs of SNS topics, with commas between them", false, topic, &s.Topics),
@@ -287,6 +298,9 @@ func (s *Responder) together(w *wrong) {
 	all := [...]string{s.Table, s.ScheduleGroup, s.ScheduleRole, s.DeadLetters}
 	if !w.any("TABLE", "SCHEDULE_GROUP", "SCHEDULE_ROLE", "DEAD_LETTERS") && slices.Contains(all[:], "") && all != [len(all)]string{} {
 		w.say("%[1]sTABLE, %[1]sSCHEDULE_GROUP, %[1]sSCHEDULE_ROLE and %[1]sDEAD_LETTERS go together: give all of them, or none", prefix)
+	}
+	if s.ManagementLocation != "" && s.TrailLocation == "" && !w.any("TRAIL_LOCATION", "MANAGEMENT_LOCATION") {
+		w.say("%[1]sMANAGEMENT_LOCATION is %[2]q, and %[1]sTRAIL_LOCATION is missing: it is asked beside that", prefix, s.ManagementLocation)
 	}
 	if s.ObserveUntil != "" && s.Mode != "observe" && !w.any("MODE", "OBSERVE_UNTIL") {
 		w.say("%[1]sOBSERVE_UNTIL is %[2]q, and %[1]sMODE is not observe: it says when that mode ends", prefix, s.ObserveUntil)

@@ -48,10 +48,12 @@ type StoreReader interface {
 // ErrGone says that there is no such trail, or no such event data store.
 var ErrGone = errors.New("there is no such trail")
 
-// Wish is what a deployment in an account and region needs of a trail: the reads of these buckets; Everything stands for all.
+// Wish is what a deployment in an account and region needs of a trail: the reads of these buckets, where Everything stands for all; or, with
+// Management, the management events of IAM, STS and sign-in.
 type Wish struct {
 	Account, Region string
 	Buckets         []string
+	Management      bool
 }
 
 // Everything is the entry that stands for every bucket.
@@ -114,7 +116,7 @@ func (t Trail) Wrong(w Wish) error {
 		return fmt.Errorf("%s: there is no such bucket as its %+q; make it, or give the trail another", name, t.Bucket)
 	case !folder.MatchString(t.Prefix):
 		return fmt.Errorf("%s puts its files under the prefix %+q, which cannot stand in Athena's table; give the trail a prefix of letters, digits and !_./=+:@-", name, t.Prefix)
-	case !t.MultiRegion && t.home() != w.Region:
+	case !t.MultiRegion && t.home() != w.Region && !w.Management:
 		return fmt.Errorf("%s records its own region alone, and the buckets are in %s; give a trail of that region, or make it a multi-region trail", name, w.Region)
 	case t.Hidden != "":
 		return nil
@@ -122,6 +124,12 @@ func (t Trail) Wrong(w Wish) error {
 		return fmt.Errorf("%s is stopped, and records nothing; start it: aws cloudtrail start-logging --name %s", name, t.ARN)
 	case t.DeliveryError != "":
 		return fmt.Errorf("%s cannot write to its bucket %+q (S3 says %+q); put the bucket's policy and key right", name, t.Bucket, t.DeliveryError)
+	}
+	if w.Management {
+		if silent := t.silent(); silent != "" {
+			return fmt.Errorf("%s %s", name, silent)
+		}
+		return nil
 	}
 	return t.lacks(name, w)
 }
@@ -177,22 +185,38 @@ func (t Trail) Warnings() []string {
 	if t.Hidden != "" {
 		return []string{t.Hidden + "; that it logs the reads of the watched buckets, copies and management events is taken on trust"}
 	}
-	if !t.MultiRegion {
-		warn("records one region: IAM's, STS's and sign-in's calls are recorded elsewhere, so that what a thief does next is not seen; make it a multi-region trail")
-	}
 	for _, copying := range []string{"CopyObject", "UploadPartCopy"} {
 		if !t.records(dataEvent(copying, false, t.bucketARN(Everything))) {
 			warn("does not record %s in every bucket: a copy out of a watched bucket is recorded with the bucket that it goes to; select it for all buckets", copying)
 			break
 		}
 	}
-	for _, service := range []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"} {
-		if !t.records(managementEvent(service, true)) || !t.records(managementEvent(service, false)) {
-			warn("does not record every management event of %s: what else a credential did is not seen; select management events, reads and writes", service)
-			break
-		}
+	if silent := t.silent(); silent != "" {
+		warn("%s", silent)
 	}
 	return all
+}
+
+// silent is why what IAM, STS and sign-in are called for is not all recorded; "" where it is.
+func (t Trail) silent() string {
+	if !t.MultiRegion {
+		return "records one region: IAM's, STS's and sign-in's calls are recorded elsewhere, so that what a thief does next is not seen; make it a multi-region trail, or give one as managementTrail"
+	}
+	for _, service := range []string{"iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"} {
+		if !t.records(managementEvent(service, true)) || !t.records(managementEvent(service, false)) {
+			return fmt.Sprintf("does not record every management event of %s: what else a credential did is not seen; select management events, reads and writes, or give a trail that has them as managementTrail", service)
+		}
+	}
+	return ""
+}
+
+// Deeds says what the trail records of the management events of IAM, STS and sign-in: settings.ManagementAll or ManagementSome. What is hidden of an
+// organization's trail is taken on trust.
+func (t Trail) Deeds() string {
+	if t.Hidden == "" && (!t.Logging || t.silent() != "") {
+		return settings.ManagementSome
+	}
+	return settings.ManagementAll
 }
 
 // Takes says what of S3 the trail records: settings.AllEvents where it takes every data event of every bucket and region, and SomeEvents otherwise.

@@ -79,7 +79,7 @@ func TestWhichBucketsATrailRecords(t *testing.T) {
 		"advanced, all and only another": {all(data(Condition{Field: "resources.ARN", StartsWith: objects("temp/")}), data()), list("logs"), true},
 	} {
 		tr := Trail{ARN: aTrail, Bucket: "files", Logging: true, Selectors: c.selectors}
-		if err := tr.Wrong(Wish{"111122223333", "eu-west-1", c.buckets}); (err == nil) != c.whole {
+		if err := tr.Wrong(Wish{Account: "111122223333", Region: "eu-west-1", Buckets: c.buckets}); (err == nil) != c.whole {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -158,7 +158,7 @@ func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
 			`trail "` + aTrail + `" does not record every read of 2 watched buckets, "logs" the first; select their S3 data events, reads and writes`},
 	} {
 		r := &reader{trail: c.trail}
-		_, err := Look(t.Context(), r, c.arn, Wish{"111122223333", "eu-west-1", list("logs", "exports")})
+		_, err := Look(t.Context(), r, c.arn, Wish{Account: "111122223333", Region: "eu-west-1", Buckets: list("logs", "exports")})
 		if got := fmt.Sprint(err); got != c.want && !(c.want == "" && err == nil) {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
@@ -169,13 +169,44 @@ func TestWhatIsWrongWithATrailIsSaid(t *testing.T) {
 	refused := &reader{err: errors.New("trail: not for you")}
 	for arn, want := range map[string]string{aTrail: "trail: not for you", strings.Replace(aTrail, "111122223333", "444455556666", 1): "trail: not for you; it is of account 444455556666, and the deployment is of 111122223333, " +
 		"which can look up a trail of its own or of its organization's: where it is neither, give -c trailLocation=s3://BUCKET/[PREFIX/]AWSLogs/[o-ORGANIZATION/]"} {
-		if got, err := Look(t.Context(), refused, arn, Wish{"111122223333", "eu-west-1", list("logs")}); err == nil || err.Error() != want || got.ARN != "" {
+		if got, err := Look(t.Context(), refused, arn, Wish{Account: "111122223333", Region: "eu-west-1", Buckets: list("logs")}); err == nil || err.Error() != want || got.ARN != "" {
 			t.Errorf("got %+v, %v, want %s", got, err, want)
 		}
 	}
-	_, err := Look(t.Context(), &reader{trail: Trail{Bucket: "files", Logging: true, MultiRegion: true}}, aTrail, Wish{"111122223333", "eu-west-1", list("*", "logs")})
+	_, err := Look(t.Context(), &reader{trail: Trail{Bucket: "files", Logging: true, MultiRegion: true}}, aTrail, Wish{Account: "111122223333", Region: "eu-west-1", Buckets: list("*", "logs")})
 	if want := `trail "` + aTrail + `" does not record the reads of every bucket; select S3 data events of all buckets, or name the watched buckets`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// The trail of management events: what it records of S3 does not matter, and it may be of any region. What is not all of them is said, and is some.
+func TestWhichManagementEventsATrailHas(t *testing.T) {
+	full := Basic{ReadWrite: "All", Management: true, Exclude: list("kms.amazonaws.com")}.Selectors()
+	for name, c := range map[string]struct {
+		trail Trail
+		want  string
+	}{
+		"all":                {Trail{MultiRegion: true, Selectors: full}, ""},
+		"and it is hidden":   {Trail{MultiRegion: true, Hidden: "hidden"}, ""},
+		"one region":         {Trail{Selectors: full}, "records one region"},
+		"no management":      {Trail{MultiRegion: true, Selectors: all(data())}, "does not record every management event of iam.amazonaws.com"},
+		"writes":             {Trail{MultiRegion: true, Selectors: Basic{ReadWrite: "WriteOnly", Management: true}.Selectors()}, "does not record every management event of iam.amazonaws.com"},
+		"without sign-in":    {Trail{MultiRegion: true, Selectors: Basic{Management: true, Exclude: list("signin.amazonaws.com")}.Selectors()}, "does not record every management event of signin.amazonaws.com"},
+		"nothing is written": {Trail{MultiRegion: true, Selectors: full, DeliveryError: "AccessDenied"}, "cannot write to its bucket"},
+	} {
+		c.trail.Bucket, c.trail.Logging = "files", true
+		elsewhere := strings.NewReplacer("eu-west-1", "us-east-1", "111122223333", "444455556666").Replace(aTrail)
+		got, err := Look(t.Context(), &reader{trail: c.trail}, elsewhere, Wish{Account: "111122223333", Region: "eu-west-1", Management: true})
+		if (err == nil) != (c.want == "") || err != nil && (!strings.HasPrefix(err.Error(), `trail "`+elsewhere+`" `) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		want := settings.ManagementAll
+		if c.want != "" && c.trail.DeliveryError == "" {
+			want = settings.ManagementSome
+		}
+		if got.Deeds() != want {
+			t.Errorf("%s: got %s, want %s", name, got.Deeds(), want)
+		}
 	}
 }
 
@@ -221,7 +252,7 @@ func TestWhatATrailLeavesOutIsWarnedOf(t *testing.T) {
 		"management events": {Trail{MultiRegion: true, Selectors: all(copies)}, list("every management event of iam.amazonaws.com")},
 		"writes only":       {Trail{MultiRegion: true, Selectors: append(all(copies), Basic{ReadWrite: "WriteOnly", Management: true}.Selectors()...)}, list("every management event of iam.amazonaws.com")},
 		"what is hidden":    {Trail{Hidden: `trail "` + aTrail + `" says nothing`}, list("says nothing; that it logs the reads of the watched buckets, copies and management events is taken on trust")},
-		"all of it":         {Trail{}, list("records one region", "does not record CopyObject", "every management event")},
+		"all of it":         {Trail{}, list("does not record CopyObject", "records one region")},
 	} {
 		c.trail.ARN = aTrail
 		got := c.trail.Warnings()

@@ -14,7 +14,7 @@ import (
 // A resource's id never changes. CloudFormation would take another one after an update for a replacement. It would have the old one deleted, and
 // with it what the new one has just enrolled.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-const physicalID, trailID, storeID = "nightlatch-request-metrics", "nightlatch-trail", "nightlatch-store"
+const physicalID, trailID, storeID, managementID = "nightlatch-request-metrics", "nightlatch-trail", "nightlatch-store", "nightlatch-management-trail"
 
 // trailType is the resource that finds a trail, and storeType the one that reads an event data store; every other one is about request metrics.
 const trailType, storeType = "Custom::Trail", "Custom::Store"
@@ -35,6 +35,9 @@ func (e *enroller) resource(ctx context.Context, request cfn.Event) error {
 	switch request.ResourceType {
 	case trailType:
 		answer.PhysicalResourceID = trailID
+		if request.ResourceProperties["Management"] != nil {
+			answer.PhysicalResourceID = managementID
+		}
 	case storeType:
 		answer.PhysicalResourceID = storeID
 	}

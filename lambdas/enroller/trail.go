@@ -36,8 +36,18 @@ func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]an
 			return nil, wrong
 		}
 	}
-	e.log.InfoContext(ctx, "the trail was looked up", "trail", t.ARN, "location", t.Location(), "key", t.Key, "wrong", wrong, "warnings", t.Warnings())
-	if m, bad := trailNotice(t.ARN, wrong, t.Warnings()); bad {
+	warnings := t.Warnings()
+	if request.ResourceProperties["Management"] != nil { // what it records of S3 is the other trail's
+		warnings = nil
+		if t.Hidden != "" {
+			warnings = t.Warnings()
+		}
+	}
+	if request.ResourceProperties["Beside"] != nil { // another has the management events
+		warnings = slices.DeleteFunc(warnings, func(w string) bool { return strings.Contains(w, "managementTrail") })
+	}
+	e.log.InfoContext(ctx, "the trail was looked up", "trail", t.ARN, "location", t.Location(), "key", t.Key, "wrong", wrong, "warnings", warnings)
+	if m, bad := trailNotice(t.ARN, wrong, warnings); bad {
 		if err := e.notify(ctx, m); err != nil {
 			e.log.ErrorContext(ctx, "the team was not notified", "err", err)
 		}
@@ -45,24 +55,26 @@ func (e *enroller) lookUp(ctx context.Context, request cfn.Event) (map[string]an
 	return trailData(t), nil
 }
 
-// readTrail reads the trail of a resource's properties: Trail, its ARN, and Buckets.
+// readTrail reads the trail of a resource's properties: Trail, its ARN, and Buckets, whose reads it has to record; or Management, where it has to record
+// management events.
 func (e *enroller) readTrail(ctx context.Context, properties map[string]any) (trail.Trail, error) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if !slices.Contains(append(given, "Trail", "Buckets", "Answers"), name) {
+		if !slices.Contains(append(given, "Trail", "Buckets", "Answers", "Management", "Beside"), name) {
 			return trail.Trail{}, fmt.Errorf("the property %s is not one of Trail and Buckets", name)
 		}
 	}
 	arn, _ := properties["Trail"].(string)
 	names, err := buckets(properties["Buckets"])
+	management := properties["Management"] != nil
 	switch {
 	case err != nil:
 		return trail.Trail{}, err
 	case arn == "":
 		return trail.Trail{}, errors.New("the property Trail is missing: it is the ARN of a trail")
-	case len(names) == 0:
+	case len(names) == 0 && !management:
 		return trail.Trail{}, errNoBuckets
 	}
-	return trail.Look(ctx, e.trails, arn, trail.Wish{Account: e.account, Region: e.region, Buckets: names})
+	return trail.Look(ctx, e.trails, arn, trail.Wish{Account: e.account, Region: e.region, Buckets: names, Management: management})
 }
 
 // trailData is what the stack can read of the resource. Where no key encrypts the files, Key is the ARN of none: a role's policy must name
@@ -73,7 +85,7 @@ func trailData(t trail.Trail) map[string]any {
 		parts := strings.Split(t.ARN, ":")
 		key = "arn:" + parts[1] + ":kms:" + parts[3] + ":" + parts[4] + ":key/none"
 	}
-	return map[string]any{"Bucket": t.Bucket, "Folder": t.Folder(), "Key": key, "Records": t.Takes()}
+	return map[string]any{"Bucket": t.Bucket, "Folder": t.Folder(), "Key": key, "Records": t.Takes(), "Management": t.Deeds()}
 }
 
 // lookUpStore answers what an event data store takes of S3. A deployment does not fail where that cannot be read: some of it is what is said then.

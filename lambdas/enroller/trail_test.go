@@ -37,7 +37,7 @@ func records(bucket string) func(*trailtest.Trail) {
 func TestATrailIsLookedUp(t *testing.T) {
 	w := newWorld(t)
 	w.aws.Make(aTrail, "files")
-	data := map[string]any{"Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none", "Records": "all"}
+	data := map[string]any{"Bucket": "files", "Folder": "AWSLogs/", "Key": "arn:aws:kms:eu-west-1:111122223333:key/none", "Records": "all", "Management": "all"}
 	for _, request := range []cfn.RequestType{create, update} {
 		got := w.request(t.Context(), request, wantTrail(aTrail, "logs"), wantTrail(aTrail, "*"))
 		if got.Status != cfn.StatusSuccess || got.PhysicalResourceID != trailID || cmp.Diff(got.Data, data) != "" {
@@ -49,7 +49,7 @@ func TestATrailIsLookedUp(t *testing.T) {
 	w.aws.Change(aTrail, func(t *trailtest.Trail) {
 		t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"], t.Trail["KmsKeyId"] = true, "a", key
 	})
-	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key, "Records": "all"}
+	data = map[string]any{"Bucket": "files", "Folder": "a/AWSLogs/o-exampleorg/", "Key": key, "Records": "all", "Management": "all"}
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "*"), nil); cmp.Diff(got.Data, data) != "" || len(w.team.sent) > 0 {
 		t.Errorf("got %+v, and the team was notified of %q", got, w.team.sent)
 	}
@@ -66,7 +66,9 @@ func TestATrailOfTheOrganizationIsLookedUp(t *testing.T) {
 	theirs := strings.NewReplacer(ours, "444455556666", region, "us-east-1").Replace(aTrail)
 	w.aws.Make(theirs, "archive")
 	w.aws.Join("o-exampleorg")
-	w.aws.Change(theirs, func(t *trailtest.Trail) { t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"] = true, "o-exampleorg" })
+	w.aws.Change(theirs, func(t *trailtest.Trail) {
+		t.Trail["IsOrganizationTrail"], t.Trail["S3KeyPrefix"] = true, "o-exampleorg"
+	})
 	w.aws.Fail(func(operation string) awstest.Fault {
 		if operation == "GetEventSelectors" {
 			return awstest.Fault{Code: "AccessDeniedException", Message: "no"}
@@ -74,7 +76,7 @@ func TestATrailOfTheOrganizationIsLookedUp(t *testing.T) {
 		return awstest.Fault{}
 	})
 	got := w.request(t.Context(), create, wantTrail(theirs, "logs"), nil)
-	data := map[string]any{"Bucket": "archive", "Folder": "o-exampleorg/AWSLogs/o-exampleorg/", "Key": "arn:aws:kms:us-east-1:444455556666:key/none", "Records": "some"}
+	data := map[string]any{"Bucket": "archive", "Folder": "o-exampleorg/AWSLogs/o-exampleorg/", "Key": "arn:aws:kms:us-east-1:444455556666:key/none", "Records": "some", "Management": "all"}
 	if got.Status != cfn.StatusSuccess || cmp.Diff(got.Data, data) != "" {
 		t.Errorf("got %+v", got)
 	}
@@ -84,6 +86,30 @@ func TestATrailOfTheOrganizationIsLookedUp(t *testing.T) {
 	w.aws.Change(theirs, func(t *trailtest.Trail) { t.Trail["IsMultiRegionTrail"] = false })
 	if got := w.request(t.Context(), create, wantTrail(theirs, "logs"), nil); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "records its own region alone, and the buckets are in eu-west-1") {
 		t.Errorf("one region: got %+v", got)
+	}
+}
+
+// A trail that has the management events is looked up for them alone, and stops the deployment where it has not all; and the one beside it is not warned
+// of for them.
+func TestAManagementTrailIsLookedUp(t *testing.T) {
+	w := newWorld(t)
+	w.aws.Make(aTrail, "files")
+	w.aws.Change(aTrail, func(t *trailtest.Trail) {
+		t.Selectors = trailtest.Object{"EventSelectors": []trailtest.Object{{"ReadWriteType": "All", "IncludeManagementEvents": true}}}
+	})
+	wanted := properties{"ServiceToken": "x", "Trail": aTrail, "Management": "all"}
+	if got := w.request(t.Context(), create, wanted, nil); got.Status != cfn.StatusSuccess || got.PhysicalResourceID != managementID || got.Data["Folder"] != "AWSLogs/" || len(w.team.sent) > 0 {
+		t.Errorf("got %+v, and the team was notified of %q", got, w.team.sent)
+	}
+	w.aws.Change(aTrail, records("logs"))
+	if got := w.request(t.Context(), create, wanted, nil); got.Status != cfn.StatusFailed || !strings.Contains(got.Reason, "does not record every management event of iam.amazonaws.com") {
+		t.Errorf("no management events: got %+v", got)
+	}
+	beside := wantTrail(aTrail, "logs")
+	beside["Beside"], beside["Answers"] = "managementTrail", "Records and Management"
+	got := w.request(t.Context(), create, beside, nil)
+	if got.Status != cfn.StatusSuccess || got.PhysicalResourceID != trailID || got.Data["Management"] != "some" || len(w.team.sent) != 1 || strings.Contains(w.team.sent[0].Body, "management event") {
+		t.Errorf("beside another: got %+v, and the team was notified of %q", got, w.team.sent)
 	}
 }
 
@@ -159,7 +185,7 @@ func TestTheTeamIsNotifiedOfWhatATrailLeavesOutWhenItIsDeployed(t *testing.T) {
 	if got := w.request(t.Context(), create, wantTrail(aTrail, "logs"), nil); got.Status != cfn.StatusSuccess {
 		t.Errorf("got %+v", got)
 	}
-	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main (111122223333 eu-west-1)" || strings.Count(w.team.sent[0].Body, "\ntrail ") != 3 ||
+	if len(w.team.sent) != 1 || w.team.sent[0].Subject != "[nightlatch] THE EVIDENCE HAS GAPS: trail main (111122223333 eu-west-1)" || strings.Count(w.team.sent[0].Body, "\ntrail ") != 2 ||
 		!strings.Contains(w.log.String(), "the team was not notified") {
 		t.Errorf("the team was notified of %q", w.team.sent)
 	}

@@ -43,7 +43,7 @@ func build(cfg aws.Config, environ []string, root string) (*responder.Responder,
 		return nil, err
 	}
 	now := clock.System{}
-	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, ObserveUntil: s.ObserveUntil, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region, Unit: s.Unit, Cases: settings.CaseBucket(s.Table)}, Records: s.Records, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
+	r := &responder.Responder{Store: &incident.Memory{}, Clock: now, Log: log, Mode: mode, ObserveUntil: s.ObserveUntil, Generation: s.Generation, Place: incident.Place{AccountID: s.Accounts[0], Region: cfg.Region, Unit: s.Unit, Cases: settings.CaseBucket(s.Table)}, Records: s.Records, Management: s.Management, Ours: actor.Accounts(s.Accounts...), Workers: workers.Pool{Size: size}}
 	var turns notify.Turns
 	if s.Table != "" {
 		store, err := dynamo.New(cfg, s.Table)

@@ -98,6 +98,9 @@ func (t Template) Read(w World, d *doctor.Deployed) error {
 			d.Store = v
 		}
 		d.Location = cmp.Or(environment["NIGHTLATCH_TRAIL_LOCATION"], d.Location)
+		d.ManagementTrail = cmp.Or(environment["NIGHTLATCH_MANAGEMENT_TRAIL"], d.ManagementTrail)
+		d.ManagementLocation = cmp.Or(environment["NIGHTLATCH_MANAGEMENT_LOCATION"], d.ManagementLocation)
+		d.Deeds = cmp.Or(environment["NIGHTLATCH_MANAGEMENT"], d.Deeds)
 		d.Mode, d.ObserveUntil = cmp.Or(environment["NIGHTLATCH_MODE"], d.Mode), cmp.Or(environment["NIGHTLATCH_OBSERVE_UNTIL"], d.ObserveUntil)
 		d.Stated = d.Stated || environment["NIGHTLATCH_SEALED"] == settings.SealStated
 		d.Heartbeat = d.Heartbeat || environment["NIGHTLATCH_HEARTBEAT"] != ""

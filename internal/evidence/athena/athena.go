@@ -1,6 +1,7 @@
 package athena
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ const maxBroken = 3
 // Settings say which table is asked, and for how much. It lies in the region, and the queries run there, that the client is for.
 type Settings struct {
 	Table Table
+	// Management is where the files of another trail lie, which answers with the first what needs management events; "" where the first is all.
+	Management string
 	// Budget is how many bytes one question may scan, its repeats included; 0 means no limit. It is a question's and not the Trail's:
 	// a budget that one incident could use up for the next would be a way to blind the responder. A deployment gives it to the workgroup
 	// too, as BytesScannedCutoffPerQuery, where no query can exceed it.
@@ -57,9 +60,11 @@ type Trail struct {
 	client *athena.Client
 	files  *s3.Client
 	table  Table
-	budget int64
-	seal   func(context.Context) evidence.Seal
-	wait   func(context.Context, time.Duration) error // replaced by tests
+	// management is the table of management events; its Location is "" where there is none.
+	management Table
+	budget     int64
+	seal       func(context.Context) evidence.Seal
+	wait       func(context.Context, time.Duration) error // replaced by tests
 }
 
 var _ evidence.Trail = (*Trail)(nil)
@@ -71,8 +76,10 @@ var (
 
 // New prepares to ask the table that settings describe. It makes no call.
 func New(cfg aws.Config, settings Settings) (*Trail, error) {
-	if !locations.MatchString(settings.Table.Location) {
-		return nil, fmt.Errorf("%q is not where a trail's files lie: it looks like s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", settings.Table.Location)
+	for _, location := range []string{settings.Table.Location, cmp.Or(settings.Management, settings.Table.Location)} {
+		if !locations.MatchString(location) {
+			return nil, fmt.Errorf("%q is not where a trail's files lie: it looks like s3://BUCKET/[PREFIX/]AWSLogs/[ORGANIZATION/]", location)
+		}
 	}
 	if len(settings.Table.Accounts) == 0 {
 		return nil, errors.New("no account is given whose files are read: give at least the deployment's own")
@@ -94,7 +101,7 @@ func New(cfg aws.Config, settings Settings) (*Trail, error) {
 		cfg.Retryer = func() aws.Retryer { return awserr.Retries(callAttempts, callBackoff, retry.DefaultMaxBackoff) }
 	}
 	files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true }) // a part of an object has no checksum
-	return &Trail{client: athena.NewFromConfig(cfg), files: files, table: settings.Table, budget: settings.Budget, seal: settings.Seal, wait: patience.Wait}, nil
+	return &Trail{client: athena.NewFromConfig(cfg), files: files, table: settings.Table, management: Table{Location: settings.Management, Accounts: settings.Table.Accounts}, budget: settings.Budget, seal: settings.Seal, wait: patience.Wait}, nil
 }
 
 // Ask runs the question and returns all of its rows. It first demands that the table is as it was deployed: somebody who may change it
@@ -114,7 +121,11 @@ func (t *Trail) Each(ctx context.Context, question evidence.Question, do func(ev
 
 // each gives the rows of an answer as read reads them. A query whose rows are being read is not run again.
 func (t *Trail) each(ctx context.Context, question evidence.Question, read func(context.Context, *query, func(evidence.Row) error) error, do func(evidence.Row) error) (evidence.Answer, error) {
-	schema := evidence.Schema{Table: `"` + Database + `"."` + TableName + `"`, Files: true}
+	schema := evidence.Schema{Table: inSQL(TableName), Files: true}
+	tables := map[string]Table{TableName: t.table}
+	if t.management.Location != "" && !evidence.OfData(question) {
+		schema.Also, tables[ManagementTable] = inSQL(ManagementTable), t.management
+	}
 	answer := evidence.Answer{Engine: engine}
 	seal := t.sealing(ctx, question)
 	pause := patience.Rerun
@@ -123,7 +134,7 @@ func (t *Trail) each(ctx context.Context, question evidence.Question, read func(
 		if n := len(sql); n == 0 || n > maxStatement {
 			return evidence.Answer{}, fmt.Errorf("the %s query has %d bytes: athena takes 1 to %d", question.Name(), n, maxStatement)
 		}
-		q := &query{name: question.Name(), sql: sql, earlier: answer.Scanned}
+		q := &query{name: question.Name(), tables: tables, sql: sql, earlier: answer.Scanned}
 		err := t.run(ctx, q)
 		answer.Scanned += q.scanned
 		answer.Queued += q.queued
@@ -148,6 +159,9 @@ func (t *Trail) each(ctx context.Context, question evidence.Question, read func(
 		}
 	}
 }
+
+// inSQL is a table of ours as a query names it.
+func inSQL(table string) string { return `"` + Database + `"."` + table + `"` }
 
 // sealing begins to read the seal of the files, where a verdict stands on the question. It sends one answer.
 func (t *Trail) sealing(ctx context.Context, question evidence.Question) <-chan evidence.Seal {

@@ -29,23 +29,33 @@ var harmless = []string{"transient_lastDdlTime", "comment", "classification", "s
 	"numFiles", "numRows", "numPartitions", "rawDataSize", "totalSize", "COLUMN_STATS_ACCURATE", "bucketing_version", "presto_query_id", "presto_version",
 	"trino_query_id", "trino_version"}
 
-// check demands that the table is as Table says. Nothing of it is kept for the next query: between two somebody may change it.
+// check demands that the tables are as deployed. Nothing of it is kept for the next query: between two somebody may change them.
 func (t *Trail) check(ctx context.Context, q *query) error {
-	doing := fmt.Sprintf("checking %s for the %s query", theTable, q.name)
+	for _, name := range slices.Sorted(maps.Keys(q.tables)) {
+		if err := t.checkOne(ctx, q, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Trail) checkOne(ctx context.Context, q *query, name string) error {
+	table := "the table " + Database + "." + name
+	doing := fmt.Sprintf("checking %s for the %s query", table, q.name)
 	out, err := patiently(ctx, t, func() (*athena.GetTableMetadataOutput, error) {
 		return t.client.GetTableMetadata(ctx, &athena.GetTableMetadataInput{
 			CatalogName:  aws.String(Catalog),
 			DatabaseName: aws.String(Database),
-			TableName:    aws.String(TableName),
+			TableName:    aws.String(name),
 		})
 	})
 	if err != nil {
-		return explain(ctx, err, "GetTableMetadata", theTable, doing)
+		return explain(ctx, err, "GetTableMetadata", table, doing)
 	}
 	if out.TableMetadata == nil {
 		return fmt.Errorf("%s: athena answered without the table, so that nothing was asked: ask again", doing)
 	}
-	differences := t.table.differences(*out.TableMetadata)
+	differences := q.tables[name].differences(*out.TableMetadata)
 	if len(differences) == 0 {
 		return nil
 	}
@@ -54,7 +64,7 @@ func (t *Trail) check(ctx context.Context, q *query) error {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
 	return fmt.Errorf("%s is not what nightlatch deployed, so that nothing was asked: %s%s; deploy again, and look in cloudtrail for glue's UpdateTable "+
-		"and DeleteTable to see who changed it", theTable, differences[0], more)
+		"and DeleteTable to see who changed it", table, differences[0], more)
 }
 
 // differences are the ways in which the table that is there is not this one, a clause for each. What is there, somebody may have chosen: it

@@ -113,6 +113,21 @@ func EachGrants() []grant.Grant {
 	}...)
 }
 
+// Beside are Grants, or EachGrants, for a Trail with a second trail, which has the management events: with its table, and its files in
+// ${ManagementBucket} behind ${ManagementPrefix}.
+func Beside(grants []grant.Grant) []grant.Grant {
+	const folder = "${ManagementPrefix}${Account}/CloudTrail/*"
+	also := map[string]string{"ReadTheTrailsTable": "arn:${Partition}:glue:${Region}:${Account}:table/" + Database + "/" + ManagementTable,
+		"ReadTheTrailsFiles": "${ManagementBucket}/" + folder, "FindTheBuckets": "${ManagementBucket}"}
+	for i, g := range grants {
+		if on := also[g.Sid]; on != "" {
+			grants[i].On = append(g.On, on)
+		}
+	}
+	return append(grants, grant.Grant{Sid: "ListTheManagementFiles", Actions: []string{"s3:ListBucket"}, On: []string{"${ManagementBucket}"},
+		When: athenaAsks(map[string]map[string]string{"StringLike": {"s3:prefix": folder}})})
+}
+
 // KeyGrants are for a trail whose files are encrypted with a KMS key, ${TrailKey} by its ARN; the key's own policy must allow it too.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail-decrypt.html
 //

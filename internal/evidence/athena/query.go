@@ -32,6 +32,7 @@ const (
 // query is one run of a question.
 type query struct {
 	name    string
+	tables  map[string]Table // that it reads, by their names
 	sql     string
 	id      string        // what Athena calls it; "" until it is started
 	earlier int64         // bytes that earlier runs of the same question scanned
@@ -135,11 +136,19 @@ func (t *Trail) await(ctx context.Context, q *query) error {
 			// cannot be stopped, then it most likely has. https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecutionStatus.html
 			q.ended = true
 			t.stop(ctx, q)
-			return fmt.Errorf("the %s query %s failed: %w", q.name, q.id, t.table.failure(aws.ToString(status.StateChangeReason), status.AthenaError))
+			return fmt.Errorf("the %s query %s failed: %w", q.name, q.id, t.readingOf(q, status).failure(aws.ToString(status.StateChangeReason), status.AthenaError))
 		default:
 			return fmt.Errorf("the %s query %s is in state %q, which nightlatch does not know: it counts as failed", q.name, q.id, status.State)
 		}
 	}
+}
+
+// readingOf is the table of a query's whose files a failure is about: the one that its text names, and otherwise the first.
+func (t *Trail) readingOf(q *query, status *types.QueryExecutionStatus) Table {
+	if other, reads := q.tables[ManagementTable]; reads && strings.Contains(aws.ToString(status.StateChangeReason), strings.TrimSuffix(other.Location, "/")) && !strings.HasPrefix(t.table.Location, other.Location) {
+		return other
+	}
+	return t.table
 }
 
 // overLimit is how Athena says that it cancelled a query because of its workgroup's limit. There is no code for it:

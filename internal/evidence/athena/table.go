@@ -15,6 +15,8 @@ const (
 	Catalog = "AwsDataCatalog"
 	// Database and TableName are the table's in the Glue Data Catalog.
 	Database, TableName = "nightlatch", "records"
+	// ManagementTable is the table over the files of another trail, which has the management events where the first has none.
+	ManagementTable = "management"
 	// EarlierTable is the table of an earlier version: see EarlierColumns.
 	EarlierTable = "trail"
 	// WorkGroup is the workgroup that the queries run in: its limit on bytes scanned holds whatever a query asks for.

@@ -14,14 +14,23 @@ import (
 	"nightlatch/internal/grant"
 )
 
-// AccessGrants are the permissions for the calls of Access. ${TrailBucket} is the bucket's ARN, and ${TrailPrefix} what the files' keys begin with.
-func AccessGrants() []grant.Grant {
-	const folder = "${TrailPrefix}${Account}/CloudTrail/*"
-	return []grant.Grant{
-		{Sid: "TryToReadTheTrailsFiles", Actions: []string{fileRead}, On: []string{"${TrailBucket}/" + folder},
-			Why: "A trail's files are below one folder, under names that are known only when they are written."},
-		{Sid: "TryToListTheTrailsFiles", Actions: []string{filesList}, On: []string{"${TrailBucket}"}, When: map[string]map[string]string{"StringLike": {"s3:prefix": folder}}},
+// AccessGrants are the permissions for the calls of Access. ${TrailBucket} is the bucket's ARN, and ${TrailPrefix} what the files' keys begin with; of
+// another trail, ${ManagementBucket} and ${ManagementPrefix}.
+func AccessGrants(trail, management bool) (all []grant.Grant) {
+	read := grant.Grant{Sid: "TryToReadTheTrailsFiles", Actions: []string{fileRead}, Why: "A trail's files are below one folder, under names that are known only when they are written."}
+	for _, of := range []struct {
+		is                    bool
+		whose, bucket, prefix string
+	}{{trail, "Trails", "${TrailBucket}", "${TrailPrefix}"}, {management, "Management", "${ManagementBucket}", "${ManagementPrefix}"}} {
+		if folder := of.prefix + "${Account}/CloudTrail/*"; of.is {
+			read.On = append(read.On, of.bucket+"/"+folder)
+			all = append(all, grant.Grant{Sid: "TryToListThe" + of.whose + "Files", Actions: []string{filesList}, On: []string{of.bucket}, When: map[string]map[string]string{"StringLike": {"s3:prefix": folder}}})
+		}
 	}
+	if read.On != nil {
+		all = append(all, read)
+	}
+	return all
 }
 
 const fileRead, filesList, keyUse = "s3:GetObject", "s3:ListBucket", "kms:Decrypt"

@@ -104,6 +104,8 @@ type Server struct {
 	owner       string
 	spoils      []Spoil
 	elsewhere   *string
+	alsoNamed   string
+	also        *Table
 	file        string
 }
 
@@ -115,6 +117,14 @@ func New(table athena.Table, answer Answer) *Server {
 	s.Target, s.Scope, s.Came, s.Do = "AmazonAthena", "athena", s.came, s.do
 	s.http = httptest.NewServer(s)
 	return s
+}
+
+// Also gives the fake a second table, by its name.
+func (s *Server) Also(name string, table athena.Table) {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	shown := Shown(table)
+	s.alsoNamed, s.also = name, &shown
 }
 
 // ServeHTTP serves the operations, and S3 with what the queries have written.

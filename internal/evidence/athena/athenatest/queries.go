@@ -58,7 +58,8 @@ type request struct {
 type response map[string]any
 
 func (s *Server) getTableMetadata(r request) (response, error) {
-	if r.CatalogName != athena.Catalog || r.DatabaseName != athena.Database || r.TableName != athena.TableName || s.table == nil {
+	table := map[string]*Table{athena.TableName: s.table, s.alsoNamed: s.also}[r.TableName]
+	if r.CatalogName != athena.Catalog || r.DatabaseName != athena.Database || table == nil {
 		return nil, TableMissing
 	}
 	if r.WorkGroup != "" && r.WorkGroup != athena.WorkGroup {
@@ -72,8 +73,8 @@ func (s *Server) getTableMetadata(r request) (response, error) {
 		return out
 	}
 	return response{"TableMetadata": response{
-		"Name": athena.TableName, "TableType": s.table.Type, "CreateTime": 1795446000.0, "LastAccessTime": 0.0,
-		"Columns": columns(s.table.Columns), "PartitionKeys": columns(s.table.Partitions), "Parameters": s.table.Parameters,
+		"Name": r.TableName, "TableType": table.Type, "CreateTime": 1795446000.0, "LastAccessTime": 0.0,
+		"Columns": columns(table.Columns), "PartitionKeys": columns(table.Partitions), "Parameters": table.Parameters,
 	}}, nil
 }
 
