@@ -51,12 +51,23 @@ func TestWhatTheTrailDoesNotRecord(t *testing.T) {
 	for records, says := range map[string]string{
 		"": "this trail may not record the calls to other buckets", settings.WatchedReads: "this trail records no call to other buckets, but for copies",
 		settings.SomeEvents: "this trail does not record every call to other buckets", settings.AllEvents: "this trail records every data event of S3",
-		settings.AllReads: "this trail records the reads of every bucket, and no writes but copies", "later": "this trail may not record the calls to other buckets",
+		settings.AllReads: "this trail records the reads of every bucket of its regions, and no writes but copies", "later": "this trail may not record the calls to other buckets",
 	} {
 		r := messages()["contained"]
 		r.Records = records
 		if body := strings.Join(strings.Fields(Text(r).Body), " "); !strings.Contains(body, "what else the key is used for: "+says) {
 			t.Errorf("%q: want %q in\n%s", records, says, body)
+		}
+	}
+}
+
+// That management events are missing is said where they are, and nowhere else.
+func TestMissingManagementEventsAreSaid(t *testing.T) {
+	for management, said := range map[string]bool{"": false, settings.ManagementAll: false, settings.ManagementSome: true} {
+		r := messages()["contained"]
+		r.Management = management
+		if body := strings.Join(strings.Fields(Text(r).Body), " "); strings.Contains(body, "what was done in IAM, STS and by sign-in: the evidence does not hold all of their calls") != said {
+			t.Errorf("%q: got\n%s", management, body)
 		}
 	}
 }

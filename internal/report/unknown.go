@@ -115,7 +115,7 @@ func unrecorded(r incident.Record) string {
 	case settings.WatchedReads:
 		return "this trail records no call to other buckets, but for copies"
 	case settings.AllReads:
-		return "this trail records the reads of every bucket, and no writes but copies"
+		return "this trail records the reads of every bucket of its regions, and no writes but copies"
 	case settings.AllEvents:
 		return "this trail records every data event of S3; other services have data events of their own"
 	}

@@ -166,6 +166,34 @@ func (w *world) deploys() []string {
 		w.StackID, w.cloudFormation))
 }
 
+// A trail whose bucket's policy lacks us: the deployment does not fail, or nobody would know the roles' names; it says so, and the team gets the statement
+// to add. The day after it is told again.
+func TestABucketThatDoesNotLetUsInIsToldAtDeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Meddle = func(rw http.ResponseWriter, operation string) bool {
+		if operation != "ListObjectsV2" {
+			return false
+		}
+		rw.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(rw, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+		return true
+	}
+	const says = "as the policy of their bucket does not let us in: the function's role may not call s3:ListBucket on bucket"
+	sent := w.deploys()
+	if w.answer.Status != "SUCCESS" || !strings.Contains(w.answer.Data["Questions"], says) || !strings.Contains(w.answer.Data["Questions"], "takes 14 questions") {
+		t.Errorf("got %+v", w.answer)
+	}
+	if len(sent) != 1 || !strings.HasPrefix(sent[0], "[nightlatch] DOES NOT HOLD: access") || !strings.Contains(sent[0], says) || !strings.Contains(sent[0], `its owner adds to the bucket's policy: [{"Action":"s3:GetObject"`) ||
+		!strings.Contains(sent[0], w.Names["ResponderRole"]) || !strings.Contains(sent[0], "arn:aws:s3:::files-"+w.ID+"/AWSLogs/"+w.ID+"/CloudTrail/*") {
+		t.Errorf("the team gets %q", sent)
+	}
+	w.now = w.now.Add(25 * time.Hour)
+	if sent := w.quickly().happens(daily); len(sent) != 1 || !strings.Contains(sent[0], says) {
+		t.Errorf("the day after the team gets %q", sent)
+	}
+}
+
 // The metrics' answer is one for all of them.
 func TestThresholdsAreProposedAtDeployment(t *testing.T) {
 	t.Parallel()
