@@ -12,7 +12,6 @@ import (
 	"nightlatch/internal/actor"
 	"nightlatch/internal/alarm"
 	"nightlatch/internal/containment"
-	"nightlatch/internal/incident"
 	"nightlatch/internal/lazyregexp"
 	"nightlatch/internal/report"
 )
@@ -113,7 +112,7 @@ func read(body string, accounts []string) event {
 
 // updateOf is what an event says of an incident, bounded.
 func updateOf(d report.HubEvent, in report.HubIncident) update {
-	u := update{Incident: Incident{ID: in.ID, At: d.Time.UTC().Truncate(time.Millisecond), State: stateOf(d.Kind, in), Waits: in.WaitsForHuman && in.Judged, Confirmed: in.Alarm.Confirmed, Bytes: in.Alarm.Bytes, Buckets: []string{}}}
+	u := update{Incident: Incident{ID: in.ID, At: d.Time.UTC().Truncate(time.Millisecond), State: stateOf(in), Waits: in.WaitsForHuman && in.Judged, Confirmed: in.Alarm.Confirmed, Bytes: in.Alarm.Bytes, Buckets: []string{}}}
 	for _, b := range in.Alarm.Buckets[:min(len(in.Alarm.Buckets), maxBuckets)] {
 		u.Buckets = append(u.Buckets, cut(b))
 	}
@@ -169,12 +168,12 @@ func network(n report.HubNetwork) (netip.Prefix, bool) {
 }
 
 // stateOf is where an incident stands.
-func stateOf(kind incident.MessageKind, in report.HubIncident) State {
+func stateOf(in report.HubIncident) State {
 	done := slices.ContainsFunc(in.Steps, func(s report.HubStep) bool {
 		return s.State == string(containment.Done) || s.State == string(containment.Already)
 	})
 	switch {
-	case in.State == "closed" || kind == incident.Closing:
+	case in.State == "closed":
 		return Closed
 	case in.State == "escalated":
 		return Escalated

@@ -219,7 +219,7 @@ func TestOneThiefInThreeAccountsIsToldOnce(t *testing.T) {
 		n.hears(time.Hour+time.Duration(i)*time.Second, s.body())
 	}
 	got = n.hears(2*time.Hour, Tick)
-	n.one(got, "ONE THIEF IN 3 ACCOUNTS: 3 closed")
+	n.one(got, "ONE THIEF IN 3 ACCOUNTS: 1 CLOSED, NOBODY ANSWERED, 2 closed")
 	n.none(n.hears(3*time.Hour-time.Minute, Tick))
 	if len(n.team.sent) > 6 || len(n.watch.sent) != 0 {
 		t.Errorf("the team got %d messages, and the watchers %d", len(n.team.sent), len(n.watch.sent))

@@ -88,14 +88,16 @@ func (t Thread) accounts() (all []string) {
 
 // sums are what a message counts.
 type sums struct {
-	incidents, waits, escalated, contained, searching, closed int
-	bytes                                                     int64
-	unknown                                                   int // whose bytes are not known
+	incidents, waits, escalated, contained, searching, closed, unanswered int
+	bytes                                                                 int64
+	unknown                                                               int // whose bytes are not known
 }
 
 func (s *sums) add(in Incident) {
 	s.incidents++
 	switch {
+	case in.State == Closed && in.Waits:
+		s.unanswered++
 	case in.State == Closed:
 		s.closed++
 	case in.State == Escalated:
@@ -129,7 +131,7 @@ func (s sums) verdict() string {
 	for _, p := range []struct {
 		n    int
 		text string
-	}{{s.escalated, "%d NOT ANSWERED"}, {s.waits, "%d TO DECIDE"}, {s.contained, "%d contained"}, {s.searching, "%d searching"}, {s.closed, "%d closed"}} {
+	}{{s.escalated, "%d NOT ANSWERED"}, {s.waits, "%d TO DECIDE"}, {s.unanswered, "%d CLOSED, NOBODY ANSWERED"}, {s.contained, "%d contained"}, {s.searching, "%d searching"}, {s.closed, "%d closed"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf(p.text, p.n))
 		}

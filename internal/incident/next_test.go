@@ -683,3 +683,50 @@ func TestNobodyWaitsWhileTheSearchGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// The hub is told when nothing else is due, and of several messages the last alone: each says all, and a late one would take back what is newer.
+func TestTheHubIsToldLast(t *testing.T) {
+	const settled = 8 * time.Minute
+	hub, people := HubChannel+"a", "sns:a"
+	r := queried(opened(), 0, settled)
+	r.Judged, r.JudgedOn, r.Enriched = after(settled), r.Basis(), true
+	next := func(notified ...Notice) Move {
+		r.Notified = notified
+		return r.Next(after(settled + time.Second))
+	}
+	failed := Notice{Kind: Answer, Channel: hub, Tries: 1, At: after(0), Error: "gone"}
+	if m := next(Notice{Kind: Answer, Channel: hub}, Notice{Kind: Answer, Channel: people}); m.Do != Notify || m.Notice != 1 {
+		t.Errorf("people come first: %+v", m)
+	}
+	if m := next(Notice{Kind: Answer, Channel: hub}, Notice{Kind: Answer, Channel: people, Tries: 1}); m.Do == Notify {
+		t.Errorf("the hub is no channel of people: %+v", m)
+	}
+	r.Once = true // nothing else is due of one that a human asked
+	for name, c := range map[string]struct {
+		notified []Notice
+		want     Move
+	}{
+		"the hub":               {[]Notice{{Kind: Answer, Channel: hub}}, Move{Do: TellHub}},
+		"the last":              {[]Notice{failed, {Kind: Closing, Channel: hub}}, Move{Do: TellHub, Notice: 1}},
+		"one try":               {[]Notice{failed}, Move{Do: Close}},
+		"the last has heard":    {[]Notice{failed, {Kind: Closing, Channel: hub, Tries: 1}}, Move{Do: Close}},
+		"another hub of before": {[]Notice{{Kind: Answer, Channel: HubChannel + "b"}, {Kind: Closing, Channel: hub}}, Move{Do: TellHub, Notice: 1}},
+	} {
+		if m := next(c.notified...); m != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, m, c.want)
+		}
+	}
+	for name, c := range map[string]struct {
+		notified []Notice
+		unheard  bool
+	}{
+		"never tried":  {[]Notice{{Channel: hub}}, false},
+		"not heard":    {[]Notice{failed}, true},
+		"heard since":  {[]Notice{failed, {Kind: Closing, Channel: hub, Tries: 1, At: after(time.Minute)}}, false},
+		"not people's": {[]Notice{{Channel: people, Tries: 5, Error: "gone"}}, false},
+	} {
+		if got := (Record{Notified: c.notified}).HubUnheard() != nil; got != c.unheard {
+			t.Errorf("%s: unheard %t", name, got)
+		}
+	}
+}

@@ -14,13 +14,14 @@ import (
 const PageCooldown = time.Minute
 
 // nextNotice is the first message that is due, of those to the hub or of all others, by the move that sends it. A channel that fails does not hold up
-// the next one. What reports steps waits for them. The hub gets one try where a human waits for the incident's close.
+// the next one. What reports steps waits for them. The hub gets the last one alone, as each says all, and a late one would take back what a later one
+// has said; and one try where a human waits for the incident's close.
 func (r Record) nextNotice(do Do, later *soonest) (Move, bool) {
 	pending := r.pending()
 	for i, n := range r.Notified {
 		switch {
 		case ForHub(n.Channel) != (do == TellHub), n.Settled(), n.Kind != Page && pending:
-		case do == TellHub && r.Once && n.Tries > 0:
+		case do == TellHub && (r.Once && n.Tries > 0 || slices.ContainsFunc(r.Notified[i+1:], func(n Notice) bool { return ForHub(n.Channel) })):
 		case n.Tries == 0 && later.than(n.NotBefore):
 		case n.Tries > 0 && later.than(n.At.Add(5*time.Second<<n.Tries)):
 		default:

@@ -101,7 +101,11 @@ func ForHub(m Message, now time.Time) ([]byte, error) {
 	e := HubEvent{Schema: HubSchema, ID: m.Name(now), Kind: cmp.Or(m.Kind, Announcement), Time: now.UTC(), Subject: m.Subject, Incidents: []HubIncident{}}
 	e.Account, e.Alias, e.Region = placed(m.Place)
 	for _, r := range m.Of[:min(len(m.Of), maxPaged)] {
-		e.Incidents = append(e.Incidents, hubIncident(r))
+		in := hubIncident(r)
+		if m.Kind == incident.Closing { // which it is as soon as this was sent
+			in.State = "closed"
+		}
+		e.Incidents = append(e.Incidents, in)
 	}
 	e.More = len(m.Of) - len(e.Incidents)
 	smaller := []func(){

@@ -663,6 +663,7 @@ func (c simChannel) Send(_ context.Context, m report.Message) error {
 			return struct{}{}, err
 		}
 		c.checkMessage(m)
+		c.checkUnheard(m)
 		c.world.sent = append(c.world.sent, sent{c.now, c.invocation.name, m})
 		if human {
 			c.react(m)

@@ -220,6 +220,9 @@ func (in *invocation) channels() (team, watchers []notify.Channel) {
 func (in *invocation) orWatchers() []notify.Channel {
 	team, watchers := in.channels()
 	team[0] = notify.OrElse(team[0], watchers, slog.New(simLog{in}))
+	if in.hub != nil {
+		team = append(team, simHub{in})
+	}
 	return team
 }
 

@@ -22,6 +22,7 @@ type world struct {
 	timeline
 	hearing
 	ordering
+	hub     *partition // nil in most nights
 	seed    uint64
 	weather weather
 	// misleads counts the containments that were taken back in a night that breaks what they assume.
