@@ -47,6 +47,7 @@ type update struct {
 	keys     []string // the suspected credentials: ids of access keys, and ARNs
 	networks []string // where the suspected worked, and nobody of the company did
 	ordinary []string // where others worked, or the suspected on earlier days
+	merged   []string // the ids of incidents of the same deployment that it reports too
 }
 
 var (
@@ -124,6 +125,12 @@ func updateOf(d report.HubEvent, in report.HubIncident) update {
 	if pageForm.MatchString(in.Page) {
 		u.Page = in.Page
 	}
+	for _, id := range in.Merged {
+		if alarm.IncidentID.MatchString(id) && id != in.ID && len(u.merged) < maxIncidents/2 {
+			u.merged = append(u.merged, id)
+		}
+	}
+	u.MergedMore = max(in.MergedMore, 0)
 	add := func(list *[]string, s string, most int) {
 		if len(*list) < most && !slices.Contains(*list, s) {
 			*list = append(*list, s)

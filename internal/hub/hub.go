@@ -24,6 +24,8 @@ const (
 	Noted     State = "noted"
 	Escalated State = "escalated"
 	Closed    State = "closed"
+	// Merged is an incident that another of its deployment reports.
+	Merged State = "merged"
 )
 
 const (
@@ -102,8 +104,10 @@ type Incident struct {
 	MoreBuckets int       `json:"buckets_more,omitempty"`
 	Steps       []Step    `json:"steps,omitempty"`
 	MoreSteps   int       `json:"steps_more,omitempty"`
-	Page        string    `json:"page,omitempty"`
-	// Late says that its alarm was told of as one without an answer.
+	// MergedMore counts those that it reports too, and that are not named.
+	MergedMore int    `json:"merged_more,omitempty"`
+	Page       string `json:"page,omitempty"`
+	// Late says that its alarm was told of as one without an answer, or may be of one that is not named.
 	Late bool `json:"late,omitempty"`
 }
 
@@ -331,6 +335,8 @@ func (r *Record) take(e event, u update, now time.Time) {
 			t.News++
 		}
 	}
+	r.absorb(e, u, now)
+	i, p, _ = r.find(e, u.ID)
 	t := &r.Threads[i]
 	t.Places[p].Alias = cmp.Or(e.alias, t.Places[p].Alias)
 	if t.tie(&t.Keys, u.keys) && t.Told > 0 {
@@ -339,6 +345,40 @@ func (r *Record) take(e event, u update, now time.Time) {
 	t.tie(&t.Networks, slices.DeleteFunc(slices.Clone(u.networks), r.isOrdinary))
 	if len(tied) > 0 {
 		r.merge(append(slices.Clone(tied), i))
+	}
+}
+
+// absorb puts the incidents that another reports too beside it, from wherever their alarms have put them: nobody waits for their answers. Where some of
+// them are not named, any alarm of the deployment may be one of those.
+func (r *Record) absorb(e event, u update, now time.Time) {
+	if u.MergedMore > 0 {
+		for i := range r.Threads {
+			for p := range r.Threads[i].Places {
+				place := &r.Threads[i].Places[p]
+				for j := range place.Incidents {
+					if place.Account == e.account && place.Region == e.region && place.Incidents[j].State == Searching && !place.Incidents[j].At.After(u.At) {
+						place.Incidents[j].Late = true
+					}
+				}
+			}
+		}
+	}
+	for _, id := range u.merged {
+		one := Incident{ID: id, At: u.At, First: now, State: Merged}
+		if i, p, j := r.find(e, id); i >= 0 {
+			place := &r.Threads[i].Places[p]
+			if place.Incidents[j].State != Searching {
+				continue // it has been told for itself
+			}
+			one.First = place.Incidents[j].First
+			place.Incidents = slices.Delete(slices.Clone(place.Incidents), j, j+1)
+		}
+		i, p, _ := r.find(e, u.ID)
+		place := &r.Threads[i].Places[p]
+		place.Incidents = append(place.Incidents, one)
+	}
+	if len(u.merged) > 0 {
+		r.Threads = slices.DeleteFunc(r.Threads, func(t Thread) bool { return t.Lost == 0 && len(t.accounts()) == 0 })
 	}
 }
 
@@ -447,11 +487,11 @@ func (r *Record) forget(now time.Time) {
 			slices.SortStableFunc(place.Incidents, func(x, y Incident) int { return cmp.Compare(y.weight(), x.weight()) })
 			for j := range place.Incidents[maxDetailed:] {
 				in := &place.Incidents[maxDetailed+j]
-				in.Steps, in.MoreSteps, in.Page, in.Buckets, in.MoreBuckets = nil, 0, "", nil, 0
+				in.Steps, in.MoreSteps, in.Page, in.Buckets, in.MoreBuckets = nil, 0, "", nil, 0 // where it stands is kept
 			}
 		}
 	}
-	for _, over := range []func(Incident) bool{func(in Incident) bool { return in.State == Closed }, func(in Incident) bool { return !in.Waits }, func(Incident) bool { return true }} {
+	for _, over := range []func(Incident) bool{func(in Incident) bool { return in.State == Closed || in.State == Merged }, func(in Incident) bool { return !in.Waits }, func(Incident) bool { return true }} {
 		for i := 0; i < len(r.Threads) && all > maxIncidents; i++ {
 			t := &r.Threads[i]
 			for p := range t.Places {
@@ -473,6 +513,9 @@ func (r *Record) forget(now time.Time) {
 
 // weight orders the incidents of a place: what waits for a human first, then what CloudWatch confirms, then bytes.
 func (in Incident) weight() (w int64) {
+	if in.State == Merged {
+		return -1
+	}
 	if in.Bytes != nil {
 		w = min(max(*in.Bytes, 0), 1<<58)
 	}

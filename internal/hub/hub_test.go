@@ -521,3 +521,29 @@ func TestTheRecordGetsSmaller(t *testing.T) {
 		t.Errorf("%d bytes are left", len(text))
 	}
 }
+
+// Incidents that another of their deployment reports are told with it, and nobody waits for their answers, in whatever order the events come.
+func TestWhatIsMergedIsToldWithItsLead(t *testing.T) {
+	lead := says{account: prod, region: "eu-west-1", id: "lead", kind: incident.Answer, key: stolen, network: thiefs, bytes: 1 << 30, step: "done", confirmed: true, at: time.Second}
+	answer := lead.event()
+	answer.Incidents[0].Merged, answer.Incidents[0].MergedMore = []string{"a", "b", "c", "lead", "../x"}, 4
+	page := func(id string) string {
+		return says{account: prod, region: "eu-west-1", id: id, kind: incident.Page}.body()
+	}
+	for _, order := range [][]string{{page("lead"), page("a"), page("b"), enveloped(prod, answer), page("c")}, {enveloped(prod, answer), page("a"), page("lead"), page("b"), page("c")}} {
+		n := newNight(t)
+		var got []report.Message
+		for _, body := range order {
+			got = append(got, n.hears(time.Second, body)...)
+		}
+		n.one(got, "ALARM in 111122223333 eu-west-1: 1 contained, 1.00 GiB", "with 7 alarms more that fired for the same: nightlatch incidents --region eu-west-1\n")
+		if len(n.rec.Threads) != 1 {
+			t.Errorf("%d threads: %+v", len(n.rec.Threads), n.rec.Threads)
+		}
+		n.none(n.hears(time.Hour, Tick))
+	}
+	// Of another deployment nobody is merged.
+	n := newNight(t)
+	n.hears(0, says{account: test, region: "eu-west-1", id: "a", kind: incident.Page}.body(), enveloped(prod, answer))
+	n.one(n.hears(Patience, Tick), "ALARM in 444455556666 eu-west-1: 1 searching")
+}

@@ -88,12 +88,17 @@ func (t Thread) accounts() (all []string) {
 
 // sums are what a message counts.
 type sums struct {
-	incidents, waits, escalated, contained, searching, closed, unanswered int
-	bytes                                                                 int64
-	unknown                                                               int // whose bytes are not known
+	merged, incidents, waits, escalated, contained, searching, closed, unanswered int
+	bytes                                                                         int64
+	unknown                                                                       int // whose bytes are not known
 }
 
 func (s *sums) add(in Incident) {
+	if in.State == Merged { // the one that reports it is counted
+		s.merged++
+		return
+	}
+	s.merged += in.MergedMore
 	s.incidents++
 	switch {
 	case in.State == Closed && in.Waits:
@@ -288,9 +293,9 @@ func (p Place) section(told time.Time) string {
 		mark = "NEW "
 	}
 	fmt.Fprintf(&b, "%s%s: %s\n", mark, p.name(), s.verdict())
-	for i, in := range p.Incidents {
+	for i, in := range p.Incidents[:s.incidents] { // those that others report are the last
 		if i == maxOfPlace {
-			fmt.Fprintf(&b, "and %s more there: %s\n", prose.Plural(int64(len(p.Incidents)-i), "incident"), p.list())
+			fmt.Fprintf(&b, "and %s more there: %s\n", prose.Plural(int64(s.incidents-i), "incident"), p.list())
 			break
 		}
 		b.WriteString(in.line())
@@ -298,6 +303,9 @@ func (p Place) section(told time.Time) string {
 		if in.Page != "" {
 			fmt.Fprintf(&b, "%s\n", in.Page)
 		}
+	}
+	if s.merged > 0 {
+		fmt.Fprintf(&b, "with %s more that fired for the same: %s\n", prose.Plural(int64(s.merged), "alarm"), p.list())
 	}
 	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
+	"nightlatch/internal/notify"
 	"nightlatch/internal/policy"
 	"nightlatch/internal/report"
 	"nightlatch/internal/sandbox"
@@ -158,53 +159,76 @@ func BenchmarkFromTheAlarmToTheWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkStorm prints what 1,000 alarms in one minute come to: one thief at 1,000 buckets, everything one after the other.
-func BenchmarkStorm(b *testing.B) {
-	const n = 1000
-	for b.Loop() {
-		w, s := slowWorld()
-		w.trail.late = from.Add(6 * time.Minute)
-		begin := w.clock.Now()
-		if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "the first", Now: begin, Until: begin.Add(time.Hour)}); err != nil {
-			b.Fatal(err)
-		}
-		invocations := 0
-		for i := range n {
-			name := fmt.Sprintf("bucket-%04d", i)
-			w.meter.Buckets[name] = []alarm.Point{{Start: from, Bytes: 1_000_000}}
-			e := strings.ReplaceAll(strings.ReplaceAll(string(event(1_000_000)), `"exports"`, fmt.Sprintf("%q", name)), "nightlatch-exports", "nightlatch-"+name)
-			for range 2 { // both ways
-				invocations++
-				if _, err := w.Handle(context.Background(), []byte(e), nil); err != nil {
-					b.Fatal(err)
-				}
+// stormed is what alarms in one minute come to in one deployment: one thief at so many buckets, everything one after the other.
+type stormed struct {
+	*slow
+	w           *world
+	incidents   []incident.Record
+	invocations int
+	last        time.Time // when the last alarm was there
+}
+
+// fires plays it. tell is the channel of a hub, nil for none.
+func fires(b *testing.B, n int, tell notify.Channel) stormed {
+	w, s := slowWorld()
+	if tell != nil {
+		w.Channels = append(w.Channels, tell)
+		tell.(*collector).clock = w.clock
+	}
+	w.trail.late = from.Add(6 * time.Minute)
+	begin := w.clock.Now()
+	if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "the first", Now: begin, Until: begin.Add(time.Hour)}); err != nil {
+		b.Fatal(err)
+	}
+	out := stormed{slow: s, w: w}
+	for i := range n {
+		name := fmt.Sprintf("bucket-%04d", i)
+		w.meter.Buckets[name] = []alarm.Point{{Start: from, Bytes: 1_000_000}}
+		e := strings.ReplaceAll(strings.ReplaceAll(string(event(1_000_000)), `"exports"`, fmt.Sprintf("%q", name)), "nightlatch-exports", "nightlatch-"+name)
+		for range 2 { // both ways
+			out.invocations++
+			if _, err := w.Handle(context.Background(), []byte(e), nil); err != nil {
+				b.Fatal(err)
 			}
 		}
-		// Really they run beside each other, while the first one holds the worker lease; here one after the other, so that the minute is longer.
-		last := w.clock.Now()
-		if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "the first", Now: last, Until: last}); err != nil {
-			b.Fatal(err)
+	}
+	// Really they run beside each other, while the first one holds the worker lease; here one after the other, so that the minute is longer.
+	out.last = w.clock.Now()
+	if err := w.Store.Lease(context.Background(), incident.Lease{Name: "desk", Holder: "the first", Now: out.last, Until: out.last}); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := w.Handle(context.Background(), []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
+		b.Fatal(err)
+	}
+	all, _ := w.Store.Recent(context.Background(), 2*n)
+	for _, brief := range all {
+		if r, err := w.Store.Load(context.Background(), brief.ID); err == nil {
+			out.incidents = append(out.incidents, r)
 		}
-		if _, err := w.Handle(context.Background(), []byte(`{"nightlatch":{"advance":{"incident":"desk"}}}`), nil); err != nil {
-			b.Fatal(err)
-		}
+	}
+	if w.account.Writes() != 1 {
+		b.Errorf("%d writes, want one", w.account.Writes())
+	}
+	return out
+}
+
+// BenchmarkStorm prints what 1,000 alarms in one minute come to: one thief at 1,000 buckets.
+func BenchmarkStorm(b *testing.B) {
+	for b.Loop() {
+		s := fires(b, 1000, nil)
 		merged := 0
-		all, _ := w.Store.Recent(context.Background(), 2*n)
-		for _, brief := range all {
-			if r, err := w.Store.Load(context.Background(), brief.ID); err == nil && r.MergedInto != "" {
+		for _, r := range s.incidents {
+			if r.MergedInto != "" {
 				merged++
 			}
 		}
-		b.ReportMetric(float64(len(all)), "incidents")
+		b.ReportMetric(float64(len(s.incidents)), "incidents")
 		b.ReportMetric(float64(merged), "merged")
-		b.ReportMetric(float64(invocations+1), "invocations")
+		b.ReportMetric(float64(s.invocations+1), "invocations")
 		b.ReportMetric(float64(s.bytes), "bytes-questions")
 		b.ReportMetric(float64(s.usage), "other-questions")
-		b.ReportMetric(float64(len(w.channel.Sent())), "messages")
+		b.ReportMetric(float64(len(s.w.channel.Sent())), "messages")
 		b.ReportMetric(float64(s.iam), "iam-calls")
-		b.ReportMetric(s.wrote.Sub(last).Seconds(), "virtual-s-to-contained")
-		if w.account.Writes() != 1 {
-			b.Errorf("%d writes, want one", w.account.Writes())
-		}
+		b.ReportMetric(s.wrote.Sub(s.last).Seconds(), "virtual-s-to-contained")
 	}
 }

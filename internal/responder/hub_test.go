@@ -15,17 +15,17 @@ import (
 	"nightlatch/internal/sandbox"
 )
 
-// hub is a hub's bus, which may be silent for two seconds each time.
-type hub struct {
+// bus is a hub's bus, which may be silent for two seconds each time.
+type bus struct {
 	clock *sandbox.Clock
 	err   error
 	asked []time.Time
 	sent  []report.Message
 }
 
-func (*hub) Name() string { return "hub:arn:aws:events:us-east-1:999988887777:event-bus/NightlatchHub" }
+func (*bus) Name() string { return "hub:arn:aws:events:us-east-1:999988887777:event-bus/NightlatchHub" }
 
-func (h *hub) Send(ctx context.Context, m report.Message) error {
+func (h *bus) Send(ctx context.Context, m report.Message) error {
 	h.asked = append(h.asked, h.clock.Now())
 	if h.err != nil {
 		h.clock.Wait(ctx, h.clock.Now().Add(2*time.Second))
@@ -36,7 +36,7 @@ func (h *hub) Send(ctx context.Context, m report.Message) error {
 }
 
 // timed are what the team was told, and when the key was off.
-func timed(t *testing.T, h *hub) (w *world, r incident.Record, off time.Time) {
+func timed(t *testing.T, h *bus) (w *world, r incident.Record, off time.Time) {
 	w = watched()
 	if h != nil {
 		h.clock, w.Channels = w.clock, append(w.Channels, h)
@@ -53,7 +53,7 @@ func timed(t *testing.T, h *hub) (w *world, r incident.Record, off time.Time) {
 // and it is tried again as others are.
 func TestWithoutTheHubAllIsAsBefore(t *testing.T) {
 	w, _, off := timed(t, nil)
-	gone := &hub{err: errors.New("it \u202e did not answer")}
+	gone := &bus{err: errors.New("it \u202e did not answer")}
 	with, r, offWith := timed(t, gone)
 	if !offWith.Equal(off) || with.account.Status(stolen) != "Inactive" || r.Closed.IsZero() {
 		t.Errorf("the key is off at %v with a hub that is gone, and at %v without a hub; the incident is closed at %v", offWith, off, r.Closed)
@@ -86,7 +86,7 @@ func TestWithoutTheHubAllIsAsBefore(t *testing.T) {
 }
 
 func TestTheHubHearsEachMessage(t *testing.T) {
-	h := &hub{}
+	h := &bus{}
 	w, r, _ := timed(t, h)
 	var kinds []incident.MessageKind
 	for _, m := range h.sent {
@@ -110,7 +110,7 @@ func TestTheHubHearsEachMessage(t *testing.T) {
 // A human who asks does not wait for the hub.
 func TestAHumanDoesNotWaitForTheHub(t *testing.T) {
 	w := newWorld()
-	gone := &hub{clock: w.clock, err: errors.New("gone")}
+	gone := &bus{clock: w.clock, err: errors.New("gone")}
 	w.Channels = append(w.Channels, gone)
 	r := w.handle(t) // without a scheduler an incident ends with its answer
 	if n := len(gone.asked); state(t, r) != containment.Done || r.Closed.IsZero() || n != 1 {
@@ -122,7 +122,7 @@ func TestAHumanDoesNotWaitForTheHub(t *testing.T) {
 func TestTheHubIsTriedEachHour(t *testing.T) {
 	w := copying("exports")
 	w.trail.copied = nil
-	h := &hub{clock: w.clock}
+	h := &bus{clock: w.clock}
 	kept := map[string]notify.Tried{}
 	w.Channels, w.Place = append(w.Channels, h), incident.Place{AccountID: account, Region: "eu-west-1"}
 	w.Remember = func(_ context.Context, tried map[string]notify.Tried) error {
