@@ -75,6 +75,8 @@ type Thread struct {
 	Keys     []string `json:"keys,omitempty"`
 	Networks []string `json:"networks,omitempty"`
 	Places   []Place  `json:"places"`
+	// Guessed says that nothing but a network ties some of it.
+	Guessed bool `json:"guessed,omitempty"`
 	// With are the numbers of threads that have turned out to be this one.
 	With []int `json:"with,omitempty"`
 	// Changed is when an event about it came last; Lost counts incidents that are not kept any more.
@@ -304,7 +306,7 @@ func (r *Record) take(e event, u update, now time.Time) {
 		u.At = late
 	}
 	i, p, j := r.find(e, u.ID)
-	tied := r.tied(u)
+	tied, guessed := r.tied(u)
 	if i < 0 {
 		if len(tied) == 0 {
 			r.Number++
@@ -344,7 +346,8 @@ func (r *Record) take(e event, u update, now time.Time) {
 	}
 	t.tie(&t.Networks, slices.DeleteFunc(slices.Clone(u.networks), r.isOrdinary))
 	if len(tied) > 0 {
-		r.merge(append(slices.Clone(tied), i))
+		into := &r.Threads[r.merge(append(slices.Clone(tied), i))]
+		into.Guessed = into.Guessed || guessed
 	}
 }
 
@@ -409,23 +412,23 @@ func (r *Record) find(e event, id string) (thread, place, at int) {
 	return -1, 0, 0
 }
 
-// tied are the threads to which an incident belongs, in order.
-func (r *Record) tied(u update) (all []int) {
+// tied are the threads to which an incident belongs, in order, and whether nothing but a network ties it to one of them.
+func (r *Record) tied(u update) (all []int, guessed bool) {
 	for i, t := range r.Threads {
-		if slices.ContainsFunc(u.keys, func(k string) bool { return slices.Contains(t.Keys, k) }) ||
-			slices.ContainsFunc(u.networks, func(n string) bool { return slices.Contains(t.Networks, n) && !r.isOrdinary(n) }) {
-			all = append(all, i)
+		key := slices.ContainsFunc(u.keys, func(k string) bool { return slices.Contains(t.Keys, k) })
+		if key || slices.ContainsFunc(u.networks, func(n string) bool { return slices.Contains(t.Networks, n) && !r.isOrdinary(n) }) {
+			all, guessed = append(all, i), guessed || !key
 		}
 	}
-	return all
+	return all, guessed
 }
 
-// merge makes threads one, which has the first's number.
-func (r *Record) merge(which []int) {
+// merge makes threads one, which has the first's number, and returns where it is.
+func (r *Record) merge(which []int) int {
 	slices.Sort(which)
 	which = slices.Compact(which)
 	if len(which) < 2 {
-		return
+		return which[0]
 	}
 	into := &r.Threads[which[0]]
 	for _, i := range which[1:] {
@@ -434,7 +437,7 @@ func (r *Record) merge(which []int) {
 		into.tie(&into.Networks, t.Networks)
 		into.With = append(append(slices.Clone(into.With), t.Number), t.With...)
 		into.With = into.With[max(0, len(into.With)-maxTies):]
-		into.Lost += t.Lost
+		into.Lost, into.Guessed = into.Lost+t.Lost, into.Guessed || t.Guessed
 		if t.Changed.After(into.Changed) {
 			into.Changed = t.Changed
 		}
@@ -456,6 +459,7 @@ func (r *Record) merge(which []int) {
 	}
 	n := -1
 	r.Threads = slices.DeleteFunc(r.Threads, func(Thread) bool { n++; return slices.Contains(which[1:], n) })
+	return which[0]
 }
 
 // lateAlarms has those told that fired, and of which nothing was heard since.

@@ -206,20 +206,20 @@ func TestOneThiefInThreeAccountsIsToldOnce(t *testing.T) {
 	n.none(n.hears(25*time.Second, b.body(), b.body()))
 	n.none(n.hears(45*time.Second, c.body()))
 	got := n.hears(66*time.Second, Tick)
-	n.one(got, "ONE THIEF IN 3 ACCOUNTS: 2 TO DECIDE, 1 contained, 18.0 GiB", "NEW 444455556666 us-east-1: 1 TO DECIDE\n", "NEW 777788889999 eu-west-1: 1 TO DECIDE\n", "\n111122223333 eu-west-1: 1 contained\n",
+	n.one(got, "PROBABLY ONE THIEF IN 3 ACCOUNTS: 2 TO DECIDE, 1 contained, 18.0 GiB", "NEW 444455556666 us-east-1: 1 TO DECIDE\n", "NEW 777788889999 eu-west-1: 1 TO DECIDE\n", "\n111122223333 eu-west-1: 1 contained\n",
 		"1.00 GiB of exports-20260304-c, NOT CONFIRMED. asked: deactivate-key "+stolen, "nightlatch incident 20260304-b --region us-east-1\n",
 		"One thief because: they suspect "+stolen+", "+other+"; who is suspected called from "+thiefs+", 192.0.2.0/24, which two thieves may share.\n")
 	t.Log("\n" + got[0].String())
 	n.none(n.hears(70*time.Second, a.body(), page.body(), Tick)) // old news, in any order
 	b.kind, b.step, b.at = incident.Revised, "done", 2*time.Minute
 	n.none(n.hears(130*time.Second, b.body()))
-	n.one(n.hears(190*time.Second, Tick), "ONE THIEF IN 3 ACCOUNTS: 1 TO DECIDE, 2 contained", "told before at 00:01:06")
+	n.one(n.hears(190*time.Second, Tick), "PROBABLY ONE THIEF IN 3 ACCOUNTS: 1 TO DECIDE, 2 contained", "told before at 00:01:06")
 	for i, s := range []says{a, b, c} {
 		s.kind, s.at = incident.Closing, time.Hour
 		n.hears(time.Hour+time.Duration(i)*time.Second, s.body())
 	}
 	got = n.hears(2*time.Hour, Tick)
-	n.one(got, "ONE THIEF IN 3 ACCOUNTS: 1 CLOSED, NOBODY ANSWERED, 2 closed")
+	n.one(got, "PROBABLY ONE THIEF IN 3 ACCOUNTS: 1 CLOSED, NOBODY ANSWERED, 2 closed")
 	n.none(n.hears(3*time.Hour-time.Minute, Tick))
 	if len(n.team.sent) > 6 || len(n.watch.sent) != 0 {
 		t.Errorf("the team got %d messages, and the watchers %d", len(n.team.sent), len(n.watch.sent))

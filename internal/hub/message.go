@@ -227,11 +227,14 @@ func (t Thread) headline() string {
 			where = p.name()
 		}
 	}
-	what := "ALARM in " + where
+	what, one := "ALARM in "+where, "ONE THIEF"
+	if t.Guessed {
+		one = "PROBABLY ONE THIEF"
+	}
 	if len(accounts) > 1 {
-		what = fmt.Sprintf("ONE THIEF IN %d ACCOUNTS", len(accounts))
+		what = fmt.Sprintf("%s IN %d ACCOUNTS", one, len(accounts))
 	} else if len(t.Places) > 1 {
-		what = fmt.Sprintf("ONE THIEF in %d regions of %s", len(t.Places), accounts[0])
+		what = fmt.Sprintf("%s in %d regions of %s", one, len(t.Places), accounts[0])
 	}
 	return fmt.Sprintf("%s: %s, %s", what, s.verdict(), s.taken())
 }
