@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -116,8 +117,8 @@ func access(cfg aws.Config, d Deployment) doctor.AccessRead {
 		if err != nil {
 			return doctor.Read{}, err
 		}
-		found := settings.Location.FindStringSubmatch(location)
-		reader := trailbucket.Reader{Partition: partition, Account: d.Account, Roles: roles, Bucket: "arn:" + partition + ":s3:::" + found[1], Folder: found[2], Accounts: []string{d.Account}}
+		name, folder, _ := strings.Cut(strings.TrimPrefix(location, "s3://"), "/")
+		reader := trailbucket.Reader{Partition: partition, Account: d.Account, Roles: roles, Bucket: "arn:" + partition + ":s3:::" + name, Folder: folder, Accounts: []string{d.Account}}
 		files, err := bucket.Access(ctx, d.Region, time.Now())
 		return doctor.Read{Files: files, OfBucket: statements(reader.OfBucket()), OfKey: statements(reader.OfKey())}, err
 	}

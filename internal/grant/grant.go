@@ -13,7 +13,7 @@ type Grant struct {
 	Actions []string
 	// On are the resources, as ARNs in which ${Account}, ${Region} and ${Partition} stand for the deployment's own
 	// and ${EventDataStore}, ${Topic}, ${Table}, ${ScheduleGroup} (a name), ${ScheduleRole}, ${Trail}, ${TrailBucket}, ${TrailPrefix} (of keys),
-	// ${TrailKey} and ${ResultBucket} for what it was given. "*" only where AWS knows no narrower resource.
+	// ${TrailKey} and ${ResultBucket} for what it was given, and the same of ${ManagementTrail} and so on. "*" only where AWS knows no narrower resource.
 	On []string
 	// Why says, in a sentence or two, why On is not narrower, where it has a star and Deny is not set. It stands in the deployed template.
 	Why string
