@@ -36,11 +36,13 @@ func newEnroller(scope constructs.Construct, s Settings, looksUp bool, code stri
 	if looksUp {
 		grants = append(grants, cloudtrail.Grants()...)
 	}
-	if s.ManagementTrail != "" {
-		if !looksUp {
-			grants = append(grants, cloudtrail.Grants()...)
-		}
+	switch {
+	case s.ManagementTrail != "" && looksUp:
 		grants = alsoOn(grants, "${Trail}", "${ManagementTrail}")
+	case s.ManagementTrail != "":
+		look := cloudtrail.Grants()
+		look[0].On = []string{"${ManagementTrail}"}
+		grants = append(grants, look...)
 	}
 	if s.readsStore() {
 		grants = append(grants, cloudtrail.StoreGrants()...)

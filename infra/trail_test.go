@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,17 @@ func TestWhoHasTheManagementEvents(t *testing.T) {
 		}
 		if looked := len(tpl.resources("Custom::Trail")); looked != c.looked {
 			t.Errorf("%s: %d trails are looked up", name, looked)
+		}
+		var reads []string // the trails that the enroller may look up
+		for _, st := range at(t, tpl.named(t, "AWS::IAM::Role", "EnrollerRole"), "Policies", 0, "PolicyDocument", "Statement").([]any) {
+			if st := st.(map[string]any); st["Sid"] == "ReadTheTrail" {
+				for _, on := range st["Resource"].([]any) {
+					reads = append(reads, on.(string))
+				}
+			}
+		}
+		if len(reads) != c.looked || len(reads) > 0 && (slices.Contains(reads, theirTrail) != slices.Contains(c.changes, theirTrail) || slices.Contains(reads, aTrail) != slices.Contains(c.changes, aTrail)) {
+			t.Errorf("%s: the enroller may look up %q", name, reads)
 		}
 		table, is := tpl["Resources"].(map[string]any)[managementTable]
 		if is != (c.location != "") || is && at(t, table, "Properties", "TableInput", "StorageDescriptor", "Location") != c.location {
