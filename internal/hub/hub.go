@@ -337,8 +337,6 @@ func (r *Record) take(e event, u update, now time.Time) {
 			t.News++
 		}
 	}
-	r.absorb(e, u, now)
-	i, p, _ = r.find(e, u.ID)
 	t := &r.Threads[i]
 	t.Places[p].Alias = cmp.Or(e.alias, t.Places[p].Alias)
 	if t.tie(&t.Keys, u.keys) && t.Told > 0 {
@@ -349,6 +347,7 @@ func (r *Record) take(e event, u update, now time.Time) {
 		into := &r.Threads[r.merge(append(slices.Clone(tied), i))]
 		into.Guessed = into.Guessed || guessed
 	}
+	r.absorb(e, u, now)
 }
 
 // absorb puts the incidents that another reports too beside it, from wherever their alarms have put them: nobody waits for their answers. Where some of

@@ -542,8 +542,16 @@ func TestWhatIsMergedIsToldWithItsLead(t *testing.T) {
 		}
 		n.none(n.hears(time.Hour, Tick))
 	}
-	// Of another deployment nobody is merged.
+	// What the lead is tied to stands behind what goes.
 	n := newNight(t)
+	n.hears(0, page("a"), page("b"), says{account: test, region: "eu-west-1", id: "x", kind: incident.Answer, key: stolen, network: thiefs, step: "asked"}.body())
+	n.hears(30*time.Second, enveloped(prod, answer))
+	n.one(n.hears(time.Minute, Tick), "ONE THIEF IN 2 ACCOUNTS: 1 TO DECIDE, 1 contained", "with 7 alarms more")
+	if len(n.rec.Threads) != 1 {
+		t.Errorf("%d threads: %+v", len(n.rec.Threads), n.rec.Threads)
+	}
+	// Of another deployment nobody is merged.
+	n = newNight(t)
 	n.hears(0, says{account: test, region: "eu-west-1", id: "a", kind: incident.Page}.body(), enveloped(prod, answer))
 	n.one(n.hears(Patience, Tick), "ALARM in 444455556666 eu-west-1: 1 searching")
 }
