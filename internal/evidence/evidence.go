@@ -24,7 +24,7 @@ type Row map[string]string
 
 // Answer is what an engine found.
 type Answer struct {
-	// Engine names what answered: "cloudtrail-lake", "athena", "duckdb".
+	// Engine names what answered: StoreEngine, "athena", "duckdb".
 	Engine string
 	Rows   []Row
 	// Scanned is what the engine read for it, in bytes: what Lake and Athena bill.
@@ -38,6 +38,9 @@ type Answer struct {
 	// Seal says whether others than CloudTrail can have written what was read.
 	Seal Seal
 }
+
+// StoreEngine is the engine of an event data store.
+const StoreEngine = "cloudtrail-lake"
 
 // Trail is a place where CloudTrail's records can be asked.
 type Trail interface {

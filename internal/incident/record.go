@@ -9,6 +9,7 @@ import (
 	"nightlatch/internal/containment"
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/policy"
+	"nightlatch/internal/settings"
 )
 
 // Schema names the JSON form of a Record. Fields are only ever added.
@@ -122,6 +123,12 @@ type Place struct {
 	Unit string `json:"unit,omitempty"`
 	// Cases is the bucket of the deployment's case folders; "" where none keeps any.
 	Cases string `json:"case_bucket,omitempty"`
+}
+
+// DeedsMissing reports whether what answered does not hold all that IAM, STS and sign-in record. An event data store is not the trail of which that
+// is known: what it holds of them its owner chose.
+func (r Record) DeedsMissing() bool {
+	return r.Management == settings.ManagementSome && r.Evidence.Engine != evidence.StoreEngine
 }
 
 // Where is the deployment's place, or the alarm's where the record does not say.

@@ -36,7 +36,7 @@ func FactsOf(r incident.Record, a evidence.Actor) policy.Facts {
 		Account: r.Where().AccountID, Unit: r.Where().Unit, Principal: a.PrincipalARN,
 	}
 	wouldBreak(&f, r, a)
-	if r.Management == settings.ManagementSome {
+	if r.DeedsMissing() {
 		unheard(&f)
 	}
 	if all.day != nil {

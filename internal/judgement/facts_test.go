@@ -56,6 +56,9 @@ func TestFactsOf(t *testing.T) {
 			r.Management, a.InUse, a.SignedIn, a.ListedFirst = settings.ManagementSome, new(true), new(true), true
 		},
 			func(f *policy.Facts) { f.InUse, f.SignedIn, f.LookedRound = new(true), new(true), new(true) }},
+		"not all of the trail's, and a store answered": {func(r *incident.Record, _ *evidence.Actor) {
+			r.Management, r.Evidence.Engine = settings.ManagementSome, evidence.StoreEngine
+		}, func(*policy.Facts) {}},
 		"all of them":            {func(r *incident.Record, _ *evidence.Actor) { r.Management = settings.ManagementAll }, func(*policy.Facts) {}},
 		"no object data":         {func(r *incident.Record, a *evidence.Actor) { r.Evidence.ObjectBytes, a.ObjectBytes = 0, 0 }, func(f *policy.Facts) { f.ObjectShare = nil }},
 		"the actor took nothing": {func(_ *incident.Record, a *evidence.Actor) { a.Bytes, a.Origins = 0, nil }, func(f *policy.Facts) { f.AlarmShare, f.Presigned = new(int64(0)), nil }},

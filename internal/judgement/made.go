@@ -8,7 +8,6 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
-	"nightlatch/internal/settings"
 )
 
 // made are the long-term keys that were made with an actor's credential, where Nightlatch acts in their account and the account says of each what
@@ -64,7 +63,7 @@ func madeFacts(r incident.Record, f policy.Facts, m evidence.MadeKey, key policy
 	of.AlsoUsed, of.LastRecord = m.Used, &m.Last
 	wouldBreak(&f, r, of)
 	f.UsedElsewhere, f.UsedUnrecorded = usedElsewhere(r, key), usedUnrecorded(r, of, key)
-	if r.Management == settings.ManagementSome {
+	if r.DeedsMissing() {
 		unheard(&f)
 	}
 	return f

@@ -10,7 +10,6 @@ import (
 	"nightlatch/internal/evidence"
 	"nightlatch/internal/incident"
 	"nightlatch/internal/policy"
-	"nightlatch/internal/settings"
 )
 
 // minting is how the trail shows an actor's session to come from a long-term key, where Nightlatch acts in all accounts on the way; false
@@ -72,7 +71,7 @@ func mintedFacts(r incident.Record, f policy.Facts, session evidence.Actor, m ev
 	if all := seesAll(r); all != nil && *all {
 		f.UsedUnrecorded = new(false)
 	}
-	if r.Management == settings.ManagementSome {
+	if r.DeedsMissing() {
 		unheard(&f)
 	}
 	return f

@@ -80,7 +80,7 @@ func unknowns(r incident.Record) (lines []string) {
 	}) {
 		add("what else the key is used for: %s", unrecorded(r))
 	}
-	if r.Management == settings.ManagementSome {
+	if r.DeedsMissing() {
 		add("what was done in IAM, STS and by sign-in: the evidence does not hold all of their calls, so what is not shown may have happened. Give the deployment managementTrail")
 	}
 	if who := unknownUses(r); len(who) > 0 {

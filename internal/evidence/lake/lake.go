@@ -23,7 +23,7 @@ import (
 	"nightlatch/internal/patience"
 )
 
-const engine = "cloudtrail-lake"
+const engine = evidence.StoreEngine
 
 // callAttempts is how often the SDK makes one call that is throttled or cut off. It is two more than its default: two questions are asked
 // at once, and the calls are cheap.
