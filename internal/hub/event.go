@@ -151,7 +151,7 @@ func updateOf(d report.HubEvent, in report.HubIncident) update {
 			}
 			if a.Suspected && (n.Familiar == nil || !*n.Familiar) {
 				add(&u.networks, n.Network, maxNetworks)
-			} else {
+			} else if in.Judged { // before that nobody is suspected yet
 				add(&u.ordinary, n.Network, 2*maxNetworks)
 			}
 		}

@@ -262,6 +262,18 @@ func TestWhatStaysApart(t *testing.T) {
 	}
 }
 
+// While an incident is searched, nobody is suspected in it yet. The thief's network is no place where others work for that.
+func TestASearchMakesNoNetworkOrdinary(t *testing.T) {
+	n := newNight(t)
+	for i, account := range []string{prod, test} {
+		n.hears(0, says{account: account, id: "a", kind: incident.Page, bystander: thiefs}.body())
+		n.hears(time.Second, says{account: account, id: "a", kind: incident.Answer, key: []string{stolen, other}[i], network: thiefs, step: "done", at: time.Second}.body())
+	}
+	if len(n.rec.Threads) != 1 || len(n.rec.Ordinary) > 0 {
+		t.Errorf("%d threads, and ordinary are %q", len(n.rec.Threads), n.rec.Ordinary)
+	}
+}
+
 // Two threads turn out to be one when an incident has what both have.
 func TestTwoThreadsTurnOutToBeOne(t *testing.T) {
 	n := newNight(t)
