@@ -71,7 +71,7 @@ func (h *Hub) Send(ctx context.Context, m report.Message) error {
 	rests := now.Before(h.until)
 	h.mu.Unlock()
 	if rests {
-		return fmt.Errorf("%s: it did not answer within %v less than half a minute ago, and is left alone so long", doing, hubTimeout)
+		return fmt.Errorf("%s: it failed less than half a minute ago, and is left alone so long", doing)
 	}
 	detail, err := report.ForHub(m, now)
 	if err != nil {
