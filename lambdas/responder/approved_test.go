@@ -43,6 +43,7 @@ func (m *midnight) keep(ctx context.Context, t *testing.T, cfg aws.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.table = keptIn
 	m.environ = append(m.environ, "NIGHTLATCH_TABLE="+keptIn, "NIGHTLATCH_SCHEDULE_GROUP="+keptIn, "NIGHTLATCH_SCHEDULE_ROLE=arn:aws:iam::"+m.account+":role/"+keptIn,
 		"NIGHTLATCH_DEAD_LETTERS=arn:aws:sqs:eu-west-1:"+m.account+":failed", "AWS_LAMBDA_FUNCTION_NAME=Nightlatch-Responder-x1")
 }
@@ -51,7 +52,7 @@ func (m *midnight) keep(ctx context.Context, t *testing.T, cfg aws.Config) {
 // is let in with, which whoever may invoke the function writes himself.
 func (m *midnight) asks(t *testing.T, f *function, key, path, request string) (status int, sentence string) {
 	t.Helper()
-	p, err := proof.Sign(t.Context(), m.onCall, proof.Word{To: proof.Deployment{Account: m.account, Region: "eu-west-1", Table: keptIn}, Path: path, Text: []byte(request)}, time.Now())
+	p, err := proof.Sign(t.Context(), m.onCall, proof.Word{To: proof.Deployment{Account: m.account, Region: m.region, Table: m.table}, Path: path, Text: []byte(request)}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,6 +56,8 @@ const (
 // plot is what happens at a midnight.
 type plot struct {
 	account     string // each its own, in one moto
+	region      string // "" is eu-west-1
+	filterID    string // the alarm's; "" is EntireBucket
 	contributor bool   // the alarm watches every bucket, and fired for one of them
 	together    bool   // the alarm watches what leaves all buckets together
 	part        bool   // the alarm watches a metric that counts a part of the bucket
@@ -75,7 +77,7 @@ type plot struct {
 type midnight struct {
 	plot
 	aws          *granttest.AWS
-	store        string
+	store, table string
 	topic        string
 	iam          *iam.Client
 	sqs          *sqs.Client
@@ -385,7 +387,7 @@ func (m *midnight) packed(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(root, "policy.cedar"), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	hearing := fmt.Sprintf(`[{"protocol":"sqs","address":"arn:aws:sqs:eu-west-1:%s:team"}]`, m.account)
+	hearing := fmt.Sprintf(`[{"protocol":"sqs","address":"arn:aws:sqs:%s:%s:team"}]`, m.region, m.account)
 	if err := os.WriteFile(filepath.Join(root, "endpoints.json"), []byte(hearing), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -398,14 +400,15 @@ const sealed = `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","R
 
 func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *midnight {
 	t.Helper()
+	p.region, p.filterID = cmp.Or(p.region, "eu-west-1"), cmp.Or(p.filterID, "EntireBucket")
 	m := &midnight{plot: p, others: map[string]string{}, theftEnd: time.Now().UTC().Truncate(time.Minute).Add(-19 * time.Minute),
-		store: strings.Replace(storeARN, "123456789012", p.account, 1)}
+		store: strings.NewReplacer("123456789012", p.account, "eu-west-1", p.region).Replace(storeARN)}
 	moto := motoAs(t, endpoint, p.account)
 	m.aws = &granttest.AWS{T: t, Account: p.account, Caller: ourKey, Find: m.find, Services: map[string]http.Handler{
 		"": moto, "monitoring": speakCBOR(t, moto, func() cbor.List { return m.contributors })}}
-	filters := s3test.New("eu-west-1")
+	filters := s3test.New(p.region)
 	t.Cleanup(filters.Close)
-	filters.Make("eu-west-1", bucket, "trail")
+	filters.Make(p.region, bucket, "trail")
 	if !p.open {
 		filters.Policy("trail", sealed)
 	}
@@ -413,7 +416,7 @@ func newMidnight(ctx context.Context, t *testing.T, endpoint string, p plot) *mi
 	m.aws.Services["s3"], m.s3 = filters, filters
 	proxy := httptest.NewServer(m.aws)
 	t.Cleanup(proxy.Close)
-	m.config = aws.Config{Region: "eu-west-1", BaseEndpoint: &proxy.URL, Credentials: credentials.NewStaticCredentialsProvider(ourKey, "x", "x")}
+	m.config = aws.Config{Region: p.region, BaseEndpoint: &proxy.URL, Credentials: credentials.NewStaticCredentialsProvider(ourKey, "x", "x")}
 	cfg := m.config.Copy()
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("test", "test", "")
 	m.iam, m.sqs = iam.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
@@ -491,7 +494,7 @@ func (m *midnight) alias() string { return "prod-" + m.account }
 
 // called is how a message says what account it is about.
 func (m *midnight) called() string {
-	return "Account " + m.account + ", alias " + m.alias() + ", region eu-west-1."
+	return "Account " + m.account + ", alias " + m.alias() + ", region " + m.region + "."
 }
 
 // filter is what the alarm's metric counts by.
@@ -499,7 +502,7 @@ func (m *midnight) filter() string {
 	if m.part {
 		return "exports"
 	}
-	return "EntireBucket"
+	return m.filterID
 }
 
 // find is what IAM knows of a user, of a role, or of a key's user.
@@ -579,19 +582,19 @@ func (m *midnight) alarmInCloudWatch(ctx context.Context, t *testing.T, client *
 		m.contributors = cbor.List{cbor.Map{"ContributorId": cbor.String("0f1e2d3c4b5a6978"), "ContributorAttributes": cbor.Map{"BucketName": cbor.String(bucket)},
 			"StateReason": cbor.String("x"), "StateTransitionedTimestamp": &cbor.Tag{ID: 1, Value: cbor.Float64(float64(fired.UnixMilli()) / 1000)}}}
 		return fmt.Appendf(nil, `{"version":"0","id":"1","detail-type":"CloudWatch Alarm Contributor State Change","source":"aws.cloudwatch","account":%q,"time":%q,
-"region":"eu-west-1","resources":[%q],"detail":{"alarmName":%q,"alarmContributor":{"id":"0f1e2d3c4b5a6978","attributes":{"BucketName":%q}},
+"region":%q,"resources":[%q],"detail":{"alarmName":%q,"alarmContributor":{"id":"0f1e2d3c4b5a6978","attributes":{"BucketName":%q}},
 "state":{"value":"ALARM","reason":"Threshold Crossed: 1 datapoint was greater than the threshold (1.073741824E9). The most recent datapoint which crossed the threshold: [3.0E9 (%s)].",
 "timestamp":%q},"configuration":{"metrics":[{"id":"q1","expression":%q,"returnData":true,"period":60}]}}}`,
-			m.account, fired.UTC().Format(time.RFC3339), *out.MetricAlarms[0].AlarmArn, name, bucket, from.Format("02/01/06 15:04:05"), fired.UTC().Format(form), insights)
+			m.account, fired.UTC().Format(time.RFC3339), m.region, *out.MetricAlarms[0].AlarmArn, name, bucket, from.Format("02/01/06 15:04:05"), fired.UTC().Format(form), insights)
 	}
 	metric := fmt.Sprintf(`{"id":"m1","returnData":true,"metricStat":{"metric":{"namespace":"AWS/S3","name":"BytesDownloaded","dimensions":{"BucketName":%q,"FilterId":%q}},
 "period":60,"stat":"Sum"}}`, bucket, m.filter())
 	if m.together {
 		metric = fmt.Sprintf(`{"id":"q1","expression":%q,"returnData":true,"period":60}`, insights)
 	}
-	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":"eu-west-1","alarmData":{"alarmName":%q,
+	return fmt.Appendf(nil, `{"source":"aws.cloudwatch","alarmArn":%q,"accountId":%q,"region":%q,"alarmData":{"alarmName":%q,
 "state":{"value":"ALARM","timestamp":%q,"reasonData":%q},"configuration":{"metrics":[%s]}}}`,
-		*out.MetricAlarms[0].AlarmArn, m.account, name, fired.UTC().Format(form),
+		*out.MetricAlarms[0].AlarmArn, m.account, m.region, name, fired.UTC().Format(form),
 		fmt.Sprintf(`{"period":60,"threshold":1073741824.0,"evaluatedDatapoints":[{"timestamp":%q,"value":%d.0}]}`, from.Format(form), taken), metric)
 }
 
@@ -605,10 +608,10 @@ func (m *midnight) trail(t *testing.T, ids map[string]string, table athena.Table
 	call := func(at time.Time, identity, ip string, bytes int) {
 		n++
 		fmt.Fprintf(&lines, `{"eventVersion":"1.11","userIdentity":%s,`+
-			`"eventTime":%q,"eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"eu-west-1","sourceIPAddress":%q,"userAgent":"[aws-cli/2.31.4]",`+
+			`"eventTime":%q,"eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":%q,"sourceIPAddress":%q,"userAgent":"[aws-cli/2.31.4]",`+
 			`"requestParameters":{"bucketName":%q,"key":"part-%d"},"additionalEventData":{"AuthenticationMethod":"AuthHeader","bytesTransferredOut":%d.0},`+
 			`"eventID":"event-%d","readOnly":true,"resources":[{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::%s"}],"managementEvent":false,"recipientAccountId":%q,"eventCategory":"Data"}`+"\n",
-			identity, at.Format(time.RFC3339), ip, bucket, n, bytes, n, bucket, m.account)
+			identity, at.Format(time.RFC3339), m.region, ip, bucket, n, bytes, n, bucket, m.account)
 	}
 	user := func(name, path, key string) string {
 		return fmt.Sprintf(`{"type":"IAMUser","principalId":%q,"arn":"arn:aws:iam::%s:user%s%s","accountId":%q,"accessKeyId":%q,"userName":%q}`,

@@ -177,6 +177,19 @@ func (a *AWS) sqs(region string, r *http.Request, body []byte) (Call, error) {
 func (a *AWS) events(region string, r *http.Request, body []byte) (Call, error) {
 	var in struct{ Name, Rule string }
 	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if action == "PutEvents" { // on a bus that its ARN names, or one of this account
+		var put struct {
+			Entries []struct{ EventBusName string }
+		}
+		if err := json.Unmarshal(body, &put); err != nil || len(put.Entries) != 1 {
+			return Call{}, fmt.Errorf("it puts no event, or several: %v", err)
+		}
+		bus := put.Entries[0].EventBusName
+		if !strings.HasPrefix(bus, "arn:") {
+			bus = fmt.Sprintf("arn:aws:events:%s:%s:event-bus/%s", region, a.Account, bus)
+		}
+		return Call{Action: "events:PutEvents", Resource: bus}, nil
+	}
 	if err := json.Unmarshal(body, &in); err != nil || action != "DescribeRule" && action != "ListTargetsByRule" {
 		return Call{}, fmt.Errorf("there is no resource for %s here: %v", action, err)
 	}
