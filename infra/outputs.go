@@ -19,7 +19,7 @@ func newOutputs(scope constructs.Construct, s Settings, r responder, a approver,
 		address = *a.url
 	}
 	for _, o := range []struct{ id, value, about string }{
-		{"FunctionName", *r.function.Ref(), "The responder"},
+		{settings.ResponderOutput, *r.function.Ref(), "The responder"},
 		{settings.ApproverOutput, address, "Where a human approves a step, lowers the mode or holds a key, with IAM's signature"},
 		{settings.TableOutput, kept.name, "The incidents; the table outlives the stack"},
 		{"CaseBucket", kept.cases, "The case folders of incidents; the bucket outlives the stack"},

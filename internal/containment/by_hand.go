@@ -41,7 +41,9 @@ func ByHand(a evidence.Actor, t policy.Target, partition string, now time.Time) 
 	case actor.ServiceForOthers:
 		return on.each(func(b string) []string { return serviceByHand(a, b, partition) })
 	case actor.OtherAccount:
-		return on.steps("aws:userid", a.PrincipalID, "then find what lets account "+word(a.AccountID)+" read the bucket, and tell its owner")
+		return on.each(func(b string) []string {
+			return append(append(on.statement(b, "aws:userid", a.PrincipalID), "then find what lets account "+word(a.AccountID)+" read the bucket, and tell its owner"), askItsOwn(a, b)...)
+		})
 	case actor.Anonymous:
 		steps := on.each(func(b string) []string {
 			return []string{Command("aws", "s3api", "put-public-access-block", "--bucket", b, "--public-access-block-configuration",
@@ -103,6 +105,18 @@ func userByHand(a evidence.Actor, t policy.Target, on onBuckets) []Step {
 }
 
 // roleByHand stops a session of a role: all that has its name. Where the name is everybody's, or is not known, it stops the role's sessions.
+// askItsOwn is how another account's own deployment is asked which of its keys it was: what is recorded for the bucket's owner names none. There it is a
+// question by hand, judged by that account's policy on its own evidence.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html#cloudtrail-object-level-crossaccount
+func askItsOwn(a evidence.Actor, bucket string) []string {
+	if !actor.IsAccount(a.AccountID) || a.FirstSeen.IsZero() || a.LastSeen.Sub(a.FirstSeen) > 23*time.Hour {
+		return nil
+	}
+	from, to := a.FirstSeen.UTC().Truncate(time.Minute), a.LastSeen.UTC().Truncate(time.Minute).Add(time.Minute)
+	return []string{"which key of account " + word(a.AccountID) + " it was, its own Nightlatch can say, where its trail records that bucket. With credentials of that account, in the region of its deployment:",
+		Command("nightlatch", "investigate", bucket, "--from", from.Format(time.RFC3339), "--to", to.Format(time.RFC3339))}
+}
+
 func roleByHand(a evidence.Actor, t policy.Target, on onBuckets, now time.Time) []Step {
 	s := Step{Action: policy.DenyRoleSession, Target: fallback(t, policy.Role, a.PrincipalARN)}
 	deny := func(name, userID string) string {

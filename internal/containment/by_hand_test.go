@@ -418,3 +418,23 @@ func saysOnly(t *testing.T, text string, says, never []string) {
 		}
 	}
 }
+
+// The copy of a call that the bucket's owner gets names no key of another account's caller: that account's own Nightlatch is asked.
+func TestAnotherAccountsNightlatchIsAsked(t *testing.T) {
+	a := oneBucket(who(actor.OtherAccount))
+	a.AccountID, a.FirstSeen, a.LastSeen = "444455556666", time.Date(2026, 3, 4, 0, 7, 1, 0, time.UTC), time.Date(2026, 3, 4, 0, 8, 59, 0, time.UTC)
+	runbook := func() []string { return ByHand(a, policy.Target{}, "aws", time.Now())[0].Runbook }
+	lines := runbook()
+	if last := lines[len(lines)-1]; last != "nightlatch investigate large --from 2026-03-04T00:07:00Z --to 2026-03-04T00:09:00Z" || !strings.Contains(lines[len(lines)-2], "which key of account 444455556666 it was") {
+		t.Errorf("got %q", lines)
+	}
+	for name, change := range map[string]func(){
+		"no account":     func() { a.AccountID = "CloudFront" },
+		"over days":      func() { a.AccountID, a.LastSeen = "444455556666", a.FirstSeen.AddDate(0, 0, 2) },
+		"nobody saw him": func() { a.FirstSeen = time.Time{} },
+	} {
+		if change(); len(runbook()) != len(lines)-2 {
+			t.Errorf("%s: got %q", name, runbook())
+		}
+	}
+}

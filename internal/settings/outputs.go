@@ -13,6 +13,8 @@ const (
 	ApproverOutput = "ApproverUrl"
 	// ModeOutput is what DeployedMode writes.
 	ModeOutput = "Mode"
+	// ResponderOutput is the name of the responder's function.
+	ResponderOutput = "FunctionName"
 	// RehearserOutput is the name of the function that rehearses.
 	RehearserOutput = "RehearserFunction"
 	// VersionOutput is the version of Nightlatch that was deployed.

@@ -59,6 +59,7 @@ type stage struct {
 	faults map[string]int // by action: the call that fails, the first being 1
 	// rehearser are the next answers of the function that rehearses, and rehearsed what it was asked.
 	rehearser, rehearsed []string
+	asked                []string // functions with the events that nobody waited for
 }
 
 // The scripts under testdata/deployed are what a human does at midnight with a deployed Nightlatch. Each has an account of its own in moto,
@@ -73,7 +74,7 @@ func TestDeployedStories(t *testing.T) {
 		Dir: "testdata/deployed",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"trail": trail, "alarm": alarmFile, "keep": keep, "brakes": brakes, "answer": answer, "requests": requests, "status": status, "called": called, "fail": fail,
-			"delete-key": deleteKey, "rehearser": rehearser, "company": company,
+			"delete-key": deleteKey, "rehearser": rehearser, "company": company, "asked": asked,
 		},
 		Setup: func(e *testscript.Env) error {
 			st := &stage{account: strconv.FormatInt(111122223000+accounts.Add(1), 10), faults: map[string]int{}}
@@ -121,7 +122,7 @@ func (st *stage) front(moto http.Handler) http.Handler {
 		action := r.Method + " " + r.Host
 		if _, target, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
 			action = "dynamodb:" + target
-		} else if r.URL.Path == "/2015-03-31/functions/Rehearser/invocations" {
+		} else if strings.HasSuffix(r.URL.Path, "/invocations") {
 			action = "lambda:InvokeFunction"
 		} else if form, err := url.ParseQuery(string(body)); err == nil && strings.Contains(r.Header.Get("Authorization"), "Credential=") {
 			action = strings.Split(r.Header.Get("Authorization"), "/")[3] + ":" + form.Get("Action")
@@ -141,6 +142,13 @@ func (st *stage) front(moto http.Handler) http.Handler {
 				}
 				return
 			}
+		}
+		if action == "lambda:InvokeFunction" && r.Header.Get("X-Amz-Invocation-Type") == "Event" {
+			st.mu.Lock()
+			st.asked = append(st.asked, strings.Split(r.URL.Path, "/")[3]+" "+string(body))
+			st.mu.Unlock()
+			w.WriteHeader(http.StatusAccepted)
+			return
 		}
 		if action == "lambda:InvokeFunction" {
 			st.invoked(w, string(body))
@@ -182,7 +190,7 @@ func rehearser(ts *testscript.TestScript, _ bool, args []string) {
 // deploy makes what a deployment has for the commands: the stack's outputs and the table; and mara, with her key.
 func (st *stage) deploy(t *testing.T) error {
 	ctx := t.Context()
-	if err := stacked(ctx, st.config, map[string]string{settings.TableOutput: table, settings.ApproverOutput: st.approver.URL, settings.ModeOutput: settings.DeployedMode("act", "two")}, nil); err != nil {
+	if err := stacked(ctx, st.config, map[string]string{settings.TableOutput: table, settings.ApproverOutput: st.approver.URL, settings.ModeOutput: settings.DeployedMode("act", "two"), settings.ResponderOutput: "Responder"}, nil); err != nil {
 		return err
 	}
 	st.iam = iam.NewFromConfig(st.config)
@@ -335,6 +343,17 @@ func answer(ts *testscript.TestScript, _ bool, args []string) {
 	code, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	on(ts).approver.Answer(code, args[1])
+}
+
+// asked [FUNCTION EVENT …] compares what functions were called with since, without waiting.
+func asked(ts *testscript.TestScript, _ bool, want []string) {
+	st := on(ts)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if got := st.asked; !slices.Equal(got, want) {
+		ts.Fatalf("asked were %q, want %q", got, want)
+	}
+	st.asked = nil
 }
 
 // requests [REQUEST …] compares what the approver has been asked since.

@@ -33,6 +33,7 @@ type cli struct {
 	Incidents   incidentsCmd   `cmd:"" help:"List the latest incidents of a deployed Nightlatch, and what holds it back. Reads its table."`
 	Deployments deploymentsCmd `cmd:"" help:"List the deployments of a file with version, mode, and how each differs from the file. Changes nothing."`
 	Incident    incidentCmd    `cmd:"" help:"Show one incident of a deployed Nightlatch, with its steps. Reads its table."`
+	Investigate investigateCmd `cmd:"" help:"Ask a deployed Nightlatch who read a bucket in some minutes, a bucket of another account too. Needs lambda:InvokeFunction on the responder."`
 	Approve     approveCmd     `cmd:"" help:"Approve a step that Nightlatch asks about; then it does the step. Needs lambda:InvokeFunctionUrl and lambda:InvokeFunction on the approver."`
 	Restore     restoreCmd     `cmd:"" help:"Take back a step that Nightlatch did, with your own rights in IAM, and have it ask about that key for a day."`
 	Mode        modeCmd        `cmd:"" help:"Lower the mode of a deployed Nightlatch at once: observe or ask. Only a deployment raises it."`
