@@ -118,7 +118,11 @@ func (p plan) costs() string {
 	for _, s := range p.stacks {
 		fixed, each := s.monthly()
 		all, open = all+fixed, open || each > 0
-		fmt.Fprintf(&text, "Nightlatch: %s, mode %s: about %s a month", s.name(), s.Mode, dollars(fixed))
+		name := ""
+		if s.name() != stackName {
+			name = s.name() + ", "
+		}
+		fmt.Fprintf(&text, "Nightlatch: %smode %s: about %s a month", name, s.Mode, dollars(fixed))
 		if each > 0 {
 			fmt.Fprintf(&text, ", and %s for each bucket that * watches", dollars(each))
 		}

@@ -126,7 +126,7 @@ func (p plan) warn(out io.Writer) {
 		if len(p.stacks) == 1 { // a file says where each stack goes
 			elsewhere = s.elsewhere()
 		}
-		for _, text := range []string{s.policyLacks(), without, elsewhere, s.administrates()} {
+		for _, text := range []string{s.policyLacks(), without, elsewhere, s.lacksDeeds(), s.administrates()} {
 			if text == "" {
 				continue
 			}

@@ -53,6 +53,21 @@ func TestAFileOfDeploymentsIsStacks(t *testing.T) {
 	}
 }
 
+// Where mode act would ask about everything, that is said before it is deployed.
+func TestActWithoutManagementEventsIsSaid(t *testing.T) {
+	const elsewhere = "arn:aws:cloudtrail:us-east-1:111122223333:trail/all"
+	for _, c := range []struct {
+		said    bool
+		changes []string
+	}{{true, onlyAthena(made, "mode", "act")}, {false, onlyAthena(made)}, {false, onlyAthena(made, "mode", "act", "managementTrail", elsewhere)}, {false, []string{"mode", "act", "trail", made}}, {false, onlyAthena(aTrail, "mode", "act")}} {
+		var said strings.Builder
+		plan{stacks: []Settings{read(t, c.changes...)}}.warn(&said)
+		if strings.Contains(said.String(), noDeeds) != c.said {
+			t.Errorf("%q: it says\n%s", c.changes, said.String())
+		}
+	}
+}
+
 // Every mistake is told at once, with its place, and what all share once.
 func TestEveryMistakeOfTheDeploymentsIsTold(t *testing.T) {
 	file := company(t, `{"shared": {"email": "nobody", "trail": "create",

@@ -60,6 +60,18 @@ func (s *Settings) setManagement(v string) error {
 // managed reports whether another trail has the management events.
 func (s Settings) managed() bool { return s.ManagementTrail != "" || s.Management.Bucket != "" }
 
+// noDeeds is what is said where the only evidence is a trail of one region that the stack makes, and the mode is act.
+const noDeeds = "Nightlatch: the trail that is made records one region, so what IAM, STS and sign-in do elsewhere is not known, and mode act asks about everything: " +
+	"give -c managementTrail= the ARN of a multi-region trail with management events, the organization's or one of the account"
+
+// lacksDeeds is noDeeds where it holds, "" elsewhere.
+func (s Settings) lacksDeeds() string {
+	if s.Mode == "act" && s.Trail == made && s.EventDataStore == "" && !s.managed() {
+		return noDeeds
+	}
+	return ""
+}
+
 // deeds is what the evidence holds of management events, where a trail that is looked up answers so.
 func (s Settings) deeds(answered string) string {
 	switch {
