@@ -25,7 +25,8 @@ const Source = "nightlatch"
 // Limits on what is kept of one incident of one event: whoever writes it chooses how much there is.
 const (
 	maxKeys, maxNetworks, maxBuckets, maxSteps = 10, 10, 3, 5
-	maxText                                    = 200
+	maxText, maxCount                          = 200, 1_000_000
+	maxMerged                                  = 1000 // as a deployment writes at most
 )
 
 // event is one event of the bus, as far as the hub takes it.
@@ -101,6 +102,10 @@ func read(body string, accounts []string) event {
 	if aliasForm.MatchString(d.Alias) {
 		e.alias = d.Alias
 	}
+	if n := len(d.Incidents); n > report.MaxHub { // no deployment writes so many
+		e.unread, e.wrong = true, wrong{What: unreadable, Account: e.account, Shown: fmt.Sprintf("it lists %d incidents", n)}
+		return e
+	}
 	for _, in := range d.Incidents {
 		if !alarm.IncidentID.MatchString(in.ID) {
 			e.unread, e.about, e.wrong = true, nil, wrong{What: unreadable, Account: e.account, Shown: "an incident is called " + cut(in.ID)}
@@ -113,24 +118,24 @@ func read(body string, accounts []string) event {
 
 // updateOf is what an event says of an incident, bounded.
 func updateOf(d report.HubEvent, in report.HubIncident) update {
-	u := update{Incident: Incident{ID: in.ID, At: d.Time.UTC().Truncate(time.Millisecond), State: stateOf(in), Waits: in.WaitsForHuman && in.Judged, Confirmed: in.Alarm.Confirmed, Bytes: in.Alarm.Bytes, Buckets: []string{}}}
+	u := update{Incident: Incident{ID: in.ID, At: timeOf(d), State: stateOf(in), Waits: in.WaitsForHuman && in.Judged, Confirmed: in.Alarm.Confirmed, Bytes: in.Alarm.Bytes, Buckets: []string{}}}
 	for _, b := range in.Alarm.Buckets[:min(len(in.Alarm.Buckets), maxBuckets)] {
 		u.Buckets = append(u.Buckets, cut(b))
 	}
-	u.MoreBuckets = len(in.Alarm.Buckets) - len(u.Buckets) + max(in.Alarm.More, 0)
+	u.MoreBuckets = len(in.Alarm.Buckets) - len(u.Buckets) + count(in.Alarm.More)
 	for _, s := range in.Steps[:min(len(in.Steps), maxSteps)] {
 		u.Steps = append(u.Steps, Step{Action: cut(s.Action), Target: cut(s.Target), State: cut(s.State)})
 	}
-	u.MoreSteps = len(in.Steps) - len(u.Steps) + max(in.MoreSteps, 0)
+	u.MoreSteps = len(in.Steps) - len(u.Steps) + count(in.MoreSteps)
 	if pageForm.MatchString(in.Page) {
 		u.Page = in.Page
 	}
 	for _, id := range in.Merged {
-		if alarm.IncidentID.MatchString(id) && id != in.ID && len(u.merged) < maxIncidents/2 {
+		if alarm.IncidentID.MatchString(id) && id != in.ID && len(u.merged) < maxMerged && !slices.Contains(u.merged, id) {
 			u.merged = append(u.merged, id)
 		}
 	}
-	u.MergedMore = max(in.MergedMore, 0)
+	u.MergedMore = count(in.MergedMore)
 	add := func(list *[]string, s string, most int) {
 		if len(*list) < most && !slices.Contains(*list, s) {
 			*list = append(*list, s)
@@ -158,6 +163,17 @@ func updateOf(d report.HubEvent, in report.HubIncident) update {
 	}
 	return u
 }
+
+// timeOf is when an event was written. What is no year of a clock has no JSON, so it is the first of those that have one.
+func timeOf(d report.HubEvent) time.Time {
+	if first := time.Unix(0, 0); d.Time.Before(first) {
+		return first.UTC()
+	}
+	return d.Time.UTC().Truncate(time.Millisecond)
+}
+
+// count bounds a number that others chose.
+func count(n int) int { return min(max(n, 0), maxCount) }
 
 // byCredential reports whether two incidents with the same credential of a kind have the same thief. A service and whoever is nobody are none.
 func byCredential(k actor.Kind) bool {

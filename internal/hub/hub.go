@@ -9,6 +9,7 @@ package hub
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -43,7 +44,11 @@ const (
 	Claim = 4 * time.Minute
 	// maxIncidents and maxThreads bound what is kept. maxOrdinary, maxHeard, maxWrongs and maxSeen bound the rest.
 	maxIncidents, maxThreads                  = 2000, 1000
-	maxOrdinary, maxHeard, maxWrongs, maxSeen = 500, 1000, 50, 20
+	maxOrdinary, maxHeard, maxWrongs, maxSeen = 500, 1000, 50, 200
+	// maxOfRun is how many incidents of one account a run takes, with those merged into them.
+	maxOfRun = 3000
+	// maxSent is how many of its messages it remembers.
+	maxSent = 20
 	// maxTies is how many credentials and networks a thread has, and maxDetailed how many of a place's incidents are kept with what they say.
 	maxTies, maxDetailed = 60, 6
 )
@@ -65,6 +70,8 @@ type Record struct {
 	Wrongs []Wrong `json:"wrongs,omitempty"`
 	// Sent are when the last messages were sent.
 	Sent []time.Time `json:"sent,omitempty"`
+	// by are the numbers of the threads in which a credential or a network is or was, while a run takes its events.
+	by map[string][]int
 }
 
 // Thread is what one thief did, as far as that is known: incidents that something ties.
@@ -141,6 +148,7 @@ const (
 	forged     = "forged"
 	uninvited  = "uninvited"
 	unreadable = "unreadable"
+	tooMany    = "too-many"
 )
 
 // Wrong counts events that were not believed.
@@ -216,26 +224,60 @@ func pause(sent []time.Time, now time.Time) time.Duration {
 func (r Record) next(events []event, now time.Time) Record {
 	r = r.clone()
 	r.Version++
+	r.by = map[string][]int{}
+	for _, t := range r.Threads {
+		for _, k := range slices.Concat(t.Keys, t.Networks) {
+			r.by[k] = append(r.by[k], t.Number)
+		}
+	}
+	used := map[string]int{}
 	for _, e := range events {
 		switch {
 		case e.tick:
 		case e.wrong.What != "":
 			r.refuse(e, now)
 		default:
-			r.hear(e, now)
-			for _, u := range e.about {
-				r.ordinary(u.ordinary)
-			}
-			for _, u := range e.about {
-				r.take(e, u, now)
-			}
+			r.believe(e, used, now)
 		}
 	}
+	r.by = nil
 	r.lateAlarms(now)
 	r.silent(now)
 	r.forget(now)
 	r.claim(now)
 	return r
+}
+
+// believe takes what a deployment says. Used counts by account what this run has taken: of one account it is bounded, so that the run ends. An event
+// over which it fails changes nothing, so that the others are heard.
+func (r *Record) believe(e event, used map[string]int, now time.Time) {
+	before := r.clone()
+	defer func() {
+		if failed := recover(); failed != nil {
+			before.Number = r.Number // no number is used twice
+			*r = before
+			e.wrong = wrong{What: unreadable, Account: e.account, Shown: cut(fmt.Sprintf("the hub failed over it: %v", failed))}
+			r.refuse(e, now)
+		}
+	}()
+	r.hear(e, now)
+	for _, u := range e.about {
+		r.ordinary(u.ordinary)
+	}
+	for i, u := range e.about {
+		if used[e.account] += 1 + len(u.merged); used[e.account] > maxOfRun {
+			r.lose(e.account, len(e.about)-i, now)
+			return
+		}
+		r.take(e, u, now)
+	}
+}
+
+// lose notes that incidents of an account are not kept.
+func (r *Record) lose(account string, n int, now time.Time) {
+	w := r.refused(wrong{What: tooMany, Account: account, Shown: "Incidents of that account are not kept any more."}, now)
+	w.Count += n
+	w.News++
 }
 
 // hear notes that a deployment is there.
@@ -276,28 +318,37 @@ func (r *Record) ordinary(networks []string) {
 
 // refuse notes an event that is not believed.
 func (r *Record) refuse(e event, now time.Time) {
-	i := slices.IndexFunc(r.Wrongs, func(w Wrong) bool { return w.What == e.wrong.What && w.Account == e.wrong.Account })
-	if i < 0 {
-		if len(r.Wrongs) >= maxWrongs { // those of many senders are one
-			e.wrong.Account = ""
-			i = slices.IndexFunc(r.Wrongs, func(w Wrong) bool { return w.What == e.wrong.What && w.Account == "" })
-		}
-		if i < 0 {
-			i = len(r.Wrongs)
-			r.Wrongs = append(r.Wrongs, Wrong{wrong: e.wrong, Since: now})
+	for _, w := range r.Wrongs { // it comes again before it is a dead letter
+		if w.What == e.wrong.What && slices.Contains(w.Seen, e.id) {
+			return
 		}
 	}
-	w := &r.Wrongs[i]
-	if slices.Contains(w.Seen, e.id) {
-		return
-	}
+	w := r.refused(e.wrong, now)
 	w.Seen = append(slices.Clone(w.Seen), e.id)
 	w.Seen = w.Seen[max(0, len(w.Seen)-maxSeen):]
-	if w.News == w.Told {
-		w.Shown, w.Since, w.Count = e.wrong.Shown, now, 0
-	}
 	w.Count++
 	w.News++
+}
+
+// refused is where what is wrong is counted: by kind and account. Strangers may be many, and are one then.
+func (r *Record) refused(what wrong, now time.Time) *Wrong {
+	find := func() int {
+		return slices.IndexFunc(r.Wrongs, func(w Wrong) bool { return w.What == what.What && w.Account == what.Account })
+	}
+	i := find()
+	if i < 0 && what.What == uninvited && len(r.Wrongs) >= maxWrongs {
+		what.Account = ""
+		i = find()
+	}
+	if i < 0 {
+		i = len(r.Wrongs)
+		r.Wrongs = append(r.Wrongs, Wrong{wrong: what})
+	}
+	w := &r.Wrongs[i]
+	if w.News == w.Told {
+		w.Shown, w.Since, w.Count = what.Shown, now, 0
+	}
+	return w
 }
 
 // take takes what an event says of one incident: an older event changes nothing that a newer one has said.
@@ -339,10 +390,10 @@ func (r *Record) take(e event, u update, now time.Time) {
 	}
 	t := &r.Threads[i]
 	t.Places[p].Alias = cmp.Or(e.alias, t.Places[p].Alias)
-	if t.tie(&t.Keys, u.keys) && t.Told > 0 {
+	if r.tie(t, &t.Keys, u.keys) && t.Told > 0 {
 		t.News++ // a credential more, also of an incident that is known
 	}
-	t.tie(&t.Networks, slices.DeleteFunc(slices.Clone(u.networks), r.isOrdinary))
+	r.tie(t, &t.Networks, slices.DeleteFunc(slices.Clone(u.networks), r.isOrdinary))
 	if len(tied) > 0 {
 		into := &r.Threads[r.merge(append(slices.Clone(tied), i))]
 		into.Guessed = into.Guessed || guessed
@@ -387,10 +438,11 @@ func (r *Record) absorb(e event, u update, now time.Time) {
 func (r *Record) isOrdinary(n string) bool { return slices.Contains(r.Ordinary, n) }
 
 // tie adds what ties incidents to a thread, and reports whether there is something new.
-func (t *Thread) tie(list *[]string, more []string) (added bool) {
+func (r *Record) tie(t *Thread, list *[]string, more []string) (added bool) {
 	for _, m := range more {
-		if !slices.Contains(*list, m) && len(*list) < maxTies {
+		if len(*list) < maxTies && !slices.Contains(*list, m) {
 			*list, added = append(*list, m), true
+			r.by[m] = append(r.by[m], t.Number)
 		}
 	}
 	return added
@@ -398,8 +450,9 @@ func (t *Thread) tie(list *[]string, more []string) (added bool) {
 
 // find finds an incident that is known.
 func (r *Record) find(e event, id string) (thread, place, at int) {
-	for i, t := range r.Threads {
-		for p, place := range t.Places {
+	for i := range r.Threads {
+		for p := range r.Threads[i].Places {
+			place := &r.Threads[i].Places[p]
 			if place.Account != e.account || place.Region != e.region {
 				continue
 			}
@@ -413,13 +466,23 @@ func (r *Record) find(e event, id string) (thread, place, at int) {
 
 // tied are the threads to which an incident belongs, in order, and whether nothing but a network ties it to one of them.
 func (r *Record) tied(u update) (all []int, guessed bool) {
-	for i, t := range r.Threads {
-		key := slices.ContainsFunc(u.keys, func(k string) bool { return slices.Contains(t.Keys, k) })
-		if key || slices.ContainsFunc(u.networks, func(n string) bool { return slices.Contains(t.Networks, n) && !r.isOrdinary(n) }) {
-			all, guessed = append(all, i), guessed || !key
+	among := func(ties []string) (at []int) {
+		for _, k := range ties {
+			for _, number := range r.by[k] {
+				if i, is := slices.BinarySearchFunc(r.Threads, number, func(t Thread, n int) int { return cmp.Compare(t.Number, n) }); is {
+					at = append(at, i)
+				}
+			}
 		}
+		slices.Sort(at)
+		return slices.Compact(at)
 	}
-	return all, guessed
+	all = among(u.keys)
+	surely := len(all)
+	all = append(all, among(slices.DeleteFunc(slices.Clone(u.networks), r.isOrdinary))...)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all, len(all) > surely
 }
 
 // merge makes threads one, which has the first's number, and returns where it is.
@@ -432,8 +495,8 @@ func (r *Record) merge(which []int) int {
 	into := &r.Threads[which[0]]
 	for _, i := range which[1:] {
 		t := r.Threads[i]
-		into.tie(&into.Keys, t.Keys)
-		into.tie(&into.Networks, t.Networks)
+		r.tie(into, &into.Keys, t.Keys)
+		r.tie(into, &into.Networks, t.Networks)
 		into.With = append(append(slices.Clone(into.With), t.Number), t.With...)
 		into.With = into.With[max(0, len(into.With)-maxTies):]
 		into.Lost, into.Guessed = into.Lost+t.Lost, into.Guessed || t.Guessed
@@ -565,7 +628,7 @@ func (r Record) sent(version int64, now time.Time) Record {
 		t.sent(version, now)
 	}
 	r.Sent = append(r.Sent, now)
-	r.Sent = r.Sent[max(0, len(r.Sent)-maxSeen):]
+	r.Sent = r.Sent[max(0, len(r.Sent)-maxSent):]
 	return r
 }
 

@@ -117,7 +117,7 @@ func (s *sums) add(in Incident) {
 	if in.Bytes == nil {
 		s.unknown++
 	} else {
-		s.bytes += min(max(*in.Bytes, 0), 1<<56)
+		s.bytes = min(s.bytes, 1<<62) + min(max(*in.Bytes, 0), 1<<60)
 	}
 }
 
@@ -436,6 +436,8 @@ func (w Wrong) headline() string {
 		return "FORGED EVENT" + from
 	case uninvited:
 		return "EVENT OF A STRANGER" + from
+	case tooMany:
+		return "TOO MANY INCIDENTS" + from
 	}
 	return "EVENT CANNOT BE READ" + from
 }
@@ -445,6 +447,9 @@ func (w Wrong) section() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", w.headline())
 	what := prose.Plural(int64(w.Count), "event")
+	if w.What == tooMany {
+		what = prose.Plural(int64(w.Count), "incident")
+	}
 	if w.Count > 1 {
 		what += ", since " + prose.Minute(w.Since) + " UTC"
 	}
@@ -456,6 +461,9 @@ func (w Wrong) section() string {
 	case uninvited:
 		b.WriteString("Means: the bus took an event of an account that is not among the hub's, so its policy is not the hub's any more. Nothing of it was believed.\n" +
 			"Do: deploy the hub again, and see in CloudTrail who called PutPermission or UpdateEventBus.\n")
+	case tooMany:
+		b.WriteString("Means: the hub keeps so much of all accounts that it has left out the oldest of the account with the most. Of the others it keeps what it has.\n" +
+			"Do: see in that account what is there: nightlatch incidents. Where there is less, somebody has the role of its responder or approver.\n")
 	default:
 		b.WriteString("Means: it may say of an incident what nobody hears here. A deployment that is newer than the hub, or somebody who has one's role, wrote it.\n" +
 			"Do: deploy the hub with the newest version; the event waits in the queue of failed events.\n")

@@ -16,9 +16,11 @@ const (
 	HubSchema = "nightlatch.hub/1"
 	// HubDetailType is the detail type of those events: a hub's bus admits no other. A deployment is allowed no other either, so it never changes.
 	HubDetailType = "Nightlatch Incident"
-	// maxNetworks is how many networks of an actor an event lists, maxHub how many incidents, and maxMerged how many that were merged into one: whoever
+	// MaxHub is how many incidents an event lists.
+	MaxHub = 200
+	// maxNetworks is how many networks of an actor an event lists, and maxMerged how many that were merged into one: whoever
 	// has heard that their alarms fired waits for their answers.
-	maxNetworks, maxHub, maxMerged = 10, 200, 1000
+	maxNetworks, maxMerged = 10, 1000
 )
 
 // HubEvent is a message about incidents, as a hub reads it. In which account they are is not what it says: EventBridge does, in the envelope.
@@ -101,7 +103,7 @@ const maxUndo = 1000
 func ForHub(m Message, now time.Time) ([]byte, error) {
 	e := HubEvent{Schema: HubSchema, ID: m.Name(now), Kind: cmp.Or(m.Kind, Announcement), Time: now.UTC(), Subject: m.Subject, Incidents: []HubIncident{}}
 	e.Account, e.Alias, e.Region = placed(m.Place)
-	for _, r := range m.Of[:min(len(m.Of), maxHub)] {
+	for _, r := range m.Of[:min(len(m.Of), MaxHub)] {
 		in := hubIncident(r)
 		if m.Kind == incident.Closing { // which it is as soon as this was sent
 			in.State = "closed"
