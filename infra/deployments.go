@@ -98,7 +98,7 @@ func planFile(name string, text []byte) (plan, error) {
 		say(d, fmt.Sprintf("deployments[%d]", i), wrong)
 	}
 	if d := f.Hub; d != nil {
-		h, wrong := readHub(homeIn(*d), d.Settings, f.Accounts())
+		h, wrong := readHub(homeIn(*d), d.Settings)
 		p.hub = &h
 		say(*d, "hub", wrong)
 	}

@@ -53,6 +53,24 @@ func TestAFileOfDeploymentsIsStacks(t *testing.T) {
 	}
 }
 
+// What is of another partition cannot be reached, and is refused.
+func TestAnotherPartitionIsRefused(t *testing.T) {
+	_, err := planFile("f", []byte(`{"shared": {"email": "soc@example.com", "buckets": "aaa", "trail": "create"},
+"hub": {"account": "999900000000", "region": "eu-west-1", "email": "soc@example.com"}, "deployments": [
+{"account": "111122223333", "region": "us-gov-west-1"},
+{"account": "111122223333", "region": "eu-west-1", "managementTrail": "arn:aws-cn:cloudtrail:cn-north-1:111122223333:trail/all"}]}`))
+	for _, want := range []string{`f:3: deployments[0] (111122223333 us-gov-west-1): hub is "arn:aws:events:eu-west-1:999900000000:event-bus/NightlatchHub", of the partition aws, and the stack goes to us-gov-west-1, of aws-us-gov`,
+		`f:4: deployments[1] (111122223333 eu-west-1): managementTrail is "arn:aws-cn:`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	s := read(t, onlyAthena(aTrail)...)
+	if err := s.deployTo(account, "us-gov-west-1"); err == nil || !strings.Contains(err.Error(), "trail is") {
+		t.Errorf("a trail of aws in GovCloud: got %v", err)
+	}
+}
+
 // Where mode act would ask about everything, that is said before it is deployed.
 func TestActWithoutManagementEventsIsSaid(t *testing.T) {
 	const elsewhere = "arn:aws:cloudtrail:us-east-1:111122223333:trail/all"

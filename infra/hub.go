@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,6 +44,18 @@ type Hub struct {
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
 const maxSenders = 150
 
+// maxBusPolicy is how many bytes the policy of a bus has.
+const maxBusPolicy = 10 << 10
+
+// policySize is how many the hub's has.
+func (h Hub) policySize() int {
+	text, err := json.Marshal(document(h.mayPut(h.Home.arn("events", "event-bus/"+hubName))...))
+	if err != nil {
+		panic(err) // it is texts
+	}
+	return len(text)
+}
+
 var (
 	hubAccount   = lazyregexp.New(`^[0-9]{12}$`)
 	organization = lazyregexp.New(`^o-[a-z0-9]{10,32}$`) // https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html
@@ -58,8 +71,8 @@ func (h *Hub) fields() []field {
 		field{"organization", "the id of an organization, o-…", "", false, func(v string) error { return match(v, organization, &h.Organization) }})
 }
 
-// readHub makes the settings of a hub whose home is known, with each mistake for itself. accounts may send beside those of the settings.
-func readHub(home Home, context map[string]any, accounts []string) (Hub, []error) {
+// readHub makes the settings of a hub whose home is known, with each mistake for itself.
+func readHub(home Home, context map[string]any) (Hub, []error) {
 	h := Hub{Settings: Settings{Home: home, Given: map[string]any{}}}
 	wrong := unknown(h.fields(), context)
 	for _, f := range h.fields() {
@@ -73,12 +86,11 @@ func readHub(home Home, context map[string]any, accounts []string) (Hub, []error
 	if err := h.checkWatchers(); err != nil {
 		wrong = append(wrong, misset{"watchers", fmt.Errorf("watchers is %q: %v", strings.Join(h.Watchers, ","), err)})
 	}
-	h.Accounts = append(h.Accounts, accounts...)
-	slices.Sort(h.Accounts)
-	h.Accounts = slices.Compact(h.Accounts)
 	switch n := len(h.Accounts); {
 	case n == 0 && len(wrong) == 0:
 		wrong = append(wrong, misset{"accounts", fmt.Errorf("accounts is missing, and a hub hears nobody without it: give -c accounts=…, 12-digit ids with commas between them")})
+	case len(wrong) == 0 && h.policySize() > maxBusPolicy:
+		wrong = append(wrong, misset{"accounts", fmt.Errorf("accounts are %d, and the policy of a bus in %s has no room for so many: make a second hub in another region", n, home.Region)})
 	case n > maxSenders:
 		wrong = append(wrong, misset{"accounts", fmt.Errorf("accounts are %d, and the policy of a bus has room for %d: make a second hub in another region", n, maxSenders)})
 	}

@@ -82,7 +82,7 @@ func TestTheFullestEnvironmentFits(t *testing.T) {
 	user, topic := "arn:aws-us-gov:iam::111122223333:user/", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:"
 	fullest := func(more ...string) template {
 		return synth(t, append([]string{"eventDataStore", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aStore), "mode", "observe", "observeUntil", "2026-12-31",
-			"protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 30), "chat", full(topic+"2", 70),
+			"protectTag", full("", 128), "metricsFilter", full("", 64), "logLevel", "debug", "epoch", full("", 64), "unit", full("", 64), "webhook", full("", 30), "slack", full("", 30), "events", full("", 30), "chat", full(topic+"2", 70),
 			"trail", strings.NewReplacer("arn:aws:", "arn:aws-us-gov:", "eu-west-1", "us-gov-west-1").Replace(aTrail), "evidence", "athena",
 			"topics", strings.Join([]string{full(topic, 200), full(topic+"1", maxTopics-201-160-2*longestARN-26-21)}, ",")}, more...)...)
 	}

@@ -125,7 +125,7 @@ type field struct {
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and the role repeats the users.
 //
 // managementRoom is what the location of a second trail takes of it, at its longest.
-const maxProtected, maxTopics, managementRoom = 1730, 700, 63 + 200 + 60 + len(`"NIGHTLATCH_MANAGEMENT_LOCATION":"s3://",`)
+const maxProtected, maxTopics, managementRoom = 1640, 700, 63 + 200 + 60 + len(`"NIGHTLATCH_MANAGEMENT_LOCATION":"s3://",`)
 
 var (
 	storeARN  = lazyregexp.New(`^arn:(aws[a-z-]*):cloudtrail:([a-z0-9-]+):([0-9]{12}):eventdatastore/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
@@ -367,6 +367,12 @@ func (s Settings) wrongHere() (wrong []error) {
 	}
 	if err := s.checkRegion(); err != nil {
 		wrong = append(wrong, misset{"steps", err})
+	}
+	for _, of := range []struct{ key, arn string }{{"trail", s.Trail}, {"eventDataStore", s.EventDataStore}, {"managementTrail", s.ManagementTrail}, {"hub", s.Hub}} {
+		here, there := settings.PartitionOf(s.Home.Region), homeOf(of.arn).Partition
+		if s.Home.Region != "" && there != "" && there != here {
+			wrong = append(wrong, misset{of.key, fmt.Errorf("%s is %q, of the partition %s, and the stack goes to %s, of %s: no call leads from one to the other", of.key, of.arn, there, s.Home.Region, here)})
+		}
 	}
 	return wrong
 }

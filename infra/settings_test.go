@@ -198,7 +198,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"protected", "arn:aws:iam::*2223333:user/x", `"arn:aws:iam::*2223333:user/x" is not`},
 		{"watchTag", "a=b", `watchTag is "a=b", and buckets has no *`},
 		{"watchTag", "a,b", `watchTag is "a,b", and should be a tag of buckets, KEY or KEY=VALUE, with buckets=*`},
-		{"unit", "Prod<b>", `unit is "Prod<b>", and should be up to 128 letters`},
+		{"unit", "Prod<b>", `unit is "Prod<b>", and should be up to 64 letters`},
 		{"protected", "arn:aws:iam::111122223333:user/${aws:username}", "is not"},
 		{"protected", "arn:aws:iam::444455556666:user/bob", "is not of account 111122223333"},
 		{"protected", strings.Repeat("arn:aws:iam::111122223333:user/bob,", 80), "use the tag instead"},

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,6 +49,8 @@ type Settings struct {
 	// Account is the deployment's, where it is known, and Role the name of a role in it that is assumed with what the AWS configuration says;
 	// "" for none.
 	Account, Role string
+	// Profiles keeps the credentials of profiles that several deployments share: nobody is asked twice for a code of his MFA device. nil keeps none.
+	Profiles *Profiles
 	// Token asks the human for a code of his MFA device, where a profile wants one.
 	Token func() (string, error)
 }
@@ -105,7 +109,10 @@ func Open(ctx context.Context, s Settings) (*Deployment, error) {
 	if s.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(s.Profile))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := s.Profiles.load(ctx, s.Profile, options)
+	if s.Region != "" {
+		cfg.Region = s.Region
+	}
 	var profile config.SharedConfigProfileNotExistError
 	switch {
 	case errors.As(err, &profile):
@@ -141,15 +148,50 @@ func Open(ctx context.Context, s Settings) (*Deployment, error) {
 	return d, nil
 }
 
-// assume takes the role, with the credentials that the configuration has.
+// Profiles are AWS configurations by the names of their profiles. The zero Profiles has none yet. It is safe for use by several goroutines.
+type Profiles struct {
+	mu     sync.Mutex
+	loaded map[string]aws.Config
+}
+
+// load reads a configuration, once for each profile.
+func (p *Profiles) load(ctx context.Context, profile string, options []func(*config.LoadOptions) error) (aws.Config, error) {
+	if p == nil {
+		return config.LoadDefaultConfig(ctx, options...)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cfg, ok := p.loaded[profile]; ok {
+		return cfg.Copy(), nil
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err == nil {
+		if p.loaded == nil {
+			p.loaded = map[string]aws.Config{}
+		}
+		p.loaded[profile] = cfg.Copy()
+	}
+	return cfg, err
+}
+
+// notInName is what the name of a role's session cannot have: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+var notInName = regexp.MustCompile(`[^\w+=,.@-]`)
+
+// assume takes the role, with the credentials that the configuration has. The session has the human's own name, for whoever reads the logs.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (s Settings) assume(ctx context.Context, cfg *aws.Config) error {
 	arn := "arn:" + settings.PartitionOf(cfg.Region) + ":iam::" + s.Account + ":role/" + s.Role
-	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(*cfg), arn, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = "nightlatch"
-	}))
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	me, err := sts.NewFromConfig(*cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return failed(call{"sts:GetCallerIdentity", "yourself"}, err)
+	}
+	caller := aws.ToString(me.Arn)
+	name := notInName.ReplaceAllString(caller[strings.LastIndexAny(caller, "/:")+1:], "-")
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(*cfg), arn, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = fmt.Sprintf("%.64s", name+strings.Repeat("-", max(0, 2-len(name)))) // two characters at least
+	}))
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return failed(call{"sts:AssumeRole", arn}, err)
 	}

@@ -19,7 +19,8 @@ import (
 type File struct {
 	// Deployments are in the file's order, at least one, and no two of one account and region.
 	Deployments []Deployment
-	// Hub is the hub's stack, nil where the file has none. Where it has one, each deployment has the setting hub, unless it says otherwise.
+	// Hub is the hub's stack, nil where the file has none. Where it has one, each deployment has the setting hub, unless it says otherwise, and the hub
+	// has the accounts of all of them beside its own.
 	Hub *Deployment
 }
 
@@ -71,7 +72,7 @@ func (f File) Accounts() []string {
 const (
 	accountKey, regionKey, profileKey, roleKey = "account", "region", "profile", "role"
 	sharedKey, unitsKey, unitKey               = "shared", "units", "unit"
-	hubKey, deploymentsKey                     = "hub", "deployments"
+	hubKey, accountsKey, deploymentsKey        = "hub", "accounts", "deployments"
 )
 
 var (
@@ -133,6 +134,13 @@ func Parse(name string, text []byte) (File, error) {
 	if _, ok := root.members[hubKey]; ok {
 		hub := p.deployment(hubKey, p.object(root, hubKey))
 		hub.Stack = settings.HubName
+		given, _ := settings.Text(hub.Settings[accountsKey])
+		accounts := f.Accounts()
+		if given != "" {
+			accounts = append(accounts, strings.Split(given, ",")...)
+		}
+		slices.Sort(accounts)
+		hub.Settings[accountsKey] = strings.Join(slices.Compact(accounts), ",")
 		f.Hub = &hub
 		for i, d := range f.Deployments {
 			if d.lines[hubKey] == 0 { // or it has another, or null
@@ -226,7 +234,11 @@ func (p *parser) deployment(what string, n node, common ...node) Deployment {
 		case !there && k.required:
 			p.wrong(n.line, "%s has no %s: give %s", what, k.key, k.accepts)
 		case there && !k.form.MatchString(text):
-			p.wrong(d.lines[k.key], "%s of %s is %+.100q, and should be %s", k.key, what, fmt.Sprint(given), k.accepts)
+			shown, ok := settings.Text(given)
+			if !ok {
+				shown = fmt.Sprint(given)
+			}
+			p.wrong(d.lines[k.key], "%s of %s is %+.100q, and should be %s", k.key, what, shown, k.accepts)
 		default:
 			*k.into = text
 		}

@@ -52,7 +52,7 @@ func TestAFileIsRead(t *testing.T) {
 	if d := f.Deployments[0]; !d.Shared("email") || d.Shared("mode") || d.Shared("buckets") || d.Shared("") {
 		t.Error("what is shared is not told from what is its own")
 	}
-	if f.Hub == nil || f.Hub.Stack != "NightlatchHub" || f.Hub.Name() != "the hub in 999900000000 eu-west-1" || f.Hub.Account != "999900000000" || len(f.Hub.Settings) != 1 || f.Hub.Role != "" {
+	if f.Hub == nil || f.Hub.Stack != "NightlatchHub" || f.Hub.Name() != "the hub in 999900000000 eu-west-1" || f.Hub.Account != "999900000000" || len(f.Hub.Settings) != 2 || f.Hub.Settings["accounts"] != "111122223333" || f.Hub.Role != "" {
 		t.Errorf("the hub is %+v", f.Hub)
 	}
 	if got := f.Accounts(); len(got) != 1 || got[0] != "111122223333" {
@@ -116,7 +116,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		"{\"deployments\": [\n" + one + ",\n" + one + "\n]}": {"f:3: account 111122223333 has region eu-west-1 twice, first in line 2"},
 		"{\"deployments\": [\n{},\n{\"account\": 111122223333, \"region\": \"Ireland\"}\n],\n\"share\": {}}": {
 			"f:2: deployments[0] has no account: give an account id of 12 digits", "f:2: deployments[0] has no region: give an AWS region",
-			`f:3: account of deployments[1] is "1.11122223333e+11", and should be an account id of 12 digits, in quotation marks`,
+			`f:3: account of deployments[1] is "111122223333", and should be an account id of 12 digits, in quotation marks`,
 			`f:3: region of deployments[1] is "Ireland", and should be an AWS region`,
 			"f:5: the file has no share; it has shared, units, hub, deployments"},
 		"{\"shared\": {\"account\": \"111122223333\",\n\"x\": {}, \"y\": true, \"z\": [1]},\n\"deployments\": [" + one + "," + strings.Replace(one, "eu-west-1", "eu-west-2", 1) + "]}": {

@@ -19,7 +19,7 @@ import (
 
 // everywhere has a command go through all deployments of a file.
 type everywhere struct {
-	All string `placeholder:"FILE" help:"Do it in every deployment of this file, as the CDK's -c deployments=FILE has it, with your own credentials, or with the profile or role that it gives."`
+	All *string `placeholder:"FILE" help:"Do it in every deployment of this file, as the CDK's -c deployments=FILE has it, with your own credentials, or with the profile or role that it gives."`
 }
 
 // atOnce is how many deployments are visited beside each other: one that does not answer holds up few of the others.
@@ -41,29 +41,27 @@ type visitor func(ctx context.Context, d *deployment.Deployment, v *visit) error
 // visits asks every deployment of the file, and prints each answer in the file's order as soon as it is there. It returns an error where any has not
 // answered, which names them: what was not asked is not known.
 func (e everywhere) visits(ctx context.Context, s streams, p place, asJSON bool, ask visitor) error {
-	if p.Region != "" || p.Profile != "" {
-		return badInput{errors.New("--all goes with no --region and no --profile: the file says where each deployment is, and how it is reached")}
-	}
-	f, err := e.read()
+	f, err := e.read(p)
 	if err != nil {
 		return err
 	}
-	return e.visit(ctx, s, p, asJSON, f.Deployments, ask)
+	return visitAll(ctx, s, p, asJSON, f.Deployments, ask)
 }
 
-// visit is visits of some of the file's stacks.
-func (e everywhere) visit(ctx context.Context, s streams, p place, asJSON bool, stacks []deployments.Deployment, ask visitor) error {
+// visitAll is visits of these stacks.
+func visitAll(ctx context.Context, s streams, p place, asJSON bool, stacks []deployments.Deployment, ask visitor) error {
 	all, done := make([]visit, len(stacks)), make([]chan struct{}, len(stacks))
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
 	var asking sync.Mutex // one question at a time for a code of the MFA device
+	profiles := &deployment.Profiles{}
 	quiet := streams{in: s.in, out: io.Discard, err: io.Discard, tmp: s.tmp}
 	go workers.Pool{Size: atOnce}.Each(len(all), func(i int) {
 		defer close(done[i])
 		v := &all[i]
 		v.d = stacks[i]
-		there := deployment.Settings{Stack: v.d.Stack, Region: v.d.Region, Profile: v.d.Profile, Account: v.d.Account, Role: v.d.Role, Token: func() (string, error) {
+		there := deployment.Settings{Stack: v.d.Stack, Region: v.d.Region, Profile: v.d.Profile, Account: v.d.Account, Role: v.d.Role, Profiles: profiles, Token: func() (string, error) {
 			asking.Lock()
 			defer asking.Unlock()
 			fmt.Fprintf(s.err, "Code of your MFA device, for %s: ", v.d.Name())
@@ -132,24 +130,33 @@ const allSchema = "nightlatch.all/1"
 // json is what a deployment has answered, or why it has not.
 func (v visit) json() (json.RawMessage, error) {
 	answer := struct {
+		Stack   string          `json:"stack"`
 		Account string          `json:"account"`
 		Region  string          `json:"region"`
 		Error   string          `json:"error,omitempty"`
 		Answer  json.RawMessage `json:"answer,omitempty"`
-	}{Account: v.d.Account, Region: v.d.Region, Answer: bytes.TrimSpace(v.object)}
+	}{Stack: v.d.Stack, Account: v.d.Account, Region: v.d.Region, Answer: bytes.TrimSpace(v.object)}
 	if v.err != nil {
 		answer.Error = sentence(v.err)
 	}
 	return json.Marshal(answer)
 }
 
-// read reads the file.
-func (e everywhere) read() (deployments.File, error) {
-	text, err := os.ReadFile(e.All)
+// read reads the file. p says what else was given.
+func (e everywhere) read(p place) (deployments.File, error) {
+	if p.Region != "" || p.Profile != "" {
+		return deployments.File{}, badInput{errors.New("--all goes with no --region and no --profile: the file says where each deployment is, and how it is reached")}
+	}
+	return readDeployments(*e.All)
+}
+
+// readDeployments reads a file of deployments.
+func readDeployments(name string) (deployments.File, error) {
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return deployments.File{}, badInput{fmt.Errorf("reading the deployments: %v", err)}
 	}
-	f, err := deployments.Parse(e.All, text)
+	f, err := deployments.Parse(name, text)
 	if err != nil {
 		return deployments.File{}, badInput{err}
 	}

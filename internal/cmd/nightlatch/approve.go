@@ -75,7 +75,7 @@ func (c *modeCmd) Run(ctx context.Context, s streams) error {
 	case mode == containment.ModeAct:
 		return badInput{fmt.Errorf("the mode can only be lowered here, to ask or observe; to raise it, deploy with -c mode=act")}
 	}
-	if c.All != "" {
+	if c.All != nil {
 		return c.lowerAll(ctx, s, mode)
 	}
 	d, url, err := c.openApprover(ctx, s, c.inTable, c.atURL)

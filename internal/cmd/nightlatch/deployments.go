@@ -69,8 +69,7 @@ func (c *deploymentsCmd) Run(ctx context.Context, s streams) error {
 		v.object, err = json.Marshal(st)
 		return err
 	}
-	e := everywhere{c.File}
-	f, err := e.read()
+	f, err := readDeployments(c.File)
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func (c *deploymentsCmd) Run(ctx context.Context, s streams) error {
 	if f.Hub != nil {
 		stacks = append(slices.Clone(stacks), *f.Hub)
 	}
-	return e.visit(ctx, s, place{Stack: defaultStack}, c.JSON, stacks, ask)
+	return visitAll(ctx, s, place{Stack: defaultStack}, c.JSON, stacks, ask)
 }
 
 // lowered is what holds a deployment back.
@@ -191,7 +190,10 @@ func (c *modeCmd) lowerAll(ctx context.Context, s streams, mode containment.Mode
 	if c.Table != "" || c.URL != "" {
 		return badInput{fmt.Errorf("--all goes with no --table and no --url: each deployment's stack names its own")}
 	}
-	fmt.Fprintf(s.err, "Lowering the mode to %s in every deployment of %s.\n", mode, prose.Safe(c.All))
+	if _, err := c.everywhere.read(c.place); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "Lowering the mode to %s in every deployment of %s.\n", mode, prose.Safe(*c.All))
 	return c.visits(ctx, s, c.place, false, func(ctx context.Context, d *deployment.Deployment, v *visit) error {
 		said, err := d.LowerMode(ctx, string(mode))
 		v.line = prose.Plain(said)

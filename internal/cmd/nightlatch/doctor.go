@@ -33,7 +33,7 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return badInput{err}
 	}
-	if c.All != "" {
+	if c.All != nil {
 		return c.runAll(ctx, s, policy)
 	}
 	d, err := c.open(ctx, s, inTable{}, atURL{})

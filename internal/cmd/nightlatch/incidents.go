@@ -37,7 +37,7 @@ func (c *incidentsCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.All != "" {
+	if c.All != nil {
 		return c.runAll(ctx, s, f)
 	}
 	d, err := c.open(ctx, s, c.inTable, atURL{})
