@@ -101,7 +101,7 @@ var shared = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb":             {"incident/dynamo", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types":       {"incident/dynamo", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/lambda":               {"containment/cutter", "doctor/awsstack", "rehearsal/awscanary", "deployment"},
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types":         {"containment/cutter", "doctor/awsstack"},
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types":         {"containment/cutter", "doctor/awsstack", "deployment"},
 	"github.com/aws/aws-sdk-go-v2/service/scheduler":            {"incident/scheduler", "doctor/awsstack"},
 	"github.com/aws/aws-sdk-go-v2/service/s3control":            {"posture/awsposture"}, // whose path begins as that of S3
 	"github.com/aws/aws-sdk-go-v2/service/s3control/types":      {"posture/awsposture"},

@@ -35,7 +35,7 @@ func TestDoctorSaysTheAnswerFirst(t *testing.T) {
 	}
 	first := func(text string) string { line, _, _ := strings.Cut(text, "\n"); return line }
 	// What only the functions may ask is what they have said, and they have said nothing yet.
-	if got := examine(1); first(got) != "22 of 23 hold; 1 could not be read: questions" || !strings.Contains(got, "COULD NOT BE READ: questions. The doctor's function has not said anything of it yet\n") {
+	if got := examine(1); first(got) != "22 of 24 hold; 2 could not be read: access, questions" || !strings.Contains(got, "COULD NOT BE READ: questions. The doctor's function has not said anything of it yet\n") {
 		t.Error(got)
 	}
 	table, err := dynamo.New(a.Config, checkstest.Table)
@@ -43,14 +43,15 @@ func TestDoctorSaysTheAnswerFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := doctor.Report{Name: doctor.QuestionsName, At: time.Now(), Answer: doctor.Answer{State: doctor.Holds, Says: "athena takes 7 questions"}}
-	if err := checks.Memory(table).Save(t.Context(), doctor.Kept{Reports: map[string]doctor.Report{said.Name: said}}); err != nil {
+	reads := doctor.Report{Name: doctor.AccessName, At: time.Now(), Answer: doctor.Answer{State: doctor.Holds, Says: "a file was read"}}
+	if err := checks.Memory(table).Save(t.Context(), doctor.Kept{Reports: map[string]doctor.Report{said.Name: said, reads.Name: reads}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := examine(0); first(got) != "23 of 23 hold" {
+	if got := examine(0); first(got) != "24 of 24 hold" {
 		t.Error(got)
 	}
 	a.Alarm["Threshold"] = cbor.Float64(100 << 30)
-	if got := examine(1); first(got) != "22 of 23 hold; 1 broken: alarms" || !strings.Contains(got, "\nBROKEN: alarms\n  Alarm nightlatch-exports-1m: its Threshold is 107374182400, and was deployed as 1073741824\n    ") {
+	if got := examine(1); first(got) != "23 of 24 hold; 1 broken: alarms" || !strings.Contains(got, "\nBROKEN: alarms\n  Alarm nightlatch-exports-1m: its Threshold is 107374182400, and was deployed as 1073741824\n    ") {
 		t.Error(got)
 	}
 	var in struct {
@@ -58,7 +59,7 @@ func TestDoctorSaysTheAnswerFirst(t *testing.T) {
 		Holds, Broken, Unread int
 		Checks                []struct{ Name, State string }
 	}
-	if err := json.Unmarshal([]byte(examine(1, "--json")), &in); err != nil || in.Schema != "nightlatch.doctor/1" || in.Holds != 22 || in.Broken != 1 || in.Unread != 0 || len(in.Checks) != 23 {
+	if err := json.Unmarshal([]byte(examine(1, "--json")), &in); err != nil || in.Schema != "nightlatch.doctor/1" || in.Holds != 23 || in.Broken != 1 || in.Unread != 0 || len(in.Checks) != 24 {
 		t.Errorf("got %+v, %v", in, err)
 	}
 	a.Alarm["Threshold"] = cbor.Float64(1 << 30)
