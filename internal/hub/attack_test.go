@@ -149,3 +149,157 @@ func TestSumsAreNeverNegative(t *testing.T) {
 		t.Errorf("got %.2000s", m)
 	}
 }
+
+// flood are events of one account, each of as many incidents as an event lists.
+func flood(events int, key func(i, j int) string, id string) (all []event) {
+	for i := range events {
+		var incidents []string
+		for j := range report.MaxHub {
+			incidents = append(incidents, written(fmt.Sprint(id, i, "-", j), key(i, j), 1<<60))
+		}
+		all = append(all, eventAt(prod, "eu-west-1", midnight, incidents...))
+	}
+	return all
+}
+
+// region is one that an attacker invents.
+func region(i int) string { return fmt.Sprintf("eu-%c%c-1", 'a'+i/26, 'a'+i%26) }
+
+// told is the message of a record that names the neighbour.
+func told(t *testing.T, name string, r Record, parts ...string) report.Message {
+	t.Helper()
+	m := message(r.claimed(r.Version), newNight(t).Here)
+	for _, p := range append(parts, test) {
+		if !strings.Contains(m.Body, p) {
+			t.Errorf("%s: it does not say %q:\n%.3000s", name, p, m)
+		}
+	}
+	if len(m.Body) > maxBody {
+		t.Errorf("%s: a message of %d bytes", name, len(m.Body))
+	}
+	return m
+}
+
+// However many threads or incidents an account has, a neighbour's is told with them, and the message says what is not kept.
+func TestAFloodOfOneAccountDropsNoNeighbour(t *testing.T) {
+	many := func(i, j int) string { return fmt.Sprintf("AKIAFAKE%04d%04d", i, j) }
+	for name, f := range map[string][]event{"threads": flood(10, many, "f"), "one thread": flood(14, func(int, int) string { return other }, "f"), "the neighbour's thread": flood(14, func(int, int) string { return stolen }, "f")} {
+		r := Record{}.next(append([]event{neighbour()}, f...), midnight)
+		told(t, name, r, "TOO MANY INCIDENTS OF ACCOUNT "+prod)
+		if len(r.Threads) > maxThreads {
+			t.Errorf("%s: %d threads", name, len(r.Threads))
+		}
+		for range 30 {
+			r = r.Smaller()
+		}
+		if text, _ := json.Marshal(r); !strings.Contains(string(text), `"neighbour"`) || len(text) > 4000 {
+			t.Errorf("%s: made smaller, it has %d bytes, and the neighbour is not in it", name, len(text))
+		}
+	}
+	// He has the hub pause, and then floods it.
+	r, now, heard := Record{}, midnight, false
+	tell := func() {
+		if c := r.claimed(r.Version); !c.empty() {
+			heard = heard || strings.Contains(message(c, newNight(t).Here).Body, test)
+			r = r.sent(r.Version, now)
+		}
+	}
+	for i := range 22 {
+		r = r.next([]event{eventAt(prod, "eu-west-1", now, written(fmt.Sprint("p", i), fmt.Sprintf("AKIAPAUSE%011d", i), 1))}, now)
+		tell()
+		now = now.Add(61 * time.Second)
+	}
+	r = r.next([]event{neighbour()}, now)
+	tell()
+	for _, e := range flood(10, many, "g") {
+		r = r.next([]event{e}, now)
+		tell()
+	}
+	for range 15 {
+		now = now.Add(time.Minute)
+		r = r.next(nil, now)
+		tell()
+	}
+	if !heard {
+		t.Error("the neighbour was dropped before he was told")
+	}
+}
+
+// Regions that an attacker invents put no neighbour out of a message, and keep none from being missed.
+func TestInventedRegionsHideNoNeighbour(t *testing.T) {
+	apart, tied := []event{}, []event{}
+	for i := range 600 {
+		apart = append(apart, eventAt(prod, region(i), midnight, written(fmt.Sprint("a", i), fmt.Sprintf("AKIAFAKE%08d", i), 1<<60), written(fmt.Sprint("b", i), fmt.Sprintf("AKIAFAKB%08d", i), 1<<60)))
+		tied = append(tied, eventAt(prod, region(i), midnight, written(fmt.Sprint("a", i), stolen, 1<<60)))
+	}
+	told(t, "apart", Record{}.next(append(apart, neighbour()), midnight))
+	m := told(t, "tied", Record{}.next(append(tied, neighbour()), midnight), "\n"+test+" eu-west-1: 1 TO DECIDE")
+	if !strings.Contains(m.Body, "ONE THIEF IN 2 ACCOUNTS") {
+		t.Errorf("got %.2000s", m)
+	}
+	r := Record{}.next(append(apart, neighbour()), midnight)
+	if len(r.Heard) != maxRegions+2 {
+		t.Errorf("%d deployments are heard", len(r.Heard))
+	}
+	r = r.sent(r.Version, midnight)
+	now := midnight.Add(Silence + time.Minute)
+	r = r.next(nil, now)
+	told(t, "silence", r, "- "+test+" eu-west-1, last at", "NOT HEARD")
+	r = r.sent(r.Version, now)
+	if r = r.next(nil, now.Add(Keep)); len(r.Heard) != 0 {
+		t.Errorf("%d deployments are waited for that were told silent long ago", len(r.Heard))
+	}
+}
+
+// A message is short however long what an attacker writes is: what may keep the hub from hearing stands first, and all accounts are named.
+func TestALongMessageLeavesOutNoAccount(t *testing.T) {
+	long := strings.Repeat(`\u202e`, 66)
+	var events []event
+	for k := range 8 {
+		for i := range 20 {
+			var incidents []string
+			for j := range 3 {
+				steps := strings.Repeat(fmt.Sprintf(`{"action":"%s","target":"%s","state":"%s"},`, long, long, long), 5)
+				incidents = append(incidents, strings.Replace(strings.Replace(written(fmt.Sprintf("a-%d-%d-%d", k, i, j), fmt.Sprintf("AKIAFAKE%08d", k), 5), `["b"]`, `["`+long+`","`+long+`"]`, 1), `"judged"`, `"steps":[`+strings.TrimSuffix(steps, ",")+`],"judged"`, 1))
+			}
+			events = append(events, eventAt(prod, region(i), midnight, incidents...))
+		}
+	}
+	events = append(events, neighbour(), read(enveloped(data, json.RawMessage(`{"schema":"nightlatch.hub/1","account_id":"999999999999","incidents":[]}`)), []string{prod, test, data}))
+	m := told(t, "long", Record{}.next(events, midnight), "Left out for room: ", "- ALARM in "+test)
+	if !strings.HasPrefix(m.Body, "- FORGED EVENT OF ACCOUNT "+data) || strings.Index(m.Body, "Means: whoever") > strings.Index(m.Body, "\nThread ") {
+		t.Errorf("it does not begin with what may keep the hub from hearing:\n%.1000s", m)
+	}
+	// All accounts that a hub has.
+	r := Record{}
+	for i := range 150 {
+		e := eventAt(prod, "eu-west-1", midnight, written("a", fmt.Sprintf("AKIAFAKE%08d", i/2), 5))
+		e.account = fmt.Sprintf("%012d", 7000+i)
+		for _, in := range []string{"eu-west-1", "eu-west-2", "eu-west-3"} {
+			e.region = in
+			r = r.next([]event{e}, midnight)
+		}
+	}
+	for i := range r.Threads {
+		r.Threads[i].claim(r.Version, midnight)
+	}
+	m = message(r.claimed(r.Version), newNight(t).Here)
+	for i := range 150 {
+		if !strings.Contains(m.Body, fmt.Sprintf("%012d", 7000+i)) {
+			t.Errorf("account %d is not named", i)
+		}
+	}
+}
+
+// Somebody's test is told as one, once an hour of a deployment; the hourly one of a deployment itself is not.
+func TestATestIsToldAsOne(t *testing.T) {
+	n := newNight(t)
+	body := func(subject string) string {
+		return enveloped(prod, report.HubEvent{Schema: report.HubSchema, Kind: report.Test, Subject: subject, Account: prod, Region: "eu-west-1"})
+	}
+	n.none(n.hears(0, body(report.HubTest)))
+	n.one(n.hears(time.Second, body("[nightlatch] TEST: x")), "[nightlatch hub] TEST of 1 deployment", "- "+prod+" eu-west-1\n", "Nothing has happened")
+	n.none(n.hears(time.Minute, body("[nightlatch] TEST: x")))
+	n.none(n.hears(59*time.Minute, body("[nightlatch] TEST: x")))
+	n.one(n.hears(time.Hour+time.Second, body("[nightlatch] TEST: x")), "TEST of 1 deployment")
+}

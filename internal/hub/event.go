@@ -36,6 +36,7 @@ type event struct {
 	alias   string
 	region  string // the detail's; "" where it is none
 	tick    bool
+	test    bool // somebody tries whether the team hears
 	// wrong is why it is not believed, and unread says that it cannot be read at all: it goes to the dead letters.
 	wrong  wrong
 	unread bool
@@ -96,6 +97,7 @@ func read(body string, accounts []string) event {
 		e.wrong = wrong{What: forged, Account: e.account, Shown: "it says that it is of account " + cut(d.Account) + ": " + cut(d.Subject)}
 		return e
 	}
+	e.test = d.Kind == report.Test && d.Subject != report.HubTest
 	if regionID.MatchString(d.Region) {
 		e.region = d.Region
 	}

@@ -3,13 +3,16 @@
 //
 // Incidents are one thread, a thief's, where they suspect the same credential, or where their suspects worked from the same network, and nobody else
 // did. The first message about a thread goes out at once, and then one as others join or something changes, in growing intervals. Whoever may write to
-// the bus is one of our deployments, in its own account: what he writes is text, is bounded, and can make threads one that are two, or make noise. Each
-// account that joins is told all the same, at most a quarter of an hour later.
+// the bus is one of our deployments, in its own account: what he writes is text, is bounded, and can make threads one that are two, or make noise. What
+// is too much is left out of the account that has the most, and that is said. Each account that joins is told all the same, at most a quarter of an hour
+// later, and is named in a message however long.
 package hub
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -42,9 +45,11 @@ const (
 	ahead = 10 * time.Minute
 	// Claim is how long a run has to send what it said it would; after that another does. No run lives as long.
 	Claim = 4 * time.Minute
-	// maxIncidents and maxThreads bound what is kept. maxOrdinary, maxHeard, maxWrongs and maxSeen bound the rest.
-	maxIncidents, maxThreads                  = 2000, 1000
-	maxOrdinary, maxHeard, maxWrongs, maxSeen = 500, 1000, 50, 200
+	// maxIncidents and maxThreads bound what is kept. maxOrdinary, maxWrongs and maxSeen bound the rest.
+	maxIncidents, maxThreads        = 2000, 1000
+	maxOrdinary, maxWrongs, maxSeen = 500, 50, 200
+	// maxRegions is how many regions of an account are kept apart: AWS has fewer. The further ones are otherRegions.
+	maxRegions, otherRegions = 40, "other regions"
 	// maxOfRun is how many incidents of one account a run takes, with those merged into them.
 	maxOfRun = 3000
 	// maxSent is how many of its messages it remembers.
@@ -133,6 +138,8 @@ type Heard struct {
 	Region  string    `json:"region,omitempty"`
 	Last    time.Time `json:"last"`
 	Telling
+	// Test is what is told of somebody's test of the way to the team.
+	Test Telling `json:"test,omitzero"`
 }
 
 // wrong is what is wrong with an event.
@@ -260,6 +267,7 @@ func (r *Record) believe(e event, used map[string]int, now time.Time) {
 			r.refuse(e, now)
 		}
 	}()
+	e.region = r.regionOf(e)
 	r.hear(e, now)
 	for _, u := range e.about {
 		r.ordinary(u.ordinary)
@@ -280,20 +288,38 @@ func (r *Record) lose(account string, n int, now time.Time) {
 	w.News++
 }
 
-// hear notes that a deployment is there.
+// hear notes that a deployment is there, and that somebody tries the way to the team: once an hour.
 func (r *Record) hear(e event, now time.Time) {
 	i := slices.IndexFunc(r.Heard, func(h Heard) bool { return h.Account == e.account && h.Region == e.region })
 	if i < 0 {
-		if len(r.Heard) >= maxHeard {
-			return
-		}
 		i = len(r.Heard)
 		r.Heard = append(r.Heard, Heard{Account: e.account, Region: e.region})
 	}
-	r.Heard[i].Last = now
+	h := &r.Heard[i]
+	h.Last = now
+	if e.test && h.Test.News == h.Test.Told && !now.Before(h.Test.At.Add(Quiet)) {
+		h.Test.News++
+	}
 }
 
-// silent has those told that were heard, and are not any more: each time once.
+// regionOf is the region of an event as it is kept: an account has so many, and the further ones are one.
+func (r *Record) regionOf(e event) string {
+	n := 0
+	for _, h := range r.Heard {
+		if h.Account == e.account {
+			if h.Region == e.region {
+				return e.region
+			}
+			n++
+		}
+	}
+	if n >= maxRegions {
+		return otherRegions
+	}
+	return e.region
+}
+
+// silent has those told that were heard, and are not any more: each time once. Who was told long ago is not waited for.
 func (r *Record) silent(now time.Time) {
 	for i := range r.Heard {
 		h := &r.Heard[i]
@@ -304,6 +330,7 @@ func (r *Record) silent(now time.Time) {
 			h.News++
 		}
 	}
+	r.Heard = slices.DeleteFunc(r.Heard, func(h Heard) bool { return h.News == h.Told && now.Sub(h.Last) >= Keep })
 }
 
 // ordinary notes networks that are no thief's alone.
@@ -539,14 +566,15 @@ func (r *Record) lateAlarms(now time.Time) {
 	}
 }
 
-// forget drops what is old, and what is more than is kept: first details, then what is closed and told, then the oldest. It says how much.
+// forget drops what is old, and what is more than is kept: first details, then incidents and threads of the accounts that have the most. It says how
+// much.
 func (r *Record) forget(now time.Time) {
 	r.Threads = slices.DeleteFunc(r.Threads, func(t Thread) bool { return t.News <= t.Told && now.Sub(t.Changed) >= Keep })
-	all := 0
+	have := map[string]int{}
 	for i := range r.Threads {
 		for p := range r.Threads[i].Places {
 			place := &r.Threads[i].Places[p]
-			all += len(place.Incidents)
+			have[place.Account] += len(place.Incidents)
 			if len(place.Incidents) <= maxDetailed {
 				continue
 			}
@@ -557,14 +585,42 @@ func (r *Record) forget(now time.Time) {
 			}
 		}
 	}
+	most := share(have, maxIncidents)
+	for account, n := range have {
+		have[account] = n - most
+	}
+	r.dropIncidents(have, now)
+	r.dropTo(maxThreads, now)
+}
+
+// share is how many each account may have, so that all have at most so many together: who has fewer keeps them all.
+func share(have map[string]int, all int) int {
+	counts := slices.Sorted(maps.Values(have))
+	for i, n := range counts {
+		if each := all / (len(counts) - i); n > each {
+			return max(each, 1)
+		}
+		all -= n
+	}
+	return all + 1
+}
+
+// dropIncidents drops so many incidents of each account: first what is closed, then what waits for nobody, each time the oldest threads first.
+func (r *Record) dropIncidents(more map[string]int, now time.Time) {
+	lost := map[string]int{}
 	for _, over := range []func(Incident) bool{func(in Incident) bool { return in.State == Closed || in.State == Merged }, func(in Incident) bool { return !in.Waits }, func(Incident) bool { return true }} {
-		for i := 0; i < len(r.Threads) && all > maxIncidents; i++ {
+		for i := range r.Threads {
 			t := &r.Threads[i]
 			for p := range t.Places {
+				account := t.Places[p].Account
+				if more[account] <= 0 {
+					continue
+				}
 				kept := t.Places[p].Incidents[:0:0]
 				for _, in := range t.Places[p].Incidents {
-					if all > maxIncidents && over(in) {
-						all--
+					if more[account] > 0 && over(in) {
+						more[account]--
+						lost[account]++
 						t.Lost++
 						continue
 					}
@@ -574,7 +630,15 @@ func (r *Record) forget(now time.Time) {
 			}
 		}
 	}
-	r.dropTo(maxThreads)
+	r.Threads = slices.DeleteFunc(r.Threads, func(t Thread) bool { return len(t.accounts()) == 0 })
+	r.loseAll(lost, now)
+}
+
+// loseAll notes what is not kept any more, by account.
+func (r *Record) loseAll(lost map[string]int, now time.Time) {
+	for _, account := range slices.Sorted(maps.Keys(lost)) {
+		r.lose(account, lost[account], now)
+	}
 }
 
 // weight orders the incidents of a place: what waits for a human first, then what CloudWatch confirms, then bytes.
@@ -615,7 +679,7 @@ func (r *Record) tellings() (all []*Telling) {
 		all = append(all, &r.Wrongs[i].Telling)
 	}
 	for i := range r.Heard {
-		all = append(all, &r.Heard[i].Telling)
+		all = append(all, &r.Heard[i].Telling, &r.Heard[i].Test)
 	}
 	return all
 }
@@ -645,51 +709,117 @@ func (r Record) clone() Record {
 	return r
 }
 
-// Smaller is the record with less in it, for where it is too large to be stored: first without what its incidents say, then with fewer ties, then
-// without half of the threads, those that were told longest ago first.
+// Smaller is the record with less in it, for where it is too large to be stored. The account of which most is stored has less: first without what its
+// incidents say and with fewer ties, then without half of its threads, then without half of its incidents.
 func (r Record) Smaller() Record {
 	r = r.clone()
-	said, ties := false, false
+	size := func(v any) int {
+		text, _ := json.Marshal(v)
+		return len(text)
+	}
+	sizes, own := map[string]int{}, map[string]int{}
+	var now time.Time
 	for i := range r.Threads {
 		t := &r.Threads[i]
+		if t.Changed.After(now) {
+			now = t.Changed
+		}
+		for _, p := range t.Places {
+			sizes[p.Account] += size(p)
+		}
+		if accounts := t.accounts(); len(accounts) == 1 {
+			own[accounts[0]]++
+			sizes[accounts[0]] += size(t.Keys) + size(t.Networks) + size(t.With)
+		}
+	}
+	heavy := ""
+	for _, account := range slices.Sorted(maps.Keys(sizes)) {
+		if sizes[account] > sizes[heavy] {
+			heavy = account
+		}
+	}
+	const few = 6
+	less, incidents := false, 0
+	for i := range r.Threads {
+		t := &r.Threads[i]
+		if !slices.Contains(t.accounts(), heavy) {
+			continue
+		}
+		less = less || len(t.Keys) > few || len(t.Networks) > few || len(t.With) > few
+		t.Keys, t.Networks, t.With = t.Keys[:min(len(t.Keys), few)], t.Networks[:min(len(t.Networks), few)], t.With[:min(len(t.With), few)]
 		for p := range t.Places {
+			if t.Places[p].Account != heavy {
+				continue
+			}
+			incidents += len(t.Places[p].Incidents)
 			for j := range t.Places[p].Incidents {
 				in := &t.Places[p].Incidents[j]
-				said = said || len(in.Steps)+len(in.Buckets)+len(in.Page) > 0
+				less = less || len(in.Steps)+len(in.Buckets)+len(in.Page) > 0
 				in.Steps, in.Page, in.Buckets = nil, "", nil
 			}
 		}
 	}
-	if said {
-		return r
+	switch {
+	case less:
+	case own[heavy] > 1:
+		r.drop(len(r.Threads)-own[heavy]/2, func(account string) int {
+			if account == heavy {
+				return 1
+			}
+			return len(r.Threads)
+		}, now)
+	default:
+		r.dropIncidents(map[string]int{heavy: incidents / 2}, now)
+		r.Ordinary = r.Ordinary[:len(r.Ordinary)/2]
 	}
-	const few = 6
-	for i := range r.Threads {
-		t := &r.Threads[i]
-		ties = ties || len(t.Keys) > few || len(t.Networks) > few || len(t.With) > few
-		t.Keys, t.Networks, t.With = t.Keys[:min(len(t.Keys), few)], t.Networks[:min(len(t.Networks), few)], t.With[:min(len(t.With), few)]
-	}
-	if ties {
-		return r
-	}
-	r.dropTo(len(r.Threads) / 2)
-	r.Ordinary, r.Heard = r.Ordinary[:len(r.Ordinary)/2], r.Heard[:len(r.Heard)/2]
 	return r
 }
 
-// dropTo keeps so many threads: those with news, and the newest.
-func (r *Record) dropTo(most int) {
-	n := len(r.Threads) - most
-	if n <= 0 {
+// dropTo keeps so many threads: of the accounts that have the most it drops those without news, and then the oldest.
+func (r *Record) dropTo(most int, now time.Time) {
+	if len(r.Threads) <= most {
 		return
 	}
-	news := func(t Thread) int {
-		if t.News > t.Told {
-			return 1
+	have := map[string]int{}
+	for _, t := range r.Threads {
+		for _, a := range t.accounts() {
+			have[a]++
 		}
-		return 0
 	}
-	slices.SortStableFunc(r.Threads, func(x, y Thread) int { return cmp.Or(cmp.Compare(news(x), news(y)), x.Changed.Compare(y.Changed)) })
-	r.Threads = r.Threads[n:]
+	each := share(have, most)
+	r.drop(most, func(string) int { return each }, now)
+}
+
+// drop drops threads until there are so many, and none of which an account has no more than it may.
+func (r *Record) drop(most int, may func(account string) int, now time.Time) {
+	have := map[string]int{}
+	for _, t := range r.Threads {
+		for _, a := range t.accounts() {
+			have[a]++
+		}
+	}
+	worth := func(t Thread) int {
+		if t.News <= t.Told {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(r.Threads, func(x, y Thread) int { return cmp.Or(cmp.Compare(worth(x), worth(y)), x.Changed.Compare(y.Changed)) })
+	left, lost := len(r.Threads), map[string]int{}
+	r.Threads = slices.DeleteFunc(r.Threads, func(t Thread) bool {
+		accounts := t.accounts()
+		if left <= most || slices.ContainsFunc(accounts, func(a string) bool { return have[a] <= may(a) }) {
+			return false
+		}
+		left--
+		for _, a := range accounts {
+			have[a]--
+		}
+		for _, p := range t.Places {
+			lost[p.Account] += len(p.Incidents)
+		}
+		return true
+	})
 	slices.SortFunc(r.Threads, func(x, y Thread) int { return cmp.Compare(x.Number, y.Number) })
+	r.loseAll(lost, now)
 }

@@ -377,7 +377,7 @@ func TestAnAlarmWithoutAnAnswerIsTold(t *testing.T) {
 // A deployment that was heard and is not any more is told once, and again after it was back.
 func TestSilenceIsTold(t *testing.T) {
 	n := newNight(t)
-	test := enveloped(prod, report.HubEvent{Schema: report.HubSchema, Kind: report.Test, Account: prod, Region: "eu-west-1"})
+	test := enveloped(prod, report.HubEvent{Schema: report.HubSchema, Kind: report.Test, Subject: report.HubTest, Account: prod, Region: "eu-west-1"})
 	for hour := range 3 {
 		n.none(n.hears(time.Duration(hour)*time.Hour, test))
 	}

@@ -13,17 +13,25 @@ import (
 )
 
 const (
-	// maxTold threads of a message are told in full, of each so many places, and so many incidents of a place. The rest is counted.
-	maxTold, maxPlaces, maxOfPlace = 8, 20, 3
-	// maxNames is how many credentials and networks are named.
-	maxNames = 4
+	// maxNames is how many credentials and networks are named, and maxLine how long what is said of an incident is.
+	maxNames, maxLine = 4, 1500
+	// maxBody is how long a message is: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html takes 256 KB, of whatever comes with it too.
+	maxBody = 60_000
 )
+
+// room is how much a message tells: so many threads in full, of each so many places, and so many incidents of a place. The rest is counted, and each
+// account is named.
+type room struct{ threads, places, incidents int }
+
+// rooms are from the most to the least.
+var rooms = []room{{8, 20, 3}, {8, 20, 1}, {4, 10, 1}, {2, 5, 1}, {1, 1, 1}}
 
 // claimed is what a run has said it would tell.
 type claimed struct {
 	threads []Thread
 	wrongs  []Wrong
 	silent  []Heard
+	tests   []Heard
 }
 
 func (r Record) claimed(version int64) (c claimed) {
@@ -41,21 +49,67 @@ func (r Record) claimed(version int64) (c claimed) {
 		if h.Claim == version {
 			c.silent = append(c.silent, h)
 		}
+		if h.Test.Claim == version {
+			c.tests = append(c.tests, h)
+		}
 	}
 	slices.SortStableFunc(c.threads, func(x, y Thread) int { return cmp.Compare(y.weight(), x.weight()) })
+	fairly(c.threads, Thread.accounts)
+	fairly(c.silent, Heard.accounts)
+	fairly(c.tests, Heard.accounts)
 	return c
 }
 
-func (c claimed) empty() bool { return len(c.threads)+len(c.wrongs)+len(c.silent) == 0 }
+// fairly puts what is the first of an account before what is the second of any, and so on, so that no account stands before another with all it has.
+func fairly[T any](all []T, accounts func(T) []string) {
+	type ranked struct {
+		it   T
+		rank int
+	}
+	var order []ranked
+	had := map[string]int{}
+	for _, it := range all {
+		rank := len(all)
+		for _, a := range accounts(it) {
+			rank = min(rank, had[a])
+			had[a]++
+		}
+		order = append(order, ranked{it, rank})
+	}
+	slices.SortStableFunc(order, func(x, y ranked) int { return cmp.Compare(x.rank, y.rank) })
+	for i, o := range order {
+		all[i] = o.it
+	}
+}
+
+func (p Place) accounts() []string { return []string{p.Account} }
+func (h Heard) accounts() []string { return []string{h.Account} }
+func (h Heard) place() Place       { return Place{Account: h.Account, Region: h.Region} }
+
+// also names the accounts of places that are not told one by one, where none of theirs is.
+func also(places []Place, told int) string {
+	var all []string
+	for _, p := range places[told:] {
+		if name := prose.Safe(p.Account); !slices.Contains(all, name) && !slices.ContainsFunc(places[:told], func(o Place) bool { return o.Account == p.Account }) {
+			all = append(all, name)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", also of " + strings.Join(all, ", ")
+}
+
+func (c claimed) empty() bool { return len(c.threads)+len(c.wrongs)+len(c.silent)+len(c.tests) == 0 }
 
 // hearing reports whether it is about what may keep the hub from hearing.
 func (c claimed) hearing() bool { return len(c.wrongs)+len(c.silent) > 0 }
 
 // split says which threads are told in full: the first, and of the others those in which somebody has to decide, which CloudWatch confirms, or which
 // are in several accounts.
-func (c claimed) split() (full, more []Thread) {
+func (c claimed) split(most int) (full, more []Thread) {
 	for _, t := range c.threads {
-		if len(full) == 0 || len(full) < maxTold && t.weight() >= 1<<59 {
+		if len(full) == 0 || len(full) < most && t.weight() >= 1<<59 {
 			full = append(full, t)
 		} else {
 			more = append(more, t)
@@ -158,41 +212,105 @@ func (s sums) taken() string {
 	return text
 }
 
-// message is one message about all that is claimed: the answer first, then where and who decides, then by what it is one thief's, then what is not known.
-// here is the hub's own place.
+// message is one message about all that is claimed: first what may keep the hub from hearing, then the answer, where and who decides, by what it is one
+// thief's, and what is not known. Where it is too long, it tells less of each, and says so. here is the hub's own place.
 func message(c claimed, here incident.Place) report.Message {
+	var body string
+	for i, most := range rooms {
+		if body = c.body(most, i > 0, here); len(body) <= maxBody {
+			break
+		}
+	}
+	return report.Message{Subject: subject(c), Body: body, Place: here}
+}
+
+// body is the text of a message for which there is so much room; less says that there is more to tell.
+func (c claimed) body(most room, less bool, here incident.Place) string {
 	var b strings.Builder
-	full, more := c.split()
-	if len(c.threads) > 1 || c.hearing() && len(c.threads) > 0 {
-		for _, t := range full {
-			fmt.Fprintf(&b, "- %s\n", t.headline())
-		}
-		if len(more) > 0 {
-			fmt.Fprintf(&b, "- and %d more, below\n", len(more))
-		}
-		b.WriteString("\n")
+	full, more := c.split(most.threads)
+	var lines []string
+	for _, w := range c.wrongs {
+		lines = append(lines, w.headline())
+	}
+	if len(c.silent) > 0 {
+		lines = append(lines, unheard(c.silent))
 	}
 	for _, t := range full {
-		b.WriteString(t.section())
-		b.WriteString("\n")
+		lines = append(lines, t.headline())
 	}
 	if len(more) > 0 {
-		b.WriteString(rest(more))
-		b.WriteString("\n")
+		lines = append(lines, fmt.Sprintf("and %d more, below", len(more)))
 	}
-	for _, w := range c.wrongs {
+	if len(c.tests) > 0 {
+		lines = append(lines, tried(c.tests))
+	}
+	if len(lines) > 1 {
+		fmt.Fprintf(&b, "- %s\n\n", strings.Join(lines, "\n- "))
+	}
+	for i, w := range c.wrongs {
+		if i == 2*most.places {
+			fmt.Fprintf(&b, "and %d more that were not believed or are not kept, above\n\n", len(c.wrongs)-i)
+			break
+		}
 		b.WriteString(w.section())
 		b.WriteString("\n")
 	}
 	if len(c.silent) > 0 {
-		b.WriteString(silence(c.silent))
+		b.WriteString(silence(c.silent, most))
 		b.WriteString("\n")
+	}
+	for _, t := range full {
+		b.WriteString(t.section(most))
+		b.WriteString("\n")
+	}
+	if len(more) > 0 {
+		b.WriteString(rest(more, most))
+		b.WriteString("\n")
+	}
+	if len(c.tests) > 0 {
+		b.WriteString(tests(c.tests, most))
+		b.WriteString("\n")
+	}
+	if less {
+		fmt.Fprintf(&b, "Left out for room: more than %s in full, %s of each and %s of a place. Each account is named: ask there with nightlatch incidents.\n",
+			prose.Plural(int64(most.threads), "thread"), prose.Plural(int64(most.places), "place"), prose.Plural(int64(most.incidents), "incident"))
 	}
 	if len(c.threads) > 0 {
 		b.WriteString("Who decides: whoever has rights in that account. The hub has none, and knows no more than the deployments say.\n")
 	}
 	fmt.Fprintf(&b, "Told by the hub in account %s, region %s. Times are UTC.\n", prose.Safe(here.AccountID), prose.Safe(here.Region))
-	return report.Message{Subject: subject(c), Body: b.String(), Place: here}
+	return b.String()
+}
+
+func unheard(silent []Heard) string {
+	return prose.Plural(int64(len(silent)), "DEPLOYMENT") + " NOT HEARD"
+}
+
+func tried(all []Heard) string {
+	return "TEST of " + prose.Plural(int64(len(all)), "deployment")
+}
+
+// tests says who tried whether the team hears.
+func tests(all []Heard, most room) string {
+	return "TEST\n" + listed(all, most, func(h Heard) string { return "- " + h.place().name() }) +
+		"Means: somebody there ran nightlatch test-notify, and this is what came of it. Nothing has happened, and nothing is to be done.\n"
+}
+
+// listed are deployments, a line each, and the accounts of those that are more.
+func listed(all []Heard, most room, line func(Heard) string) string {
+	var b strings.Builder
+	var places []Place
+	for _, h := range all {
+		places = append(places, h.place())
+	}
+	for i, h := range all {
+		if i == 2*most.places {
+			fmt.Fprintf(&b, "- and %d more%s\n", len(all)-i, also(places, i))
+			break
+		}
+		b.WriteString(line(h) + "\n")
+	}
+	return b.String()
 }
 
 func subject(c claimed) string {
@@ -205,8 +323,10 @@ func subject(c claimed) string {
 		}
 	case len(c.wrongs) > 0:
 		s = c.wrongs[0].headline()
+	case len(c.silent) > 0:
+		s = unheard(c.silent)
 	default:
-		s = prose.Plural(int64(len(c.silent)), "DEPLOYMENT") + " NOT HEARD"
+		s = tried(c.tests)
 	}
 	s = "[nightlatch hub] " + s
 	if len(s) > 99 { // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -244,7 +364,7 @@ func (p Place) name() string {
 }
 
 // section is what is said of one thread.
-func (t Thread) section() string {
+func (t Thread) section(most room) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", t.headline())
 	if !t.At.IsZero() {
@@ -259,13 +379,14 @@ func (t Thread) section() string {
 	}
 	places = slices.DeleteFunc(places, func(p Place) bool { return len(p.Incidents) == 0 })
 	slices.SortStableFunc(places, func(x, y Place) int { return cmp.Compare(y.Incidents[0].weight(), x.Incidents[0].weight()) })
+	fairly(places, Place.accounts)
 	for i, p := range places {
-		if i == maxPlaces {
-			fmt.Fprintf(&b, "\nand %s more: %s\n", prose.Plural(int64(len(places)-i), "place"), names(places[i:]))
+		if i == most.places {
+			fmt.Fprintf(&b, "\nand %s more%s\n", prose.Plural(int64(len(places)-i), "place"), also(places, i))
 			break
 		}
 		b.WriteString("\n")
-		b.WriteString(p.section(t.At))
+		b.WriteString(p.section(t.At, most))
 	}
 	b.WriteString("\n")
 	if t.Lost > 0 {
@@ -285,7 +406,7 @@ func (t Thread) section() string {
 }
 
 // section is a place: its state, what was taken there, what was done, and the line that shows it.
-func (p Place) section(told time.Time) string {
+func (p Place) section(told time.Time, most room) string {
 	var b strings.Builder
 	var s sums
 	for _, in := range p.Incidents {
@@ -297,7 +418,7 @@ func (p Place) section(told time.Time) string {
 	}
 	fmt.Fprintf(&b, "%s%s: %s\n", mark, p.name(), s.verdict())
 	for i, in := range p.Incidents[:s.incidents] { // those that others report are the last
-		if i == maxOfPlace {
+		if i == most.incidents {
 			fmt.Fprintf(&b, "and %s more there: %s\n", prose.Plural(int64(s.incidents-i), "incident"), p.list())
 			break
 		}
@@ -315,7 +436,7 @@ func (p Place) section(told time.Time) string {
 
 // flags are what a printed command needs, so that it finds the deployment from any machine.
 func (p Place) flags() string {
-	if p.Region == "" {
+	if p.Region == "" || p.Region == otherRegions {
 		return ""
 	}
 	return " --region " + p.Region
@@ -355,6 +476,9 @@ func (in Incident) line() string {
 	case in.Waits:
 		what += ". Who took them is NOT KNOWN, and somebody has to find out"
 	}
+	if len(what) > maxLine {
+		what = what[:maxLine] + "..."
+	}
 	return what + "\n"
 }
 
@@ -386,17 +510,8 @@ func some(all []string) string {
 	return text
 }
 
-// names are places by account.
-func names(places []Place) string {
-	var all []string
-	for _, p := range places {
-		all = append(all, p.name())
-	}
-	return some(all)
-}
-
 // rest counts the threads that are not told in full, by place.
-func rest(threads []Thread) string {
+func rest(threads []Thread, most room) string {
 	var places []Place
 	for _, t := range threads {
 		for _, p := range t.Places {
@@ -409,11 +524,12 @@ func rest(threads []Thread) string {
 		}
 	}
 	slices.SortStableFunc(places, func(x, y Place) int { return cmp.Compare(len(y.Incidents), len(x.Incidents)) })
+	fairly(places, Place.accounts)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d more, which nothing ties to these:\n", len(threads))
 	for i, p := range places {
-		if i == 2*maxPlaces {
-			fmt.Fprintf(&b, "- and %s more\n", prose.Plural(int64(len(places)-i), "place"))
+		if i == 2*most.places {
+			fmt.Fprintf(&b, "- and %s more%s\n", prose.Plural(int64(len(places)-i), "place"), also(places, i))
 			break
 		}
 		var s sums
@@ -466,23 +582,14 @@ func (w Wrong) section() string {
 			"Do: see in that account what is there: nightlatch incidents. Where there is less, somebody has the role of its responder or approver.\n")
 	default:
 		b.WriteString("Means: it may say of an incident what nobody hears here. A deployment that is newer than the hub, or somebody who has one's role, wrote it.\n" +
-			"Do: deploy the hub with the newest version; the event waits in the queue of failed events.\n")
+			"Do: deploy the hub with the newest version; what cannot be read waits in the queue of failed events.\n")
 	}
 	return b.String()
 }
 
 // silence says who is not heard any more.
-func silence(all []Heard) string {
-	var b strings.Builder
-	b.WriteString("NOT HEARD FOR HOURS\n")
-	for i, h := range all {
-		if i == 2*maxPlaces {
-			fmt.Fprintf(&b, "- and %d more\n", len(all)-i)
-			break
-		}
-		p := Place{Account: h.Account, Region: h.Region}
-		fmt.Fprintf(&b, "- %s, last at %s UTC: nightlatch doctor%s\n", p.name(), prose.Minute(h.Last), p.flags())
-	}
-	b.WriteString("Means: a deployment tells the hub each hour that it is there. It was removed, fails, or somebody keeps it from telling.\n")
-	return b.String()
+func silence(all []Heard, most room) string {
+	return "NOT HEARD FOR HOURS\n" + listed(all, most, func(h Heard) string {
+		return fmt.Sprintf("- %s, last at %s UTC: nightlatch doctor%s", h.place().name(), prose.Minute(h.Last), h.place().flags())
+	}) + "Means: a deployment tells the hub each hour that it is there. It was removed, fails, or somebody keeps it from telling.\n"
 }

@@ -16,6 +16,8 @@ const (
 	HubSchema = "nightlatch.hub/1"
 	// HubDetailType is the detail type of those events: a hub's bus admits no other. A deployment is allowed no other either, so it never changes.
 	HubDetailType = "Nightlatch Incident"
+	// HubTest is the subject of the test that a deployment sends each hour by itself. The hub's team hears of any other test.
+	HubTest = "[nightlatch] TEST of the hub"
 	// MaxHub is how many incidents an event lists.
 	MaxHub = 200
 	// maxNetworks is how many networks of an actor an event lists, and maxMerged how many that were merged into one: whoever

@@ -19,7 +19,7 @@ func (r *Responder) tryHub(ctx context.Context) {
 		}
 		now := r.Clock.Now()
 		tried := notify.Tried{At: now}
-		m := report.Message{Subject: "[nightlatch] TEST of the hub", Kind: report.Test, ID: fmt.Sprintf("test-%d", now.UnixMilli())}.In(r.Place)
+		m := report.Message{Subject: report.HubTest, Kind: report.Test, ID: fmt.Sprintf("test-%d", now.UnixMilli())}.In(r.Place)
 		if err := c.Send(ctx, m); err != nil {
 			r.Log.ErrorContext(ctx, "the hub did not take a test", "channel", c.Name(), "err", err)
 			tried.Refused = prose.Plain(err.Error())

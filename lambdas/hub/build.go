@@ -49,6 +49,9 @@ type kept struct{ *dynamo.Store }
 // largest is the most bytes of the record as it is stored: an item of the table ends at 400 KB.
 const largest = 300 << 10
 
+// smaller is how often a record is made smaller at most.
+const smaller = 200
+
 // Load implements hub.Store.
 func (k kept) Load(ctx context.Context) (hub.Record, error) {
 	version, body, err := k.Hub(ctx)
@@ -66,7 +69,10 @@ func (k kept) Load(ctx context.Context) (hub.Record, error) {
 // Put implements hub.Store.
 func (k kept) Put(ctx context.Context, r hub.Record) error {
 	body, err := pack(r)
-	for err == nil && len(body) > largest && len(r.Threads) > 1 {
+	for range smaller {
+		if err != nil || len(body) <= largest {
+			break
+		}
 		r = r.Smaller()
 		body, err = pack(r)
 	}
