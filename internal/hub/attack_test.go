@@ -303,3 +303,29 @@ func TestATestIsToldAsOne(t *testing.T) {
 	n.none(n.hears(59*time.Minute, body("[nightlatch] TEST: x")))
 	n.one(n.hears(time.Hour+time.Second, body("[nightlatch] TEST: x")), "TEST of 1 deployment")
 }
+
+// What each account may have adds up, and nothing is dropped where all fits.
+func TestTheShareOfAnAccount(t *testing.T) {
+	for _, c := range []struct {
+		have map[string]int
+		want int
+	}{
+		{map[string]int{"a": 10, "b": 1900}, 2000},
+		{map[string]int{"a": 2000}, 2000},
+		{map[string]int{"a": 10, "b": 5000}, 1990},
+		{map[string]int{"a": 10, "b": 5000, "c": 1500}, 995},
+		{map[string]int{}, 2000},
+	} {
+		if got := share(c.have, 2000); got != c.want {
+			t.Errorf("%v: each may have %d, want %d", c.have, got, c.want)
+		}
+	}
+	r := Record{}.next(append(flood(9, func(int, int) string { return other }, "f"), neighbour()), midnight)
+	all := 0
+	for _, th := range r.Threads {
+		all += th.sums().incidents
+	}
+	if all != 9*report.MaxHub+1 || len(r.Wrongs) != 0 {
+		t.Errorf("%d incidents are kept, and %+v is told", all, r.Wrongs)
+	}
+}

@@ -595,14 +595,14 @@ func (r *Record) forget(now time.Time) {
 
 // share is how many each account may have, so that all have at most so many together: who has fewer keeps them all.
 func share(have map[string]int, all int) int {
-	counts := slices.Sorted(maps.Values(have))
+	counts, left := slices.Sorted(maps.Values(have)), all
 	for i, n := range counts {
-		if each := all / (len(counts) - i); n > each {
+		if each := left / (len(counts) - i); n > each {
 			return max(each, 1)
 		}
-		all -= n
+		left -= n
 	}
-	return all + 1
+	return all
 }
 
 // dropIncidents drops so many incidents of each account: first what is closed, then what waits for nobody, each time the oldest threads first.
