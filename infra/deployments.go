@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -88,8 +87,8 @@ func planFile(name string, text []byte) (plan, error) {
 	}
 	for i, d := range f.Deployments {
 		context := maps.Clone(d.Settings)
-		if path, ok := context["policy"].(string); ok && !filepath.IsAbs(path) {
-			context["policy"] = filepath.Join(filepath.Dir(name), path)
+		if path := d.Policy(); path != "" {
+			context["policy"] = path
 		}
 		s, wrong := readFor(homeIn(d), context)
 		s.Stack = stackName + "-" + d.Account + "-" + d.Region

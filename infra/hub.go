@@ -192,11 +192,11 @@ func newHeard(stack awscdk.Stack, kept incidents, f lambda) awsdynamodb.CfnTable
 func (h Hub) mayPut(bus string) []statement {
 	var roots []string
 	for _, account := range h.Accounts {
-		roots = append(roots, "arn:"+partitionIn(bus)+":iam::"+account+":root")
+		roots = append(roots, "arn:"+homeOf(bus).Partition+":iam::"+account+":root")
 	}
 	var roles []string
 	for _, id := range []string{"Responder", "Approver"} {
-		roles = append(roles, "arn:"+partitionIn(bus)+":iam::*:role/"+stackName+"-"+id+"Role-*")
+		roles = append(roles, "arn:"+homeOf(bus).Partition+":iam::*:role/"+stackName+"-"+id+"Role-*")
 	}
 	// AWS's pages have both keys of an event as one value and as a list of values, so they are asked about as lists, which must be there.
 	allowed := map[string]any{"ArnLike": map[string]any{"aws:PrincipalArn": roles}, "Null": map[string]any{"events:source": "false", "events:detail-type": "false"},
@@ -220,9 +220,6 @@ func (h Hub) mayPut(bus string) []statement {
 	}
 	return all
 }
-
-// partitionIn is the partition of an ARN.
-func partitionIn(arn string) string { return strings.Split(arn, ":")[1] }
 
 // newHubRules makes the rule that has incidents written to the queue, and the one that has what is due told where nothing comes.
 func newHubRules(stack awscdk.Stack, bus awsevents.CfnEventBus, queue awssqs.CfnQueue) (hears, tick awsevents.CfnRule) {

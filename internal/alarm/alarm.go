@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"nightlatch/internal/actor"
@@ -316,10 +315,8 @@ func (a Alarm) Partition() string {
 	if p := actor.Partition(a.ARN); p != "" {
 		return p
 	}
-	for prefix, partition := range map[string]string{"us-gov-": "aws-us-gov", "cn-": "aws-cn", "eusc-": "aws-eusc"} {
-		if strings.HasPrefix(a.Region, prefix) {
-			return partition
-		}
+	if p := settings.PartitionOf(a.Region); p != "aws" { // which is any other region's, a misspelt one's too
+		return p
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,6 +58,15 @@ func (d Deployment) Place(setting string) string {
 
 // Shared reports whether a setting is one that others have from the same place.
 func (d Deployment) Shared(setting string) bool { return d.lines[setting] > 0 && !d.own[setting] }
+
+// Policy is the path of the deployment's policy, seen from the file's folder; "" for the shipped one.
+func (d Deployment) Policy() string {
+	path, _ := d.Settings["policy"].(string)
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(d.file), path)
+}
 
 // Accounts are the accounts of the deployments, each once, in order.
 func (f File) Accounts() []string {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -39,8 +38,6 @@ const (
 	Unstored = 2 * time.Second
 	// pause of a run whose table does not answer, before it is noted what was told.
 	again = 10 * time.Second
-	// conflicts is how often another run may be faster. There are two at a time.
-	conflicts = 20
 )
 
 // Handle takes a batch of messages of the queue. What is to come again, by its place in the batch, are events that cannot be read, which so end among
@@ -89,19 +86,7 @@ func (t Teller) Handle(ctx context.Context, bodies []string) (failed []int, err 
 
 // store changes the stored record.
 func (t Teller) store(ctx context.Context, change func(Record) Record) (Record, error) {
-	for range conflicts {
-		r, err := t.Store.Load(ctx)
-		if err != nil {
-			return Record{}, err
-		}
-		r = change(r)
-		if err = t.Store.Put(ctx, r); err == nil {
-			return r, nil
-		} else if !errors.Is(err, incident.ErrConflict) {
-			return Record{}, err
-		}
-	}
-	return Record{}, fmt.Errorf("what is to be told was changed by another run %d times", conflicts)
+	return incident.Change(ctx, t.Store.Load, t.Store.Put, change)
 }
 
 // unstored tells all of a batch at once, an alarm without an answer too: to be heard comes first. Then it waits, which bounds the messages.

@@ -3,7 +3,6 @@ package notices
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -44,9 +43,6 @@ const Unstored = 2 * time.Second
 
 // pause is how long a run waits for a table that does not answer.
 const pause = 10 * time.Second
-
-// conflicts is how often another run may be faster. There are two at a time.
-const conflicts = 20
 
 // Handle takes a batch of messages of the queue. Where it returns no error, each of them is told or stored to be told, and is not needed again. What
 // is to come again, by its place in the batch, are ticks alone, where nobody took a message: they end among the failed events, of which an alarm
@@ -96,19 +92,7 @@ func (t Teller) Handle(ctx context.Context, bodies []string) (again []int, err e
 
 // store changes the stored state.
 func (t Teller) store(ctx context.Context, change func(State) State) (State, error) {
-	for range conflicts {
-		s, err := t.Store.Load(ctx)
-		if err != nil {
-			return State{}, err
-		}
-		s = change(s)
-		if err = t.Store.Put(ctx, s); err == nil {
-			return s, nil
-		} else if !errors.Is(err, incident.ErrConflict) {
-			return State{}, err
-		}
-	}
-	return State{}, fmt.Errorf("what is to be told was changed by another run %d times", conflicts)
+	return incident.Change(ctx, t.Store.Load, t.Store.Put, change)
 }
 
 // unstored tells all of a batch at once, refused calls too: to be heard comes first. Then it waits, which bounds the messages.

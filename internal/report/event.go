@@ -131,10 +131,16 @@ func Event(m Message, now time.Time) ([]byte, error) {
 			}
 		},
 	}
+	return fitted(fmt.Sprintf("the message %q as JSON", m.Subject), &e, &e.Cut, smaller, func() bool { return halved(&e.Incidents, &e.More, len(m.Of)) })
+}
+
+// fitted is an event as JSON in one line of ASCII, of at most maxEvent bytes. What does not fit is made smaller by one function after the other, and then by
+// halve until that reports that nothing is left to halve; cut is set then.
+func fitted(what string, e any, cut *bool, smaller []func(), halve func() bool) ([]byte, error) {
 	for {
 		text, err := json.Marshal(e)
 		if err != nil {
-			return nil, fmt.Errorf("the message %q as JSON: %v", m.Subject, err)
+			return nil, fmt.Errorf("%s: %v", what, err)
 		}
 		text = ascii(text)
 		text = text[:len(text)-1] // one line, without a break
@@ -144,14 +150,21 @@ func Event(m Message, now time.Time) ([]byte, error) {
 		case len(smaller) > 0:
 			smaller[0]()
 			smaller = smaller[1:]
-		case len(e.Incidents) > 1:
-			e.Incidents = e.Incidents[:len(e.Incidents)/2]
-			e.More = len(m.Of) - len(e.Incidents)
-		default:
-			return nil, fmt.Errorf("the message %q as JSON has %d bytes without all that can be left out", m.Subject, len(text))
+		case !halve():
+			return nil, fmt.Errorf("%s has %d bytes without all that can be left out", what, len(text))
 		}
-		e.Cut = true
+		*cut = true
 	}
+}
+
+// halved leaves out the last half of a list that has several, and says how many of all are left out.
+func halved[T any](list *[]T, more *int, all int) bool {
+	if len(*list) < 2 {
+		return false
+	}
+	*list = (*list)[:len(*list)/2]
+	*more = all - len(*list)
+	return true
 }
 
 func (e *event) eachStep(do func(*eventStep)) {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -127,27 +126,7 @@ func ForHub(m Message, now time.Time) ([]byte, error) {
 			}
 		},
 	}
-	for {
-		text, err := json.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("the message %q for the hub as JSON: %v", m.Subject, err)
-		}
-		text = ascii(text)
-		text = text[:len(text)-1] // one line, without a break
-		switch {
-		case len(text) <= maxEvent:
-			return text, nil
-		case len(smaller) > 0:
-			smaller[0]()
-			smaller = smaller[1:]
-		case len(e.Incidents) > 1:
-			e.Incidents = e.Incidents[:len(e.Incidents)/2]
-			e.More = len(m.Of) - len(e.Incidents)
-		default:
-			return nil, fmt.Errorf("the message %q for the hub as JSON has %d bytes without all that can be left out", m.Subject, len(text))
-		}
-		e.Cut = true
-	}
+	return fitted(fmt.Sprintf("the message %q for the hub as JSON", m.Subject), &e, &e.Cut, smaller, func() bool { return halved(&e.Incidents, &e.More, len(m.Of)) })
 }
 
 // shorten leaves so many actors, networks of each, and steps.

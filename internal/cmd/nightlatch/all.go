@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -56,7 +55,6 @@ func visitAll(ctx context.Context, s streams, p place, asJSON bool, stacks []dep
 	}
 	var asking sync.Mutex // one question at a time for a code of the MFA device
 	profiles := &deployment.Profiles{}
-	quiet := streams{in: s.in, out: io.Discard, err: io.Discard, tmp: s.tmp}
 	go workers.Pool{Size: atOnce}.Each(len(all), func(i int) {
 		defer close(done[i])
 		v := &all[i]
@@ -65,7 +63,7 @@ func visitAll(ctx context.Context, s streams, p place, asJSON bool, stacks []dep
 			asking.Lock()
 			defer asking.Unlock()
 			fmt.Fprintf(s.err, "Code of your MFA device, for %s: ", v.d.Name())
-			return readLine(quiet.in)
+			return readLine(s.in)
 		}}
 		if p.Stack != defaultStack {
 			there.Stack = p.Stack

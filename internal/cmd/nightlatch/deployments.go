@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -74,7 +74,7 @@ func (c *deploymentsCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	for _, d := range f.Deployments {
-		if digests[d.Name()], err = policyDigest(c.File, d); err != nil {
+		if digests[d.Name()], err = policyDigest(d); err != nil {
 			return badInput{fmt.Errorf("%s: %v", d.Place("policy"), err)}
 		}
 	}
@@ -96,14 +96,10 @@ func lowered(ctx context.Context, d *deployment.Deployment) (incident.Brakes, er
 }
 
 // policyDigest is that of the policy that the file has for a deployment.
-func policyDigest(file string, d deployments.Deployment) (string, error) {
-	name, _ := d.Settings["policy"].(string)
-	text := policy.ShippedText()
+func policyDigest(d deployments.Deployment) (string, error) {
+	name, text := d.Policy(), policy.ShippedText()
 	if name != "" {
 		var err error
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(filepath.Dir(file), name)
-		}
 		if text, err = os.ReadFile(name); err != nil {
 			return "", fmt.Errorf("reading the policy: %v", err)
 		}
@@ -118,7 +114,7 @@ func policyDigest(file string, d deployments.Deployment) (string, error) {
 // differs says in what a deployed stack is not as the file and this version of Nightlatch have it.
 func differs(stack deployment.Stack, d deployments.Deployment, digest string) (all []string) {
 	if stack.Version != version.Release {
-		all = append(all, fmt.Sprintf("version: deployed is %s, and this is %s", or(stack.Version, "one that does not say so"), version.Release))
+		all = append(all, fmt.Sprintf("version: deployed is %s, and this is %s", prose.Safe(cmp.Or(stack.Version, "one that does not say so")), version.Release))
 	}
 	if stack.Given == nil {
 		all = append(all, "settings: the deployed version does not say them")
@@ -141,13 +137,6 @@ func inWords(v *string) string {
 	return fmt.Sprintf("%+.80q", *v)
 }
 
-func or(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return prose.Safe(text)
-}
-
 // line is how a deployment stands, in a line.
 func (st standing) line(d deployments.Deployment, file string) string {
 	switch {
@@ -160,9 +149,9 @@ func (st standing) line(d deployments.Deployment, file string) string {
 		}
 		return fmt.Sprintf("NOT DEPLOYED: npx cdk deploy %s -c deployments=%s", stack, prose.Safe(file))
 	}
-	line := "version " + or(st.Version, "unknown")
+	line := "version " + prose.Safe(cmp.Or(st.Version, "unknown"))
 	if d.Stack != settings.HubName {
-		line += ", mode " + or(st.Mode, "unknown")
+		line += ", mode " + prose.Safe(cmp.Or(st.Mode, "unknown"))
 	}
 	if st.Lowered != "" {
 		line += ", lowered to " + prose.Safe(st.Lowered)
